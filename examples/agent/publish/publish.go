@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package publish keeps what a host says of itself in etcd equal to what is
+// true, over outages and losses of etcd.
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// A Board is the keys of some subtrees below a prefix, all of them this
+// process's own. Set and Clear only say what shall stand there; Run writes it,
+// the newest value of each key, and no key that stands as it should.
+//
+// One more key, Alive, stands there as long as Run runs and reaches etcd.
+type Board struct {
+	Client *clientv3.Client
+	Prefix string
+	Trees  []string      // "ports/": what lies elsewhere is others'
+	Alive  string        // "": none
+	TTL    time.Duration // how long Alive outlives this process. 0: 1 minute
+	Resync time.Duration // what stands there is read again this often. 0: 5 minutes
+	Lost   func(error)   // told why nothing can be written for now
+
+	mu      sync.Mutex
+	want    map[string]string // "" is a key that must not be
+	settled bool
+	wake    chan struct{}
+}
+
+// New makes an empty board; its other fields may be set before Run.
+func New(client *clientv3.Client, prefix string, trees ...string) *Board {
+	return &Board{
+		Client: client, Prefix: prefix, Trees: trees,
+		Lost: func(error) {},
+		want: map[string]string{}, wake: make(chan struct{}, 1),
+	}
+}
+
+// Set makes a key stand there with this value, which is not empty.
+func (b *Board) Set(name, value string) { b.say(func() { b.want[name] = value }) }
+
+// Clear makes a key not stand there.
+func (b *Board) Clear(name string) { b.say(func() { b.want[name] = "" }) }
+
+// Settle also clears what was never set: what an earlier process left. Until
+// then it stays, because what is not known yet need not be untrue.
+func (b *Board) Settle() { b.say(func() { b.settled = true }) }
+
+func (b *Board) say(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes until ctx ends, then takes Alive away; the rest stays, as what it
+// says stays true without this process.
+func (b *Board) Run(ctx context.Context) error {
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(100*time.Millisecond),
+		backoff.WithMaxInterval(15*time.Second),
+		backoff.WithMaxElapsedTime(0),
+	)
+	for {
+		err := b.session(ctx, pause.Reset)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		b.Lost(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
+}
+
+// session lasts as long as one lease.
+func (b *Board) session(ctx context.Context, reached func()) error {
+	kept, revoke, err := b.lease(ctx)
+	if err != nil {
+		return err
+	}
+	defer revoke()
+	have, err := b.read(ctx)
+	if err != nil {
+		return err
+	}
+	reached()
+	again := time.NewTicker(or(b.Resync, 5*time.Minute))
+	defer again.Stop()
+	for {
+		if err := b.write(ctx, have); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-b.wake:
+		case <-again.C:
+			if have, err = b.read(ctx); err != nil {
+				return err
+			}
+		case _, ok := <-kept:
+			if !ok {
+				return errors.New("etcd: lease lost")
+			}
+		}
+	}
+}
+
+// lease puts Alive there under a lease that is kept alive until revoked.
+func (b *Board) lease(ctx context.Context) (<-chan *clientv3.LeaseKeepAliveResponse, func(), error) {
+	if b.Alive == "" {
+		return nil, func() {}, nil
+	}
+	short, cancel := deadline(ctx)
+	defer cancel()
+	l, err := b.Client.Grant(short, max(1, int64(or(b.TTL, time.Minute).Seconds())))
+	if err != nil {
+		return nil, nil, fmt.Errorf("etcd: lease: %w", err)
+	}
+	revoke := func() {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_, _ = b.Client.Revoke(last, l.ID) // else it expires
+	}
+	if _, err := b.Client.Put(short, b.Prefix+b.Alive, "1", clientv3.WithLease(l.ID)); err != nil {
+		revoke()
+		return nil, nil, fmt.Errorf("etcd: %s: %w", b.Alive, err)
+	}
+	keep, stop := context.WithCancel(ctx)
+	kept, err := b.Client.KeepAlive(keep, l.ID)
+	if err != nil {
+		stop()
+		revoke()
+		return nil, nil, fmt.Errorf("etcd: lease: %w", err)
+	}
+	return kept, func() { stop(); revoke() }, nil
+}
+
+func (b *Board) read(ctx context.Context) (map[string]string, error) {
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	have := map[string]string{}
+	for _, tree := range b.Trees {
+		r, err := b.Client.Get(ctx, b.Prefix+tree, clientv3.WithPrefix())
+		if err != nil {
+			return nil, fmt.Errorf("etcd: %w", err)
+		}
+		for _, kv := range r.Kvs {
+			have[strings.TrimPrefix(string(kv.Key), b.Prefix)] = string(kv.Value)
+		}
+	}
+	return have, nil
+}
+
+// batch is below etcd's default limit of operations in a transaction.
+const batch = 100
+
+// write makes have what is wanted.
+func (b *Board) write(ctx context.Context, have map[string]string) error {
+	todo := b.missing(have)
+	for len(todo) > 0 {
+		now := todo[:min(batch, len(todo))]
+		todo = todo[len(now):]
+		ops := make([]clientv3.Op, len(now))
+		for i, t := range now {
+			if t.value == "" {
+				ops[i] = clientv3.OpDelete(b.Prefix + t.name)
+			} else {
+				ops[i] = clientv3.OpPut(b.Prefix+t.name, t.value)
+			}
+		}
+		short, cancel := deadline(ctx)
+		_, err := b.Client.Txn(short).Then(ops...).Commit()
+		cancel()
+		if err != nil {
+			return fmt.Errorf("etcd: %w", err)
+		}
+		for _, t := range now {
+			if t.value == "" {
+				delete(have, t.name)
+			} else {
+				have[t.name] = t.value
+			}
+		}
+	}
+	return nil
+}
+
+type line struct{ name, value string }
+
+func (b *Board) missing(have map[string]string) []line {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var todo []line
+	for name, value := range b.want {
+		if value == "" && b.settled {
+			delete(b.want, name) // not wanted is as good
+		} else if have[name] != value {
+			todo = append(todo, line{name, value})
+		}
+	}
+	for name := range have {
+		if _, known := b.want[name]; b.settled && !known {
+			todo = append(todo, line{name, ""})
+		}
+	}
+	return todo
+}
+
+func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 15*time.Second)
+}
+
+func or(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package publish_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/publish"
+)
+
+const prefix = "/networking-vpp/state/h1/"
+
+type rig struct {
+	*testing.T
+	etcd   *etcd.Embedded
+	client *clientv3.Client
+}
+
+func start(t *testing.T) *rig {
+	t.Helper()
+	e, err := etcd.Embed(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(e.Stop)
+	c, err := etcd.Dial(e.URL(), etcd.TLS{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return &rig{t, e, c}
+}
+
+func (r *rig) run(with func(*publish.Board)) (*publish.Board, func()) {
+	r.Helper()
+	b := publish.New(r.client, prefix, "ports/", "errors/")
+	b.Alive = "alive"
+	if with != nil {
+		with(b)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	stopped := false
+	stop := func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			require.ErrorIs(r, <-done, context.Canceled)
+		}
+	}
+	r.Cleanup(stop)
+	return b, stop
+}
+
+func (r *rig) keys() map[string]string {
+	out := map[string]string{}
+	got, err := r.client.Get(r.Context(), prefix, clientv3.WithPrefix())
+	if err != nil {
+		return nil
+	}
+	for _, kv := range got.Kvs {
+		out[string(kv.Key)[len(prefix):]] = string(kv.Value)
+	}
+	return out
+}
+
+func (r *rig) becomes(want map[string]string) {
+	r.Helper()
+	require.Eventually(r, func() bool { return maps.Equal(r.keys(), want) }, 20*time.Second, 5*time.Millisecond)
+}
+
+func (r *rig) put(name, value string) {
+	r.Helper()
+	_, err := r.client.Put(r.Context(), prefix+name, value)
+	require.NoError(r, err)
+}
+
+func TestSetClearAndStop(t *testing.T) {
+	r := start(t)
+	b, stop := r.run(nil)
+	want := map[string]string{"alive": "1"}
+	for i := range 250 { // three transactions
+		name := fmt.Sprintf("ports/%d", i)
+		b.Set(name, "x")
+		want[name] = "x"
+	}
+	r.becomes(want)
+	b.Set("ports/0", "y")
+	b.Clear("ports/1")
+	b.Clear("ports/never")
+	want["ports/0"] = "y"
+	delete(want, "ports/1")
+	r.becomes(want)
+	stop()
+	delete(want, "alive")
+	r.becomes(want)
+}
+
+func TestSettleClearsWhatAnEarlierProcessLeft(t *testing.T) {
+	r := start(t)
+	r.put("ports/stale", "x")
+	r.put("ports/true", "x")
+	r.put("errors/stale", "x")
+	r.put("routers/ha", "another's")
+	b, _ := r.run(nil)
+	b.Set("ports/true", "x")
+	b.Set("ports/new", "x")
+	r.becomes(map[string]string{
+		"alive": "1", "ports/stale": "x", "ports/true": "x", "ports/new": "x",
+		"errors/stale": "x", "routers/ha": "another's",
+	})
+	before, err := r.client.Get(t.Context(), prefix+"ports/true")
+	require.NoError(t, err)
+	require.EqualValues(t, 1, before.Kvs[0].Version, "what stands is not written again")
+
+	b.Settle()
+	b.Clear("ports/new")
+	r.becomes(map[string]string{"alive": "1", "ports/true": "x", "routers/ha": "another's"})
+}
+
+func TestLeaseLost(t *testing.T) {
+	r := start(t)
+	b, _ := r.run(func(b *publish.Board) { b.TTL = time.Second })
+	b.Set("ports/a", "x")
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+	leases, err := r.client.Leases(t.Context())
+	require.NoError(t, err)
+	require.Len(t, leases.Leases, 1)
+	_, err = r.client.Revoke(t.Context(), leases.Leases[0].ID)
+	require.NoError(t, err)
+	r.becomes(map[string]string{"ports/a": "x"})
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+}
+
+func TestOthersChangesAreUndone(t *testing.T) {
+	r := start(t)
+	b, _ := r.run(func(b *publish.Board) { b.Resync = 50 * time.Millisecond })
+	b.Set("ports/a", "x")
+	b.Settle()
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+	r.put("ports/a", "y")
+	r.put("ports/b", "y")
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+}
+
+func TestEtcdAwayMeanwhile(t *testing.T) {
+	r := start(t)
+	b, _ := r.run(func(b *publish.Board) { b.TTL = 2 * time.Second })
+	b.Set("ports/a", "x")
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+	r.etcd.Stop()
+	b.Clear("ports/a")
+	b.Set("ports/b", "x")
+	time.Sleep(300 * time.Millisecond)
+	require.NoError(t, r.etcd.Start())
+	r.becomes(map[string]string{"alive": "1", "ports/b": "x"})
+}
