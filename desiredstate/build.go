@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// request says what a plan is to bring about.
+type request struct {
+	want    func(Key) Object // nil: not wanted
+	keys    []Key            // the objects to look at
+	prune   bool             // what is ours and not wanted goes
+	named   func(Key) bool   // goes in any case: somebody deleted it by name
+	restore bool             // what depends on a replaced object comes back, wanted or not
+	refuse  bool             // what something depends on does not go
+}
+
+// builder makes a plan. Each step starts as what its object alone would ask for
+// (its base) and then gives way to what happens around it: down when what it
+// hangs on goes down, blocked when what it needs will not be there. Steps only
+// ever give way in one direction, so this ends.
+type builder struct {
+	e       *Engine
+	r       request
+	drafts  map[Key]*draft
+	waiting map[Key][]Key // who looks again when the key's step changes
+	again   []Key
+	takers  map[Key]Key // resource: the one object that may take it
+	kept    []Result
+	suspect []Key
+}
+
+type draft struct {
+	*Step
+	base Action
+	why  error // why base is Blocked
+	by   []Key
+	n    *node
+	deps []Key // of Want
+	done bool  // queued
+}
+
+// plan compares and orders; it only computes. The engine's lock is held.
+func (e *Engine) plan(r request) *Plan {
+	if r.named == nil {
+		r.named = func(Key) bool { return false }
+	}
+	b := &builder{e: e, r: r, drafts: map[Key]*draft{}, waiting: map[Key][]Key{}, takers: map[Key]Key{}}
+	keys := slices.Clone(r.keys)
+	slices.SortFunc(keys, Key.Compare)
+	for _, k := range slices.Compact(keys) {
+		b.look(k, false)
+	}
+	b.cycles()
+	b.assignHolds()
+	for k := range b.drafts {
+		b.again = append(b.again, k)
+	}
+	slices.SortFunc(b.again, Key.Compare)
+	p := &Plan{engine: e, owned: e.owned}
+	for {
+		b.settle()
+		p.tasks = b.tasks()
+		stuck := stuckTasks(p.tasks)
+		if len(stuck) == 0 {
+			break
+		}
+		b.unknot(stuck)
+	}
+	for _, d := range b.drafts {
+		if d.Action == Keep && d.Surplus == 0 {
+			b.kept = append(b.kept, Result{Keep, d.Key, d.have.id, nil})
+			continue
+		}
+		p.Steps = append(p.Steps, d.Step)
+		if d.Action == Delete && d.Err == nil && !r.named(d.Key) {
+			p.inferred++
+		}
+	}
+	slices.SortFunc(p.Steps, func(a, b *Step) int { return a.Key.Compare(b.Key) })
+	p.kept = slices.DeleteFunc(b.kept, func(r Result) bool { // what was dragged along has a step now
+		d := b.drafts[r.Key]
+		return d != nil && (d.Action != Keep || d.Surplus > 0)
+	})
+	slices.SortFunc(p.kept, func(a, b Result) int { return a.Key.Compare(b.Key) })
+	p.kept = slices.CompactFunc(p.kept, func(a, b Result) bool { return a.Key == b.Key })
+	b.claims(p)
+	p.version = e.version
+	return p
+}
+
+// look drafts the step of one key by what the object alone asks for. What is as
+// wanted needs no step unless it is dragged along.
+func (b *builder) look(k Key, dragged bool) *draft {
+	n := b.e.nodes[k]
+	if n != nil && n.suspect {
+		b.suspect = append(b.suspect, k)
+	}
+	want := b.r.want(k)
+	have := n.owned()
+	if want == nil {
+		if len(have) == 0 || !b.r.prune && !b.r.named(k) {
+			return nil
+		}
+		d := b.draft(k, n, Delete)
+		d.there(have, 0)
+		return d
+	}
+
+	kind := b.e.byType[reflect.TypeOf(want)]
+	refuse := func(why error, by ...Key) *draft {
+		d := b.draft(k, n, Blocked)
+		d.Want, d.why, d.by = want, why, by
+		if len(have) > 0 {
+			d.there(have, 0)
+		}
+		if kind != nil {
+			d.Kind = kind.name
+		}
+		return d
+	}
+	switch {
+	case kind == nil:
+		return refuse(fmt.Errorf("%w: %T", ErrUnknownKind, want))
+	case kind.create == nil:
+		return refuse(fmt.Errorf("%w: a %s is only referred to, never made", ErrInvalid, kind.name))
+	}
+	if err := want.Validate(); err != nil {
+		return refuse(fmt.Errorf("%w: %w", ErrInvalid, err))
+	}
+	if len(have) == 0 && n.exists() {
+		if len(n.have) > 0 || n.ref.foreign {
+			return refuse(fmt.Errorf("%w: something of this name is there already", ErrForeign))
+		}
+		return refuse(fmt.Errorf("%w: it is there, but as nothing that this engine's kinds manage", ErrConflict))
+	}
+	if len(have) == 0 {
+		d := b.draft(k, n, Create)
+		d.wanted(kind, want, want)
+		return d
+	}
+
+	at := b.choose(kind, have, want)
+	cur := have[at]
+	filled := want
+	if cur.kind == kind {
+		filled = kind.fill(cur.spec, want)
+	}
+	same := cur.kind == kind && kind.equal(cur.spec, filled)
+	if same {
+		b.learn(n, want)
+	}
+	if same && len(have) == 1 && !dragged {
+		b.kept = append(b.kept, Result{Keep, k, cur.id, nil})
+		return nil
+	}
+	d := b.draft(k, n, Replace)
+	d.there(have, at)
+	d.wanted(kind, want, filled)
+	switch {
+	case same:
+		d.base = Keep
+	case cur.kind == kind && kind.inPlace(cur.spec, filled):
+		d.base = Update
+	}
+	d.Action, d.Surplus = d.base, len(d.spare)
+	return d
+}
+
+// there notes what the target has: the one that the step is about, and more.
+func (d *draft) there(have []actual, at int) {
+	d.have, d.Have, d.Kind = have[at], have[at].spec, have[at].kind.name
+	if len(have) > 1 {
+		d.spare = slices.Concat(have[:at], have[at+1:])
+	}
+}
+
+// learn keeps the dependencies that only the wanted object tells of, so that it
+// goes in the right order too.
+func (b *builder) learn(n *node, want Object) {
+	for _, k := range want.Deps() {
+		if !slices.Contains(n.deps, k) {
+			n.deps = append(n.deps, k)
+			u := b.e.node(k)
+			if u.users == nil {
+				u.users = map[Key]struct{}{}
+			}
+			u.users[n.key] = struct{}{}
+		}
+	}
+}
+
+// choose picks, of several objects with one name, the one to keep: one that is
+// as wanted, else the first.
+func (b *builder) choose(k *kind, have []actual, want Object) int {
+	if len(have) > 1 {
+		for i, a := range have {
+			if a.kind == k && k.equal(a.spec, k.fill(a.spec, want)) {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+func (b *builder) draft(k Key, n *node, base Action) *draft {
+	if n == nil {
+		n = &node{key: k}
+	}
+	d := &draft{Step: &Step{Action: base, Key: k}, base: base, n: n}
+	b.drafts[k] = d
+	return d
+}
+
+func (d *draft) wanted(k *kind, want, filled Object) {
+	d.kind, d.Kind, d.Want, d.want, d.deps = k, k.name, want, filled, want.Deps()
+}
+
+// drag drafts the step of an object that was not asked about, because something
+// that it hangs on goes down.
+func (b *builder) drag(k Key) *draft {
+	n := b.e.nodes[k]
+	have := n.owned()
+	if len(have) == 0 {
+		return nil
+	}
+	if b.r.want(k) != nil {
+		return b.look(k, true)
+	}
+	d := b.draft(k, n, Delete)
+	d.there(have, 0)
+	if b.r.restore || !b.r.prune {
+		d.base, d.Action = Keep, Keep
+		d.wanted(have[0].kind, have[0].spec, have[0].spec)
+	}
+	return d
+}
+
+// settle lets steps give way until none has to.
+func (b *builder) settle() {
+	for len(b.again) > 0 {
+		k := b.again[0]
+		b.again = b.again[1:]
+		d := b.drafts[k]
+		d.done = false
+		was, had := d.Action, d.by
+		d.Action, d.Err, d.by = b.outcome(d)
+		if d.goesDown() {
+			for u := range d.n.users {
+				if b.drafts[u] == nil && b.drag(u) != nil {
+					b.queue(u)
+				}
+			}
+		}
+		if d.Action != was || len(d.by) != len(had) {
+			for u := range d.n.users {
+				b.queue(u)
+			}
+			for _, u := range b.waiting[k] {
+				b.queue(u)
+			}
+		}
+	}
+}
+
+func (b *builder) queue(k Key) {
+	if d := b.drafts[k]; d != nil && !d.done {
+		d.done = true
+		b.again = append(b.again, k)
+	}
+}
+
+// outcome is what becomes of a step, given what becomes of those around it.
+func (b *builder) outcome(d *draft) (Action, error, []Key) {
+	// Pulled: what it hangs on goes. Down: it must go along, even if all that it
+	// needs will be there again.
+	pulled, down := false, d.base == Keep || d.base == Blocked
+	for _, k := range d.n.deps {
+		b.wait(k, d.Key)
+		if dep := b.drafts[k]; dep != nil && dep.goesDown() {
+			pulled = true
+			down = down || slices.Contains(d.deps, k)
+		}
+	}
+	down = down && pulled
+	switch d.base {
+	case Delete:
+		if users := b.keptUsers(d); b.r.refuse && len(users) > 0 {
+			return Blocked, fmt.Errorf("%w by %s", ErrInUse, join(users)), users
+		}
+		return Delete, nil, nil
+	case Blocked:
+		if down {
+			return Delete, d.why, d.by
+		}
+		return Blocked, d.why, d.by
+	}
+
+	why, by := b.lacks(d)
+	there := len(d.n.owned()) > 0
+	switch {
+	case why == nil && down:
+		return Replace, nil, nil
+	case why == nil:
+		return d.base, nil, nil
+	case pulled:
+		return Delete, why, by
+	case d.base == Keep && there:
+		return Keep, nil, nil
+	}
+	return Blocked, why, by
+}
+
+// lacks says what keeps a wanted object from being made or changed now.
+func (b *builder) lacks(d *draft) (error, []Key) {
+	var missing []Key
+	for _, k := range d.deps {
+		b.wait(k, d.Key)
+		if b.available(k) {
+			continue
+		}
+		missing = append(missing, k)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: %s", ErrMissing, join(missing)), missing
+	}
+	d.before = d.before[:0]
+	for _, r := range d.kind.holds(d.want) {
+		if first, ok := b.takers[r]; ok && first != d.Key {
+			b.wait(first, d.Key)
+			return fmt.Errorf("%w: %s wants %s too", ErrConflict, first, r), []Key{first}
+		}
+		for _, k := range b.e.holders[r] {
+			if k == d.Key {
+				continue
+			}
+			if n := b.e.nodes[k]; !n.ours() {
+				return fmt.Errorf("%w: %s holds %s", ErrForeign, k, r), []Key{k}
+			}
+			b.wait(k, d.Key)
+			h := b.drafts[k]
+			if h == nil || !h.letsGo(r) {
+				return fmt.Errorf("%w: %s holds %s", ErrConflict, k, r), []Key{k}
+			}
+			d.before = append(d.before, k)
+		}
+	}
+	return nil, nil
+}
+
+// letsGo says whether the step frees resource r of what it has.
+func (d *draft) letsGo(r Key) bool {
+	switch d.Action {
+	case Delete:
+		return true
+	case Update, Replace:
+		return !slices.Contains(d.kind.holds(d.want), r)
+	}
+	return false
+}
+
+func (b *builder) wait(k, who Key) {
+	b.waiting[k] = append(b.waiting[k], who)
+}
+
+// available says whether the target will have something of this key.
+func (b *builder) available(k Key) bool {
+	if d := b.drafts[k]; d != nil {
+		switch d.Action {
+		case Delete:
+			return false
+		case Blocked:
+			return d.n.exists()
+		}
+		return true
+	}
+	return b.e.nodes[k].exists()
+}
+
+// keptUsers lists what depends on an object that is to go, and is to stay.
+func (b *builder) keptUsers(d *draft) []Key {
+	var out []Key
+	for u := range d.n.users {
+		b.wait(u, d.Key)
+		if x := b.drafts[u]; x == nil || x.base != Delete || x.Action == Blocked {
+			if b.e.nodes[u].ours() {
+				out = append(out, u)
+			}
+		}
+	}
+	slices.SortFunc(out, Key.Compare)
+	return out
+}
+
+func (d *draft) goesDown() bool { return d.Action == Delete || d.Action == Replace }
+
+func (d *draft) comesUp() bool {
+	return d.Action == Create || d.Action == Update || d.Action == Replace
+}
+
+// assignHolds settles who may take what only one can have: who has it already,
+// else the first by name.
+func (b *builder) assignHolds() {
+	keys := make([]Key, 0, len(b.drafts))
+	for k, d := range b.drafts {
+		if d.want != nil && d.base != Blocked {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, Key.Compare)
+	for _, k := range keys {
+		for _, r := range b.drafts[k].kind.holds(b.drafts[k].want) {
+			first, taken := b.takers[r]
+			if !taken || !slices.Contains(b.e.holders[r], first) && slices.Contains(b.e.holders[r], k) {
+				b.takers[r] = k
+			}
+		}
+	}
+}
+
+// cycles blocks wanted objects that depend on themselves.
+func (b *builder) cycles() {
+	const (
+		open = 1 + iota
+		closed
+	)
+	state := map[Key]int{}
+	var path []Key
+	var visit func(k Key)
+	visit = func(k Key) {
+		d := b.drafts[k]
+		if d == nil || state[k] == closed {
+			return
+		}
+		if state[k] == open {
+			loop := path[slices.Index(path, k):]
+			why := fmt.Errorf("%w: %s", ErrCycle, join(append(slices.Clone(loop), k)))
+			for _, l := range loop {
+				x := b.drafts[l]
+				x.base, x.Action, x.why = Blocked, Blocked, why
+			}
+			return
+		}
+		state[k] = open
+		path = append(path, k)
+		for _, dep := range d.deps {
+			visit(dep)
+		}
+		path = path[:len(path)-1]
+		state[k] = closed
+	}
+	keys := make([]Key, 0, len(b.drafts))
+	for k := range b.drafts {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, Key.Compare)
+	for _, k := range keys {
+		visit(k)
+	}
+}
+
+// unknot makes replacements of updates that wait for each other in a circle.
+func (b *builder) unknot(stuck []*task) {
+	found := false
+	for _, t := range stuck {
+		if d := b.drafts[t.step.Key]; d.base == Update && d.Action == Update {
+			d.base, found = Replace, true
+			b.queue(d.Key)
+		}
+	}
+	for _, t := range stuck {
+		if d := b.drafts[t.step.Key]; !found && d.base != Blocked {
+			d.base, d.why = Blocked, ErrCycle
+			b.queue(d.Key)
+		}
+	}
+}
+
+// claims notes with each step what it changes, and what it relies on.
+func (b *builder) claims(p *Plan) {
+	for _, s := range p.Steps {
+		if s.Action == Blocked {
+			continue
+		}
+		s.claims = append(s.claims, claim{s.Key, true})
+		for _, dep := range b.drafts[s.Key].deps {
+			if dep != s.Key {
+				s.claims = append(s.claims, claim{dep, false})
+			}
+		}
+	}
+	p.suspects = slices.DeleteFunc(b.suspect, func(k Key) bool { return !b.e.nodes[k].suspect })
+}
+
+func join(keys []Key) string {
+	words := make([]string, 0, min(len(keys), 4))
+	for i, k := range keys {
+		if i == 3 && len(keys) > 4 {
+			words = append(words, fmt.Sprintf("and %d more", len(keys)-3))
+			break
+		}
+		words = append(words, k.String())
+	}
+	return strings.Join(words, ", ")
+}

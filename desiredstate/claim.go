@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import "context"
+
+// claim is a step's hold on a key: to change it, or to rely on it.
+type claim struct {
+	key   Key
+	write bool
+}
+
+// claim takes all that a plan touches, or nothing if another pass has any of
+// it. The engine's lock is held.
+func (e *Engine) claim(p *Plan) bool {
+	for _, k := range p.suspects {
+		if e.nodes[k].writers > 0 {
+			return false
+		}
+	}
+	for _, s := range p.Steps {
+		for _, c := range s.claims {
+			if n := e.nodes[c.key]; n != nil && (n.writers > 0 || c.write && n.readers > 0) {
+				return false
+			}
+		}
+	}
+	for _, s := range p.Steps {
+		for _, c := range s.claims {
+			n := e.node(c.key)
+			if c.write {
+				n.writers++
+			} else {
+				n.readers++
+			}
+		}
+	}
+	return true
+}
+
+// release lets go of what claim took for one step. The engine's lock is held.
+func (e *Engine) release(s *Step) {
+	for _, c := range s.claims {
+		n := e.nodes[c.key]
+		if c.write {
+			n.writers--
+		} else {
+			n.readers--
+		}
+		e.tidy(n)
+	}
+	if len(s.claims) > 0 {
+		e.change.Broadcast()
+	}
+}
+
+// reconsider reads anew what earlier failures left in doubt, under a plan's claims,
+// which it releases: the plan must be made again. It returns false if there was
+// no doubt. The engine's lock is held before and after.
+func (e *Engine) reconsider(ctx context.Context, p *Plan) (bool, error) {
+	if len(p.suspects) == 0 {
+		return false, nil
+	}
+	suspects := make([]*node, len(p.suspects))
+	for i, k := range p.suspects {
+		suspects[i] = e.nodes[k]
+		suspects[i].writers++
+	}
+	err := e.reread(ctx, suspects)
+	for _, n := range suspects {
+		n.writers--
+		e.tidy(n)
+	}
+	for _, s := range p.Steps {
+		e.release(s)
+	}
+	e.change.Broadcast()
+	return true, err
+}
+
+// wait lets others use the engine until something was released. The engine's
+// lock is held before and after.
+func (e *Engine) wait(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.change.Broadcast()
+	})
+	defer stop()
+	e.change.Wait()
+	return ctx.Err()
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Engine makes one target hold what is wanted. It reads the target once, keeps
+// that reading up to date with all that it does, and so pays for a change what
+// the change costs, whatever the total.
+//
+// An Engine lives as long as its kinds' connection. It is safe for concurrent
+// use: calls that touch independent objects run side by side, calls that touch
+// the same object wait for each other. The fields may be set before first use.
+type Engine struct {
+	// Parallel bounds the objects worked on at once in one call. 0: 64.
+	Parallel int
+
+	// MaxPrune is the share of our own objects that may be removed without
+	// anyone having deleted them by name. 0: one half; 1: no limit. Ten objects
+	// may always go.
+	MaxPrune float64
+
+	// RetryMin and RetryMax bound the time after which Run tries a failed object
+	// again; it doubles with each failure, give or take a half.
+	// 0: 200 milliseconds, 1 minute.
+	RetryMin, RetryMax time.Duration
+
+	// Observe is told what happens, from whichever goroutine it happens in; it
+	// must be quick, safe for concurrent use, and must not call the engine.
+	// Nil: nobody is. The engine itself neither logs nor prints.
+	Observe func(Event)
+
+	misuse error
+	kinds  []*kind // each after those that it requires
+	byType map[reflect.Type]*kind
+
+	mu      sync.Mutex
+	change  sync.Cond // a pass or a reading ended
+	fresh   bool      // nodes are a reading of the target
+	reading bool
+	forgot  bool
+	version uint64
+	owned   int
+	nodes   map[Key]*node
+	holders map[Key][]Key // by resource; see Kind.Holds
+	view    *View
+	nudge   chan struct{} // Forget wakes Run
+}
+
+// New makes an engine of kinds and of all that they require. Misuse (two kinds
+// of one name or of one type of object, a kind without Dump) is returned by
+// every call.
+func New(kinds ...AnyKind) *Engine {
+	e := &Engine{
+		byType:  map[reflect.Type]*kind{},
+		nodes:   map[Key]*node{},
+		holders: map[Key][]Key{},
+		view:    newView(),
+		nudge:   make(chan struct{}, 1),
+	}
+	e.change.L = &e.mu
+	byName := map[string]*kind{}
+	// Kinds that were given go before those that are merely required, because
+	// they may have been made with other claims.
+	for _, k := range kinds {
+		x := k.erase()
+		if byName[x.name] != nil {
+			e.misuse = fmt.Errorf("two kinds are named %q", x.name)
+			return e
+		}
+		byName[x.name] = x
+	}
+	var add func(x *kind) *kind
+	add = func(x *kind) *kind {
+		if named := byName[x.name]; named != nil {
+			x = named
+		} else {
+			byName[x.name] = x
+		}
+		if slices.Contains(e.kinds, x) {
+			return x
+		}
+		if x.dump == nil {
+			e.misuse = fmt.Errorf("kind %q has no Dump", x.name)
+		}
+		for i, r := range x.requires {
+			x.requires[i] = add(r)
+		}
+		if old := e.byType[x.typ]; old != nil && old != x {
+			e.misuse = fmt.Errorf("kinds %q and %q are both of %v", old.name, x.name, x.typ)
+		}
+		e.byType[x.typ] = x
+		e.kinds = append(e.kinds, x)
+		return x
+	}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		add(byName[name])
+	}
+	return e
+}
+
+// Ensure makes the target hold the wanted objects and leaves all else alone,
+// except that what depends on a replaced object is unmade and made again with
+// it. The Report has one Result per object; the error is Report.Err, or says
+// why nothing could be planned.
+func (e *Engine) Ensure(ctx context.Context, want ...Object) (Report, error) {
+	wants, err := index(want)
+	if err != nil {
+		return nil, err
+	}
+	return e.settle(ctx, request{want: wants.get, keys: keysOf(want), restore: true})
+}
+
+// Remove makes the target not hold the objects with these keys. What others
+// depend on is refused with ErrInUse, unless they are removed along with it.
+// What is not there, or is not ours, is left alone.
+func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
+	return e.settle(ctx, request{want: wants(nil).get, keys: keys, refuse: true, named: always})
+}
+
+// Sync is Ensure, and removes all else that is ours. ErrMassDelete is returned,
+// and nothing done, if that would be more than MaxPrune allows; Plan it, then
+// confirm the plan and Apply it.
+func (e *Engine) Sync(ctx context.Context, want ...Object) (Report, error) {
+	p, err := e.Plan(ctx, want...)
+	if err != nil {
+		return nil, err
+	}
+	return e.Apply(ctx, p)
+}
+
+// Plan says what Sync would do, and writes nothing.
+func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
+	wants, err := index(want)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.ready(ctx); err != nil {
+		return nil, err
+	}
+	for {
+		keys := keysOf(want)
+		for k, n := range e.nodes {
+			if _, wanted := wants[k]; !wanted && n.ours() {
+				keys = append(keys, k)
+			}
+		}
+		p := e.plan(request{want: wants.get, keys: keys, prune: true})
+		if len(p.suspects) > 0 {
+			if !e.claim(p) {
+				if err := e.wait(ctx); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			if _, err := e.reconsider(ctx, p); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		e.observe(Event{Type: Planned, Plan: p})
+		return p, nil
+	}
+}
+
+// Apply carries out a plan, whole: what fails or is blocked does not keep the
+// rest from being done. ErrStale is returned, and nothing done, if the engine
+// has seen the target change since the plan was made.
+func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
+	if e.misuse != nil {
+		return nil, e.misuse
+	}
+	if p.engine != e {
+		return nil, fmt.Errorf("%w: made by another engine", ErrStale)
+	}
+	if err := e.guard(p); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	if p.version != e.version || !e.claim(p) {
+		e.mu.Unlock()
+		return nil, ErrStale
+	}
+	e.mu.Unlock()
+	r := e.execute(ctx, p, nil)
+	return r, r.Err()
+}
+
+// guard refuses a plan that removes too much.
+func (e *Engine) guard(p *Plan) error {
+	share := e.MaxPrune
+	if share == 0 {
+		share = 0.5
+	}
+	if p.confirmed || p.inferred <= 10 || float64(p.inferred) <= share*float64(p.owned) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of our %d objects, which nobody deleted by name; confirm the plan if that is meant",
+		ErrMassDelete, p.inferred, p.owned)
+}
+
+// Forget makes the engine read the target anew before it plans again. Call it
+// when something else may have changed what is there.
+func (e *Engine) Forget() {
+	e.mu.Lock()
+	e.fresh, e.forgot = false, true
+	e.mu.Unlock()
+	select {
+	case e.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Found is an object in the target, as last read and as changed since.
+type Found struct {
+	Kind    string
+	Key     Key
+	ID      uint32
+	Spec    Object
+	Foreign bool
+}
+
+// Found lists what the target holds, reading it if need be, sorted by key.
+// Reference kinds are not listed.
+func (e *Engine) Found(ctx context.Context) ([]Found, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.ready(ctx); err != nil {
+		return nil, err
+	}
+	var out []Found
+	for _, n := range e.nodes {
+		for _, a := range n.have {
+			out = append(out, Found{a.kind.name, n.key, a.id, a.spec, a.foreign})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Found) int { return a.Key.Compare(b.Key) })
+	return out, nil
+}
+
+// ID returns the target's handle of the object with this key, without reading:
+// ErrMissing also before the first call that reads.
+func (e *Engine) ID(k Key) (uint32, error) { return e.view.ID(k) }
+
+// Name returns the name in space of what has this handle; see ID.
+func (e *Engine) Name(space string, id uint32) (string, bool) { return e.view.Name(space, id) }
+
+// Decode makes an object of a kind from JSON. Unknown fields, and anything
+// after the object, are errors; Validate is not called.
+func (e *Engine) Decode(kind string, data []byte) (Object, error) {
+	for _, k := range e.kinds {
+		if k.name == kind {
+			o, err := k.decode(data)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", kind, err)
+			}
+			return o, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknownKind, kind)
+}
+
+// settle plans and applies a request, once more if surplus objects went, whose
+// going may have changed what else is there.
+func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
+	for round := 1; ; round++ {
+		p, err := e.prepare(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		report := e.execute(ctx, p, nil)
+		surplus := slices.ContainsFunc(p.Steps, func(s *Step) bool { return s.Surplus > 0 })
+		if err := report.Err(); err != nil || !surplus || round == 3 {
+			return report, err
+		}
+		e.Forget()
+	}
+}
+
+// prepare plans a request and claims what the plan touches. If that fails,
+// nothing is claimed.
+func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		if err := e.ready(ctx); err != nil {
+			return nil, err
+		}
+		p := e.plan(r)
+		if !e.claim(p) {
+			if err := e.wait(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		again, err := e.reconsider(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			return p, nil
+		}
+	}
+}
+
+func (e *Engine) ready(ctx context.Context) error {
+	if e.misuse != nil {
+		return e.misuse
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return e.load(ctx)
+}
+
+// wants are wanted objects by key.
+type wants map[Key]Object
+
+func (w wants) get(k Key) Object { return w[k] }
+
+func index(list []Object) (wants, error) {
+	w := make(wants, len(list))
+	var errs []error
+	for _, o := range list {
+		if o == nil {
+			return nil, errors.New("a wanted object is nil")
+		}
+		k := o.Key()
+		if _, dup := w[k]; dup {
+			errs = append(errs, &Error{Blocked, k, ErrDuplicate})
+		}
+		w[k] = o
+	}
+	return w, errors.Join(errs...)
+}
+
+func keysOf(list []Object) []Key {
+	keys := make([]Key, len(list))
+	for i, o := range list {
+		keys[i] = o.Key()
+	}
+	return keys
+}
+
+func always(Key) bool { return true }

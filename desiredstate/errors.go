@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The reasons for which an engine refuses. Each is found by errors.Is in the
+// error of a Result, of a Step or of a Status.
+var (
+	// ErrInvalid: Validate refused the object. Change the object.
+	ErrInvalid = errors.New("invalid")
+
+	// ErrForeign: the name, or something that only one object can hold, belongs
+	// to an object that is not ours. Choose another, or remove the other object.
+	ErrForeign = errors.New("not ours")
+
+	// ErrMissing: a dependency is neither in the target nor about to be.
+	// The object is made when the dependency appears.
+	ErrMissing = errors.New("missing dependency")
+
+	// ErrFailed: something that had to be done first failed; that failure is
+	// reported under the key of the object that it happened to.
+	ErrFailed = errors.New("waits for a failed object")
+
+	// ErrInUse: other objects depend on the one to be removed. Remove them too.
+	ErrInUse = errors.New("in use")
+
+	// ErrConflict: another object holds what the object needs for itself alone,
+	// or has its name. It is made when the other lets go.
+	ErrConflict = errors.New("conflict")
+
+	// ErrCycle: the object depends on itself by way of its dependencies.
+	ErrCycle = errors.New("dependency cycle")
+
+	// ErrDuplicate: two of the wanted objects have one key.
+	ErrDuplicate = errors.New("wanted twice")
+
+	// ErrStale: the target changed since the plan was made. Plan again.
+	ErrStale = errors.New("stale plan")
+
+	// ErrMassDelete: a plan would remove a greater share of what is ours than
+	// Engine.MaxPrune allows. Look at it, then confirm it.
+	ErrMassDelete = errors.New("would remove too much")
+
+	// ErrUnknownKind: none of the engine's kinds is for this type of object.
+	ErrUnknownKind = errors.New("no kind for this object")
+)
+
+// Error says what could not be done to which object. Unwrap leads to the
+// target's own error.
+type Error struct {
+	Action Action
+	Key    Key
+	Err    error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s %s: %v", e.Action.verb(), e.Key, e.Err) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import "time"
+
+// EventType says what an Event is about.
+type EventType string
+
+// What an engine tells its observer.
+const (
+	Planned    EventType = "planned"     // Plan is about to be carried out, or was asked for
+	Started    EventType = "started"     // work on Key began
+	Done       EventType = "done"        // Action on Key succeeded, after Took
+	Failed     EventType = "failed"      // Action on Key failed with Err, after Took
+	Waiting    EventType = "waiting"     // Key is blocked: Err says by what
+	Drift      EventType = "drift"       // Key was found other than it was left
+	ReadFailed EventType = "read failed" // the target could not be read: Err
+	HeldBack   EventType = "held back"   // Plan removes too much and waits for Store.Confirm: Err
+	Converged  EventType = "converged"   // Run: all that is wanted is in, and nothing else
+)
+
+// Event tells an observer what happens; logs, metrics and progress are made of
+// it, outside of the engine.
+type Event struct {
+	Type   EventType
+	Key    Key
+	Action Action
+	ID     uint32
+	Err    error
+	Took   time.Duration
+	Plan   *Plan
+}
+
+func (e *Engine) observe(ev Event) {
+	if e.Observe != nil {
+		e.Observe(ev)
+	}
+}

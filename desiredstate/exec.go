@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// pass is one plan being carried out.
+type pass struct {
+	e      *Engine
+	ctx    context.Context
+	result func(Result, []Key) // told as each object is finished, and by what it is blocked
+
+	mu     sync.Mutex
+	wake   sync.Cond
+	ready  []*task
+	left   int
+	report Report
+	errs   map[Key]error
+	ids    map[Key]uint32
+	open   map[Key]int // tasks left of a step
+}
+
+// execute carries out a claimed plan in a bounded number of goroutines, the
+// caller's among them, and releases it.
+func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key)) Report {
+	if !p.Empty() {
+		e.observe(Event{Type: Planned, Plan: p})
+	}
+	if result == nil {
+		result = func(Result, []Key) {}
+	}
+	x := &pass{
+		e: e, ctx: ctx, result: result, left: len(p.tasks),
+		errs: map[Key]error{}, ids: map[Key]uint32{}, open: map[Key]int{},
+	}
+	x.wake.L = &x.mu
+	x.report = slices.Clone(Report(p.kept))
+	for _, s := range p.Steps {
+		if s.Action == Blocked {
+			e.observe(Event{Type: Waiting, Key: s.Key, Action: Blocked, Err: s.Err})
+			x.finish(Result{Blocked, s.Key, s.have.id, s.Err}, s.by)
+		}
+	}
+	for _, t := range p.tasks {
+		x.open[t.step.Key]++
+		if t.need == 0 {
+			x.ready = append(x.ready, t)
+		}
+	}
+	parallel := e.Parallel
+	if parallel <= 0 {
+		parallel = 64
+	}
+	var others sync.WaitGroup
+	for range min(parallel, len(p.tasks)) - 1 {
+		others.Go(x.work)
+	}
+	x.work()
+	others.Wait()
+
+	slices.SortStableFunc(x.report, func(a, b Result) int { return a.Key.Compare(b.Key) })
+	return x.report
+}
+
+// work runs tasks until none is left.
+func (x *pass) work() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for {
+		for len(x.ready) == 0 && x.left > 0 {
+			x.wake.Wait()
+		}
+		if x.left == 0 {
+			return
+		}
+		t := x.ready[0]
+		x.ready = x.ready[1:]
+		x.mu.Unlock()
+		id, err := x.run(t)
+		x.mu.Lock()
+		x.done(t, id, err)
+	}
+}
+
+// run does one task and lets the engine know what became of it.
+func (x *pass) run(t *task) (uint32, error) {
+	s := t.step
+	if t.by != nil {
+		return 0, fmt.Errorf("%w: %s", ErrFailed, *t.by)
+	}
+	if err := x.ctx.Err(); err != nil {
+		return 0, err
+	}
+	e, start := x.e, time.Now()
+	e.observe(Event{Type: Started, Key: s.Key, Action: s.Action})
+	id, err := s.have.id, error(nil)
+	var have []actual
+	switch {
+	case t.gone != nil:
+		left := append([]actual{s.have}, s.spare...)
+		if s.Action == Create {
+			left = s.spare
+		}
+		for _, a := range t.gone {
+			if err = a.kind.delete(x.ctx, e.view, a); err != nil {
+				break
+			}
+			left = slices.DeleteFunc(left, func(l actual) bool { return l.kind == a.kind && l.id == a.id })
+		}
+		have = left
+	case s.Action == Update:
+		err = s.kind.update(x.ctx, e.view, s.have, s.want)
+		have = []actual{{kind: s.kind, spec: s.want, id: id}}
+		if err != nil {
+			have[0] = s.have
+		}
+	default:
+		id, err = s.kind.create(x.ctx, e.view, s.Want)
+		if err == nil {
+			have = []actual{{kind: s.kind, spec: s.Want, id: id}}
+		}
+	}
+
+	e.mu.Lock()
+	n := e.node(s.Key)
+	var more []Key
+	if s.Want != nil && len(have) > 0 {
+		more = s.Want.Deps()
+	}
+	if len(have) == 0 && t.gone != nil {
+		n.ref = nil // a reference kind knew it by what is gone now
+	}
+	e.set(n, have, more)
+	n.suspect = n.suspect || err != nil
+	e.mu.Unlock()
+
+	ev := Event{Type: Done, Key: s.Key, Action: s.Action, ID: id, Err: err, Took: time.Since(start)}
+	if err != nil {
+		ev.Type = Failed
+	}
+	e.observe(ev)
+	return id, err
+}
+
+// done lets what waited for t go on, or be skipped. The pass's lock is held.
+func (x *pass) done(t *task, id uint32, err error) {
+	s := t.step
+	if err != nil && x.errs[s.Key] == nil {
+		x.errs[s.Key] = err
+	}
+	x.ids[s.Key] = id
+	woken := 0
+	for _, n := range t.next {
+		if err != nil && n.by == nil {
+			n.by = &s.Key
+		}
+		if n.need--; n.need == 0 {
+			x.ready = append(x.ready, n)
+			woken++
+		}
+	}
+	x.left--
+	if x.open[s.Key]--; x.open[s.Key] == 0 {
+		r := Result{s.Action, s.Key, x.ids[s.Key], x.errs[s.Key]}
+		by := s.by
+		if r.Err == nil && s.Err != nil {
+			r.Err = s.Err // gone, but still wanted: blocked
+		}
+		if t.by != nil {
+			by = []Key{*t.by}
+		}
+		x.finish(r, by)
+		x.e.mu.Lock()
+		x.e.release(s)
+		x.e.mu.Unlock()
+	}
+	switch {
+	case x.left == 0:
+		x.wake.Broadcast()
+	case woken > 1:
+		for range woken - 1 {
+			x.wake.Signal()
+		}
+	}
+}
+
+func (x *pass) finish(r Result, by []Key) {
+	x.report = append(x.report, r)
+	x.result(r, by)
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"sync"
+)
+
+// Kind teaches an [Engine] one type of object. A constructor makes one, bound
+// to its target by closure, and returns a pointer to it:
+//
+//	func Ports(c *vppnet.Conn) *desiredstate.Kind[Port]
+//
+// The functions may be called concurrently for different objects. They do not
+// retry, log, or check for what exists already: the engine does, once, for all.
+// They wrap nothing: the engine adds action and key to their errors.
+type Kind[S Object] struct {
+	// Name of the kind, unique among the kinds of an engine.
+	Name string
+
+	// Requires lists the kinds whose names this one looks up in its View. They
+	// are read first, and an engine made of this kind alone knows them too.
+	Requires []AnyKind
+
+	// Messages lists what the kind sends and receives, as "name_crc".
+	Messages []string
+
+	// Dump lists all objects of this kind, foreign ones included where others
+	// may refer to them or where they hold something exclusive.
+	Dump func(ctx context.Context, v *View) ([]Actual[S], error)
+
+	// Create makes the object and returns the target's handle. A kind without
+	// Create is a reference kind: it only makes existing things known by name.
+	Create func(ctx context.Context, v *View, want S) (id uint32, err error)
+
+	// Update turns have into want. A kind without Update replaces instead.
+	Update func(ctx context.Context, v *View, have Actual[S], want S) error
+
+	// Delete unmakes the object. The object being gone already is no error.
+	Delete func(ctx context.Context, v *View, have Actual[S]) error
+
+	// Fill returns want with all that want leaves to the target, and all that
+	// the target does not show, taken from have. Have equals want if it equals
+	// Fill(have, want). Nil: want is compared as it is.
+	Fill func(have, want S) S
+
+	// InPlace says whether Update can turn have into want. Nil: it always can.
+	InPlace func(have, want S) bool
+
+	// Holds names what only one object of the target can have at a time: a
+	// socket's path, a VLAN of an interface. The engine frees it before it takes
+	// it, and refuses a second holder without sending anything. Nil: nothing.
+	Holds func(S) []Key
+
+	lazy sync.Once
+	own  *Engine
+}
+
+// Ensure makes the target hold the wanted objects and leaves all else alone.
+//
+// The kind's own engine reads the target once and then keeps that reading up to
+// date with what was done through this Kind value, so keep the value: each
+// further call costs only its objects' own messages. Call [Kind.Forget] when
+// others may have changed what is ours. Safe for concurrent use; calls for
+// independent objects do not wait for each other.
+//
+// The Report has one Result per object, with its handle. The error is
+// Report.Err, or says why nothing could be planned.
+func (k *Kind[S]) Ensure(ctx context.Context, want ...S) (Report, error) {
+	return k.engine().Ensure(ctx, objects(want)...)
+}
+
+// Remove makes the target not hold the objects with the keys of gone. What is
+// not there, or is not ours, is left alone. See Ensure for cost and concurrency.
+func (k *Kind[S]) Remove(ctx context.Context, gone ...S) (Report, error) {
+	keys := make([]Key, len(gone))
+	for i, g := range gone {
+		keys[i] = g.Key()
+	}
+	return k.engine().Remove(ctx, keys...)
+}
+
+// Forget makes the next Ensure or Remove read the target anew.
+func (k *Kind[S]) Forget() { k.engine().Forget() }
+
+func (k *Kind[S]) engine() *Engine {
+	k.lazy.Do(func() { k.own = New(k) })
+	return k.own
+}
+
+func objects[S Object](list []S) []Object {
+	out := make([]Object, len(list))
+	for i, o := range list {
+		out[i] = o
+	}
+	return out
+}
+
+// AnyKind is a Kind of any type of object; only *Kind implements it.
+type AnyKind interface {
+	// KindName returns the kind's Name.
+	KindName() string
+
+	// Uses returns the kind's Messages and those of all that it Requires.
+	Uses() []string
+
+	erase() *kind
+}
+
+// KindName returns k.Name.
+func (k *Kind[S]) KindName() string { return k.Name }
+
+// Uses returns k.Messages followed by those of the kinds that k requires.
+func (k *Kind[S]) Uses() []string {
+	out := append([]string(nil), k.Messages...)
+	for _, r := range k.Requires {
+		out = append(out, r.Uses()...)
+	}
+	return out
+}
+
+// kind is a Kind without its type parameter: what the engine works with.
+type kind struct {
+	name     string
+	space    string // of the zero object's key
+	typ      reflect.Type
+	requires []*kind
+
+	dump    func(context.Context, *View) ([]actual, error)
+	create  func(context.Context, *View, Object) (uint32, error) // nil: reference
+	update  func(context.Context, *View, actual, Object) error   // nil: replace
+	delete  func(context.Context, *View, actual) error
+	fill    func(have, want Object) Object
+	equal   func(a, b Object) bool
+	inPlace func(have, want Object) bool
+	holds   func(Object) []Key
+	decode  func([]byte) (Object, error)
+}
+
+// actual is an Actual without its type parameter.
+type actual struct {
+	kind    *kind
+	spec    Object
+	id      uint32
+	foreign bool
+}
+
+func (k *Kind[S]) erase() *kind {
+	var zero S
+	out := &kind{name: k.Name, space: zero.Key().Space, typ: reflect.TypeFor[S]()}
+	for _, r := range k.Requires {
+		out.requires = append(out.requires, r.erase())
+	}
+	typed := func(a actual) Actual[S] { return Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign} }
+	out.dump = func(ctx context.Context, v *View) ([]actual, error) {
+		found, err := k.Dump(ctx, v)
+		list := make([]actual, len(found))
+		for i, a := range found {
+			list[i] = actual{kind: out, spec: a.Spec, id: a.ID, foreign: a.Foreign}
+		}
+		return list, err
+	}
+	if k.Create != nil {
+		out.create = func(ctx context.Context, v *View, want Object) (uint32, error) {
+			return k.Create(ctx, v, want.(S))
+		}
+	}
+	if k.Update != nil {
+		out.update = func(ctx context.Context, v *View, have actual, want Object) error {
+			return k.Update(ctx, v, typed(have), want.(S))
+		}
+	}
+	if k.Delete != nil {
+		out.delete = func(ctx context.Context, v *View, have actual) error {
+			return k.Delete(ctx, v, typed(have))
+		}
+	}
+	out.fill = func(_, want Object) Object { return want }
+	if k.Fill != nil {
+		out.fill = func(have, want Object) Object { return k.Fill(have.(S), want.(S)) }
+	}
+	out.equal = func(a, b Object) bool { return reflect.DeepEqual(a, b) }
+	if out.typ.Comparable() {
+		out.equal = func(a, b Object) bool { return a == b }
+	}
+	out.inPlace = func(have, want Object) bool {
+		return k.Update != nil && (k.InPlace == nil || k.InPlace(have.(S), want.(S)))
+	}
+	out.holds = func(Object) []Key { return nil }
+	if k.Holds != nil {
+		out.holds = func(o Object) []Key { return k.Holds(o.(S)) }
+	}
+	out.decode = func(data []byte) (Object, error) {
+		var s S
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&s); err != nil {
+			return nil, err
+		}
+		if d.More() {
+			return nil, fmt.Errorf("more than one value")
+		}
+		return s, nil
+	}
+	return out
+}

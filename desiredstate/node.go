@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"slices"
+)
+
+// node is what the engine knows of one key. It is there while something in the
+// target has the key, or depends on it, or a pass works on it.
+type node struct {
+	key   Key
+	have  []actual // what managing kinds found or made
+	ref   *handle  // what reference kinds found
+	deps  []Key    // of have
+	holds []Key    // of have
+	users map[Key]struct{}
+
+	touched uint64 // the engine's version when have last changed
+	suspect bool   // its last change failed: read it again before the next
+	writers int    // passes that change it: 0 or 1
+	readers int    // passes that rely on it
+}
+
+// exists says whether the target has something of this key.
+func (n *node) exists() bool { return n != nil && (len(n.have) > 0 || n.ref != nil) }
+
+// ours says whether the target has something of this key that an engine may
+// change.
+func (n *node) ours() bool {
+	return n != nil && slices.ContainsFunc(n.have, func(a actual) bool { return !a.foreign })
+}
+
+// owned returns those of have that are ours.
+func (n *node) owned() []actual {
+	if n == nil {
+		return nil
+	}
+	if !slices.ContainsFunc(n.have, func(a actual) bool { return a.foreign }) {
+		return n.have
+	}
+	return slices.DeleteFunc(slices.Clone(n.have), func(a actual) bool { return a.foreign })
+}
+
+// node returns the node of k, made if need be.
+func (e *Engine) node(k Key) *node {
+	n := e.nodes[k]
+	if n == nil {
+		n = &node{key: k}
+		e.nodes[k] = n
+	}
+	return n
+}
+
+// tidy drops a node that means nothing any more.
+func (e *Engine) tidy(n *node) {
+	if !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 {
+		delete(e.nodes, n.key)
+	}
+}
+
+// set gives n what the target has of it, with further dependencies that only
+// the wanted object tells of.
+func (e *Engine) set(n *node, have []actual, more []Key) {
+	for _, d := range n.deps {
+		if u := e.nodes[d]; u != nil {
+			delete(u.users, n.key)
+			e.tidy(u)
+		}
+	}
+	for _, r := range n.holds {
+		if left := slices.DeleteFunc(e.holders[r], func(k Key) bool { return k == n.key }); len(left) > 0 {
+			e.holders[r] = left
+		} else {
+			delete(e.holders, r)
+		}
+	}
+	if n.ours() {
+		e.owned--
+	}
+	n.have, n.deps, n.holds = have, nil, nil
+	for _, a := range have {
+		for _, d := range a.spec.Deps() {
+			n.depend(d)
+		}
+		for _, r := range a.kind.holds(a.spec) {
+			if !slices.Contains(n.holds, r) {
+				n.holds = append(n.holds, r)
+			}
+		}
+	}
+	if len(have) > 0 {
+		for _, d := range more {
+			n.depend(d)
+		}
+	}
+	for _, d := range n.deps {
+		u := e.node(d)
+		if u.users == nil {
+			u.users = map[Key]struct{}{}
+		}
+		u.users[n.key] = struct{}{}
+	}
+	for _, r := range n.holds {
+		e.holders[r] = append(e.holders[r], n.key)
+	}
+	if n.ours() {
+		e.owned++
+	}
+	switch {
+	case len(have) > 0:
+		e.view.set(n.key, have[0].id, have[0].foreign)
+	case n.ref != nil:
+		e.view.set(n.key, n.ref.id, n.ref.foreign)
+	default:
+		e.view.drop(n.key)
+	}
+	e.version++
+	n.touched = e.version
+}
+
+func (n *node) depend(d Key) {
+	if !slices.Contains(n.deps, d) {
+		n.deps = append(n.deps, d)
+	}
+}

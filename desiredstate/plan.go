@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Step is what a plan does about one object.
+type Step struct {
+	Action Action
+	Key    Key
+	Kind   string   // name of the kind
+	Have   Object   // nil if there is none
+	Want   Object   // nil if it is to go
+	Err    error    // for Blocked, and for a Delete that leaves the object blocked: why
+
+	// Surplus is how many further objects of the same name are removed.
+	Surplus int
+
+	want   Object   // Want, filled with what it leaves to the target
+	kind   *kind    // of Want
+	have   actual   // what is kept, changed or unmade
+	spare  []actual // the surplus
+	by     []Key    // whose change may unblock the step
+	before []Key    // steps that must free what this one takes
+	claims []claim
+}
+
+// Diff lists the fields in which Have and Want differ, for Update and Replace.
+// What Want leaves to the target does not differ.
+func (s *Step) Diff() []Change {
+	if s.Have == nil || s.want == nil {
+		return nil
+	}
+	return diff(s.Have, s.want)
+}
+
+// Plan is the difference between what is wanted and what is there, in the
+// order of keys. It is a value to look at; Engine.Apply carries it out.
+type Plan struct {
+	Steps []*Step
+
+	engine    *Engine
+	version   uint64
+	kept      []Result // objects as wanted, which have no step
+	inferred  int      // deletions of objects that nobody named
+	owned     int
+	confirmed bool
+	tasks     []*task
+	suspects  []Key // to be read before the plan can be trusted
+}
+
+// Empty says that there is nothing to do, though something may be blocked.
+func (p *Plan) Empty() bool {
+	for _, s := range p.Steps {
+		if s.Action != Blocked {
+			return false
+		}
+	}
+	return true
+}
+
+// Confirm allows the plan to remove more than Engine.MaxPrune would let it.
+func (p *Plan) Confirm() { p.confirmed = true }
+
+// Count returns the number of steps with this action; for Keep, the number of
+// objects that are as wanted.
+func (p *Plan) Count(a Action) int {
+	n := 0
+	for _, s := range p.Steps {
+		if s.Action == a {
+			n++
+		}
+	}
+	if a == Keep {
+		n += len(p.kept)
+	}
+	return n
+}
+
+// String is the dry run: a line for each step, with what differs below it, and
+// a summary. It is the same for the same plan.
+//
+//	+ bridge-domain/net1
+//	± interface/vm1 (vhost-port)
+//	      Socket: "/run/a" -> "/run/b"
+//	? bridge-port/vm2: missing dependency: interface/vm2
+//	1 to create, 1 to replace, 1 blocked, 7 as wanted
+func (p *Plan) String() string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		fmt.Fprintf(&b, "%s %s", s.Action, s.Key)
+		if s.Kind != "" && s.Kind != s.Key.Space {
+			fmt.Fprintf(&b, " (%s)", s.Kind)
+		}
+		if s.Surplus > 0 {
+			fmt.Fprintf(&b, ", removing %d of the same name", s.Surplus)
+		}
+		if s.Err != nil {
+			fmt.Fprintf(&b, ": %v", s.Err)
+		}
+		b.WriteByte('\n')
+		for _, c := range s.Diff() {
+			fmt.Fprintf(&b, "      %s\n", c)
+		}
+	}
+	var sum []string
+	for _, a := range []struct {
+		Action
+		words string
+	}{
+		{Create, "to create"}, {Update, "to update"}, {Replace, "to replace"},
+		{Delete, "to delete"}, {Blocked, "blocked"}, {Keep, "as wanted"},
+	} {
+		if n := p.Count(a.Action); n > 0 {
+			sum = append(sum, fmt.Sprintf("%d %s", n, a.words))
+		}
+	}
+	if len(sum) == 0 {
+		sum = []string{"nothing wanted, nothing there"}
+	}
+	return b.String() + strings.Join(sum, ", ") + "\n"
+}
+
+// MarshalJSON returns what String says: {"steps": […], "kept": n}.
+func (p *Plan) MarshalJSON() ([]byte, error) {
+	type step struct {
+		Action  Action   `json:"action"`
+		Key     string   `json:"key"`
+		Kind    string   `json:"kind,omitempty"`
+		Have    Object   `json:"have,omitempty"`
+		Want    Object   `json:"want,omitempty"`
+		Diff    []Change `json:"diff,omitempty"`
+		Reason  string   `json:"reason,omitempty"`
+		Surplus int      `json:"surplus,omitempty"`
+	}
+	steps := []step{}
+	for _, s := range p.Steps {
+		x := step{s.Action, s.Key.String(), s.Kind, s.Have, s.Want, s.Diff(), "", s.Surplus}
+		if s.Err != nil {
+			x.Reason = s.Err.Error()
+		}
+		steps = append(steps, x)
+	}
+	return json.Marshal(struct {
+		Steps []step `json:"steps"`
+		Kept  int    `json:"kept"`
+	}{steps, p.Count(Keep)})
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import "errors"
+
+// Result is what became of one object.
+type Result struct {
+	Action Action
+	Key    Key
+	ID     uint32 // the target's handle, if the object is there
+	Err    error  // nil: done
+}
+
+// Report has one Result per object that was asked about or touched, sorted by
+// key.
+type Report []Result
+
+// Err joins the errors of all results, each as an *Error; nil if there are none.
+func (r Report) Err() error {
+	var errs []error
+	for _, x := range r {
+		if x.Err != nil {
+			errs = append(errs, &Error{x.Action, x.Key, x.Err})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Changed counts the objects that were made, changed or unmade.
+func (r Report) Changed() int {
+	n := 0
+	for _, x := range r {
+		if x.Err == nil && x.Action != Keep && x.Action != Blocked {
+			n++
+		}
+	}
+	return n
+}
+
+// Of returns the result for a key.
+func (r Report) Of(k Key) (Result, bool) {
+	for _, x := range r {
+		if x.Key == k {
+			return x, true
+		}
+	}
+	return Result{}, false
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// Run makes the target hold what the store wants, and keeps it so, until ctx
+// ends; it returns ctx's error, or the engine's misuse. A change in the store
+// costs the work on its objects and on what depends on them. Every resync (0:
+// never) and after Forget the target is read anew, and what drifted is repaired.
+//
+// What fails is read and tried again after a time that grows; what is blocked,
+// when that changes which blocks it; what is invalid, when it is changed. None
+// of them delays another. When Run ends, all statuses are Pending: the target
+// may be gone.
+func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error {
+	if e.misuse != nil {
+		return e.misuse
+	}
+	r := &runner{
+		e: e, s: s, changes: s.subscribe(s.runs),
+		dirty: map[Key]struct{}{}, flying: map[Key]struct{}{},
+		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
+		wake: make(chan struct{}, 1),
+	}
+	defer s.unsubscribe(s.runs, r.changes)
+	defer s.leave()
+	defer r.passes.Wait()
+	return r.loop(ctx, resync)
+}
+
+// runner is the state of one Run. Its loop alone touches all but the inbox.
+type runner struct {
+	e       *Engine
+	s       *Store
+	changes *subscription
+	passes  sync.WaitGroup
+
+	dirty   map[Key]struct{}         // to be looked at
+	flying  map[Key]struct{}         // in a pass
+	blocked map[Key]map[Key]struct{} // by what blocks them
+	waits   map[Key][]Key            // the same, by what is blocked
+	retries map[Key]*retry
+
+	complete  bool // the store was, when last looked
+	held      bool // removals are held back
+	converged bool
+
+	mu    sync.Mutex
+	inbox []func()
+	wake  chan struct{}
+}
+
+// retry is the patience with one failing object.
+type retry struct {
+	backoff  *backoff.ExponentialBackOff
+	attempts int
+	next     time.Time // zero: being tried
+}
+
+func (r *runner) loop(ctx context.Context, resync time.Duration) error {
+	var full time.Time // when the target is to be read as a whole
+	if resync <= 0 {
+		resync = 1 << 62
+	}
+	var unread *retry
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	look := true
+	for {
+		now := time.Now()
+		if look || !now.Before(full) {
+			look = false
+			if err := r.look(ctx); err != nil {
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				if unread == nil {
+					unread = r.patience()
+				}
+				full = now.Add(unread.backoff.NextBackOff())
+			} else {
+				unread, full = nil, now.Add(resync)
+			}
+		}
+		for k, t := range r.retries {
+			if !t.next.IsZero() && !now.Before(t.next) {
+				t.next = time.Time{}
+				r.dirty[k] = struct{}{}
+			}
+		}
+		if complete, _ := r.s.prunes(); complete && !r.complete {
+			r.complete = true
+			r.markOurs()
+		}
+		if unread == nil {
+			r.launch(ctx)
+			r.converge()
+		}
+
+		next := full
+		for _, t := range r.retries {
+			if !t.next.IsZero() && t.next.Before(next) {
+				next = t.next
+			}
+		}
+		timer.Reset(time.Until(next))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+		case <-r.changes.wake:
+			for _, k := range r.s.taken(r.changes) {
+				r.dirty[k] = struct{}{}
+				delete(r.retries, k) // changed: a new chance at once
+			}
+			if _, confirmed := r.s.prunes(); confirmed && r.held {
+				r.markOurs()
+			}
+		case <-r.wake:
+		case <-r.e.nudge:
+			look = true
+		}
+		r.deliver()
+	}
+}
+
+// look reads the target as a whole and makes everything dirty.
+func (r *runner) look(ctx context.Context) error {
+	e := r.e
+	e.mu.Lock()
+	e.fresh = false
+	err := e.load(ctx)
+	e.mu.Unlock()
+	if err != nil {
+		e.observe(Event{Type: ReadFailed, Err: err})
+		return err
+	}
+	r.markOurs()
+	for _, k := range r.s.keys() {
+		r.dirty[k] = struct{}{}
+	}
+	for k, t := range r.retries {
+		if !t.next.IsZero() {
+			delete(r.dirty, k) // failed, and not due yet
+		}
+	}
+	return nil
+}
+
+// markOurs makes all of ours dirty: some of it may have to go.
+func (r *runner) markOurs() {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	for k, n := range r.e.nodes {
+		if n.ours() {
+			r.dirty[k] = struct{}{}
+		}
+	}
+}
+
+// launch starts a pass over what is dirty and not in another pass.
+func (r *runner) launch(ctx context.Context) {
+	var keys []Key
+	for k := range r.dirty {
+		if _, busy := r.flying[k]; !busy {
+			keys = append(keys, k)
+			delete(r.dirty, k)
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	slices.SortFunc(keys, Key.Compare)
+	for _, k := range keys {
+		r.flying[k] = struct{}{}
+		r.unblock(k)
+	}
+	r.passes.Go(func() { r.pass(ctx, keys) })
+}
+
+// pass brings the target to what the store wants of these keys.
+func (r *runner) pass(ctx context.Context, keys []Key) {
+	e, s := r.e, r.s
+	var mu sync.Mutex
+	seen := map[Key]Object{} // what was planned for
+	complete, _ := s.prunes()
+	req := request{keys: keys, prune: complete, want: func(k Key) Object {
+		mu.Lock()
+		defer mu.Unlock()
+		o, ok := seen[k]
+		if !ok {
+			o = s.want(k)
+			seen[k] = o
+		}
+		return o
+	}, named: func(k Key) bool { return complete && s.named(k) }}
+
+	p, err := e.prepare(ctx, req)
+	if err == nil {
+		if guard := e.guard(p); guard != nil && s.takeConfirm() {
+			p.confirmed = true
+		} else if guard != nil {
+			e.mu.Lock()
+			for _, st := range p.Steps {
+				e.release(st)
+			}
+			e.mu.Unlock()
+			e.observe(Event{Type: HeldBack, Plan: p, Err: guard})
+			req.prune = false
+			clear(seen)
+			p, err = e.prepare(ctx, req)
+			r.post(func() { r.held = true }) // until it is confirmed
+		}
+	}
+	if err != nil {
+		r.post(func() {
+			for _, k := range keys {
+				delete(r.flying, k)
+				r.failed(k, seen[k], Result{Blocked, k, 0, err})
+			}
+		})
+		return
+	}
+
+	stepped := make(map[Key]bool, len(p.Steps))
+	for _, st := range p.Steps {
+		stepped[st.Key] = true
+	}
+	for _, kept := range p.kept {
+		s.report(kept.Key, seen[kept.Key], Status{State: Applied, ID: kept.ID})
+		stepped[kept.Key] = true
+	}
+	for _, k := range keys {
+		if !stepped[k] && seen[k] == nil && complete && !e.holdsOurs(k) {
+			s.gone(k)
+		}
+	}
+	r.post(func() {
+		for _, k := range keys {
+			if !stepped[k] {
+				delete(r.flying, k)
+			}
+		}
+		for _, kept := range p.kept {
+			delete(r.flying, kept.Key)
+			delete(r.retries, kept.Key)
+			r.free(kept.Key)
+		}
+		for _, st := range p.Steps {
+			r.flying[st.Key] = struct{}{}
+		}
+		if !p.Empty() {
+			r.s.settle(false)
+		}
+	})
+	e.execute(ctx, p, func(res Result, by []Key) {
+		want := seenOf(&mu, seen, res.Key)
+		r.post(func() { r.finished(res, by, want) })
+	})
+}
+
+func seenOf(mu *sync.Mutex, seen map[Key]Object, k Key) Object {
+	mu.Lock()
+	defer mu.Unlock()
+	return seen[k]
+}
+
+// finished takes note of what became of one object.
+func (r *runner) finished(res Result, by []Key, want Object) {
+	k := res.Key
+	delete(r.flying, k)
+	if res.Err == nil {
+		delete(r.retries, k)
+		r.free(k)
+		if res.Action == Delete && want == nil {
+			r.s.gone(k)
+			return
+		}
+		r.s.report(k, want, Status{State: Applied, ID: res.ID})
+		return
+	}
+	if res.Action == Delete { // gone, but for a reason that keeps it from coming back
+		r.free(k)
+	}
+	switch {
+	case errors.Is(res.Err, ErrInvalid):
+		delete(r.retries, k)
+		r.s.report(k, want, Status{State: Invalid, ID: res.ID, Err: res.Err})
+	case len(by) > 0 || isRefusal(res.Err):
+		delete(r.retries, k)
+		r.waits[k] = by
+		for _, b := range by {
+			if r.blocked[b] == nil {
+				r.blocked[b] = map[Key]struct{}{}
+			}
+			r.blocked[b][k] = struct{}{}
+		}
+		r.s.report(k, want, Status{State: Waits, ID: res.ID, Err: res.Err, BlockedBy: by})
+	default:
+		r.failed(k, want, res)
+	}
+}
+
+// isRefusal says whether the engine itself, not the target, said no.
+func isRefusal(err error) bool {
+	return slices.ContainsFunc([]error{ErrForeign, ErrConflict, ErrMissing, ErrCycle, ErrUnknownKind},
+		func(why error) bool { return errors.Is(err, why) })
+}
+
+// failed schedules another try.
+func (r *runner) failed(k Key, want Object, res Result) {
+	t := r.retries[k]
+	if t == nil {
+		t = r.patience()
+		r.retries[k] = t
+	}
+	t.attempts++
+	t.next = time.Now().Add(t.backoff.NextBackOff())
+	r.s.report(k, want, Status{State: Failing, ID: res.ID, Err: res.Err, Attempts: t.attempts, NextTry: t.next})
+}
+
+func (r *runner) patience() *retry {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = 200*time.Millisecond, time.Minute
+	if r.e.RetryMin > 0 {
+		b.InitialInterval = r.e.RetryMin
+	}
+	if r.e.RetryMax > 0 {
+		b.MaxInterval = r.e.RetryMax
+	}
+	b.Multiplier, b.RandomizationFactor, b.MaxElapsedTime = 2, 0.5, 0
+	b.Reset()
+	return &retry{backoff: b}
+}
+
+// unblock forgets what k waits for, as it is looked at anew.
+func (r *runner) unblock(k Key) {
+	for _, b := range r.waits[k] {
+		if delete(r.blocked[b], k); len(r.blocked[b]) == 0 {
+			delete(r.blocked, b)
+		}
+	}
+	delete(r.waits, k)
+}
+
+// free makes dirty what k blocked.
+func (r *runner) free(k Key) {
+	for u := range r.blocked[k] {
+		r.dirty[u] = struct{}{}
+	}
+}
+
+// converge takes note of there being nothing left to do.
+func (r *runner) converge() {
+	if len(r.flying) == 0 && len(r.dirty) == 0 {
+		r.s.settle(true)
+	}
+	was := r.converged
+	r.converged = r.s.check(was)
+	if r.converged && !was {
+		r.e.observe(Event{Type: Converged})
+	}
+}
+
+// post hands f to the loop.
+func (r *runner) post(f func()) {
+	r.mu.Lock()
+	r.inbox = append(r.inbox, f)
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *runner) deliver() {
+	r.mu.Lock()
+	all := r.inbox
+	r.inbox = nil
+	r.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
+}
+
+// holdsOurs says whether the target has something of ours by this key.
+func (e *Engine) holdsOurs(k Key) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.nodes[k].ours()
+}
+

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// State is where a wanted object stands.
+type State string
+
+// The comments complete the sentence "the object is …".
+const (
+	Pending State = "pending" // not looked at yet, or there is no target
+	Applied State = "applied" // in the target, as wanted
+	Waits   State = "blocked" // not there as wanted, because of something else: see Err
+	Failing State = "failing" // refused by the target; tried again at NextTry
+	Invalid State = "invalid" // wrong by itself; waits for its next change
+)
+
+// Status is the state of one object, and how it got there.
+type Status struct {
+	State     State
+	ID        uint32    // the target's handle, if it is there
+	Err       error     // why it is not applied
+	BlockedBy []Key     // what it waits for
+	Since     time.Time // when it got into this State
+	Attempts  int       // failures in a row
+	NextTry   time.Time // zero: when something changes
+	Leaving   bool      // no longer wanted, not gone yet
+}
+
+// MarshalJSON words the error and leaves out what is zero.
+func (s Status) MarshalJSON() ([]byte, error) {
+	out := struct {
+		State     State      `json:"state"`
+		ID        uint32     `json:"id,omitempty"`
+		Error     string     `json:"error,omitempty"`
+		BlockedBy []string   `json:"blocked_by,omitempty"`
+		Since     *time.Time `json:"since,omitempty"`
+		Attempts  int        `json:"attempts,omitempty"`
+		NextTry   *time.Time `json:"next_try,omitempty"`
+		Leaving   bool       `json:"leaving,omitempty"`
+	}{State: s.State, ID: s.ID, Attempts: s.Attempts, Leaving: s.Leaving}
+	if s.Err != nil {
+		out.Error = s.Err.Error()
+	}
+	for _, k := range s.BlockedBy {
+		out.BlockedBy = append(out.BlockedBy, k.String())
+	}
+	if !s.Since.IsZero() {
+		out.Since = &s.Since
+	}
+	if !s.NextTry.IsZero() {
+		out.NextTry = &s.NextTry
+	}
+	return json.Marshal(out)
+}
+
+// worse orders states for a summary of several objects.
+func (s State) worse(o State) bool {
+	rank := map[State]int{Applied: 0, Pending: 1, Waits: 2, Failing: 3, Invalid: 4}
+	return rank[s] > rank[o]
+}

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Store holds what is wanted, and how each object stands. It outlives the
+// target: give it to Engine.Run again when there is a new one.
+//
+// Each object is wanted by a source, such as the etcd key that asked for it. An
+// object that several sources want is there while any of them wants it. The
+// zero Store is not usable; see NewStore. Safe for concurrent use.
+type Store struct {
+	mu       sync.Mutex
+	entries  map[Key]*entry
+	sources  map[string][]Key
+	unsure   int // entries that are not applied, or are leaving
+	complete bool
+	settled  bool // the target was looked at as a whole since Run began
+	since    time.Time
+	runs     map[*subscription]struct{}
+	watches  map[*subscription]struct{}
+	moved    chan struct{} // closed, and made anew, when a status changes
+	confirm  bool
+}
+
+// entry is one object: wanted, or (want is nil) on its way out.
+type entry struct {
+	want    Object
+	sources []string
+	status  Status
+	named   bool // somebody deleted it by name
+}
+
+// NewStore returns an empty store that is not complete.
+func NewStore() *Store {
+	return &Store{
+		entries: map[Key]*entry{},
+		sources: map[string][]Key{},
+		runs:    map[*subscription]struct{}{},
+		watches: map[*subscription]struct{}{},
+	}
+}
+
+// Put adds objects to what the source "" wants; one that it wants already, by
+// its key, is changed. See Assign for the error.
+func (s *Store) Put(objs ...Object) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	given := make(map[Key]bool, len(objs))
+	for _, o := range objs {
+		given[o.Key()] = true
+	}
+	all := slices.Clone(objs)
+	for _, k := range s.sources[""] {
+		if !given[k] {
+			all = append(all, s.entries[k].want)
+		}
+	}
+	return s.assign("", all)
+}
+
+// Delete takes objects out of what the source "" wants. Each goes, once no
+// other source wants it.
+func (s *Store) Delete(keys ...Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range keys {
+		if i := slices.Index(s.sources[""], k); i >= 0 {
+			s.sources[""] = slices.Delete(s.sources[""], i, i+1)
+			s.drop("", k, true)
+		}
+	}
+	s.notify()
+}
+
+// Assign says that a source wants exactly these objects from now on; without
+// objects, that there is no such source any more. If another source wants
+// something else by the same key, or a key comes twice, that is an error and
+// nothing is changed.
+func (s *Store) Assign(source string, objs ...Object) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.assign(source, objs)
+}
+
+// Replace says what all sources want. Unlike what Assign and Delete take away,
+// what goes because it is not mentioned here counts for the limit on removals;
+// see Engine.MaxPrune and Confirm. What is in error is left as it was, and all
+// else is done.
+func (s *Store) Replace(all map[string][]Object) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, source := range slices.Sorted(maps.Keys(s.sources)) {
+		if _, ok := all[source]; !ok {
+			for _, k := range s.sources[source] {
+				s.drop(source, k, false)
+			}
+			delete(s.sources, source)
+		}
+	}
+	var errs []error
+	for _, source := range slices.Sorted(maps.Keys(all)) {
+		if err := s.assign(source, all[source]); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", source, err))
+		}
+	}
+	s.notify()
+	return errors.Join(errs...)
+}
+
+func (s *Store) assign(source string, objs []Object) error {
+	wanted := make(map[Key]Object, len(objs))
+	for _, o := range objs {
+		k := o.Key()
+		if _, dup := wanted[k]; dup {
+			return &Error{Blocked, k, ErrDuplicate}
+		}
+		wanted[k] = o
+		if x := s.entries[k]; x != nil && x.want != nil && !same(x.want, o) {
+			if i := slices.IndexFunc(x.sources, func(s string) bool { return s != source }); i >= 0 {
+				return &Error{Blocked, k, fmt.Errorf("%w: %q wants another", ErrConflict, x.sources[i])}
+			}
+		}
+	}
+	for _, k := range s.sources[source] {
+		if _, still := wanted[k]; !still {
+			s.drop(source, k, true)
+		}
+	}
+	keys := make([]Key, len(objs))
+	for i, o := range objs {
+		keys[i] = o.Key()
+		s.add(source, keys[i], o)
+	}
+	if len(keys) == 0 {
+		delete(s.sources, source)
+	} else {
+		s.sources[source] = keys
+	}
+	s.notify()
+	return nil
+}
+
+func (s *Store) add(source string, k Key, o Object) {
+	x := s.entries[k]
+	if x == nil {
+		x = &entry{status: Status{State: Pending, Since: time.Now()}}
+		s.entries[k] = x
+		s.unsure++
+	}
+	if !slices.Contains(x.sources, source) {
+		x.sources = append(x.sources, source)
+	}
+	if x.want != nil && same(x.want, o) {
+		return
+	}
+	x.want, x.named = o, false
+	s.put(k, x, Status{State: Pending, ID: x.status.ID})
+	s.touch(s.runs, k)
+}
+
+func (s *Store) drop(source string, k Key, named bool) {
+	x := s.entries[k]
+	x.sources = slices.DeleteFunc(x.sources, func(o string) bool { return o == source })
+	if len(x.sources) > 0 {
+		return
+	}
+	x.want, x.named = nil, named
+	st := x.status
+	st.Leaving = true
+	s.put(k, x, st)
+	s.touch(s.runs, k)
+}
+
+// same compares wanted objects.
+func same(a, b Object) bool {
+	if t := reflect.TypeOf(a); t == reflect.TypeOf(b) && t.Comparable() {
+		return a == b
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+// Complete says that all that is wanted has been put in: from now on, what is
+// ours and not wanted is removed. Before, nothing is.
+func (s *Store) Complete() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.complete = true
+	s.wakeRuns()
+}
+
+// Confirm allows, once, the removals that were held back for being too many.
+func (s *Store) Confirm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.confirm = true
+	s.wakeRuns()
+}
+
+// Status returns how the object with this key stands; false if it is neither
+// wanted nor on its way out.
+func (s *Store) Status(k Key) (Status, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.entries[k]
+	if x == nil {
+		return Status{}, false
+	}
+	return x.status, true
+}
+
+// Statuses ranges over all statuses as they were when it began, by key.
+func (s *Store) Statuses() iter.Seq2[Key, Status] {
+	s.mu.Lock()
+	list := make([]keyStatus, 0, len(s.entries))
+	for k, x := range s.entries {
+		list = append(list, keyStatus{k, x.status})
+	}
+	s.mu.Unlock()
+	slices.SortFunc(list, func(a, b keyStatus) int { return a.key.Compare(b.key) })
+	return func(yield func(Key, Status) bool) {
+		for _, x := range list {
+			if !yield(x.key, x.status) {
+				return
+			}
+		}
+	}
+}
+
+type keyStatus struct {
+	key    Key
+	status Status
+}
+
+// Want returns the wanted object with this key.
+func (s *Store) Want(k Key) (Object, bool) {
+	o := s.want(k)
+	return o, o != nil
+}
+
+// Sources lists who wants the object with this key.
+func (s *Store) Sources(k Key) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.entries[k]; x != nil {
+		return slices.Clone(x.sources)
+	}
+	return nil
+}
+
+// Source sums up how the objects of a source stand: as the worst of them, so it
+// is Applied when all are. False if there is no such source.
+func (s *Store) Source(source string) (Status, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys, ok := s.sources[source]
+	sum := Status{State: Applied}
+	for _, k := range keys {
+		st := s.entries[k].status
+		if st.State.worse(sum.State) {
+			sum = st
+		} else if st.State == sum.State && st.Since.After(sum.Since) {
+			sum.Since = st.Since
+		}
+	}
+	return sum, ok
+}
+
+// Converged says since when all that is wanted is in the target, and nothing
+// else of ours; false if that is not so now.
+func (s *Store) Converged() (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.since, s.converged()
+}
+
+func (s *Store) converged() bool { return s.settled && s.complete && s.unsure == 0 }
+
+// Wait returns when the objects with these keys are in the target as wanted;
+// without keys, when the store has converged. It returns at once with the error
+// of an object that is invalid or not wanted, and with the context's, joined
+// with what keeps the objects, when that ends first.
+func (s *Store) Wait(ctx context.Context, keys ...Key) error {
+	for {
+		s.mu.Lock()
+		left, final := s.missing(keys)
+		moved := s.moved
+		if moved == nil {
+			moved = make(chan struct{})
+			s.moved = moved
+		}
+		s.mu.Unlock()
+		if final || left == nil {
+			return left
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), left)
+		}
+	}
+}
+
+// missing joins why these objects are not in, and says whether that is final.
+func (s *Store) missing(keys []Key) (why error, final bool) {
+	if len(keys) == 0 {
+		if s.converged() {
+			return nil, true
+		}
+		for k, x := range s.entries {
+			if x.status.State != Applied || x.status.Leaving {
+				keys = append(keys, k)
+			}
+		}
+		slices.SortFunc(keys, Key.Compare)
+		if len(keys) == 0 {
+			return errors.New("the target has not been looked at, or the store is not complete"), false
+		}
+		why, _ = s.missing(keys)
+		return cmp.Or(why, errors.New("not converged")), false
+	}
+	var errs []error
+	for _, k := range keys {
+		x := s.entries[k]
+		switch {
+		case x == nil || x.want == nil:
+			errs, final = append(errs, fmt.Errorf("%s is not wanted", k)), true
+		case x.status.State == Applied:
+		case x.status.Err != nil:
+			errs = append(errs, fmt.Errorf("%s %s: %w", k, x.status.State, x.status.Err))
+			final = final || x.status.State == Invalid
+		default:
+			errs = append(errs, fmt.Errorf("%s is %s", k, x.status.State))
+		}
+	}
+	return errors.Join(errs...), final
+}
+
+// Watch ranges over the statuses, first as they are, then as they change, until
+// ctx ends. Of several changes to one object only the newest may be seen. An
+// object that is gone comes with State "" as its last.
+func (s *Store) Watch(ctx context.Context) iter.Seq2[Key, Status] {
+	return func(yield func(Key, Status) bool) {
+		w := s.subscribe(s.watches)
+		defer s.unsubscribe(s.watches, w)
+		for w.wait(ctx) {
+			for _, k := range s.taken(w) {
+				st, _ := s.Status(k)
+				if !yield(k, st) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+)
+
+// subscription collects, for one subscriber, the keys that changed.
+type subscription struct {
+	keys map[Key]struct{} // guarded by the store's lock
+	wake chan struct{}
+}
+
+func (s *Store) subscribe(to map[*subscription]struct{}) *subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := &subscription{keys: map[Key]struct{}{}, wake: make(chan struct{}, 1)}
+	for k := range s.entries {
+		w.keys[k] = struct{}{}
+	}
+	to[w] = struct{}{}
+	w.wake <- struct{}{}
+	return w
+}
+
+func (s *Store) unsubscribe(from map[*subscription]struct{}, w *subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(from, w)
+}
+
+// taken returns the changed keys, in order, and forgets them.
+func (s *Store) taken(w *subscription) []Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := slices.SortedFunc(maps.Keys(w.keys), Key.Compare)
+	clear(w.keys)
+	return keys
+}
+
+func (w *subscription) wait(ctx context.Context) bool {
+	select {
+	case <-w.wake:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (w *subscription) ring() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// touch notes a changed key for all subscribers. The store's lock is held, as
+// for all below; notify wakes them, once for many keys.
+func (s *Store) touch(of map[*subscription]struct{}, k Key) {
+	for w := range of {
+		w.keys[k] = struct{}{}
+	}
+}
+
+func (s *Store) notify() {
+	s.wakeRuns()
+	s.wakeWatches()
+}
+
+func (s *Store) wakeRuns() {
+	for w := range s.runs {
+		w.ring()
+	}
+}
+
+func (s *Store) wakeWatches() {
+	for w := range s.watches {
+		w.ring()
+	}
+	if s.moved != nil {
+		close(s.moved)
+		s.moved = nil
+	}
+}
+
+// put gives an entry a new status.
+func (s *Store) put(k Key, x *entry, st Status) {
+	old := x.status
+	st.Leaving = x.want == nil
+	st.Since = time.Now()
+	if st.State == old.State && !old.Since.IsZero() {
+		st.Since = old.Since
+	}
+	if was, is := old.sure(), st.sure(); was && !is {
+		s.unsure++
+	} else if is && !was {
+		s.unsure--
+	}
+	x.status = st
+	s.touch(s.watches, k)
+}
+
+func (s Status) sure() bool { return s.State == Applied && !s.Leaving }
+
+// want returns the wanted object with this key, or nil.
+func (s *Store) want(k Key) Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.entries[k]; x != nil {
+		return x.want
+	}
+	return nil
+}
+
+// report sets the status of an object, wanted as seen or, if seen is nil, on its
+// way out. A status for an object that was changed meanwhile is dropped.
+func (s *Store) report(k Key, seen Object, st Status) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.entries[k]
+	if x == nil || (x.want == nil) != (seen == nil) || seen != nil && !same(x.want, seen) {
+		return
+	}
+	s.put(k, x, st)
+	s.wakeWatches()
+}
+
+// gone forgets an object that was on its way out.
+func (s *Store) gone(k Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.entries[k]
+	if x == nil || x.want != nil {
+		return
+	}
+	if !x.status.sure() {
+		s.unsure--
+	}
+	delete(s.entries, k)
+	s.touch(s.watches, k)
+	s.wakeWatches()
+}
+
+// named says whether somebody deleted the object by name.
+func (s *Store) named(k Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.entries[k]
+	return x != nil && x.want == nil && x.named
+}
+
+// settle notes whether the target has been brought to what is wanted, as far as
+// that goes.
+func (s *Store) settle(done bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.settled != done {
+		s.settled = done
+		s.wakeWatches()
+	}
+}
+
+// leave makes all statuses pending: there may be no target any more.
+func (s *Store) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settled = false
+	for k, x := range s.entries {
+		if x.status.State != Invalid {
+			s.put(k, x, Status{State: Pending})
+		}
+	}
+	s.wakeWatches()
+}
+
+// check says whether the store has converged, and notes since when.
+func (s *Store) check(was bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := s.converged()
+	if is && !was {
+		s.since = time.Now()
+		s.wakeWatches()
+	}
+	return is
+}
+
+// keys lists what is wanted or on its way out, in no order.
+func (s *Store) keys() []Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.entries))
+}
+
+// takeConfirm uses up a Confirm.
+func (s *Store) takeConfirm() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.confirm
+	s.confirm = false
+	return was
+}
+
+// prunes says whether what is not wanted may be removed, and whether removing
+// too much of it was confirmed.
+func (s *Store) prunes() (complete, confirmed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.complete, s.confirm
+}
