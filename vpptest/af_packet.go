@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"slices"
+
+	"go.fd.io/govpp/binapi/af_packet"
+)
+
+var (
+	hostClass   = &class{devType: "af-packet", setMAC: true}
+	hostL3Class = &class{devType: "af-packet", mtu: featureDisabled, l3: true}
+)
+
+// hosts is the af_packet plugin: interfaces on top of those of Linux.
+type hosts struct {
+	v     *VPP
+	all   []*iface // by instance; nil is free
+	free  []int
+	names map[string]*iface // by Linux device
+}
+
+func loadAfPacket(v *VPP) {
+	h := &hosts{v: v, names: make(map[string]*iface)}
+	Handle(v, h.create)
+	Handle(v, h.delete)
+	HandleDump(v, h.details)
+}
+
+func (h *hosts) create(_ *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPacketCreateV3Reply {
+	device := cut(q.HostIfName, 63)
+	if i := h.names[device]; i != nil {
+		return &af_packet.AfPacketCreateV3Reply{Retval: interfaceExists, SwIfIndex: indexOf(i)}
+	}
+	if known := h.v.options.hosts; device == "" || len(device) > 15 || known != nil && !slices.Contains(known, device) {
+		return &af_packet.AfPacketCreateV3Reply{Retval: invalidInterface2, SwIfIndex: 0}
+	}
+	n := len(h.all)
+	if f := len(h.free); f > 0 {
+		n, h.free = h.free[f-1], h.free[:f-1]
+	} else {
+		h.all = append(h.all, nil)
+	}
+	i := &iface{name: "host-" + device, class: hostClass, instance: uint32(n), link: true, ready: true}
+	i.mac = q.HwAddr
+	if q.UseRandomHwAddr {
+		i.mac = randomMAC()
+	}
+	if q.Mode == af_packet.AF_PACKET_API_MODE_IP {
+		i.class = hostL3Class
+	}
+	h.all[n] = h.v.life.interfaces.add(i)
+	h.names[device] = i
+	return &af_packet.AfPacketCreateV3Reply{SwIfIndex: indexOf(i)}
+}
+
+func (h *hosts) delete(_ *Call, q *af_packet.AfPacketDelete) *af_packet.AfPacketDeleteReply {
+	i := h.names[q.HostIfName]
+	if i == nil {
+		return &af_packet.AfPacketDeleteReply{Retval: syscallError1}
+	}
+	delete(h.names, q.HostIfName)
+	h.all[i.instance] = nil
+	h.free = append(h.free, int(i.instance))
+	h.v.life.interfaces.delete(i)
+	return new(af_packet.AfPacketDeleteReply)
+}
+
+func (h *hosts) details(*Call, *af_packet.AfPacketDump) (out []*af_packet.AfPacketDetails) {
+	for _, i := range h.all {
+		if i != nil {
+			out = append(out, &af_packet.AfPacketDetails{SwIfIndex: indexOf(i), HostIfName: i.name[len("host-"):]})
+		}
+	}
+	return out
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+)
+
+// A mode is what happens to the frames that an interface gets.
+type mode uint8
+
+const (
+	routed mode = iota
+	bridged
+	crossed
+)
+
+// A port is the L2 side of an interface index. It outlives the interface: the next
+// one on the index finds what was left.
+type port struct {
+	mode    mode
+	kind    l2.L2PortType
+	domain  *domain
+	shg     uint8
+	peer    uint32 // of a cross-connect
+	bits    uint32 // input features
+	rewrite rewrite
+}
+
+// A rewrite is what l2_interface_vlan_tag_rewrite sets.
+type rewrite struct{ op, push, tag1, tag2 uint32 }
+
+// Bits of a port's input features, as l2_flags shows them.
+const (
+	featDrop     = 0x1
+	featXconnect = 0x2
+	featFlood    = 0x4
+	featUUFlood  = 0x20
+	featFwd      = 0x80
+	featLearn    = 0x200
+	featRewrite  = 0x400
+
+	bridgeBits = 0x2fd // what joining a bridge domain turns on
+)
+
+// port returns the L2 side of an interface, making it if it has never had one.
+func (b *bridges) port(i *iface) *port {
+	p := b.ports[i.index]
+	if p == nil {
+		p = &port{}
+		b.ports[i.index] = p
+	}
+	return p
+}
+
+func (b *bridges) setBridge(_ *Call, q *l2.SwInterfaceSetL2Bridge) *l2.SwInterfaceSetL2BridgeReply {
+	i := b.v.life.interfaces.at(q.RxSwIfIndex)
+	r := new(l2.SwInterfaceSetL2BridgeReply)
+	switch {
+	case i == nil:
+		r.Retval = invalidInterface
+	case !q.Enable:
+		b.leave(i)
+	case q.BdID > maxDomainID:
+		r.Retval = bridgeDomainIDTooBig
+	default:
+		r.Retval = b.join(i, q)
+	}
+	return r
+}
+
+// join puts a port into a domain, which is made if it is missing. When the domain has
+// another BVI already, the port is left in none at all.
+func (b *bridges) join(i *iface, q *l2.SwInterfaceSetL2Bridge) int32 {
+	d := b.domains[q.BdID]
+	if d == nil {
+		d = b.open(&domain{id: q.BdID, flags: flooding})
+	}
+	b.detach(i)
+	p := b.port(i)
+	p.mode, p.kind, p.domain, p.shg = bridged, q.PortType, d, q.Shg
+	p.bits = p.bits&featRewrite | bridgeBits
+	switch q.PortType {
+	case l2.L2_API_PORT_TYPE_BVI:
+		if d.bvi != nil {
+			p.domain = nil
+			return bridgeDomainHasBVI
+		}
+		d.bvi = i
+		p.bits &^= featLearn
+		b.fib[fibKey{d.index, i.mac}] = fibEntry{index: i.index, static: true, bvi: true}
+		d.members = slices.Insert(d.members, 0, i)
+	case l2.L2_API_PORT_TYPE_UU_FWD:
+		d.uuFwd = i
+	default:
+		d.members = append(d.members, i)
+	}
+	return 0
+}
+
+// detach takes a port out of its domain, and leaves the rest of it as it is.
+func (b *bridges) detach(i *iface) {
+	p := b.port(i)
+	d := p.domain
+	if d == nil {
+		return
+	}
+	p.domain = nil
+	if at := slices.Index(d.members, i); at >= 0 {
+		last := len(d.members) - 1
+		d.members[at] = d.members[last]
+		d.members = d.members[:last]
+	}
+	if d.bvi == i {
+		d.bvi = nil
+		delete(b.fib, fibKey{d.index, i.mac})
+	}
+	if d.uuFwd == i {
+		d.uuFwd = nil
+	}
+	b.flush(d, i)
+}
+
+// leave makes a port an L3 interface. Its L2 features, tag rewrite included, are lost.
+func (b *bridges) leave(i *iface) {
+	b.detach(i)
+	p := b.port(i)
+	*p = port{bits: featDrop}
+}
+
+func (b *bridges) setXconnect(_ *Call, q *l2.SwInterfaceSetL2Xconnect) *l2.SwInterfaceSetL2XconnectReply {
+	s := b.v.life.interfaces
+	i := s.at(q.RxSwIfIndex)
+	r := new(l2.SwInterfaceSetL2XconnectReply)
+	switch {
+	case i == nil:
+		r.Retval = invalidInterface
+	case !q.Enable:
+		b.leave(i)
+	case s.at(q.TxSwIfIndex) == nil:
+		r.Retval = -10
+	default:
+		b.detach(i)
+		p := b.port(i)
+		p.mode, p.peer, p.bits = crossed, uint32(q.TxSwIfIndex), p.bits&featRewrite|featXconnect
+	}
+	return r
+}
+
+func (b *bridges) xconnects(*Call, *l2.L2XconnectDump) (out []*l2.L2XconnectDetails) {
+	for _, index := range sortedKeys(b.ports) {
+		if p := b.ports[index]; p.mode == crossed {
+			out = append(out, &l2.L2XconnectDetails{
+				RxSwIfIndex: interface_types.InterfaceIndex(index),
+				TxSwIfIndex: interface_types.InterfaceIndex(p.peer),
+			})
+		}
+	}
+	return out
+}
+
+// setPortFlags is also the way to read the features of a port: an empty bitmap
+// changes nothing.
+func (b *bridges) setPortFlags(_ *Call, q *l2.L2Flags) *l2.L2FlagsReply {
+	i := b.v.life.interfaces.at(q.SwIfIndex)
+	if i == nil {
+		return &l2.L2FlagsReply{Retval: invalidInterface, ResultingFeatureBitmap: none}
+	}
+	p := b.port(i)
+	for flag, bit := range portBits {
+		switch {
+		case q.FeatureBitmap&flag == 0:
+		case q.IsSet:
+			p.bits |= bit
+		default:
+			p.bits &^= bit
+		}
+	}
+	return &l2.L2FlagsReply{ResultingFeatureBitmap: p.bits}
+}
+
+// portBits maps what l2_flags takes to what it shows.
+var portBits = map[uint32]uint32{
+	1: featLearn, 2: featFwd, 4: featFlood, 8: featUUFlood, 16: 0x10,
+}
+
+// Operations of a tag rewrite, and how many tags a frame must have for them.
+var rewriteNeeds = []int{0: 0, 1: 0, 2: 0, 3: 1, 4: 2, 5: 1, 6: 1, 7: 2, 8: 2}
+
+func (b *bridges) setRewrite(_ *Call, q *l2.L2InterfaceVlanTagRewrite) *l2.L2InterfaceVlanTagRewriteReply {
+	r := new(l2.L2InterfaceVlanTagRewriteReply)
+	switch i := b.v.life.interfaces.at(q.SwIfIndex); {
+	case i == nil:
+		r.Retval = invalidInterface
+	case i.hw.class.l3:
+		r.Retval = invalidInterface2
+	case int64(q.VtrOp) >= int64(len(rewriteNeeds)):
+		r.Retval = invalidValue
+	case i.sub == nil && rewriteNeeds[q.VtrOp] > 0 || i.sub != nil && i.sub.tags() < rewriteNeeds[q.VtrOp]:
+		r.Retval = invalidTagCount
+	default:
+		p := b.port(i)
+		p.rewrite, p.bits = rewrite{}, p.bits&^featRewrite
+		if q.VtrOp != 0 {
+			p.rewrite = rewrite{q.VtrOp, q.PushDot1q, q.Tag1, q.Tag2}
+			p.bits |= featRewrite
+		}
+	}
+	return r
+}
+
+// forget is what a deleted interface takes with it. A port in L3 mode keeps its tag
+// rewrite, for the next one on the index; one that sends to it keeps sending there.
+func (b *bridges) forget(i *iface) {
+	p := b.ports[i.index]
+	if p == nil || p.mode == routed {
+		return
+	}
+	if p.mode == crossed {
+		if peer := b.v.life.interfaces.at(interface_types.InterfaceIndex(p.peer)); peer != nil && peer != i {
+			b.leave(peer)
+		}
+	}
+	b.leave(i)
+}
+
+// unusedID picks an id for who asks VPP to.
+func (b *bridges) unusedID() uint32 {
+	for {
+		if id := 1 + rand.Uint32N(maxDomainID-1); b.domains[id] == nil {
+			return id
+		}
+	}
+}
+
+func (b *bridges) dumpPorts(d *dump) {
+	for _, index := range sortedKeys(b.ports) {
+		p := b.ports[index]
+		if *p == (port{}) || *p == (port{bits: featDrop}) {
+			continue
+		}
+		where := "l3"
+		switch {
+		case p.mode == crossed:
+			where = fmt.Sprintf("xconnect %d", p.peer)
+		case p.domain != nil:
+			where = fmt.Sprintf("bridge-domain %d", p.domain.id)
+		case p.mode == bridged:
+			where = "bridge-domain none"
+		}
+		d.line(fmt.Sprintf("port %d %s", index, where),
+			when(p.kind != 0, "type %d", p.kind), when(p.shg != 0, "shg %d", p.shg),
+			fmt.Sprintf("features %#x", p.bits), when(p.rewrite != rewrite{}, "rewrite %v", p.rewrite))
+	}
+}

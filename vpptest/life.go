@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"net"
+	"sync"
+
+	"go.fd.io/govpp/api"
+)
+
+// A life is all that a VPP loses when it restarts. Its fields are touched only by
+// the main thread, that is with VPP.mu held, but for those of its last block.
+type life struct {
+	pid      uint32
+	table    *table
+	handlers map[uint16]handler
+	clients  []*client // by slot; nil is free
+	free     []int     // slots, the last freed last
+
+	interfaces *interfaces
+	bridges    *bridges
+
+	states []func(*dump) // each part's share of String
+	idle   []func()      // called when the input has run dry
+
+	listener *net.UnixListener
+	done     chan struct{} // closed when this life ends
+	end      sync.Once
+	running  sync.WaitGroup
+	connMu   sync.Mutex
+	conns    map[*net.UnixConn]bool
+}
+
+func newLife() *life {
+	return &life{
+		table:    newTable(),
+		handlers: make(map[uint16]handler),
+		done:     make(chan struct{}),
+		conns:    make(map[*net.UnixConn]bool),
+	}
+}
+
+// handle makes h answer request, and the messages of its package known.
+func (l *life) handle(request api.Message, h handler) {
+	l.handlers[l.idOf(request)] = h
+}
+
+// idOf numbers the module of m first, if that has not happened.
+func (l *life) idOf(m api.Message) uint16 {
+	if id, ok := l.table.ids[crcName(m)]; ok {
+		return id
+	}
+	l.table.add(moduleOf(m))
+	l.table.number(m) // a message that its package does not register
+	return l.table.ids[crcName(m)]
+}
+
+// settle sends the events that VPP collects while it has requests to execute.
+func (l *life) settle() {
+	for _, f := range l.idle {
+		f()
+	}
+}
+
+// keep remembers a connection to cut it when this life ends; false: it has ended.
+func (l *life) keep(conn *net.UnixConn) bool {
+	l.connMu.Lock()
+	defer l.connMu.Unlock()
+	if l.conns == nil {
+		return false
+	}
+	l.conns[conn] = true
+	return true
+}
+
+func (l *life) forget(conn *net.UnixConn) {
+	l.connMu.Lock()
+	defer l.connMu.Unlock()
+	delete(l.conns, conn)
+}
+
+// cut closes all connections, and those to come.
+func (l *life) cut() {
+	l.connMu.Lock()
+	defer l.connMu.Unlock()
+	for conn := range l.conns {
+		_ = conn.Close()
+	}
+	l.conns = nil
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+// Return values, as VPP numbers them.
+const (
+	unspecified          = -1
+	invalidInterface     = -2
+	noSuchFIB            = -3
+	noSuchEntry          = -6
+	invalidValue         = -7
+	unimplemented        = -9
+	syscallError1        = -11
+	syscallError2        = -12
+	featureDisabled      = -30
+	invalidRegistration  = -31
+	invalidVLAN          = -55
+	vlanExists           = -56
+	notDeletable         = -61
+	invalidInterface2    = -71
+	invalidTagCount      = -72
+	invalidArgument      = -73
+	interfaceExists      = -79
+	notASubInterface     = -98
+	bridgeDomainExists   = -119
+	bridgeDomainInUse    = -120
+	bridgeDomainFixed    = -121
+	bridgeDomainIDTooBig = -122
+	unsupported          = -126
+	bridgeDomainHasBVI   = -152
+)
+
+// none is VPP's ~0: no index, or all of them.
+const none = 1<<32 - 1

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"net"
+)
+
+// A client is one connection, known to VPP from its sockclnt_create on.
+type client struct {
+	conn  *net.UnixConn
+	out   *outbox
+	known bool
+	slot  int
+	index uint32 // what it must put into its requests
+	gone  bool
+}
+
+// Indices of clients on a socket, as opposed to shared memory, have this bit set.
+const socketClient = 1 << 31
+
+// batch is how many requests in a row delay events at most. VPP's limit is one read
+// of its socket, 4096 bytes.
+const batch = 64
+
+func (v *VPP) accept(l *life) {
+	for {
+		conn, err := l.listener.AcceptUnix()
+		if err != nil {
+			return
+		}
+		if !l.keep(conn) {
+			_ = conn.Close()
+			return
+		}
+		c := &client{conn: conn, out: newOutbox()}
+		l.running.Go(func() {
+			c.out.writeTo(conn)
+			_ = conn.Close()
+			l.forget(conn)
+		})
+		l.running.Go(func() { v.serve(l, c) })
+	}
+}
+
+// serve executes what a client sends until either side hangs up.
+func (v *VPP) serve(l *life, c *client) {
+	r := bufio.NewReaderSize(c.conn, 1<<16)
+	for n := 1; ; n++ {
+		msg, err := readFrame(r)
+		if err != nil {
+			break
+		}
+		dry := !another(r)
+		open := v.execute(l, c, msg, dry || n%batch == 0)
+		if dry || !open {
+			c.out.flush()
+		}
+		if !open {
+			break
+		}
+	}
+	c.out.close()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c.gone = true
+	if c.known {
+		l.clients[c.slot] = nil
+		l.free = append(l.free, c.slot)
+	}
+}
+
+// execute is VPP's main thread. It returns false when the connection is to be closed.
+func (v *VPP) execute(l *life, from *client, msg []byte, last bool) (open bool) {
+	if len(msg) < requestHead {
+		return true
+	}
+	id := binary.BigEndian.Uint16(msg[idAt:])
+
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	select {
+	case <-l.done:
+		return false
+	default:
+	}
+	if last {
+		defer l.settle()
+	}
+
+	c := &Call{VPP: v, client: from}
+	if id == sockclntCreateID {
+		c.context = binary.BigEndian.Uint32(msg[replyContextAt:])
+		v.sockclntCreate(c)
+		return true
+	}
+	// The answer goes to whom the client index names, whoever sent it.
+	c.context = binary.BigEndian.Uint32(msg[requestContextAt:])
+	c.client = l.clientOf(binary.BigEndian.Uint32(msg[clientAt:]))
+	if e, ok := l.table.entries[id]; ok && e.name == "sockclnt_delete" {
+		v.sockclntDelete(c)
+		return c.client == nil
+	}
+	h, ok := l.handlers[id]
+	if !ok {
+		return true // VPP warns on its console, and does not answer
+	}
+	name := l.table.entries[id].name
+	v.note(name, msg)
+
+	fault := v.hit(name)
+	v.wait(fault, l.done)
+	select {
+	case <-l.done: // died while it waited
+		return false
+	default:
+	}
+	switch fault.Kind {
+	case CutBefore:
+		return false
+	case Refuse:
+		h.refuse(c, fault.Retval)
+		return true
+	case Drop, CutAfter:
+		c.muted = true
+	}
+	h.run(c, msg)
+	return fault.Kind != CutAfter
+}
+
+// clientOf finds a client by the index that it was given.
+func (l *life) clientOf(index uint32) *client {
+	slot := int(index &^ socketClient)
+	if index&socketClient == 0 || slot >= len(l.clients) {
+		return nil
+	}
+	return l.clients[slot]
+}
+
+// admit gives a client an index; the last freed is the next used.
+func (l *life) admit(c *client) {
+	if c.known {
+		return
+	}
+	if n := len(l.free); n > 0 {
+		c.slot, l.free = l.free[n-1], l.free[:n-1]
+	} else {
+		c.slot, l.clients = len(l.clients), append(l.clients, nil)
+	}
+	l.clients[c.slot] = c
+	c.known, c.index = true, uint32(c.slot)|socketClient
+}
