@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// maxQueued bounds the bytes that wait to be written; beyond it senders wait.
+const maxQueued = 1 << 20
+
+// admit waits for room in the queue as long as ctx allows. If it succeeds, the
+// caller holds mu.
+func (c *Conn) admit(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		err := c.err
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err == nil && len(c.out) < maxQueued {
+			return nil
+		}
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room := c.room
+		c.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-c.done:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// queue hands a frame to the writer. The caller holds mu.
+func (c *Conn) queue(frame []byte, id uint32) {
+	setContext(frame, id)
+	c.out = append(c.out, frame...)
+	c.stats.sent.Add(1)
+	if c.asked == 0 {
+		c.asked = c.now()
+	}
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// nextContext gives a number that nobody waits under. The caller holds mu.
+func (c *Conn) nextContext() uint32 {
+	for {
+		if c.last++; c.last > maxContext {
+			c.last = 1
+		}
+		if c.pending[c.last] == nil && c.streams[c.last] == nil {
+			return c.last
+		}
+	}
+}
+
+// write is the goroutine that writes. All that was queued while it wrote goes
+// out in one piece.
+func (c *Conn) write() {
+	var spare []byte
+	for {
+		select {
+		case <-c.wake:
+		case <-c.done:
+			return
+		}
+		c.mu.Lock()
+		out := c.out
+		c.out = spare[:0]
+		if c.room != nil {
+			close(c.room)
+			c.room = nil
+		}
+		c.mu.Unlock()
+		if err := c.writeAll(out); err != nil {
+			c.die(err)
+			return
+		}
+		spare = out
+	}
+}
+
+// writeAll has patience with a VPP that does not read, as long as that gives
+// any sign of life.
+func (c *Conn) writeAll(b []byte) error {
+	for len(b) > 0 {
+		c.conn.SetWriteDeadline(time.Now().Add(c.options.wedgedAfter))
+		n, err := c.conn.Write(b)
+		b = b[n:]
+		switch {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			return fmt.Errorf("%w: %v", ErrDisconnected, err)
+		case n == 0 && c.now()-c.heard.Load() >= int64(c.options.wedgedAfter):
+			return fmt.Errorf("%w: it has not read for %v", ErrWedged, c.options.wedgedAfter)
+		}
+	}
+	return nil
+}
+
+// read is the goroutine that reads. It hands out copies and never waits for
+// whom they are for.
+func (c *Conn) read(f *frames) {
+	for {
+		msg, err := f.next()
+		if err == nil && msg != nil {
+			c.dispatch(msg)
+			continue
+		}
+		if err == nil {
+			err = f.fill(c.conn)
+			c.heard.Store(c.now())
+		}
+		if err != nil {
+			// Not wrapped: an io.EOF inside would look like the end of a dump.
+			c.die(fmt.Errorf("%w: %v", ErrDisconnected, err))
+			return
+		}
+	}
+}
+
+// dispatch delivers one message to whoever waits for it.
+func (c *Conn) dispatch(msg []byte) {
+	c.stats.received.Add(1)
+	id := binary.BigEndian.Uint16(msg)
+	context, ok := c.table.context(id, msg)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.events[id] {
+		s.add(msg)
+	}
+	if !ok || c.events[id] != nil {
+		return
+	}
+	switch l, s := c.pending[context], c.streams[context]; {
+	case l != nil:
+		delete(c.pending, context)
+		l.buf = append(l.buf[:0], msg...)
+		l.end(nil)
+	case s != nil:
+		s.add(msg)
+	case context != c.probed:
+		c.stats.late.Add(1)
+	}
+	if c.asked = 0; len(c.pending) > 0 {
+		c.asked = c.heard.Load() // the rest is owed from now on
+	}
+}
+
+// context finds whom an incoming message answers; events answer nobody.
+func (t *table) context(id uint16, msg []byte) (context uint32, ok bool) {
+	at := 2
+	if int(id) < len(t.shape) {
+		switch t.shape[id] {
+		case shapeEvent:
+			return 0, false
+		case shapeLong:
+			at = 6
+		}
+	}
+	if len(msg) < at+4 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(msg[at:]), true
+}
+
+// keepTime is the goroutine that ends what takes too long.
+func (c *Conn) keepTime() {
+	ticker := time.NewTicker(max(time.Millisecond, min(c.options.replyTimeout, c.options.wedgedAfter)/10))
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-c.done:
+			return
+		}
+		c.expire()
+		if c.wedged() {
+			c.die(fmt.Errorf("%w: it has said nothing for %v", ErrWedged, c.options.wedgedAfter))
+			return
+		}
+	}
+}
+
+// expire ends the calls that have waited for too long.
+func (c *Conn) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	then := c.now() - int64(c.options.replyTimeout)
+	for id, l := range c.pending {
+		if l.since <= then {
+			delete(c.pending, id)
+			l.end(ErrTimeout)
+		}
+	}
+}
+
+// wedged reports whether VPP has been silent for too long since it was last
+// asked something. A VPP that nobody talks to is asked for a sign of life
+// from time to time; any will do.
+func (c *Conn) wedged() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	limit := int64(c.options.wedgedAfter)
+	silent := c.now() - max(c.asked, c.heard.Load())
+	if c.asked == 0 && silent >= limit/3 && c.err == nil {
+		c.probed = c.nextContext()
+		c.queue(c.ping, c.probed)
+	}
+	return c.asked != 0 && silent >= limit
+}
