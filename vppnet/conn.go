@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,7 +121,8 @@ func (c *Conn) invoke(ctx context.Context, req, reply api.Message) (id uint32, e
 	if call.err != nil {
 		return id, &Error{Message: r.name, Err: call.err, Unknown: true}
 	}
-	return id, c.decode(call.buf, r, want, reply)
+	// Clipped, or a short reply would be decoded together with what the buffer held before.
+	return id, c.decode(slices.Clip(call.buf), r, want, reply)
 }
 
 // call is one request that waits for its reply. Whoever takes it out of
