@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vhost
+
+import (
+	"context"
+	"slices"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ethernet_types"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/vhost_user"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Port is a vhost-user interface: one end of the virtual wire of a VM, whose
+// other end is the socket.
+type Port struct {
+	Name string
+
+	// Socket is the path of the vhost-user socket, absolute, clean, of at most
+	// 107 bytes, in the directory that was given to Ports.
+	Socket string
+
+	// Server makes VPP listen on Socket; it first removes what is there. If not,
+	// VPP connects to Socket, and tries again until somebody listens.
+	Server bool
+
+	// What a guest is offered. VPP does not show it, so the port's tag keeps it:
+	// it takes two bytes for the first, two for each other of the 63 that the
+	// tag has.
+	GSO        bool // segmentation offload
+	Packed     bool // packed rings
+	EventIndex bool // notify by event index
+
+	MAC vppnet.MAC // of VPP's end; zero: VPP picks at random
+}
+
+// Key is vppnet.InterfaceKey(p.Name).
+func (p Port) Key() desiredstate.Key { return vppnet.InterfaceKey(p.Name) }
+
+// Deps is empty.
+func (p Port) Deps() []desiredstate.Key { return nil }
+
+// Validate checks name, MAC, and all of the socket's path but its directory.
+func (p Port) Validate() error {
+	if err := (*vppnet.Conn)(nil).CheckName(p.Name, p.options()...); err != nil {
+		return err
+	}
+	if err := checkPath(p.Socket); err != nil {
+		return err
+	}
+	return p.MAC.CheckUnicast()
+}
+
+// options are kept in the tag.
+func (p Port) options() (opts []string) {
+	for _, f := range p.features() {
+		if *f.on {
+			opts = append(opts, f.letter)
+		}
+	}
+	return opts
+}
+
+// recall takes the options from the tag.
+func (p *Port) recall(opts []string) {
+	for _, f := range p.features() {
+		*f.on = slices.Contains(opts, f.letter)
+	}
+}
+
+type feature struct {
+	letter string
+	on     *bool
+}
+
+func (p *Port) features() []feature {
+	return []feature{{"g", &p.GSO}, {"p", &p.Packed}, {"e", &p.EventIndex}}
+}
+
+// Ports manages vhost-user interfaces (create_vhost_user_if_v2) whose sockets
+// are in dir, an absolute path as VPP sees it. A socket that would be elsewhere,
+// by its path or by a symbolic link on the way, is refused before VPP is told:
+// VPP is root, and removes whatever file has the name. Whoever can write to dir,
+// or to a directory above it, is trusted.
+//
+// The MAC changes in place, all else replaces.
+func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
+	vpp := vhost_user.NewServiceClient(c)
+	return &desiredstate.Kind[Port]{
+		Name:     "vhost-port",
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
+		Messages: c.Uses(&vhost_user.SwInterfaceVhostUserDump{}, &vhost_user.CreateVhostUserIfV2{},
+			&vhost_user.DeleteVhostUserIf{}, &interfaces.SwInterfaceSetMacAddress{}),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Port], err error) {
+			all, err := vppnet.Collect(vpp.SwInterfaceVhostUserDump(ctx, &vhost_user.SwInterfaceVhostUserDump{
+				SwIfIndex: ^interface_types.InterfaceIndex(0),
+			}))
+			for _, d := range all {
+				i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.SwIfIndex))
+				if !ok {
+					continue // gone since
+				}
+				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC}
+				p.recall(c.TagOptions(i.Spec.Tag))
+				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign})
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, _ *desiredstate.View, p Port) (uint32, error) {
+			if err := c.CheckName(p.Name, p.options()...); err != nil {
+				return 0, err
+			}
+			if err := confine(dir, p.Socket, p.Server); err != nil {
+				return 0, err
+			}
+			r, err := vpp.CreateVhostUserIfV2(ctx, &vhost_user.CreateVhostUserIfV2{
+				Tag: c.Tag(p.Name, p.options()...), SockFilename: p.Socket, IsServer: p.Server,
+				EnableGso: p.GSO, EnablePacked: p.Packed, EnableEventIdx: p.EventIndex,
+				UseCustomMac: !p.MAC.IsZero(), MacAddress: ethernet_types.MacAddress(p.MAC),
+			})
+			if err != nil {
+				return 0, err
+			}
+			return uint32(r.SwIfIndex), nil
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port], want Port) error {
+			_, err := interfaces.NewServiceClient(c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
+				SwIfIndex: interface_types.InterfaceIndex(have.ID), MacAddress: ethernet_types.MacAddress(want.MAC),
+			})
+			return err
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port]) error {
+			_, err := vpp.DeleteVhostUserIf(ctx, &vhost_user.DeleteVhostUserIf{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
+			return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
+		},
+		Fill: func(have, want Port) Port {
+			if want.MAC.IsZero() {
+				want.MAC = have.MAC
+			}
+			return want
+		},
+		InPlace: func(have, want Port) bool {
+			have.MAC = want.MAC
+			return have == want
+		},
+		Holds: func(p Port) []desiredstate.Key { return []desiredstate.Key{{Space: "vhost-socket", Name: p.Socket}} },
+	}
+}

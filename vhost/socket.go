@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vhost
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// maxPath is what fits a socket's address in Linux; VPP cuts what is longer.
+const maxPath = 107
+
+// checkPath reports why path cannot be that of a socket, wherever it may lie.
+func checkPath(socket string) error {
+	switch {
+	case socket == "":
+		return errors.New("socket is not set")
+	case len(socket) > maxPath:
+		return fmt.Errorf("socket %q has %d bytes, want at most %d", socket, len(socket), maxPath)
+	case !path.IsAbs(socket), path.Clean(socket) != socket, socket == "/":
+		return fmt.Errorf("socket %q: want an absolute path without . or .. or doubled slashes", socket)
+	}
+	for _, r := range socket {
+		if !plain(r) {
+			return fmt.Errorf("socket %q contains %q: want letters, digits or ._:@#+=,-", socket, r)
+		}
+	}
+	return nil
+}
+
+func plain(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._:@#+=,-", r)
+}
+
+// confine reports why VPP must not be given this socket: it is not in dir, or a
+// server would remove something that is no socket.
+func confine(dir, socket string, server bool) error {
+	if err := checkPath(dir); err != nil {
+		return fmt.Errorf("%w: directory of the sockets: %w", desiredstate.ErrInvalid, err)
+	}
+	outside := fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, dir)
+	if err := checkPath(socket); err != nil {
+		return fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
+	}
+	if !within(dir, socket) {
+		return outside
+	}
+	// What does not exist here leads nowhere: VPP may see other directories.
+	real, err := filepath.EvalSymlinks(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	parent, err := filepath.EvalSymlinks(path.Dir(socket))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !within(real, path.Join(parent, path.Base(socket))) {
+		return outside
+	}
+	if !server {
+		return nil
+	}
+	switch f, err := os.Lstat(socket); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case f.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("socket %s: a file that is no socket (%v) is there", socket, f.Mode().Type())
+	}
+	return nil
+}
+
+// within says whether file is below dir, both clean.
+func within(dir, file string) bool { return strings.HasPrefix(file, strings.TrimSuffix(dir, "/")+"/") }

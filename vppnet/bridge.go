@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// BridgeDomain is an L2 segment. The zero value learns, forwards and floods.
+type BridgeDomain struct {
+	Name string
+	ID   uint32 // the number that VPP knows it by, 1 to 16777215; 0: VPP picks
+
+	NoLearn               bool // do not learn MAC addresses
+	NoForward             bool // do not forward by learnt or static addresses
+	NoFlood               bool // do not flood broadcast and multicast
+	NoUnknownUnicastFlood bool // do not flood unicast to unknown addresses
+	ARPTermination        bool // answer ARP and ND from the bridge domain's own table
+
+	// MACAge is how long a learnt address is kept unseen, in whole minutes up to
+	// 255. 0: for ever.
+	MACAge time.Duration
+
+	ports *bridgePorts // as read
+}
+
+// bridgePorts is what bridge_domain_dump says of the ports.
+type bridgePorts struct {
+	bvi uint32
+	all []l2.BridgeDomainSwIf
+}
+
+// BridgeKey is the key of a bridge domain. One that is not ours is named by its
+// number, "#7".
+func BridgeKey(name string) desiredstate.Key {
+	return desiredstate.Key{Space: "bridge-domain", Name: name}
+}
+
+// Key is BridgeKey(b.Name).
+func (b BridgeDomain) Key() desiredstate.Key { return BridgeKey(b.Name) }
+
+// Deps is empty.
+func (b BridgeDomain) Deps() []desiredstate.Key { return nil }
+
+// Validate checks name, number and age.
+func (b BridgeDomain) Validate() error {
+	if err := CheckName(b.Name); err != nil {
+		return err
+	}
+	switch {
+	case b.Name[0] == '#':
+		return fmt.Errorf("name %q: # stands before the number of a bridge domain that is not ours", b.Name)
+	case b.ID > maxBridge:
+		return fmt.Errorf("ID %d, want at most %d", b.ID, maxBridge)
+	case b.MACAge < 0 || b.MACAge > 255*time.Minute || b.MACAge%time.Minute != 0:
+		return fmt.Errorf("MAC age %v, want whole minutes from 0 to 255", b.MACAge)
+	}
+	return nil
+}
+
+const maxBridge = 1<<24 - 1
+
+// BridgeDomains manages bridge domains (bridge_domain_add_del_v2). Flags and MAC
+// age change in place; another ID replaces.
+func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
+	vpp := l2.NewServiceClient(c)
+	return &desiredstate.Kind[BridgeDomain]{
+		Name: "bridge-domain",
+		Messages: c.Uses(&l2.BridgeDomainDump{}, &l2.BridgeDomainAddDelV2{},
+			&l2.BridgeFlags{}, &l2.BridgeDomainSetMacAge{}),
+		Dump: func(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[BridgeDomain], err error) {
+			all, err := Collect(vpp.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
+			for _, d := range all {
+				name, ours := c.Untag(d.BdTag)
+				if !ours {
+					name = fmt.Sprintf("#%d", d.BdID)
+				}
+				out = append(out, desiredstate.Actual[BridgeDomain]{ID: d.BdID, Foreign: !ours, Spec: BridgeDomain{
+					Name: name, ID: d.BdID, NoLearn: !d.Learn, NoForward: !d.Forward, NoFlood: !d.Flood,
+					NoUnknownUnicastFlood: !d.UuFlood, ARPTermination: d.ArpTerm,
+					MACAge: time.Duration(d.MacAge) * time.Minute,
+					ports:  &bridgePorts{uint32(d.BviSwIfIndex), d.SwIfDetails},
+				}})
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, _ *desiredstate.View, b BridgeDomain) (uint32, error) {
+			req := &l2.BridgeDomainAddDelV2{
+				BdID: ^uint32(0), IsAdd: true, BdTag: c.Tag(b.Name), MacAge: b.age(), Learn: !b.NoLearn, Forward: !b.NoForward,
+				Flood: !b.NoFlood, UuFlood: !b.NoUnknownUnicastFlood, ArpTerm: b.ARPTermination,
+			}
+			if b.ID != 0 {
+				req.BdID = b.ID
+			}
+			r, err := vpp.BridgeDomainAddDelV2(ctx, req)
+			if err != nil {
+				return 0, err
+			}
+			return r.BdID, nil
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[BridgeDomain], want BridgeDomain) error {
+			was, is := have.Spec.flags(), want.flags()
+			for _, x := range []l2.BridgeFlags{{IsSet: true, Flags: is &^ was}, {Flags: was &^ is}} {
+				if x.BdID = have.ID; x.Flags != 0 {
+					if _, err := vpp.BridgeFlags(ctx, &x); err != nil {
+						return err
+					}
+				}
+			}
+			if have.Spec.MACAge == want.MACAge {
+				return nil
+			}
+			_, err := vpp.BridgeDomainSetMacAge(ctx, &l2.BridgeDomainSetMacAge{BdID: have.ID, MacAge: want.age()})
+			return err
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[BridgeDomain]) error {
+			_, err := vpp.BridgeDomainAddDelV2(ctx, &l2.BridgeDomainAddDelV2{BdID: have.ID})
+			return Gone(err, api.NO_SUCH_ENTRY)
+		},
+		Fill: func(have, want BridgeDomain) BridgeDomain {
+			if want.ID == 0 {
+				want.ID = have.ID
+			}
+			want.ports = have.ports
+			return want
+		},
+		InPlace: func(have, want BridgeDomain) bool { return have.ID == want.ID },
+		Holds: func(b BridgeDomain) []desiredstate.Key {
+			if b.ID == 0 {
+				return nil
+			}
+			return []desiredstate.Key{{Space: "bridge-domain-id", Name: strconv.FormatUint(uint64(b.ID), 10)}}
+		},
+	}
+}
+
+func (b BridgeDomain) age() uint8 { return uint8(b.MACAge / time.Minute) }
+
+func (b BridgeDomain) flags() (f l2.BdFlags) {
+	for flag, on := range map[l2.BdFlags]bool{
+		l2.BRIDGE_API_FLAG_LEARN:    !b.NoLearn,
+		l2.BRIDGE_API_FLAG_FWD:      !b.NoForward,
+		l2.BRIDGE_API_FLAG_FLOOD:    !b.NoFlood,
+		l2.BRIDGE_API_FLAG_UU_FLOOD: !b.NoUnknownUnicastFlood,
+		l2.BRIDGE_API_FLAG_ARP_TERM: b.ARPTermination,
+	} {
+		if on {
+			f |= flag
+		}
+	}
+	return f
+}

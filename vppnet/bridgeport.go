@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// BridgePort puts an interface into a bridge domain.
+type BridgePort struct {
+	Bridge    string
+	Interface string
+	BVI       bool // the one interface by which the bridge domain reaches L3
+
+	// SplitHorizonGroup: between two ports of one group nothing is forwarded.
+	// 0: no group.
+	SplitHorizonGroup uint8
+}
+
+// BridgePortKey is the key of the BridgePort of an interface, which can be in
+// one bridge domain only.
+func BridgePortKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: "bridge-port", Name: iface}
+}
+
+// Key is BridgePortKey(p.Interface).
+func (p BridgePort) Key() desiredstate.Key { return BridgePortKey(p.Interface) }
+
+// Deps lists the bridge domain and the interface.
+func (p BridgePort) Deps() []desiredstate.Key {
+	return []desiredstate.Key{BridgeKey(p.Bridge), InterfaceKey(p.Interface)}
+}
+
+// Validate checks the names.
+func (p BridgePort) Validate() error {
+	if err := checkRef("bridge domain", p.Bridge); err != nil {
+		return err
+	}
+	return checkRef("interface", p.Interface)
+}
+
+// BridgePorts manages the ports of our bridge domains, and our interfaces'
+// places in others' (sw_interface_set_l2_bridge). A port is ours if its bridge
+// domain or its interface is.
+//
+// All changes happen in place. A port that moves keeps its tag rewrite and its
+// ACLs; the addresses learnt on it are forgotten. A port that is removed
+// becomes an L3 interface, and loses both.
+func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
+	k := ports{l2.NewServiceClient(c)}
+	return &desiredstate.Kind[BridgePort]{
+		Name:     "bridge-port",
+		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c)},
+		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}),
+		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgePort], err error) {
+			for b := range desiredstate.All[BridgeDomain](v) {
+				for _, p := range b.Spec.ports.all {
+					id := uint32(p.SwIfIndex)
+					if i, ok := desiredstate.At[Interface](v, id); ok {
+						out = append(out, desiredstate.Actual[BridgePort]{ID: id, Foreign: b.Foreign && i.Foreign, Spec: BridgePort{
+							Bridge: b.Spec.Name, Interface: i.Spec.Name, BVI: id == b.Spec.ports.bvi, SplitHorizonGroup: p.Shg,
+						}})
+					}
+				}
+			}
+			return out, nil
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, p BridgePort) (uint32, error) {
+			id, err := v.ID(InterfaceKey(p.Interface))
+			if err != nil {
+				return 0, err
+			}
+			return id, k.join(ctx, v, id, p)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[BridgePort], want BridgePort) error {
+			return k.join(ctx, v, have.ID, want)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[BridgePort]) error {
+			return k.leave(ctx, have.ID)
+		},
+		Holds: func(p BridgePort) []desiredstate.Key {
+			if !p.BVI {
+				return nil
+			}
+			return []desiredstate.Key{{Space: "bvi", Name: p.Bridge}}
+		},
+	}
+}
+
+type ports struct{ vpp l2.RPCService }
+
+func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p BridgePort) error {
+	bridge, err := v.ID(BridgeKey(p.Bridge)) // VPP makes one up if there is none
+	if err != nil {
+		return err
+	}
+	_, ours := v.Owned("bridge-domain", bridge)
+	if _, mine := v.Owned("interface", id); !ours && !mine {
+		return fmt.Errorf("%w: neither the bridge domain nor the interface is", desiredstate.ErrForeign)
+	}
+	req := &l2.SwInterfaceSetL2Bridge{
+		RxSwIfIndex: interface_types.InterfaceIndex(id), BdID: bridge, Shg: p.SplitHorizonGroup, Enable: true,
+	}
+	if p.BVI {
+		req.PortType = l2.L2_API_PORT_TYPE_BVI
+	}
+	_, err = k.vpp.SwInterfaceSetL2Bridge(ctx, req)
+	if errors.Is(err, api.BD_ALREADY_HAS_BVI) {
+		// VPP has taken the port out of where it was, and left it in between.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err = errors.Join(err, k.leave(ctx, id))
+	}
+	return err
+}
+
+func (k ports) leave(ctx context.Context, id uint32) error {
+	_, err := k.vpp.SwInterfaceSetL2Bridge(ctx, &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: interface_types.InterfaceIndex(id)})
+	return Gone(err, api.INVALID_SW_IF_INDEX)
+}

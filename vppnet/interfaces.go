@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Interface is an interface of VPP as sw_interface_dump shows it: a reading that
+// other kinds share, never wanted. A kind that requires [Interfaces] finds all
+// of them with desiredstate.All[Interface] and At[Interface] while it dumps.
+type Interface struct {
+	Name    string // ours: what we call it; foreign: VPPName
+	VPPName string // "loop0", "VirtualEthernet0/0/3", "GigabitEthernet0/8/0.100"
+	Device  string // VPP's device class: "Loopback", "BVI", "vhost-user", "af-packet" …; that of the parent for a sub-interface
+	Tag     string // whoever's it is, as it is
+
+	MAC     MAC    // zero for a sub-interface, and for what is not Ethernet
+	Up      bool   // administratively
+	LinkUp  bool   // operationally
+	MTU     uint32 // L3 packet, bytes; 0: inherited from the parent
+	LinkMTU uint32 // bytes; the parent's for a sub-interface
+
+	// Of a sub-interface only; Parent is "" for all others.
+	Parent       string
+	SubID        uint32
+	Outer, Inner uint16 // VLANs; 0: none, or any
+	Dot1ad       bool   // the outer tag is 802.1ad, not 802.1Q
+	Exact        bool   // the frame has exactly these tags
+
+	Rewrite Rewrite
+}
+
+// InterfaceKey is the key of any interface, whatever made it.
+func InterfaceKey(name string) desiredstate.Key {
+	return desiredstate.Key{Space: "interface", Name: name}
+}
+
+// Key is InterfaceKey(i.Name).
+func (i Interface) Key() desiredstate.Key { return InterfaceKey(i.Name) }
+
+// Deps is empty.
+func (i Interface) Deps() []desiredstate.Key { return nil }
+
+// Validate always fails: an Interface is found, not made.
+func (i Interface) Validate() error { return errors.New("interfaces are made by kinds of their own") }
+
+// Interfaces knows all of VPP's interfaces by name: those with our tag, of
+// whatever kind, by ours, all others as foreign ones by VPP's, "local0"
+// included. It costs one sw_interface_dump per reading, which all kinds share.
+func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
+	vpp := interfaces.NewServiceClient(c)
+	return &desiredstate.Kind[Interface]{
+		Name:     "interface",
+		Messages: c.Uses(&interfaces.SwInterfaceDump{}),
+		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Interface], error) {
+			all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: allInterfaces}))
+			if err != nil {
+				return nil, err
+			}
+			out := make([]desiredstate.Actual[Interface], len(all))
+			names := make(map[uint32]string, len(all))
+			for n, d := range all {
+				i, ours := c.describe(d)
+				out[n] = desiredstate.Actual[Interface]{Spec: i, ID: uint32(d.SwIfIndex), Foreign: !ours}
+				names[uint32(d.SwIfIndex)] = i.Name
+			}
+			for n, d := range all {
+				if d.SupSwIfIndex != uint32(d.SwIfIndex) {
+					out[n].Spec.Parent = names[d.SupSwIfIndex]
+				}
+			}
+			return out, nil
+		},
+	}
+}
+
+// allInterfaces asks a dump for all that there is.
+const allInterfaces = ^interface_types.InterfaceIndex(0)
+
+// describe turns details into an Interface, whose parent has VPP's name.
+func (c *Conn) describe(d *interfaces.SwInterfaceDetails) (i Interface, ours bool) {
+	i = Interface{
+		VPPName: d.InterfaceName,
+		Device:  d.InterfaceDevType,
+		Tag:     strings.TrimRight(d.Tag, "\x00"),
+		MAC:     MAC(d.L2Address),
+		Up:      d.Flags&interface_types.IF_STATUS_API_FLAG_ADMIN_UP != 0,
+		LinkUp:  d.Flags&interface_types.IF_STATUS_API_FLAG_LINK_UP != 0,
+		LinkMTU: uint32(d.LinkMtu),
+		Rewrite: readRewrite(d),
+	}
+	if len(d.Mtu) > 0 {
+		i.MTU = d.Mtu[0]
+	}
+	if d.SupSwIfIndex != uint32(d.SwIfIndex) {
+		i.Parent = i.VPPName[:max(0, strings.LastIndexByte(i.VPPName, '.'))]
+		i.SubID, i.Outer, i.Inner = d.SubID, d.SubOuterVlanID, d.SubInnerVlanID
+		i.Dot1ad = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_DOT1AD != 0
+		i.Exact = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH != 0
+	}
+	if i.Name, ours = c.Untag(i.Tag); !ours {
+		i.Name = i.VPPName
+	}
+	return i, ours
+}
+
+// defaultMTU is the L3 MTU that VPP gave the interface when it was made. 0: a
+// sub-interface inherits its parent's.
+func (i Interface) defaultMTU() uint32 {
+	switch {
+	case i.Parent != "":
+		return 0
+	case i.Device == "GRE tunnel device": // its link MTU is no Ethernet's
+		return 9000
+	}
+	return i.LinkMTU
+}
+
+// pristine says whether nobody has used the interface since it was made, as far
+// as the interface itself tells. If it has no tag either, it may be what a
+// create of ours left that died before it could set the tag.
+func (i Interface) pristine() bool {
+	return i.Tag == "" && !i.Up && i.MTU == i.defaultMTU()
+}
+
+// checkRef reports why name cannot be that of an interface or a bridge domain,
+// ours or foreign.
+func checkRef(what, name string) error {
+	if name == "" || len(name) > maxTag || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return fmt.Errorf("%s %q: want a name of 1 to %d bytes", what, name, maxTag)
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ethernet_types"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// LinkState brings an interface up and sizes its packets. An interface without
+// one is as VPP makes it: down, with the default MTU; so is one whose LinkState
+// was removed.
+type LinkState struct {
+	Interface string
+	Up        bool
+	MTU       uint32 // L3 packet, bytes, 68 to 65535; 0: VPP's default, which is the link's, or the parent's
+	MAC       MAC    // zero: left as it is, and so it stays when the LinkState goes
+
+	// Parent is the interface that a sub-interface belongs to. Set it: VPP
+	// refuses to bring a sub-interface up before its parent, so the parent's
+	// LinkState is then a dependency. "": no order is kept.
+	Parent string
+
+	std uint32 // as read: the MTU that is VPP's default here
+}
+
+// LinkKey is the key of an interface's LinkState.
+func LinkKey(name string) desiredstate.Key { return desiredstate.Key{Space: "link", Name: name} }
+
+// Key is LinkKey(l.Interface).
+func (l LinkState) Key() desiredstate.Key { return LinkKey(l.Interface) }
+
+// Deps lists the interface, and the parent's LinkState.
+func (l LinkState) Deps() []desiredstate.Key {
+	deps := []desiredstate.Key{InterfaceKey(l.Interface)}
+	if l.Parent != "" {
+		deps = append(deps, LinkKey(l.Parent))
+	}
+	return deps
+}
+
+// Validate wants something that VPP shows: up, or an MTU.
+func (l LinkState) Validate() error {
+	if err := checkRef("interface", l.Interface); err != nil {
+		return err
+	}
+	if l.Parent != "" {
+		if err := checkRef("parent", l.Parent); err != nil {
+			return err
+		}
+		if !l.MAC.IsZero() {
+			return errors.New("a sub-interface has its parent's MAC")
+		}
+	}
+	switch {
+	case l.Parent == l.Interface:
+		return errors.New("interface is its own parent")
+	case l.MTU != 0 && (l.MTU < 68 || l.MTU > 65535):
+		return fmt.Errorf("MTU %d, want 68 to 65535 bytes", l.MTU)
+	case !l.Up && l.MTU == 0:
+		return errors.New("neither up nor an MTU: that is no LinkState at all")
+	}
+	return l.MAC.CheckUnicast()
+}
+
+// A Claim lets a kind manage things in VPP that neither carry our tag nor hang
+// on anything that does.
+type Claim func(name string) bool
+
+// ClaimInterfaces claims the interfaces whose names f accepts, such as the
+// machine's own "GigabitEthernet0/8/0". Nobody else may manage them.
+func ClaimInterfaces(f func(name string) bool) Claim { return f }
+
+// LinkStates manages the state of our interfaces, and of those that are claimed.
+// The state of all others is known, so that ours can depend on it, and is never
+// changed.
+//
+// All of a LinkState changes in place, by sw_interface_set_flags, _set_mtu (the
+// L3 MTU; those of IP4, IP6 and MPLS follow it) and _set_mac_address. The MAC of
+// a kind that has one in its own spec is better set there.
+func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
+	k := links{c, interfaces.NewServiceClient(c), claims}
+	return &desiredstate.Kind[LinkState]{
+		Name:     "link",
+		Requires: []desiredstate.AnyKind{Interfaces(c)},
+		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceSetFlags{},
+			&interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceSetMacAddress{}),
+		Dump: k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, l LinkState) (uint32, error) {
+			id, err := v.ID(InterfaceKey(l.Interface))
+			if err != nil {
+				return 0, err
+			}
+			if !l.Up {
+				std, err := k.defaultMTU(ctx, id)
+				if err != nil {
+					return 0, err
+				}
+				if l.MTU == std {
+					return 0, fmt.Errorf("%w: down, with VPP's default MTU of %d: that is no LinkState at all", desiredstate.ErrInvalid, std)
+				}
+			}
+			return id, k.set(ctx, id, LinkState{}, l)
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState], want LinkState) error {
+			return k.set(ctx, have.ID, have.Spec, want)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState]) error {
+			return Gone(k.set(ctx, have.ID, have.Spec, LinkState{}), api.INVALID_SW_IF_INDEX)
+		},
+		Fill: func(have, want LinkState) LinkState {
+			if want.MTU == 0 {
+				want.MTU = have.std
+			}
+			if want.MAC.IsZero() {
+				want.MAC = have.MAC
+			}
+			if want.Parent == "" {
+				want.Parent = have.Parent
+			}
+			want.std = have.std
+			return want
+		},
+	}
+}
+
+type links struct {
+	c      *Conn
+	vpp    interfaces.RPCService
+	claims []Claim
+}
+
+func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[LinkState], err error) {
+	for a := range desiredstate.All[Interface](v) {
+		i := a.Spec
+		claimed := slices.ContainsFunc(k.claims, func(claims Claim) bool { return claims(i.Name) })
+		foreign := a.Foreign && !claimed
+		if std := i.defaultMTU(); foreign || i.Up || i.MTU != std {
+			out = append(out, desiredstate.Actual[LinkState]{ID: a.ID, Foreign: foreign, Spec: LinkState{
+				Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: i.MAC, Parent: i.Parent, std: std,
+			}})
+		}
+	}
+	return out, nil
+}
+
+// set sends what differs: down first, up last.
+func (k links) set(ctx context.Context, id uint32, have, want LinkState) error {
+	index := interface_types.InterfaceIndex(id)
+	flags := func(f interface_types.IfStatusFlags) error {
+		_, err := k.vpp.SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: index, Flags: f})
+		return err
+	}
+	if have.Up && !want.Up {
+		if err := flags(0); err != nil {
+			return err
+		}
+	}
+	if !want.MAC.IsZero() && want.MAC != have.MAC {
+		_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
+			SwIfIndex: index, MacAddress: ethernet_types.MacAddress(want.MAC),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if want.MTU != have.MTU && (want.MTU != 0 || have.MTU != have.std) {
+		mtu := want.MTU
+		if mtu == 0 {
+			var err error
+			if mtu, err = k.defaultMTU(ctx, id); err != nil {
+				return err
+			}
+		}
+		_, err := k.vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: index, Mtu: []uint32{mtu, 0, 0, 0}})
+		if err != nil {
+			return err
+		}
+	}
+	if want.Up && !have.Up {
+		return flags(interface_types.IF_STATUS_API_FLAG_ADMIN_UP)
+	}
+	return nil
+}
+
+func (k links) defaultMTU(ctx context.Context, id uint32) (uint32, error) {
+	i, err := k.c.at(ctx, id)
+	return i.defaultMTU(), err
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ethernet_types"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Loopback is an interface that ends in VPP itself: a router's own address, or
+// the door of a bridge domain to L3.
+type Loopback struct {
+	Name string
+
+	// Instance is the number in VPP's name for it, "loop7", 1 to 16383. 0: VPP
+	// picks, so loop0 cannot be asked for. Number all loopbacks, or none: what
+	// VPP picks may be what another one asks for.
+	Instance uint32
+
+	MAC MAC // zero: made of owner and name, see Conn.MAC
+
+	// BVI makes it one that can only be the bridge virtual interface of a
+	// bridge domain; VPP calls it "bvi7". Any Loopback can be a BVI, too.
+	BVI bool
+}
+
+// Key is InterfaceKey(l.Name).
+func (l Loopback) Key() desiredstate.Key { return InterfaceKey(l.Name) }
+
+// Deps is empty.
+func (l Loopback) Deps() []desiredstate.Key { return nil }
+
+// Validate checks name, instance and MAC.
+func (l Loopback) Validate() error {
+	if err := CheckName(l.Name); err != nil {
+		return err
+	}
+	if l.Instance > maxLoopback {
+		return fmt.Errorf("instance %d, want at most %d", l.Instance, maxLoopback)
+	}
+	return l.MAC.CheckUnicast()
+}
+
+const maxLoopback = 16383
+
+// Loopbacks manages loopbacks and BVIs (create_loopback_instance, bvi_create).
+// The MAC changes in place, all else replaces.
+func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
+	k := loopbacks{interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
+	return &desiredstate.Kind[Loopback]{
+		Name:     "loopback",
+		Requires: []desiredstate.AnyKind{Interfaces(c), strays(c)},
+		Messages: c.Uses(adopts(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
+			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{})...),
+		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Loopback], err error) {
+			for a := range desiredstate.All[Interface](v) {
+				i := a.Spec
+				bvi := i.Device == deviceBVI
+				if i.Parent != "" || !bvi && i.Device != deviceLoopback || a.Foreign && i.pristine() {
+					continue // the last may be ours, Create finds out
+				}
+				out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Foreign: a.Foreign, Spec: Loopback{
+					Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi,
+				}})
+			}
+			return out, nil
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, l Loopback) (uint32, error) {
+			mac := c.pick(l.MAC, l.Name)
+			if id, err := v.ID(strayKey(mac)); err == nil {
+				err := c.adopt(ctx, id, l.Name, func(i Interface) bool {
+					return i.MAC == mac && i.Device == l.device() && (l.Instance == 0 || l.Instance == instance(i.VPPName))
+				})
+				if err == nil {
+					return id, nil
+				}
+			}
+			id, err := k.create(ctx, l, mac)
+			if err != nil {
+				return 0, err
+			}
+			return id, c.Own(ctx, id, l.Name, func(ctx context.Context) error { return k.delete(ctx, id, l.BVI) })
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback], want Loopback) error {
+			_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
+				SwIfIndex:  interface_types.InterfaceIndex(have.ID),
+				MacAddress: ethernet_types.MacAddress(c.pick(want.MAC, want.Name)),
+			})
+			return err
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback]) error {
+			return Gone(k.delete(ctx, have.ID, have.Spec.BVI), api.INVALID_SW_IF_INDEX)
+		},
+		Fill: func(have, want Loopback) Loopback {
+			if want.Instance == 0 {
+				want.Instance = have.Instance
+			}
+			want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name)
+			return want
+		},
+		InPlace: func(have, want Loopback) bool { return have.Instance == want.Instance && have.BVI == want.BVI },
+		Holds: func(l Loopback) []desiredstate.Key {
+			if l.Instance == 0 {
+				return nil
+			}
+			return []desiredstate.Key{{Space: l.device() + "-instance", Name: strconv.FormatUint(uint64(l.Instance), 10)}}
+		},
+	}
+}
+
+const (
+	deviceLoopback = "Loopback"
+	deviceBVI      = "BVI"
+)
+
+func (l Loopback) device() string {
+	if l.BVI {
+		return deviceBVI
+	}
+	return deviceLoopback
+}
+
+type loopbacks struct {
+	vpp interfaces.RPCService
+	l2  l2.RPCService
+}
+
+func (k loopbacks) create(ctx context.Context, l Loopback, mac MAC) (uint32, error) {
+	if l.BVI {
+		req := &l2.BviCreate{Mac: ethernet_types.MacAddress(mac), UserInstance: ^uint32(0)}
+		if l.Instance != 0 {
+			req.UserInstance = l.Instance
+		}
+		r, err := k.l2.BviCreate(ctx, req)
+		if err != nil {
+			return 0, err
+		}
+		return uint32(r.SwIfIndex), nil
+	}
+	r, err := k.vpp.CreateLoopbackInstance(ctx, &interfaces.CreateLoopbackInstance{
+		MacAddress: ethernet_types.MacAddress(mac), IsSpecified: l.Instance != 0, UserInstance: l.Instance,
+	})
+	if err != nil {
+		return 0, err
+	}
+	return uint32(r.SwIfIndex), nil
+}
+
+func (k loopbacks) delete(ctx context.Context, id uint32, bvi bool) error {
+	index := interface_types.InterfaceIndex(id)
+	if bvi {
+		_, err := k.l2.BviDelete(ctx, &l2.BviDelete{SwIfIndex: index})
+		return err
+	}
+	_, err := k.vpp.DeleteLoopback(ctx, &interfaces.DeleteLoopback{SwIfIndex: index})
+	return err
+}
+
+// instance is the number at the end of VPP's name for a loopback or a BVI; 0 if
+// somebody renamed it.
+func instance(name string) uint32 {
+	n, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(name, "loop"), "bvi"), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(n)
+}

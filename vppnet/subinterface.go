@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// SubInterface is what comes in on its parent with exactly these VLAN tags.
+type SubInterface struct {
+	Name    string
+	Parent  string // an interface that is no sub-interface, ours or not
+	Outer   uint16 // VLAN of the outer, or only, tag: 1 to 4094
+	Inner   uint16 // VLAN of the inner tag: 1 to 4094; 0: there is none
+	Dot1ad  bool   // the outer tag is 802.1ad (0x88a8), not 802.1Q (0x8100)
+	Rewrite Rewrite
+}
+
+// Key is InterfaceKey(s.Name).
+func (s SubInterface) Key() desiredstate.Key { return InterfaceKey(s.Name) }
+
+// Deps lists the parent.
+func (s SubInterface) Deps() []desiredstate.Key { return []desiredstate.Key{InterfaceKey(s.Parent)} }
+
+// Validate checks names, VLANs and the rewrite.
+func (s SubInterface) Validate() error {
+	if err := CheckName(s.Name); err != nil {
+		return err
+	}
+	if err := checkRef("parent", s.Parent); err != nil {
+		return err
+	}
+	tags := 1
+	switch {
+	case s.Parent == s.Name:
+		return errors.New("sub-interface is its own parent")
+	case s.Outer < 1 || s.Outer > 4094:
+		return fmt.Errorf("outer VLAN %d, want 1 to 4094", s.Outer)
+	case s.Inner > 4094:
+		return fmt.Errorf("inner VLAN %d, want 1 to 4094, or 0 for none", s.Inner)
+	case s.Inner > 0:
+		tags = 2
+	}
+	return s.Rewrite.check(tags)
+}
+
+// id is the number in VPP's name for it, "eth0.100": the VLAN, if there is one
+// tag of 802.1Q; else one that says all of the match, and is no VLAN.
+func (s SubInterface) id() uint32 {
+	id := uint32(s.Outer)
+	if s.Inner != 0 {
+		id = id<<12 | uint32(s.Inner)
+	}
+	if s.Dot1ad {
+		id |= 1 << 24
+	}
+	return id
+}
+
+func (s SubInterface) flags() interface_types.SubIfFlags {
+	f := interface_types.SUB_IF_API_FLAG_EXACT_MATCH | interface_types.SUB_IF_API_FLAG_ONE_TAG
+	if s.Inner != 0 {
+		f = interface_types.SUB_IF_API_FLAG_EXACT_MATCH | interface_types.SUB_IF_API_FLAG_TWO_TAGS
+	}
+	if s.Dot1ad {
+		f |= interface_types.SUB_IF_API_FLAG_DOT1AD
+	}
+	return f
+}
+
+// vlan is what one parent can have only once, however a sub-interface of it is
+// numbered and named.
+func (s SubInterface) vlan() desiredstate.Key {
+	kind := "dot1q"
+	if s.Dot1ad {
+		kind = "dot1ad"
+	}
+	return desiredstate.Key{Space: "vlan", Name: fmt.Sprintf("%s %s %d.%d", s.Parent, kind, s.Outer, s.Inner)}
+}
+
+// SubInterfaces manages VLAN sub-interfaces (create_subif) and their tag rewrite
+// (l2_interface_vlan_tag_rewrite), which changes in place; all else replaces.
+//
+// VPP answers a second claim to a VLAN with an error that silently kills the
+// sub-interface which has the VLAN, so nothing is sent for a VLAN that anybody
+// was seen to have. Let nobody else make sub-interfaces of the same parent
+// behind our back.
+func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
+	k := subInterfaces{c, interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
+	return &desiredstate.Kind[SubInterface]{
+		Name:     "sub-interface",
+		Requires: []desiredstate.AnyKind{Interfaces(c)},
+		Messages: c.Uses(adopts(&interfaces.CreateSubif{}, &interfaces.DeleteSubif{}, &l2.L2InterfaceVlanTagRewrite{})...),
+		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[SubInterface], err error) {
+			for a := range desiredstate.All[Interface](v) {
+				i := a.Spec
+				s := SubInterface{Name: i.Name, Parent: i.Parent, Outer: i.Outer, Inner: i.Inner, Dot1ad: i.Dot1ad, Rewrite: i.Rewrite}
+				if i.Parent == "" || a.Foreign && i.pristine() && s.is(i) {
+					continue // the last may be ours, Create finds out
+				}
+				out = append(out, desiredstate.Actual[SubInterface]{Spec: s, ID: a.ID, Foreign: a.Foreign})
+			}
+			return out, nil
+		},
+		Create: k.create,
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[SubInterface], want SubInterface) error {
+			return k.rewrite(ctx, have.ID, want.Rewrite)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[SubInterface]) error {
+			// The next interface with this index would inherit the rewrite.
+			if have.Spec.Rewrite != (Rewrite{}) {
+				if err := k.rewrite(ctx, have.ID, Rewrite{}); err != nil {
+					return Gone(err, api.INVALID_SW_IF_INDEX)
+				}
+			}
+			return k.delete(ctx, have.ID)
+		},
+		InPlace: func(have, want SubInterface) bool {
+			have.Rewrite = want.Rewrite
+			return have == want
+		},
+		Holds: func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
+	}
+}
+
+// is says whether i is as a create of s leaves it, but for the parent.
+func (s SubInterface) is(i Interface) bool {
+	return i.SubID == s.id() && i.Outer == s.Outer && i.Inner == s.Inner && i.Dot1ad == s.Dot1ad && i.Exact
+}
+
+type subInterfaces struct {
+	c   *Conn
+	vpp interfaces.RPCService
+	l2  l2.RPCService
+}
+
+func (k subInterfaces) create(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
+	parent, err := v.ID(InterfaceKey(s.Parent))
+	if err != nil {
+		return 0, err
+	}
+	var id uint32
+	r, err := k.vpp.CreateSubif(ctx, &interfaces.CreateSubif{
+		SwIfIndex: interface_types.InterfaceIndex(parent), SubID: s.id(), SubIfFlags: s.flags(),
+		OuterVlanID: s.Outer, InnerVlanID: s.Inner,
+	})
+	switch {
+	case errors.Is(err, api.VLAN_ALREADY_EXISTS): // it goes by the number, so nobody was harmed
+		if id, err = k.find(ctx, parent, s); err == nil {
+			err = k.c.adopt(ctx, id, s.Name, s.is)
+		}
+	case err == nil:
+		id = uint32(r.SwIfIndex)
+		err = k.c.Own(ctx, id, s.Name, func(ctx context.Context) error { return k.delete(ctx, id) })
+	}
+	if err != nil {
+		return 0, err
+	}
+	// Even if there is none: the last interface with this index may have left one.
+	return id, k.rewrite(ctx, id, s.Rewrite)
+}
+
+// find returns the parent's sub-interface with the number that s would have.
+func (k subInterfaces) find(ctx context.Context, parent uint32, s SubInterface) (uint32, error) {
+	all, err := Collect(k.vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: allInterfaces}))
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range all {
+		if d.SupSwIfIndex == parent && uint32(d.SwIfIndex) != parent && d.SubID == s.id() {
+			return uint32(d.SwIfIndex), nil
+		}
+	}
+	return 0, errInUse
+}
+
+func (k subInterfaces) rewrite(ctx context.Context, id uint32, r Rewrite) error {
+	req := &l2.L2InterfaceVlanTagRewrite{
+		SwIfIndex: interface_types.InterfaceIndex(id), VtrOp: uint32(r.Op), Tag1: uint32(r.Tag1), Tag2: uint32(r.Tag2),
+	}
+	if r.Op.pushes() > 0 && !r.Dot1ad {
+		req.PushDot1q = 1
+	}
+	_, err := k.l2.L2InterfaceVlanTagRewrite(ctx, req)
+	return err
+}
+
+func (k subInterfaces) delete(ctx context.Context, id uint32) error {
+	_, err := k.vpp.DeleteSubif(ctx, &interfaces.DeleteSubif{SwIfIndex: interface_types.InterfaceIndex(id)})
+	return Gone(err, api.INVALID_SW_IF_INDEX)
+}
