@@ -184,8 +184,9 @@ func (w *wire) serve(conn net.Conn) {
 		q := question{w.names[id], binary.BigEndian.Uint32(buf[2:]), binary.BigEndian.Uint32(buf[6:]), buf[10:]}
 		w.mu.Lock()
 		w.asked = append(w.asked, q.name)
+		answer := w.answer[q.name]
 		w.mu.Unlock()
-		if answer := w.answer[q.name]; answer != nil {
+		if answer != nil {
 			answer(p, q)
 		}
 	}
