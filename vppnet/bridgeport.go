@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 
@@ -52,15 +53,15 @@ func (p BridgePort) Validate() error {
 // places in others' (sw_interface_set_l2_bridge). A port is ours if its bridge
 // domain or its interface is.
 //
-// All changes happen in place. A port that moves keeps its tag rewrite and its
-// ACLs; the addresses learnt on it are forgotten. A port that is removed
-// becomes an L3 interface, and loses both.
+// All changes happen in place. The addresses that were learnt on a port that
+// changes are forgotten. A port that is removed becomes an L3 interface again: its
+// ACLs then need to be applied anew to have effect once more on L2.
 func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
-	k := ports{l2.NewServiceClient(c)}
+	k := ports{c, l2.NewServiceClient(c)}
 	return &desiredstate.Kind[BridgePort]{
 		Name:     "bridge-port",
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c)},
-		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}),
+		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}, &interfaces.SwInterfaceDump{}, &l2.L2InterfaceVlanTagRewrite{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgePort], err error) {
 			for b := range desiredstate.All[BridgeDomain](v) {
 				for _, p := range b.Spec.ports.all {
@@ -96,7 +97,10 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 	}
 }
 
-type ports struct{ vpp l2.RPCService }
+type ports struct {
+	c   *Conn
+	vpp l2.RPCService
+}
 
 func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p BridgePort) error {
 	bridge, err := v.ID(BridgeKey(p.Bridge)) // VPP makes one up if there is none
@@ -123,7 +127,16 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 	return err
 }
 
+// leave makes the interface an L3 one. VPP forgets its tag rewrite on the way,
+// which is not the port's to lose, so it is set again.
 func (k ports) leave(ctx context.Context, id uint32) error {
-	_, err := k.vpp.SwInterfaceSetL2Bridge(ctx, &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: interface_types.InterfaceIndex(id)})
+	i, err := k.c.at(ctx, id)
+	if err != nil {
+		return Gone(err, api.INVALID_SW_IF_INDEX)
+	}
+	_, err = k.vpp.SwInterfaceSetL2Bridge(ctx, &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: interface_types.InterfaceIndex(id)})
+	if err == nil && i.Rewrite != (Rewrite{}) {
+		err = k.c.rewrite(ctx, id, i.Rewrite)
+	}
 	return Gone(err, api.INVALID_SW_IF_INDEX)
 }

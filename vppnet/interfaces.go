@@ -32,7 +32,8 @@ type Interface struct {
 	// Of a sub-interface only; Parent is "" for all others.
 	Parent       string
 	SubID        uint32
-	Outer, Inner uint16 // VLANs; 0: none, or any
+	Tags         uint8  // of its frames
+	Outer, Inner uint16 // VLANs; 0: any, if there is such a tag
 	Dot1ad       bool   // the outer tag is 802.1ad, not 802.1Q
 	Exact        bool   // the frame has exactly these tags
 
@@ -103,7 +104,7 @@ func (c *Conn) describe(d *interfaces.SwInterfaceDetails) (i Interface, ours boo
 	}
 	if d.SupSwIfIndex != uint32(d.SwIfIndex) {
 		i.Parent = i.VPPName[:max(0, strings.LastIndexByte(i.VPPName, '.'))]
-		i.SubID, i.Outer, i.Inner = d.SubID, d.SubOuterVlanID, d.SubInnerVlanID
+		i.SubID, i.Tags, i.Outer, i.Inner = d.SubID, d.SubNumberOfTags, d.SubOuterVlanID, d.SubInnerVlanID
 		i.Dot1ad = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_DOT1AD != 0
 		i.Exact = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH != 0
 	}

@@ -4,6 +4,7 @@ package vppnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -81,8 +82,8 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 				err := c.adopt(ctx, id, l.Name, func(i Interface) bool {
 					return i.MAC == mac && i.Device == l.device() && (l.Instance == 0 || l.Instance == instance(i.VPPName))
 				})
-				if err == nil {
-					return id, nil
+				if !errors.Is(err, errInUse) && !errors.Is(err, api.INVALID_SW_IF_INDEX) {
+					return id, err
 				}
 			}
 			id, err := k.create(ctx, l, mac)

@@ -3,10 +3,13 @@
 package vppnet
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
 )
 
 // Rewrite is what a bridged sub-interface does to the VLAN tags of the frames
@@ -108,4 +111,16 @@ func readRewrite(d *interfaces.SwInterfaceDetails) Rewrite {
 		}
 	}
 	return r
+}
+
+// rewrite sets what an interface does to tags, whatever it did before.
+func (c *Conn) rewrite(ctx context.Context, id uint32, r Rewrite) error {
+	req := &l2.L2InterfaceVlanTagRewrite{
+		SwIfIndex: interface_types.InterfaceIndex(id), VtrOp: uint32(r.Op), Tag1: uint32(r.Tag1), Tag2: uint32(r.Tag2),
+	}
+	if r.Op.pushes() > 0 && !r.Dot1ad {
+		req.PushDot1q = 1
+	}
+	_, err := l2.NewServiceClient(c).L2InterfaceVlanTagRewrite(ctx, req)
+	return err
 }

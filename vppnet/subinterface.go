@@ -95,7 +95,7 @@ func (s SubInterface) vlan() desiredstate.Key {
 // was seen to have. Let nobody else make sub-interfaces of the same parent
 // behind our back.
 func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
-	k := subInterfaces{c, interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
+	k := subInterfaces{c, interfaces.NewServiceClient(c)}
 	return &desiredstate.Kind[SubInterface]{
 		Name:     "sub-interface",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
@@ -104,8 +104,11 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
 				s := SubInterface{Name: i.Name, Parent: i.Parent, Outer: i.Outer, Inner: i.Inner, Dot1ad: i.Dot1ad, Rewrite: i.Rewrite}
-				if i.Parent == "" || a.Foreign && i.pristine() && s.is(i) {
-					continue // the last may be ours, Create finds out
+				switch {
+				case i.Parent == "" || i.Outer == 0 || i.Inner == 0 && i.Tags == 2:
+					continue // none of ours can be in its way
+				case a.Foreign && i.pristine() && s.is(i):
+					continue // it may be ours, Create finds out
 				}
 				out = append(out, desiredstate.Actual[SubInterface]{Spec: s, ID: a.ID, Foreign: a.Foreign})
 			}
@@ -113,12 +116,12 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 		},
 		Create: k.create,
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[SubInterface], want SubInterface) error {
-			return k.rewrite(ctx, have.ID, want.Rewrite)
+			return k.c.rewrite(ctx, have.ID, want.Rewrite)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[SubInterface]) error {
 			// The next interface with this index would inherit the rewrite.
 			if have.Spec.Rewrite != (Rewrite{}) {
-				if err := k.rewrite(ctx, have.ID, Rewrite{}); err != nil {
+				if err := k.c.rewrite(ctx, have.ID, Rewrite{}); err != nil {
 					return Gone(err, api.INVALID_SW_IF_INDEX)
 				}
 			}
@@ -140,7 +143,6 @@ func (s SubInterface) is(i Interface) bool {
 type subInterfaces struct {
 	c   *Conn
 	vpp interfaces.RPCService
-	l2  l2.RPCService
 }
 
 func (k subInterfaces) create(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
@@ -166,7 +168,7 @@ func (k subInterfaces) create(ctx context.Context, v *desiredstate.View, s SubIn
 		return 0, err
 	}
 	// Even if there is none: the last interface with this index may have left one.
-	return id, k.rewrite(ctx, id, s.Rewrite)
+	return id, k.c.rewrite(ctx, id, s.Rewrite)
 }
 
 // find returns the parent's sub-interface with the number that s would have.
@@ -181,17 +183,6 @@ func (k subInterfaces) find(ctx context.Context, parent uint32, s SubInterface) 
 		}
 	}
 	return 0, errInUse
-}
-
-func (k subInterfaces) rewrite(ctx context.Context, id uint32, r Rewrite) error {
-	req := &l2.L2InterfaceVlanTagRewrite{
-		SwIfIndex: interface_types.InterfaceIndex(id), VtrOp: uint32(r.Op), Tag1: uint32(r.Tag1), Tag2: uint32(r.Tag2),
-	}
-	if r.Op.pushes() > 0 && !r.Dot1ad {
-		req.PushDot1q = 1
-	}
-	_, err := k.l2.L2InterfaceVlanTagRewrite(ctx, req)
-	return err
 }
 
 func (k subInterfaces) delete(ctx context.Context, id uint32) error {
