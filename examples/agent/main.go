@@ -1,10 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Agent makes one VPP serve the ports that OpenStack's networking-vpp driver
+// binds to a host: it follows the keys of the host in etcd, and writes back what
+// VPP confirmed. It takes the place of networking-vpp's own agent, on etcd v3.
+//
+//	agent demo       shows all of it, and needs nothing
+//	agent run        serves a host
+//	agent plan       says what run would change, and changes nothing
+//	agent status     asks a running agent how everything stands
+//	agent confirm    lets a running agent remove what it held back
 package main
 
 import (
-	_ "go.etcd.io/etcd/client/v3"
-	_ "go.etcd.io/etcd/server/v3/embed"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
 )
 
-func main() {}
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+const usage = `usage: agent COMMAND [FLAGS]
+
+  demo      shows the agent at work on an etcd and a VPP of its own
+  run       serves a host's ports
+  plan      says what run would change in VPP, and changes nothing
+  status    asks a running agent how everything stands
+  confirm   lets a running agent remove what it held back for being too much
+
+agent COMMAND -h lists the flags of a command.
+`
+
+// command runs one command line and returns the exit status.
+func command(ctx context.Context, args []string, out, errs io.Writer) int {
+	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
+		"demo": demo, "run": run, "plan": plan, "status": status, "confirm": confirm,
+	}
+	if len(args) == 0 || commands[args[0]] == nil {
+		fmt.Fprint(errs, usage)
+		return 2
+	}
+	err := commands[args[0]](ctx, args[1:], out, errs)
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errUsage):
+		return 2
+	}
+	fmt.Fprintf(errs, "agent %s: %v\n", args[0], err)
+	return 1
+}
+
+// errUsage: what is wrong was said along with the flags.
+var errUsage = errors.New("wrong usage")
+
+// parse reads the flags of a command that takes nothing else.
+func parse(f *flag.FlagSet, args []string, errs io.Writer) error {
+	f.SetOutput(errs)
+	err := f.Parse(args)
+	if err == nil && f.NArg() > 0 {
+		err = fmt.Errorf("what is %q?", f.Arg(0))
+		fmt.Fprintln(errs, err)
+	}
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return errUsage
+	}
+	return err
+}

@@ -66,6 +66,15 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
+// List asks once for what Run would hand to All.
+func (f *Follower) List(ctx context.Context) (map[string][]byte, error) {
+	s, err := f.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.values, nil
+}
+
 // follow lists, then watches from the list's revision, until something is wrong
 // that listing anew will mend.
 func (f *Follower) follow(ctx context.Context, listed func()) error {

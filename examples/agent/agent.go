@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/publish"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// agent keeps one VPP as the keys of one host say.
+//
+//	etcd --follow--> inbox --> store --> engine of the day --> VPP
+//	etcd <--publish-- announcer <--'
+type agent struct {
+	site     translate.Site
+	vpp      string // path of its API socket
+	etcd     *clientv3.Client
+	resync   time.Duration            // of etcd and of VPP
+	listener net.Listener             // of the status page; nil: none
+	watcher  func(desiredstate.Event) // told what the engine does, besides the log
+	log      *slog.Logger
+
+	store     *desiredstate.Store
+	inbox     *inbox
+	announcer *announcer
+	connected atomic.Pointer[vppnet.Identity] // nil: to no VPP
+	etcdLost  atomic.Pointer[string]          // why etcd is not heard; nil: it is
+}
+
+// run works until ctx ends. VPP and etcd may come and go.
+func (a *agent) run(ctx context.Context) error {
+	a.store = desiredstate.NewStore()
+	board := publish.New(a.etcd, a.site.State(), "ports/", "physnets/", "errors/")
+	board.Alive, board.Resync = "alive", a.resync
+	board.Lost = func(err error) { a.log.Warn("cannot write to etcd", "err", err) }
+	a.announcer = &announcer{store: a.store, board: board}
+	a.inbox = newInbox(a.site, a.store, a.log, a.announcer.port)
+	a.announcer.inbox = a.inbox
+
+	follower := follow.Follower{
+		Client: a.etcd, Prefix: a.site.Ports(), Resync: a.resync,
+		All: func(values map[string][]byte) {
+			a.etcdLost.Store(nil)
+			a.inbox.all(values)
+		},
+		Put: a.inbox.put, Deleted: a.inbox.deleted,
+		Lost: func(err error) {
+			a.log.Warn("cannot follow etcd; VPP stays as it is", "err", err)
+			why := err.Error()
+			a.etcdLost.Store(&why)
+		},
+	}
+	why := "not listed yet"
+	a.etcdLost.Store(&why)
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return follower.Run(ctx) })
+	g.Go(func() error { return board.Run(ctx) })
+	g.Go(func() error { return a.announcer.run(ctx) })
+	g.Go(func() error { return a.sessions(ctx) })
+	if a.listener != nil {
+		g.Go(func() error { return a.serve(ctx) })
+	}
+	return g.Wait()
+}
+
+// observe logs what an engine does.
+func (a *agent) observe(e desiredstate.Event) {
+	switch e.Type {
+	case desiredstate.Done:
+		a.log.Debug("done", "action", e.Action, "object", e.Key, "took", e.Took)
+	case desiredstate.Failed:
+		a.log.Error("failed", "action", e.Action, "object", e.Key, "took", e.Took, "err", e.Err)
+	case desiredstate.Waiting:
+		a.log.Warn("waiting", "object", e.Key, "err", e.Err)
+	case desiredstate.Drift:
+		a.log.Warn("drifted; repairing", "object", e.Key)
+	case desiredstate.ReadFailed:
+		a.log.Error("cannot read VPP", "err", e.Err)
+	case desiredstate.HeldBack:
+		a.log.Error("removals are held back; look at \"agent plan\", then \"agent confirm\"", "err", e.Err)
+	case desiredstate.Converged:
+		a.log.Info("converged")
+	}
+	if a.watcher != nil {
+		a.watcher(e)
+	}
+}

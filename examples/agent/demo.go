@@ -1,0 +1,8 @@
+package main
+
+import (
+	"context"
+	"io"
+)
+
+func demo(context.Context, []string, io.Writer, io.Writer) error { return nil }

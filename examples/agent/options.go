@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// options are the flags that run and plan share.
+type options struct {
+	site   translate.Site
+	etcd   string
+	tls    etcd.TLS
+	vpp    string
+	mode   string
+	resync time.Duration
+	quiet  bool
+}
+
+func (o *options) register(f *flag.FlagSet) {
+	host, _ := os.Hostname()
+	o.site.Physnets = map[string]string{}
+	f.StringVar(&o.etcd, "etcd", "", "`URL[,URL]` of etcd v3, or \"embedded\": one in this process, empty at its start")
+	f.StringVar(&o.tls.CA, "etcd-cacert", "", "PEM `file` of the authorities that etcd's certificate may be of")
+	f.StringVar(&o.tls.Cert, "etcd-cert", "", "PEM `file` of the certificate to show to etcd")
+	f.StringVar(&o.tls.Key, "etcd-key", "", "PEM `file` of its key")
+	f.StringVar(&o.vpp, "vpp", "/run/vpp/api.sock", "`socket` of VPP's API, or \"sim\": an in-memory VPP in this process")
+	f.StringVar(&o.site.Host, "host", host, "`name` of this host, as Neutron binds ports to it")
+	f.Func("physnet", "`NAME=VPP-INTERFACE` of a physical network; once for each", func(v string) error {
+		name, uplink, ok := strings.Cut(v, "=")
+		if _, dup := o.site.Physnets[name]; !ok || dup {
+			return errors.New("want NAME=VPP-INTERFACE, each NAME once")
+		}
+		o.site.Physnets[name] = uplink
+		return nil
+	})
+	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
+	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
+	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd and to read VPP though nothing asked for it")
+}
+
+func (o *options) check() error {
+	switch o.mode {
+	case "client", "server":
+		o.site.Server = o.mode == "server"
+	default:
+		return fmt.Errorf("--vhost-user-mode %q: want client or server", o.mode)
+	}
+	if o.etcd == "" {
+		return errors.New("--etcd is missing")
+	}
+	if o.resync <= 0 {
+		return errors.New("--resync: want more than nothing")
+	}
+	return o.site.Validate()
+}
+
+// openEtcd returns a client of the etcd meant, and what ends both.
+func (o *options) openEtcd() (*clientv3.Client, func(), error) {
+	url, stop := o.etcd, func() {}
+	if o.etcd == "embedded" {
+		dir, err := os.MkdirTemp("", "agent-etcd")
+		if err != nil {
+			return nil, nil, err
+		}
+		e, err := etcd.Embed(dir)
+		if err != nil {
+			_ = os.RemoveAll(dir)
+			return nil, nil, err
+		}
+		url, stop = e.URL(), func() { e.Stop(); _ = os.RemoveAll(dir) }
+	}
+	c, err := etcd.Dial(url, o.tls)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return c, func() { _ = c.Close(); stop() }, nil
+}
+
+// openVPP returns the socket of the VPP meant, and what ends it.
+func (o *options) openVPP() (string, func(), error) {
+	if o.vpp != "sim" {
+		return o.vpp, func() {}, nil
+	}
+	v, err := sim(o.site)
+	if err != nil {
+		return "", nil, err
+	}
+	return v.Socket(), func() { _ = v.Close() }, nil
+}
+
+// sim starts an in-memory VPP that has the site's uplinks.
+func sim(site translate.Site) (*vpptest.VPP, error) {
+	var opts []vpptest.Option
+	for _, physnet := range site.PhysnetNames() {
+		opts = append(opts, vpptest.WithInterface(site.Physnets[physnet]))
+	}
+	return vpptest.Start(opts...)
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Status is what the agent says of itself, at /statusz.
+type Status struct {
+	Host      string       `json:"host"`
+	VPP       string       `json:"vpp,omitempty"`             // "": not connected
+	Etcd      string       `json:"etcd_error,omitempty"`      // "": heard
+	Converged *time.Time   `json:"converged_since,omitempty"` // nil: it is not
+	Ports     []PortLine   `json:"ports"`
+	Objects   []ObjectLine `json:"objects"`
+}
+
+// PortLine is one key of a port.
+type PortLine struct {
+	Name    string             `json:"name"`
+	Network string             `json:"network,omitempty"`
+	State   desiredstate.State `json:"state"`
+	Error   string             `json:"error,omitempty"`
+}
+
+// ObjectLine is one object, wanted or on its way out.
+type ObjectLine struct {
+	Key string `json:"key"`
+	desiredstate.Status
+}
+
+// MarshalJSON adds the key to the status, which marshals itself.
+func (o ObjectLine) MarshalJSON() ([]byte, error) {
+	status, err := json.Marshal(o.Status)
+	if err != nil {
+		return nil, err
+	}
+	key, err := json.Marshal(o.Key)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, `{"key":%s,%s`, key, status[1:]), nil
+}
+
+func (a *agent) status() Status {
+	s := Status{Host: a.site.Host, Ports: []PortLine{}, Objects: []ObjectLine{}}
+	if v := a.connected.Load(); v != nil {
+		s.VPP = v.String()
+	}
+	if why := a.etcdLost.Load(); why != nil {
+		s.Etcd = *why
+	}
+	if since, ok := a.store.Converged(); ok {
+		s.Converged = &since
+	}
+	names, _ := a.inbox.names()
+	slices.Sort(names)
+	for _, name := range names {
+		p, known, wrong := a.inbox.look(name)
+		line := PortLine{Name: segment(name), State: desiredstate.Invalid}
+		switch status, _ := a.store.Source(source(name)); {
+		case wrong != nil:
+			line.Error = wrong.Error()
+		case known:
+			line.Network, line.State = p.Network(), status.State
+			if status.Err != nil {
+				line.Error = status.Err.Error()
+			}
+		default:
+			continue // deleted meanwhile
+		}
+		s.Ports = append(s.Ports, line)
+	}
+	for key, status := range a.store.Statuses() {
+		s.Objects = append(s.Objects, ObjectLine{key.String(), status})
+	}
+	return s
+}
+
+// errRunning: two agents of one host would undo each other's work.
+var errRunning = errors.New("another agent runs here")
+
+// listen takes the socket of the status page from an agent that died, not from
+// one that lives.
+func listen(path string) (net.Listener, error) {
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("%s: %w", path, errRunning)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+		_ = os.Remove(path)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l, os.Chmod(path, 0o600)
+}
+
+// serve serves the status page until ctx ends.
+func (a *agent) serve(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /statusz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(a.status())
+	})
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if why := a.unready(); why != "" {
+			http.Error(w, why, http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, _ *http.Request) {
+		a.log.Warn("removals confirmed")
+		a.store.Confirm()
+		fmt.Fprintln(w, "confirmed")
+	})
+	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// unready says why the host should get no new ports.
+func (a *agent) unready() string {
+	var why []string
+	if a.connected.Load() == nil {
+		why = append(why, "VPP is away")
+	}
+	if lost := a.etcdLost.Load(); lost != nil {
+		why = append(why, *lost)
+	}
+	return strings.Join(why, "; ")
+}

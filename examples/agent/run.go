@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+const defaultPage = "/run/vppkit-agent.sock"
+
+func run(ctx context.Context, args []string, _, errs io.Writer) error {
+	var o options
+	f := flag.NewFlagSet("agent run", flag.ContinueOnError)
+	o.register(f)
+	page := f.String("socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
+	verbose := f.Bool("v", false, "log every object that is made, changed or unmade")
+	if err := parse(f, args, errs); err != nil {
+		return err
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if *verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}))
+
+	a := &agent{site: o.site, resync: o.resync, log: log.With("host", o.site.Host)}
+	if *page != "" {
+		l, err := listen(*page)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = l.Close() }()
+		a.listener = l
+	}
+	client, closeEtcd, err := o.openEtcd()
+	if err != nil {
+		return err
+	}
+	defer closeEtcd()
+	a.etcd = client
+	vpp, closeVPP, err := o.openVPP()
+	if err != nil {
+		return err
+	}
+	defer closeVPP()
+	a.vpp = vpp
+	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
+	return ignore(a.run(ctx), context.Canceled)
+}
+
+// plan lists etcd, reads VPP, and prints the difference.
+func plan(ctx context.Context, args []string, out, errs io.Writer) error {
+	var o options
+	f := flag.NewFlagSet("agent plan", flag.ContinueOnError)
+	o.register(f)
+	asJSON := f.Bool("json", false, "print the plan as JSON")
+	if err := parse(f, args, errs); err != nil {
+		return err
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	client, closeEtcd, err := o.openEtcd()
+	if err != nil {
+		return err
+	}
+	defer closeEtcd()
+	vpp, closeVPP, err := o.openVPP()
+	if err != nil {
+		return err
+	}
+	defer closeVPP()
+	p, wrong, err := dryRun(ctx, &follow.Follower{Client: client, Prefix: o.site.Ports()}, vpp, o.site)
+	if err != nil {
+		return err
+	}
+	for name, why := range wrong {
+		fmt.Fprintf(errs, "%.80q is not served: %v\n", name, why)
+	}
+	if *asJSON {
+		return printJSON(out, p)
+	}
+	_, err = fmt.Fprint(out, p)
+	return err
+}
+
+// dryRun plans, and says which keys it could not read.
+func dryRun(ctx context.Context, f *follow.Follower, vpp string, site translate.Site) (*desiredstate.Plan, map[string]error, error) {
+	values, err := f.List(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c, err := vppnet.Dial(ctx, vpp, translate.Owner)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = c.Close() }()
+
+	store, wrong := desiredstate.NewStore(), map[string]error{}
+	for _, physnet := range site.PhysnetNames() {
+		if err := store.Assign(uplink(physnet), site.UplinkObjects(physnet)...); err != nil {
+			return nil, nil, err
+		}
+	}
+	for name, value := range values {
+		p, err := site.Port(name, value)
+		if err == nil {
+			err = store.Assign(source(name), p.Objects()...)
+		}
+		if err != nil {
+			wrong[name] = err
+		}
+	}
+	var wants []desiredstate.Object
+	for key := range store.Statuses() {
+		o, _ := store.Want(key)
+		wants = append(wants, o)
+	}
+	p, err := engine(c, site).Plan(ctx, wants...)
+	return p, wrong, err
+}

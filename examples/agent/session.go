@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vhost"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// engine builds the kinds of one VPP's connection.
+func engine(c *vppnet.Conn, site translate.Site) *desiredstate.Engine {
+	return desiredstate.New(
+		vppnet.Interfaces(c),
+		vppnet.LinkStates(c, vppnet.ClaimInterfaces(site.IsUplink)),
+		vppnet.SubInterfaces(c),
+		vppnet.BridgeDomains(c),
+		vppnet.BridgePorts(c),
+		vhost.Ports(c, site.Dir),
+	)
+}
+
+// sessions keeps one VPP after the other as the store wants it.
+func (a *agent) sessions(ctx context.Context) error {
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(100*time.Millisecond),
+		backoff.WithMaxInterval(5*time.Second),
+		backoff.WithMaxElapsedTime(0),
+	)
+	for {
+		began := time.Now()
+		err := a.session(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		a.log.Error("VPP is gone", "err", err)
+		if time.Since(began) > 10*time.Second {
+			pause.Reset() // else VPP may die of what we do to it
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause.NextBackOff()):
+		}
+	}
+}
+
+// session lasts as long as one VPP.
+func (a *agent) session(ctx context.Context) error {
+	c, err := vppnet.Dial(ctx, a.vpp, translate.Owner)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.Done():
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+
+	e := engine(c, a.site)
+	e.Observe = a.observe
+	links, err := c.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	go a.attend(e, links)
+	vpp := c.VPP()
+	a.log.Info("connected to VPP", "vpp", vpp)
+	a.connected.Store(&vpp)
+	defer a.connected.Store(nil)
+	err = e.Run(ctx, a.store, a.resync)
+	return errors.Join(c.Err(), ignore(err, context.Canceled))
+}
+
+// attend makes the engine look again when VPP tells of its links, not knowing
+// whose doing it was. A burst of events costs one look.
+func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent) {
+	var later <-chan time.Time
+	for {
+		select {
+		case _, ok := <-links:
+			if !ok {
+				return
+			}
+			if later == nil {
+				later = time.After(500 * time.Millisecond)
+			}
+		case <-later:
+			later = nil
+			e.Forget()
+		}
+	}
+}
+
+func ignore(err, harmless error) error {
+	if errors.Is(err, harmless) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"text/tabwriter"
+	"time"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// patience is how long a command waits for an answer.
+const patience = 15 * time.Second
+
+// status asks a running agent and prints its answer.
+func status(ctx context.Context, args []string, out, errs io.Writer) error {
+	f := flag.NewFlagSet("agent status", flag.ContinueOnError)
+	socket := f.String("socket", defaultPage, "`path` of the running agent's socket")
+	asJSON := f.Bool("json", false, "print JSON")
+	all := f.Bool("all", false, "list the objects that are as wanted, too")
+	if err := parse(f, args, errs); err != nil {
+		return err
+	}
+	body, err := ask(ctx, *socket, http.MethodGet, "/statusz")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	if *asJSON {
+		_, err := io.Copy(out, body)
+		return err
+	}
+	var s struct {
+		Status
+		Objects []struct {
+			Key, Error string
+			State      desiredstate.State
+			ID         uint32
+		}
+	}
+	if err := json.NewDecoder(body).Decode(&s); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "host  %s\nVPP   %s\netcd  %s\n", s.Host, or(s.VPP, "away"), or(s.Etcd, "followed"))
+	if s.Converged != nil {
+		fmt.Fprintf(out, "converged since %s\n", s.Converged.Format(time.RFC3339))
+	} else {
+		fmt.Fprintln(out, "not converged")
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "\nPORT\tNETWORK\tSTATE\tERROR\n")
+	for _, p := range s.Ports {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Network, "-"), p.State, p.Error)
+	}
+	fmt.Fprintf(table, "\nOBJECT\tID\tSTATE\tERROR\n")
+	asWanted := 0
+	for _, o := range s.Objects {
+		if o.State == desiredstate.Applied && !*all {
+			asWanted++
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", o.Key, o.ID, o.State, o.Error)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%d objects as wanted\n", asWanted)
+	return err
+}
+
+// confirm lets a running agent remove what it held back.
+func confirm(ctx context.Context, args []string, out, errs io.Writer) error {
+	f := flag.NewFlagSet("agent confirm", flag.ContinueOnError)
+	socket := f.String("socket", defaultPage, "`path` of the running agent's socket")
+	if err := parse(f, args, errs); err != nil {
+		return err
+	}
+	body, err := ask(ctx, *socket, http.MethodPost, "/confirm")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	_, err = io.Copy(out, body)
+	return err
+}
+
+// ask sends a request to the status page on a socket.
+func ask(ctx context.Context, socket, method, path string) (io.ReadCloser, error) {
+	client := http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	q, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	r, err := client.Do(q)
+	if err != nil {
+		return nil, err
+	}
+	if r.StatusCode != http.StatusOK {
+		_ = r.Body.Close()
+		return nil, fmt.Errorf("%s: %s", path, r.Status)
+	}
+	return r.Body, nil
+}
+
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

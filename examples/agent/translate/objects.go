@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"time"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vhost"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Objects are what VPP shall hold for the port: the port itself, and its
+// network on this host, which it shares with the other ports of the network.
+func (p Port) Objects() []desiredstate.Object {
+	name, bridge := p.Interface(), p.Network()
+	return append(p.network(),
+		vhost.Port{Name: name, Socket: p.Socket(), Server: p.site.Server},
+		vppnet.BridgePort{Bridge: bridge, Interface: name},
+		vppnet.LinkState{Interface: name, Up: true},
+	)
+}
+
+// network is a bridge domain with the uplink in it: a flat network has the
+// physical network's interface to itself, a VLAN one of its sub-interfaces,
+// which takes the tag off what comes in and puts it on what goes out.
+func (p Port) network() []desiredstate.Object {
+	bridge, member := p.Network(), p.member()
+	objs := []desiredstate.Object{
+		vppnet.BridgeDomain{Name: bridge, MACAge: macAge},
+		vppnet.BridgePort{Bridge: bridge, Interface: member},
+		up(p.Uplink),
+	}
+	if p.Type == "vlan" {
+		objs = append(objs,
+			vppnet.SubInterface{
+				Name: member, Parent: p.Uplink, Outer: p.Segment,
+				Rewrite: vppnet.Rewrite{Op: vppnet.Pop1},
+			},
+			vppnet.LinkState{Interface: member, Up: true, Parent: p.Uplink},
+		)
+	}
+	return objs
+}
+
+// macAge is networking-vpp's default.
+const macAge = 3 * time.Minute
+
+// UplinkObjects are what VPP shall hold for a physical network, with or without
+// ports on it.
+func (s Site) UplinkObjects(physnet string) []desiredstate.Object {
+	return []desiredstate.Object{up(s.Physnets[physnet])}
+}
+
+// IsUplink says whether an interface is the site's to bring up.
+func (s Site) IsUplink(name string) bool {
+	for _, uplink := range s.Physnets {
+		if uplink == name {
+			return true
+		}
+	}
+	return false
+}
+
+func up(name string) vppnet.LinkState { return vppnet.LinkState{Interface: name, Up: true} }
+
+// Interface names the port's interface.
+func (p Port) Interface() string { return "port-" + p.UUID }
+
+// member names the interface through which the network leaves this host.
+func (p Port) member() string {
+	if p.Type == "flat" {
+		return p.Uplink
+	}
+	return p.Network()
+}
+
+// Handles finds VPP's numbers of what the port is made of.
+func (p Port) Handles(s *desiredstate.Store) Handles {
+	id := func(k desiredstate.Key) uint32 {
+		status, _ := s.Status(k)
+		return status.ID
+	}
+	return Handles{
+		Interface: id(vppnet.InterfaceKey(p.Interface())),
+		Bridge:    id(vppnet.BridgeKey(p.Network())),
+		Uplink:    id(vppnet.LinkKey(p.member())), // a LinkState has its interface's number
+	}
+}

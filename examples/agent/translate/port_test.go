@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const id = "2f6a0f66-38b1-4ac2-a1a1-3b6a6d0c0001"
+
+var site = translate.Site{
+	Host:     "compute-1",
+	Physnets: map[string]string{"physnet1": "GigabitEthernet0/8/0", "physnet2": "BondEthernet0"},
+	Dir:      "/run/vpp-sockets",
+}
+
+// value is a port as the driver writes it, with some members changed; nil
+// leaves one out.
+func value(with map[string]any) []byte {
+	v := map[string]any{
+		"mac_address": "fa:16:3e:00:10:01", "mtu": 1500, "physnet": "physnet1", "network_type": "vlan",
+		"segmentation_id": 142, "binding_type": "vhostuser", "security_groups": []string{},
+		"allowed_address_pairs": []any{map[string]any{"ip_address": "10.9.0.0/24"}},
+		"fixed_ips":             []any{map[string]any{"subnet_id": "77aa", "ip_address": "10.1.4.9"}},
+		"port_security_enabled": false, "device_id": "d1",
+	}
+	maps.Copy(v, with)
+	for k, x := range with {
+		if x == nil {
+			delete(v, k)
+		}
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+var null = json.RawMessage("null")
+
+func TestWhatIsServed(t *testing.T) {
+	server := site
+	server.Server = true
+	flat := map[string]any{"network_type": "flat", "segmentation_id": null, "physnet": "physnet2"}
+	for name, c := range map[string]struct {
+		site translate.Site
+		with map[string]any
+	}{
+		"vlan":        {site, nil},
+		"flat":        {site, flat},
+		"vlan-server": {server, map[string]any{"device_id": null, "unknown": map[string]any{"a": 1}, "segmentation_id": 4094}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := c.site.Port(id, value(c.with))
+			require.NoError(t, err)
+			var b strings.Builder
+			for _, o := range p.Objects() {
+				require.NoError(t, o.Validate())
+				spec, err := json.Marshal(o)
+				require.NoError(t, err)
+				fmt.Fprintf(&b, "%s %s\n", o.Key(), spec)
+			}
+			fmt.Fprintf(&b, "%s\n", p.State(translate.Handles{Interface: 7, Bridge: 3, Uplink: 5}))
+			golden(t, name, b.String())
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := "testdata/" + name + ".golden"
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got, "go test -update writes it anew")
+}
+
+func TestTwoPortsShareTheirNetwork(t *testing.T) {
+	other := strings.Replace(id, "2f6a", "3f6a", 1)
+	s := desiredstate.NewStore()
+	for _, name := range []string{id, other} {
+		p, err := site.Port(name, value(nil))
+		require.NoError(t, err)
+		require.NoError(t, s.Assign(name, p.Objects()...))
+	}
+	var spaces []string
+	for k := range s.Statuses() {
+		spaces = append(spaces, k.Space)
+	}
+	require.Equal(t, []string{
+		"bridge-domain", "bridge-port", "bridge-port", "bridge-port", "interface", "interface", "interface",
+		"link", "link", "link", "link",
+	}, spaces)
+	require.NoError(t, s.Assign(uplinkSource, site.UplinkObjects("physnet1")...), "the uplink's state is one thing to all")
+}
+
+const uplinkSource = "physnet/physnet1"
+
+func TestWhatIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		key   string
+		value []byte
+		err   string
+	}{
+		"port security":          {id, value(map[string]any{"port_security_enabled": true}), "port_security_enabled: not built yet"},
+		"security by default":    {id, value(map[string]any{"port_security_enabled": nil}), "port_security_enabled: not built yet"},
+		"security null":          {id, value(map[string]any{"port_security_enabled": null}), "port_security_enabled: not built yet"},
+		"gpe":                    {id, value(map[string]any{"network_type": "gpe", "physnet": null, "segmentation_id": 5000}), "network_type gpe: not built yet"},
+		"vxlan":                  {id, value(map[string]any{"network_type": "vxlan"}), "network_type vxlan: not built yet"},
+		"tap":                    {id, value(map[string]any{"binding_type": "tap"}), "binding_type tap: not built yet"},
+		"plugtap":                {id, value(map[string]any{"binding_type": "plugtap"}), "binding_type plugtap: not built yet"},
+		"odd binding":            {id, value(map[string]any{"binding_type": "ovs"}), "binding_type: \"ovs\" is unknown"},
+		"no binding":             {id, value(map[string]any{"binding_type": nil}), "binding_type: \"\" is unknown"},
+		"odd network":            {id, value(map[string]any{"network_type": "geneve"}), "network_type: \"geneve\" is unknown"},
+		"no vlan":                {id, value(map[string]any{"segmentation_id": null}), "segmentation_id: 0 is no VLAN"},
+		"vlan 4095":              {id, value(map[string]any{"segmentation_id": 4095}), "segmentation_id: 4095 is no VLAN"},
+		"vlan -1":                {id, value(map[string]any{"segmentation_id": -1}), "segmentation_id: -1 is no VLAN"},
+		"vlan 65678":             {id, value(map[string]any{"segmentation_id": 65536 + 142}), "segmentation_id: 65678 is no VLAN"},
+		"vlan 1e99":              {id, value(map[string]any{"segmentation_id": json.RawMessage("1e99")}), "segmentation_id: 1e99 is no int64"},
+		"vlan 1.5":               {id, value(map[string]any{"segmentation_id": 1.5}), "segmentation_id: 1.5 is no int64"},
+		"vlan text":              {id, value(map[string]any{"segmentation_id": "142"}), "segmentation_id: \"142\" is no int64"},
+		"flat with vlan":         {id, value(map[string]any{"network_type": "flat"}), "segmentation_id: a flat network has no 142"},
+		"foreign physnet":        {id, value(map[string]any{"physnet": "physnet9"}), "physnet: this host has no \"physnet9\""},
+		"no physnet":             {id, value(map[string]any{"physnet": null}), "physnet: this host has no \"\""},
+		"physnet is a list":      {id, value(map[string]any{"physnet": []int{1}}), "physnet: [1] is no string"},
+		"security is text":       {id, value(map[string]any{"port_security_enabled": "false"}), "port_security_enabled: \"false\" is no bool"},
+		"security is 0":          {id, value(map[string]any{"port_security_enabled": 0}), "port_security_enabled: 0 is no bool"},
+		"no MAC":                 {id, value(map[string]any{"mac_address": nil}), "mac_address: \"\" is no unicast MAC"},
+		"multicast MAC":          {id, value(map[string]any{"mac_address": "01:00:5e:00:00:01"}), "mac_address: \"01:00:5e:00:00:01\" is no unicast MAC"},
+		"not JSON":               {id, []byte("hello"), "not a JSON object"},
+		"cut JSON":               {id, value(nil)[:40], "not JSON: unexpected EOF"},
+		"empty":                  {id, nil, "not a JSON object"},
+		"null":                   {id, []byte("null"), "not a JSON object"},
+		"list":                   {id, []byte("[]"), "not a JSON object"},
+		"two values":             {id, append(value(nil), "{}"...), "more than one JSON value"},
+		"trailing junk":          {id, append(value(nil), "}"...), "more than one JSON value"},
+		"signed":                 {id, []byte(`{"jwt":"a.b.c","certificate":"PEM"}`), "mac_address"},
+		"not UTF-8":              {id, []byte("{\"mac_address\":\"\xff\"}"), "not UTF-8"},
+		"a megabyte":             {id, make([]byte, 1<<20), "1048576 bytes, at most 65536 are read"},
+		"twice":                  {id, append([]byte(`{"port_security_enabled":true,`), value(nil)[1:]...), "port_security_enabled is given twice"},
+		"other case is another":  {id, []byte(strings.Replace(string(value(nil)), "port_security_enabled", "Port_Security_Enabled", 1)), "port_security_enabled: not built yet"},
+		"deep":                   {id, []byte(strings.Repeat(`{"a":`, 12000)), "not JSON"},
+		"traversal":              {"../../../etc/passwd", value(nil), "the key's name is not a UUID"},
+		"traversal after a uuid": {id + "/../x", value(nil), "the key's name is not a UUID"},
+		"newline after a uuid":   {id + "\n", value(nil), "the key's name is not a UUID"},
+		"NUL":                    {id[:35] + "\x00", value(nil), "the key's name is not a UUID"},
+		"no name":                {"", value(nil), "the key's name is not a UUID"},
+		"dashes":                 {strings.Repeat("-", 36), value(nil), "the key's name is not a UUID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := site.Port(c.key, c.value)
+			require.ErrorContains(t, err, c.err)
+			require.Less(t, len(err.Error()), 200, "errors do not repeat junk at length")
+			require.Equal(t, strings.HasSuffix(c.err, "not built yet"), errors.Is(err, translate.ErrNotBuilt))
+		})
+	}
+}
+
+func TestSites(t *testing.T) {
+	require.NoError(t, site.Validate())
+	for name, c := range map[string]struct {
+		with func(*translate.Site)
+		err  string
+	}{
+		"no host":            {func(s *translate.Site) { s.Host = "" }, "host \"\""},
+		"host of two parts":  {func(s *translate.Site) { s.Host = "a/b" }, "host \"a/b\""},
+		"relative directory": {func(s *translate.Site) { s.Dir = "run" }, "vhost-user directory"},
+		"no directory":       {func(s *translate.Site) { s.Dir = "" }, "vhost-user directory"},
+		"detour":             {func(s *translate.Site) { s.Dir = "/run/../etc" }, "vhost-user directory"},
+		"long directory":     {func(s *translate.Site) { s.Dir = "/" + strings.Repeat("d", 71) }, "vhost-user directory"},
+		"no physnet":         {func(s *translate.Site) { s.Physnets = nil }, "no physical network"},
+		"dot in physnet":     {func(s *translate.Site) { s.Physnets = map[string]string{"a.b": "eth0"} }, "physical network \"a.b\""},
+		"long physnet":       {func(s *translate.Site) { s.Physnets = map[string]string{strings.Repeat("p", 33): "eth0"} }, "physical network"},
+		"no interface":       {func(s *translate.Site) { s.Physnets = map[string]string{"a": ""} }, "physical network \"a\": interface"},
+		"one for two physnets": {func(s *translate.Site) { s.Physnets = map[string]string{"b": "eth0", "a": "eth0"} },
+			"physical networks \"a\" and \"b\" share eth0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := site
+			s.Physnets = maps.Clone(site.Physnets)
+			c.with(&s)
+			require.ErrorContains(t, s.Validate(), c.err)
+		})
+	}
+}
+
+// The longest names that are allowed fit VPP's tags.
+func TestLongestNamesFit(t *testing.T) {
+	long := strings.Repeat("p", 32)
+	s := translate.Site{Host: "h", Dir: "/" + strings.Repeat("d", 69), Physnets: map[string]string{long: "e"}}
+	require.NoError(t, s.Validate())
+	p, err := s.Port(id, value(map[string]any{"physnet": long, "segmentation_id": 4094}))
+	require.NoError(t, err)
+	for _, o := range p.Objects() {
+		require.NoError(t, o.Validate())
+		if slices.Contains([]string{"interface", "bridge-domain"}, o.Key().Space) {
+			require.LessOrEqual(t, len(translate.Owner+"/"+o.Key().Name), 63)
+		}
+	}
+}
+
+// FuzzPort: whatever lies in etcd, nothing panics, and what is served is valid,
+// unfiltered by its own wish only, and confined to its directory.
+func FuzzPort(f *testing.F) {
+	f.Add(id, value(nil))
+	f.Add(id, value(map[string]any{"network_type": "flat", "segmentation_id": 0}))
+	f.Add("../"+id, value(nil))
+	f.Add(id, []byte(`{"port_security_enabled":true,"port_security_enabled":false}`))
+	f.Add(id, []byte("\xff"))
+	f.Fuzz(func(t *testing.T, name string, value []byte) {
+		p, err := site.Port(name, value)
+		if err != nil {
+			return
+		}
+		var says struct {
+			Security *bool `json:"port_security_enabled"`
+		}
+		require.NoError(t, json.Unmarshal(value, &says))
+		require.NotNil(t, says.Security)
+		require.False(t, *says.Security)
+		require.Equal(t, site.Dir+"/"+name, p.Socket())
+		s := desiredstate.NewStore()
+		require.NoError(t, s.Assign(name, p.Objects()...))
+		for _, o := range p.Objects() {
+			require.NoError(t, o.Validate())
+		}
+		require.True(t, json.Valid([]byte(p.State(translate.Handles{}))))
+	})
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package translate turns what networking-vpp's driver writes to etcd into the
+// objects that VPP shall hold, and what VPP holds into what the driver reads.
+// It is pure: state in, objects out.
+package translate
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/vppkit/vppkit/vhost"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Root is the prefix of all keys, of every host.
+const Root = "/networking-vpp/"
+
+// Owner marks in VPP what is the agent's.
+const Owner = "net-vpp"
+
+// Site is what the host adds to the keys of its ports.
+type Site struct {
+	Host     string            // as Neutron binds ports to it
+	Physnets map[string]string // VPP's interface for each physical network
+	Dir      string            // of the vhost-user sockets, the same as the driver's
+	Server   bool              // VPP makes the sockets, and VMs connect
+}
+
+// Ports is the prefix of the keys of the host's ports.
+func (s Site) Ports() string { return Root + "nodes/" + s.Host + "/ports/" }
+
+// State is the prefix of all that the host's agent says.
+func (s Site) State() string { return Root + "state/" + s.Host + "/" }
+
+// PhysnetNames lists the physical networks in order.
+func (s Site) PhysnetNames() []string { return slices.Sorted(maps.Keys(s.Physnets)) }
+
+// Validate reports what no port could be served with.
+func (s Site) Validate() error {
+	var errs []error
+	if !plain(s.Host) {
+		errs = append(errs, fmt.Errorf("host %q: want 1 to 255 letters, digits or ._-", s.Host))
+	}
+	port := vhost.Port{Name: "port", Socket: Port{UUID: someUUID, site: s}.Socket()}
+	if err := port.Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("vhost-user directory %q: %w", s.Dir, err))
+	} else if filepath.Clean(s.Dir) != s.Dir || s.Dir == "/" {
+		errs = append(errs, fmt.Errorf("vhost-user directory %q: want a clean path", s.Dir))
+	}
+	if len(s.Physnets) == 0 {
+		errs = append(errs, errors.New("no physical network"))
+	}
+	taken := map[string]string{}
+	for _, name := range s.PhysnetNames() {
+		uplink := s.Physnets[name]
+		if len(name) > 32 || !plain(name) || strings.Contains(name, ".") {
+			errs = append(errs, fmt.Errorf("physical network %q: want 1 to 32 letters, digits or _-", name))
+		}
+		if err := vppnet.CheckName(uplink); err != nil {
+			errs = append(errs, fmt.Errorf("physical network %q: interface: %w", name, err))
+		}
+		if other, dup := taken[uplink]; dup {
+			errs = append(errs, fmt.Errorf("physical networks %q and %q share %s", other, name, uplink))
+		}
+		taken[uplink] = name
+	}
+	return errors.Join(errs...)
+}
+
+const someUUID = "00000000-0000-0000-0000-000000000000"
+
+// plain says that s can be one part of an etcd key and of a tag in VPP.
+func plain(s string) bool {
+	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, func(r rune) bool {
+		return !alphanumeric(r) && !strings.ContainsRune("._-", r)
+	})
+}
+
+func alphanumeric(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import "encoding/json"
+
+// Handles are VPP's numbers of a port's objects.
+type Handles struct{ Interface, Bridge, Uplink uint32 }
+
+// State is the value of the key that tells the driver that the port is bound.
+// The driver waits for the key; its tap-as-a-service extension reads the value.
+func (p Port) State(h Handles) string {
+	type network struct {
+		Physnet   string `json:"physnet"`
+		Interface string `json:"if_physnet"`
+		Bridge    uint32 `json:"bridge_domain_id"`
+		Type      string `json:"network_type"`
+		Segment   uint16 `json:"segmentation_id"`
+		Uplink    uint32 `json:"if_uplink_idx"`
+	}
+	out, err := json.Marshal(struct {
+		Path      string  `json:"path"`
+		Bind      string  `json:"bind_type"`
+		MAC       string  `json:"mac"`
+		Interface uint32  `json:"iface_idx"`
+		Network   network `json:"net_data"`
+	}{
+		p.Socket(), "vhostuser", p.MAC, h.Interface,
+		network{p.Physnet, p.Uplink, h.Bridge, p.Type, p.Segment, h.Uplink},
+	})
+	if err != nil {
+		return "" // strings and numbers always marshal
+	}
+	return string(out)
+}
