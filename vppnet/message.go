@@ -186,6 +186,9 @@ func (c *Conn) request(msg api.Message) (*request, error) {
 	if _, ok := c.allowed.Load(key); !ok && !slices.Contains(always, name) && !strings.HasPrefix(name, "sockclnt_") {
 		return nil, &Error{Message: name, Err: fmt.Errorf("%w: %s: call Uses(&%s{}) on the Conn first", ErrNotAllowed, key, typ.Elem())}
 	}
+	if msg.GetMessageType() != api.RequestMessage {
+		return nil, &Error{Message: name, Err: fmt.Errorf("%w: it is no request", ErrNotAllowed)}
+	}
 	id, err := c.table.id(msg)
 	if err != nil {
 		return nil, &Error{Message: name, Err: err}
