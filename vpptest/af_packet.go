@@ -9,7 +9,8 @@ import (
 )
 
 var (
-	hostClass   = &class{devType: "af-packet", setMAC: true}
+	// Linux gets 44 bytes more than VPP was asked for, and takes 68 to 65535.
+	hostClass   = &class{devType: "af-packet", setMAC: true, mtuRange: [2]uint16{24, 65535 - 44}}
 	hostL3Class = &class{devType: "af-packet", mtu: featureDisabled, l3: true}
 )
 

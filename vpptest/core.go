@@ -40,7 +40,7 @@ func loadCore(v *VPP) {
 		if strings.TrimSpace(q.Cmd) == "show version" {
 			return &vlib.CliInbandReply{Reply: "vpp v" + Version + " built by vpptest\n"}
 		}
-		return &vlib.CliInbandReply{Retval: unspecified, Reply: "unknown input `" + q.Cmd + "'"}
+		return &vlib.CliInbandReply{Retval: unspecified, Reply: "unknown input `" + q.Cmd + "'\n"}
 	})
 }
 

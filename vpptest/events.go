@@ -25,7 +25,6 @@ const (
 type linkEvents struct {
 	topic Topic
 	edges map[uint32]edge
-	order []uint32
 }
 
 func (s *interfaces) wantEvents(c *Call, q *interfaces_api.WantInterfaceEvents) *interfaces_api.WantInterfaceEventsReply {
@@ -41,16 +40,14 @@ func (s *interfaces) edge(index uint32, e edge) {
 	if s.events.edges == nil {
 		s.events.edges = make(map[uint32]edge)
 	}
-	if s.events.edges[index] == 0 {
-		s.events.order = append(s.events.order, index)
-	}
 	s.events.edges[index] |= e
 }
 
 // sendEvents makes one event of all that happened to an index. An up and a down in
 // one batch show as up; what only came into being, or only went down, has no flags.
+// They go out in order of index.
 func (s *interfaces) sendEvents() {
-	for _, index := range s.events.order {
+	for _, index := range sortedKeys(s.events.edges) {
 		e := s.events.edges[index]
 		var flags interface_types.IfStatusFlags
 		if e&adminUp != 0 {
@@ -68,6 +65,5 @@ func (s *interfaces) sendEvents() {
 			}
 		})
 	}
-	s.events.order = s.events.order[:0]
 	clear(s.events.edges)
 }

@@ -18,7 +18,8 @@ type mac = ethernet_types.MacAddress
 // A class is what VPP calls a device class: what a driver can do.
 type class struct {
 	devType   string
-	mtu       int32 // what hw_interface_set_mtu answers to another value
+	mtu       int32     // what hw_interface_set_mtu answers to another value
+	mtuRange  [2]uint16 // what it takes, if that is 0
 	setMAC    bool
 	linkAdmin bool // its link is up while it is admin up, and a guest, if it needs one, is there
 	l3        bool // not Ethernet
@@ -26,7 +27,7 @@ type class struct {
 
 var (
 	localClass    = &class{devType: "local", mtu: featureDisabled, l3: true}
-	nicClass      = &class{devType: "dpdk", setMAC: true}
+	nicClass      = &class{devType: "dpdk", setMAC: true, mtuRange: [2]uint16{64, 9216}}
 	loopbackClass = &class{devType: "Loopback", mtu: unsupported, setMAC: true, linkAdmin: true}
 	bviClass      = &class{devType: "BVI", mtu: unsupported, setMAC: true, linkAdmin: true}
 )
@@ -50,8 +51,8 @@ type iface struct {
 	sup  *iface            // itself, or the one that a sub-interface names
 	hw   *iface            // the device
 	sub  *subif            // nil for a device
-	subs map[uint32]*iface // of a device, by sub id
-	slot map[match]*iface  // of a device: who gets which VLAN
+	subs map[uint32]*iface // by sub id
+	slot map[match]*iface  // of a device: who gets which frames
 }
 
 // interfaces is the interface part of VPP. Indices are given again at once, the last
@@ -124,6 +125,7 @@ func (s *interfaces) add(i *iface) *iface {
 		if !i.class.l3 {
 			i.linkMTU, i.mtu[0] = 9000, 9000
 		}
+		i.slot = map[match]*iface{{}: i} // frames without a tag are its own
 	}
 	for _, f := range s.added {
 		f(i)
@@ -134,7 +136,7 @@ func (s *interfaces) add(i *iface) *iface {
 
 // delete removes i and its sub-interfaces.
 func (s *interfaces) delete(i *iface) {
-	for _, id := range sortedKeys(i.subs) {
+	for _, id := range i.ownSubs() {
 		s.delete(i.subs[id])
 	}
 	s.setAdmin(i, false)

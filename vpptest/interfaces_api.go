@@ -100,6 +100,8 @@ func (s *interfaces) setDeviceMTU(_ *Call, q *interfaces_api.HwInterfaceSetMtu) 
 	case i.linkMTU == q.Mtu:
 	case i.class.mtu != 0:
 		r.Retval = i.class.mtu
+	case q.Mtu < i.class.mtuRange[0] || q.Mtu > i.class.mtuRange[1]:
+		r.Retval = syscallError1
 	default:
 		i.linkMTU, i.mtu[0] = q.Mtu, uint32(q.Mtu)
 		for _, sub := range i.subs {

@@ -183,34 +183,64 @@ func indexOf(i *iface) interface_types.InterfaceIndex {
 	return interface_types.InterfaceIndex(i.index)
 }
 
-func (b *bridges) setFlags(_ *Call, q *l2.BridgeFlags) *l2.BridgeFlagsReply {
-	d := b.domains[q.BdID]
-	switch {
-	case q.BdID == 0:
-		return &l2.BridgeFlagsReply{Retval: bridgeDomainFixed, ResultingFeatureBitmap: none}
+// settable returns the domain of an id that a client may change.
+func (b *bridges) settable(id uint32) (*domain, int32) {
+	switch d := b.domains[id]; {
+	case id == 0:
+		return nil, bridgeDomainFixed
 	case d == nil:
-		return &l2.BridgeFlagsReply{Retval: noSuchEntry, ResultingFeatureBitmap: none}
+		return nil, noSuchEntry
+	default:
+		return d, 0
+	}
+}
+
+const allFlags = 1<<6 - 1
+
+// features are the flags as the data path has them: a mask on those of each port.
+func (d *domain) features() uint32 {
+	mask := uint32(none)&^bridgeBits | featDrop
+	if d.uuFwd != nil {
+		mask |= featUUFwd
+	}
+	for flag, bit := range map[l2.BdFlags]uint32{
+		l2.BRIDGE_API_FLAG_LEARN: featLearn, l2.BRIDGE_API_FLAG_FWD: featFwd,
+		l2.BRIDGE_API_FLAG_FLOOD: featFlood, l2.BRIDGE_API_FLAG_UU_FLOOD: featUUFlood,
+		l2.BRIDGE_API_FLAG_ARP_TERM: featARPTerm, l2.BRIDGE_API_FLAG_ARP_UFWD: featARPUFwd,
+	} {
+		if d.flags&flag != 0 {
+			mask |= bit
+		}
+	}
+	return mask
+}
+
+func (b *bridges) setFlags(_ *Call, q *l2.BridgeFlags) *l2.BridgeFlagsReply {
+	d, retval := b.settable(q.BdID)
+	switch {
+	case retval != 0:
+		return &l2.BridgeFlagsReply{Retval: retval}
 	case q.IsSet:
-		d.flags |= q.Flags
+		d.flags |= q.Flags & allFlags
 	default:
 		d.flags &^= q.Flags
 	}
-	return &l2.BridgeFlagsReply{ResultingFeatureBitmap: uint32(d.flags)}
+	return &l2.BridgeFlagsReply{ResultingFeatureBitmap: d.features()}
 }
 
 func (b *bridges) setAge(_ *Call, q *l2.BridgeDomainSetMacAge) *l2.BridgeDomainSetMacAgeReply {
-	d := b.domains[q.BdID]
-	if d == nil {
-		return &l2.BridgeDomainSetMacAgeReply{Retval: noSuchEntry}
+	d, retval := b.settable(q.BdID)
+	if retval != 0 {
+		return &l2.BridgeDomainSetMacAgeReply{Retval: retval}
 	}
 	d.age = q.MacAge
 	return new(l2.BridgeDomainSetMacAgeReply)
 }
 
 func (b *bridges) setLearnLimit(_ *Call, q *l2.BridgeDomainSetLearnLimit) *l2.BridgeDomainSetLearnLimitReply {
-	d := b.domains[q.BdID]
-	if d == nil {
-		return &l2.BridgeDomainSetLearnLimitReply{Retval: noSuchEntry}
+	d, retval := b.settable(q.BdID)
+	if retval != 0 {
+		return &l2.BridgeDomainSetLearnLimitReply{Retval: retval}
 	}
 	d.learnLimit = q.LearnLimit
 	return new(l2.BridgeDomainSetLearnLimitReply)
@@ -221,7 +251,7 @@ func (b *bridges) createBVI(_ *Call, q *l2.BviCreate) *l2.BviCreateReply {
 	if instance == none {
 		instance = b.bvis.lowest()
 	}
-	if b.bvis.taken(instance) {
+	if instance >= maxLoopbacks || b.bvis.taken(instance) {
 		return &l2.BviCreateReply{Retval: invalidRegistration, SwIfIndex: none}
 	}
 	b.bvis.take(instance)
@@ -235,13 +265,14 @@ func (b *bridges) createBVI(_ *Call, q *l2.BviCreate) *l2.BviCreateReply {
 	return &l2.BviCreateReply{SwIfIndex: indexOf(i)}
 }
 
+// deleteBVI takes a sub-interface for its BVI, as VPP does.
 func (b *bridges) deleteBVI(_ *Call, q *l2.BviDelete) *l2.BviDeleteReply {
 	i := b.v.life.interfaces.at(q.SwIfIndex)
 	if i == nil || i.class != bviClass {
 		return &l2.BviDeleteReply{Retval: invalidInterface}
 	}
-	b.bvis.release(i.instance)
-	b.v.life.interfaces.delete(i)
+	b.bvis.release(i.hw.instance)
+	b.v.life.interfaces.delete(i.hw)
 	return new(l2.BviDeleteReply)
 }
 

@@ -41,7 +41,7 @@ func (b *bridges) addDelMAC(_ *Call, q *l2.L2fibAddDel) *l2.L2fibAddDelReply {
 		if i == nil || b.port(i).mode != bridged {
 			return &l2.L2fibAddDelReply{Retval: invalidInterface}
 		}
-		e = fibEntry{index: i.index, static: q.StaticMac || q.BviMac, bvi: q.BviMac}
+		e = fibEntry{index: i.index, static: q.StaticMac, bvi: q.BviMac}
 	}
 	b.fib[key] = e
 	return new(l2.L2fibAddDelReply)
@@ -86,15 +86,6 @@ func (b *bridges) fibKeys() []fibKey {
 	return keys
 }
 
-// flush forgets what was learned from a port. Static entries stay.
-func (b *bridges) flush(d *domain, i *iface) {
-	for key, e := range b.fib {
-		if key.domain == d.index && e.index == i.index && !e.static {
-			delete(b.fib, key)
-		}
-	}
-}
-
 // moveBVI keeps the entry of a BVI at its MAC.
 func (b *bridges) moveBVI(i *iface) {
 	p := b.ports[i.index]
@@ -111,9 +102,9 @@ func (b *bridges) moveBVI(i *iface) {
 
 // addDelNeighbour keeps what ARP termination answers with.
 func (b *bridges) addDelNeighbour(_ *Call, q *l2.BdIPMacAddDel) *l2.BdIPMacAddDelReply {
-	d := b.domains[q.Entry.BdID]
-	if d == nil {
-		return &l2.BdIPMacAddDelReply{Retval: noSuchEntry}
+	d, retval := b.settable(q.Entry.BdID)
+	if retval != 0 {
+		return &l2.BdIPMacAddDelReply{Retval: retval}
 	}
 	address := q.Entry.IP.String()
 	if !q.IsAdd {

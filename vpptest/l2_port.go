@@ -40,7 +40,10 @@ const (
 	featDrop     = 0x1
 	featXconnect = 0x2
 	featFlood    = 0x4
+	featARPUFwd  = 0x8
+	featARPTerm  = 0x10
 	featUUFlood  = 0x20
+	featUUFwd    = 0x40
 	featFwd      = 0x80
 	featLearn    = 0x200
 	featRewrite  = 0x400
@@ -68,6 +71,8 @@ func (b *bridges) setBridge(_ *Call, q *l2.SwInterfaceSetL2Bridge) *l2.SwInterfa
 		b.leave(i)
 	case q.BdID > maxDomainID:
 		r.Retval = bridgeDomainIDTooBig
+	case q.PortType > l2.L2_API_PORT_TYPE_UU_FWD:
+		r.Retval = invalidValue
 	default:
 		r.Retval = b.join(i, q)
 	}
@@ -84,7 +89,7 @@ func (b *bridges) join(i *iface, q *l2.SwInterfaceSetL2Bridge) int32 {
 	b.detach(i)
 	p := b.port(i)
 	p.mode, p.kind, p.domain, p.shg = bridged, q.PortType, d, q.Shg
-	p.bits = p.bits&featRewrite | bridgeBits
+	p.bits = p.bits&^featXconnect | bridgeBits
 	switch q.PortType {
 	case l2.L2_API_PORT_TYPE_BVI:
 		if d.bvi != nil {
@@ -112,9 +117,7 @@ func (b *bridges) detach(i *iface) {
 	}
 	p.domain = nil
 	if at := slices.Index(d.members, i); at >= 0 {
-		last := len(d.members) - 1
-		d.members[at] = d.members[last]
-		d.members = d.members[:last]
+		d.members = slices.Delete(d.members, at, at+1)
 	}
 	if d.bvi == i {
 		d.bvi = nil
@@ -123,7 +126,6 @@ func (b *bridges) detach(i *iface) {
 	if d.uuFwd == i {
 		d.uuFwd = nil
 	}
-	b.flush(d, i)
 }
 
 // leave makes a port an L3 interface. Its L2 features, tag rewrite included, are lost.
@@ -143,11 +145,12 @@ func (b *bridges) setXconnect(_ *Call, q *l2.SwInterfaceSetL2Xconnect) *l2.SwInt
 	case !q.Enable:
 		b.leave(i)
 	case s.at(q.TxSwIfIndex) == nil:
-		r.Retval = -10
+		r.Retval = invalidInterface
 	default:
 		b.detach(i)
 		p := b.port(i)
-		p.mode, p.peer, p.bits = crossed, uint32(q.TxSwIfIndex), p.bits&featRewrite|featXconnect
+		p.mode, p.peer = crossed, uint32(q.TxSwIfIndex)
+		p.bits = p.bits&^(featLearn|featFwd|featFlood) | featXconnect | featDrop
 	}
 	return r
 }
@@ -169,7 +172,7 @@ func (b *bridges) xconnects(*Call, *l2.L2XconnectDump) (out []*l2.L2XconnectDeta
 func (b *bridges) setPortFlags(_ *Call, q *l2.L2Flags) *l2.L2FlagsReply {
 	i := b.v.life.interfaces.at(q.SwIfIndex)
 	if i == nil {
-		return &l2.L2FlagsReply{Retval: invalidInterface, ResultingFeatureBitmap: none}
+		return &l2.L2FlagsReply{Retval: invalidInterface}
 	}
 	p := b.port(i)
 	for flag, bit := range portBits {
@@ -186,10 +189,10 @@ func (b *bridges) setPortFlags(_ *Call, q *l2.L2Flags) *l2.L2FlagsReply {
 
 // portBits maps what l2_flags takes to what it shows.
 var portBits = map[uint32]uint32{
-	1: featLearn, 2: featFwd, 4: featFlood, 8: featUUFlood, 16: 0x10,
+	1: featLearn, 2: featFwd, 4: featFlood, 8: featUUFlood, 16: featARPTerm,
 }
 
-// Operations of a tag rewrite, and how many tags a frame must have for them.
+// How many tags a frame must have for an operation.
 var rewriteNeeds = []int{0: 0, 1: 0, 2: 0, 3: 1, 4: 2, 5: 1, 6: 1, 7: 2, 8: 2}
 
 func (b *bridges) setRewrite(_ *Call, q *l2.L2InterfaceVlanTagRewrite) *l2.L2InterfaceVlanTagRewriteReply {
@@ -207,9 +210,21 @@ func (b *bridges) setRewrite(_ *Call, q *l2.L2InterfaceVlanTagRewrite) *l2.L2Int
 		p := b.port(i)
 		p.rewrite, p.bits = rewrite{}, p.bits&^featRewrite
 		if q.VtrOp != 0 {
-			p.rewrite = rewrite{q.VtrOp, q.PushDot1q, q.Tag1, q.Tag2}
+			p.rewrite = rewriteOf(q)
 			p.bits |= featRewrite
 		}
+	}
+	return r
+}
+
+// rewriteOf keeps of a request what its operation uses.
+func rewriteOf(q *l2.L2InterfaceVlanTagRewrite) rewrite {
+	r := rewrite{op: q.VtrOp, push: min(q.PushDot1q, 1), tag1: q.Tag1, tag2: q.Tag2}
+	switch q.VtrOp {
+	case 3, 4: // pop
+		return rewrite{op: q.VtrOp}
+	case 1, 5, 7: // push or put one tag
+		r.tag2 = 0
 	}
 	return r
 }

@@ -19,46 +19,60 @@ type subif struct {
 	outer, inner uint16
 }
 
-// A match is a kind of frame that one sub-interface of a device gets.
+// A match is a kind of frames that one sub-interface of a device gets. Its zero value
+// is frames without a tag, which are the device's own until somebody fails to get them.
 type match struct {
-	tags         int
+	kind         matchKind
 	dot1ad       bool
-	outer, inner uint16 // none: any
-	other        bool   // what nobody else gets
+	outer, inner uint16
+	anyInner     bool
 }
 
-const anyVLAN = 1<<16 - 1
+type matchKind uint8
+
+const (
+	untagged matchKind = iota
+	oneTag
+	twoTags
+	theRest // what nobody else gets
+)
 
 func (b subif) has(f interface_types.SubIfFlags) bool { return b.flags&f != 0 }
 
+// tags is the number of tags that VPP shows: it adds, so that it can come to 3.
 func (b subif) tags() int {
-	switch {
-	case b.has(interface_types.SUB_IF_API_FLAG_TWO_TAGS):
-		return 2
-	case b.has(interface_types.SUB_IF_API_FLAG_ONE_TAG):
-		return 1
+	n := 0
+	if b.has(interface_types.SUB_IF_API_FLAG_ONE_TAG) {
+		n++
 	}
-	return 0
+	if b.has(interface_types.SUB_IF_API_FLAG_TWO_TAGS) {
+		n += 2
+	}
+	return n
 }
 
 func (b subif) match() match {
-	if b.has(interface_types.SUB_IF_API_FLAG_DEFAULT) {
-		return match{other: true}
-	}
-	m := match{tags: b.tags(), dot1ad: b.has(interface_types.SUB_IF_API_FLAG_DOT1AD)}
-	if m.tags > 0 {
-		m.outer = b.outer
-		if b.has(interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY) {
-			m.outer = anyVLAN
-		}
-	}
-	if m.tags > 1 {
-		m.inner = b.inner
-		if b.has(interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY) {
-			m.inner = anyVLAN
+	m := match{dot1ad: b.has(interface_types.SUB_IF_API_FLAG_DOT1AD), outer: b.outer}
+	switch {
+	case b.has(interface_types.SUB_IF_API_FLAG_DEFAULT):
+		return match{kind: theRest}
+	case b.has(interface_types.SUB_IF_API_FLAG_NO_TAGS), b.flags == 0:
+		return match{}
+	case b.has(interface_types.SUB_IF_API_FLAG_ONE_TAG):
+		m.kind = oneTag
+	default:
+		m.kind, m.inner = twoTags, b.inner
+		if m.anyInner = b.has(interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY); m.anyInner {
+			m.inner = 0
 		}
 	}
 	return m
+}
+
+// vague tells of an exact match that is none: VPP does not even begin with it.
+func (b subif) vague() bool {
+	return b.has(interface_types.SUB_IF_API_FLAG_TWO_TAGS) && b.has(interface_types.SUB_IF_API_FLAG_EXACT_MATCH) &&
+		b.has(interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY)
 }
 
 func (b *subif) describe(d *interfaces_api.SwInterfaceDetails) {
@@ -112,9 +126,15 @@ func (s *interfaces) createSubif(hw, sup *iface, b subif, clash int32) (int32, i
 	if sup.subs[b.id] != nil {
 		return vlanExists, none
 	}
+	if b.vague() {
+		return clash, none
+	}
 	i := s.add(&iface{name: fmt.Sprintf("%s.%d", hw.name, b.id), class: hw.class, sup: sup, hw: hw, sub: &b})
-	if holder := hw.slot[b.match()]; holder != nil || b.malformed() {
-		delete(hw.slot, b.match())
+	unsupported := b.has(interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY)
+	if unsupported || hw.slot[b.match()] != nil {
+		if !unsupported {
+			delete(hw.slot, b.match())
+		}
 		i.sup, i.hw = i, i // it hangs on nothing yet
 		s.delete(i)
 		return clash, interface_types.InterfaceIndex(i.index)
@@ -122,20 +142,9 @@ func (s *interfaces) createSubif(hw, sup *iface, b subif, clash int32) (int32, i
 	if sup.subs == nil {
 		sup.subs = make(map[uint32]*iface)
 	}
-	if hw.slot == nil {
-		hw.slot = make(map[match]*iface)
-	}
 	sup.subs[b.id] = i
 	hw.slot[b.match()] = i
 	return 0, interface_types.InterfaceIndex(i.index)
-}
-
-// malformed tells of matches that VPP has no place for.
-func (b subif) malformed() bool {
-	const shape = interface_types.SUB_IF_API_FLAG_NO_TAGS | interface_types.SUB_IF_API_FLAG_ONE_TAG |
-		interface_types.SUB_IF_API_FLAG_TWO_TAGS | interface_types.SUB_IF_API_FLAG_DEFAULT
-	anyID := b.has(interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY | interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY)
-	return !b.has(shape) || anyID && b.has(interface_types.SUB_IF_API_FLAG_EXACT_MATCH)
 }
 
 func (s *interfaces) deleteSub(_ *Call, q *interfaces_api.DeleteSubif) *interfaces_api.DeleteSubifReply {
@@ -159,6 +168,15 @@ func (i *iface) release(sub *iface) {
 	if m := sub.sub.match(); i.slot[m] == sub {
 		delete(i.slot, m)
 	}
+}
+
+// ownSubs are the sub-interfaces that go with i: all of a device, none of another
+// sub-interface, though it can have some.
+func (i *iface) ownSubs() []uint32 {
+	if i.sub != nil {
+		return nil
+	}
+	return sortedKeys(i.subs)
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -78,12 +78,13 @@ func (h *vhost) check(socket string, server bool, mine *vhostPort) (interface_ty
 	return none, 0
 }
 
+// find takes a sub-interface for its port, as VPP does.
 func (h *vhost) find(index interface_types.InterfaceIndex) *vhostPort {
 	i := h.v.life.interfaces.at(index)
-	if i == nil || i.class != vhostClass || i.sub != nil {
+	if i == nil || i.class != vhostClass {
 		return nil
 	}
-	return h.ports[i.instance]
+	return h.ports[i.hw.instance]
 }
 
 // modify starts the port anew: a guest is gone, and must come again.

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+var record = flag.Bool("record", false, "make testdata anew from an installed VPP")
+
+const recordings = "testdata/vpp-25.10"
+
+func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }
+
+// TestReplay is what makes the in-memory VPP worth using: it must answer to every
+// script what a real VPP answered.
+func TestReplay(t *testing.T) {
+	for _, script := range scripts {
+		t.Run(script.Name, func(t *testing.T) {
+			if *record {
+				makeRecording(t, script)
+			}
+			recorded, err := vpptest.Load(recordingOf(script.Name))
+			require.NoError(t, err)
+			require.NoError(t, recorded.Matches(script))
+			vpp := vpptest.New(t, vpptest.WithDirectory("/sockets"), vpptest.WithHostDevice("vt0"), vpptest.WithHostDevice("vt1"))
+			require.NoError(t, recorded.Replay(vpp.Socket(), "/sockets"))
+		})
+	}
+}
+
+// TestReplayReal guards the other side: the recordings hold for the VPP installed.
+func TestReplayReal(t *testing.T) {
+	for _, script := range scripts {
+		t.Run(script.Name, func(t *testing.T) {
+			vpp := realFor(t, script)
+			recorded, err := vpptest.Load(recordingOf(script.Name))
+			require.NoError(t, err)
+			version, err := vpp.Version()
+			require.NoError(t, err)
+			if version != recorded.VPP {
+				t.Skipf("recorded from %s, installed is %s", recorded.VPP, version)
+			}
+			require.NoError(t, recorded.Replay(vpp.Socket(), vpp.Dir()))
+		})
+	}
+}
+
+func makeRecording(t *testing.T, script vpptest.Script) {
+	t.Helper()
+	vpp := realFor(t, script)
+	recorded, err := vpptest.Record(vpp.Socket(), vpp.Dir(), script)
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(recordings, 0o755))
+	require.NoError(t, recorded.Save(recordingOf(script.Name)))
+}
+
+// realFor starts a real VPP, next to the Linux devices that the script needs.
+func realFor(t *testing.T, script vpptest.Script) *vpptest.RealVPP {
+	t.Helper()
+	if script.Name != "host-interface" {
+		return vpptest.Real(t)
+	}
+	const ns = "vpptest"
+	_ = exec.Command("ip", "netns", "del", ns).Run()
+	for _, command := range []string{
+		"ip netns add " + ns,
+		"ip -n " + ns + " link add vt0 type veth peer name vt1",
+		"ip -n " + ns + " link set vt0 up",
+		"ip -n " + ns + " link set vt1 up",
+	} {
+		args := strings.Fields(command)
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("%s: %v %s", command, err, out)
+		}
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
+	return vpptest.Real(t, vpptest.InNetNS(ns))
+}
