@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/af_packet"
+	"go.fd.io/govpp/binapi/ethernet_types"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// other does to VPP what neither our kinds nor our tag have a part in.
+type other struct {
+	interfaces.RPCService
+	t *testing.T
+	*vppnet.Conn
+}
+
+func somebody(t *testing.T, socket string) other {
+	c, err := vppnet.Dial(t.Context(), socket, "other")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.CreateSubif{}, &interfaces.SwInterfaceSetFlags{}, &interfaces.SwInterfaceTagAddDel{},
+		&interfaces.DeleteLoopback{}, &interfaces.DeleteSubif{}, &interfaces.SwInterfaceDump{},
+		&l2.BviCreate{}, &l2.BviDelete{}, &l2.SwInterfaceSetL2Bridge{}, &l2.BridgeDomainAddDelV2{}, &l2.L2InterfaceVlanTagRewrite{},
+		&af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{})
+	return other{interfaces.NewServiceClient(c), t, c}
+}
+
+func (o other) loopback(mac vppnet.MAC, instance ...uint32) interface_types.InterfaceIndex {
+	req := &interfaces.CreateLoopbackInstance{MacAddress: ethernet_types.MacAddress(mac)}
+	if len(instance) > 0 {
+		req.IsSpecified, req.UserInstance = true, instance[0]
+	}
+	r, err := o.CreateLoopbackInstance(o.t.Context(), req)
+	require.NoError(o.t, err)
+	return r.SwIfIndex
+}
+
+func (o other) bvi(mac vppnet.MAC) interface_types.InterfaceIndex {
+	r, err := l2.NewServiceClient(o).BviCreate(o.t.Context(), &l2.BviCreate{Mac: ethernet_types.MacAddress(mac), UserInstance: ^uint32(0)})
+	require.NoError(o.t, err)
+	return r.SwIfIndex
+}
+
+func (o other) subInterface(parent interface_types.InterfaceIndex, id uint32, outer uint16, more interface_types.SubIfFlags) interface_types.InterfaceIndex {
+	r, err := o.CreateSubif(o.t.Context(), &interfaces.CreateSubif{
+		SwIfIndex: parent, SubID: id, OuterVlanID: outer, SubIfFlags: interface_types.SUB_IF_API_FLAG_ONE_TAG | more,
+	})
+	require.NoError(o.t, err)
+	return r.SwIfIndex
+}
+
+func (o other) up(i interface_types.InterfaceIndex, up bool) {
+	var f interface_types.IfStatusFlags
+	if up {
+		f = interface_types.IF_STATUS_API_FLAG_ADMIN_UP
+	}
+	_, err := o.SwInterfaceSetFlags(o.t.Context(), &interfaces.SwInterfaceSetFlags{SwIfIndex: i, Flags: f})
+	require.NoError(o.t, err)
+}
+
+func (o other) bridge(i interface_types.InterfaceIndex, id uint32, in bool) {
+	_, err := l2.NewServiceClient(o).SwInterfaceSetL2Bridge(o.t.Context(), &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: i, BdID: id, Enable: in})
+	require.NoError(o.t, err)
+}
+
+func (o other) rewrite(i interface_types.InterfaceIndex, op vppnet.RewriteOp) {
+	_, err := l2.NewServiceClient(o).L2InterfaceVlanTagRewrite(o.t.Context(), &l2.L2InterfaceVlanTagRewrite{SwIfIndex: i, VtrOp: uint32(op)})
+	require.NoError(o.t, err)
+}
+
+func (o other) remove(i interface_types.InterfaceIndex) {
+	_, err := o.DeleteLoopback(o.t.Context(), &interfaces.DeleteLoopback{SwIfIndex: i})
+	require.NoError(o.t, err)
+}
+
+func (o other) list() string {
+	all, err := vppnet.Collect(o.SwInterfaceDump(o.t.Context(), &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
+	require.NoError(o.t, err)
+	var b strings.Builder
+	for _, d := range all {
+		fmt.Fprintf(&b, "%s [%s]\n", d.InterfaceName, d.Tag)
+	}
+	return b.String()
+}
+
+// What a create left that died before it could set the tag is taken over.
+func TestStraysAreAdopted(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		lo := o.loopback(c.MAC("lo"))
+		o.loopback(c.MAC("seven"), 7)
+		o.bvi(c.MAC("bvi"))
+		o.loopback(vppnet.MAC{2, 2, 2, 2, 2, 2})
+		sub := o.subInterface(lo, 100, 100, interface_types.SUB_IF_API_FLAG_EXACT_MATCH)
+		o.rewrite(sub, vppnet.Pop1) // as inherited from an earlier interface with this index
+		_, err := af_packet.NewServiceClient(o).AfPacketCreateV3(t.Context(), &af_packet.AfPacketCreateV3{
+			Mode: af_packet.AF_PACKET_API_MODE_ETHERNET, HostIfName: "vppkit0", HwAddr: ethernet_types.MacAddress(c.MAC("host")),
+			NumRxQueues: 1, NumTxQueues: 1,
+		})
+		require.NoError(t, err)
+		converge(t, c,
+			vppnet.Loopback{Name: "lo"},
+			vppnet.Loopback{Name: "seven", Instance: 7},
+			vppnet.Loopback{Name: "bvi", BVI: true},
+			vppnet.Loopback{Name: "mine", MAC: vppnet.MAC{2, 2, 2, 2, 2, 2}},
+			vppnet.SubInterface{Name: "sub", Parent: "lo", Outer: 100},
+			vppnet.HostInterface{Name: "host", Device: "vppkit0"},
+		)
+		list := o.list()
+		for _, line := range []string{
+			"loop0 [me/lo]", "loop7 [me/seven]", "bvi0 [me/bvi]", "loop1 [me/mine]", "loop0.100 [me/sub]", "host-vppkit0 [me/host]",
+		} {
+			require.Contains(t, list, line)
+		}
+		require.Equal(t, 6, strings.Count(list, "[me/"), list)
+		require.NotContains(t, list, "loop2")
+		converge(t, c)
+	}, "vppkit0")
+}
+
+// What looks like a stray and is in use is somebody's, and stays so.
+func TestOthersAreNotAdopted(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		lo := o.loopback(c.MAC("lo"), 1)
+		o.up(lo, true)
+		bridged := o.loopback(c.MAC("bridged"))
+		o.bridge(bridged, 9, true)
+		up := o.subInterface(lo, 100, 100, interface_types.SUB_IF_API_FLAG_EXACT_MATCH)
+		o.up(up, true)
+		o.subInterface(lo, 7, 101, interface_types.SUB_IF_API_FLAG_EXACT_MATCH) // numbered otherwise
+		o.subInterface(lo, 102, 102, 0)                                         // inexact
+		in := o.subInterface(lo, 103, 103, interface_types.SUB_IF_API_FLAG_EXACT_MATCH)
+		o.bridge(in, 9, true)
+		before := o.list()
+
+		e := layer2(c)
+		r, err := e.Ensure(t.Context(),
+			vppnet.SubInterface{Name: "s100", Parent: "loop1", Outer: 100},
+			vppnet.SubInterface{Name: "s101", Parent: "loop1", Outer: 101},
+			vppnet.SubInterface{Name: "s102", Parent: "loop1", Outer: 102},
+			vppnet.SubInterface{Name: "s103", Parent: "loop1", Outer: 103},
+			vppnet.Loopback{Name: "one", Instance: 1},
+		)
+		require.ErrorIs(t, err, desiredstate.ErrForeign)
+		for _, x := range r {
+			require.ErrorIs(t, x.Err, desiredstate.ErrForeign, x.Key)
+		}
+		require.Equal(t, before, o.list())
+
+		// Nothing that only one could have stands in the way of these.
+		r, err = e.Ensure(t.Context(), vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "bridged"})
+		require.NoError(t, err)
+		require.Equal(t, 2, r.Changed())
+		require.Equal(t, strings.Count(before, "\n")+2, strings.Count(o.list(), "\n"))
+		converge(t, c)
+		require.Equal(t, before, o.list())
+
+		o.bridge(bridged, 0, false)
+		o.bridge(in, 0, false)
+		_, err = l2.NewServiceClient(o).BridgeDomainAddDelV2(t.Context(), &l2.BridgeDomainAddDelV2{BdID: 9})
+		require.NoError(t, err)
+		o.remove(lo)
+		o.remove(bridged)
+	})
+}
+
+// Whoever dies between two messages has lost nothing, and leaves nothing.
+func TestDeathBetweenMessages(t *testing.T) {
+	want := []desiredstate.Object{
+		vppnet.Loopback{Name: "lo"},
+		vppnet.Loopback{Name: "bvi", BVI: true, Instance: 3, MAC: vppnet.MAC{2, 1, 1, 1, 1, 1}},
+		vppnet.HostInterface{Name: "host", Device: "eth0"},
+		vppnet.HostInterface{Name: "host1", Device: "eth1", MAC: vppnet.MAC{2, 1, 1, 1, 1, 2}},
+		vppnet.SubInterface{Name: "sub", Parent: "lo", Outer: 100, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
+		vppnet.LinkState{Interface: "lo", Up: true, MTU: 1400},
+		vppnet.LinkState{Interface: "sub", Parent: "lo", Up: true, MTU: 1300},
+		vppnet.BridgeDomain{Name: "net", ID: 5, MACAge: 60e9},
+		vppnet.BridgePort{Bridge: "net", Interface: "sub"},
+		vppnet.BridgePort{Bridge: "net", Interface: "bvi", BVI: true},
+		vppnet.FIBEntry{Bridge: "net", Interface: "sub", MAC: vppnet.MAC{2, 1, 1, 1, 1, 9}},
+	}
+	for _, kind := range []vpptest.FaultKind{vpptest.CutBefore, vpptest.CutAfter} {
+		for nth := 1; ; nth++ {
+			vpp := vpptest.New(t)
+			empty := vpp.String()
+			c := dialVPP(t, vpp.Socket())
+			vpp.Inject(vpptest.Fault{Kind: kind, Nth: nth})
+			e := layer2(c)
+			e.Parallel = 1
+			_, err := e.Sync(t.Context(), want...)
+			if err == nil {
+				require.Greater(t, nth, 20)
+				break
+			}
+			c = dialVPP(t, vpp.Socket())
+			converge(t, c, want...)
+			require.Equal(t, 6, strings.Count("\n"+vpp.String(), "\ninterface "), vpp.String())
+
+			vpp.Inject(vpptest.Fault{Kind: kind, Nth: nth})
+			_, _ = layer2(c).Sync(t.Context())
+			vpp.Heal()
+			converge(t, dialVPP(t, vpp.Socket()))
+			require.Equal(t, empty, vpp.String())
+		}
+	}
+}
+
+// A tag that VPP refuses undoes what was made.
+func TestRefusedTagIsUndone(t *testing.T) {
+	vpp := vpptest.New(t, vpptest.WithInterface(nic))
+	before := vpp.String()
+	c := dialVPP(t, vpp.Socket())
+	for _, o := range []desiredstate.Object{
+		vppnet.Loopback{Name: "lo"},
+		vppnet.Loopback{Name: "bvi", BVI: true},
+		vppnet.HostInterface{Name: "host", Device: "eth0"},
+		vppnet.SubInterface{Name: "sub", Parent: nic, Outer: 100},
+	} {
+		vpp.Inject(vpptest.Fault{Message: "sw_interface_tag_add_del", Kind: vpptest.Refuse, Retval: int32(api.UNSPECIFIED)})
+		_, err := layer2(c).Ensure(t.Context(), o)
+		require.ErrorIs(t, err, api.UNSPECIFIED, o.Key())
+		require.Equal(t, before, vpp.String(), o.Key())
+	}
+}
