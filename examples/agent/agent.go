@@ -24,31 +24,44 @@ import (
 //	etcd --follow--> inbox --> store --> engine of the day --> VPP
 //	etcd <--publish-- announcer <--'
 type agent struct {
-	site     translate.Site
-	vpp      string // path of its API socket
-	etcd     *clientv3.Client
-	resync   time.Duration            // of etcd and of VPP
-	listener net.Listener             // of the status page; nil: none
+	site   translate.Site
+	vpp    string // path of its API socket
+	etcd   *clientv3.Client
+	resync time.Duration // of etcd and of VPP
+	log    *slog.Logger
+
+	// To be set before run, or not.
+	listener net.Listener // of the status page
+	dial     []vppnet.Option
 	watcher  func(desiredstate.Event) // told what the engine does, besides the log
-	log      *slog.Logger
 
 	store     *desiredstate.Store
+	board     *publish.Board
 	inbox     *inbox
 	announcer *announcer
 	connected atomic.Pointer[vppnet.Identity] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]          // why etcd is not heard; nil: it is
 }
 
+func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {
+	a := &agent{
+		site: site, vpp: vpp, etcd: etcd, resync: resync, log: log,
+		store: desiredstate.NewStore(),
+		board: publish.New(etcd, site.State(), "ports/", "physnets/", "errors/"),
+	}
+	a.board.Alive, a.board.Resync = "alive", resync
+	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
+	a.inbox = newInbox(site, a.store, log)
+	a.announcer = &announcer{inbox: a.inbox, store: a.store, board: a.board}
+	a.inbox.moved = a.announcer.port
+	a.lost("not listed yet")
+	return a
+}
+
+func (a *agent) lost(why string) { a.etcdLost.Store(&why) }
+
 // run works until ctx ends. VPP and etcd may come and go.
 func (a *agent) run(ctx context.Context) error {
-	a.store = desiredstate.NewStore()
-	board := publish.New(a.etcd, a.site.State(), "ports/", "physnets/", "errors/")
-	board.Alive, board.Resync = "alive", a.resync
-	board.Lost = func(err error) { a.log.Warn("cannot write to etcd", "err", err) }
-	a.announcer = &announcer{store: a.store, board: board}
-	a.inbox = newInbox(a.site, a.store, a.log, a.announcer.port)
-	a.announcer.inbox = a.inbox
-
 	follower := follow.Follower{
 		Client: a.etcd, Prefix: a.site.Ports(), Resync: a.resync,
 		All: func(values map[string][]byte) {
@@ -58,16 +71,13 @@ func (a *agent) run(ctx context.Context) error {
 		Put: a.inbox.put, Deleted: a.inbox.deleted,
 		Lost: func(err error) {
 			a.log.Warn("cannot follow etcd; VPP stays as it is", "err", err)
-			why := err.Error()
-			a.etcdLost.Store(&why)
+			a.lost(err.Error())
 		},
 	}
-	why := "not listed yet"
-	a.etcdLost.Store(&why)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follower.Run(ctx) })
-	g.Go(func() error { return board.Run(ctx) })
+	g.Go(func() error { return a.board.Run(ctx) })
 	g.Go(func() error { return a.announcer.run(ctx) })
 	g.Go(func() error { return a.sessions(ctx) })
 	if a.listener != nil {

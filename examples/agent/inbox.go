@@ -28,9 +28,9 @@ type inbox struct {
 	loaded bool
 }
 
-func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger, moved func(string)) *inbox {
+func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	return &inbox{
-		site: site, store: store, log: log, moved: moved,
+		site: site, store: store, log: log, moved: func(string) {},
 		ports: map[string]translate.Port{}, wrong: map[string]error{},
 	}
 }

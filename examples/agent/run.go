@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
@@ -21,7 +22,7 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	var o options
 	f := flag.NewFlagSet("agent run", flag.ContinueOnError)
 	o.register(f)
-	page := f.String("socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
+	socket := f.String("socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
 	verbose := f.Bool("v", false, "log every object that is made, changed or unmade")
 	if err := parse(f, args, errs); err != nil {
 		return err
@@ -35,27 +36,27 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	}
 	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}))
 
-	a := &agent{site: o.site, resync: o.resync, log: log.With("host", o.site.Host)}
-	if *page != "" {
-		l, err := listen(*page)
+	var page net.Listener
+	if *socket != "" {
+		l, err := listen(*socket)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = l.Close() }()
-		a.listener = l
+		page = l
 	}
 	client, closeEtcd, err := o.openEtcd()
 	if err != nil {
 		return err
 	}
 	defer closeEtcd()
-	a.etcd = client
 	vpp, closeVPP, err := o.openVPP()
 	if err != nil {
 		return err
 	}
 	defer closeVPP()
-	a.vpp = vpp
+	a := newAgent(o.site, vpp, client, o.resync, log.With("host", o.site.Host))
+	a.listener = page
 	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
 	return ignore(a.run(ctx), context.Canceled)
 }

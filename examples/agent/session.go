@@ -54,7 +54,7 @@ func (a *agent) sessions(ctx context.Context) error {
 
 // session lasts as long as one VPP.
 func (a *agent) session(ctx context.Context) error {
-	c, err := vppnet.Dial(ctx, a.vpp, translate.Owner)
+	c, err := vppnet.Dial(ctx, a.vpp, translate.Owner, a.dial...)
 	if err != nil {
 		return err
 	}

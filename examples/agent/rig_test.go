@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// agentArgs makes this test binary an agent: a process that can be killed.
+const agentArgs = "AGENT_TEST_ARGS"
+
+func TestMain(m *testing.M) {
+	if args, ok := os.LookupEnv(agentArgs); ok {
+		os.Exit(command(context.Background(), strings.Split(args, "\n"), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// target is a VPP, in memory or real.
+type target interface {
+	Socket() string
+	Kill()
+	Restart() error
+}
+
+// rig is an etcd, and VPPs to serve from it.
+type rig struct {
+	*testing.T
+	url    string
+	client *clientv3.Client
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	e, err := etcd.Embed(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(e.Stop)
+	return rigOn(t, e.URL())
+}
+
+func rigOn(t *testing.T, url string) *rig {
+	t.Helper()
+	c, err := etcd.Dial(url, etcd.TLS{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return &rig{t, url, c}
+}
+
+const nic = "GigabitEthernet0/8/0"
+
+// siteOf is a host whose physnet1 is on uplink.
+func (r *rig) siteOf(host, uplink string) translate.Site {
+	return translate.Site{Host: host, Physnets: map[string]string{"physnet1": uplink}, Dir: r.TempDir()}
+}
+
+// running is an agent in this process.
+type running struct {
+	*agent
+	stop   func()
+	writes atomic.Int64 // requests that could change VPP
+	log    *lockedBuffer
+}
+
+// agent runs an agent until stop or the end of the test.
+func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *running {
+	r.Helper()
+	require.NoError(r, site.Validate())
+	x := &running{log: new(lockedBuffer)}
+	log := slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	x.agent = newAgent(site, vpp, r.client, time.Minute, log)
+	x.dial = []vppnet.Option{vppnet.WithTrace(func(t vppnet.Trace) { x.writes.Add(mutates(t.Message)) })}
+	for _, f := range with {
+		f(x.agent)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- x.run(ctx) }()
+	x.stop = func() {
+		if cancel == nil {
+			return
+		}
+		cancel()
+		cancel = nil
+		require.ErrorIs(r, <-done, context.Canceled)
+	}
+	r.Cleanup(func() {
+		x.stop()
+		if r.Failed() {
+			r.Logf("log of %s:\n%s", site.Host, tail(x.log.String()))
+		}
+	})
+	return x
+}
+
+func tail(s string) string { return s[max(0, len(s)-6000):] }
+
+func mutates(message string) int64 {
+	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "memclnt_", "api_versions"} {
+		if strings.Contains(message, reads) {
+			return 0
+		}
+	}
+	return 1
+}
+
+// uuid numbers ports.
+func uuid(n int) string { return fmt.Sprintf("%08x-38b1-4ac2-a1a1-3b6a6d0c0001", n) }
+
+// port is a port's value, as the driver writes it.
+func port(vlan int) string {
+	return fmt.Sprintf(`{"mac_address":"fa:16:3e:00:10:01","mtu":1500,"physnet":"physnet1","network_type":"vlan",`+
+		`"segmentation_id":%d,"binding_type":"vhostuser","security_groups":[],"allowed_address_pairs":[],`+
+		`"fixed_ips":[],"port_security_enabled":false,"device_id":""}`, vlan)
+}
+
+func (r *rig) put(host string, name, value string) {
+	r.Helper()
+	_, err := r.client.Put(r.Context(), "/networking-vpp/nodes/"+host+"/ports/"+name, value)
+	require.NoError(r, err)
+}
+
+func (r *rig) unplug(host string, name string) {
+	r.Helper()
+	_, err := r.client.Delete(r.Context(), "/networking-vpp/nodes/"+host+"/ports/"+name)
+	require.NoError(r, err)
+}
+
+// said is what host's agent says under one subtree, by name; revs are the
+// revisions at which it said so.
+func (r *rig) said(host, tree string) (values map[string]string, revs map[string]int64) {
+	r.Helper()
+	prefix := "/networking-vpp/state/" + host + "/" + tree
+	got, err := r.client.Get(context.Background(), prefix, clientv3.WithPrefix())
+	require.NoError(r, err)
+	values, revs = map[string]string{}, map[string]int64{}
+	for _, kv := range got.Kvs {
+		name := strings.TrimPrefix(string(kv.Key), prefix)
+		values[name], revs[name] = string(kv.Value), kv.ModRevision
+	}
+	return values, revs
+}
+
+// bound waits until exactly these ports are said to be bound.
+func (r *rig) bound(host string, want ...string) {
+	r.Helper()
+	var got map[string]string
+	require.Eventually(r, func() bool {
+		got, _ = r.said(host, "ports/")
+		for _, name := range want {
+			if got[name] == "" {
+				return false
+			}
+		}
+		return len(got) == len(want)
+	}, time.Minute, 10*time.Millisecond, "%d ports shall be bound on %s", len(want), host)
+}
+
+// found is what a VPP holds, read by a connection of its own.
+func (r *rig) found(site translate.Site, vpp string) (ours, foreign map[desiredstate.Key]desiredstate.Found) {
+	r.Helper()
+	c, err := vppnet.Dial(r.Context(), vpp, translate.Owner)
+	require.NoError(r, err)
+	defer func() { _ = c.Close() }()
+	all, err := engine(c, site).Found(r.Context())
+	require.NoError(r, err)
+	ours, foreign = map[desiredstate.Key]desiredstate.Found{}, map[desiredstate.Key]desiredstate.Found{}
+	for _, f := range all {
+		if f.Foreign {
+			foreign[f.Key] = f
+		} else {
+			ours[f.Key] = f
+		}
+	}
+	return ours, foreign
+}
+
+// whole demands that VPP holds these ports, each by the VLAN of its network,
+// and nothing else of ours.
+func (r *rig) whole(site translate.Site, vpp string, vlans map[string]int) map[desiredstate.Key]desiredstate.Found {
+	r.Helper()
+	have, _ := r.found(site, vpp)
+	up := site.Physnets["physnet1"]
+	want := map[desiredstate.Key]bool{vppnet.LinkKey(up): true}
+	isUp := func(name string) {
+		l, ok := have[vppnet.LinkKey(name)].Spec.(vppnet.LinkState)
+		require.True(r, ok && l.Up, "%s is not up", name)
+		want[vppnet.LinkKey(name)] = true
+	}
+	isUp(up)
+	for name, vlan := range vlans {
+		bridge := fmt.Sprintf("physnet1.vlan.%d", vlan)
+		in := func(iface string) {
+			p, _ := have[vppnet.BridgePortKey(iface)].Spec.(vppnet.BridgePort)
+			require.Equal(r, bridge, p.Bridge, "%s is in another bridge domain", iface)
+			want[vppnet.BridgePortKey(iface)], want[vppnet.InterfaceKey(iface)] = true, true
+			isUp(iface)
+		}
+		in("port-" + name)
+		in(bridge)
+		require.Equal(r, "vhost-port", have[vppnet.InterfaceKey("port-"+name)].Kind)
+		sub, _ := have[vppnet.InterfaceKey(bridge)].Spec.(vppnet.SubInterface)
+		require.Equal(r, up, sub.Parent)
+		require.EqualValues(r, vlan, sub.Outer)
+		require.Equal(r, vppnet.Pop1, sub.Rewrite.Op)
+		require.Contains(r, have, vppnet.BridgeKey(bridge))
+		want[vppnet.BridgeKey(bridge)] = true
+	}
+	for k := range have {
+		require.True(r, want[k], "%s is there", k)
+	}
+	return have
+}
+
+// byHand makes a loopback in a bridge domain, without any tag, as an operator
+// would.
+func (r *rig) byHand(vpp string) {
+	r.Helper()
+	c, err := vppnet.Dial(r.Context(), vpp, "hand")
+	require.NoError(r, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.CreateLoopback{}, &l2.BridgeDomainAddDelV2{}, &l2.SwInterfaceSetL2Bridge{})
+	loop, err := interfaces.NewServiceClient(c).CreateLoopback(r.Context(), &interfaces.CreateLoopback{})
+	require.NoError(r, err)
+	bridges := l2.NewServiceClient(c)
+	_, err = bridges.BridgeDomainAddDelV2(r.Context(), &l2.BridgeDomainAddDelV2{BdID: 77, IsAdd: true, Learn: true, BdTag: "theirs"})
+	require.NoError(r, err)
+	_, err = bridges.SwInterfaceSetL2Bridge(r.Context(), &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: loop.SwIfIndex, BdID: 77, Enable: true})
+	require.NoError(r, err)
+}
+
+// setDown sets an interface of the agent's down, as an operator would.
+func (r *rig) setDown(vpp, name string) {
+	r.Helper()
+	c, err := vppnet.Dial(r.Context(), vpp, "hand")
+	require.NoError(r, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceSetFlags{})
+	all, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(r.Context(), &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
+	require.NoError(r, err)
+	for _, i := range all {
+		if i.Tag == translate.Owner+"/"+name {
+			_, err = interfaces.NewServiceClient(c).SwInterfaceSetFlags(r.Context(), &interfaces.SwInterfaceSetFlags{SwIfIndex: i.SwIfIndex})
+			require.NoError(r, err)
+			return
+		}
+	}
+	require.Fail(r, "no such interface", name)
+}
+
+// foreign is all that is not ours, as text, but for the uplink's link state,
+// which is.
+func (r *rig) foreign(site translate.Site, vpp string) string {
+	r.Helper()
+	_, all := r.found(site, vpp)
+	var out []string
+	for k, f := range all {
+		spec, err := json.Marshal(f.Spec)
+		require.NoError(r, err)
+		out = append(out, fmt.Sprintf("%s %d %s", k, f.ID, spec))
+	}
+	slices.Sort(out)
+	return strings.Join(out, "\n")
+}
+
+// memory starts an in-memory VPP with a NIC.
+func memory(t *testing.T) *vpptest.VPP {
+	t.Helper()
+	return vpptest.New(t, vpptest.WithInterface(nic))
+}
+
+// lockedBuffer is a log that can be read while it is written.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "agent")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// paged gives an agent a status page, and returns the path of its socket.
+func paged(t *testing.T) (string, func(*agent)) {
+	t.Helper()
+	path := filepath.Join(shortDir(t), "page.sock")
+	l, err := listen(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	return path, func(a *agent) { a.listener = net.Listener(l) }
+}
