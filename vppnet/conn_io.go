@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -78,6 +79,11 @@ func (c *Conn) write() {
 		case <-c.done:
 			return
 		}
+		if c.busy() {
+			// Let those who are about to send do so: one write for all of
+			// them costs VPP and us far less than one for each.
+			runtime.Gosched()
+		}
 		c.mu.Lock()
 		out := c.out
 		c.out = spare[:0]
@@ -92,6 +98,13 @@ func (c *Conn) write() {
 		}
 		spare = out
 	}
+}
+
+// busy reports whether there is more than one caller.
+func (c *Conn) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.pending) > 1
 }
 
 // writeAll has patience with a VPP that does not read, as long as that gives

@@ -37,11 +37,12 @@ type wire struct {
 	names  map[uint16]string // by id, without the CRC
 	answer map[string]func(*peer, question)
 
-	mu    sync.Mutex
-	ln    net.Listener
-	peers []*peer
-	asked []string // names, without handshake and what Dial asks
-	work  sync.WaitGroup
+	mu      sync.Mutex
+	ln      net.Listener
+	peers   []*peer
+	asked   []string // names, without handshake and what Dial asks
+	forgets bool     // asked
+	work    sync.WaitGroup
 }
 
 // question is a request as it came. Body is what follows id, client and context.
@@ -164,12 +165,12 @@ func (w *wire) serve(conn net.Conn) {
 	w.mu.Unlock()
 	in := bufio.NewReaderSize(conn, 64<<10)
 	var buf []byte
+	header := make([]byte, 16)
 	for {
 		if in.Buffered() == 0 {
 			p.flush()
 		}
-		var header [16]byte
-		if _, err := io.ReadFull(in, header[:]); err != nil {
+		if _, err := io.ReadFull(in, header); err != nil {
 			return
 		}
 		buf = append(buf[:0], make([]byte, binary.BigEndian.Uint32(header[8:]))...)
@@ -183,7 +184,9 @@ func (w *wire) serve(conn net.Conn) {
 		}
 		q := question{w.names[id], binary.BigEndian.Uint32(buf[2:]), binary.BigEndian.Uint32(buf[6:]), buf[10:]}
 		w.mu.Lock()
-		w.asked = append(w.asked, q.name)
+		if !w.forgets {
+			w.asked = append(w.asked, q.name)
+		}
 		answer := w.answer[q.name]
 		w.mu.Unlock()
 		if answer != nil {
