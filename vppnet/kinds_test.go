@@ -29,8 +29,8 @@ func everywhere(t *testing.T, test func(t *testing.T, socket string), devices ..
 	})
 	t.Run("real", func(t *testing.T) {
 		for _, d := range devices {
-			if out, err := exec.Command("ip", "link", "add", d, "type", "dummy").CombinedOutput(); err != nil {
-				t.Skipf("NO DUMMY DEVICE FOR THE REAL VPP: %v: %s", err, out)
+			if out, err := exec.Command("ip", "link", "add", d, "type", "veth", "peer", "name", d+"p").CombinedOutput(); err != nil {
+				t.Skipf("NO VETH DEVICE FOR THE REAL VPP: %v: %s", err, out)
 			}
 			t.Cleanup(func() { _ = exec.Command("ip", "link", "del", d).Run() })
 		}
