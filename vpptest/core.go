@@ -58,11 +58,11 @@ func (v *VPP) sockclntDelete(c *Call) {
 
 // number is the client's index in network order read in host order, as VPP puts it
 // into a control_ping_reply.
-func (c *client) number() uint32 {
-	if c == nil {
+func (p *peer) number() uint32 {
+	if p == nil {
 		return none
 	}
 	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], c.index)
+	binary.LittleEndian.PutUint32(b[:], p.index)
 	return binary.BigEndian.Uint32(b[:])
 }

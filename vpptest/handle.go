@@ -22,7 +22,7 @@ type Message[T any] interface {
 type Call struct {
 	VPP *VPP
 
-	client  *client // whom the answer goes to; nil when VPP would not find them
+	client  *peer // whom the answer goes to; nil when VPP would not find them
 	context uint32
 	muted   bool // executed, but never answered
 }
@@ -104,21 +104,26 @@ type handler struct {
 	refuse func(c *Call, retval int32)    // answers without executing
 }
 
-// refusal is a reply with a return value. VPP leaves in the other fields what is not
-// to be used; here it is ~0, to catch who uses it all the same.
+// refusal is a reply with a return value.
 func refusal[R any, PR Message[R]](retval int32) PR {
-	r := new(R)
-	fields := reflect.ValueOf(r).Elem()
+	r := PR(new(R))
+	spoil(r, retval)
+	return r
+}
+
+// spoil makes m the reply to a request that was refused. VPP leaves in the other
+// fields what is not to be used; here it is ~0, to catch who uses it all the same.
+func spoil(m api.Message, retval int32) {
+	fields := reflect.ValueOf(m).Elem()
 	for i := range fields.NumField() {
 		f := fields.Field(i)
-		switch {
-		case fields.Type().Field(i).Name == "Retval":
+		switch name := fields.Type().Field(i).Name; {
+		case name == "Retval" && f.Kind() == reflect.Int32:
 			f.SetInt(int64(retval))
 		case f.Kind() == reflect.Uint32:
-			f.SetUint(1<<32 - 1)
+			f.SetUint(none)
 		}
 	}
-	return r
 }
 
 // send queues an answer to the call.
@@ -145,7 +150,7 @@ type Topic struct {
 }
 
 type subscriber struct {
-	client *client
+	client *peer
 	pid    uint32
 }
 

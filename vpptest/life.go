@@ -15,8 +15,8 @@ type life struct {
 	pid      uint32
 	table    *table
 	handlers map[uint16]handler
-	clients  []*client // by slot; nil is free
-	free     []int     // slots, the last freed last
+	clients  []*peer // by slot; nil is free
+	free     []int   // slots, the last freed last
 
 	interfaces *interfaces
 	bridges    *bridges

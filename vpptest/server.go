@@ -6,10 +6,12 @@ import (
 	"bufio"
 	"encoding/binary"
 	"net"
+
+	"go.fd.io/govpp/api"
 )
 
-// A client is one connection, known to VPP from its sockclnt_create on.
-type client struct {
+// A peer is one connection, known to VPP from its sockclnt_create on.
+type peer struct {
 	conn  *net.UnixConn
 	out   *outbox
 	known bool
@@ -35,7 +37,7 @@ func (v *VPP) accept(l *life) {
 			_ = conn.Close()
 			return
 		}
-		c := &client{conn: conn, out: newOutbox()}
+		c := &peer{conn: conn, out: newOutbox()}
 		l.running.Go(func() {
 			c.out.writeTo(conn)
 			_ = conn.Close()
@@ -46,7 +48,7 @@ func (v *VPP) accept(l *life) {
 }
 
 // serve executes what a client sends until either side hangs up.
-func (v *VPP) serve(l *life, c *client) {
+func (v *VPP) serve(l *life, c *peer) {
 	r := bufio.NewReaderSize(c.conn, 1<<16)
 	for n := 1; ; n++ {
 		msg, err := readFrame(r)
@@ -73,49 +75,55 @@ func (v *VPP) serve(l *life, c *client) {
 }
 
 // execute is VPP's main thread. It returns false when the connection is to be closed.
-func (v *VPP) execute(l *life, from *client, msg []byte, last bool) (open bool) {
+func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 	if len(msg) < requestHead {
 		return true
 	}
+	v.main.Lock()
+	defer v.main.Unlock()
 	id := binary.BigEndian.Uint16(msg[idAt:])
+	name, known := v.nameOf(l, id)
+	handshake := name == "sockclnt_create" || name == "sockclnt_delete"
+	var fault Fault
+	if known && !handshake {
+		v.note(name, msg)
+		fault = v.hit(name)
+		v.wait(fault, l.done)
+	}
 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	select {
-	case <-l.done:
+	case <-l.done: // perhaps while it waited
 		return false
 	default:
 	}
 	if last {
 		defer l.settle()
 	}
-
-	c := &Call{VPP: v, client: from}
 	if id == sockclntCreateID {
-		c.context = binary.BigEndian.Uint32(msg[replyContextAt:])
-		v.sockclntCreate(c)
+		v.sockclntCreate(&Call{VPP: v, client: from, context: binary.BigEndian.Uint32(msg[replyContextAt:])})
 		return true
 	}
 	// The answer goes to whom the client index names, whoever sent it.
-	c.context = binary.BigEndian.Uint32(msg[requestContextAt:])
-	c.client = l.clientOf(binary.BigEndian.Uint32(msg[clientAt:]))
-	if e, ok := l.table.entries[id]; ok && e.name == "sockclnt_delete" {
+	c := &Call{
+		VPP:     v,
+		client:  l.clientOf(binary.BigEndian.Uint32(msg[clientAt:])),
+		context: binary.BigEndian.Uint32(msg[requestContextAt:]),
+	}
+	if c.client != nil && c.client != from {
+		defer c.client.out.flush()
+	}
+	if name == "sockclnt_delete" {
 		v.sockclntDelete(c)
 		return c.client == nil
 	}
-	h, ok := l.handlers[id]
-	if !ok {
+	if !known {
 		return true // VPP warns on its console, and does not answer
 	}
-	name := l.table.entries[id].name
-	v.note(name, msg)
-
-	fault := v.hit(name)
-	v.wait(fault, l.done)
-	select {
-	case <-l.done: // died while it waited
-		return false
-	default:
+	h, ok := l.handlers[id]
+	if !ok {
+		h = l.untaught(name)
 	}
 	switch fault.Kind {
 	case CutBefore:
@@ -130,8 +138,42 @@ func (v *VPP) execute(l *life, from *client, msg []byte, last bool) (open bool) 
 	return fault.Kind != CutAfter
 }
 
+func (v *VPP) nameOf(l *life, id uint16) (string, bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	e, ok := l.table.entries[id]
+	return e.name, ok
+}
+
+// untaught handles messages that are in the table only because others of their module
+// are taught: -9, rather than leaving a client to wait. VPP itself implements them.
+func (l *life) untaught(name string) handler {
+	refuse := func(c *Call, retval int32) {
+		if m, id := replyTo(l.table.ids, name); m != nil {
+			spoil(m, retval)
+			c.send(id, m)
+		}
+	}
+	return handler{refuse: refuse, run: func(c *Call, _ []byte) bool {
+		refuse(c, unimplemented)
+		return true
+	}}
+}
+
+// replyTo makes the reply to a request of this name, and its id; nil if there is none.
+func replyTo(ids map[string]uint16, request string) (api.Message, uint16) {
+	for full, id := range ids {
+		if name, _ := cutCRC(full); name == request+"_reply" {
+			if like, ok := bindings()[full]; ok {
+				return newMessage(like), id
+			}
+		}
+	}
+	return nil, 0
+}
+
 // clientOf finds a client by the index that it was given.
-func (l *life) clientOf(index uint32) *client {
+func (l *life) clientOf(index uint32) *peer {
 	slot := int(index &^ socketClient)
 	if index&socketClient == 0 || slot >= len(l.clients) {
 		return nil
@@ -140,7 +182,7 @@ func (l *life) clientOf(index uint32) *client {
 }
 
 // admit gives a client an index; the last freed is the next used.
-func (l *life) admit(c *client) {
+func (l *life) admit(c *peer) {
 	if c.known {
 		return
 	}

@@ -26,8 +26,9 @@ type VPP struct {
 
 	startStop sync.Mutex // one Restart, Kill or Close at a time
 
-	mu      sync.Mutex // VPP's main thread: one message is executed at a time
-	life    *life
+	main    sync.Mutex    // VPP's main thread: one message at a time, even one that waits
+	mu      sync.Mutex    // of all state; held while a message is executed
+	life    *life         // replaced with startStop held too
 	loading bool          // plugins are being loaded, and teach what is theirs
 	taught  []func(*life) // what Handle was given outside of plugins
 	pid     uint32
@@ -204,9 +205,7 @@ func (v *VPP) Do(f func()) {
 
 // stop ends the present life, if any, and waits for all that runs in it.
 func (v *VPP) stop() {
-	v.mu.Lock()
 	l := v.life
-	v.mu.Unlock()
 	if l == nil || l.listener == nil {
 		return
 	}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	interfaces_api "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/memclnt"
+)
+
+// faulty is what a VPP and a Proxy have in common.
+type faulty interface {
+	Socket() string
+	Inject(Fault)
+	Heal()
+	Writes() int
+	Sent() []string
+	ResetLog()
+}
+
+// Faults do the same in the in-memory VPP and in a proxy before it.
+func overFaulty(t *testing.T, test func(t *testing.T, vpp *VPP, front faulty)) {
+	t.Run("vpp", func(t *testing.T) {
+		vpp := New(t)
+		test(t, vpp, vpp)
+	})
+	t.Run("proxy", func(t *testing.T) {
+		vpp := New(t)
+		test(t, vpp, NewProxy(t, vpp.Socket()))
+	})
+}
+
+func client(t *testing.T, socket string) *wire {
+	t.Helper()
+	w, err := dial(socket)
+	require.NoError(t, err)
+	t.Cleanup(w.close)
+	return w
+}
+
+func domain5(id uint32) api.Message { return &l2.BridgeDomainAddDelV2{BdID: id, IsAdd: true} }
+
+func TestFaultDrop(t *testing.T) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front faulty) {
+		w := client(t, front.Socket())
+		front.Inject(Fault{Message: "bridge_domain_add_del_v2", Nth: 2, Kind: Drop})
+		answers, _, err := w.ask(domain5(1), domain5(2), domain5(3))
+		require.NoError(t, err)
+		require.Equal(t, []api.Message{
+			&l2.BridgeDomainAddDelV2Reply{BdID: 1}, &l2.BridgeDomainAddDelV2Reply{BdID: 3},
+		}, answers)
+		require.Contains(t, vpp.String(), "bridge-domain 2 ", "executed all the same")
+	})
+}
+
+func TestFaultRefuse(t *testing.T) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front faulty) {
+		w := client(t, front.Socket())
+		front.Inject(Fault{Nth: 2, Times: 2, Kind: Refuse, Retval: -144})
+		answers, _, err := w.ask(domain5(1), domain5(2), &l2.BridgeDomainDump{BdID: none, SwIfIndex: none}, domain5(3))
+		require.NoError(t, err)
+		require.Equal(t, []api.Message{
+			&l2.BridgeDomainAddDelV2Reply{BdID: 1},
+			&l2.BridgeDomainAddDelV2Reply{Retval: -144, BdID: none},
+			&l2.BridgeDomainAddDelV2Reply{BdID: 3},
+		}, answers)
+		require.NotContains(t, vpp.String(), "bridge-domain 2 ")
+	})
+}
+
+func TestFaultCut(t *testing.T) {
+	for kind, executed := range map[FaultKind]bool{CutBefore: false, CutAfter: true} {
+		overFaulty(t, func(t *testing.T, vpp *VPP, front faulty) {
+			w := client(t, front.Socket())
+			front.Inject(Fault{Nth: 2, Kind: kind})
+			answers, _, err := w.ask(domain5(1), domain5(2), domain5(3))
+			require.ErrorIs(t, err, io.EOF)
+			require.Equal(t, []api.Message{&l2.BridgeDomainAddDelV2Reply{BdID: 1}}, answers)
+			if executed {
+				require.Contains(t, vpp.String(), "bridge-domain 2 ")
+			} else {
+				require.NotContains(t, vpp.String(), "bridge-domain 2 ")
+			}
+			require.NotContains(t, vpp.String(), "bridge-domain 3 ")
+
+			again := client(t, front.Socket())
+			answers, _, err = again.ask(domain5(4))
+			require.NoError(t, err)
+			require.Len(t, answers, 1)
+		})
+	}
+}
+
+func TestFaultDelayAndStall(t *testing.T) {
+	overFaulty(t, func(t *testing.T, _ *VPP, front faulty) {
+		w := client(t, front.Socket())
+		front.Inject(Fault{Kind: Delay, Delay: 50 * time.Millisecond})
+		start := time.Now()
+		_, _, err := w.ask(domain5(1))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
+
+		front.Inject(Fault{Kind: Stall, Times: -1})
+		healed := time.AfterFunc(50*time.Millisecond, front.Heal)
+		defer healed.Stop()
+		start = time.Now()
+		_, _, err = w.ask(domain5(2))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
+	})
+}
+
+// A test that ends while VPP stalls must not hang.
+func TestCloseEndsStall(t *testing.T) {
+	overFaulty(t, func(t *testing.T, _ *VPP, front faulty) {
+		w := client(t, front.Socket())
+		front.Inject(Fault{Kind: Stall})
+		go func() { _, _, _ = w.ask(domain5(1)) }()
+		require.Eventually(t, func() bool { return front.Writes() == 1 }, time.Second, time.Millisecond)
+	})
+}
+
+func TestJournal(t *testing.T) {
+	overFaulty(t, func(t *testing.T, _ *VPP, front faulty) {
+		w := client(t, front.Socket())
+		_, _, err := w.ask(
+			&interfaces_api.CreateLoopback{}, &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: 77, Enable: true},
+			&interfaces_api.SwInterfaceDump{}, &interfaces_api.WantInterfaceEvents{}, &memclnt.APIVersions{},
+			&interfaces_api.SwInterfaceGetTable{}, &l2.L2Flags{SwIfIndex: 1, IsSet: true},
+		)
+		require.NoError(t, err)
+		require.Equal(t, 2, front.Writes())
+		require.Equal(t, []string{
+			"create_loopback", "sw_interface_set_l2_bridge", "sw_interface_dump", "want_interface_events",
+			"api_versions", "sw_interface_get_table", "l2_flags", "control_ping",
+		}, front.Sent())
+		_, _, err = w.ask(&l2.L2Flags{SwIfIndex: 1, IsSet: true, FeatureBitmap: 1})
+		require.NoError(t, err)
+		require.Equal(t, 3, front.Writes())
+		front.ResetLog()
+		require.Zero(t, front.Writes())
+		require.Empty(t, front.Sent())
+	})
+}
