@@ -4,14 +4,13 @@ package main
 
 import (
 	"encoding/json"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 func TestInMemory(t *testing.T) {
@@ -31,9 +30,8 @@ func lives(r *rig, vpp target, uplink string, n int, remake func()) {
 		vlans[uuid(i)] = 100 + i%(n/4)
 		r.put("h1", uuid(i), port(vlans[uuid(i)]))
 	}
-	names := func() []string { return slices.Sorted(maps.Keys(vlans)) }
 	a := r.agent(site, vpp.Socket())
-	r.bound("h1", names()...)
+	r.bound("h1", names(vlans)...)
 	have := r.whole(site, vpp.Socket(), vlans)
 	physnets, _ := r.said("h1", "physnets/")
 	require.Equal(r, map[string]string{"physnet1": "1"}, physnets)
@@ -73,7 +71,7 @@ func lives(r *rig, vpp target, uplink string, n int, remake func()) {
 		delete(vlans, uuid(i))
 		r.unplug("h1", uuid(i))
 	}
-	r.bound("h1", names()...)
+	r.bound("h1", names(vlans)...)
 	require.NoError(r, a.store.Wait(r.Context()))
 	now := r.whole(site, vpp.Socket(), vlans)
 	for k, f := range now {
@@ -103,15 +101,24 @@ func lives(r *rig, vpp target, uplink string, n int, remake func()) {
 	require.NoError(r, vpp.Restart())
 	remake()
 	r.byHand(vpp.Socket())
-	r.bound("h1", names()...)
+	r.bound("h1", names(vlans)...)
 	require.NoError(r, a.store.Wait(r.Context()))
 	r.whole(site, vpp.Socket(), vlans)
 
 	// Drift is repaired without anybody asking.
-	r.setDown(vpp.Socket(), "port-"+names()[0])
+	r.setDown(vpp.Socket(), "port-"+names(vlans)[0])
 	require.Eventually(r, func() bool {
 		ours, _ := r.found(site, vpp.Socket())
-		l, _ := ours[vppnet.LinkKey("port-"+names()[0])].Spec.(vppnet.LinkState)
+		l, _ := ours[vppnet.LinkKey("port-"+names(vlans)[0])].Spec.(vppnet.LinkState)
 		return l.Up
 	}, 10*time.Second, 20*time.Millisecond)
+}
+
+// The uplink is a loopback made by hand: as far as the agent knows, a NIC.
+func TestOnARealVPP(t *testing.T) {
+	v := vpptest.Real(t)
+	r := realEtcd(t)
+	remake := func() { r.loopback(v.Socket()) }
+	remake()
+	lives(r, v, "loop0", 200, remake)
 }

@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,6 +55,7 @@ type rig struct {
 	*testing.T
 	url    string
 	client *clientv3.Client
+	etcd   *etcd.Embedded // nil: in a process of its own
 }
 
 func newRig(t *testing.T) *rig {
@@ -60,7 +63,9 @@ func newRig(t *testing.T) *rig {
 	e, err := etcd.Embed(t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
-	return rigOn(t, e.URL())
+	r := rigOn(t, e.URL())
+	r.etcd = e
+	return r
 }
 
 func rigOn(t *testing.T, url string) *rig {
@@ -68,7 +73,7 @@ func rigOn(t *testing.T, url string) *rig {
 	c, err := etcd.Dial(url, etcd.TLS{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	return &rig{t, url, c}
+	return &rig{T: t, url: url, client: c}
 }
 
 const nic = "GigabitEthernet0/8/0"
@@ -127,6 +132,8 @@ func mutates(message string) int64 {
 	}
 	return 1
 }
+
+func names(ports map[string]int) []string { return slices.Sorted(maps.Keys(ports)) }
 
 // uuid numbers ports.
 func uuid(n int) string { return fmt.Sprintf("%08x-38b1-4ac2-a1a1-3b6a6d0c0001", n) }
@@ -234,6 +241,41 @@ func (r *rig) whole(site translate.Site, vpp string, vlans map[string]int) map[d
 		require.True(r, want[k], "%s is there", k)
 	}
 	return have
+}
+
+// realEtcd is an etcd in a process of its own, if one is installed.
+func realEtcd(t *testing.T) *rig {
+	t.Helper()
+	bin, err := exec.LookPath("etcd")
+	if err != nil {
+		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
+	}
+	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
+	cmd := exec.Command(bin, "--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
+	cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return rigOn(t, url)
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// loopback makes an interface that stands for a NIC.
+func (r *rig) loopback(vpp string) {
+	r.Helper()
+	c, err := vppnet.Dial(r.Context(), vpp, "hand")
+	require.NoError(r, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.CreateLoopback{})
+	_, err = interfaces.NewServiceClient(c).CreateLoopback(r.Context(), &interfaces.CreateLoopback{})
+	require.NoError(r, err)
 }
 
 // byHand makes a loopback in a bridge domain, without any tag, as an operator

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// Junk is reported under its key, and delays nothing else.
+func TestPoisonedKeys(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	junk := map[string]string{
+		"hello":                    "hello",
+		uuid(100):                  "not JSON",
+		uuid(101):                  `{"mac_address":[],"port_security_enabled":"no"}`,
+		uuid(102):                  strings.Repeat("\x00\xff", 1<<19),
+		uuid(103):                  strings.Replace(port(100), "false", "true", 1),
+		uuid(104):                  strings.Replace(port(100), "vhostuser", "tap", 1),
+		uuid(105):                  strings.Replace(port(100), `"vlan"`, `"gpe"`, 1),
+		"../../../etc/passwd":      port(100),
+		uuid(106) + "/../../x":     port(100),
+		strings.Repeat("x", 70000): port(100),
+	}
+	for name, value := range junk {
+		r.put("h1", name, value)
+	}
+	site := r.siteOf("h1", nic)
+	a := r.agent(site, v.Socket())
+	r.put("h1", uuid(0), port(100))
+	r.bound("h1", uuid(0))
+
+	// A live port that asks for what is not built goes down, not on unfiltered.
+	r.put("h1", uuid(1), port(100))
+	r.bound("h1", uuid(0), uuid(1))
+	r.put("h1", uuid(1), strings.Replace(port(100), "false", "true", 1))
+	r.bound("h1", uuid(0))
+	require.NoError(t, a.store.Wait(t.Context()))
+	r.whole(site, v.Socket(), map[string]int{uuid(0): 100})
+
+	errs := func() map[string]string { said, _ := r.said("h1", "errors/"); return said }
+	require.Eventually(t, func() bool { return len(errs()) == len(junk)+1 }, 10*time.Second, 10*time.Millisecond)
+	require.JSONEq(t, `{"error":"port_security_enabled: not built yet"}`, errs()[uuid(1)])
+	require.JSONEq(t, `{"error":"the key's name is not a UUID"}`, errs()["..%2F..%2F..%2Fetc%2Fpasswd"])
+	require.Contains(t, errs()[uuid(102)], "1048576 bytes")
+	require.Less(t, len(a.log.String()), 40000, "junk does not fill the log")
+
+	// Mended keys are served; deleted ones are forgotten.
+	r.put("h1", uuid(1), port(100))
+	r.bound("h1", uuid(0), uuid(1))
+	for name := range junk {
+		r.unplug("h1", name)
+	}
+	require.Eventually(t, func() bool { return len(errs()) == 0 }, 10*time.Second, 10*time.Millisecond)
+}
+
+// A port that VPP refuses is an error under its key; the rest is served.
+func TestWhatVPPRefuses(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	v.Inject(vpptest.Fault{Message: "create_vhost_user_if_v2", Kind: vpptest.Refuse, Retval: -30, Times: 3})
+	a := r.agent(r.siteOf("h1", nic), v.Socket())
+	for i := range 6 {
+		r.put("h1", uuid(i), port(100+i))
+	}
+	r.bound("h1", uuid(0), uuid(1), uuid(2), uuid(3), uuid(4), uuid(5))
+	require.NoError(t, a.store.Wait(t.Context()))
+	said, _ := r.said("h1", "errors/")
+	require.Empty(t, said)
+}
+
+func TestTwoHostsOnOneEtcd(t *testing.T) {
+	r, v1, v2 := newRig(t), memory(t), memory(t)
+	s1, s2 := r.siteOf("h1", nic), r.siteOf("h10", nic)
+	a1, a2 := r.agent(s1, v1.Socket()), r.agent(s2, v2.Socket())
+	r.put("h1", uuid(1), port(100))
+	r.put("h1", uuid(2), port(100))
+	r.put("h10", uuid(3), port(100))
+	r.bound("h1", uuid(1), uuid(2))
+	r.bound("h10", uuid(3))
+	require.NoError(t, a2.store.Wait(t.Context()))
+	before, writes := v2.String(), a2.writes.Load()
+
+	r.put("h1", uuid(3), port(200))
+	r.unplug("h1", uuid(1))
+	r.bound("h1", uuid(2), uuid(3))
+	v1.Kill()
+	r.bound("h1")
+	require.NoError(t, v1.Restart())
+	r.bound("h1", uuid(2), uuid(3))
+	require.NoError(t, a1.store.Wait(t.Context()))
+	a1.stop()
+
+	r.whole(s1, v1.Socket(), map[string]int{uuid(2): 100, uuid(3): 200})
+	r.whole(s2, v2.Socket(), map[string]int{uuid(3): 100})
+	require.Equal(t, before, v2.String())
+	require.Equal(t, writes, a2.writes.Load())
+	r.bound("h10", uuid(3))
+}
+
+// kill -9, in the middle of the work and after it.
+func TestKilledAgent(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", nic)
+	want := map[string]int{}
+	for i := range 50 {
+		want[uuid(i)] = 100 + i
+		r.put("h1", uuid(i), port(want[uuid(i)]))
+	}
+	args := []string{"run", "--etcd", r.url, "--vpp", v.Socket(), "--host", "h1",
+		"--physnet", "physnet1=" + nic, "--vhost-user-dir", site.Dir, "--socket", ""}
+	for n := 1; v.Writes() < 230; n++ { // killed ever later, some messages on
+		kill := r.process(args...)
+		require.Eventually(t, func() bool { return v.Writes() >= 30*n || len(r.boundNow("h1")) == 50 },
+			20*time.Second, 100*time.Microsecond)
+		kill()
+	}
+	kill := r.process(args...)
+	r.bound("h1", names(want)...)
+	require.Eventually(t, func() bool { return v.Writes() > 0 }, time.Second, time.Millisecond)
+	kill()
+	r.whole(site, v.Socket(), want)
+
+	v.ResetLog()
+	before := v.String()
+	a := r.agent(site, v.Socket())
+	require.Eventually(t, a.announcer.settled.Load, 20*time.Second, time.Millisecond)
+	require.NoError(t, a.store.Wait(t.Context()))
+	time.Sleep(time.Second)
+	require.Zero(t, v.Writes(), "messages that change VPP: %v", v.Sent())
+	require.Equal(t, before, v.String())
+	r.bound("h1", names(want)...)
+}
+
+func (r *rig) boundNow(host string) map[string]string {
+	said, _ := r.said(host, "ports/")
+	return said
+}
+
+// process starts an agent in a process of its own; the function kills it.
+func (r *rig) process(args ...string) (kill func()) {
+	r.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), agentArgs+"="+strings.Join(args, "\n"))
+	said := new(lockedBuffer)
+	cmd.Stdout, cmd.Stderr = said, said
+	require.NoError(r, cmd.Start())
+	killed := false
+	kill = func() {
+		if !killed {
+			killed = true
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	}
+	r.Cleanup(func() {
+		kill()
+		if r.Failed() {
+			r.Logf("agent %s said:\n%s", args[0], tail(said.String()))
+		}
+	})
+	return kill
+}
+
+// An etcd that lost its data does not cost the data plane, until somebody says
+// that it shall.
+func TestEtcdLosesItsData(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", nic)
+	want := map[string]int{}
+	for i := range 20 {
+		want[uuid(i)] = 100
+		r.put("h1", uuid(i), port(100))
+	}
+	a := r.agent(site, v.Socket())
+	r.bound("h1", names(want)...)
+	require.NoError(t, a.store.Wait(t.Context()))
+	a.stop()
+	before := v.String()
+
+	empty := newRig(t)
+	path, page := paged(t)
+	held := make(chan error, 100)
+	b := empty.agent(site, v.Socket(), page, func(a *agent) {
+		a.watcher = func(e desiredstate.Event) {
+			if e.Type == desiredstate.HeldBack {
+				held <- e.Err
+			}
+		}
+	})
+	require.ErrorIs(t, <-held, desiredstate.ErrMassDelete)
+	empty.put("h1", uuid(0), port(100)) // what is wanted is done meanwhile
+	empty.bound("h1", uuid(0))
+	require.Equal(t, before, v.String())
+	require.Zero(t, b.writes.Load())
+
+	require.Zero(t, command(t.Context(), []string{"confirm", "--socket", path}, io.Discard, os.Stderr))
+	require.NoError(t, b.store.Wait(t.Context()))
+	empty.whole(site, v.Socket(), map[string]int{uuid(0): 100})
+}
+
+func TestEtcdIsAway(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", nic)
+	r.put("h1", uuid(0), port(100))
+	a := r.agent(site, v.Socket())
+	r.bound("h1", uuid(0))
+	require.NoError(t, a.store.Wait(t.Context()))
+	writes, before := a.writes.Load(), v.String()
+	r.etcd.Stop()
+	time.Sleep(time.Second)
+	require.Equal(t, before, v.String())
+	require.Equal(t, writes, a.writes.Load())
+
+	// VPP may even restart meanwhile: what was wanted is known.
+	require.NoError(t, v.Restart())
+	require.Eventually(t, func() bool { _, ok := a.store.Converged(); return ok && a.writes.Load() > writes }, 20*time.Second, 10*time.Millisecond)
+	r.whole(site, v.Socket(), map[string]int{uuid(0): 100})
+	require.NoError(t, r.etcd.Start())
+	r.put("h1", uuid(1), port(100))
+	r.bound("h1", uuid(0), uuid(1))
+}
+
+// A physical network is announced when its interface is there, and what needs
+// it says what is missing.
+func TestNoSuchUplink(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", "loop0")
+	a := r.agent(site, v.Socket())
+	r.put("h1", uuid(0), port(100))
+	require.Eventually(t, func() bool {
+		said, _ := r.said("h1", "errors/")
+		return strings.Contains(said[uuid(0)], "interface/loop0")
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Empty(t, r.boundNow("h1"))
+	physnets, _ := r.said("h1", "physnets/")
+	require.Empty(t, physnets)
+
+	r.loopback(v.Socket())
+	r.bound("h1", uuid(0))
+	require.NoError(t, a.store.Wait(t.Context()))
+	said, _ := r.said("h1", "errors/")
+	require.Empty(t, said)
+}
+
+func TestStatusAndPlan(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", nic)
+	r.put("h1", uuid(0), port(100))
+	r.put("h1", uuid(1), "junk")
+	flags := []string{"--etcd", r.url, "--vpp", v.Socket(), "--host", "h1", "--physnet", "physnet1=" + nic, "--vhost-user-dir", site.Dir}
+	say := func(args ...string) string {
+		var out, errs bytes.Buffer
+		require.Zero(t, command(t.Context(), args, &out, &errs), errs.String())
+		return out.String() + errs.String()
+	}
+	planned := say(append([]string{"plan"}, flags...)...)
+	require.Contains(t, planned, "+ interface/port-"+uuid(0)+" (vhost-port)\n")
+	require.Contains(t, planned, "+ bridge-domain/physnet1.vlan.100\n")
+	require.Contains(t, planned, `"`+uuid(1)+`" is not served: not a JSON object`)
+	require.Contains(t, say(append([]string{"plan", "--json"}, flags...)...), `"action": "create"`)
+	require.Zero(t, v.Writes(), "a plan changes nothing")
+
+	path, page := paged(t)
+	a := r.agent(site, v.Socket(), page)
+	r.bound("h1", uuid(0))
+	require.NoError(t, a.store.Wait(t.Context()))
+	text := say("status", "--socket", path)
+	require.Contains(t, text, "converged since")
+	require.Regexp(t, uuid(0)+`  physnet1.vlan.100  applied`, text)
+	require.Regexp(t, uuid(1)+`  -                  invalid  not a JSON object`, text)
+	require.Contains(t, say("status", "--socket", path, "--json"), `"key":"bridge-domain/physnet1.vlan.100"`)
+	require.Contains(t, say("status", "--socket", path, "--all"), "bridge-domain/physnet1.vlan.100")
+	require.NotContains(t, say(append([]string{"plan"}, flags...)...), "+")
+	_, err := ask(t.Context(), path, "GET", "/livez")
+	require.NoError(t, err)
+	_, err = ask(t.Context(), path, "GET", "/readyz")
+	require.NoError(t, err)
+
+	_, err = listen(path)
+	require.ErrorIs(t, err, errRunning, "a second agent refuses")
+
+	v.Kill()
+	require.Eventually(t, func() bool { _, err := ask(t.Context(), path, "GET", "/readyz"); return err != nil }, 10*time.Second, 10*time.Millisecond)
+	require.Contains(t, say("status", "--socket", path), "VPP   away")
+}
+
+func TestWrongUsage(t *testing.T) {
+	for _, args := range [][]string{{}, {"fly"}, {"run", "--fly"}, {"run", "there"}, {"run", "--physnet", "x"}} {
+		require.Equal(t, 2, command(t.Context(), args, io.Discard, io.Discard), args)
+	}
+	for _, args := range [][]string{
+		{"run"}, {"run", "--etcd", "http://127.0.0.1:1"},
+		{"run", "--etcd", "x", "--physnet", "p=i", "--vhost-user-dir", "/run", "--vhost-user-mode", "both"},
+		{"status", "--socket", "/nowhere"},
+	} {
+		require.Equal(t, 1, command(t.Context(), args, io.Discard, io.Discard), args)
+	}
+	require.Zero(t, command(t.Context(), []string{"run", "-h"}, io.Discard, io.Discard))
+}
