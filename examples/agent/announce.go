@@ -7,13 +7,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/publish"
+	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 // announcer puts on the board what VPP confirmed, and takes off what is no
@@ -86,7 +89,7 @@ func (a *announcer) port(name string) {
 	switch {
 	case wrong != nil:
 		a.board.Clear(bound)
-		a.board.Set(problem, reason(wrong))
+		a.board.Set(problem, reason(wrong.Error()))
 	case !known:
 		a.board.Clear(bound)
 		a.board.Clear(problem)
@@ -96,7 +99,7 @@ func (a *announcer) port(name string) {
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	case status.Err != nil:
 		a.board.Clear(bound)
-		a.board.Set(problem, reason(status.Err))
+		a.board.Set(problem, reason(cause(a.store, p)))
 	default:
 		a.board.Clear(bound)
 		a.board.Clear(problem)
@@ -115,12 +118,31 @@ func (a *announcer) physnet(name string) {
 	}
 }
 
-func reason(err error) string {
+// cause says why a port is not whole: not that one part of it waits for
+// another, but what the first of them waits for, or was refused.
+func cause(s *desiredstate.Store, p translate.Port) string {
+	waits := map[desiredstate.Key]bool{}
+	for _, o := range p.Objects() {
+		status, _ := s.Status(o.Key())
+		waits[o.Key()] = status.Err != nil
+	}
+	var out []string
+	for _, o := range p.Objects() {
+		status, _ := s.Status(o.Key())
+		within := func(k desiredstate.Key) bool { return waits[k] }
+		if status.Err != nil && !slices.ContainsFunc(status.BlockedBy, within) {
+			out = append(out, fmt.Sprintf("%s: %v", o.Key(), status.Err))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func reason(why string) string {
 	out, err := json.Marshal(struct {
 		Error string `json:"error"`
-	}{err.Error()})
+	}{why})
 	if err != nil {
-		return "{}"
+		return "{}" // strings always marshal
 	}
 	return string(out)
 }

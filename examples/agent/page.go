@@ -76,7 +76,7 @@ func (a *agent) status() Status {
 		case known:
 			line.Network, line.State = p.Network(), status.State
 			if status.Err != nil {
-				line.Error = status.Err.Error()
+				line.Error = cause(a.store, p)
 			}
 		default:
 			continue // deleted meanwhile

@@ -43,7 +43,7 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 			Key, Error string
 			State      desiredstate.State
 			ID         uint32
-		}
+		} `json:"objects"`
 	}
 	if err := json.NewDecoder(body).Decode(&s); err != nil {
 		return err
