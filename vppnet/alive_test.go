@@ -194,4 +194,3 @@ func TestDialWaitsForVPP(t *testing.T) {
 		require.ErrorContains(t, err, "no such file", "the reason is told")
 	})
 }
-

@@ -117,7 +117,7 @@ func (c *Conn) invoke(ctx context.Context, req, reply api.Message) (id uint32, e
 		c.forget(id, ctx.Err())
 		<-call.done
 	}
-	defer c.calls.Put(call)
+	defer c.release(call)
 	if call.err != nil {
 		return id, &Error{Message: r.name, Err: call.err, Unknown: true}
 	}
@@ -137,6 +137,14 @@ type call struct {
 func (l *call) end(err error) {
 	l.err = err
 	l.done <- struct{}{}
+}
+
+// release keeps a call for the next one, though not the memory of an outsized reply.
+func (c *Conn) release(l *call) {
+	if cap(l.buf) > frameBuffer {
+		l.buf = nil
+	}
+	c.calls.Put(l)
 }
 
 // forget ends a call, unless it has just ended otherwise. What is still to come reaches nobody.
@@ -209,7 +217,7 @@ type Stats struct {
 	Pending  int    // calls that wait for their reply
 	Streams  int    // streams that are open; one that only grows is a leak
 	Queued   int    // messages that wait for the reader of a stream or watcher
-	Late     uint64 // replies that came after their call had given up; they reached nobody
+	Late     uint64 // answers that came after their call or stream had given up; they reached nobody
 	Lost     uint64 // events that a watcher was too slow for
 }
 

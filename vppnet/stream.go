@@ -74,7 +74,11 @@ func (s *stream) SendMsg(msg api.Message) error {
 	c := s.conn
 	err := s.send(msg)
 	if c.options.trace != nil {
-		c.options.trace(Trace{Message: msg.GetMessageName(), Err: err, Context: s.id})
+		t := Trace{Message: msg.GetMessageName(), Err: err}
+		if err == nil {
+			t.Context = s.id
+		}
+		c.options.trace(t)
 	}
 	return err
 }
