@@ -16,7 +16,6 @@ const (
 	invalidRegistration  = -31
 	invalidVLAN          = -55
 	vlanExists           = -56
-	notDeletable         = -61
 	invalidInterface2    = -71
 	invalidTagCount      = -72
 	invalidArgument      = -73
