@@ -21,8 +21,8 @@ type request struct {
 
 // builder makes a plan. Each step starts as what its object alone would ask for
 // (its base) and then gives way to what happens around it: down when what it
-// hangs on goes down, blocked when what it needs will not be there. Steps only
-// ever give way in one direction, so this ends.
+// hangs on goes down, blocked when what it needs will not be there. A block is
+// never lifted within a plan, so this ends.
 type builder struct {
 	e       *Engine
 	r       request
@@ -37,8 +37,8 @@ type builder struct {
 type draft struct {
 	*Step
 	base Action
-	why  error // why base is Blocked
-	by   []Key
+	why  error // why it cannot be made or changed
+	lack []Key // what would have to change for that
 	n    *node
 	deps []Key // of Want
 	done bool  // queued
@@ -55,7 +55,6 @@ func (e *Engine) plan(r request) *Plan {
 	for _, k := range slices.Compact(keys) {
 		b.look(k, false)
 	}
-	b.cycles()
 	b.assignHolds()
 	for k := range b.drafts {
 		b.again = append(b.again, k)
@@ -64,12 +63,15 @@ func (e *Engine) plan(r request) *Plan {
 	p := &Plan{engine: e, owned: e.owned}
 	for {
 		b.settle()
+		if b.cycles() {
+			continue
+		}
 		p.tasks = b.tasks()
 		stuck := stuckTasks(p.tasks)
-		if len(stuck) == 0 {
+		if len(stuck) == 0 || !b.unknot(stuck) {
+			loosen(stuck)
 			break
 		}
-		b.unknot(stuck)
 	}
 	for _, d := range b.drafts {
 		if d.Action == Keep && d.Surplus == 0 {
@@ -114,7 +116,7 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	kind := b.e.byType[reflect.TypeOf(want)]
 	refuse := func(why error, by ...Key) *draft {
 		d := b.draft(k, n, Blocked)
-		d.Want, d.why, d.by = want, why, by
+		d.Want, d.why, d.lack = want, why, by
 		if len(have) > 0 {
 			d.there(have, 0)
 		}
@@ -251,6 +253,9 @@ func (b *builder) settle() {
 		d.Action, d.Err, d.by = b.outcome(d)
 		if d.goesDown() {
 			for u := range d.n.users {
+				if b.e.nodes[u].suspect { // it may hang on this, or not
+					b.suspect = append(b.suspect, u)
+				}
 				if b.drafts[u] == nil && b.drag(u) != nil {
 					b.queue(u)
 				}
@@ -295,12 +300,15 @@ func (b *builder) outcome(d *draft) (Action, error, []Key) {
 		return Delete, nil, nil
 	case Blocked:
 		if down {
-			return Delete, d.why, d.by
+			return Delete, d.why, d.lack
 		}
-		return Blocked, d.why, d.by
+		return Blocked, d.why, d.lack
 	}
 
-	why, by := b.lacks(d)
+	if d.why == nil { // else for good: what lets go because of a block must not lift it
+		d.why, d.lack = b.lacks(d)
+	}
+	why, by := d.why, d.lack
 	there := len(d.n.owned()) > 0
 	switch {
 	case why == nil && down:
@@ -320,10 +328,12 @@ func (b *builder) lacks(d *draft) (error, []Key) {
 	var missing []Key
 	for _, k := range d.deps {
 		b.wait(k, d.Key)
-		if b.available(k) {
-			continue
+		if n := b.e.nodes[k]; n != nil && n.suspect {
+			b.suspect = append(b.suspect, k)
 		}
-		missing = append(missing, k)
+		if !b.available(k) {
+			missing = append(missing, k)
+		}
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("%w: %s", ErrMissing, join(missing)), missing
@@ -336,6 +346,10 @@ func (b *builder) lacks(d *draft) (error, []Key) {
 		}
 		for _, k := range b.e.holders[r] {
 			if k == d.Key {
+				continue
+			}
+			if b.e.nodes[k].suspect { // nobody knows; the plan is made again when it is read
+				b.suspect = append(b.suspect, k)
 				continue
 			}
 			if n := b.e.nodes[k]; !n.ours() {
@@ -422,49 +436,72 @@ func (b *builder) assignHolds() {
 	}
 }
 
-// cycles blocks wanted objects that depend on themselves.
-func (b *builder) cycles() {
+// cycles blocks wanted objects that would come to depend on themselves, and says
+// whether there were any.
+func (b *builder) cycles() bool {
 	const (
 		open = 1 + iota
 		closed
 	)
+	found := false
 	state := map[Key]int{}
 	var path []Key
 	var visit func(k Key)
 	visit = func(k Key) {
-		d := b.drafts[k]
-		if d == nil || state[k] == closed {
+		if state[k] == closed {
 			return
 		}
 		if state[k] == open {
-			loop := path[slices.Index(path, k):]
-			why := fmt.Errorf("%w: %s", ErrCycle, join(append(slices.Clone(loop), k)))
+			loop := slices.Clone(path[slices.Index(path, k):])
+			why := fmt.Errorf("%w: %s", ErrCycle, join(append(loop, k)))
 			for _, l := range loop {
-				x := b.drafts[l]
-				x.base, x.Action, x.why = Blocked, Blocked, why
+				if d := b.drafts[l]; d != nil && d.comesUp() {
+					d.base, d.why, found = Blocked, why, true
+					b.queue(l)
+				}
 			}
 			return
 		}
 		state[k] = open
 		path = append(path, k)
-		for _, dep := range d.deps {
+		for _, dep := range b.depsOf(k) {
 			visit(dep)
 		}
 		path = path[:len(path)-1]
 		state[k] = closed
 	}
 	keys := make([]Key, 0, len(b.drafts))
-	for k := range b.drafts {
-		keys = append(keys, k)
+	for k, d := range b.drafts {
+		if d.comesUp() {
+			keys = append(keys, k)
+		}
 	}
 	slices.SortFunc(keys, Key.Compare)
 	for _, k := range keys {
 		visit(k)
 	}
+	return found
 }
 
-// unknot makes replacements of updates that wait for each other in a circle.
-func (b *builder) unknot(stuck []*task) {
+// depsOf lists what the object will depend on after the plan.
+func (b *builder) depsOf(k Key) []Key {
+	if d := b.drafts[k]; d != nil {
+		switch {
+		case d.comesUp():
+			return d.deps
+		case d.Action == Delete:
+			return nil
+		}
+	}
+	if n := b.e.nodes[k]; n != nil {
+		return n.deps
+	}
+	return nil
+}
+
+// unknot makes replacements of updates that wait for each other in a circle; it
+// returns false if none does.
+func (b *builder) unknot(stuck []*task) bool {
 	found := false
 	for _, t := range stuck {
 		if d := b.drafts[t.step.Key]; d.base == Update && d.Action == Update {
@@ -472,12 +509,7 @@ func (b *builder) unknot(stuck []*task) {
 			b.queue(d.Key)
 		}
 	}
-	for _, t := range stuck {
-		if d := b.drafts[t.step.Key]; !found && d.base != Blocked {
-			d.base, d.why = Blocked, ErrCycle
-			b.queue(d.Key)
-		}
-	}
+	return found
 }
 
 // claims notes with each step what it changes, and what it relies on.
@@ -492,8 +524,24 @@ func (b *builder) claims(p *Plan) {
 				s.claims = append(s.claims, claim{dep, false})
 			}
 		}
+		for _, a := range append([]actual{s.have}, s.spare...) {
+			if a.kind != nil {
+				s.take(a.kind.holds(a.spec))
+			}
+		}
+		if s.want != nil {
+			s.take(s.kind.holds(s.want))
+		}
 	}
-	p.suspects = slices.DeleteFunc(b.suspect, func(k Key) bool { return !b.e.nodes[k].suspect })
+	slices.SortFunc(b.suspect, Key.Compare)
+	p.suspects = slices.Compact(b.suspect)
+}
+
+// take claims resources, so that nobody else plans with them meanwhile.
+func (s *Step) take(resources []Key) {
+	for _, r := range resources {
+		s.claims = append(s.claims, claim{r, true})
+	}
 }
 
 func join(keys []Key) string {

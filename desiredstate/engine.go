@@ -152,7 +152,7 @@ func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
 	for {
 		keys := keysOf(want)
 		for k, n := range e.nodes {
-			if _, wanted := wants[k]; !wanted && n.ours() {
+			if _, wanted := wants[k]; !wanted && n.mayGo() {
 				keys = append(keys, k)
 			}
 		}

@@ -129,14 +129,17 @@ func (x *pass) run(t *task) (uint32, error) {
 
 	e.mu.Lock()
 	n := e.node(s.Key)
-	var more []Key
-	if s.Want != nil && len(have) > 0 {
+	var more, holds []Key
+	if s.Want != nil && (len(have) > 0 || err != nil) {
 		more = s.Want.Deps()
 	}
 	if len(have) == 0 && t.gone != nil {
 		n.ref = nil // a reference kind knew it by what is gone now
 	}
-	e.set(n, have, more)
+	if err != nil && s.want != nil {
+		holds = s.kind.holds(s.want) // the target may have done it all the same
+	}
+	e.set(n, have, more, holds...)
 	n.suspect = n.suspect || err != nil
 	e.mu.Unlock()
 

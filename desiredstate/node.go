@@ -31,6 +31,9 @@ func (n *node) ours() bool {
 	return n != nil && slices.ContainsFunc(n.have, func(a actual) bool { return !a.foreign })
 }
 
+// mayGo says whether a node may have to be removed: it is ours, or may be.
+func (n *node) mayGo() bool { return n.ours() || n != nil && n.suspect }
+
 // owned returns those of have that are ours.
 func (n *node) owned() []actual {
 	if n == nil {
@@ -59,9 +62,10 @@ func (e *Engine) tidy(n *node) {
 	}
 }
 
-// set gives n what the target has of it, with further dependencies that only
-// the wanted object tells of.
-func (e *Engine) set(n *node, have []actual, more []Key) {
+// set gives n what the target has of it, with what it may depend on and hold
+// beyond what can be read from that: because only the wanted object tells, or
+// because nobody knows what became of it.
+func (e *Engine) set(n *node, have []actual, more []Key, holds ...Key) {
 	for _, d := range n.deps {
 		if u := e.nodes[d]; u != nil {
 			delete(u.users, n.key)
@@ -78,7 +82,7 @@ func (e *Engine) set(n *node, have []actual, more []Key) {
 	if n.ours() {
 		e.owned--
 	}
-	n.have, n.deps, n.holds = have, nil, nil
+	n.have, n.deps, n.holds = have, nil, holds
 	for _, a := range have {
 		for _, d := range a.spec.Deps() {
 			n.depend(d)
@@ -89,10 +93,8 @@ func (e *Engine) set(n *node, have []actual, more []Key) {
 			}
 		}
 	}
-	if len(have) > 0 {
-		for _, d := range more {
-			n.depend(d)
-		}
+	for _, d := range more {
+		n.depend(d)
 	}
 	for _, d := range n.deps {
 		u := e.node(d)

@@ -154,8 +154,12 @@ func (e *Engine) take(n *node, r *reading) bool {
 		}
 	}
 	if same {
-		if chosen { // as made, but now with what the target chose
-			e.set(n, have, n.deps)
+		if chosen || n.suspect { // as made, but now with what the target chose
+			more := n.deps
+			if len(have) == 0 {
+				more = nil
+			}
+			e.set(n, have, more)
 		}
 		return false
 	}

@@ -161,7 +161,7 @@ func (r *runner) markOurs() {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
 	for k, n := range r.e.nodes {
-		if n.ours() {
+		if n.mayGo() {
 			r.dirty[k] = struct{}{}
 		}
 	}

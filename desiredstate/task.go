@@ -111,3 +111,20 @@ func stuckTasks(all []*task) []*task {
 	}
 	return stuck
 }
+
+// loosen lets tasks go that wait for each other in a circle all the same: the
+// target itself has a circle. Any order is as good then.
+func loosen(stuck []*task) {
+	for len(stuck) > 0 {
+		first := stuck[0]
+		for _, t := range stuck {
+			t.next = slices.DeleteFunc(t.next, func(n *task) bool {
+				if n == first {
+					first.need--
+				}
+				return n == first
+			})
+		}
+		stuck = stuckTasks(stuck)
+	}
+}
