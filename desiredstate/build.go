@@ -69,7 +69,7 @@ func (e *Engine) plan(r request) *Plan {
 		p.tasks = b.tasks()
 		stuck := stuckTasks(p.tasks)
 		if len(stuck) == 0 || !b.unknot(stuck) {
-			loosen(stuck)
+			loosen(p.tasks)
 			break
 		}
 	}

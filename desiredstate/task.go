@@ -114,8 +114,8 @@ func stuckTasks(all []*task) []*task {
 
 // loosen lets tasks go that wait for each other in a circle all the same: the
 // target itself has a circle. Any order is as good then.
-func loosen(stuck []*task) {
-	for len(stuck) > 0 {
+func loosen(all []*task) {
+	for stuck := stuckTasks(all); len(stuck) > 0; stuck = stuckTasks(all) {
 		first := stuck[0]
 		for _, t := range stuck {
 			t.next = slices.DeleteFunc(t.next, func(n *task) bool {
@@ -125,6 +125,5 @@ func loosen(stuck []*task) {
 				return n == first
 			})
 		}
-		stuck = stuckTasks(stuck)
 	}
 }
