@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package binapi_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/memif"
+
+	"github.com/vppkit/vppkit/binapi"
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vhost"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	file = filepath.Join("testdata", file)
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+// kinds are all that the library has.
+func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{
+		vppnet.Interfaces(c), vppnet.LinkStates(c), vppnet.Loopbacks(c), vppnet.HostInterfaces(c), vppnet.SubInterfaces(c),
+		vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c), vhost.Ports(c, "/run/vms"),
+	}
+}
+
+func names(kinds []desiredstate.AnyKind) (out []string) {
+	for _, k := range kinds {
+		out = append(out, k.KindName())
+	}
+	return out
+}
+
+func dial(t *testing.T, opts ...vpptest.Option) *vppnet.Conn {
+	t.Helper()
+	c, err := vppnet.Dial(t.Context(), vpptest.New(t, opts...).Socket(), "me")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestManifest(t *testing.T) {
+	all := kinds(nil)
+	text := binapi.Manifest(all...)
+	golden(t, "manifest.txt", text)
+	require.NotContains(t, text, "unknown")
+	require.Equal(t, text, binapi.Manifest(append(all[4:], all...)...), "order and repetition do not matter")
+}
+
+func TestAllAvailable(t *testing.T) {
+	c := dial(t)
+	sent := c.Stats().Sent
+	all := kinds(c)
+	r := binapi.Check(c, all...)
+	require.True(t, r.OK(), r.String())
+	require.NoError(t, r.Err())
+	require.Empty(t, r.Missing)
+	require.Equal(t, all, r.Available(all...))
+	require.Equal(t, sent, c.Stats().Sent, "nothing is sent")
+	golden(t, "ok.txt", r.String())
+}
+
+func TestWithoutPlugin(t *testing.T) {
+	c := dial(t, vpptest.WithoutPlugin("vhost"))
+	all := kinds(c)
+	r := binapi.Check(c, all...)
+	require.False(t, r.OK())
+	require.ErrorIs(t, r.Err(), binapi.ErrIncompatible)
+	require.ErrorContains(t, r.Err(), "unavailable: vhost-port: create_vhost_user_if_v2 (vhost): lacking")
+	for _, m := range r.Missing {
+		require.Equal(t, "vhost", m.Plugin, m.Name)
+		require.Equal(t, []string{"vhost-port"}, m.Kinds, m.Name)
+		require.Empty(t, m.VPPCRC, m.Name)
+	}
+	golden(t, "without_vhost.txt", r.String())
+
+	works := r.Available(all...)
+	require.Equal(t, names(all[:len(all)-1]), names(works))
+	report, err := desiredstate.New(works...).Ensure(t.Context(),
+		vppnet.BridgeDomain{Name: "blue"}, vppnet.Loopback{Name: "lo"}, vppnet.BridgePort{Bridge: "blue", Interface: "lo"})
+	require.NoError(t, err)
+	require.Len(t, report, 3)
+	require.Equal(t, desiredstate.Create, report[0].Action)
+
+	_, err = vhost.Ports(c, "/run/vms").Ensure(t.Context(), vhost.Port{Name: "vm1", Socket: "/run/vms/vm1", Server: true})
+	require.ErrorIs(t, err, vppnet.ErrUnsupported, "what was foretold")
+}
+
+func TestRequiredKindsCount(t *testing.T) {
+	vpp := table{}
+	for _, k := range kinds(nil) {
+		for _, key := range k.Uses() {
+			vpp[key] = true
+		}
+	}
+	delete(vpp, "sw_interface_dump_aa610c27")
+	vpp["sw_interface_dump_12345678"] = true
+	delete(vpp, "af_packet_dump_51077d14")
+	all := kinds(nil)
+	r := binapi.Check(vpp, append(all, all...)...)
+	require.Equal(t, []string{"bridge-domain"}, names(r.Available(all...)))
+	golden(t, "other_crc.txt", r.String())
+	last := r.Missing[len(r.Missing)-1]
+	require.Equal(t, binapi.Message{
+		Name: "sw_interface_dump", CRC: "aa610c27", VPPCRC: "12345678", Plugin: "vpp core", Kinds: last.Kinds,
+	}, last)
+	require.NotContains(t, last.Kinds, "bridge-domain")
+	require.Len(t, last.Kinds, len(all)-1)
+}
+
+func TestUnchecked(t *testing.T) {
+	all := kinds(nil)
+	require.Empty(t, binapi.Report{}.Available(all...))
+	require.True(t, binapi.Check(table{}).OK())
+	k := &desiredstate.Kind[vppnet.Interface]{Name: "odd", Messages: []string{"odd_dump_01020304"}}
+	r := binapi.Check(table{}, k)
+	require.Equal(t, []binapi.Message{{Name: "odd_dump", CRC: "01020304", Plugin: "unknown", Kinds: []string{"odd"}}}, r.Missing)
+	require.Contains(t, r.String(), "plugin unknown\n")
+}
+
+// What no kind declared is not sent, though VPP has it.
+func TestOutsideOfTheManifest(t *testing.T) {
+	c := dial(t)
+	r := binapi.Check(c, vppnet.BridgeDomains(c))
+	require.True(t, r.OK())
+	sent := c.Stats().Sent
+	_, err := interfaces.NewServiceClient(c).SwInterfaceSetFlags(t.Context(), &interfaces.SwInterfaceSetFlags{})
+	require.ErrorIs(t, err, vppnet.ErrNotAllowed)
+	require.ErrorContains(t, err, "sw_interface_set_flags")
+	_, err = memif.NewServiceClient(c).MemifDelete(t.Context(), &memif.MemifDelete{})
+	require.ErrorIs(t, err, vppnet.ErrNotAllowed)
+	require.ErrorContains(t, err, "memif_delete")
+	require.Equal(t, sent, c.Stats().Sent)
+}
+
+// table is a VPP that has these messages.
+type table map[string]bool
+
+func (v table) Has(key string) bool { return v[key] }
+
+func (v table) CRC(name string) (string, bool) {
+	for key := range v {
+		if crc, ok := strings.CutPrefix(key, name+"_"); ok && len(crc) == 8 && !strings.Contains(crc, "_") {
+			return crc, true
+		}
+	}
+	return "", false
+}
