@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+
+.PHONY: all check test race lint fmt fuzz bench record demo
+
+all: check test
+
+check: ## what is quick and must always hold
+	go vet ./... ./examples/...
+	test -z "$$(gofmt -l . | tee /dev/stderr)"
+
+test: ## the README's command
+	go test ./... ./examples/...
+
+race: ## data races, in another order, with more random cases
+	go test -race -shuffle=on ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./vpptest/...
+
+lint: ## golangci-lint, with the import law
+	go tool -modfile=tools.mod golangci-lint run ./...
+	cd examples && go tool -modfile=../tools.mod golangci-lint run ./...
+
+fmt:
+	go tool -modfile=tools.mod gofumpt -w .
+
+bench: ## ratios beside a hand-written client in the same run
+	go test -run '^$$' -bench . -benchmem ./desiredstate/... ./vppnet/...
+
+record: ## what the installed VPP answers, for vpptest to be measured by
+	go test ./vpptest -run Record -record
+
+demo:
+	go run ./examples/agent demo
