@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"go.fd.io/govpp/api"
@@ -114,31 +115,31 @@ func (c *Conn) at(ctx context.Context, id uint32) (Interface, error) {
 	return Interface{}, fmt.Errorf("interface with index %d: %w", id, api.INVALID_SW_IF_INDEX)
 }
 
-// stray is an untouched interface without a tag, known by its address.
-type stray struct{ MAC MAC }
-
-func strayKey(m MAC) desiredstate.Key {
-	return desiredstate.Key{Space: "stray-interface", Name: m.String()}
+// strays are the untouched interfaces without a tag, by address, as a kind last
+// saw them when it dumped. That is after each failed create, too: the engine
+// reads what is in doubt before it tries again.
+type strays struct {
+	mu sync.Mutex
+	at map[MAC]uint32
 }
 
-func (s stray) Key() desiredstate.Key    { return strayKey(s.MAC) }
-func (s stray) Deps() []desiredstate.Key { return nil }
-func (s stray) Validate() error          { return errors.New("found, never made") }
-
-// strays lets a create find by its address what an earlier one left.
-func strays(c *Conn) *desiredstate.Kind[stray] {
-	return &desiredstate.Kind[stray]{
-		Name:     "stray-interface",
-		Requires: []desiredstate.AnyKind{Interfaces(c)},
-		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[stray], err error) {
-			for a := range desiredstate.All[Interface](v) {
-				if !a.Spec.MAC.IsZero() && a.Spec.pristine() {
-					out = append(out, desiredstate.Actual[stray]{Spec: stray{a.Spec.MAC}, ID: a.ID, Foreign: true})
-				}
-			}
-			return out, nil
-		},
+func (s *strays) note(v *desiredstate.View) {
+	at := map[MAC]uint32{}
+	for a := range desiredstate.All[Interface](v) {
+		if !a.Spec.MAC.IsZero() && a.Spec.pristine() {
+			at[a.Spec.MAC] = a.ID
+		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = at
+}
+
+func (s *strays) find(m MAC) (id uint32, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok = s.at[m]
+	return id, ok
 }
 
 // Gone returns err, or nil if it is one of these return values: VPP's ways of

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -178,9 +179,9 @@ func TestOthersAreNotAdopted(t *testing.T) {
 	})
 }
 
-// Whoever dies between two messages has lost nothing, and leaves nothing.
-func TestDeathBetweenMessages(t *testing.T) {
-	want := []desiredstate.Object{
+// all has an object of each kind.
+func all() []desiredstate.Object {
+	return []desiredstate.Object{
 		vppnet.Loopback{Name: "lo"},
 		vppnet.Loopback{Name: "bvi", BVI: true, Instance: 3, MAC: vppnet.MAC{2, 1, 1, 1, 1, 1}},
 		vppnet.HostInterface{Name: "host", Device: "eth0"},
@@ -193,6 +194,11 @@ func TestDeathBetweenMessages(t *testing.T) {
 		vppnet.BridgePort{Bridge: "net", Interface: "bvi", BVI: true},
 		vppnet.FIBEntry{Bridge: "net", Interface: "sub", MAC: vppnet.MAC{2, 1, 1, 1, 1, 9}},
 	}
+}
+
+// Whoever dies between two messages has lost nothing, and leaves nothing.
+func TestDeathBetweenMessages(t *testing.T) {
+	want := all()
 	for _, kind := range []vpptest.FaultKind{vpptest.CutBefore, vpptest.CutAfter} {
 		for nth := 1; ; nth++ {
 			vpp := vpptest.New(t)
@@ -217,6 +223,34 @@ func TestDeathBetweenMessages(t *testing.T) {
 			require.Equal(t, empty, vpp.String())
 		}
 	}
+}
+
+// An answer that is lost is no reason to make a thing twice.
+func TestLostReplies(t *testing.T) {
+	lost := 0
+	for nth := range 40 {
+		vpp := vpptest.New(t)
+		empty := vpp.String()
+		c, err := vppnet.Dial(t.Context(), vpp.Socket(), "me", vppnet.WithReplyTimeout(100*time.Millisecond))
+		require.NoError(t, err)
+		vpp.Inject(vpptest.Fault{Kind: vpptest.Drop, Nth: nth + 1})
+		e := layer2(c)
+		e.Parallel = 1
+		_, first := e.Sync(t.Context(), all()...)
+		vpp.Heal()
+		_, err = e.Sync(t.Context(), all()...)
+		require.NoError(t, err, nth)
+		converge(t, c, all()...)
+		require.Equal(t, 6, strings.Count("\n"+vpp.String(), "\ninterface "), vpp.String())
+		_, err = e.Sync(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, empty, vpp.String())
+		require.NoError(t, c.Close())
+		if first != nil {
+			lost++
+		}
+	}
+	require.Greater(t, lost, 15)
 }
 
 // A tag that VPP refuses undoes what was made.

@@ -155,7 +155,7 @@ func TestRefusedBVI(t *testing.T) {
 // What somebody else deleted meanwhile can still be removed.
 func TestRemoveWhatIsGone(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		o, c := somebody(t, socket), dialVPP(t, socket)
+		c := dialVPP(t, socket)
 		want := []desiredstate.Object{
 			vppnet.Loopback{Name: "lo"},
 			vppnet.Loopback{Name: "bvi", BVI: true},
@@ -185,7 +185,6 @@ func TestRemoveWhatIsGone(t *testing.T) {
 		r, err := e.Remove(t.Context(), keys...)
 		require.NoError(t, err)
 		require.Equal(t, len(want), r.Changed())
-		_ = o
 	}, "vppkit1")
 }
 

@@ -57,13 +57,15 @@ const maxLoopback = 16383
 // Loopbacks manages loopbacks and BVIs (create_loopback_instance, bvi_create).
 // The MAC changes in place, all else replaces.
 func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
+	var left strays
 	k := loopbacks{interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
 	return &desiredstate.Kind[Loopback]{
 		Name:     "loopback",
-		Requires: []desiredstate.AnyKind{Interfaces(c), strays(c)},
+		Requires: []desiredstate.AnyKind{Interfaces(c)},
 		Messages: c.Uses(adopts(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
 			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{})...),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Loopback], err error) {
+			left.note(v)
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
 				bvi := i.Device == deviceBVI
@@ -76,9 +78,9 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			}
 			return out, nil
 		},
-		Create: func(ctx context.Context, v *desiredstate.View, l Loopback) (uint32, error) {
+		Create: func(ctx context.Context, _ *desiredstate.View, l Loopback) (uint32, error) {
 			mac := c.pick(l.MAC, l.Name)
-			if id, err := v.ID(strayKey(mac)); err == nil {
+			if id, ok := left.find(mac); ok {
 				err := c.adopt(ctx, id, l.Name, func(i Interface) bool {
 					return i.MAC == mac && i.Device == l.device() && (l.Instance == 0 || l.Instance == instance(i.VPPName))
 				})
