@@ -5,6 +5,7 @@ package desiredstate
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -29,6 +30,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 		e: e, s: s, changes: s.subscribe(s.runs),
 		dirty: map[Key]struct{}{}, flying: map[Key]struct{}{},
 		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
+		held: map[Key]struct{}{},
 		wake: make(chan struct{}, 1),
 	}
 	defer s.unsubscribe(s.runs, r.changes)
@@ -50,8 +52,9 @@ type runner struct {
 	waits   map[Key][]Key            // the same, by what is blocked
 	retries map[Key]*retry
 
+	held    map[Key]struct{} // their removal waits for Store.Confirm
+
 	complete  bool // the store was, when last looked
-	held      bool // removals are held back
 	converged bool
 
 	mu    sync.Mutex
@@ -122,7 +125,7 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 				r.dirty[k] = struct{}{}
 				delete(r.retries, k) // changed: a new chance at once
 			}
-			if _, confirmed := r.s.prunes(); confirmed && r.held {
+			if _, confirmed := r.s.prunes(); confirmed && len(r.held) > 0 {
 				r.markOurs()
 			}
 		case <-r.wake:
@@ -184,11 +187,12 @@ func (r *runner) launch(ctx context.Context) {
 		r.flying[k] = struct{}{}
 		r.unblock(k)
 	}
-	r.passes.Go(func() { r.pass(ctx, keys) })
+	held := maps.Clone(r.held)
+	r.passes.Go(func() { r.pass(ctx, keys, held) })
 }
 
 // pass brings the target to what the store wants of these keys.
-func (r *runner) pass(ctx context.Context, keys []Key) {
+func (r *runner) pass(ctx context.Context, keys []Key, held map[Key]struct{}) {
 	e, s := r.e, r.s
 	var mu sync.Mutex
 	seen := map[Key]Object{} // what was planned for
@@ -206,6 +210,10 @@ func (r *runner) pass(ctx context.Context, keys []Key) {
 
 	p, err := e.prepare(ctx, req)
 	if err == nil {
+		for _, k := range keys {
+			delete(held, k)
+		}
+		p.inferred += len(held) // or they would go a few at a time
 		if guard := e.guard(p); guard != nil && s.takeConfirm() {
 			p.confirmed = true
 		} else if guard != nil {
@@ -215,10 +223,20 @@ func (r *runner) pass(ctx context.Context, keys []Key) {
 			}
 			e.mu.Unlock()
 			e.observe(Event{Type: HeldBack, Plan: p, Err: guard})
+			var back []Key
+			for _, st := range p.Steps {
+				if st.Action == Delete && st.Want == nil && !s.named(st.Key) {
+					back = append(back, st.Key)
+				}
+			}
+			r.post(func() {
+				for _, k := range back {
+					r.held[k] = struct{}{}
+				}
+			})
 			req.prune = false
 			clear(seen)
 			p, err = e.prepare(ctx, req)
-			r.post(func() { r.held = true }) // until it is confirmed
 		}
 	}
 	if err != nil {
@@ -253,6 +271,7 @@ func (r *runner) pass(ctx context.Context, keys []Key) {
 		for _, kept := range p.kept {
 			delete(r.flying, kept.Key)
 			delete(r.retries, kept.Key)
+			delete(r.held, kept.Key)
 			r.free(kept.Key)
 		}
 		for _, st := range p.Steps {
@@ -278,6 +297,7 @@ func seenOf(mu *sync.Mutex, seen map[Key]Object, k Key) Object {
 func (r *runner) finished(res Result, by []Key, want Object) {
 	k := res.Key
 	delete(r.flying, k)
+	delete(r.held, k)
 	if res.Err == nil {
 		delete(r.retries, k)
 		r.free(k)
@@ -361,7 +381,7 @@ func (r *runner) free(k Key) {
 
 // converge takes note of there being nothing left to do.
 func (r *runner) converge() {
-	if len(r.flying) == 0 && len(r.dirty) == 0 {
+	if len(r.flying) == 0 && len(r.dirty) == 0 && len(r.held) == 0 {
 		r.s.settle(true)
 	}
 	was := r.converged
@@ -398,4 +418,3 @@ func (e *Engine) holdsOurs(k Key) bool {
 	defer e.mu.Unlock()
 	return e.nodes[k].ours()
 }
-

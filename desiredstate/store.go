@@ -197,7 +197,7 @@ func same(a, b Object) bool {
 func (s *Store) Complete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.complete = true
+	s.complete, s.settled = true, false
 	s.wakeRuns()
 }
 
@@ -205,7 +205,7 @@ func (s *Store) Complete() {
 func (s *Store) Confirm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.confirm = true
+	s.confirm, s.settled = true, false
 	s.wakeRuns()
 }
 

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kindtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+)
+
+// Flag is a coloured piece of cloth, found by its name.
+type Flag struct{ Name, Color string }
+
+func (f Flag) Key() desiredstate.Key    { return desiredstate.Key{Space: "flag", Name: f.Name} }
+func (f Flag) Deps() []desiredstate.Key { return nil }
+func (f Flag) Validate() error {
+	if f.Name == "" || f.Color == "" {
+		return errors.New("a flag has a name and a colour")
+	}
+	return nil
+}
+
+// mast is what flags fly from. Theirs are those whose name starts with "their".
+type mast struct {
+	flags  map[string]string // colour by name
+	writes int
+	fault  int // the write that fails; 0: none
+	lost   bool
+}
+
+func newMast() *mast { return &mast{flags: map[string]string{"theirs": "white"}} }
+
+func (m *mast) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(m.flags)) {
+		fmt.Fprintln(&b, name, m.flags[name])
+	}
+	return b.String()
+}
+
+var errWind = errors.New("too much wind")
+
+func (m *mast) write(f func()) error {
+	if m.writes++; m.writes == m.fault {
+		if m.lost {
+			f()
+		}
+		return errWind
+	}
+	f()
+	return nil
+}
+
+func flags(m *mast) *desiredstate.Kind[Flag] {
+	set := func(f Flag) error { return m.write(func() { m.flags[f.Name] = f.Color }) }
+	return &desiredstate.Kind[Flag]{
+		Name: "flag",
+		Dump: func(context.Context, *desiredstate.View) (out []desiredstate.Actual[Flag], err error) {
+			for name, color := range m.flags {
+				out = append(out, desiredstate.Actual[Flag]{Spec: Flag{name, color}, Foreign: strings.HasPrefix(name, "their")})
+			}
+			return out, nil
+		},
+		Create: func(_ context.Context, _ *desiredstate.View, f Flag) (uint32, error) { return 0, set(f) },
+		Update: func(_ context.Context, _ *desiredstate.View, _ desiredstate.Actual[Flag], f Flag) error { return set(f) },
+		Delete: func(_ context.Context, _ *desiredstate.View, f desiredstate.Actual[Flag]) error {
+			return m.write(func() { delete(m.flags, f.Spec.Name) })
+		},
+	}
+}
+
+func worldOf(m *mast, k *desiredstate.Kind[Flag]) kindtest.World[Flag] {
+	return kindtest.World[Flag]{
+		Kind: k, State: m.String, Writes: func() int { return m.writes },
+		Fault: func(nth int, lost bool) { m.fault, m.lost = m.writes+nth, lost },
+		Heal:  func() { m.fault = 0 },
+	}
+}
+
+func someFlags() *rapid.Generator[Flag] {
+	return rapid.Custom(func(t *rapid.T) Flag {
+		return Flag{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"), rapid.SampledFrom([]string{"red", "green", "blue"}).Draw(t, "color")}
+	})
+}
+
+func TestLaws(t *testing.T) {
+	kindtest.Run(t, kindtest.Suite[Flag]{
+		Gen: someFlags(),
+		Open: func(testing.TB) kindtest.World[Flag] {
+			m := newMast()
+			w := worldOf(m, flags(m))
+			w.Base = []desiredstate.Object{Flag{"base", "black"}}
+			w.Reopen = func() kindtest.World[Flag] {
+				again := worldOf(m, flags(m))
+				again.Base = w.Base
+				return again
+			}
+			return w
+		},
+	})
+}
+
+func TestLawsOfAWorldThatShowsLittle(t *testing.T) {
+	kindtest.Run(t, kindtest.Suite[Flag]{
+		Gen: someFlags(), Checks: 1,
+		Open: func(testing.TB) kindtest.World[Flag] {
+			m := newMast()
+			return kindtest.World[Flag]{Kind: flags(m), Writes: func() int { return m.writes }}
+		},
+	})
+}
+
+// Each law catches a kind that breaks it.
+func TestBrokenKinds(t *testing.T) {
+	ctx := t.Context()
+	red, green := Flag{"a", "red"}, Flag{"a", "green"}
+	type kind = desiredstate.Kind[Flag]
+	type world = kindtest.World[Flag]
+	for _, tc := range []struct {
+		name string
+		ruin func(m *mast, k *kind)
+		law  func(w world) error
+		err  string
+	}{
+		{
+			"refuses what is valid",
+			func(_ *mast, k *kind) {
+				k.Create = func(context.Context, *desiredstate.View, Flag) (uint32, error) { return 0, errWind }
+			},
+			func(w world) error { return kindtest.Accepted(ctx, w, red) },
+			"Validate passes, the target refuses: create flag/a: too much wind",
+		},
+		{
+			"invalid",
+			func(*mast, *kind) {},
+			func(w world) error { return kindtest.Accepted(ctx, w, Flag{}) },
+			"the generated object is not valid: a flag has a name",
+		},
+		{
+			"does not see the colour",
+			func(_ *mast, k *kind) {
+				dump := k.Dump
+				k.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Flag], error) {
+					all, err := dump(ctx, v)
+					for i := range all {
+						all[i].Spec.Color = ""
+					}
+					return all, err
+				}
+			},
+			func(w world) error { return kindtest.Idempotent(ctx, w, red) },
+			"ensured again after Forget: 1 writes, want none",
+		},
+		{
+			"flies two",
+			func(m *mast, k *kind) {
+				create := k.Create
+				k.Create = func(ctx context.Context, v *desiredstate.View, f Flag) (uint32, error) {
+					m.flags["second"] = f.Color
+					return create(ctx, v, f)
+				}
+			},
+			func(w world) error { return kindtest.Faithful(ctx, w, red) },
+			"- flag/second",
+		},
+		{
+			"changes nothing",
+			func(_ *mast, k *kind) {
+				k.Update = func(context.Context, *desiredstate.View, desiredstate.Actual[Flag], Flag) error { return nil }
+			},
+			func(w world) error { return kindtest.Changeable(ctx, w, red, green) },
+			`Color: "red" -> "green"`,
+		},
+		{
+			"leaves the rope",
+			func(m *mast, k *kind) {
+				remove := k.Delete
+				k.Delete = func(ctx context.Context, v *desiredstate.View, f desiredstate.Actual[Flag]) error {
+					m.flags["theirs, the rope"] = "grey"
+					return remove(ctx, v, f)
+				}
+			},
+			func(w world) error { return kindtest.Removable(ctx, w, red) },
+			"the target is not as it was",
+		},
+		{
+			"takes theirs down",
+			func(m *mast, k *kind) {
+				create := k.Create
+				k.Create = func(ctx context.Context, v *desiredstate.View, f Flag) (uint32, error) {
+					delete(m.flags, "theirs")
+					return create(ctx, v, f)
+				}
+			},
+			func(w world) error { return kindtest.Harmless(ctx, w, w.State(), red) },
+			"was there before and is gone, or changed: theirs white",
+		},
+		{
+			"leaves what it failed to make",
+			func(m *mast, k *kind) {
+				create := k.Create
+				k.Create = func(ctx context.Context, v *desiredstate.View, f Flag) (uint32, error) {
+					id, err := create(ctx, v, f)
+					if err != nil {
+						m.flags["their looks"] = f.Color
+					}
+					return id, err
+				}
+			},
+			func(w world) error { return kindtest.Repairable(ctx, w, nil, &red) },
+			"their looks red",
+		},
+		{
+			"never tries twice",
+			func(m *mast, k *kind) {
+				create, failed := k.Create, false
+				k.Create = func(ctx context.Context, v *desiredstate.View, f Flag) (uint32, error) {
+					if failed {
+						return 0, errWind
+					}
+					id, err := create(ctx, v, f)
+					failed = err != nil
+					return id, err
+				}
+			},
+			func(w world) error { return kindtest.Repairable(ctx, w, nil, &red) },
+			"from nothing to {Name:a Color:red}, message 1 is refused, then tried again by the same engine: still not repaired",
+		},
+		{
+			"trusts a refused removal",
+			func(m *mast, k *kind) {
+				remove := k.Delete
+				k.Delete = func(ctx context.Context, v *desiredstate.View, f desiredstate.Actual[Flag]) error {
+					_ = remove(ctx, v, f)
+					return nil
+				}
+			},
+			func(w world) error { return kindtest.Repairable(ctx, w, &red, nil) },
+			"message 1 is refused",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := newMast()
+			k := flags(m)
+			tc.ruin(m, k)
+			err := tc.law(worldOf(m, k))
+			require.ErrorContains(t, err, tc.err)
+		})
+	}
+	m := newMast()
+	require.ErrorContains(t, kindtest.Portable(kindtest.World[secret]{Kind: &desiredstate.Kind[secret]{Name: "secret"}}, secret{m}), "decoded as")
+}
+
+// secret does not survive JSON.
+type secret struct{ m *mast }
+
+func (s secret) Key() desiredstate.Key    { return desiredstate.Key{} }
+func (s secret) Deps() []desiredstate.Key { return nil }
+func (s secret) Validate() error          { return nil }
+
+// A law is a function that says what is broken.
+func ExampleRepairable() {
+	m := newMast()
+	world := kindtest.World[Flag]{
+		Kind:   flags(m),
+		State:  m.String,
+		Writes: func() int { return m.writes },
+		Fault:  func(nth int, lost bool) { m.fault, m.lost = m.writes+nth, lost },
+		Heal:   func() { m.fault = 0 },
+	}
+	red, blue := Flag{"mine", "red"}, Flag{"mine", "blue"}
+	fmt.Println(kindtest.Repairable(context.Background(), world, &red, &blue))
+	fmt.Print(m)
+	// Output:
+	// <nil>
+	// theirs white
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kindtest
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Suite is what Run needs to know of a kind.
+type Suite[S desiredstate.Object] struct {
+	// Gen draws valid objects, which World.Base is enough for. Their names are
+	// few, so that many have one.
+	Gen *rapid.Generator[S]
+
+	// Open connects to a target that holds nothing of ours. It is called once
+	// for each law, with the law's own test; the target may be the same.
+	Open func(t testing.TB) World[S]
+
+	// Checks is how often each law is tried; that of faults, which takes many
+	// rounds each time, a fourth as often. 0: 8.
+	Checks int
+}
+
+// Run tests the laws, each in a test of its own.
+func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
+	if s.Checks == 0 {
+		s.Checks = 8
+	}
+	s.law(t, "accepted", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Accepted(t.Context(), w, s.one(t))
+	})
+	s.law(t, "idempotent", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Idempotent(t.Context(), w, s.one(t))
+	})
+	s.law(t, "faithful", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Faithful(t.Context(), w, s.one(t))
+	})
+	s.law(t, "changeable", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Changeable(t.Context(), w, s.versions(t)...)
+	})
+	s.law(t, "removable", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Removable(t.Context(), w, s.one(t))
+	})
+	s.law(t, "harmless", s.Checks, func(t *rapid.T, w World[S], before string) error {
+		return Harmless(t.Context(), w, before, s.versions(t)...)
+	})
+	s.law(t, "portable", 10*s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Portable(w, s.one(t))
+	})
+	faults := max(1, s.Checks/4)
+	s.law(t, "repairable, created", faults, func(t *rapid.T, w World[S], _ string) error {
+		a := s.one(t)
+		return Repairable(t.Context(), w, nil, &a)
+	})
+	s.law(t, "repairable, changed", faults, func(t *rapid.T, w World[S], _ string) error {
+		all := s.versions(t)
+		return Repairable(t.Context(), w, &all[0], &all[len(all)-1])
+	})
+	s.law(t, "repairable, removed", faults, func(t *rapid.T, w World[S], _ string) error {
+		a := s.one(t)
+		return Repairable(t.Context(), w, &a, nil)
+	})
+}
+
+func (s Suite[S]) law(t *testing.T, name string, checks int, law func(*rapid.T, World[S], string) error) {
+	t.Run(name, func(t *testing.T) {
+		w := s.Open(t)
+		if w.Fault == nil && strings.HasPrefix(name, "repairable") {
+			t.Skip("World.Fault is nil: no faults")
+		}
+		if w.State == nil && name == "harmless" {
+			t.Skip("World.State is nil: what happens to others is not seen")
+		}
+		before := w.state()
+		n, failed := 0, false
+		rapid.Check(t, func(t *rapid.T) {
+			// Rapid has no number of checks for one test; once that failed, what
+			// it tries is to find a smaller failure.
+			if n++; n > checks && !failed {
+				return
+			}
+			if err := law(t, w, before); err != nil {
+				failed = true
+				t.Fatalf("%s: %v", w.Kind.Name, err)
+			}
+		})
+	})
+}
+
+// one draws an object.
+func (s Suite[S]) one(t *rapid.T) S { return s.Gen.Draw(t, "object") }
+
+// versions draws objects of one key, at least one, mostly more.
+func (s Suite[S]) versions(t *rapid.T) []S {
+	all := rapid.SliceOfN(s.Gen, 12, 12).Draw(t, "objects")
+	out := all[:1:1]
+	for _, x := range all[1:] {
+		if x.Key() == out[0].Key() {
+			out = append(out, x)
+		}
+	}
+	return out
+}

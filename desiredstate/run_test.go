@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	ds "github.com/vppkit/vppkit/desiredstate"
+)
+
+// running runs an engine on a target in a bubble of fake time.
+func running(t *testing.T, f func(t *testing.T, x *target, e *ds.Engine, s *ds.Store)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		foreigners(x)
+		e, s := engine(x), ds.NewStore()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx, s, time.Minute) }()
+		f(t, x, e, s)
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+		for k, st := range s.Statuses() {
+			require.Contains(t, []ds.State{ds.Pending, ds.Invalid}, st.State, "%s: there may be no target any more", k)
+		}
+		require.Empty(t, x.violations)
+	})
+}
+
+func status(t *testing.T, s *ds.Store, name string) ds.Status {
+	t.Helper()
+	st, ok := s.Status(thingKey(name))
+	require.True(t, ok, name)
+	return st
+}
+
+func TestRunFollowsTheStore(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		x.by(func() { x.add(&item{kind: "box", name: "old", shape: 7}) })
+		require.NoError(t, s.Put(Box{Name: "a"}, Box{Name: "b", Needs: "a"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("a"), thingKey("b")))
+		require.Contains(t, x.String(), "box old", "nothing goes before the store is complete")
+		_, ok := s.Converged()
+		require.False(t, ok)
+		s.Complete()
+		require.NoError(t, s.Wait(t.Context()))
+		require.NotContains(t, x.String(), "box old")
+		dumps, writes := x.dumps, x.writes
+		require.NoError(t, s.Put(Box{Name: "b", Needs: "a", Color: 3}))
+		require.NoError(t, s.Wait(t.Context()))
+		require.Equal(t, writes+1, x.writes)
+		s.Delete(thingKey("b"))
+		require.NoError(t, s.Wait(t.Context()))
+		require.Equal(t, writes+2, x.writes)
+		require.Equal(t, dumps, x.dumps, "a change costs no reading")
+		_, ok = s.Status(thingKey("b"))
+		require.False(t, ok)
+	})
+}
+
+func TestRunRepairsDrift(t *testing.T) {
+	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
+		require.NoError(t, s.Put(Box{Name: "a"}, Box{Name: "b", Needs: "a"}))
+		s.Complete()
+		require.NoError(t, s.Wait(t.Context()))
+		want, writes := x.String(), x.writes
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, writes, x.writes, "a converged pass writes nothing")
+		tamper := func() {
+			x.by(func() {
+				for id, i := range x.items {
+					switch i.name {
+					case "a":
+						i.color = 5
+					case "b":
+						delete(x.items, id)
+						x.free = append(x.free, id)
+					}
+				}
+			})
+		}
+		tamper()
+		time.Sleep(61 * time.Second)
+		require.Equal(t, want, x.String())
+		tamper()
+		e.Forget()
+		synctest.Wait()
+		require.Equal(t, want, x.String())
+	})
+}
+
+func TestRunRetriesWithGrowingPatience(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		var tries []time.Time
+		x.by(func() {
+			x.fail = func(_ int, op string) outcome {
+				if op != "create bad" {
+					return works
+				}
+				tries = append(tries, time.Now())
+				return refused
+			}
+		})
+		require.NoError(t, s.Put(Box{Name: "bad"}, Box{Name: "on", Needs: "bad"}, Box{Name: "good"}))
+		s.Complete()
+		require.NoError(t, s.Wait(t.Context(), thingKey("good")))
+		time.Sleep(10 * time.Second)
+		require.Greater(t, len(tries), 3)
+		require.Less(t, len(tries), 10)
+		for i := 2; i+1 < len(tries); i++ {
+			require.Greater(t, tries[i+1].Sub(tries[i-1]), tries[i-1].Sub(tries[i-2]), "patience grows")
+		}
+		st := status(t, s, "bad")
+		require.Equal(t, ds.Failing, st.State)
+		require.ErrorIs(t, st.Err, errTarget)
+		require.Equal(t, len(tries), st.Attempts)
+		require.True(t, st.NextTry.After(time.Now()))
+		require.Equal(t, ds.Waits, status(t, s, "on").State)
+		require.Equal(t, []ds.Key{thingKey("bad")}, status(t, s, "on").BlockedBy)
+		err := s.Wait(expired(t), thingKey("on"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "thing/bad")
+		x.heal()
+		require.NoError(t, s.Wait(t.Context()))
+	})
+}
+
+func expired(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestRunBlocksAndResumes(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "top", Needs: "base"}, Box{Name: "s1", Slot: "s"}, Box{Name: "s2", Slot: "s"}))
+		synctest.Wait()
+		require.ErrorIs(t, status(t, s, "top").Err, ds.ErrMissing)
+		require.ErrorIs(t, status(t, s, "s2").Err, ds.ErrConflict)
+		require.NoError(t, s.Put(Box{Name: "base"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("top")))
+		s.Delete(thingKey("s1"))
+		require.NoError(t, s.Wait(t.Context(), thingKey("s2")))
+		s.Delete(thingKey("base")) // top is still wanted, but cannot stay
+		synctest.Wait()
+		require.Equal(t, ds.Waits, status(t, s, "top").State)
+		require.NotContains(t, x.String(), "box top")
+		require.NotContains(t, x.String(), "box base")
+		require.NoError(t, s.Put(Box{Name: "base", Shape: 2}))
+		require.NoError(t, s.Wait(t.Context()))
+		require.Contains(t, x.String(), "box top")
+	})
+}
+
+func TestRunLeavesTheInvalidUntilItChanges(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "a"}))
+		require.NoError(t, s.Wait(t.Context()))
+		require.NoError(t, s.Put(Box{Name: "a", Color: -1}))
+		require.ErrorIs(t, s.Wait(t.Context(), thingKey("a")), ds.ErrInvalid)
+		time.Sleep(5 * time.Minute)
+		require.Equal(t, 1, x.writes, "what was there stays")
+		require.Zero(t, status(t, s, "a").Attempts)
+		require.NoError(t, s.Put(Box{Name: "a", Color: 1}))
+		require.NoError(t, s.Wait(t.Context()))
+	})
+}
+
+func TestRunHoldsBackMassRemoval(t *testing.T) {
+	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
+		x.by(func() {
+			for i := range 30 {
+				x.add(&item{kind: "box", name: fmt.Sprint(i), shape: 7})
+			}
+		})
+		s.Complete() // an empty store, against a full target
+		require.NoError(t, s.Put(Box{Name: "new"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("new")))
+		time.Sleep(3 * time.Minute)
+		require.Len(t, x.items, 33)
+		s.Confirm()
+		require.NoError(t, s.Wait(t.Context()))
+		synctest.Wait()
+		require.Len(t, x.items, 3)
+	})
+}
+
+func TestReplaceIsGuardedAndDeleteIsNot(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		all := map[string][]ds.Object{}
+		for i := range 40 {
+			all[fmt.Sprint("src", i)] = []ds.Object{Box{Name: fmt.Sprint(i)}}
+		}
+		require.NoError(t, s.Replace(all))
+		s.Complete()
+		require.NoError(t, s.Wait(t.Context()))
+		require.NoError(t, s.Replace(nil))
+		time.Sleep(3 * time.Minute)
+		require.Len(t, x.items, 42)
+		require.NoError(t, s.Replace(all))
+		require.NoError(t, s.Wait(t.Context()))
+		for i := range 40 {
+			require.NoError(t, s.Assign(fmt.Sprint("src", i)))
+		}
+		require.NoError(t, s.Wait(t.Context()))
+		require.Len(t, x.items, 2)
+	})
+}
+
+func TestSourcesShareObjects(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		net := Box{Name: "net"}
+		require.NoError(t, s.Assign("p1", net, Box{Name: "p1", Needs: "net"}))
+		require.NoError(t, s.Assign("p2", net, Box{Name: "p2", Needs: "net"}))
+		require.ErrorIs(t, s.Assign("p3", Box{Name: "net", Color: 1}), ds.ErrConflict)
+		require.ErrorIs(t, s.Assign("p3", net, net), ds.ErrDuplicate)
+		require.NoError(t, s.Wait(t.Context()))
+		require.Equal(t, []string{"p1", "p2"}, s.Sources(net.Key()))
+		sum, ok := s.Source("p1")
+		require.True(t, ok)
+		require.Equal(t, ds.Applied, sum.State)
+		require.NoError(t, s.Assign("p1"))
+		require.NoError(t, s.Wait(t.Context()))
+		require.Contains(t, x.String(), "box net")
+		require.NoError(t, s.Assign("p2"))
+		require.NoError(t, s.Wait(t.Context()))
+		require.NotContains(t, x.String(), "box net")
+	})
+}
+
+func TestWatchTellsOfEachObject(t *testing.T) {
+	running(t, func(t *testing.T, _ *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var mu sync.Mutex
+		last := map[string]ds.State{}
+		go func() {
+			for k, st := range s.Watch(ctx) {
+				mu.Lock()
+				last[k.Name] = st.State
+				mu.Unlock()
+			}
+		}()
+		require.NoError(t, s.Put(Box{Name: "a"}, Box{Name: "b", Needs: "nobody"}))
+		synctest.Wait()
+		s.Delete(thingKey("a"))
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, map[string]ds.State{"a": "", "b": ds.Waits}, last)
+	})
+}
+
+// One slow object holds up neither others nor later changes to them.
+func TestASlowObjectDelaysNobody(t *testing.T) {
+	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
+		s.Complete()
+		x.by(func() {
+			x.fail = func(_ int, op string) outcome {
+				if op == "create slow" {
+					x.mu.Unlock()
+					time.Sleep(10 * time.Second)
+					x.mu.Lock()
+				}
+				return works
+			}
+		})
+		start := time.Now()
+		require.NoError(t, s.Put(Box{Name: "slow"}, Box{Name: "a"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("a")))
+		require.NoError(t, s.Put(Box{Name: "a", Color: 1}, Box{Name: "b", Needs: "a"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("a"), thingKey("b")))
+		require.Zero(t, time.Since(start))
+		require.NoError(t, s.Wait(t.Context()))
+		require.Equal(t, 10*time.Second, time.Since(start))
+	})
+}
+
+func TestRunOutlivesATargetThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		k := boxes(x)
+		dump, broken := k.Dump, true
+		k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[Box], error) {
+			if broken {
+				return nil, errors.New("no dump today")
+			}
+			return dump(ctx, v)
+		}
+		e, s := ds.New(k), ds.NewStore()
+		reads := 0
+		e.Observe = func(ev ds.Event) {
+			if ev.Type == ds.ReadFailed {
+				reads++
+			}
+		}
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "a"}))
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx, s, 0) }()
+		time.Sleep(10 * time.Second)
+		require.Greater(t, reads, 2)
+		require.Less(t, reads, 15)
+		require.Zero(t, x.writes)
+		broken = false
+		require.NoError(t, s.Wait(t.Context()))
+		cancel()
+		<-done
+	})
+}
+
+// Whatever is put in and taken out while the target fails: in the end, the
+// target holds what is wanted.
+func TestRunConvergesWhateverFails(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		seed := rapid.Uint32().Draw(r, "seed")
+		rate := rapid.SampledFrom([]uint32{0, 20, 60}).Draw(r, "failures %")
+		var worlds [][]ds.Object
+		var pauses []int
+		for range rapid.IntRange(1, 5).Draw(r, "changes") {
+			worlds = append(worlds, world(r))
+			pauses = append(pauses, rapid.SampledFrom([]int{0, 1, 300, 70_000}).Draw(r, "ms"))
+		}
+		synctest.Test(t, func(t *testing.T) {
+			x := newTarget()
+			foreigners(x)
+			before := foreignPart(x)
+			x.delay = time.Millisecond
+			x.fail = func(n int, _ string) outcome {
+				h := (uint32(n)*2654435761 + seed) >> 8
+				if h%100 >= rate {
+					return works
+				}
+				return refused + outcome(h>>7&1)
+			}
+			e, s := engine(x), ds.NewStore()
+			e.MaxPrune = 1
+			s.Complete()
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- e.Run(ctx, s, time.Minute) }()
+			for i, w := range worlds {
+				all := map[string][]ds.Object{}
+				for _, o := range w {
+					all[o.Key().String()] = []ds.Object{o}
+				}
+				require.NoError(r, s.Replace(all))
+				time.Sleep(time.Duration(pauses[i]) * time.Millisecond)
+			}
+			x.heal()
+			time.Sleep(5 * time.Minute)
+			cancel()
+			<-done
+			require.Equal(r, before, foreignPart(x))
+			p, err := engine(x).Plan(t.Context(), worlds[len(worlds)-1]...)
+			require.NoError(r, err)
+			require.True(r, p.Empty(), "%s\n%s", p, x)
+			converges(r, t.Context(), x, e, worlds[len(worlds)-1])
+		})
+	})
+}
