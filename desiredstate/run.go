@@ -52,7 +52,7 @@ type runner struct {
 	waits   map[Key][]Key            // the same, by what is blocked
 	retries map[Key]*retry
 
-	held    map[Key]struct{} // their removal waits for Store.Confirm
+	held map[Key]struct{} // their removal waits for Store.Confirm
 
 	complete  bool // the store was, when last looked
 	converged bool

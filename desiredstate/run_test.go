@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,7 +109,7 @@ func TestRunRetriesWithGrowingPatience(t *testing.T) {
 				if op != "create bad" {
 					return works
 				}
-				tries = append(tries, time.Now())
+				tries = append(tries, time.Now()) // with the target's lock held
 				return refused
 			}
 		})
@@ -295,18 +296,19 @@ func TestRunOutlivesATargetThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTarget()
 		k := boxes(x)
-		dump, broken := k.Dump, true
+		dump := k.Dump
+		var broken, reads atomic.Int32
+		broken.Store(1)
 		k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[Box], error) {
-			if broken {
+			if broken.Load() > 0 {
 				return nil, errors.New("no dump today")
 			}
 			return dump(ctx, v)
 		}
 		e, s := ds.New(k), ds.NewStore()
-		reads := 0
 		e.Observe = func(ev ds.Event) {
 			if ev.Type == ds.ReadFailed {
-				reads++
+				reads.Add(1)
 			}
 		}
 		s.Complete()
@@ -316,10 +318,10 @@ func TestRunOutlivesATargetThatCannotBeRead(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- e.Run(ctx, s, 0) }()
 		time.Sleep(10 * time.Second)
-		require.Greater(t, reads, 2)
-		require.Less(t, reads, 15)
+		require.Greater(t, reads.Load(), int32(2))
+		require.Less(t, reads.Load(), int32(15))
 		require.Zero(t, x.writes)
-		broken = false
+		broken.Store(0)
 		require.NoError(t, s.Wait(t.Context()))
 		cancel()
 		<-done
