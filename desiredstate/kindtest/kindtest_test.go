@@ -72,7 +72,9 @@ func flags(m *mast) *desiredstate.Kind[Flag] {
 			return out, nil
 		},
 		Create: func(_ context.Context, _ *desiredstate.View, f Flag) (uint32, error) { return 0, set(f) },
-		Update: func(_ context.Context, _ *desiredstate.View, _ desiredstate.Actual[Flag], f Flag) error { return set(f) },
+		Update: func(_ context.Context, _ *desiredstate.View, _ desiredstate.Actual[Flag], f Flag) error {
+			return set(f)
+		},
 		Delete: func(_ context.Context, _ *desiredstate.View, f desiredstate.Actual[Flag]) error {
 			return m.write(func() { delete(m.flags, f.Spec.Name) })
 		},

@@ -229,7 +229,7 @@ func (w World[S]) repair(ctx context.Context, from, to *S, nth int, lost, restar
 	err = step()
 	struck := w.Writes()-sent >= nth
 	w.heal()
-	if !struck {
+	if err != nil && !struck {
 		return false, err
 	}
 	if restart {
@@ -243,10 +243,10 @@ func (w World[S]) repair(ctx context.Context, from, to *S, nth int, lost, restar
 	}
 	if to != nil {
 		if err := w.holds(ctx, *to); err != nil {
-			return true, err
+			return struck, err
 		}
 	}
-	return true, w.remove(ctx, e, *key, before)
+	return struck, w.remove(ctx, e, *key, before)
 }
 
 // Portable is the law that an object survives JSON.
