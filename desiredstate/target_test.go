@@ -307,3 +307,7 @@ func (t *target) by(f func()) {
 }
 
 func (t *target) heal() { t.by(func() { t.fail = nil }) }
+
+func (t *target) written() (n int) { t.by(func() { n = t.writes }); return n }
+func (t *target) dumped() (n int)  { t.by(func() { n = t.dumps }); return n }
+func (t *target) size() (n int)    { t.by(func() { n = len(t.items) }); return n }
