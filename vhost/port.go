@@ -5,6 +5,8 @@ package vhost
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/ethernet_types"
@@ -37,6 +39,11 @@ type Port struct {
 	EventIndex bool // notify by event index
 
 	MAC vppnet.MAC // of VPP's end; zero: VPP picks at random
+
+	// Instance is the number in VPP's name for it, "VirtualEthernet0/0/7".
+	// 0: VPP picks. VPP does not look whether a number is taken, and picks from 0
+	// up without regard to those that were asked for; so ask for high ones.
+	Instance uint32
 }
 
 // Key is vppnet.InterfaceKey(p.Name).
@@ -82,6 +89,12 @@ func (p *Port) features() []feature {
 	return []feature{{"g", &p.GSO}, {"p", &p.Packed}, {"e", &p.EventIndex}}
 }
 
+// instance is the number in VPP's name of a port.
+func instance(name string) uint32 {
+	n, _ := strconv.ParseUint(strings.TrimPrefix(name, "VirtualEthernet0/0/"), 10, 32)
+	return uint32(n)
+}
+
 // Ports manages vhost-user interfaces (create_vhost_user_if_v2) whose sockets
 // are in dir, an absolute path as VPP sees it. A socket that would be elsewhere,
 // by its path or by a symbolic link on the way, is refused before VPP is told:
@@ -105,7 +118,7 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 				if !ok {
 					continue // gone since
 				}
-				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC}
+				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC, Instance: instance(i.Spec.VPPName)}
 				p.recall(c.TagOptions(i.Spec.Tag))
 				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign})
 			}
@@ -121,6 +134,7 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 			r, err := vpp.CreateVhostUserIfV2(ctx, &vhost_user.CreateVhostUserIfV2{
 				Tag: c.Tag(p.Name, p.options()...), SockFilename: p.Socket, IsServer: p.Server,
 				EnableGso: p.GSO, EnablePacked: p.Packed, EnableEventIdx: p.EventIndex,
+				Renumber: p.Instance != 0, CustomDevInstance: p.Instance,
 				UseCustomMac: !p.MAC.IsZero(), MacAddress: ethernet_types.MacAddress(p.MAC),
 			})
 			if err != nil {
@@ -141,6 +155,9 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 		Fill: func(have, want Port) Port {
 			if want.MAC.IsZero() {
 				want.MAC = have.MAC
+			}
+			if want.Instance == 0 {
+				want.Instance = have.Instance
 			}
 			return want
 		},

@@ -4,6 +4,7 @@ package vhost_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -204,5 +205,28 @@ func FuzzSocket(f *testing.F) {
 				require.NotContains(t, []string{"", ".", ".."}, part)
 			}
 		}
+	})
+}
+
+func TestInstance(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		c, dir := dial(t, socket), sockets(t)
+		port := vhost.Port{Name: "vm", Socket: dir + "/s", Instance: 300}
+		converge(t, c, dir, port)
+		name := func() string {
+			e := desiredstate.New(vhost.Ports(c, dir))
+			found, err := e.Found(t.Context())
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			return fmt.Sprint(found[0].Spec.(vhost.Port).Instance)
+		}
+		require.Equal(t, "300", name())
+		port.Instance = 301 // not to be changed: replaced
+		converge(t, c, dir, port)
+		require.Equal(t, "301", name())
+		port.Instance = 0 // whichever it is
+		converge(t, c, dir, port)
+		require.Equal(t, "301", name())
+		converge(t, c, dir)
 	})
 }
