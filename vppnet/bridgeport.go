@@ -135,8 +135,15 @@ func (k ports) leave(ctx context.Context, id uint32) error {
 		return Gone(err, api.INVALID_SW_IF_INDEX)
 	}
 	_, err = k.vpp.SwInterfaceSetL2Bridge(ctx, &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: interface_types.InterfaceIndex(id)})
-	if err == nil && i.Rewrite != (Rewrite{}) {
-		err = k.c.rewrite(ctx, id, i.Rewrite)
+	if i.Rewrite != (Rewrite{}) && !errors.Is(err, api.INVALID_SW_IF_INDEX) {
+		// Even if leaving failed: its reply may be what was lost. A port that has
+		// left is not removed again, and the rewrite is known only here: hence a
+		// second try.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if again := k.c.rewrite(ctx, id, i.Rewrite); again != nil {
+			err = errors.Join(err, k.c.rewrite(ctx, id, i.Rewrite))
+		}
 	}
 	return Gone(err, api.INVALID_SW_IF_INDEX)
 }

@@ -77,6 +77,12 @@ func (s Suite[S]) law(t *testing.T, name string, checks int, law func(*rapid.T, 
 			t.Skip("World.State is nil: what happens to others is not seen")
 		}
 		before := w.state()
+		defer func() { // the next law may have the same target
+			w.heal()
+			if _, err := w.engine().Sync(t.Context()); err != nil {
+				t.Errorf("remove all: %v", err)
+			}
+		}()
 		n, failed := 0, false
 		rapid.Check(t, func(t *rapid.T) {
 			// Rapid has no number of checks for one test; once that failed, what
