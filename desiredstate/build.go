@@ -250,7 +250,7 @@ func (b *builder) settle() {
 		d := b.drafts[k]
 		d.done = false
 		was, had := d.Action, d.by
-		d.Action, d.Err, d.by = b.outcome(d)
+		d.Action, d.by, d.Err = b.outcome(d)
 		if d.goesDown() {
 			for u := range d.n.users {
 				if b.e.nodes[u].suspect { // it may hang on this, or not
@@ -280,7 +280,7 @@ func (b *builder) queue(k Key) {
 }
 
 // outcome is what becomes of a step, given what becomes of those around it.
-func (b *builder) outcome(d *draft) (Action, error, []Key) {
+func (b *builder) outcome(d *draft) (Action, []Key, error) {
 	// Pulled: what it hangs on goes. Down: it must go along, even if all that it
 	// needs will be there again.
 	pulled, down := false, d.base == Keep || d.base == Blocked
@@ -295,18 +295,18 @@ func (b *builder) outcome(d *draft) (Action, error, []Key) {
 	switch d.base {
 	case Delete:
 		if users := b.keptUsers(d); b.r.refuse && len(users) > 0 {
-			return Blocked, fmt.Errorf("%w by %s", ErrInUse, join(users)), users
+			return Blocked, users, fmt.Errorf("%w by %s", ErrInUse, join(users))
 		}
 		return Delete, nil, nil
 	case Blocked:
 		if down {
-			return Delete, d.why, d.lack
+			return Delete, d.lack, d.why
 		}
-		return Blocked, d.why, d.lack
+		return Blocked, d.lack, d.why
 	}
 
 	if d.why == nil { // else for good: what lets go because of a block must not lift it
-		d.why, d.lack = b.lacks(d)
+		d.lack, d.why = b.lacks(d)
 	}
 	why, by := d.why, d.lack
 	there := len(d.n.owned()) > 0
@@ -316,15 +316,15 @@ func (b *builder) outcome(d *draft) (Action, error, []Key) {
 	case why == nil:
 		return d.base, nil, nil
 	case pulled:
-		return Delete, why, by
+		return Delete, by, why
 	case d.base == Keep && there:
 		return Keep, nil, nil
 	}
-	return Blocked, why, by
+	return Blocked, by, why
 }
 
 // lacks says what keeps a wanted object from being made or changed now.
-func (b *builder) lacks(d *draft) (error, []Key) {
+func (b *builder) lacks(d *draft) ([]Key, error) {
 	var missing []Key
 	for _, k := range d.deps {
 		b.wait(k, d.Key)
@@ -336,13 +336,13 @@ func (b *builder) lacks(d *draft) (error, []Key) {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%w: %s", ErrMissing, join(missing)), missing
+		return missing, fmt.Errorf("%w: %s", ErrMissing, join(missing))
 	}
 	d.before = d.before[:0]
 	for _, r := range d.kind.holds(d.want) {
 		if first, ok := b.takers[r]; ok && first != d.Key {
 			b.wait(first, d.Key)
-			return fmt.Errorf("%w: %s wants %s too", ErrConflict, first, r), []Key{first}
+			return []Key{first}, fmt.Errorf("%w: %s wants %s too", ErrConflict, first, r)
 		}
 		for _, k := range b.e.holders[r] {
 			if k == d.Key {
@@ -353,12 +353,12 @@ func (b *builder) lacks(d *draft) (error, []Key) {
 				continue
 			}
 			if n := b.e.nodes[k]; !n.ours() {
-				return fmt.Errorf("%w: %s holds %s", ErrForeign, k, r), []Key{k}
+				return []Key{k}, fmt.Errorf("%w: %s holds %s", ErrForeign, k, r)
 			}
 			b.wait(k, d.Key)
 			h := b.drafts[k]
 			if h == nil || !h.letsGo(r) {
-				return fmt.Errorf("%w: %s holds %s", ErrConflict, k, r), []Key{k}
+				return []Key{k}, fmt.Errorf("%w: %s holds %s", ErrConflict, k, r)
 			}
 			d.before = append(d.before, k)
 		}

@@ -112,8 +112,12 @@ func (p *Plan) String() string {
 		Action
 		words string
 	}{
-		{Create, "to create"}, {Update, "to update"}, {Replace, "to replace"},
-		{Delete, "to delete"}, {Blocked, "blocked"}, {Keep, "as wanted"},
+		{Create, "to create"},
+		{Update, "to update"},
+		{Replace, "to replace"},
+		{Delete, "to delete"},
+		{Blocked, "blocked"},
+		{Keep, "as wanted"},
 	} {
 		if n := p.Count(a.Action); n > 0 {
 			sum = append(sum, fmt.Sprintf("%d %s", n, a.words))

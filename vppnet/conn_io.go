@@ -111,13 +111,13 @@ func (c *Conn) busy() bool {
 // any sign of life.
 func (c *Conn) writeAll(b []byte) error {
 	for len(b) > 0 {
-		c.conn.SetWriteDeadline(time.Now().Add(c.options.wedgedAfter))
+		_ = c.conn.SetWriteDeadline(time.Now().Add(c.options.wedgedAfter))
 		n, err := c.conn.Write(b)
 		b = b[n:]
 		switch {
 		case err == nil:
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return fmt.Errorf("%w: %v", ErrDisconnected, err)
+			return fmt.Errorf("%w: %s", ErrDisconnected, err.Error())
 		case n == 0 && c.now()-c.heard.Load() >= int64(c.options.wedgedAfter):
 			return fmt.Errorf("%w: it has not read for %v", ErrWedged, c.options.wedgedAfter)
 		}
@@ -140,7 +140,7 @@ func (c *Conn) read(f *frames) {
 		}
 		if err != nil {
 			// Not wrapped: an io.EOF inside would look like the end of a dump.
-			c.die(fmt.Errorf("%w: %v", ErrDisconnected, err))
+			c.die(fmt.Errorf("%w: %s", ErrDisconnected, err.Error()))
 			return
 		}
 	}

@@ -182,8 +182,8 @@ const createID = 15
 
 // register introduces us to VPP, and learns its messages.
 func (c *Conn) register(ctx context.Context, in *frames) error {
-	c.conn.SetDeadline(time.Now().Add(c.options.replyTimeout))
-	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
+	_ = c.conn.SetDeadline(time.Now().Add(c.options.replyTimeout))
+	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
 	frame, err := appendFrame(nil, createID, 0, &memclnt.SockclntCreate{Name: "vppkit:" + c.owner})

@@ -240,13 +240,19 @@ func TestChanges(t *testing.T) {
 		{
 			"FIB entry",
 			objects{
-				net, lo, port, vppnet.Loopback{Name: "lo2"}, vppnet.BridgePort{Bridge: "net", Interface: "lo2", BVI: true},
-				vppnet.FIBEntry{Bridge: "net", MAC: mac(1), Interface: "lo"}, vppnet.FIBEntry{Bridge: "net", MAC: mac(2), Interface: "lo"},
+				net, lo, port,
+				vppnet.Loopback{Name: "lo2"},
+				vppnet.BridgePort{Bridge: "net", Interface: "lo2", BVI: true},
+				vppnet.FIBEntry{Bridge: "net", MAC: mac(1), Interface: "lo"},
+				vppnet.FIBEntry{Bridge: "net", MAC: mac(2), Interface: "lo"},
 				vppnet.FIBEntry{Bridge: "net", MAC: mac(3), Filter: true},
 			},
 			objects{
-				net, lo, port, vppnet.Loopback{Name: "lo2"}, vppnet.BridgePort{Bridge: "net", Interface: "lo2", BVI: true},
-				vppnet.FIBEntry{Bridge: "net", MAC: mac(1), Interface: "lo2"}, vppnet.FIBEntry{Bridge: "net", MAC: mac(2), Filter: true},
+				net, lo, port,
+				vppnet.Loopback{Name: "lo2"},
+				vppnet.BridgePort{Bridge: "net", Interface: "lo2", BVI: true},
+				vppnet.FIBEntry{Bridge: "net", MAC: mac(1), Interface: "lo2"},
+				vppnet.FIBEntry{Bridge: "net", MAC: mac(2), Filter: true},
 				vppnet.FIBEntry{Bridge: "net", MAC: mac(3), Interface: "lo"},
 			},
 			`~ l2-fib/net 02:00:00:00:00:01

@@ -4,6 +4,7 @@ package vppnet
 
 import (
 	"context"
+	"errors"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -156,7 +157,7 @@ func (s *stream) pop() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return nil, &Error{Message: s.name, Err: s.err, Unknown: s.err != ErrClosed}
+		return nil, &Error{Message: s.name, Err: s.err, Unknown: !errors.Is(s.err, ErrClosed)}
 	}
 	if s.read.len() == 0 {
 		s.read, s.queue = s.queue, s.read.reuse()
@@ -273,7 +274,7 @@ func Collect[M any](s interface{ Recv() (M, error) }, err error) ([]M, error) {
 	var all []M
 	for {
 		m, err := s.Recv()
-		if err == io.EOF { // itself, never wrapped: that would be a dump cut short
+		if err == io.EOF { //nolint:errorlint // itself, never wrapped: that would be a dump cut short
 			return all, nil
 		}
 		if err != nil {
