@@ -4,8 +4,8 @@ package vppnet
 
 import (
 	"context"
-	"errors"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
