@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -30,6 +31,7 @@ func lives(r *rig, vpp target, uplink string, n int, remake func()) {
 		vlans[uuid(i)] = 100 + i%(n/4)
 		r.put("h1", uuid(i), port(vlans[uuid(i)]))
 	}
+	goroutines := goleak.IgnoreCurrent()
 	a := r.agent(site, vpp.Socket())
 	r.bound("h1", names(vlans)...)
 	have := r.whole(site, vpp.Socket(), vlans)
@@ -81,6 +83,7 @@ func lives(r *rig, vpp target, uplink string, n int, remake func()) {
 
 	// A new agent adopts everything: VPP and etcd are as they were.
 	a.stop()
+	require.NoError(r, goleak.Find(goroutines), "an agent that ends leaves nothing behind")
 	alive, _ = r.said("h1", "alive")
 	require.Empty(r, alive)
 	_, said := r.said("h1", "")

@@ -107,38 +107,55 @@ func TestTwoHostsOnOneEtcd(t *testing.T) {
 	r.bound("h10", uuid(3))
 }
 
-// kill -9, in the middle of the work and after it.
 func TestKilledAgent(t *testing.T) {
-	r, v := newRig(t), memory(t)
-	site := r.siteOf("h1", nic)
+	t.Run("in memory", func(t *testing.T) { killed(newRig(t), memory(t), nic, 100) })
+	t.Run("real", func(t *testing.T) {
+		v, r := vpptest.Real(t), realEtcd(t)
+		r.loopback(v.Socket())
+		killed(r, v, "loop0", 200)
+	})
+}
+
+// killed kills agents with SIGKILL, ever later in their work, and after it.
+func killed(r *rig, vpp target, uplink string, n int) {
+	p := vpptest.NewProxy(r, vpp.Socket())
+	site := r.siteOf("h1", uplink)
 	want := map[string]int{}
-	for i := range 50 {
-		want[uuid(i)] = 100 + i
+	for i := range n {
+		want[uuid(i)] = 100 + i%50
 		r.put("h1", uuid(i), port(want[uuid(i)]))
 	}
-	args := []string{"run", "--etcd", r.url, "--vpp", v.Socket(), "--host", "h1",
-		"--physnet", "physnet1=" + nic, "--vhost-user-dir", site.Dir, "--socket", ""}
-	for n := 1; v.Writes() < 230; n++ { // killed ever later, some messages on
+	args := []string{
+		"run", "--etcd", r.url, "--vpp", p.Socket(), "--host", "h1",
+		"--physnet", "physnet1=" + uplink, "--vhost-user-dir", site.Dir, "--socket", "",
+	}
+	kills := 0
+	for done := false; !done; kills++ {
 		kill := r.process(args...)
-		require.Eventually(t, func() bool { return v.Writes() >= 30*n || len(r.boundNow("h1")) == 50 },
-			20*time.Second, 100*time.Microsecond)
+		mark := p.Writes() + 30*(kills+1)
+		require.Eventually(r, func() bool {
+			done = len(r.boundNow("h1")) == n
+			return done || p.Writes() >= mark
+		}, 20*time.Second, 100*time.Microsecond)
 		kill()
 	}
-	kill := r.process(args...)
-	r.bound("h1", names(want)...)
-	require.Eventually(t, func() bool { return v.Writes() > 0 }, time.Second, time.Millisecond)
-	kill()
-	r.whole(site, v.Socket(), want)
+	r.Logf("killed %d times", kills)
+	require.Greater(r, kills, 1, "the work was interrupted")
+	before := r.whole(site, vpp.Socket(), want)
 
-	v.ResetLog()
-	before := v.String()
-	a := r.agent(site, v.Socket())
-	require.Eventually(t, a.announcer.settled.Load, 20*time.Second, time.Millisecond)
-	require.NoError(t, a.store.Wait(t.Context()))
-	time.Sleep(time.Second)
-	require.Zero(t, v.Writes(), "messages that change VPP: %v", v.Sent())
-	require.Equal(t, before, v.String())
+	p.ResetLog()
+	kill := r.process(args...)
+	require.Eventually(r, func() bool { return len(p.Sent()) > 0 }, 20*time.Second, time.Millisecond)
+	time.Sleep(2 * time.Second)
+	require.Zero(r, p.Writes(), "messages that change VPP: %v", p.Sent())
+	r.put("h1", uuid(n), port(100))
+	want[uuid(n)] = 100
 	r.bound("h1", names(want)...)
+	kill()
+	now := r.whole(site, vpp.Socket(), want)
+	for k, f := range before {
+		require.Equal(r, f.ID, now[k].ID, "%s was made anew", k)
+	}
 }
 
 func (r *rig) boundNow(host string) map[string]string {
@@ -204,7 +221,10 @@ func TestEtcdLosesItsData(t *testing.T) {
 	require.Zero(t, b.writes.Load())
 
 	require.Zero(t, command(t.Context(), []string{"confirm", "--socket", path}, io.Discard, os.Stderr))
-	require.NoError(t, b.store.Wait(t.Context()))
+	require.Eventually(t, func() bool {
+		ours, _ := empty.found(site, v.Socket())
+		return len(ours) == 8 // a network, its uplink, a port
+	}, 10*time.Second, 10*time.Millisecond)
 	empty.whole(site, v.Socket(), map[string]int{uuid(0): 100})
 }
 

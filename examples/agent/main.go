@@ -9,6 +9,23 @@
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
 //	agent confirm    lets a running agent remove what it held back
+//
+// It serves VLAN and flat networks, and vhost-user ports without port security.
+// What it cannot do yet (port security, GPE, TAP) it refuses: such a port is an
+// error, never up without. Below /networking-vpp it reads, of its own host only,
+//
+//	nodes/HOST/ports/UUID      a port, as the driver writes it
+//
+// and it writes what VPP confirmed, and withdraws it when it is no longer so:
+//
+//	state/HOST/alive           "1", under a lease, as long as the agent runs
+//	state/HOST/physnets/NAME   "1", as long as the network's interface is there
+//	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
+//	state/HOST/errors/UUID     {"error": …}: why a port is not
+//
+// A key that cannot be read wants nothing: what its last value had brought up
+// goes. Keys that an etcd has lost, rather than told to be deleted, cost no more
+// than half of what is in VPP, until somebody says "agent confirm".
 package main
 
 import (

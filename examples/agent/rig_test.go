@@ -97,7 +97,9 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	require.NoError(r, site.Validate())
 	x := &running{log: new(lockedBuffer)}
 	log := slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	x.agent = newAgent(site, vpp, r.client, time.Minute, log)
+	client, err := etcd.Dial(r.url, etcd.TLS{})
+	require.NoError(r, err)
+	x.agent = newAgent(site, vpp, client, time.Minute, log)
 	x.dial = []vppnet.Option{vppnet.WithTrace(func(t vppnet.Trace) { x.writes.Add(mutates(t.Message)) })}
 	for _, f := range with {
 		f(x.agent)
@@ -112,6 +114,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 		cancel()
 		cancel = nil
 		require.ErrorIs(r, <-done, context.Canceled)
+		require.NoError(r, client.Close())
 	}
 	r.Cleanup(func() {
 		x.stop()

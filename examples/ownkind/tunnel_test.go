@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ownkind_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/vxlan"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/examples/ownkind"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+func Example() {
+	vpp, err := vpptest.Start(plugin) // or the real one
+	if err != nil {
+		panic(err)
+	}
+	defer vpp.Close()
+	ctx := context.Background()
+	c, err := vppnet.Dial(ctx, vpp.Socket(), "node1")
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+
+	engine := desiredstate.New(ownkind.Tunnels(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c))
+	plan, err := engine.Plan(ctx,
+		vppnet.BridgePort{Bridge: "blue", Interface: "to-node2"},
+		vppnet.BridgeDomain{Name: "blue"},
+		ownkind.Tunnel{Name: "to-node2", Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), VNI: 100},
+	)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Print(plan)
+	_, err = engine.Apply(ctx, plan)
+	fmt.Println("error:", err)
+
+	// Output:
+	// + bridge-domain/blue
+	// + bridge-port/to-node2
+	// + interface/to-node2 (vxlan-tunnel)
+	// 3 to create
+	// error: <nil>
+}
+
+func TestInMemory(t *testing.T) {
+	t.Parallel()
+	vpp := vpptest.New(t, plugin)
+	t.Run("laws", func(t *testing.T) { laws(t, vpp, 8, 300*time.Millisecond) })
+	t.Run("bridged", func(t *testing.T) { bridged(t, vpp.Socket()) })
+	t.Run("foreign", func(t *testing.T) { foreign(t, vpp.Socket()) })
+}
+
+func TestReal(t *testing.T) {
+	t.Parallel()
+	vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+	t.Run("laws", func(t *testing.T) { laws(t, vpp, 4, 500*time.Millisecond) })
+	t.Run("bridged", func(t *testing.T) { bridged(t, vpp.Socket()) })
+	t.Run("foreign", func(t *testing.T) { foreign(t, vpp.Socket()) })
+}
+
+func TestValidate(t *testing.T) {
+	good := ownkind.Tunnel{Name: "a", Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), VNI: 1<<24 - 1}
+	require.NoError(t, good.Validate())
+	for name, spoil := range map[string]func(*ownkind.Tunnel){
+		"no name":      func(t *ownkind.Tunnel) { t.Name = "" },
+		"no source":    func(t *ownkind.Tunnel) { t.Src = netip.Addr{} },
+		"any source":   func(t *ownkind.Tunnel) { t.Src = netip.IPv4Unspecified() },
+		"to itself":    func(t *ownkind.Tunnel) { t.Dst = t.Src },
+		"two families": func(t *ownkind.Tunnel) { t.Dst = netip.MustParseAddr("2001:db8::1") },
+		"multicast":    func(t *ownkind.Tunnel) { t.Dst = netip.MustParseAddr("224.0.0.1") },
+		"mapped":       func(t *ownkind.Tunnel) { t.Dst = netip.MustParseAddr("::ffff:192.0.2.2") },
+		"zone":         func(t *ownkind.Tunnel) { t.Dst = netip.MustParseAddr("fe80::1%eth0") },
+		"VNI":          func(t *ownkind.Tunnel) { t.VNI = 1 << 24 },
+	} {
+		bad := good
+		spoil(&bad)
+		require.Error(t, bad.Validate(), name)
+	}
+}
+
+// bridged has a kind of the library work on ours.
+func bridged(t *testing.T, socket string) {
+	c := dial(t, socket, "me")
+	all := []desiredstate.Object{
+		vppnet.BridgePort{Bridge: "blue", Interface: "a", SplitHorizonGroup: 1}, vppnet.LinkState{Interface: "a", Up: true},
+		vppnet.BridgeDomain{Name: "blue"}, tunnel("a", 100),
+	}
+	engine := func() *desiredstate.Engine {
+		return desiredstate.New(ownkind.Tunnels(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c))
+	}
+	_, err := engine().Sync(t.Context(), all...)
+	require.NoError(t, err)
+	all[3] = tunnel("a", 200) // takes the port along
+	_, err = engine().Sync(t.Context(), all...)
+	require.NoError(t, err)
+	p, err := engine().Plan(t.Context(), all...)
+	require.NoError(t, err)
+	require.True(t, p.Empty(), p)
+	e := engine()
+	e.MaxPrune = 1
+	_, err = e.Sync(t.Context())
+	require.NoError(t, err)
+}
+
+// foreign has somebody else own the same tunnel.
+func foreign(t *testing.T, socket string) {
+	mine, theirs := ownkind.Tunnels(dial(t, socket, "me")), ownkind.Tunnels(dial(t, socket, "stranger"))
+	_, err := theirs.Ensure(t.Context(), tunnel("b", 300))
+	require.NoError(t, err)
+	_, err = mine.Ensure(t.Context(), tunnel("a", 300))
+	require.ErrorIs(t, err, desiredstate.ErrForeign)
+	_, err = theirs.Remove(t.Context(), tunnel("b", 300))
+	require.NoError(t, err)
+	mine.Forget()
+	_, err = mine.Ensure(t.Context(), tunnel("a", 300))
+	require.NoError(t, err)
+	_, err = mine.Remove(t.Context(), tunnel("a", 300))
+	require.NoError(t, err)
+}
+
+func tunnel(name string, vni uint32) ownkind.Tunnel {
+	return ownkind.Tunnel{Name: name, Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), VNI: vni}
+}
+
+func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// target is a vpptest.VPP, or a vpptest.Proxy before a real one.
+type target interface {
+	Socket() string
+	Writes() int
+	Inject(vpptest.Fault)
+	Heal()
+}
+
+func laws(t *testing.T, vpp target, checks int, timeout time.Duration) {
+	stranger := dial(t, vpp.Socket(), "stranger")
+	theirs := tunnel("theirs", 7)
+	_, err := ownkind.Tunnels(stranger).Ensure(t.Context(), theirs)
+	require.NoError(t, err)
+	defer func() {
+		_, err := ownkind.Tunnels(stranger).Remove(t.Context(), theirs)
+		require.NoError(t, err)
+	}()
+	connect := func(t testing.TB) kindtest.World[ownkind.Tunnel] {
+		s := &saboteur{vpp: vpp}
+		c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(timeout), vppnet.WithTrace(s.sent))
+		return kindtest.World[ownkind.Tunnel]{
+			Kind: ownkind.Tunnels(c), State: func() string { return state(t, stranger) },
+			Writes: vpp.Writes, Fault: s.plan, Heal: s.heal,
+		}
+	}
+	kindtest.Run(t, kindtest.Suite[ownkind.Tunnel]{
+		Gen: rapid.Custom(func(t *rapid.T) ownkind.Tunnel {
+			net := rapid.SampledFrom([]string{"192.0.2.", "2001:db8::"}).Draw(t, "net")
+			return ownkind.Tunnel{
+				Name: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"),
+				Src:  netip.MustParseAddr(net + "1"), Dst: netip.MustParseAddr(net + rapid.SampledFrom([]string{"2", "3"}).Draw(t, "to")),
+				VNI: rapid.SampledFrom([]uint32{0, 1, 1<<24 - 1}).Draw(t, "VNI"),
+			}
+		}),
+		Checks: checks,
+		Open: func(t testing.TB) kindtest.World[ownkind.Tunnel] {
+			w := connect(t)
+			w.Reopen = func() kindtest.World[ownkind.Tunnel] { return connect(t) }
+			return w
+		},
+	})
+}
+
+// state is all interfaces and tunnels.
+func state(t testing.TB, c *vppnet.Conn) string {
+	var b strings.Builder
+	ifs, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(t.Context(), &interfaces.SwInterfaceDump{SwIfIndex: none}))
+	require.NoError(t, err)
+	for _, i := range ifs {
+		fmt.Fprintf(&b, "%+v\n", *i)
+	}
+	tunnels, err := vppnet.Collect(vxlan.NewServiceClient(c).VxlanTunnelV2Dump(t.Context(), &vxlan.VxlanTunnelV2Dump{SwIfIndex: none}))
+	require.NoError(t, err)
+	for _, d := range tunnels {
+		fmt.Fprintf(&b, "%+v\n", *d)
+	}
+	return b.String()
+}
+
+// A saboteur makes the nth write from now fail. It goes by what the connection
+// traces, because a fault counts the messages of one name.
+type saboteur struct {
+	vpp target
+
+	mu   sync.Mutex
+	left int // writes up to the one that fails, it included; 0: none will
+	kind vpptest.FaultKind
+}
+
+var writes = []string{"vxlan_add_del_tunnel_v3", "sw_interface_tag_add_del"}
+
+func (s *saboteur) plan(nth int, lost bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left, s.kind = nth, vpptest.Refuse
+	if lost {
+		s.kind = vpptest.Drop
+	}
+	s.arm()
+}
+
+func (s *saboteur) arm() {
+	if s.left == 1 {
+		for _, m := range writes {
+			s.vpp.Inject(vpptest.Fault{Message: m, Kind: s.kind, Retval: -1})
+		}
+	}
+}
+
+func (s *saboteur) sent(tr vppnet.Trace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left == 0 || tr.Message != writes[0] && tr.Message != writes[1] {
+		return
+	}
+	if s.left--; s.left == 0 {
+		s.vpp.Heal()
+	}
+	s.arm()
+}
+
+func (s *saboteur) heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = 0
+	s.vpp.Heal()
+}
