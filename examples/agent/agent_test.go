@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,4 +125,27 @@ func TestOnARealVPP(t *testing.T) {
 	remake := func() { r.loopback(v.Socket()) }
 	remake()
 	lives(r, v, "loop0", 200, remake)
+}
+
+// A flat network has the uplink to itself, and gives it back.
+func TestFlatNetwork(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", nic)
+	a := r.agent(site, v.Socket())
+	r.put("h1", uuid(0), strings.NewReplacer(`"vlan"`, `"flat"`, "100", "null").Replace(port(100)))
+	r.put("h1", uuid(1), port(100)) // tagged, on the same uplink
+	r.bound("h1", uuid(0), uuid(1))
+	have, _ := r.found(site, v.Socket())
+	for _, member := range []string{nic, "port-" + uuid(0)} {
+		p, _ := have[vppnet.BridgePortKey(member)].Spec.(vppnet.BridgePort)
+		require.Equal(t, "physnet1.flat", p.Bridge)
+	}
+	said, _ := r.said("h1", "ports/")
+	require.Contains(t, said[uuid(0)], `"network_type":"flat","segmentation_id":0,"if_uplink_idx":1}`)
+
+	r.unplug("h1", uuid(0))
+	r.bound("h1", uuid(1))
+	require.NoError(t, a.store.Wait(t.Context()))
+	r.whole(site, v.Socket(), map[string]int{uuid(1): 100}) // the uplink is up, and in no bridge domain
+	require.NotContains(t, a.log.String(), "drifted")
 }
