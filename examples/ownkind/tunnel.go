@@ -19,6 +19,7 @@ import (
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/vxlan"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -76,16 +77,16 @@ func (t Tunnel) holds() desiredstate.Key {
 // Tunnels manages VXLAN tunnels (vxlan_add_del_tunnel_v3). All that changes
 // replaces.
 func Tunnels(c *vppnet.Conn) *desiredstate.Kind[Tunnel] {
-	k := tunnels{c, vxlan.NewServiceClient(c), interfaces.NewServiceClient(c)}
+	k := tunnels{c, vxlan.NewServiceClient(c), interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
 	return &desiredstate.Kind[Tunnel]{
 		Name:     "vxlan-tunnel",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
-		Messages: c.Uses(&vxlan.VxlanAddDelTunnelV3{}, &vxlan.VxlanTunnelV2Dump{}, &interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{}),
+		Messages: c.Uses(&vxlan.VxlanAddDelTunnelV3{}, &vxlan.VxlanTunnelV2Dump{}, &interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{}, &l2.BridgeDomainDump{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Tunnel], err error) {
 			found, err := k.dump(ctx)
 			for id, t := range found {
 				a, ok := desiredstate.At[vppnet.Interface](v, id)
-				if !ok || a.Spec.Tag == "" && !a.Spec.Up {
+				if !ok || a.Spec.Tag == "" {
 					continue // the last may be ours, Create finds out
 				}
 				t.Name = a.Spec.Name
@@ -115,6 +116,7 @@ type tunnels struct {
 	c     *vppnet.Conn
 	vxlan vxlan.RPCService
 	vpp   interfaces.RPCService
+	l2    l2.RPCService
 }
 
 // dump returns the tunnels that a Tunnel can describe, without names, by index.
@@ -136,22 +138,32 @@ func (k tunnels) delete(ctx context.Context, t Tunnel) error {
 	return err
 }
 
-// adopt makes a tunnel ours that is there already, if it has no tag and is down:
-// whoever made it, us most likely, died before setting the tag.
+// adopt makes a tunnel ours that is there already, if it has no tag and is in no
+// bridge domain: whoever made it, us most likely, died before setting the tag.
 func (k tunnels) adopt(ctx context.Context, t Tunnel) (uint32, error) {
 	found, err := k.dump(ctx)
 	if err != nil {
 		return 0, err
 	}
+	bridges, err := vppnet.Collect(k.l2.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: none, SwIfIndex: all}))
+	if err != nil {
+		return 0, err
+	}
+	used := map[uint32]bool{}
+	for _, b := range bridges {
+		for _, p := range b.SwIfDetails {
+			used[uint32(p.SwIfIndex)] = true
+		}
+	}
 	for id, f := range found {
-		if f.holds() != t.holds() {
+		if f.holds() != t.holds() || used[id] {
 			continue
 		}
 		list, err := vppnet.Collect(k.vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}))
 		if err != nil {
 			return 0, err
 		}
-		if len(list) == 1 && list[0].Tag == "" && list[0].Flags&interface_types.IF_STATUS_API_FLAG_ADMIN_UP == 0 {
+		if len(list) == 1 && list[0].Tag == "" {
 			return id, k.c.Own(ctx, id, t.Name, nil)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/vxlan"
 	"pgregory.net/rapid"
 
@@ -126,11 +128,35 @@ func foreign(t *testing.T, socket string) {
 	require.ErrorIs(t, err, desiredstate.ErrForeign)
 	_, err = theirs.Remove(t.Context(), tunnel("b", 300))
 	require.NoError(t, err)
+	// One without a tag, in a bridge domain, is in use.
+	c := dial(t, socket, "stranger")
+	c.Uses(&vxlan.VxlanAddDelTunnelV3{}, &l2.SwInterfaceSetL2Bridge{})
+	r, err := vxlan.NewServiceClient(c).VxlanAddDelTunnelV3(t.Context(), message(true))
+	require.NoError(t, err)
+	_, err = vppnet.BridgeDomains(c).Ensure(t.Context(), vppnet.BridgeDomain{Name: "b", ID: 99})
+	require.NoError(t, err)
+	_, err = l2.NewServiceClient(c).SwInterfaceSetL2Bridge(t.Context(), &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: r.SwIfIndex, BdID: 99, Enable: true})
+	require.NoError(t, err)
+	mine.Forget()
+	_, err = mine.Ensure(t.Context(), tunnel("a", 300))
+	require.ErrorIs(t, err, desiredstate.ErrForeign)
+	_, err = vxlan.NewServiceClient(c).VxlanAddDelTunnelV3(t.Context(), message(false))
+	require.NoError(t, err)
+	_, err = vppnet.BridgeDomains(c).Remove(t.Context(), vppnet.BridgeDomain{Name: "b"})
+	require.NoError(t, err)
 	mine.Forget()
 	_, err = mine.Ensure(t.Context(), tunnel("a", 300))
 	require.NoError(t, err)
 	_, err = mine.Remove(t.Context(), tunnel("a", 300))
 	require.NoError(t, err)
+}
+
+// message is somebody's own for tunnel("", 300).
+func message(add bool) *vxlan.VxlanAddDelTunnelV3 {
+	return &vxlan.VxlanAddDelTunnelV3{
+		IsAdd: add, Instance: uint32(none), Vni: 300, McastSwIfIndex: none, DecapNextIndex: uint32(none), SrcPort: 4789, DstPort: 4789,
+		SrcAddress: ip_types.NewAddress([]byte{192, 0, 2, 1}), DstAddress: ip_types.NewAddress([]byte{192, 0, 2, 2}),
+	}
 }
 
 func tunnel(name string, vni uint32) ownkind.Tunnel {
