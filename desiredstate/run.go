@@ -5,7 +5,6 @@ package desiredstate
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -51,6 +50,7 @@ type runner struct {
 	blocked map[Key]map[Key]struct{} // by what blocks them
 	waits   map[Key][]Key            // the same, by what is blocked
 	retries map[Key]*retry
+	due     schedule // of retries
 
 	held map[Key]struct{} // their removal waits for Store.Confirm
 
@@ -94,8 +94,8 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 				unread, full = nil, now.Add(resync)
 			}
 		}
-		for k, t := range r.retries {
-			if !t.next.IsZero() && !now.Before(t.next) {
+		for _, k := range r.due.upTo(now) {
+			if t := r.retries[k]; t != nil && !t.next.IsZero() && !now.Before(t.next) {
 				t.next = time.Time{}
 				r.dirty[k] = struct{}{}
 			}
@@ -110,10 +110,8 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 		}
 
 		next := full
-		for _, t := range r.retries {
-			if !t.next.IsZero() && t.next.Before(next) {
-				next = t.next
-			}
+		if len(r.due) > 0 && r.due[0].at.Before(next) {
+			next = r.due[0].at
 		}
 		timer.Reset(time.Until(next))
 		select {
@@ -173,26 +171,33 @@ func (r *runner) markOurs() {
 // launch starts a pass over what is dirty and not in another pass.
 func (r *runner) launch(ctx context.Context) {
 	var keys []Key
+	busy := map[Key]struct{}{}
 	for k := range r.dirty {
-		if _, busy := r.flying[k]; !busy {
+		if _, flies := r.flying[k]; flies {
+			busy[k] = struct{}{}
+		} else {
 			keys = append(keys, k)
-			delete(r.dirty, k)
 		}
 	}
+	r.dirty = busy // not emptied: a map that was large once stays slow to range over
 	if len(keys) == 0 {
 		return
 	}
 	slices.SortFunc(keys, Key.Compare)
+	held := len(r.held)
 	for _, k := range keys {
 		r.flying[k] = struct{}{}
 		r.unblock(k)
+		if _, ok := r.held[k]; ok {
+			held--
+		}
 	}
-	held := maps.Clone(r.held)
 	r.passes.Go(func() { r.pass(ctx, keys, held) })
 }
 
-// pass brings the target to what the store wants of these keys.
-func (r *runner) pass(ctx context.Context, keys []Key, held map[Key]struct{}) {
+// pass brings the target to what the store wants of these keys; held others are
+// not removed for being too many.
+func (r *runner) pass(ctx context.Context, keys []Key, held int) {
 	e, s := r.e, r.s
 	var mu sync.Mutex
 	seen := map[Key]Object{} // what was planned for
@@ -210,10 +215,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, held map[Key]struct{}) {
 
 	p, err := e.prepare(ctx, req)
 	if err == nil {
-		for _, k := range keys {
-			delete(held, k)
-		}
-		p.inferred += len(held) // or they would go a few at a time
+		p.inferred += held // or they would go a few at a time
 		if guard := e.guard(p); guard != nil && s.takeConfirm() {
 			p.confirmed = true
 		} else if guard != nil {
@@ -345,6 +347,7 @@ func (r *runner) failed(k Key, want Object, res Result) {
 	}
 	t.attempts++
 	t.next = time.Now().Add(t.backoff.NextBackOff())
+	r.due.add(k, t.next)
 	r.s.report(k, want, Status{State: Failing, ID: res.ID, Err: res.Err, Attempts: t.attempts, NextTry: t.next})
 }
 

@@ -3,7 +3,6 @@
 package desiredstate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,13 +23,14 @@ import (
 type Store struct {
 	mu       sync.Mutex
 	entries  map[Key]*entry
-	sources  map[string][]Key
-	unsure   int // entries that are not applied, or are leaving
+	sources  map[string]map[Key]struct{} // never empty ones
+	unsure   int                         // entries that are not applied, or are leaving
 	complete bool
 	settled  bool // the target was looked at as a whole since Run began
 	since    time.Time
 	runs     map[*subscription]struct{}
 	watches  map[*subscription]struct{}
+	waits    map[Key]map[*subscription]struct{}
 	moved    chan struct{} // closed, and made anew, when a status changes
 	confirm  bool
 }
@@ -47,9 +47,10 @@ type entry struct {
 func NewStore() *Store {
 	return &Store{
 		entries: map[Key]*entry{},
-		sources: map[string][]Key{},
+		sources: map[string]map[Key]struct{}{},
 		runs:    map[*subscription]struct{}{},
 		watches: map[*subscription]struct{}{},
+		waits:   map[Key]map[*subscription]struct{}{},
 	}
 }
 
@@ -58,17 +59,7 @@ func NewStore() *Store {
 func (s *Store) Put(objs ...Object) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	given := make(map[Key]bool, len(objs))
-	for _, o := range objs {
-		given[o.Key()] = true
-	}
-	all := slices.Clone(objs)
-	for _, k := range s.sources[""] {
-		if !given[k] {
-			all = append(all, s.entries[k].want)
-		}
-	}
-	return s.assign("", all)
+	return s.assign("", objs, false)
 }
 
 // Delete takes objects out of what the source "" wants. Each goes, once no
@@ -77,8 +68,7 @@ func (s *Store) Delete(keys ...Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range keys {
-		if i := slices.Index(s.sources[""], k); i >= 0 {
-			s.sources[""] = slices.Delete(s.sources[""], i, i+1)
+		if _, ok := s.sources[""][k]; ok {
 			s.drop("", k, true)
 		}
 	}
@@ -92,7 +82,7 @@ func (s *Store) Delete(keys ...Key) {
 func (s *Store) Assign(source string, objs ...Object) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.assign(source, objs)
+	return s.assign(source, objs, true)
 }
 
 // Replace says what all sources want. Unlike what Assign and Delete take away,
@@ -104,15 +94,14 @@ func (s *Store) Replace(all map[string][]Object) error {
 	defer s.mu.Unlock()
 	for _, source := range slices.Sorted(maps.Keys(s.sources)) {
 		if _, ok := all[source]; !ok {
-			for _, k := range s.sources[source] {
+			for k := range s.sources[source] {
 				s.drop(source, k, false)
 			}
-			delete(s.sources, source)
 		}
 	}
 	var errs []error
 	for _, source := range slices.Sorted(maps.Keys(all)) {
-		if err := s.assign(source, all[source]); err != nil {
+		if err := s.assign(source, all[source], true); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", source, err))
 		}
 	}
@@ -120,7 +109,8 @@ func (s *Store) Replace(all map[string][]Object) error {
 	return errors.Join(errs...)
 }
 
-func (s *Store) assign(source string, objs []Object) error {
+// assign gives a source these objects; if exactly, it loses all others.
+func (s *Store) assign(source string, objs []Object, exactly bool) error {
 	wanted := make(map[Key]Object, len(objs))
 	for _, o := range objs {
 		k := o.Key()
@@ -134,20 +124,15 @@ func (s *Store) assign(source string, objs []Object) error {
 			}
 		}
 	}
-	for _, k := range s.sources[source] {
-		if _, still := wanted[k]; !still {
-			s.drop(source, k, true)
+	if exactly {
+		for k := range s.sources[source] {
+			if _, still := wanted[k]; !still {
+				s.drop(source, k, true)
+			}
 		}
 	}
-	keys := make([]Key, len(objs))
-	for i, o := range objs {
-		keys[i] = o.Key()
-		s.add(source, keys[i], o)
-	}
-	if len(keys) == 0 {
-		delete(s.sources, source)
-	} else {
-		s.sources[source] = keys
+	for k, o := range wanted {
+		s.add(source, k, o)
 	}
 	s.notify()
 	return nil
@@ -162,6 +147,10 @@ func (s *Store) add(source string, k Key, o Object) {
 	}
 	if !slices.Contains(x.sources, source) {
 		x.sources = append(x.sources, source)
+		if s.sources[source] == nil {
+			s.sources[source] = map[Key]struct{}{}
+		}
+		s.sources[source][k] = struct{}{}
 	}
 	if x.want != nil && same(x.want, o) {
 		return
@@ -172,6 +161,9 @@ func (s *Store) add(source string, k Key, o Object) {
 }
 
 func (s *Store) drop(source string, k Key, named bool) {
+	if delete(s.sources[source], k); len(s.sources[source]) == 0 {
+		delete(s.sources, source)
+	}
 	x := s.entries[k]
 	x.sources = slices.DeleteFunc(x.sources, func(o string) bool { return o == source })
 	if len(x.sources) > 0 {
@@ -267,7 +259,7 @@ func (s *Store) Source(source string) (Status, bool) {
 	defer s.mu.Unlock()
 	keys, ok := s.sources[source]
 	sum := Status{State: Applied}
-	for _, k := range keys {
+	for _, k := range slices.SortedFunc(maps.Keys(keys), Key.Compare) {
 		st := s.entries[k].status
 		if st.State.worse(sum.State) {
 			sum = st
@@ -287,66 +279,6 @@ func (s *Store) Converged() (time.Time, bool) {
 }
 
 func (s *Store) converged() bool { return s.settled && s.complete && s.unsure == 0 }
-
-// Wait returns when the objects with these keys are in the target as wanted;
-// without keys, when the store has converged. It returns at once with the error
-// of an object that is invalid or not wanted, and with the context's, joined
-// with what keeps the objects, when that ends first.
-func (s *Store) Wait(ctx context.Context, keys ...Key) error {
-	for {
-		s.mu.Lock()
-		left, final := s.missing(keys)
-		moved := s.moved
-		if moved == nil {
-			moved = make(chan struct{})
-			s.moved = moved
-		}
-		s.mu.Unlock()
-		if final || left == nil {
-			return left
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), left)
-		}
-	}
-}
-
-// missing joins why these objects are not in, and says whether that is final.
-func (s *Store) missing(keys []Key) (why error, final bool) {
-	if len(keys) == 0 {
-		if s.converged() {
-			return nil, true
-		}
-		for k, x := range s.entries {
-			if x.status.State != Applied || x.status.Leaving {
-				keys = append(keys, k)
-			}
-		}
-		slices.SortFunc(keys, Key.Compare)
-		if len(keys) == 0 {
-			return errors.New("the target has not been looked at, or the store is not complete"), false
-		}
-		why, _ = s.missing(keys)
-		return cmp.Or(why, errors.New("not converged")), false
-	}
-	var errs []error
-	for _, k := range keys {
-		x := s.entries[k]
-		switch {
-		case x == nil || x.want == nil:
-			errs, final = append(errs, fmt.Errorf("%s is not wanted", k)), true
-		case x.status.State == Applied:
-		case x.status.Err != nil:
-			errs = append(errs, fmt.Errorf("%s %s: %w", k, x.status.State, x.status.Err))
-			final = final || x.status.State == Invalid
-		default:
-			errs = append(errs, fmt.Errorf("%s is %s", k, x.status.State))
-		}
-	}
-	return errors.Join(errs...), final
-}
 
 // Watch ranges over the statuses, first as they are, then as they change, until
 // ctx ends. Of several changes to one object only the newest may be seen. An

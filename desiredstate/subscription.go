@@ -38,7 +38,7 @@ func (s *Store) taken(w *subscription) []Key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keys := slices.SortedFunc(maps.Keys(w.keys), Key.Compare)
-	clear(w.keys)
+	w.keys = map[Key]struct{}{} // a map that was large once stays slow to range over
 	return keys
 }
 
@@ -63,6 +63,16 @@ func (w *subscription) ring() {
 func (s *Store) touch(of map[*subscription]struct{}, k Key) {
 	for w := range of {
 		w.keys[k] = struct{}{}
+	}
+}
+
+// tell notes a changed status for those who watch, and wakes those who wait for
+// it.
+func (s *Store) tell(k Key) {
+	s.touch(s.watches, k)
+	s.touch(s.waits[k], k)
+	for w := range s.waits[k] {
+		w.ring()
 	}
 }
 
@@ -101,7 +111,7 @@ func (s *Store) put(k Key, x *entry, st Status) {
 		s.unsure--
 	}
 	x.status = st
-	s.touch(s.watches, k)
+	s.tell(k)
 }
 
 func (s Status) sure() bool { return s.State == Applied && !s.Leaving }
@@ -141,7 +151,7 @@ func (s *Store) gone(k Key) {
 		s.unsure--
 	}
 	delete(s.entries, k)
-	s.touch(s.watches, k)
+	s.tell(k)
 	s.wakeWatches()
 }
 
