@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package acl is about what may pass an interface: sets of rules (stateful, if
+// asked), sets of source addresses against spoofing (MACIP), and what binds
+// them to interfaces, by VPP's acl plugin.
+//
+// VPP looks at the sets of one direction of an interface in their order, and at
+// the rules of a set in theirs. The first rule that fits decides. A packet that
+// fits none is dropped, if there is a set at all. All this is about IPv4 and
+// IPv6 only: other ethertypes, ARP among them, pass unless [EtherTypes] says
+// otherwise.
+//
+// Sets have a space of their own for names, so they are shared by any number of
+// bindings, and changed in place under them.
+package acl
