@@ -25,6 +25,7 @@ const (
 // the moment it is injected, over all connections.
 type Fault struct {
 	Message string        // name without CRC; "" is any request but control_ping and the handshake
+	Writes  bool          // of those, only what can change VPP: what the method Writes counts
 	Nth     int           // the first request to fail, from 1; 0 is 1
 	Times   int           // how many fail in a row from there; 0 is 1, negative is all until Heal
 	Kind    FaultKind     // what happens to them
@@ -56,6 +57,16 @@ func (f *faults) Inject(fault Fault) {
 	f.live = append(f.live, &liveFault{Fault: fault})
 }
 
+// FailWrite makes the nth request from now, counted from 1, of those that can change
+// VPP fail: refused with -1 or, if lost, executed and never answered.
+func (f *faults) FailWrite(nth int, lost bool) {
+	fault := Fault{Writes: true, Nth: nth, Kind: Refuse, Retval: -1}
+	if lost {
+		fault.Kind = Drop
+	}
+	f.Inject(fault)
+}
+
 // Heal removes all faults and lets stalled requests go on.
 func (f *faults) Heal() {
 	f.mu.Lock()
@@ -68,13 +79,13 @@ func (f *faults) Heal() {
 }
 
 // hit counts a request and returns the fault that it meets; its zero value is none.
-func (f *faults) hit(name string) Fault {
+func (f *faults) hit(name string, writes bool) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var found Fault
 	live := f.live[:0]
 	for _, l := range f.live {
-		if l.Message == name || l.Message == "" && name != "control_ping" {
+		if (l.Message == name || l.Message == "" && name != "control_ping") && (writes || !l.Writes) {
 			l.seen++
 			if l.seen >= l.Nth && found.Kind == 0 {
 				found = l.Fault

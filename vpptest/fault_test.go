@@ -11,21 +11,12 @@ import (
 	"go.fd.io/govpp/api"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/lldp"
 	"go.fd.io/govpp/binapi/memclnt"
 )
 
-// faulty is what a VPP and a Proxy have in common.
-type faulty interface {
-	Socket() string
-	Inject(Fault)
-	Heal()
-	Writes() int
-	Sent() []string
-	ResetLog()
-}
-
 // Faults do the same in the in-memory VPP and in a proxy before it.
-func overFaulty(t *testing.T, test func(t *testing.T, vpp *VPP, front faulty)) {
+func overFaulty(t *testing.T, test func(t *testing.T, vpp *VPP, front Target)) {
 	t.Run("vpp", func(t *testing.T) {
 		vpp := New(t)
 		test(t, vpp, vpp)
@@ -47,7 +38,7 @@ func client(t *testing.T, socket string) *wire {
 func domain5(id uint32) api.Message { return &l2.BridgeDomainAddDelV2{BdID: id, IsAdd: true} }
 
 func TestFaultDrop(t *testing.T) {
-	overFaulty(t, func(t *testing.T, vpp *VPP, front faulty) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front Target) {
 		w := client(t, front.Socket())
 		front.Inject(Fault{Message: "bridge_domain_add_del_v2", Nth: 2, Kind: Drop})
 		answers, _, err := w.ask(domain5(1), domain5(2), domain5(3))
@@ -60,7 +51,7 @@ func TestFaultDrop(t *testing.T) {
 }
 
 func TestFaultRefuse(t *testing.T) {
-	overFaulty(t, func(t *testing.T, vpp *VPP, front faulty) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front Target) {
 		w := client(t, front.Socket())
 		front.Inject(Fault{Nth: 2, Times: 2, Kind: Refuse, Retval: -144})
 		answers, _, err := w.ask(domain5(1), domain5(2), &l2.BridgeDomainDump{BdID: none, SwIfIndex: none}, domain5(3))
@@ -74,9 +65,52 @@ func TestFaultRefuse(t *testing.T) {
 	})
 }
 
+// Only what can change VPP is counted, and fails.
+func TestFailWrite(t *testing.T) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front Target) {
+		w := client(t, front.Socket())
+		dump := &l2.BridgeDomainDump{BdID: 77, SwIfIndex: none}
+		front.FailWrite(2, false)
+		answers, _, err := w.ask(dump, domain5(1), dump, domain5(2), domain5(3))
+		require.NoError(t, err)
+		require.Equal(t, []api.Message{
+			&l2.BridgeDomainAddDelV2Reply{BdID: 1},
+			&l2.BridgeDomainAddDelV2Reply{Retval: -1, BdID: none},
+			&l2.BridgeDomainAddDelV2Reply{BdID: 3},
+		}, answers)
+		front.FailWrite(1, true)
+		answers, _, err = w.ask(dump, domain5(4))
+		require.NoError(t, err)
+		require.Empty(t, answers)
+		require.NotContains(t, vpp.String(), "bridge-domain 2 ")
+		require.Contains(t, vpp.String(), "bridge-domain 4 ")
+		front.FailWrite(1, false)
+		front.Heal()
+		answers, _, err = w.ask(domain5(5))
+		require.NoError(t, err)
+		require.Len(t, answers, 1)
+	})
+}
+
+// A proxy shows the state of the VPP behind it, unseen by journal and faults.
+func TestProxyState(t *testing.T) {
+	p := NewProxy(t, New(t).Socket())
+	p.Inject(Fault{Times: -1, Kind: Refuse})
+	dumps := []api.Message{&interfaces_api.SwInterfaceDump{SwIfIndex: none}, &l2.BridgeDomainDump{BdID: none, SwIfIndex: none}}
+	before := p.State(dumps...)
+	require.Contains(t, before, `"interface_name":"local0"`)
+	require.Equal(t, before, p.State(dumps...))
+	require.Empty(t, p.Sent())
+	p.Heal()
+	_, _, err := client(t, p.Socket()).ask(domain5(1))
+	require.NoError(t, err)
+	require.NotEqual(t, before, p.State(dumps...))
+	require.Contains(t, p.State(&lldp.LldpDump{}), "vpp does not know lldp_dump_")
+}
+
 func TestFaultCut(t *testing.T) {
 	for kind, executed := range map[FaultKind]bool{CutBefore: false, CutAfter: true} {
-		overFaulty(t, func(t *testing.T, vpp *VPP, front faulty) {
+		overFaulty(t, func(t *testing.T, vpp *VPP, front Target) {
 			w := client(t, front.Socket())
 			front.Inject(Fault{Nth: 2, Kind: kind})
 			answers, _, err := w.ask(domain5(1), domain5(2), domain5(3))
@@ -98,7 +132,7 @@ func TestFaultCut(t *testing.T) {
 }
 
 func TestFaultDelayAndStall(t *testing.T) {
-	overFaulty(t, func(t *testing.T, _ *VPP, front faulty) {
+	overFaulty(t, func(t *testing.T, _ *VPP, front Target) {
 		w := client(t, front.Socket())
 		front.Inject(Fault{Kind: Delay, Delay: 50 * time.Millisecond})
 		start := time.Now()
@@ -118,7 +152,7 @@ func TestFaultDelayAndStall(t *testing.T) {
 
 // A test that ends while VPP stalls must not hang.
 func TestCloseEndsStall(t *testing.T) {
-	overFaulty(t, func(t *testing.T, _ *VPP, front faulty) {
+	overFaulty(t, func(t *testing.T, _ *VPP, front Target) {
 		w := client(t, front.Socket())
 		front.Inject(Fault{Kind: Stall})
 		go func() { _, _, _ = w.ask(domain5(1)) }()
@@ -127,7 +161,7 @@ func TestCloseEndsStall(t *testing.T) {
 }
 
 func TestJournal(t *testing.T) {
-	overFaulty(t, func(t *testing.T, _ *VPP, front faulty) {
+	overFaulty(t, func(t *testing.T, _ *VPP, front Target) {
 		w := client(t, front.Socket())
 		_, _, err := w.ask(
 			&interfaces_api.CreateLoopback{}, &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: 77, Enable: true},

@@ -15,13 +15,16 @@ type journal struct {
 	writes int
 }
 
-func (j *journal) note(name string, msg []byte) {
+// note says whether the message can change VPP.
+func (j *journal) note(name string, msg []byte) (writes bool) {
+	writes = !readsOnly(name, msg)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.names = append(j.names, name)
-	if !readsOnly(name, msg) {
+	if writes {
 		j.writes++
 	}
+	return writes
 }
 
 // Writes is how many requests arrived, since the start or ResetLog, that can change

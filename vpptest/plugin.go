@@ -10,6 +10,7 @@ type NewInterface struct {
 	MAC     [6]byte // zero: made up
 	Tag     string
 	Down    bool // without link, until LinkUp
+	Up      bool // admin up at once, as VPP makes tunnels
 }
 
 // HasInterface tells whether a software interface has this index: VPP answers -2 where
@@ -28,6 +29,7 @@ func (c *Call) AddInterface(n NewInterface) uint32 {
 		name: n.Name, mac: address, tag: n.Tag, ready: !n.Down, link: !n.Down,
 		class: &class{devType: n.DevType, mtu: unsupported, setMAC: true},
 	})
+	c.VPP.life.interfaces.setAdmin(i, n.Up)
 	return i.index
 }
 

@@ -78,13 +78,13 @@ func (l *link) request(w *bufio.Writer, msg []byte) ([][]byte, bool) {
 	if !known || len(msg) < requestHead || name == "sockclnt_create" || name == "sockclnt_delete" {
 		return [][]byte{msg}, true
 	}
-	l.proxy.note(name, msg)
+	writes := l.proxy.note(name, msg)
 	context := binary.BigEndian.Uint32(msg[requestContextAt:])
 	l.mu.Lock()
 	delete(l.muted, context)
 	l.mu.Unlock()
 
-	fault := l.proxy.hit(name)
+	fault := l.proxy.hit(name, writes)
 	switch fault.Kind {
 	case Delay, Stall:
 		if w.Flush() != nil { // what came before is not held up

@@ -86,8 +86,7 @@ func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 	handshake := name == "sockclnt_create" || name == "sockclnt_delete"
 	var fault Fault
 	if known && !handshake {
-		v.note(name, msg)
-		fault = v.hit(name)
+		fault = v.hit(name, v.note(name, msg))
 		v.wait(fault, l.done)
 	}
 
