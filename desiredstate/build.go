@@ -32,6 +32,7 @@ type builder struct {
 	takers  map[Key]Key // resource: the one object that may take it
 	kept    []Result
 	suspect []Key
+	loose   []*node // that an object no longer depends on
 }
 
 type draft struct {
@@ -92,6 +93,9 @@ func (e *Engine) plan(r request) *Plan {
 	p.kept = slices.CompactFunc(p.kept, func(a, b Result) bool { return a.Key == b.Key })
 	b.claims(p)
 	p.version = e.version
+	for _, n := range b.loose {
+		e.tidy(n)
+	}
 	return p
 }
 
@@ -153,8 +157,8 @@ func (b *builder) look(k Key, dragged bool) *draft {
 		filled = kind.fill(cur.spec, want)
 	}
 	same := cur.kind == kind && kind.equal(cur.spec, filled)
-	if same {
-		b.learn(n, want)
+	if cur.kind == kind {
+		b.learn(n, want, filled, same)
 	}
 	if same && len(have) == 1 && !dragged {
 		b.kept = append(b.kept, Result{Keep, k, cur.id, nil})
@@ -181,11 +185,17 @@ func (d *draft) there(have []actual, at int) {
 	}
 }
 
-// learn keeps the dependencies that only the wanted object tells of, so that it
-// goes in the right order too.
-func (b *builder) learn(n *node, want Object) {
-	for _, k := range want.Deps() {
-		if !slices.Contains(n.deps, k) {
+// learn keeps the dependencies that only the wanted object tells of, and never
+// the target, so that it goes in the right order too. If what is there is just
+// that object, those that only an earlier one told of are forgotten.
+func (b *builder) learn(n *node, want, filled Object, same bool) {
+	deps := want.Deps()
+	var shown []Key
+	if !same { // these are still to come
+		shown = filled.Deps()
+	}
+	for _, k := range deps {
+		if !slices.Contains(n.deps, k) && !slices.Contains(shown, k) {
 			n.deps = append(n.deps, k)
 			u := b.e.node(k)
 			if u.users == nil {
@@ -194,6 +204,21 @@ func (b *builder) learn(n *node, want Object) {
 			u.users[n.key] = struct{}{}
 		}
 	}
+	if !same || n.suspect {
+		return
+	}
+	for _, a := range n.have {
+		deps = append(deps, a.spec.Deps()...)
+	}
+	n.deps = slices.DeleteFunc(n.deps, func(k Key) bool {
+		if slices.Contains(deps, k) {
+			return false
+		}
+		u := b.e.nodes[k]
+		delete(u.users, n.key)
+		b.loose = append(b.loose, u)
+		return true
+	})
 }
 
 // choose picks, of several objects with one name, the one to keep: one that is

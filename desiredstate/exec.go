@@ -123,7 +123,7 @@ func (x *pass) run(t *task) (uint32, error) {
 	default:
 		id, err = s.kind.create(x.ctx, e.view, s.Want)
 		if err == nil {
-			have = []actual{{kind: s.kind, spec: s.Want, id: id}}
+			have = []actual{{kind: s.kind, spec: s.kind.fill(s.kind.zero, s.Want), id: id}}
 		}
 	}
 

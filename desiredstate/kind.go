@@ -46,7 +46,8 @@ type Kind[S Object] struct {
 
 	// Fill returns want with all that want leaves to the target, and all that
 	// the target does not show, taken from have. Have equals want if it equals
-	// Fill(have, want). Nil: want is compared as it is.
+	// Fill(have, want). Have is zero for what was just made. Nil: want is compared
+	// as it is.
 	Fill func(have, want S) S
 
 	// InPlace says whether Update can turn have into want. Nil: it always can.
@@ -127,6 +128,7 @@ func (k *Kind[S]) Uses() []string {
 // kind is a Kind without its type parameter: what the engine works with.
 type kind struct {
 	name     string
+	zero     Object
 	space    string // of the zero object's key
 	typ      reflect.Type
 	requires []*kind
@@ -152,7 +154,7 @@ type actual struct {
 
 func (k *Kind[S]) erase() *kind {
 	var zero S
-	out := &kind{name: k.Name, space: zero.Key().Space, typ: reflect.TypeFor[S]()}
+	out := &kind{name: k.Name, zero: zero, space: zero.Key().Space, typ: reflect.TypeFor[S]()}
 	for _, r := range k.Requires {
 		out.requires = append(out.requires, r.erase())
 	}

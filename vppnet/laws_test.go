@@ -50,9 +50,12 @@ func TestLawsOfSubInterfaces(t *testing.T) {
 		}
 		vlan := rapid.Uint16Range(1, 4094)
 		ops := []vppnet.Rewrite{
-			{}, {Op: vppnet.Pop1},
-			{Op: vppnet.Push1, Tag1: vlan.Draw(t, "tag1")}, {Op: vppnet.Push2, Tag1: 1, Tag2: vlan.Draw(t, "tag2"), Dot1ad: true},
-			{Op: vppnet.Translate11, Tag1: 4094, Dot1ad: true}, {Op: vppnet.Translate12, Tag1: 5, Tag2: 6},
+			{},
+			{Op: vppnet.Pop1},
+			{Op: vppnet.Push1, Tag1: vlan.Draw(t, "tag1")},
+			{Op: vppnet.Push2, Tag1: 1, Tag2: vlan.Draw(t, "tag2"), Dot1ad: true},
+			{Op: vppnet.Translate11, Tag1: 4094, Dot1ad: true},
+			{Op: vppnet.Translate12, Tag1: 5, Tag2: 6},
 		}
 		if s.Inner != 0 {
 			ops = append(ops, vppnet.Rewrite{Op: vppnet.Pop2}, vppnet.Rewrite{Op: vppnet.Translate21, Tag1: 7}, vppnet.Rewrite{Op: vppnet.Translate22, Tag1: 8, Tag2: 9})
@@ -65,7 +68,9 @@ func TestLawsOfSubInterfaces(t *testing.T) {
 // A MAC is left out: by its definition it outlives its LinkState.
 func TestLawsOfLinkStates(t *testing.T) {
 	base := []desiredstate.Object{
-		vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "up"}, vppnet.LinkState{Interface: "up", Up: true},
+		vppnet.Loopback{Name: "lo"},
+		vppnet.Loopback{Name: "up"},
+		vppnet.LinkState{Interface: "up", Up: true},
 		vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100},
 	}
 	// Claimed, as the machine's own NIC would be.
@@ -76,6 +81,9 @@ func TestLawsOfLinkStates(t *testing.T) {
 		l := vppnet.LinkState{Interface: pick(t, "interface", "lo", "sub", theirLoopback), Up: pick(t, "up", false, true)}
 		if l.Interface == "sub" {
 			l.Parent = "up"
+		}
+		if pick(t, "after", false, true) {
+			l.After = []desiredstate.Key{vppnet.LinkKey("up"), vppnet.InterfaceKey("sub")}
 		}
 		l.MTU = pick[uint32](t, "MTU", 0, 68, 1400, 65535)
 		if !l.Up && l.MTU == 0 {
@@ -99,8 +107,10 @@ func TestLawsOfBridgeDomains(t *testing.T) {
 // segment is two bridge domains and three interfaces.
 func segment() []desiredstate.Object {
 	return []desiredstate.Object{
-		vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "other"},
-		vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "up"},
+		vppnet.BridgeDomain{Name: "net"},
+		vppnet.BridgeDomain{Name: "other"},
+		vppnet.Loopback{Name: "lo"},
+		vppnet.Loopback{Name: "up"},
 		vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100, Rewrite: vppnet.Rewrite{Op: vppnet.Translate11, Tag1: 7}},
 	}
 }

@@ -30,6 +30,13 @@ type LinkState struct {
 	// LinkState is then a dependency. "": no order is kept.
 	Parent string
 
+	// After lists what has to be there before the link goes up, and only goes
+	// when the link is down: an interface that is to be up in its bridge domain,
+	// or behind its filter, is so After BridgePortKey(Interface). While the link
+	// is down it lists nothing. VPP does not know of it, so it is no difference
+	// by itself, and an engine that never was asked for it cannot keep it.
+	After []desiredstate.Key
+
 	std uint32 // as read: the MTU that is VPP's default here
 }
 
@@ -39,11 +46,14 @@ func LinkKey(name string) desiredstate.Key { return desiredstate.Key{Space: "lin
 // Key is LinkKey(l.Interface).
 func (l LinkState) Key() desiredstate.Key { return LinkKey(l.Interface) }
 
-// Deps lists the interface, and the parent's LinkState.
+// Deps lists the interface, the parent's LinkState and, if up, After.
 func (l LinkState) Deps() []desiredstate.Key {
 	deps := []desiredstate.Key{InterfaceKey(l.Interface)}
 	if l.Parent != "" {
 		deps = append(deps, LinkKey(l.Parent))
+	}
+	if l.Up {
+		deps = append(deps, l.After...)
 	}
 	return deps
 }
@@ -64,6 +74,10 @@ func (l LinkState) Validate() error {
 	switch {
 	case l.Parent == l.Interface:
 		return errors.New("interface is its own parent")
+	case slices.Contains(l.After, l.Key()):
+		return errors.New("comes up after itself")
+	case slices.Contains(l.After, desiredstate.Key{}):
+		return errors.New("comes up after an object without a name")
 	case l.MTU != 0 && (l.MTU < 68 || l.MTU > 65535):
 		return fmt.Errorf("MTU %d, want 68 to 65535 bytes", l.MTU)
 	case !l.Up && l.MTU == 0:
@@ -127,7 +141,7 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			if want.Parent == "" {
 				want.Parent = have.Parent
 			}
-			want.std = have.std
+			want.After, want.std = have.After, have.std
 			return want
 		},
 	}

@@ -319,7 +319,8 @@ func TestWrongUsage(t *testing.T) {
 		require.Equal(t, 2, command(t.Context(), args, io.Discard, io.Discard), args)
 	}
 	for _, args := range [][]string{
-		{"run"}, {"run", "--etcd", "http://127.0.0.1:1"},
+		{"run"},
+		{"run", "--etcd", "http://127.0.0.1:1"},
 		{"run", "--etcd", "x", "--physnet", "p=i", "--vhost-user-dir", "/run", "--vhost-user-mode", "both"},
 		{"status", "--socket", "/nowhere"},
 	} {

@@ -17,7 +17,7 @@ func (p Port) Objects() []desiredstate.Object {
 	return append(p.network(),
 		vhost.Port{Name: name, Socket: p.Socket(), Server: p.site.Server},
 		vppnet.BridgePort{Bridge: bridge, Interface: name},
-		vppnet.LinkState{Interface: name, Up: true},
+		vppnet.LinkState{Interface: name, Up: true, After: whole(name)},
 	)
 }
 
@@ -37,10 +37,16 @@ func (p Port) network() []desiredstate.Object {
 				Name: member, Parent: p.Uplink, Outer: p.Segment,
 				Rewrite: vppnet.Rewrite{Op: vppnet.Pop1},
 			},
-			vppnet.LinkState{Interface: member, Up: true, Parent: p.Uplink},
+			vppnet.LinkState{Interface: member, Up: true, Parent: p.Uplink, After: whole(member)},
 		)
 	}
 	return objs
+}
+
+// whole lists what an interface must have before it may be up. What is to filter
+// its packets belongs here too.
+func whole(name string) []desiredstate.Key {
+	return []desiredstate.Key{vppnet.BridgePortKey(name)}
 }
 
 // macAge is networking-vpp's default.

@@ -210,8 +210,10 @@ func TestSites(t *testing.T) {
 		"dot in physnet":     {func(s *translate.Site) { s.Physnets = map[string]string{"a.b": "eth0"} }, "physical network \"a.b\""},
 		"long physnet":       {func(s *translate.Site) { s.Physnets = map[string]string{strings.Repeat("p", 33): "eth0"} }, "physical network"},
 		"no interface":       {func(s *translate.Site) { s.Physnets = map[string]string{"a": ""} }, "physical network \"a\": interface"},
-		"one for two physnets": {func(s *translate.Site) { s.Physnets = map[string]string{"b": "eth0", "a": "eth0"} },
-			"physical networks \"a\" and \"b\" share eth0"},
+		"one for two physnets": {
+			func(s *translate.Site) { s.Physnets = map[string]string{"b": "eth0", "a": "eth0"} },
+			"physical networks \"a\" and \"b\" share eth0",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := site
