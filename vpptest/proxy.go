@@ -3,6 +3,7 @@
 package vpptest
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,23 +31,32 @@ type Proxy struct {
 	links map[*link]bool // nil when closed
 }
 
-// NewProxy starts a proxy for the VPP at a socket; it ends with the test. The VPP need
-// not be there yet: a client that comes while it is not gets its connection closed.
+// NewProxy is StartProxy for a test: the proxy ends with it.
 func NewProxy(t testing.TB, upstream string) *Proxy {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "vpptest")
+	p, err := StartProxy(upstream)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// StartProxy starts a proxy for the VPP at a socket; the caller must Close it. The VPP
+// need not be there yet: a client that comes while it is not gets its connection closed.
+func StartProxy(upstream string) (*Proxy, error) {
+	dir, err := os.MkdirTemp("", "vpptest")
+	if err != nil {
+		return nil, fmt.Errorf("vpptest: %w", err)
 	}
 	p := &Proxy{upstream: upstream, dir: dir, done: make(chan struct{}), links: make(map[*link]bool)}
 	p.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: p.Socket(), Net: "unix"})
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		t.Fatal(err)
+		return nil, fmt.Errorf("vpptest: %w", err)
 	}
 	p.running.Go(p.accept)
-	t.Cleanup(p.close)
-	return p
+	return p, nil
 }
 
 // Socket is where clients find the proxy.
@@ -61,7 +71,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-func (p *Proxy) close() {
+// Close ends the proxy and all connections through it. Call it once.
+func (p *Proxy) Close() {
 	close(p.done)
 	_ = p.listener.Close()
 	p.mu.Lock()

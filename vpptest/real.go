@@ -25,11 +25,12 @@ const (
 )
 
 // A RealVPP is an installed VPP in a process of its own, with its own runtime
-// directory, no hugepages, no NICs and no config. It is killed when the test ends,
+// directory, no hugepages, no NICs and no config. It is killed when this process ends,
 // however it ends.
 type RealVPP struct {
 	bin, dir string
 	netns    string
+	more     string // startup.conf
 
 	mu   sync.Mutex
 	proc *process
@@ -41,35 +42,50 @@ type RealOption func(*RealVPP)
 // InNetNS runs VPP in a named network namespace (see ip-netns), which must exist.
 func InNetNS(name string) RealOption { return func(v *RealVPP) { v.netns = name } }
 
-// Real starts the VPP that the environment variable VPPKIT_VPP names, or else the vpp
-// on PATH. Where there is none, the test is skipped with a message in capitals; or it
-// fails, if VPPKIT_REQUIRE_VPP=1.
+// WithStartup adds sections to VPP's startup.conf, in its language. What they say of
+// something that is said already counts instead.
+func WithStartup(sections string) RealOption { return func(v *RealVPP) { v.more += " " + sections } }
+
+// Real is StartReal for a test: VPP ends with it. Where there is none, the test is
+// skipped with a message in capitals; or it fails, if VPPKIT_REQUIRE_VPP=1.
 func Real(t testing.TB, opts ...RealOption) *RealVPP {
 	t.Helper()
+	v, err := StartReal(opts...)
+	switch {
+	case errors.Is(err, ErrNotInstalled) && os.Getenv(envRequire) == "1":
+		t.Fatalf("REAL VPP NOT INSTALLED: %v (%s=1 demands it)", err, envRequire)
+	case errors.Is(err, ErrNotInstalled):
+		t.Skipf("REAL VPP NOT INSTALLED: %v; put vpp on PATH or set %s to run this test", err, envVPP)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = v.Close() })
+	return v
+}
+
+// ErrNotInstalled: there is no real VPP to start.
+var ErrNotInstalled = errors.New("vpptest: no VPP is installed")
+
+// StartReal starts the VPP that the environment variable VPPKIT_VPP names, or else the
+// vpp on PATH; the caller must Close it. ErrNotInstalled: there is none.
+func StartReal(opts ...RealOption) (*RealVPP, error) {
 	bin, err := findVPP()
 	if err != nil {
-		if os.Getenv(envRequire) == "1" {
-			t.Fatalf("REAL VPP NOT INSTALLED: %v (%s=1 demands it)", err, envRequire)
-		}
-		t.Skipf("REAL VPP NOT INSTALLED: %v; put vpp on PATH or set %s to run this test", err, envVPP)
+		return nil, err
 	}
 	// Not t.TempDir: a socket's path has no room for the name of the test.
 	dir, err := os.MkdirTemp("", "vpp")
 	if err != nil {
-		t.Fatal(err)
+		return nil, fmt.Errorf("vpptest: %w", err)
 	}
 	v := &RealVPP{bin: bin, dir: dir}
 	for _, opt := range opts {
 		opt(v)
 	}
-	t.Cleanup(func() {
-		v.Kill()
-		_ = os.RemoveAll(dir)
-	})
 	if err := v.Restart(); err != nil {
-		t.Fatal(err)
+		return nil, errors.Join(err, v.Close())
 	}
-	return v
+	return v, nil
 }
 
 func findVPP() (string, error) {
@@ -79,7 +95,7 @@ func findVPP() (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", ErrNotInstalled, err)
 	}
 	return filepath.EvalSymlinks(path)
 }
@@ -99,6 +115,12 @@ func (v *RealVPP) Kill() {
 	defer v.mu.Unlock()
 	v.proc.kill()
 	v.proc = nil
+}
+
+// Close kills VPP and removes its directory. Twice is once.
+func (v *RealVPP) Close() error {
+	v.Kill()
+	return os.RemoveAll(v.dir)
 }
 
 // Restart kills VPP if it runs, starts it, and returns when its API answers.
@@ -144,7 +166,7 @@ func (v *RealVPP) config() []string {
 	if dirs, _ := filepath.Glob(filepath.Join(filepath.Dir(v.bin), "../lib/*/vpp_plugins")); len(dirs) == 1 {
 		text += " plugins { path " + dirs[0] + " }"
 	}
-	return strings.Fields(text)
+	return strings.Fields(text + v.more)
 }
 
 // CLI runs a command of VPP's CLI, for a look at what no message shows. It needs
