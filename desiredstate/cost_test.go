@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	ds "github.com/vppkit/vppkit/desiredstate"
+)
+
+// What things cost in counts that do not depend on the machine. The bounds are
+// some 20 % above what was measured: whoever passes them should know why.
+
+const manyLeaves = 10_000
+
+// mallocs is the number of objects that f allocates, and of bytes.
+func mallocs(f func()) (count, bytes float64) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs - before.Mallocs), float64(after.TotalAlloc - before.TotalAlloc)
+}
+
+// resident is the heap once all garbage is gone.
+func resident() float64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+func TestCosts(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	objs := benchLeaves(manyLeaves)
+	tree := newTree()
+	idle := runtime.NumGoroutine()
+	empty := resident()
+	cold, _ := mallocs(func() {
+		e := ds.New(tree.kind())
+		_, err := e.Ensure(t.Context(), objs...)
+		require.NoError(t, err)
+		e = nil
+	})
+	atMost(t, "allocations per object made", cold/manyLeaves, 15)
+	target := resident() - empty // what the target itself takes
+
+	s := ds.NewStore()
+	require.NoError(t, s.Put(objs...))
+	s.Complete()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- ds.New(tree.kind()).Run(ctx, s, 0) }()
+	require.NoError(t, s.Wait(t.Context()))
+	time.Sleep(10 * time.Millisecond)
+	atMost(t, "goroutines at rest", float64(runtime.NumGoroutine()-idle), 1)
+	atMost(t, "bytes per object at rest", (resident()-empty-target)/manyLeaves, 1200)
+
+	next := changer(manyLeaves)
+	const rounds = 1000
+	count, bytes := mallocs(func() {
+		for range rounds {
+			l := next()
+			require.NoError(t, errors.Join(s.Put(l), s.Wait(t.Context(), l.Key())))
+		}
+	})
+	atMost(t, "allocations per change", count/rounds, 100)
+	atMost(t, "bytes per change", bytes/rounds, 8600)
+	stop()
+	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
+func atMost(t *testing.T, what string, have, limit float64) {
+	t.Helper()
+	t.Logf("%s: %.1f", what, have)
+	require.LessOrEqual(t, have, limit, fmt.Sprint(what))
+}
