@@ -23,8 +23,8 @@ import (
 type Store struct {
 	mu       sync.Mutex
 	entries  map[Key]*entry
-	sources  map[string]map[Key]struct{} // never empty ones
-	unsure   int                         // entries that are not applied, or are leaving
+	sources  map[string]map[Key]int // where in the entry's sources it is; never empty ones
+	unsure   int                    // entries that are not applied, or are leaving
 	complete bool
 	settled  bool // the target was looked at as a whole since Run began
 	since    time.Time
@@ -47,7 +47,7 @@ type entry struct {
 func NewStore() *Store {
 	return &Store{
 		entries: map[Key]*entry{},
-		sources: map[string]map[Key]struct{}{},
+		sources: map[string]map[Key]int{},
 		runs:    map[*subscription]struct{}{},
 		watches: map[*subscription]struct{}{},
 		waits:   map[Key]map[*subscription]struct{}{},
@@ -87,26 +87,78 @@ func (s *Store) Assign(source string, objs ...Object) error {
 
 // Replace says what all sources want. Unlike what Assign and Delete take away,
 // what goes because it is not mentioned here counts for the limit on removals;
-// see Engine.MaxPrune and Confirm. What is in error is left as it was, and all
-// else is done.
+// see Engine.MaxPrune and Confirm.
+//
+// A source is in error if it wants a key twice, or something else by it than a
+// source before it by name. It goes on wanting what it did, or, if that is in
+// conflict too, nothing. All others get what they want.
 func (s *Store) Replace(all map[string][]Object) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, source := range slices.Sorted(maps.Keys(s.sources)) {
-		if _, ok := all[source]; !ok {
-			for k := range s.sources[source] {
+	wanted := map[Key]Object{}
+	by := map[Key]string{}
+	take := func(source string, objs []Object) error {
+		mine := make(map[Key]bool, len(objs))
+		for _, o := range objs {
+			k := o.Key()
+			if mine[k] {
+				return &Error{Blocked, k, ErrDuplicate}
+			}
+			mine[k] = true
+			if other := wanted[k]; other != nil && !same(other, o) {
+				return conflict(k, by[k])
+			}
+		}
+		for _, o := range objs {
+			k := o.Key()
+			wanted[k], by[k] = o, source
+		}
+		return nil
+	}
+	var errs []error
+	var wrong []string
+	for _, source := range slices.Sorted(maps.Keys(all)) {
+		if err := take(source, all[source]); err != nil {
+			errs, wrong = append(errs, fmt.Errorf("%s: %w", source, err)), append(wrong, source)
+		}
+	}
+	all = maps.Clone(all)
+	for _, source := range wrong {
+		old := make([]Object, 0, len(s.sources[source]))
+		for k := range s.sources[source] {
+			old = append(old, s.entries[k].want)
+		}
+		if take(source, old) == nil {
+			all[source] = old
+		} else {
+			delete(all, source)
+		}
+	}
+
+	// What changes is dropped by all who wanted it before any wants it anew.
+	for source, had := range s.sources {
+		still := make(map[Key]bool, len(all[source]))
+		for _, o := range all[source] {
+			k := o.Key()
+			still[k] = same(s.entryWant(k), o)
+		}
+		for k := range had {
+			if !still[k] {
 				s.drop(source, k, false)
 			}
 		}
 	}
-	var errs []error
-	for _, source := range slices.Sorted(maps.Keys(all)) {
-		if err := s.assign(source, all[source], true); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", source, err))
+	for source, objs := range all {
+		for _, o := range objs {
+			s.add(source, o.Key(), o)
 		}
 	}
 	s.notify()
 	return errors.Join(errs...)
+}
+
+func conflict(k Key, other string) error {
+	return &Error{Blocked, k, fmt.Errorf("%w: %q wants another", ErrConflict, other)}
 }
 
 // assign gives a source these objects; if exactly, it loses all others.
@@ -120,7 +172,7 @@ func (s *Store) assign(source string, objs []Object, exactly bool) error {
 		wanted[k] = o
 		if x := s.entries[k]; x != nil && x.want != nil && !same(x.want, o) {
 			if i := slices.IndexFunc(x.sources, func(s string) bool { return s != source }); i >= 0 {
-				return &Error{Blocked, k, fmt.Errorf("%w: %q wants another", ErrConflict, x.sources[i])}
+				return conflict(k, x.sources[i])
 			}
 		}
 	}
@@ -145,12 +197,12 @@ func (s *Store) add(source string, k Key, o Object) {
 		s.entries[k] = x
 		s.unsure++
 	}
-	if !slices.Contains(x.sources, source) {
-		x.sources = append(x.sources, source)
+	if _, ok := s.sources[source][k]; !ok {
 		if s.sources[source] == nil {
-			s.sources[source] = map[Key]struct{}{}
+			s.sources[source] = map[Key]int{}
 		}
-		s.sources[source][k] = struct{}{}
+		s.sources[source][k] = len(x.sources)
+		x.sources = append(x.sources, source)
 	}
 	if x.want != nil && same(x.want, o) {
 		return
@@ -161,11 +213,13 @@ func (s *Store) add(source string, k Key, o Object) {
 }
 
 func (s *Store) drop(source string, k Key, named bool) {
+	x, at := s.entries[k], s.sources[source][k]
+	last := x.sources[len(x.sources)-1]
+	x.sources[at], x.sources = last, x.sources[:len(x.sources)-1]
+	s.sources[last][k] = at
 	if delete(s.sources[source], k); len(s.sources[source]) == 0 {
 		delete(s.sources, source)
 	}
-	x := s.entries[k]
-	x.sources = slices.DeleteFunc(x.sources, func(o string) bool { return o == source })
 	if len(x.sources) > 0 {
 		return
 	}

@@ -120,6 +120,10 @@ func (s Status) sure() bool { return s.State == Applied && !s.Leaving }
 func (s *Store) want(k Key) Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.entryWant(k)
+}
+
+func (s *Store) entryWant(k Key) Object {
 	if x := s.entries[k]; x != nil {
 		return x.want
 	}

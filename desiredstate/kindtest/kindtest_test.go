@@ -96,27 +96,22 @@ func someFlags() *rapid.Generator[Flag] {
 }
 
 func TestLaws(t *testing.T) {
+	m := newMast()
 	kindtest.Run(t, kindtest.Suite[Flag]{
 		Gen: someFlags(),
 		Open: func(testing.TB) kindtest.World[Flag] {
-			m := newMast()
 			w := worldOf(m, flags(m))
 			w.Base = []desiredstate.Object{Flag{"base", "black"}}
-			w.Reopen = func() kindtest.World[Flag] {
-				again := worldOf(m, flags(m))
-				again.Base = w.Base
-				return again
-			}
 			return w
 		},
 	})
 }
 
 func TestLawsOfAWorldThatShowsLittle(t *testing.T) {
+	m := newMast()
 	kindtest.Run(t, kindtest.Suite[Flag]{
 		Gen: someFlags(), Checks: 1,
 		Open: func(testing.TB) kindtest.World[Flag] {
-			m := newMast()
 			return kindtest.World[Flag]{Kind: flags(m), Writes: func() int { return m.writes }}
 		},
 	})

@@ -17,8 +17,9 @@ type Suite[S desiredstate.Object] struct {
 	// few, so that many have one.
 	Gen *rapid.Generator[S]
 
-	// Open connects to a target that holds nothing of ours. It is called once
-	// for each law, with the law's own test; the target may be the same.
+	// Open connects to the target, which holds nothing of ours when Run is called,
+	// as a program does that starts, or starts again after a crash: each call is a
+	// new connection to the same target. What it opens may last until t ends.
 	Open func(t testing.TB) World[S]
 
 	// Checks is how often each law is tried; that of faults, which takes many
@@ -70,6 +71,9 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 func (s Suite[S]) law(t *testing.T, name string, checks int, law func(*rapid.T, World[S], string) error) {
 	t.Run(name, func(t *testing.T) {
 		w := s.Open(t)
+		if w.Reopen == nil {
+			w.Reopen = func() World[S] { return s.Open(t) }
+		}
 		if w.Fault == nil && strings.HasPrefix(name, "repairable") {
 			t.Skip("World.Fault is nil: no faults")
 		}

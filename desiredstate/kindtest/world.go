@@ -41,7 +41,8 @@ type World[S desiredstate.Object] struct {
 	Heal func()
 
 	// Reopen connects to the same target once more, as a program does that
-	// starts again. Nil: it is tried by new engines alone.
+	// starts again. Nil: Run uses Suite.Open; the laws, called one by one, try it
+	// with new engines alone.
 	Reopen func() World[S]
 }
 
