@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,12 +20,15 @@ var record = flag.Bool("record", false, "make testdata anew from an installed VP
 
 const recordings = "testdata/vpp-25.10"
 
+// allScripts are those of all modules.
+func allScripts() []vpptest.Script { return slices.Concat(scripts, aclScripts) }
+
 func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }
 
 // TestReplay is what makes the in-memory VPP worth using: it must answer to every
 // script what a real VPP answered.
 func TestReplay(t *testing.T) {
-	for _, script := range scripts {
+	for _, script := range allScripts() {
 		t.Run(script.Name, func(t *testing.T) {
 			if *record {
 				makeRecording(t, script)
@@ -40,7 +44,7 @@ func TestReplay(t *testing.T) {
 
 // TestReplayReal guards the other side: the recordings hold for the VPP installed.
 func TestReplayReal(t *testing.T) {
-	for _, script := range scripts {
+	for _, script := range allScripts() {
 		t.Run(script.Name, func(t *testing.T) {
 			vpp := realFor(t, script)
 			recorded, err := vpptest.Load(recordingOf(script.Name))

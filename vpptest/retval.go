@@ -9,6 +9,7 @@ const (
 	noSuchFIB            = -3
 	noSuchEntry          = -6
 	invalidValue         = -7
+	invalidValue2        = -8
 	unimplemented        = -9
 	syscallError1        = -11
 	syscallError2        = -12
@@ -16,6 +17,8 @@ const (
 	invalidRegistration  = -31
 	invalidVLAN          = -55
 	vlanExists           = -56
+	invalidSource        = -57
+	invalidDestination   = -58
 	invalidInterface2    = -71
 	invalidTagCount      = -72
 	invalidArgument      = -73
@@ -26,6 +29,8 @@ const (
 	bridgeDomainFixed    = -121
 	bridgeDomainIDTooBig = -122
 	unsupported          = -126
+	inUseInbound         = -142
+	inUseOutbound        = -143
 	bridgeDomainHasBVI   = -152
 )
 

@@ -56,6 +56,7 @@ var builtin = []plugin{
 	{"", loadL2},
 	{"af_packet", loadAfPacket},
 	{"vhost", loadVhost},
+	{"acl", loadACL},
 }
 
 // An Option changes how a VPP is started.
