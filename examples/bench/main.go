@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Bench has several systems do the same jobs on VPP in one run, and says what each
+// costs. A job is about ports of VMs: vhost-user interfaces, up, and in the bridge
+// domains of VLAN networks, ten ports each. The systems are
+//
+//	floor        a client by hand that sends the messages blindly and pipelined
+//	sequential   the same messages, each after the answer to the one before
+//	engine       vppkit's engine
+//	agent        examples/agent, a process that follows an etcd
+//
+// and every time is also given as a multiple of the floor's, which can be compared
+// between machines. For a job that finds nothing to do the floor is the bare dumps.
+//
+//	go run ./examples/bench --ports 1000,10000
+//
+// Each system has a fresh VPP: the one that is installed, with no NIC and no
+// workers, and vpptest's in-memory one. What is run with --count 10 --benchstat
+// can be given to benchstat, as in "benchstat -col /system FILE".
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := command(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// errUsage: what is wrong was said along with the flags.
+var errUsage = errors.New("wrong usage")
+
+// bench is what the flags ask for.
+type bench struct {
+	ports     []int
+	jobs      []string
+	systems   []string
+	sim       bool
+	vpp       string
+	count     int
+	repeat    int
+	json      bool
+	benchstat bool
+	plot      string
+	profile   string
+	agent     string
+
+	out, errs io.Writer
+	results   results
+}
+
+func command(ctx context.Context, args []string, out, errs io.Writer) error {
+	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(errs)
+	f.Func("ports", "`N[,N]` ports, 20 to 40940 (default 1000)", func(v string) (err error) {
+		b.ports, err = sizes(v)
+		return err
+	})
+	f.Func("jobs", "`JOB[,JOB]` of "+strings.Join(allJobs, ", ")+" (default all)", func(v string) (err error) {
+		b.jobs, err = choose(v, allJobs)
+		return err
+	})
+	f.Func("systems", "`SYSTEM[,SYSTEM]` of "+strings.Join(allSystems, ", ")+" (default all); the floor is always one", func(v string) (err error) {
+		b.systems, err = choose(v+","+floorSystem, allSystems)
+		return err
+	})
+	f.StringVar(&b.vpp, "vpp", "", "`socket` of a VPP that runs; it is left as it was, but it is not fresh, and is not restarted")
+	f.BoolVar(&b.sim, "sim", false, "the in-memory VPP only")
+	f.IntVar(&b.count, "count", 1, "how `often` to run all; the table shows medians")
+	f.IntVar(&b.repeat, "repeat", 21, "how `often` a run does what changes one port, of which it takes the median")
+	f.BoolVar(&b.json, "json", false, "print a line of JSON for each measurement")
+	f.BoolVar(&b.benchstat, "benchstat", false, "print lines for benchstat")
+	f.StringVar(&b.plot, "plot", "", "`file` for a plot of time against ports, .svg or .png")
+	f.StringVar(&b.profile, "cpuprofile", "", "`file` for a CPU profile of the engine's part")
+	f.StringVar(&b.agent, "agent", "", "`program` to run as the agent; without it, examples/agent is built")
+	err := f.Parse(args)
+	if err == nil {
+		if err = b.check(f.Args()); err != nil {
+			fmt.Fprintln(errs, "bench:", err)
+		}
+	}
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return errUsage
+	}
+	return b.run(ctx)
+}
+
+func (b *bench) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("what is %q?", rest[0])
+	case b.sim && b.vpp != "":
+		return errors.New("--sim and --vpp: want one of them")
+	case b.json && b.benchstat:
+		return errors.New("--json and --benchstat: want one of them")
+	case b.count < 1 || b.repeat < 1:
+		return errors.New("--count and --repeat: want at least 1")
+	}
+	return checkPlot(b.plot)
+}
+
+func sizes(list string) (out []int, err error) {
+	for part := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < minPorts || n > maxPorts {
+			return nil, fmt.Errorf("%q: want %d to %d ports", part, minPorts, maxPorts)
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// choose returns those that are listed, in the order of from.
+func choose(list string, from []string) (out []string, err error) {
+	parts := strings.Split(list, ",")
+	for _, p := range parts {
+		if !slices.Contains(from, p) {
+			return nil, fmt.Errorf("%q: want some of %s", p, strings.Join(from, ", "))
+		}
+	}
+	for _, f := range from {
+		if slices.Contains(parts, f) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// sources are the VPPs to run on.
+func (b *bench) sources() []source {
+	switch {
+	case b.vpp != "":
+		fmt.Fprintln(b.errs, "bench: a VPP that runs is warm: what it had once, it has room for, which flatters all but the first system")
+		return []source{given(b.vpp)}
+	case b.sim:
+		return []source{simulated}
+	}
+	return []source{installed, simulated}
+}
+
+func (b *bench) run(ctx context.Context) error {
+	for range b.count {
+		for _, ports := range b.ports {
+			for _, start := range b.sources() {
+				err := b.compare(ctx, start, ports)
+				if errors.Is(err, vpptest.ErrNotInstalled) {
+					fmt.Fprintln(b.errs, "bench: NO REAL VPP IS INSTALLED: the in-memory one only")
+					continue
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}
+	}
+	sum := b.results.sum()
+	if !b.json && !b.benchstat {
+		fmt.Fprintln(b.out)
+		sum.goals(b.out)
+	}
+	if b.plot != "" {
+		return sum.plot(b.plot)
+	}
+	return nil
+}
+
+// compare has all systems do all jobs at one size on one kind of VPP.
+func (b *bench) compare(ctx context.Context, start source, ports int) error {
+	first := len(b.results)
+	for _, name := range b.systems {
+		if err := b.measure(ctx, start, name, ports); err != nil {
+			return fmt.Errorf("%s, %d ports: %w", name, ports, err)
+		}
+	}
+	if b.json || b.benchstat {
+		return nil
+	}
+	fmt.Fprintf(b.out, "\nVPP %s, %d ports\n\n", b.results[first].VPP, ports)
+	return b.results[first:].table(b.out)
+}
+
+// measure has one system do all jobs.
+func (b *bench) measure(ctx context.Context, start source, name string, ports int) (err error) {
+	vpp, err := start()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, vpp.close()) }()
+	s, err := b.system(ctx, name, vpp, ports)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if name == engineSystem && b.profile != "" {
+		f, err := os.Create(b.profile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer func() { pprof.StopCPUProfile(); err = errors.Join(err, f.Close()) }()
+	}
+	for _, j := range jobs(s, fleetOn(vpp, ports), vpp, b.repeat) {
+		wanted := slices.Contains(b.jobs, j.name)
+		if !wanted && j.name != cold && j.name != teardown {
+			continue
+		}
+		m, err := measure(ctx, s, j)
+		if err != nil {
+			return err
+		}
+		if wanted {
+			if err := b.add(result{
+				VPP: vpp.Name, Job: j.name, System: name, Ports: ports,
+				Seconds: m.took.Seconds(), Messages: m.messages, Writes: m.writes,
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// add keeps a result, and prints it if it is to be printed one by one.
+func (b *bench) add(r result) error {
+	r.Ratio = 1
+	for _, f := range b.results { // the floor's newest
+		if f.VPP == r.VPP && f.Job == r.Job && f.Ports == r.Ports && f.System == floorSystem && r.System != floorSystem {
+			r.Ratio = r.Seconds / f.Seconds
+		}
+	}
+	b.results = append(b.results, r)
+	switch {
+	case b.json:
+		return r.json(b.out)
+	case b.benchstat:
+		return r.benchstat(b.out)
+	}
+	return nil
+}

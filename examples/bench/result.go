@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// result is one job, done once by one system; a line of JSON.
+type result struct {
+	VPP      string  `json:"vpp"` // its version, "sim" for vpptest's; "(warm)": not fresh
+	Job      string  `json:"job"`
+	System   string  `json:"system"`
+	Ports    int     `json:"ports"`
+	Seconds  float64 `json:"seconds"`
+	Messages int     `json:"messages"` // to VPP, pings included, without the handshake
+	Writes   int     `json:"writes"`   // those of them that can change VPP
+	Ratio    float64 `json:"ratio"`    // of the time to that of the floor, which for a look at everything is the bare dumps
+}
+
+// group is results that differ only in their numbers.
+type group struct {
+	VPP, Job, System string
+	Ports            int
+}
+
+// results keeps the order in which they came.
+type results []result
+
+// sum has one result for each group, with the median of each number.
+func (all results) sum() results {
+	var order []group
+	members := map[group]results{}
+	for _, r := range all {
+		g := group{r.VPP, r.Job, r.System, r.Ports}
+		if members[g] == nil {
+			order = append(order, g)
+		}
+		members[g] = append(members[g], r)
+	}
+	var out results
+	for _, g := range order {
+		m := members[g]
+		out = append(out, result{
+			VPP: g.VPP, Job: g.Job, System: g.System, Ports: g.Ports,
+			Seconds:  median(m, func(r result) float64 { return r.Seconds }),
+			Messages: median(m, func(r result) int { return r.Messages }),
+			Writes:   median(m, func(r result) int { return r.Writes }),
+			Ratio:    median(m, func(r result) float64 { return r.Ratio }),
+		})
+	}
+	return out
+}
+
+func median[T cmp.Ordered](all results, of func(result) T) T {
+	var values []T
+	for _, r := range all {
+		values = append(values, of(r))
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+func (all results) find(vpp, job, system string, ports int) (result, bool) {
+	i := slices.IndexFunc(all, func(r result) bool {
+		return r.VPP == vpp && r.Job == job && r.System == system && r.Ports == ports
+	})
+	if i < 0 {
+		return result{}, false
+	}
+	return all[i], true
+}
+
+// json prints a line.
+func (r result) json(out io.Writer) error { return json.NewEncoder(out).Encode(r) }
+
+// benchstat prints a line as "go test -bench" does.
+func (r result) benchstat(out io.Writer) error {
+	var name strings.Builder
+	for _, part := range strings.Split(r.Job, "-") {
+		name.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	}
+	_, err := fmt.Fprintf(out, "Benchmark%s/vpp=%s/system=%s/ports=%d 1 %.0f ns/op %d messages %d writes %.3f x-floor\n",
+		name.String(), strings.ReplaceAll(r.VPP, " ", ""), r.System, r.Ports, r.Seconds*1e9, r.Messages, r.Writes, r.Ratio)
+	return err
+}
+
+// table prints all jobs of one VPP and size beside each other.
+func (all results) table(out io.Writer) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "JOB\tSYSTEM\tTIME\tx FLOOR\tMESSAGES\tWRITES")
+	job := ""
+	for _, r := range slices.SortedStableFunc(slices.Values(all), byJob) {
+		if r.Job == job {
+			r.Job = ""
+		} else {
+			job = r.Job
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%d\t%d\n", r.Job, r.System, short(r.Seconds), r.Ratio, r.Messages, r.Writes)
+	}
+	return t.Flush()
+}
+
+func byJob(a, b result) int { return slices.Index(allJobs, a.Job) - slices.Index(allJobs, b.Job) }
+
+// short is a time with three digits.
+func short(seconds float64) string {
+	d := time.Duration(seconds * 1e9)
+	for unit := time.Nanosecond; ; unit *= 10 {
+		if d < 1000*unit {
+			return d.Round(unit).String()
+		}
+	}
+}
