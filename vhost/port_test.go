@@ -31,9 +31,9 @@ func everywhere(t *testing.T, test func(t *testing.T, socket string)) {
 	t.Run("real", func(t *testing.T) { test(t, vpptest.Real(t).Socket()) })
 }
 
-func dial(t *testing.T, socket string) *vppnet.Conn {
+func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, "me")
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -61,7 +61,7 @@ func converge(t *testing.T, c *vppnet.Conn, dir string, want ...desiredstate.Obj
 
 func TestChanges(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, dir := dial(t, socket), sockets(t)
+		c, dir := dial(t, socket, "me"), sockets(t)
 		port := vhost.Port{Name: "vm1", Socket: dir + "/vm1"}
 		server := vhost.Port{Name: "vm2", Socket: dir + "/vm2", Server: true, GSO: true, Packed: true, EventIndex: true}
 		converge(t, c, dir, port, server)
@@ -84,13 +84,10 @@ func TestChanges(t *testing.T) {
 
 func TestSocketsOfOthers(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, dir := dial(t, socket), sockets(t)
-		other, err := vppnet.Dial(t.Context(), socket, "other")
-		require.NoError(t, err)
-		defer other.Close()
+		c, other, dir := dial(t, socket, "me"), dial(t, socket, "other"), sockets(t)
 		theirs := vhost.Port{Name: "vm1", Socket: dir + "/vm1", Server: true}
 		converge(t, other, dir, theirs)
-		_, err = vhost.Ports(c, dir).Ensure(t.Context(), vhost.Port{Name: "mine", Socket: dir + "/vm1"})
+		_, err := vhost.Ports(c, dir).Ensure(t.Context(), vhost.Port{Name: "mine", Socket: dir + "/vm1"})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
 		_, err = vhost.Ports(other, dir).Ensure(t.Context(), vhost.Port{Name: "vm2", Socket: dir + "/vm1"})
 		require.ErrorIs(t, err, desiredstate.ErrConflict)
@@ -130,7 +127,7 @@ func TestValidate(t *testing.T) {
 // VPP would remove whatever has the name of a server's socket, as root.
 func TestSocketsAreConfined(t *testing.T) {
 	vpp := vpptest.New(t)
-	c := dial(t, vpp.Socket())
+	c := dial(t, vpp.Socket(), "me")
 	top := sockets(t)
 	dir := filepath.Join(top, "in")
 	require.NoError(t, os.MkdirAll(dir+"/vm", 0o755))
@@ -160,7 +157,7 @@ func TestSocketsAreConfined(t *testing.T) {
 // The port of a VM and a VLAN of the uplink are one segment with a router's leg.
 func TestSegment(t *testing.T) {
 	vpp := vpptest.New(t, vpptest.WithInterface("GigabitEthernet0/8/0"))
-	c := dial(t, vpp.Socket())
+	c := dial(t, vpp.Socket(), "me")
 	claim := vppnet.ClaimInterfaces(func(name string) bool { return name == "GigabitEthernet0/8/0" })
 	e := desiredstate.New(
 		vhost.Ports(c, "/run/vms"), vppnet.Loopbacks(c), vppnet.SubInterfaces(c),
@@ -210,7 +207,7 @@ func FuzzSocket(f *testing.F) {
 
 func TestInstance(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, dir := dial(t, socket), sockets(t)
+		c, dir := dial(t, socket, "me"), sockets(t)
 		port := vhost.Port{Name: "vm", Socket: dir + "/s", Instance: 300}
 		converge(t, c, dir, port)
 		name := func() string {

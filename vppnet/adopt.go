@@ -4,7 +4,6 @@ package vppnet
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,83 +18,184 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
-// Some interfaces get their tag with a second message. Whoever dies between the
-// two leaves one without a tag. So that it is neither leaked nor in the way for
-// ever, such an interface can be told by what it was made with (an address, a
-// Linux device, a VLAN), and the next create of the same name takes it over, if
-// it is untouched since. That costs an ordinary create nothing.
+// Most interfaces get their tag with a second message. Whoever dies between the
+// two leaves an orphan: an interface without a tag that nobody has touched. So
+// that it is neither leaked nor in the way for ever, the next create of an object
+// like it takes it over. That costs an ordinary create nothing: the engine reads
+// what is in doubt before it tries again, so a dump has seen the orphan by then.
 
-// MAC is the address that an interface of ours has if its spec leaves it open:
-// a locally administered one, made of owner and name. It is the same after VPP
-// restarts, so what neighbours have learnt stays true, and it tells an interface
-// that lost its maker before it got its tag. Hosts that share a network need
-// owners, or names, that differ.
-func (c *Conn) MAC(name string) MAC {
-	sum := sha256.Sum256([]byte(c.Tag(name)))
-	m := MAC(sum[:6])
-	m[0] = m[0]&^1 | 2
-	return m
+// Orphan says how a kind tells an interface that a Create of its own left.
+type Orphan[S desiredstate.Object] struct {
+	// Up: VPP makes such interfaces admin up. One that is not as it was made has
+	// been touched, and is somebody's.
+	Up bool
+
+	// Like says whether a create of want makes what have is. Have was found, so
+	// its name is VPP's; what want leaves to VPP is filled in, see Kind.Fill.
+	Like func(have, want S) bool
 }
 
-// fillMAC leaves an address that want does not set to what have shows, if that
-// is the one that it would get.
-func (c *Conn) fillMAC(have, want MAC, name string) MAC {
-	if want.IsZero() && have == c.MAC(name) {
-		return have
+// Tagged completes a kind of interfaces that VPP makes without a tag, and returns
+// it. The kind's Create makes the interface, and no more; Dump lists what there
+// is, by the name and index that the Interface has; Delete works with the index
+// and what the object itself says. Tagged adds:
+//
+//   - to Requires, Interfaces;
+//   - to Create, the tag (sw_interface_tag_add_del). If VPP refuses it, or ctx
+//     ends, Delete is called, and has five seconds;
+//   - to Dump, whose each object is. Orphans are left out; an object that Dump
+//     itself calls Foreign is not one;
+//   - that Create takes over an orphan like the wanted object, if it is still as
+//     it was found and in no bridge domain. If an orphan that is otherwise made,
+//     or in use, Holds what the object wants to hold, it is desiredstate.ErrForeign.
+//
+// A kind whose create carries the tag does not need it.
+func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]) *desiredstate.Kind[S] {
+	t := &tagged[S]{c: c, Orphan: o, holds: k.Holds, fill: k.Fill}
+	if t.holds == nil {
+		t.holds = func(S) []desiredstate.Key { return nil }
 	}
-	return want
-}
-
-// pick is the address that an interface is made with.
-func (c *Conn) pick(want MAC, name string) MAC {
-	if want.IsZero() {
-		return c.MAC(name)
+	if t.fill == nil {
+		t.fill = func(_, want S) S { return want }
 	}
-	return want
+	k.Requires = append([]desiredstate.AnyKind{Interfaces(c)}, k.Requires...)
+	k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{}, &l2.BridgeDomainDump{})...)
+	dump, create := k.Dump, k.Create
+	k.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[S], error) {
+		found, err := dump(ctx, v)
+		return t.sift(v, found), err
+	}
+	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
+		name := want.Key().Name
+		if err := c.CheckName(name); err != nil {
+			return 0, err
+		}
+		if id, ok, err := t.adopt(ctx, want); ok || err != nil {
+			return id, err
+		}
+		id, err := create(ctx, v, want)
+		if err != nil {
+			return 0, err
+		}
+		if err = c.tag(ctx, id, name); err != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			return 0, errors.Join(err, k.Delete(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
+		}
+		return id, nil
+	}
+	return k
 }
 
-// Own marks a new interface as ours, named so. If that fails, undo is to unmake
-// the interface; it has five seconds, even if ctx has ended.
-func (c *Conn) Own(ctx context.Context, id uint32, name string, undo func(context.Context) error) error {
+// tagged is what Tagged remembers: the orphans of the last dump.
+type tagged[S desiredstate.Object] struct {
+	Orphan[S]
+	c     *Conn
+	holds func(S) []desiredstate.Key
+	fill  func(have, want S) S
+
+	mu   sync.Mutex
+	left []orphan[S]
+}
+
+type orphan[S desiredstate.Object] struct {
+	desiredstate.Actual[S]
+	seen Interface
+}
+
+// sift says whose each object is, and puts orphans aside.
+func (t *tagged[S]) sift(v *desiredstate.View, found []desiredstate.Actual[S]) (out []desiredstate.Actual[S]) {
+	var left []orphan[S]
+	for _, a := range found {
+		i, ok := desiredstate.At[Interface](v, a.ID)
+		switch {
+		case !ok: // gone since
+		case i.Foreign && !a.Foreign && i.Spec.untouched(t.Up):
+			left = append(left, orphan[S]{a, i.Spec})
+		default:
+			a.Foreign = i.Foreign
+			out = append(out, a)
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.left = left
+	return out
+}
+
+// adopt makes an orphan ours that is like want, if there is one.
+func (t *tagged[S]) adopt(ctx context.Context, want S) (id uint32, ok bool, err error) {
+	for {
+		o, ok := t.take(want)
+		if !ok {
+			break
+		}
+		same, err := t.c.unchanged(ctx, o.ID, o.seen)
+		switch {
+		case errors.Is(err, api.INVALID_SW_IF_INDEX): // gone
+		case err != nil:
+			return 0, false, err
+		case same:
+			return o.ID, true, t.c.tag(ctx, o.ID, want.Key().Name)
+		case t.clash(o, want):
+			return 0, false, o.inTheWay()
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, o := range t.left {
+		if t.clash(o, want) {
+			return 0, false, o.inTheWay()
+		}
+	}
+	return 0, false, nil
+}
+
+// take returns an orphan that is like want, for nobody else to have.
+func (t *tagged[S]) take(want S) (o orphan[S], ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := slices.IndexFunc(t.left, func(o orphan[S]) bool { return t.Like(o.Spec, t.fill(o.Spec, want)) })
+	if n < 0 {
+		return o, false
+	}
+	o = t.left[n]
+	t.left = slices.Delete(t.left, n, n+1)
+	return o, true
+}
+
+// clash says whether o has what want must have for itself.
+func (t *tagged[S]) clash(o orphan[S], want S) bool {
+	taken := t.holds(o.Spec)
+	return slices.ContainsFunc(t.holds(want), func(k desiredstate.Key) bool { return slices.Contains(taken, k) })
+}
+
+func (o orphan[S]) inTheWay() error {
+	return fmt.Errorf("%w: %s has no tag, and is in use or otherwise made", desiredstate.ErrForeign, o.seen.VPPName)
+}
+
+// tag marks an interface as ours, named so.
+func (c *Conn) tag(ctx context.Context, id uint32, name string) error {
 	_, err := interfaces.NewServiceClient(c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
 		IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(id), Tag: c.Tag(name),
 	})
-	if err == nil || undo == nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	return errors.Join(err, undo(ctx))
+	return err
 }
 
-// adopts returns msgs and what Own and adopt send.
-func adopts(msgs ...api.Message) []api.Message {
-	return append(msgs, &interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{}, &l2.BridgeDomainDump{})
-}
-
-// errInUse says that an interface without tag is not one that we left.
-var errInUse = fmt.Errorf("%w: an interface that has no tag, or is in use, is there already", desiredstate.ErrForeign)
-
-// adopt makes an interface ours that a create of ours left, named so, if it is
-// untouched and what mine says of it is true; else it fails with errInUse.
-func (c *Conn) adopt(ctx context.Context, id uint32, name string, mine func(Interface) bool) error {
+// unchanged says whether an interface is as seen, and in no bridge domain.
+func (c *Conn) unchanged(ctx context.Context, id uint32, seen Interface) (bool, error) {
 	i, err := c.at(ctx, id)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !i.pristine() || !mine(i) {
-		return errInUse
+	i.LinkUp, i.Parent = seen.LinkUp, seen.Parent // the world's, and by whatever name
+	if i != seen {
+		return false, nil
 	}
 	all, err := Collect(l2.NewServiceClient(c).BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
-	if err != nil {
-		return err
-	}
-	for _, b := range all {
-		if slices.ContainsFunc(b.SwIfDetails, func(p l2.BridgeDomainSwIf) bool { return uint32(p.SwIfIndex) == id }) {
-			return errInUse
-		}
-	}
-	return c.Own(ctx, id, name, nil)
+	return !slices.ContainsFunc(all, func(b *l2.BridgeDomainDetails) bool {
+		return slices.ContainsFunc(b.SwIfDetails, func(p l2.BridgeDomainSwIf) bool { return uint32(p.SwIfIndex) == id })
+	}), err
 }
 
 // at reads one interface, whose parent has VPP's name.
@@ -113,33 +213,6 @@ func (c *Conn) at(ctx context.Context, id uint32) (Interface, error) {
 		}
 	}
 	return Interface{}, fmt.Errorf("interface with index %d: %w", id, api.INVALID_SW_IF_INDEX)
-}
-
-// strays are the untouched interfaces without a tag, by address, as a kind last
-// saw them when it dumped. That is after each failed create, too: the engine
-// reads what is in doubt before it tries again.
-type strays struct {
-	mu sync.Mutex
-	at map[MAC]uint32
-}
-
-func (s *strays) note(v *desiredstate.View) {
-	at := map[MAC]uint32{}
-	for a := range desiredstate.All[Interface](v) {
-		if !a.Spec.MAC.IsZero() && a.Spec.pristine() {
-			at[a.Spec.MAC] = a.ID
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.at = at
-}
-
-func (s *strays) find(m MAC) (id uint32, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	id, ok = s.at[m]
-	return id, ok
 }
 
 // Gone returns err, or nil if it is one of these return values: VPP's ways of

@@ -112,6 +112,7 @@ func TestStraysAreAdopted(t *testing.T) {
 			NumRxQueues: 1, NumTxQueues: 1,
 		})
 		require.NoError(t, err)
+		converge(t, c, vppnet.Loopback{Name: "lo"}) // the parent of an orphan of ours is nobody's orphan
 		converge(t, c,
 			vppnet.Loopback{Name: "lo"},
 			vppnet.Loopback{Name: "seven", Instance: 7},

@@ -126,11 +126,10 @@ func (i Interface) defaultMTU() uint32 {
 	return i.LinkMTU
 }
 
-// pristine says whether nobody has used the interface since it was made, as far
-// as the interface itself tells. If it has no tag either, it may be what a
-// create of ours left that died before it could set the tag.
-func (i Interface) pristine() bool {
-	return i.Tag == "" && !i.Up && i.MTU == i.defaultMTU()
+// untouched says whether nobody has tagged or used the interface since it was
+// made, up or not, as far as the interface itself tells.
+func (i Interface) untouched(up bool) bool {
+	return i.Tag == "" && i.Up == up && i.MTU == i.defaultMTU()
 }
 
 // checkRef reports why name cannot be that of an interface or a bridge domain,

@@ -38,9 +38,9 @@ func everywhere(t *testing.T, test func(t *testing.T, socket string), devices ..
 	})
 }
 
-func dialVPP(t testing.TB, socket string) *vppnet.Conn {
+func dialVPP(t testing.TB, socket string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, "me")
+	c, err := vppnet.Dial(t.Context(), socket, "me", opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c

@@ -3,15 +3,14 @@
 package vppnet_test
 
 import (
-	"fmt"
 	"os/exec"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 	"pgregory.net/rapid"
 
@@ -137,27 +136,17 @@ func TestLawsOfFIBEntries(t *testing.T) {
 
 // laws runs them for one kind; devices are of Linux.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S], devices ...string) {
-	run := func(t *testing.T, checks int, timeout time.Duration, vpp lawTarget, state func() string) {
-		connect := func(t testing.TB) kindtest.World[S] {
-			s := &saboteur{vpp: vpp}
-			c, err := vppnet.Dial(t.Context(), vpp.Socket(), "me", vppnet.WithReplyTimeout(timeout), vppnet.WithTrace(s.sent))
-			require.NoError(t, err)
-			t.Cleanup(func() { _ = c.Close() })
-			k := kind(c)
-			s.learn(k.Uses())
-			w := kindtest.World[S]{Kind: k, Base: base, State: state, Writes: vpp.Writes, Fault: s.plan, Heal: s.heal}
+	run := func(t *testing.T, vpp vpptest.Target, state func() string) {
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: 4, Open: func(t testing.TB) kindtest.World[S] {
+			c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(500*time.Millisecond))
+			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 			for _, m := range []desiredstate.AnyKind{
 				vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
 			} {
-				if m.KindName() != k.Name {
+				if m.KindName() != w.Kind.Name {
 					w.More = append(w.More, m)
 				}
 			}
-			return w
-		}
-		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-			w := connect(t)
-			w.Reopen = func() kindtest.World[S] { return connect(t) }
 			return w
 		}})
 	}
@@ -166,7 +155,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 		t.Parallel()
 		vpp := vpptest.New(t, vpptest.WithInterface(nic))
 		strangers(t, vpp.Socket())
-		run(t, 4, 300*time.Millisecond, vpp, vpp.String)
+		run(t, vpp, vpp.String)
 	})
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
@@ -176,9 +165,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 			}
 			t.Cleanup(func() { _ = exec.Command("ip", "link", "del", d).Run() })
 		}
-		socket := vpptest.Real(t).Socket()
-		theirs := strangers(t, socket)
-		run(t, 4, 500*time.Millisecond, vpptest.NewProxy(t, socket), theirs)
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		strangers(t, vpp.Socket())
+		run(t, vpp, func() string { return vpp.State(layer2Dumps...) })
 	})
 }
 
@@ -194,8 +183,15 @@ const (
 	theirBridge   = "#99"
 )
 
-// strangers makes what is not ours, and returns a way to see all there is.
-func strangers(t *testing.T, socket string) (state func() string) {
+// layer2Dumps show all that the kinds of this package can change.
+var layer2Dumps = []api.Message{
+	&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)},
+	&l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: ^interface_types.InterfaceIndex(0)},
+	&l2.L2FibTableDump{BdID: ^uint32(0)},
+}
+
+// strangers makes what is not ours.
+func strangers(t *testing.T, socket string) {
 	c, err := vppnet.Dial(t.Context(), socket, "stranger")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
@@ -212,92 +208,4 @@ func strangers(t *testing.T, socket string) (state func() string) {
 		_, err := e.Ensure(t.Context(), o)
 		require.NoError(t, err)
 	}
-	c.Uses(&interfaces.SwInterfaceDump{}, &l2.BridgeDomainDump{}, &l2.L2FibTableDump{})
-	return func() string {
-		var b strings.Builder
-		ifs, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(t.Context(), &interfaces.SwInterfaceDump{SwIfIndex: ^interfaces.SwInterfaceDump{}.SwIfIndex}))
-		require.NoError(t, err)
-		for _, i := range ifs {
-			fmt.Fprintf(&b, "%+v\n", *i)
-		}
-		bds, err := vppnet.Collect(l2.NewServiceClient(c).BridgeDomainDump(t.Context(), &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: ^interfaces.SwInterfaceDump{}.SwIfIndex}))
-		require.NoError(t, err)
-		for _, d := range bds {
-			fmt.Fprintf(&b, "%+v\n", *d)
-		}
-		fib, err := vppnet.Collect(l2.NewServiceClient(c).L2FibTableDump(t.Context(), &l2.L2FibTableDump{BdID: ^uint32(0)}))
-		require.NoError(t, err)
-		for _, f := range fib {
-			fmt.Fprintf(&b, "%+v\n", *f)
-		}
-		return b.String()
-	}
-}
-
-// lawTarget is a vpptest.VPP, or a vpptest.Proxy before a real one.
-type lawTarget interface {
-	Socket() string
-	Writes() int
-	Inject(vpptest.Fault)
-	Heal()
-}
-
-// A saboteur makes the nth message fail that can change VPP. It goes by what the
-// connection traces, because faults count all messages of a name.
-type saboteur struct {
-	vpp lawTarget
-
-	mu     sync.Mutex
-	writes map[string]bool // the kind's, by name
-	left   int             // messages up to the one that fails, it included; 0: none will
-	fault  vpptest.FaultKind
-}
-
-func (s *saboteur) learn(messages []string) {
-	s.writes = map[string]bool{}
-	for _, m := range messages {
-		m = m[:strings.LastIndexByte(m, '_')]
-		if !strings.HasSuffix(m, "_dump") && !strings.HasSuffix(m, "_details") && !strings.HasSuffix(m, "_reply") {
-			s.writes[m] = true
-		}
-	}
-}
-
-func (s *saboteur) plan(nth int, lost bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.left, s.fault = nth, vpptest.Refuse
-	if lost {
-		s.fault = vpptest.Drop
-	}
-	s.arm()
-}
-
-// arm makes the next message fail, if that is the one.
-func (s *saboteur) arm() {
-	if s.left == 1 {
-		for name := range s.writes {
-			s.vpp.Inject(vpptest.Fault{Message: name, Kind: s.fault, Retval: -1})
-		}
-	}
-}
-
-// sent is told of each message when it has been answered, or was not in time.
-func (s *saboteur) sent(tr vppnet.Trace) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.left == 0 || !s.writes[tr.Message] {
-		return
-	}
-	if s.left--; s.left == 0 {
-		s.vpp.Heal()
-	}
-	s.arm()
-}
-
-func (s *saboteur) heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.left = 0
-	s.vpp.Heal()
 }

@@ -4,7 +4,6 @@ package vppnet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -57,42 +56,24 @@ const maxLoopback = 16383
 // Loopbacks manages loopbacks and BVIs (create_loopback_instance, bvi_create).
 // The MAC changes in place, all else replaces.
 func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
-	var left strays
 	k := loopbacks{interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
-	return &desiredstate.Kind[Loopback]{
-		Name:     "loopback",
-		Requires: []desiredstate.AnyKind{Interfaces(c)},
-		Messages: c.Uses(adopts(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
-			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{})...),
+	return Tagged(c, &desiredstate.Kind[Loopback]{
+		Name: "loopback",
+		Messages: c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
+			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Loopback], err error) {
-			left.note(v)
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
-				bvi := i.Device == deviceBVI
-				if i.Parent != "" || !bvi && i.Device != deviceLoopback || a.Foreign && i.pristine() {
-					continue // the last may be ours, Create finds out
+				if bvi := i.Device == deviceBVI; i.Parent == "" && (bvi || i.Device == deviceLoopback) {
+					out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Spec: Loopback{
+						Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi,
+					}})
 				}
-				out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Foreign: a.Foreign, Spec: Loopback{
-					Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi,
-				}})
 			}
 			return out, nil
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, l Loopback) (uint32, error) {
-			mac := c.pick(l.MAC, l.Name)
-			if id, ok := left.find(mac); ok {
-				err := c.adopt(ctx, id, l.Name, func(i Interface) bool {
-					return i.MAC == mac && i.Device == l.device() && (l.Instance == 0 || l.Instance == instance(i.VPPName))
-				})
-				if !errors.Is(err, errInUse) && !errors.Is(err, api.INVALID_SW_IF_INDEX) {
-					return id, err
-				}
-			}
-			id, err := k.create(ctx, l, mac)
-			if err != nil {
-				return 0, err
-			}
-			return id, c.Own(ctx, id, l.Name, func(ctx context.Context) error { return k.delete(ctx, id, l.BVI) })
+			return k.create(ctx, l, c.pick(l.MAC, l.Name))
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback], want Loopback) error {
 			_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
@@ -118,7 +99,10 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			}
 			return []desiredstate.Key{{Space: l.device() + "-instance", Name: strconv.FormatUint(uint64(l.Instance), 10)}}
 		},
-	}
+	}, Orphan[Loopback]{Like: func(have, want Loopback) bool {
+		have.Name = want.Name
+		return have == want
+	}})
 }
 
 const (

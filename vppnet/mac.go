@@ -3,6 +3,7 @@
 package vppnet
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net"
 )
@@ -49,4 +50,33 @@ func (m MAC) CheckUnicast() error {
 		return fmt.Errorf("MAC %s is a multicast address", m)
 	}
 	return nil
+}
+
+// MAC is the address that an interface of ours has if its spec leaves it open:
+// a locally administered one, made of owner and name. It is the same after VPP
+// restarts, so what neighbours have learnt stays true, and it tells an interface
+// that lost its maker before it got its tag. Hosts that share a network need
+// owners, or names, that differ.
+func (c *Conn) MAC(name string) MAC {
+	sum := sha256.Sum256([]byte(c.Tag(name)))
+	m := MAC(sum[:6])
+	m[0] = m[0]&^1 | 2
+	return m
+}
+
+// fillMAC leaves an address that want does not set to what have shows, if that
+// is the one that it would get.
+func (c *Conn) fillMAC(have, want MAC, name string) MAC {
+	if want.IsZero() && have == c.MAC(name) {
+		return have
+	}
+	return want
+}
+
+// pick is the address that an interface is made with.
+func (c *Conn) pick(want MAC, name string) MAC {
+	if want.IsZero() {
+		return c.MAC(name)
+	}
+	return want
 }

@@ -95,97 +95,71 @@ func (s SubInterface) vlan() desiredstate.Key {
 // was seen to have. Let nobody else make sub-interfaces of the same parent
 // behind our back.
 func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
-	k := subInterfaces{c, interfaces.NewServiceClient(c)}
-	return &desiredstate.Kind[SubInterface]{
+	vpp := interfaces.NewServiceClient(c)
+	k := Tagged(c, &desiredstate.Kind[SubInterface]{
 		Name:     "sub-interface",
-		Requires: []desiredstate.AnyKind{Interfaces(c)},
-		Messages: c.Uses(adopts(&interfaces.CreateSubif{}, &interfaces.DeleteSubif{}, &l2.L2InterfaceVlanTagRewrite{})...),
+		Messages: c.Uses(&interfaces.CreateSubif{}, &interfaces.DeleteSubif{}, &l2.L2InterfaceVlanTagRewrite{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[SubInterface], err error) {
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
 				s := SubInterface{Name: i.Name, Parent: i.Parent, Outer: i.Outer, Inner: i.Inner, Dot1ad: i.Dot1ad, Rewrite: i.Rewrite}
-				switch {
-				case i.Parent == "" || i.Outer == 0 || i.Inner == 0 && i.Tags == 2:
+				if i.Parent == "" || i.Outer == 0 || i.Inner == 0 && i.Tags == 2 {
 					continue // none of ours can be in its way
-				case a.Foreign && i.pristine() && s.is(i):
-					continue // it may be ours, Create finds out
 				}
-				out = append(out, desiredstate.Actual[SubInterface]{Spec: s, ID: a.ID, Foreign: a.Foreign})
+				out = append(out, desiredstate.Actual[SubInterface]{Spec: s, ID: a.ID, Foreign: !s.is(i)})
 			}
 			return out, nil
 		},
-		Create: k.create,
+		Create: func(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
+			parent, err := v.ID(InterfaceKey(s.Parent))
+			if err != nil {
+				return 0, err
+			}
+			r, err := vpp.CreateSubif(ctx, &interfaces.CreateSubif{
+				SwIfIndex: interface_types.InterfaceIndex(parent), SubID: s.id(), SubIfFlags: s.flags(),
+				OuterVlanID: s.Outer, InnerVlanID: s.Inner,
+			})
+			if err != nil {
+				return 0, err
+			}
+			return uint32(r.SwIfIndex), nil
+		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[SubInterface], want SubInterface) error {
-			return k.c.rewrite(ctx, have.ID, want.Rewrite)
+			return c.rewrite(ctx, have.ID, want.Rewrite)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[SubInterface]) error {
 			// The next interface with this index would inherit the rewrite.
 			if have.Spec.Rewrite != (Rewrite{}) {
-				if err := k.c.rewrite(ctx, have.ID, Rewrite{}); err != nil {
+				if err := c.rewrite(ctx, have.ID, Rewrite{}); err != nil {
 					return Gone(err, api.INVALID_SW_IF_INDEX)
 				}
 			}
-			return k.delete(ctx, have.ID)
+			_, err := vpp.DeleteSubif(ctx, &interfaces.DeleteSubif{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
+			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		InPlace: func(have, want SubInterface) bool {
 			have.Rewrite = want.Rewrite
 			return have == want
 		},
 		Holds: func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
+	}, Orphan[SubInterface]{Like: func(have, want SubInterface) bool {
+		have.Name, have.Rewrite = want.Name, want.Rewrite
+		return have == want
+	}})
+	create := k.Create
+	k.Create = func(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
+		id, err := create(ctx, v, s)
+		if err != nil {
+			return 0, err
+		}
+		// Even if there is none: the last interface with this index may have left one.
+		return id, c.rewrite(ctx, id, s.Rewrite)
 	}
+	return k
 }
 
-// is says whether i is as a create of s leaves it, but for the parent.
+// is says whether i is as a create of s leaves it, but for the parent: numbered
+// otherwise, it is nobody's orphan.
 func (s SubInterface) is(i Interface) bool {
 	return i.SubID == s.id() && i.Outer == s.Outer && i.Inner == s.Inner && i.Dot1ad == s.Dot1ad && i.Exact
-}
-
-type subInterfaces struct {
-	c   *Conn
-	vpp interfaces.RPCService
-}
-
-func (k subInterfaces) create(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
-	parent, err := v.ID(InterfaceKey(s.Parent))
-	if err != nil {
-		return 0, err
-	}
-	var id uint32
-	r, err := k.vpp.CreateSubif(ctx, &interfaces.CreateSubif{
-		SwIfIndex: interface_types.InterfaceIndex(parent), SubID: s.id(), SubIfFlags: s.flags(),
-		OuterVlanID: s.Outer, InnerVlanID: s.Inner,
-	})
-	switch {
-	case errors.Is(err, api.VLAN_ALREADY_EXISTS): // it goes by the number, so nobody was harmed
-		if id, err = k.find(ctx, parent, s); err == nil {
-			err = k.c.adopt(ctx, id, s.Name, s.is)
-		}
-	case err == nil:
-		id = uint32(r.SwIfIndex)
-		err = k.c.Own(ctx, id, s.Name, func(ctx context.Context) error { return k.delete(ctx, id) })
-	}
-	if err != nil {
-		return 0, err
-	}
-	// Even if there is none: the last interface with this index may have left one.
-	return id, k.c.rewrite(ctx, id, s.Rewrite)
-}
-
-// find returns the parent's sub-interface with the number that s would have.
-func (k subInterfaces) find(ctx context.Context, parent uint32, s SubInterface) (uint32, error) {
-	all, err := Collect(k.vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: allInterfaces}))
-	if err != nil {
-		return 0, err
-	}
-	for _, d := range all {
-		if d.SupSwIfIndex == parent && uint32(d.SwIfIndex) != parent && d.SubID == s.id() {
-			return uint32(d.SwIfIndex), nil
-		}
-	}
-	return 0, errInUse
-}
-
-func (k subInterfaces) delete(ctx context.Context, id uint32) error {
-	_, err := k.vpp.DeleteSubif(ctx, &interfaces.DeleteSubif{SwIfIndex: interface_types.InterfaceIndex(id)})
-	return Gone(err, api.INVALID_SW_IF_INDEX)
 }

@@ -6,20 +6,14 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/vxlan"
-	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/desiredstate/kindtest"
 	"github.com/vppkit/vppkit/examples/ownkind"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -59,22 +53,6 @@ func Example() {
 	// error: <nil>
 }
 
-func TestInMemory(t *testing.T) {
-	t.Parallel()
-	vpp := vpptest.New(t, plugin)
-	t.Run("laws", func(t *testing.T) { laws(t, vpp, 8, 300*time.Millisecond) })
-	t.Run("bridged", func(t *testing.T) { bridged(t, vpp.Socket()) })
-	t.Run("foreign", func(t *testing.T) { foreign(t, vpp.Socket()) })
-}
-
-func TestReal(t *testing.T) {
-	t.Parallel()
-	vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-	t.Run("laws", func(t *testing.T) { laws(t, vpp, 4, 500*time.Millisecond) })
-	t.Run("bridged", func(t *testing.T) { bridged(t, vpp.Socket()) })
-	t.Run("foreign", func(t *testing.T) { foreign(t, vpp.Socket()) })
-}
-
 func TestValidate(t *testing.T) {
 	good := ownkind.Tunnel{Name: "a", Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), VNI: 1<<24 - 1}
 	require.NoError(t, good.Validate())
@@ -95,12 +73,16 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// bridged has a kind of the library work on ours.
+// A kind of the library works on ours.
+func TestBridged(t *testing.T) { everywhere(t, bridged) }
+
 func bridged(t *testing.T, socket string) {
 	c := dial(t, socket, "me")
 	all := []desiredstate.Object{
-		vppnet.BridgePort{Bridge: "blue", Interface: "a", SplitHorizonGroup: 1}, vppnet.LinkState{Interface: "a", Up: true},
-		vppnet.BridgeDomain{Name: "blue"}, tunnel("a", 100),
+		vppnet.BridgePort{Bridge: "blue", Interface: "a", SplitHorizonGroup: 1},
+		vppnet.LinkState{Interface: "a", Up: true},
+		vppnet.BridgeDomain{Name: "blue"},
+		tunnel("a", 100),
 	}
 	engine := func() *desiredstate.Engine {
 		return desiredstate.New(ownkind.Tunnels(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c))
@@ -119,7 +101,9 @@ func bridged(t *testing.T, socket string) {
 	require.NoError(t, err)
 }
 
-// foreign has somebody else own the same tunnel.
+// Somebody else's tunnel stays theirs, tagged or not.
+func TestForeign(t *testing.T) { everywhere(t, foreign) }
+
 func foreign(t *testing.T, socket string) {
 	mine, theirs := ownkind.Tunnels(dial(t, socket, "me")), ownkind.Tunnels(dial(t, socket, "stranger"))
 	_, err := theirs.Ensure(t.Context(), tunnel("b", 300))
@@ -170,110 +154,7 @@ func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Con
 	return c
 }
 
-// target is a vpptest.VPP, or a vpptest.Proxy before a real one.
-type target interface {
-	Socket() string
-	Writes() int
-	Inject(vpptest.Fault)
-	Heal()
-}
-
-func laws(t *testing.T, vpp target, checks int, timeout time.Duration) {
-	stranger := dial(t, vpp.Socket(), "stranger")
-	theirs := tunnel("theirs", 7)
-	_, err := ownkind.Tunnels(stranger).Ensure(t.Context(), theirs)
-	require.NoError(t, err)
-	defer func() {
-		_, err := ownkind.Tunnels(stranger).Remove(t.Context(), theirs)
-		require.NoError(t, err)
-	}()
-	connect := func(t testing.TB) kindtest.World[ownkind.Tunnel] {
-		s := &saboteur{vpp: vpp}
-		c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(timeout), vppnet.WithTrace(s.sent))
-		return kindtest.World[ownkind.Tunnel]{
-			Kind: ownkind.Tunnels(c), State: func() string { return state(t, stranger) },
-			Writes: vpp.Writes, Fault: s.plan, Heal: s.heal,
-		}
-	}
-	kindtest.Run(t, kindtest.Suite[ownkind.Tunnel]{
-		Gen: rapid.Custom(func(t *rapid.T) ownkind.Tunnel {
-			net := rapid.SampledFrom([]string{"192.0.2.", "2001:db8::"}).Draw(t, "net")
-			return ownkind.Tunnel{
-				Name: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"),
-				Src:  netip.MustParseAddr(net + "1"), Dst: netip.MustParseAddr(net + rapid.SampledFrom([]string{"2", "3"}).Draw(t, "to")),
-				VNI: rapid.SampledFrom([]uint32{0, 1, 1<<24 - 1}).Draw(t, "VNI"),
-			}
-		}),
-		Checks: checks,
-		Open: func(t testing.TB) kindtest.World[ownkind.Tunnel] {
-			w := connect(t)
-			w.Reopen = func() kindtest.World[ownkind.Tunnel] { return connect(t) }
-			return w
-		},
-	})
-}
-
-// state is all interfaces and tunnels.
-func state(t testing.TB, c *vppnet.Conn) string {
-	var b strings.Builder
-	ifs, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(t.Context(), &interfaces.SwInterfaceDump{SwIfIndex: none}))
-	require.NoError(t, err)
-	for _, i := range ifs {
-		fmt.Fprintf(&b, "%+v\n", *i)
-	}
-	tunnels, err := vppnet.Collect(vxlan.NewServiceClient(c).VxlanTunnelV2Dump(t.Context(), &vxlan.VxlanTunnelV2Dump{SwIfIndex: none}))
-	require.NoError(t, err)
-	for _, d := range tunnels {
-		fmt.Fprintf(&b, "%+v\n", *d)
-	}
-	return b.String()
-}
-
-// A saboteur makes the nth write from now fail. It goes by what the connection
-// traces, because a fault counts the messages of one name.
-type saboteur struct {
-	vpp target
-
-	mu   sync.Mutex
-	left int // writes up to the one that fails, it included; 0: none will
-	kind vpptest.FaultKind
-}
-
-var writes = []string{"vxlan_add_del_tunnel_v3", "sw_interface_tag_add_del"}
-
-func (s *saboteur) plan(nth int, lost bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.left, s.kind = nth, vpptest.Refuse
-	if lost {
-		s.kind = vpptest.Drop
-	}
-	s.arm()
-}
-
-func (s *saboteur) arm() {
-	if s.left == 1 {
-		for _, m := range writes {
-			s.vpp.Inject(vpptest.Fault{Message: m, Kind: s.kind, Retval: -1})
-		}
-	}
-}
-
-func (s *saboteur) sent(tr vppnet.Trace) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.left == 0 || tr.Message != writes[0] && tr.Message != writes[1] {
-		return
-	}
-	if s.left--; s.left == 0 {
-		s.vpp.Heal()
-	}
-	s.arm()
-}
-
-func (s *saboteur) heal() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.left = 0
-	s.vpp.Heal()
+func everywhere(t *testing.T, test func(t *testing.T, socket string)) {
+	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t, plugin).Socket()) })
+	t.Run("real", func(t *testing.T) { test(t, vpptest.Real(t).Socket()) })
 }
