@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.fd.io/govpp/binapi/ip"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Table is a VRF: an IPv4 and an IPv6 table of routes of one number, whose
+// interfaces and addresses no other table knows. The zero value has both families.
+type Table struct {
+	Name string
+	ID   uint32 // the number that VPP knows it by, 1 to 4294967294; 0: VPP picks
+
+	NoIPv4 bool // there is no IPv4 table
+	NoIPv6 bool // there is no IPv6 table
+}
+
+// DefaultTable is the name of the table that VPP always has, number 0, which is
+// nobody's. Where a spec has a Table, "" stands for it, and the name is refused.
+const DefaultTable = "#0"
+
+const tableSpace = "table"
+
+// TableKey is the key of a table. One that is not ours is named by its number,
+// "#7".
+func TableKey(name string) desiredstate.Key {
+	return desiredstate.Key{Space: tableSpace, Name: name}
+}
+
+// Key is TableKey(t.Name).
+func (t Table) Key() desiredstate.Key { return TableKey(t.Name) }
+
+// Deps is empty.
+func (t Table) Deps() []desiredstate.Key { return nil }
+
+// Validate checks name, number and families.
+func (t Table) Validate() error {
+	if err := vppnet.CheckName(t.Name); err != nil {
+		return err
+	}
+	switch {
+	case t.Name[0] == '#':
+		return fmt.Errorf("name %q: # stands before the number of a table that is not ours", t.Name)
+	case t.ID == ^uint32(0):
+		return fmt.Errorf("ID %d is VPP's word for none", t.ID)
+	case t.NoIPv4 && t.NoIPv6:
+		return errors.New("neither IPv4 nor IPv6: that is no table at all")
+	}
+	return nil
+}
+
+// Tables manages tables (ip_table_add_del_v2, ip_table_allocate). A family is
+// added in place; another ID, or one family less, replaces.
+//
+// What is in a table of ours is ours, whoever put it there: API routes that are
+// still in a table when it goes, go with it. VPP keeps a table for as long as
+// somebody else's configuration needs it, under our name; it is found and removed
+// again until it is gone. VPP does not refuse an ID that is taken, so nobody else
+// should make tables of our IDs.
+func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
+	k := tables{c, ip.NewServiceClient(c)}
+	return &desiredstate.Kind[Table]{
+		Name: tableSpace,
+		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
+			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
+		Dump: k.dump,
+		Create: func(ctx context.Context, _ *desiredstate.View, t Table) (uint32, error) {
+			return k.create(ctx, t)
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table], want Table) error {
+			want.ID = have.ID
+			return k.add(ctx, want, want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table]) error {
+			return k.delete(ctx, have)
+		},
+		Fill: func(have, want Table) Table {
+			if want.ID == 0 {
+				want.ID = have.ID
+			}
+			return want
+		},
+		InPlace: func(have, want Table) bool {
+			return have.ID == want.ID && (have.NoIPv4 || !want.NoIPv4) && (have.NoIPv6 || !want.NoIPv6)
+		},
+		Holds: func(t Table) (all []desiredstate.Key) {
+			if t.ID == 0 {
+				return nil
+			}
+			id := strconv.FormatUint(uint64(t.ID), 10)
+			if !t.NoIPv4 {
+				all = append(all, desiredstate.Key{Space: "table-id", Name: "ipv4 " + id})
+			}
+			if !t.NoIPv6 {
+				all = append(all, desiredstate.Key{Space: "table-id", Name: "ipv6 " + id})
+			}
+			return all
+		},
+	}
+}
+
+type tables struct {
+	c   *vppnet.Conn
+	vpp ip.RPCService
+}
+
+// dump joins the two families of a number. Foreign tables come first, so that
+// ours gives its name to a number of which somebody has the other family.
+func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
+	type vrf struct {
+		id   uint32
+		name string // "": not ours
+	}
+	found := map[vrf]Table{}
+	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
+	for _, d := range all {
+		name, _ := k.c.Untag(strings.TrimRight(d.Table.Name, "\x00"))
+		at := vrf{d.Table.TableID, name}
+		t, ok := found[at]
+		if !ok {
+			t = Table{Name: name, ID: at.id, NoIPv4: true, NoIPv6: true}
+		}
+		if d.Table.IsIP6 {
+			t.NoIPv6 = false
+		} else {
+			t.NoIPv4 = false
+		}
+		found[at] = t
+	}
+	for _, t := range slices.SortedFunc(maps.Values(found), func(a, b Table) int { return strings.Compare(a.Name, b.Name) }) {
+		foreign := t.Name == ""
+		if foreign {
+			t.Name = fmt.Sprintf("#%d", t.ID)
+		}
+		out = append(out, desiredstate.Actual[Table]{ID: t.ID, Foreign: foreign, Spec: t})
+	}
+	return out, err
+}
+
+func (k tables) create(ctx context.Context, t Table) (uint32, error) {
+	if err := k.c.CheckName(t.Name); err != nil {
+		return 0, err
+	}
+	if t.ID != 0 {
+		return t.ID, k.add(ctx, t, t.NoIPv4, t.NoIPv6)
+	}
+	r, err := k.vpp.IPTableAllocate(ctx, &ip.IPTableAllocate{
+		Table: ip.IPTable{TableID: ^uint32(0), IsIP6: t.NoIPv4, Name: k.c.Tag(t.Name)},
+	})
+	if err != nil {
+		return 0, err
+	}
+	t.ID = r.Table.TableID
+	// If this is refused, the next reading finds a table with one family, by its name.
+	return t.ID, k.add(ctx, t, true, t.NoIPv4 || t.NoIPv6)
+}
+
+// add makes the families that are not to be skipped.
+func (k tables) add(ctx context.Context, t Table, skip4, skip6 bool) error {
+	for _, f := range []struct{ skip, is6 bool }{{skip4, false}, {skip6, true}} {
+		if f.skip {
+			continue
+		}
+		_, err := k.vpp.IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{
+			IsAdd: true, CreateMfib: true, Table: ip.IPTable{TableID: t.ID, IsIP6: f.is6, Name: k.c.Tag(t.Name)},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delete empties the table first: routes do not keep a table, and what is left in
+// one that goes is in the next that is made.
+func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) error {
+	for _, f := range []struct{ skip, is6 bool }{{have.Spec.NoIPv4, false}, {have.Spec.NoIPv6, true}} {
+		if f.skip {
+			continue
+		}
+		t := ip.IPTable{TableID: have.ID, IsIP6: f.is6}
+		left, err := vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Src: sourceAPI, Table: t}))
+		if err != nil {
+			return err
+		}
+		for _, d := range left {
+			_, err := k.vpp.IPRouteAddDelV2(ctx, &ip.IPRouteAddDelV2{
+				Route: ip.IPRouteV2{TableID: have.ID, Prefix: d.Route.Prefix, Src: sourceAPI},
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if _, err := k.vpp.IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{Table: t, CreateMfib: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sourceAPI marks what the API put into a table, ours or not, as VPP numbers it.
+const sourceAPI = 8
+
+// checkTable reports why name cannot be that of a table that a spec refers to.
+func checkTable(name string) error {
+	switch {
+	case name == "":
+		return nil
+	case name == DefaultTable:
+		return fmt.Errorf(`table %q: leave the name open, "" is the default table`, name)
+	}
+	return checkRef("table", name)
+}
+
+// tableDeps is the dependency on a table; VPP's own is always there.
+func tableDeps(name string) []desiredstate.Key {
+	if name == "" {
+		return nil
+	}
+	return []desiredstate.Key{TableKey(name)}
+}
+
+// tableID is VPP's number of a table that a spec refers to.
+func tableID(v *desiredstate.View, name string) (uint32, error) {
+	if name == "" {
+		return 0, nil
+	}
+	return v.ID(TableKey(name))
+}
+
+// tableName is what a spec calls the table of a number.
+func tableName(v *desiredstate.View, id uint32) (name string, ours bool) {
+	if id == 0 {
+		return "", false
+	}
+	name, ours = v.Owned(tableSpace, id)
+	if name == "" {
+		name = fmt.Sprintf("#%d", id)
+	}
+	return name, ours
+}
