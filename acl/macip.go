@@ -28,16 +28,17 @@ type MACIPRule struct {
 // MACIPSet lists which source addresses may come in. What fits no rule is
 // dropped, whatever its ethertype.
 //
-// VPP does not go through the rules in their order but tries more specific ones
-// earlier, roughly; Validate refuses rules that contradict each other where that
-// would make a difference.
+// VPP does not go through the rules in their order: it looks first where most
+// rules have the same mask and length. Validate refuses rules that contradict each
+// other where that would make a difference. Without deny rules there is none.
 type MACIPSet struct {
 	Name  string
-	Rules []MACIPRule // at most MaxMACIPRules
+	Rules []MACIPRule // 1 to MaxMACIPRules: a set without rules would let all pass
 }
 
-// MaxMACIPRules is how many rules a MACIP set can have.
-const MaxMACIPRules = 10000
+// MaxMACIPRules is how many rules a MACIP set can have. VPP takes more, but dies
+// when what they fill, 8 MB a table, is not enough: at some 12,000 in one table.
+const MaxMACIPRules = 1000
 
 // MACIPKey is the key of a MACIP set. One that is not ours is named by VPP's
 // index, "#7".
@@ -114,15 +115,15 @@ func (s MACIPSet) Validate() error {
 	if err := checkName(s.Name); err != nil {
 		return err
 	}
-	if len(s.Rules) > MaxMACIPRules {
-		return fmt.Errorf("%d rules, want at most %d", len(s.Rules), MaxMACIPRules)
+	if n := len(s.Rules); n == 0 || n > MaxMACIPRules {
+		return fmt.Errorf("%d rules, want 1 to %d", n, MaxMACIPRules)
 	}
 	for i, r := range s.Rules {
 		if err := r.Validate(); err != nil {
 			return fmt.Errorf("rule %d (%s): %w", i, r, err)
 		}
 	}
-	return nil
+	return s.checkOrder()
 }
 
 // String returns name and rules, one line each.

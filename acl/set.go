@@ -18,7 +18,9 @@ type Set struct {
 	Rules []Rule // at most MaxRules
 }
 
-// MaxRules is how many rules a set can have.
+// MaxRules is how many rules a set can have. VPP takes more, but dies when it is
+// asked for a set that does not fit its message memory, at 350,000; and long
+// before, changing a set keeps it from forwarding for seconds.
 const MaxRules = 10000
 
 // SetKey is the key of a set. One that is not ours is named by VPP's index, "#7".

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package acl
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Bindings manages what sets of ours are on an interface, whoever's it is
+// (acl_interface_set_acl_list). Sets of others on it stay, and stay in order.
+//
+// Both directions change at once, in place, by one message. If that adds or takes
+// away a set, VPP ends the sessions of the interface, which permit+reflect
+// started; another order of the same sets leaves them. If the binding goes, and no
+// set of others is there, everything passes.
+//
+// A reading asks for the lists of all interfaces and for the L2 features of those
+// with sets of ours (l2_flags with nothing to set), to find sets without effect:
+// see Binding.After. They are put to effect by one message, the interface's list
+// of ethertypes sent as it is, without a moment in which there is no filter. What
+// became of the output side is not visible: it is taken to share the fate of the
+// input side, and a binding without Input is taken to be in effect.
+func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
+	k := bindings{acl.NewServiceClient(c), l2.NewServiceClient(c)}
+	return &desiredstate.Kind[Binding]{
+		Name:     "acl-binding",
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c)},
+		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}, &l2.L2Flags{},
+			&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}),
+		Dump: k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, b Binding) (uint32, error) {
+			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
+			if err != nil {
+				return 0, err
+			}
+			return id, k.set(ctx, v, id, b)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding], want Binding) error {
+			return k.set(ctx, v, have.ID, want)
+		},
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding]) error {
+			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}), api.INVALID_SW_IF_INDEX)
+		},
+		Fill: func(have, want Binding) Binding {
+			want.After = have.After
+			if want.same(have) {
+				want.Input, want.Output = have.Input, have.Output // nil or empty
+			}
+			return want
+		},
+	}
+}
+
+type bindings struct {
+	vpp acl.RPCService
+	l2  l2.RPCService
+}
+
+func (k bindings) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
+	found, err := vppnet.Collect(k.vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range found {
+		id := uint32(d.SwIfIndex)
+		name, ok := v.Name("interface", id)
+		if !ok {
+			continue // gone since
+		}
+		in, sets := split(d)
+		b := Binding{Interface: name, Input: names(v, in), Output: names(v, sets)}
+		if len(b.Input)+len(b.Output) > 0 {
+			out = append(out, desiredstate.Actual[Binding]{ID: id, Spec: b})
+		}
+	}
+	features, err := readFeatures(ctx, k.l2, out)
+	for i, f := range features {
+		out[i].Spec.lost = len(out[i].Spec.Input) > 0 && f&featACL == 0
+	}
+	return out, err
+}
+
+// split divides a list into input and output.
+func split(d *acl.ACLInterfaceListDetails) (in, out []uint32) {
+	n := min(int(d.NInput), len(d.Acls))
+	return d.Acls[:n], d.Acls[n:]
+}
+
+// names gives those of the sets that are ours.
+func names(v *desiredstate.View, sets []uint32) (out []string) {
+	for _, s := range sets {
+		if name, ours := v.Owned(SetKey("").Space, s); ours {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// set makes the sets of b the ones of ours on an interface, and sees to it that
+// they have an effect.
+func (k bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Binding) error {
+	index := interface_types.InterfaceIndex(id)
+	found, err := vppnet.Collect(k.vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: index}))
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fmt.Errorf("%w: it has gone", api.INVALID_SW_IF_INDEX)
+	}
+	hadIn, hadOut := split(found[0])
+	in, err := splice(v, hadIn, b.Input)
+	if err != nil {
+		return err
+	}
+	out, err := splice(v, hadOut, b.Output)
+	if err != nil {
+		return err
+	}
+	lists := slices.Concat(in, out)
+	if len(lists) > maxBound {
+		return fmt.Errorf("%d sets with those of others, VPP can list %d", len(lists), maxBound)
+	}
+	_, err = k.vpp.ACLInterfaceSetACLList(ctx, &acl.ACLInterfaceSetACLList{
+		SwIfIndex: index, Count: uint8(len(lists)), NInput: uint8(len(in)), Acls: lists,
+	})
+	if err != nil || len(in) == 0 || len(hadIn) == 0 {
+		return err // the first set of a direction always takes effect
+	}
+	return k.revive(ctx, index)
+}
+
+// splice puts our sets into a list in the place of those that were ours.
+func splice(v *desiredstate.View, have []uint32, want []string) (out []uint32, err error) {
+	ours := func(s uint32) bool { _, ok := v.Owned(SetKey("").Space, s); return ok }
+	first := max(0, slices.IndexFunc(have, ours)) // no set of ours: all of the others' come after
+	out = slices.Clone(have[:first])
+	for _, name := range want {
+		s, err := v.ID(SetKey(name))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	for _, s := range have[first:] {
+		if !ours(s) {
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// revive puts the sets of an interface to effect where they have none.
+func (k bindings) revive(ctx context.Context, index interface_types.InterfaceIndex) error {
+	f, err := k.l2.L2Flags(ctx, &l2.L2Flags{SwIfIndex: index, IsSet: true})
+	if err != nil || f.ResultingFeatureBitmap&featACL != 0 {
+		return err
+	}
+	types, err := vppnet.Collect(k.vpp.ACLInterfaceEtypeWhitelistDump(ctx, &acl.ACLInterfaceEtypeWhitelistDump{SwIfIndex: index}))
+	if err != nil {
+		return err
+	}
+	req := &acl.ACLInterfaceSetEtypeWhitelist{SwIfIndex: index}
+	for _, t := range types {
+		req.Count, req.NInput, req.Whitelist = uint8(len(t.Whitelist)), t.NInput, t.Whitelist
+	}
+	_, err = k.vpp.ACLInterfaceSetEtypeWhitelist(ctx, req)
+	return err
+}

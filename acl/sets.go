@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package acl
+
+import (
+	"context"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/acl_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// anew asks VPP for a new set, and all asks a dump for all that there is.
+const anew, all = ^uint32(0), ^uint32(0)
+
+// Sets manages sets of rules (acl_add_replace). A set is ours by its tag.
+//
+// Rules change in place, whether the set is bound or not, by one message that VPP
+// executes while no packet moves: each meets all of the old rules or all of the
+// new ones. Sessions that permit+reflect started live on whatever the new rules
+// say, and a counter of what rules fit begins at 0; see [Counters].
+//
+// A set of thousands of rules with port ranges takes VPP long to change while it
+// is bound, and it forwards nothing meanwhile: 10,000 different ranges, close to a
+// second. A reading transfers all sets of the VPP (acl_dump).
+func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
+	vpp := acl.NewServiceClient(c)
+	put := func(ctx context.Context, index uint32, s Set) (uint32, error) {
+		if err := c.CheckName(s.Name); err != nil {
+			return 0, err
+		}
+		rules := make([]acl_types.ACLRule, len(s.Rules))
+		for i, r := range s.Rules {
+			rules[i] = r.encode()
+		}
+		r, err := vpp.ACLAddReplace(ctx, &acl.ACLAddReplace{ACLIndex: index, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules})
+		if err != nil {
+			return 0, err
+		}
+		return r.ACLIndex, nil
+	}
+	return &desiredstate.Kind[Set]{
+		Name:     "acl",
+		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}),
+		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Set], error) {
+			found, err := vppnet.Collect(vpp.ACLDump(ctx, &acl.ACLDump{ACLIndex: all}))
+			out := make([]desiredstate.Actual[Set], len(found))
+			for i, d := range found {
+				name, ours := named(c, d.Tag, d.ACLIndex)
+				s := Set{Name: name, Rules: make([]Rule, len(d.R))}
+				for n, r := range d.R {
+					s.Rules[n] = decode(r)
+				}
+				out[i] = desiredstate.Actual[Set]{Spec: s, ID: d.ACLIndex, Foreign: !ours}
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, _ *desiredstate.View, s Set) (uint32, error) { return put(ctx, anew, s) },
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
+			_, err := put(ctx, have.ID, want)
+			return err
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set]) error {
+			_, err := vpp.ACLDel(ctx, &acl.ACLDel{ACLIndex: have.ID})
+			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
+		},
+		Fill: func(have, want Set) Set {
+			if have.same(want) {
+				return have
+			}
+			return want
+		},
+	}
+}
+
+// named gives the name of a set with this tag, and whether it is ours.
+func named(c *vppnet.Conn, tag string, index uint32) (string, bool) {
+	name, ours := c.Untag(tag)
+	if !ours || checkName(name) != nil { // VPP looks at no tag: it may be anything
+		return fmt.Sprintf("#%d", index), false
+	}
+	return name, true
+}
