@@ -13,6 +13,7 @@ import (
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/memif"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vhost"
@@ -37,7 +38,8 @@ func golden(t *testing.T, file, got string) {
 func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{
 		vppnet.Interfaces(c), vppnet.LinkStates(c), vppnet.Loopbacks(c), vppnet.HostInterfaces(c), vppnet.SubInterfaces(c),
-		vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c), vhost.Ports(c, "/run/vms"),
+		vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c),
+		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c), vhost.Ports(c, "/run/vms"),
 	}
 }
 
@@ -115,14 +117,14 @@ func TestRequiredKindsCount(t *testing.T) {
 	delete(vpp, "af_packet_dump_51077d14")
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
-	require.Equal(t, []string{"bridge-domain"}, names(r.Available(all...)))
+	require.Equal(t, []string{"bridge-domain", "acl", "macip-acl"}, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())
 	last := r.Missing[len(r.Missing)-1]
 	require.Equal(t, binapi.Message{
 		Name: "sw_interface_dump", CRC: "aa610c27", VPPCRC: "12345678", Plugin: "vpp core", Kinds: last.Kinds,
 	}, last)
 	require.NotContains(t, last.Kinds, "bridge-domain")
-	require.Len(t, last.Kinds, len(all)-1)
+	require.Len(t, last.Kinds, len(all)-3)
 }
 
 func TestUnchecked(t *testing.T) {
