@@ -93,12 +93,12 @@ type measurement struct {
 func measure(ctx context.Context, s system, j job) (measurement, error) {
 	var all []measurement
 	for n := range j.repeat {
+		messages, writes := s.sent(ctx) // before all: who has noticed that VPP is back does not wait
 		if j.before != nil {
 			if err := j.before(ctx); err != nil {
 				return measurement{}, fmt.Errorf("before %s: %w", j.name, err)
 			}
 		}
-		messages, writes := s.sent(ctx)
 		if n == 0 {
 			runtime.GC() // what others left is not this job's to clear away
 		}

@@ -32,6 +32,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -66,13 +67,14 @@ type bench struct {
 	plot      string
 	profile   string
 	agent     string
+	settle    time.Duration
 
 	out, errs io.Writer
 	results   results
 }
 
 func command(ctx context.Context, args []string, out, errs io.Writer) error {
-	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems}
+	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems, settle: settling}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.Func("ports", "`N[,N]` ports, 20 to 40940 (default 1000)", func(v string) (err error) {
@@ -165,6 +167,16 @@ func (b *bench) sources() []source {
 }
 
 func (b *bench) run(ctx context.Context) error {
+	if b.agent == "" && slices.Contains(b.systems, agentSystem) {
+		dir, err := os.MkdirTemp("", "bench")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		if b.agent, err = buildAgent(ctx, dir); err != nil {
+			return err
+		}
+	}
 	for range b.count {
 		for _, ports := range b.ports {
 			for _, start := range b.sources() {
@@ -194,8 +206,14 @@ func (b *bench) run(ctx context.Context) error {
 func (b *bench) compare(ctx context.Context, start source, ports int) error {
 	first := len(b.results)
 	for _, name := range b.systems {
-		if err := b.measure(ctx, start, name, ports); err != nil {
-			return fmt.Errorf("%s, %d ports: %w", name, ports, err)
+		all, err := b.measure(ctx, start, name, ports)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			if err := b.add(r); err != nil {
+				return err
+			}
 		}
 	}
 	if b.json || b.benchstat {
@@ -205,56 +223,11 @@ func (b *bench) compare(ctx context.Context, start source, ports int) error {
 	return b.results[first:].table(b.out)
 }
 
-// measure has one system do all jobs.
-func (b *bench) measure(ctx context.Context, start source, name string, ports int) (err error) {
-	vpp, err := start()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, vpp.close()) }()
-	s, err := b.system(ctx, name, vpp, ports)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if name == engineSystem && b.profile != "" {
-		f, err := os.Create(b.profile)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer func() { pprof.StopCPUProfile(); err = errors.Join(err, f.Close()) }()
-	}
-	for _, j := range jobs(s, fleetOn(vpp, ports), vpp, b.repeat) {
-		wanted := slices.Contains(b.jobs, j.name)
-		if !wanted && j.name != cold && j.name != teardown {
-			continue
-		}
-		m, err := measure(ctx, s, j)
-		if err != nil {
-			return err
-		}
-		if wanted {
-			if err := b.add(result{
-				VPP: vpp.Name, Job: j.name, System: name, Ports: ports,
-				Seconds: m.took.Seconds(), Messages: m.messages, Writes: m.writes,
-			}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // add keeps a result, and prints it if it is to be printed one by one.
 func (b *bench) add(r result) error {
 	r.Ratio = 1
-	for _, f := range b.results { // the floor's newest
-		if f.VPP == r.VPP && f.Job == r.Job && f.Ports == r.Ports && f.System == floorSystem && r.System != floorSystem {
-			r.Ratio = r.Seconds / f.Seconds
-		}
+	if f, ok := b.results.newest(r.VPP, r.Job, floorSystem, r.Ports); ok && r.System != floorSystem {
+		r.Ratio = r.Seconds / f.Seconds
 	}
 	b.results = append(b.results, r)
 	switch {
@@ -264,4 +237,18 @@ func (b *bench) add(r result) error {
 		return r.benchstat(b.out)
 	}
 	return nil
+}
+
+func (b *bench) wants(job string) bool { return slices.Contains(b.jobs, job) }
+
+// startProfile profiles this process until it is stopped.
+func (b *bench) startProfile() (stop func(), err error) {
+	if b.profile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(b.profile)
+	if err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, pprof.StartCPUProfile(f)
 }

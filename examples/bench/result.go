@@ -68,14 +68,14 @@ func median[T cmp.Ordered](all results, of func(result) T) T {
 	return values[len(values)/2]
 }
 
-func (all results) find(vpp, job, system string, ports int) (result, bool) {
-	i := slices.IndexFunc(all, func(r result) bool {
-		return r.VPP == vpp && r.Job == job && r.System == system && r.Ports == ports
-	})
-	if i < 0 {
-		return result{}, false
+// newest is the last that came of a group.
+func (all results) newest(vpp, job, system string, ports int) (result, bool) {
+	for _, r := range slices.Backward(all) {
+		if r.VPP == vpp && r.Job == job && r.System == system && r.Ports == ports {
+			return r, true
+		}
 	}
-	return all[i], true
+	return result{}, false
 }
 
 // json prints a line.

@@ -4,7 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"time"
+
+	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 // The systems. The floor goes first: the others are compared with it.
@@ -15,19 +22,111 @@ const (
 	agentSystem      = "agent"
 )
 
-var allSystems = []string{floorSystem, sequentialSystem, engineSystem}
+var allSystems = []string{floorSystem, sequentialSystem, engineSystem, agentSystem}
 
 func fleetOn(vpp *target, ports int) fleet {
 	return fleet{size: ports, dir: vpp.dir, uplink: vpp.uplink}
 }
 
-func (b *bench) system(_ context.Context, name string, vpp *target, ports int) (system, error) {
-	f := fleetOn(vpp, ports)
-	switch name {
-	case floorSystem, sequentialSystem:
-		return &blind{fleet: f, vpp: vpp.Socket, pipelined: name == floorSystem}, nil
-	case engineSystem:
-		return &engine{fleet: f, vpp: vpp.Socket}, nil
+// measure has one system do all jobs on a VPP that start starts.
+func (b *bench) measure(ctx context.Context, start source, name string, ports int) ([]result, error) {
+	if name != agentSystem {
+		return b.live(ctx, start, name, ports, func(vpp *target) (system, error) {
+			f := fleetOn(vpp, ports)
+			if name == engineSystem {
+				return &engine{fleet: f, vpp: vpp.Socket}, nil
+			}
+			return &blind{fleet: f, vpp: vpp.Socket, pipelined: name == floorSystem}, nil
+		}, b.repeat)
 	}
-	return nil, fmt.Errorf("no system %q", name)
+	// What stands between the agent and VPP to count takes its time, so the agent
+	// does all twice.
+	out, err := b.live(ctx, start, name, ports, func(vpp *target) (system, error) { return b.newAgent(vpp, ports, false) }, min(b.repeat, 5))
+	if err != nil {
+		return nil, err
+	}
+	counted, err := b.live(ctx, start, name, ports, func(vpp *target) (system, error) { return b.newAgent(vpp, ports, true) }, 1)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range counted {
+		out[i].Messages, out[i].Writes = c.Messages, c.Writes
+	}
+	return out, nil
 }
+
+// newAgent makes a system of an agent with an etcd of its own.
+func (b *bench) newAgent(vpp *target, ports int, count bool) (*agent, error) {
+	dir, err := os.MkdirTemp("", "bench-etcd")
+	if err != nil {
+		return nil, err
+	}
+	s := &agent{
+		fleet: fleetOn(vpp, ports), program: b.agent, vpp: vpp.Socket, settle: b.settle,
+		site: translate.Site{Host: "bench"},
+	}
+	s.closers = append(s.closers, func() { _ = os.RemoveAll(dir) })
+	e, err := etcd.Embed(dir)
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	s.closers = append(s.closers, e.Stop)
+	s.url = e.URL()
+	if s.etcd, err = etcd.Dial(s.url, etcd.TLS{}); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.closers = append(s.closers, func() { _ = s.etcd.Close() })
+	s.bound = watchBound(s.etcd, s.site.State()+"ports/")
+	s.closers = append(s.closers, s.bound.close)
+	if count {
+		if s.proxy, err = vpptest.StartProxy(vpp.Socket); err != nil {
+			s.close()
+			return nil, err
+		}
+		s.closers = append(s.closers, s.proxy.Close)
+		s.vpp = s.proxy.Socket()
+	}
+	return s, nil
+}
+
+// live is the life of one system with one VPP.
+func (b *bench) live(ctx context.Context, start source, name string, ports int, with func(*target) (system, error), repeat int) (out []result, err error) {
+	vpp, err := start()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, vpp.close()) }()
+	s, err := with(vpp)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if name == engineSystem {
+		stop, err := b.startProfile()
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
+	}
+	for _, j := range jobs(s, fleetOn(vpp, ports), vpp, repeat) {
+		if !b.wants(j.name) && j.name != cold && j.name != teardown {
+			continue
+		}
+		m, err := measure(ctx, s, j)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %d ports: %w", name, ports, err)
+		}
+		if b.wants(j.name) {
+			out = append(out, result{
+				VPP: vpp.Name, Job: j.name, System: name, Ports: ports,
+				Seconds: m.took.Seconds(), Messages: m.messages, Writes: m.writes,
+			})
+		}
+	}
+	return out, nil
+}
+
+// settling is what the agent needs to notice what its own doing made VPP tell.
+const settling = 1500 * time.Millisecond

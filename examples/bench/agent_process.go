@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// process is an agent that runs. It ends with this process, too.
+type process struct {
+	cmd  *exec.Cmd
+	dead chan struct{}
+
+	mu    sync.Mutex
+	times int           // that it said it had converged
+	moved chan struct{} // closed when that changes
+	last  string        // what it said
+}
+
+// launch starts an agent. The kernel kills it when the thread that started it ends,
+// so that thread waits for it, and does nothing else.
+func launch(program string, args ...string) (*process, error) {
+	p := &process{cmd: exec.Command(program, args...), dead: make(chan struct{}), moved: make(chan struct{})}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	log, err := p.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		p.listen(log)
+		_ = p.cmd.Wait()
+		close(p.dead)
+	}()
+	return p, <-started
+}
+
+// listen reads the log.
+func (p *process) listen(log io.Reader) {
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		p.mu.Lock()
+		p.last = lines.Text()
+		if strings.Contains(p.last, "msg=converged") {
+			p.times++
+			close(p.moved)
+			p.moved = make(chan struct{})
+		}
+		p.mu.Unlock()
+	}
+}
+
+// converged is how often the agent has said so.
+func (p *process) converged() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.times
+}
+
+// wait waits until the agent has converged more often than so many times.
+func (p *process) wait(ctx context.Context, times int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		p.mu.Lock()
+		ok, moved := p.times > times, p.moved
+		p.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-p.dead:
+			return p.epitaph()
+		case <-ctx.Done():
+			return fmt.Errorf("the agent does not converge: %w", ctx.Err())
+		}
+	}
+}
+
+func (p *process) epitaph() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Errorf("the agent has ended: %v: %s", p.cmd.ProcessState, p.last)
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.dead
+}
+
+// buildAgent makes a program of examples/agent in dir.
+func buildAgent(ctx context.Context, dir string) (string, error) {
+	program := filepath.Join(dir, "agent")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/vppkit/vppkit/examples/agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build examples/agent (run this within the module, or name one with --agent): %w: %s", err, out)
+	}
+	return program, nil
+}
