@@ -48,7 +48,7 @@ var plugin = vpptest.WithPlugin("vxlan", func(v *vpptest.VPP) {
 		}))
 		tunnels[n] = &vxlan.VxlanTunnelV2Details{
 			SwIfIndex: index, Instance: uint32(n), SrcAddress: q.SrcAddress, DstAddress: q.DstAddress, SrcPort: q.SrcPort, DstPort: q.DstPort,
-			McastSwIfIndex: q.McastSwIfIndex, DecapNextIndex: q.DecapNextIndex, Vni: q.Vni,
+			McastSwIfIndex: q.McastSwIfIndex, DecapNextIndex: 1, Vni: q.Vni, // 1 is L2
 		}
 		return &vxlan.VxlanAddDelTunnelV3Reply{SwIfIndex: index}
 	})
