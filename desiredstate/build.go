@@ -4,6 +4,7 @@ package desiredstate
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -56,6 +57,7 @@ func (e *Engine) plan(r request) *Plan {
 	for _, k := range slices.Compact(keys) {
 		b.look(k, false)
 	}
+	b.support()
 	b.assignHolds()
 	for k := range b.drafts {
 		b.again = append(b.again, k)
@@ -175,6 +177,25 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	}
 	d.Action, d.Surplus = d.base, len(d.spare)
 	return d
+}
+
+// support brings along what a step relies on and is there, but not as wanted:
+// its own last change failed, perhaps, and is not due to be tried again. Nothing
+// is put on top of what is half done.
+func (b *builder) support() {
+	todo := slices.SortedFunc(maps.Keys(b.drafts), Key.Compare)
+	for len(todo) > 0 {
+		d := b.drafts[todo[0]]
+		todo = todo[1:]
+		if !d.comesUp() {
+			continue
+		}
+		for _, k := range d.deps {
+			if b.drafts[k] == nil && b.e.nodes[k].ours() && b.r.want(k) != nil && b.look(k, false) != nil {
+				todo = append(todo, k)
+			}
+		}
+	}
 }
 
 // there notes what the target has: the one that the step is about, and more.

@@ -133,6 +133,9 @@ func (x *pass) run(t *task) (uint32, error) {
 	if s.Want != nil && (len(have) > 0 || err != nil) {
 		more = s.Want.Deps()
 	}
+	if err != nil {
+		more = append(more, n.told()...) // it may still be there, and then as it was
+	}
 	if len(have) == 0 && t.gone != nil {
 		n.ref = nil // a reference kind knew it by what is gone now
 	}

@@ -45,6 +45,17 @@ func (n *node) owned() []actual {
 	return slices.DeleteFunc(slices.Clone(n.have), func(a actual) bool { return a.foreign })
 }
 
+// told returns the dependencies of what is there that it does not show.
+func (n *node) told() []Key {
+	out := slices.Clone(n.deps)
+	for _, a := range n.have {
+		for _, d := range a.spec.Deps() {
+			out = slices.DeleteFunc(out, func(k Key) bool { return k == d })
+		}
+	}
+	return out
+}
+
 // node returns the node of k, made if need be.
 func (e *Engine) node(k Key) *node {
 	n := e.nodes[k]

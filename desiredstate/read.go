@@ -153,19 +153,19 @@ func (e *Engine) take(n *node, r *reading) bool {
 			same, chosen = a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)), true
 		}
 	}
+	var told []Key
+	if len(have) > 0 {
+		told = n.told()
+	}
 	if same {
 		if chosen || n.suspect { // as made, but now with what the target chose
-			more := n.deps
-			if len(have) == 0 {
-				more = nil
-			}
-			e.set(n, have, more)
+			e.set(n, have, told)
 		}
 		return false
 	}
 	ours := n.ours()
 	n.ref = ref
-	e.set(n, have, nil)
+	e.set(n, have, told)
 	return ours || n.ours()
 }
 

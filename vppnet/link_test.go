@@ -3,10 +3,12 @@
 package vppnet_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -188,13 +190,44 @@ func TestLinkStaysDownIfItsBridgeFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "join up", o.heard())
 
-	vpp.Inject(vpptest.Fault{Message: "sw_interface_set_flags", Kind: vpptest.Refuse, Retval: -1})
-	_, err = e.Sync(t.Context(), bridge(7), lo)
-	require.ErrorIs(t, err, desiredstate.ErrFailed)
-	require.Equal(t, "down", o.heard(), "nor does it lose its bridge while it is up")
+	vpp.Inject(vpptest.Fault{Message: "sw_interface_set_flags", Kind: vpptest.Refuse, Retval: -1, Times: 3})
+	for range 3 {
+		_, err = e.Sync(t.Context(), bridge(7), lo)
+		require.ErrorIs(t, err, desiredstate.ErrFailed)
+		require.Equal(t, "down", o.heard(), "nor does it lose its bridge while it is up")
+		e.Forget()
+	}
 	_, err = e.Sync(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "down leave unmake", o.heard())
+}
+
+// What hangs on something half made waits, though that is there, and whenever
+// anything else makes the engine look again.
+func TestNothingIsPutOnWhatIsHalfMade(t *testing.T) {
+	vpp := vpptest.New(t, vpptest.WithInterface(nic))
+	o := new(order)
+	e := layer2(dialVPP(t, vpptest.NewTap(t, vpp.Socket(), o.hear)))
+	e.RetryMin, e.RetryMax = 20*time.Millisecond, 20*time.Millisecond
+	vpp.Inject(vpptest.Fault{Message: "l2_interface_vlan_tag_rewrite", Kind: vpptest.Refuse, Retval: -1, Times: -1})
+	s := desiredstate.NewStore()
+	sub := vppnet.SubInterface{Name: "sub", Parent: nic, Outer: 5, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}}
+	inSub := vppnet.BridgePort{Bridge: "net", Interface: "sub"}
+	require.NoError(t, s.Put(bridge(7), sub, inSub))
+	s.Complete()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- e.Run(ctx, s, 0) }()
+	for range 20 {
+		time.Sleep(5 * time.Millisecond)
+		e.Forget()
+	}
+	require.Equal(t, "make", o.heard())
+	vpp.Heal()
+	require.NoError(t, s.Wait(ctx))
+	require.Equal(t, "join", o.heard())
+	stop()
+	require.ErrorIs(t, <-done, context.Canceled)
 }
 
 func TestAfterIsPlainData(t *testing.T) {

@@ -298,6 +298,20 @@ func (r *rig) byHand(vpp string) {
 	require.NoError(r, err)
 }
 
+// index is VPP's number of the interface that VPP names so.
+func (r *rig) index(vpp, name string) uint32 {
+	r.Helper()
+	c, err := vppnet.Dial(r.Context(), vpp, "hand")
+	require.NoError(r, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.SwInterfaceDump{})
+	all, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(r.Context(), &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
+	require.NoError(r, err)
+	i := slices.IndexFunc(all, func(d *interfaces.SwInterfaceDetails) bool { return d.InterfaceName == name })
+	require.GreaterOrEqual(r, i, 0, name)
+	return uint32(all[i].SwIfIndex)
+}
+
 // setDown sets an interface of the agent's down, as an operator would.
 func (r *rig) setDown(vpp, name string) {
 	r.Helper()
