@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-.PHONY: all check test race lint fmt fuzz bench record demo
+.PHONY: all check test race lint fmt fuzz bench bench-vpp record demo
 
 all: check test
 
@@ -23,6 +23,9 @@ fmt:
 
 bench: ## ratios beside a hand-written client in the same run
 	go test -run '^$$' -bench . -benchmem ./desiredstate/... ./vppnet/...
+
+bench-vpp: ## the same jobs by hand, by the engine and by the agent, on a real VPP and the in-memory one
+	go run ./examples/bench --ports 100,1000
 
 record: ## what the installed VPP answers, for vpptest to be measured by
 	go test ./vpptest -run Record -record

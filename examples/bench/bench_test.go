@@ -71,7 +71,7 @@ func TestAll(t *testing.T) {
 // What the engine costs in messages, which is the same on every machine.
 func TestMessages(t *testing.T) {
 	few, many := minPorts, 10*minPorts
-	all := measured(t, &bench{ports: []int{few, many}, jobs: allJobs, systems: []string{floorSystem, sequentialSystem, engineSystem}})
+	all := measured(t, &bench{server: true, ports: []int{few, many}, jobs: allJobs, systems: []string{floorSystem, sequentialSystem, engineSystem}})
 	for _, ports := range []int{few, many} {
 		for _, job := range allJobs {
 			floor := all.at(t, job, floorSystem, ports)
@@ -151,7 +151,7 @@ func TestOutput(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for _, args := range []string{
 		"--ports 19", "--ports 40941", "--ports x", "--ports 20,", "--jobs warm", "--systems", "--count 0",
-		"--sim --vpp /x", "--json --benchstat", "--plot x.jpg", "now",
+		"--sim --vpp /x", "--vhost-user-mode x", "--json --benchstat", "--plot x.jpg", "now",
 	} {
 		var errs bytes.Buffer
 		require.ErrorIs(t, command(t.Context(), strings.Fields(args), io.Discard, &errs), errUsage, args)

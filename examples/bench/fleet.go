@@ -19,6 +19,7 @@ import (
 // members for each that comes.
 type fleet struct {
 	size   int    // ports, numbered from 0
+	server bool   // VPP makes the sockets; if not, it connects to them, in vain
 	dir    string // of the sockets
 	uplink string // VPP's name of the interface that the networks leave by
 }
@@ -70,7 +71,7 @@ func (f fleet) objects() []desiredstate.Object {
 func (f fleet) portObjects(port int) []desiredstate.Object {
 	name := f.iface(port)
 	return []desiredstate.Object{
-		vhost.Port{Name: name, Socket: f.socket(port)},
+		vhost.Port{Name: name, Socket: f.socket(port), Server: f.server},
 		vppnet.BridgePort{Bridge: f.bridge(f.network(port)), Interface: name},
 		vppnet.LinkState{Interface: name, Up: true},
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"time"
 )
@@ -102,11 +103,16 @@ func measure(ctx context.Context, s system, j job) (measurement, error) {
 		if n == 0 {
 			runtime.GC() // what others left is not this job's to clear away
 		}
-		begin := time.Now()
-		if err := j.do(ctx); err != nil {
+		var m measurement
+		var err error
+		pprof.Do(ctx, pprof.Labels("job", j.name), func(ctx context.Context) {
+			begin := time.Now()
+			err = j.do(ctx)
+			m.took = time.Since(begin)
+		})
+		if err != nil {
 			return measurement{}, fmt.Errorf("%s: %w", j.name, err)
 		}
-		m := measurement{took: time.Since(begin)}
 		m.messages, m.writes = s.sent(ctx)
 		m.messages, m.writes = m.messages-messages, m.writes-writes
 		all = append(all, m)

@@ -15,8 +15,15 @@
 //	go run ./examples/bench --ports 1000,10000
 //
 // Each system has a fresh VPP: the one that is installed, with no NIC and no
-// workers, and vpptest's in-memory one. What is run with --count 10 --benchstat
-// can be given to benchstat, as in "benchstat -col /system FILE".
+// workers, and vpptest's in-memory one, which takes next to no time itself, and so
+// shows what vppkit takes. The agent does everything twice: what counts its messages
+// would cost it time.
+//
+// Ports are servers. As clients whose VMs are not there, VPP tries to connect all of
+// them each time that one is made, and nothing else would be measured.
+//
+// What is run with --count 10 --benchstat can be given to benchstat, as in
+// "benchstat -col /system FILE".
 package main
 
 import (
@@ -68,13 +75,14 @@ type bench struct {
 	profile   string
 	agent     string
 	settle    time.Duration
+	server    bool
 
 	out, errs io.Writer
 	results   results
 }
 
 func command(ctx context.Context, args []string, out, errs io.Writer) error {
-	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems, settle: settling}
+	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems, settle: settling, server: true}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.Func("ports", "`N[,N]` ports, 20 to 40940 (default 1000)", func(v string) (err error) {
@@ -89,6 +97,12 @@ func command(ctx context.Context, args []string, out, errs io.Writer) error {
 		b.systems, err = choose(v+","+floorSystem, allSystems)
 		return err
 	})
+	f.Func("vhost-user-mode", "`mode` of the ports, server or client (default server)", func(v string) error {
+		if b.server = v == mode(true); !b.server && v != mode(false) {
+			return errors.New("want server or client")
+		}
+		return nil
+	})
 	f.StringVar(&b.vpp, "vpp", "", "`socket` of a VPP that runs; it is left as it was, but it is not fresh, and is not restarted")
 	f.BoolVar(&b.sim, "sim", false, "the in-memory VPP only")
 	f.IntVar(&b.count, "count", 1, "how `often` to run all; the table shows medians")
@@ -96,7 +110,7 @@ func command(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.BoolVar(&b.json, "json", false, "print a line of JSON for each measurement")
 	f.BoolVar(&b.benchstat, "benchstat", false, "print lines for benchstat")
 	f.StringVar(&b.plot, "plot", "", "`file` for a plot of time against ports, .svg or .png")
-	f.StringVar(&b.profile, "cpuprofile", "", "`file` for a CPU profile of the engine's part")
+	f.StringVar(&b.profile, "cpuprofile", "", "`file` for a CPU profile of the engine's last run, in which \"go tool pprof -tagfocus job=cold\" finds a job")
 	f.StringVar(&b.agent, "agent", "", "`program` to run as the agent; without it, examples/agent is built")
 	err := f.Parse(args)
 	if err == nil {

@@ -71,7 +71,7 @@ const pop1 = 3 // of VPP's vtr_op
 
 func (x *numbers) create(f fleet, port int) ask {
 	return ask{&vhost_user.CreateVhostUserIfV2{
-		Tag: owner + "/" + f.iface(port), SockFilename: f.socket(port),
+		Tag: owner + "/" + f.iface(port), SockFilename: f.socket(port), IsServer: f.server,
 	}, &x.ports[port]}
 }
 

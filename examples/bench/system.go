@@ -24,15 +24,22 @@ const (
 
 var allSystems = []string{floorSystem, sequentialSystem, engineSystem, agentSystem}
 
-func fleetOn(vpp *target, ports int) fleet {
-	return fleet{size: ports, dir: vpp.dir, uplink: vpp.uplink}
+func (b *bench) fleet(vpp *target, ports int) fleet {
+	return fleet{size: ports, server: b.server, dir: vpp.dir, uplink: vpp.uplink}
+}
+
+func mode(server bool) string {
+	if server {
+		return "server"
+	}
+	return "client"
 }
 
 // measure has one system do all jobs on a VPP that start starts.
 func (b *bench) measure(ctx context.Context, start source, name string, ports int) ([]result, error) {
 	if name != agentSystem {
 		return b.live(ctx, start, name, ports, func(vpp *target) (system, error) {
-			f := fleetOn(vpp, ports)
+			f := b.fleet(vpp, ports)
 			if name == engineSystem {
 				return &engine{fleet: f, vpp: vpp.Socket}, nil
 			}
@@ -62,7 +69,7 @@ func (b *bench) newAgent(vpp *target, ports int, count bool) (*agent, error) {
 		return nil, err
 	}
 	s := &agent{
-		fleet: fleetOn(vpp, ports), program: b.agent, vpp: vpp.Socket, settle: b.settle,
+		fleet: b.fleet(vpp, ports), program: b.agent, vpp: vpp.Socket, settle: b.settle,
 		site: translate.Site{Host: "bench"},
 	}
 	s.closers = append(s.closers, func() { _ = os.RemoveAll(dir) })
@@ -110,7 +117,7 @@ func (b *bench) live(ctx context.Context, start source, name string, ports int, 
 		}
 		defer stop()
 	}
-	for _, j := range jobs(s, fleetOn(vpp, ports), vpp, repeat) {
+	for _, j := range jobs(s, b.fleet(vpp, ports), vpp, repeat) {
 		if !b.wants(j.name) && j.name != cold && j.name != teardown {
 			continue
 		}
