@@ -150,7 +150,7 @@ func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	run := func(t *testing.T, vpp vpptest.Target, state func() string) {
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: 4, Open: func(t testing.TB) kindtest.World[S] {
-			c := dial(t, vpp.Socket(), "me")
+			c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
 			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 			for _, m := range kinds(c) {
 				if m.KindName() != w.Kind.Name {
@@ -183,9 +183,9 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 	}
 }
 
-func dial(t testing.TB, socket, owner string) *vppnet.Conn {
+func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, vppnet.WithReplyTimeout(500*time.Millisecond))
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
