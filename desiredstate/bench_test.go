@@ -230,3 +230,19 @@ func BenchmarkCold(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(n), "ns/object")
 	})
 }
+
+// Everything is read anew, and is as wanted: what a converged pass costs beyond
+// the dumps.
+func BenchmarkReread(b *testing.B) {
+	bySize(b, func(b *testing.B, n int) {
+		objs := benchLeaves(n)
+		e := ds.New(newTree(objs...).kind())
+		for b.Loop() {
+			e.Forget()
+			if r, err := e.Sync(b.Context(), objs...); err != nil || r.Changed() != 0 {
+				b.Fatal(r, err)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(n), "ns/object")
+	})
+}

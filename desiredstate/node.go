@@ -16,6 +16,8 @@ type node struct {
 	holds []Key    // of have
 	users map[Key]struct{}
 
+	found *found // while a reading is taken over
+
 	touched uint64 // the engine's version when have last changed
 	suspect bool   // its last change failed: read it again before the next
 	writers int    // passes that change it: 0 or 1
@@ -66,9 +68,10 @@ func (e *Engine) node(k Key) *node {
 	return n
 }
 
-// tidy drops a node that means nothing any more.
+// tidy drops a node that means nothing any more. During a reading none is
+// dropped: it tells that what the reading still found is gone.
 func (e *Engine) tidy(n *node) {
-	if !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 {
+	if !e.reading && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 {
 		delete(e.nodes, n.key)
 	}
 }

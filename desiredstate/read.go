@@ -11,14 +11,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// reading is what one round of dumps found, by key.
-type reading struct {
-	have map[Key][]actual
-	ref  map[Key]handle
-}
-
-// dump reads the given kinds and all that they require.
-func (e *Engine) dump(ctx context.Context, kinds []*kind) (*reading, error) {
+// dump reads the given kinds and all that they require, and returns what each
+// of them found.
+func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	needed := map[*kind]bool{}
 	var need func(k *kind)
 	need = func(k *kind) {
@@ -33,7 +28,7 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) (*reading, error) {
 		need(k)
 	}
 
-	v := newView()
+	v := &View{dump: newReading()}
 	done := map[*kind]chan struct{}{}
 	for k := range needed {
 		done[k] = make(chan struct{})
@@ -52,7 +47,7 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) (*reading, error) {
 			if err != nil {
 				return fmt.Errorf("read %s: %w", k.name, err)
 			}
-			v.list(k, all)
+			v.dump.add(newListing(k, all))
 			close(done[k])
 			return nil
 		})
@@ -61,23 +56,47 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) (*reading, error) {
 		return nil, err
 	}
 
-	r := &reading{have: map[Key][]actual{}, ref: map[Key]handle{}}
+	var out []*listing
 	for _, k := range e.kinds {
-		if !needed[k] {
-			continue
+		if needed[k] {
+			out = append(out, v.dump.of(k.typ))
 		}
-		for _, a := range v.listing(k.typ).all {
-			key := a.spec.Key()
-			if k.create != nil {
-				r.have[key] = append(r.have[key], a)
-				continue
+	}
+	return out, nil
+}
+
+// found is what a reading has for one key.
+type found struct {
+	have []actual
+	ref  *handle
+}
+
+// deliver gives nodes what was found of them, until they take or forget it. The
+// engine's lock is held.
+func (e *Engine) deliver(listings []*listing) {
+	size := 0
+	for _, l := range listings {
+		size += len(l.all)
+	}
+	all := make([]found, 0, size) // one allocation for all
+	for _, l := range listings {
+		for i, a := range l.all {
+			n := e.node(a.spec.Key())
+			if n.found == nil {
+				all = append(all, found{})
+				n.found = &all[len(all)-1]
 			}
-			if old, ok := r.ref[key]; !ok || old.foreign && !a.foreign {
-				r.ref[key] = handle{a.id, a.foreign}
+			f := n.found
+			switch {
+			case l.kind.create != nil && f.have == nil:
+				f.have = l.all[i : i+1 : i+1]
+			case l.kind.create != nil:
+				f.have = append(f.have, a)
+			case f.ref == nil || f.ref.foreign && !a.foreign:
+				f.ref = &handle{a.id, a.foreign}
 			}
 		}
 	}
-	return r, nil
 }
 
 // load makes sure that there is a reading. The engine's lock is held before and
@@ -93,14 +112,14 @@ func (e *Engine) load(ctx context.Context) error {
 		e.reading, e.forgot = true, false
 		since := e.version
 		e.mu.Unlock()
-		r, err := e.dump(ctx, e.kinds)
+		listings, err := e.dump(ctx, e.kinds)
 		e.mu.Lock()
 		e.reading = false
 		e.change.Broadcast()
 		if err != nil {
 			return err
 		}
-		e.merge(r, since)
+		e.merge(listings, since)
 		e.fresh = !e.forgot // something was forgotten meanwhile: once more
 	}
 	return nil
@@ -108,27 +127,25 @@ func (e *Engine) load(ctx context.Context) error {
 
 // merge takes over a reading of all kinds that began at version since. What
 // changed since then, or is changing, is known better already.
-func (e *Engine) merge(r *reading, since uint64) {
+func (e *Engine) merge(listings []*listing, since uint64) {
 	first := e.version == 0
-	keys := maps.Clone(r.have)
-	for k := range r.ref {
-		keys[k] = nil
-	}
-	for k, n := range e.nodes {
-		if n.exists() || n.suspect {
-			keys[k] = nil
-		}
-	}
-	order := slices.SortedFunc(maps.Keys(keys), Key.Compare)
-	for _, k := range order {
-		n := e.node(k)
-		if n.writers > 0 || n.touched > since {
+	e.deliver(listings)
+	var news []*node
+	for _, n := range e.nodes {
+		switch {
+		case n.writers > 0 || n.touched > since:
+			n.found = nil
+		case n.suspect || !n.asFound():
+			news = append(news, n)
 			continue
 		}
-		drift := e.take(n, r)
-		n.suspect = false
-		if drift && !first {
-			e.observe(Event{Type: Drift, Key: k})
+		n.found = nil
+		e.tidy(n)
+	}
+	slices.SortFunc(news, func(a, b *node) int { return a.key.Compare(b.key) })
+	for _, n := range news {
+		if drift := e.take(n); drift && !first {
+			e.observe(Event{Type: Drift, Key: n.key})
 		}
 		e.tidy(n)
 	}
@@ -137,14 +154,32 @@ func (e *Engine) merge(r *reading, since uint64) {
 	}
 }
 
-// take gives n what the reading found of it, and says whether that is news.
-func (e *Engine) take(n *node, r *reading) bool {
-	have := r.have[n.key]
-	var ref *handle
-	if h, ok := r.ref[n.key]; ok {
-		ref = &h
+// asFound says whether a node is just as it was found.
+func (n *node) asFound() bool {
+	if n.found == nil {
+		return !n.exists()
 	}
-	same := len(have) == len(n.have) && (ref == nil) == (n.ref == nil) && (ref == nil || *ref == *n.ref)
+	f := n.found
+	if len(f.have) != len(n.have) || (f.ref == nil) != (n.ref == nil) || f.ref != nil && *f.ref != *n.ref {
+		return false
+	}
+	for i, a := range f.have {
+		if b := n.have[i]; a.kind != b.kind || a.id != b.id || a.foreign != b.foreign || !a.kind.equal(a.spec, b.spec) {
+			return false
+		}
+	}
+	return true
+}
+
+// take makes a node what was found of it, and says whether that is news.
+func (e *Engine) take(n *node) bool {
+	f := n.found
+	if f == nil {
+		f = new(found)
+	}
+	n.found = nil
+	have := slices.Clone(f.have) // or the node would keep all of the listing
+	same := len(have) == len(n.have) && (f.ref == nil) == (n.ref == nil) && (f.ref == nil || *f.ref == *n.ref)
 	chosen := false
 	for i := 0; same && i < len(have); i++ {
 		a, b := have[i], n.have[i]
@@ -157,14 +192,16 @@ func (e *Engine) take(n *node, r *reading) bool {
 	if len(have) > 0 {
 		told = n.told()
 	}
+	doubt := n.suspect
+	n.suspect = false
 	if same {
-		if chosen || n.suspect { // as made, but now with what the target chose
+		if chosen || doubt { // as made, but now with what the target chose
 			e.set(n, have, told)
 		}
 		return false
 	}
 	ours := n.ours()
-	n.ref = ref
+	n.ref = f.ref
 	e.set(n, have, told)
 	return ours || n.ours()
 }
@@ -184,14 +221,22 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 		}
 	}
 	e.mu.Unlock()
-	r, err := e.dump(ctx, slices.Collect(maps.Keys(kinds)))
+	listings, err := e.dump(ctx, slices.Collect(maps.Keys(kinds)))
 	e.mu.Lock()
 	if err != nil {
 		return err
 	}
+	e.deliver(listings)
 	for _, n := range suspects {
-		e.take(n, r)
-		n.suspect = false
+		e.take(n)
+	}
+	for _, l := range listings { // the rest is not claimed
+		for _, a := range l.all {
+			if n := e.nodes[a.spec.Key()]; n != nil {
+				n.found = nil
+				e.tidy(n)
+			}
+		}
 	}
 	return nil
 }

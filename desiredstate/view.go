@@ -15,7 +15,7 @@ type View struct {
 	mu    sync.RWMutex
 	ids   map[Key]handle
 	names map[located]named
-	read  map[reflect.Type]*listing // by type of object; nil outside of Dump
+	dump  *reading // during a Dump: what was found so far, in place of the maps
 }
 
 type handle struct {
@@ -33,10 +33,75 @@ type named struct {
 	foreign bool
 }
 
-// listing is what one kind's Dump returned.
+// reading is what one round of dumps found, so far.
+type reading struct {
+	mu      sync.RWMutex
+	byType  map[reflect.Type]*listing
+	bySpace map[string][]*listing
+}
+
+// listing is what one kind's Dump returned. It is indexed when that is asked
+// for: most never are.
 type listing struct {
-	all  []actual
-	byID map[uint32]int
+	kind  *kind
+	all   []actual
+	byID  func() map[uint32]int
+	byKey func() map[Key]int
+}
+
+func newListing(k *kind, all []actual) *listing {
+	return &listing{
+		kind: k, all: all,
+		byID: sync.OnceValue(func() map[uint32]int {
+			m := make(map[uint32]int, len(all))
+			for i, a := range all {
+				if _, dup := m[a.id]; !dup {
+					m[a.id] = i
+				}
+			}
+			return m
+		}),
+		// Of several things with one name the first has it, but ours before others.
+		byKey: sync.OnceValue(func() map[Key]int {
+			m := make(map[Key]int, len(all))
+			for i, a := range all {
+				key := a.spec.Key()
+				if first, dup := m[key]; !dup || all[first].foreign && !a.foreign {
+					m[key] = i
+				}
+			}
+			return m
+		}),
+	}
+}
+
+func newReading() *reading {
+	return &reading{byType: map[reflect.Type]*listing{}, bySpace: map[string][]*listing{}}
+}
+
+func (r *reading) add(l *listing) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byType[l.kind.typ] = l
+	r.bySpace[l.kind.space] = append(r.bySpace[l.kind.space], l)
+}
+
+func (r *reading) of(t reflect.Type) *listing {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.byType[t]
+}
+
+// find looks in all that is listed in a space, for ours first.
+func (r *reading) find(space string, in func(*listing) (int, bool)) (a actual, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, l := range r.bySpace[space] {
+		if i, has := in(l); has && (!ok || a.foreign && !l.all[i].foreign) {
+			a, ok = l.all[i], true
+		}
+	}
+	return a, ok
 }
 
 func newView() *View {
@@ -46,30 +111,49 @@ func newView() *View {
 // ID returns the handle of the object with this key; ErrMissing if there is
 // none.
 func (v *View) ID(k Key) (uint32, error) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	h, ok := v.ids[k]
+	h, ok := v.handle(k)
 	if !ok {
 		return 0, fmt.Errorf("%w: %s", ErrMissing, k)
 	}
 	return h.id, nil
 }
 
-// Name returns the name in space of what has this handle.
-func (v *View) Name(space string, id uint32) (string, bool) {
+func (v *View) handle(k Key) (h handle, ok bool) {
+	if v.dump != nil {
+		a, ok := v.dump.find(k.Space, func(l *listing) (int, bool) { i, ok := l.byKey()[k]; return i, ok })
+		return handle{a.id, a.foreign}, ok
+	}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	n, ok := v.names[located{space, id}]
+	h, ok = v.ids[k]
+	return h, ok
+}
+
+// Name returns the name in space of what has this handle.
+func (v *View) Name(space string, id uint32) (string, bool) {
+	n, ok := v.name(space, id)
 	return n.name, ok
 }
 
 // Owned returns the name in space of what has this handle, and whether it is
 // ours.
 func (v *View) Owned(space string, id uint32) (string, bool) {
+	n, ok := v.name(space, id)
+	return n.name, ok && !n.foreign
+}
+
+func (v *View) name(space string, id uint32) (n named, ok bool) {
+	if v.dump != nil {
+		a, ok := v.dump.find(space, func(l *listing) (int, bool) { i, ok := l.byID()[id]; return i, ok })
+		if !ok {
+			return named{}, false
+		}
+		return named{a.spec.Key().Name, a.foreign}, true
+	}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	n, ok := v.names[located{space, id}]
-	return n.name, ok && !n.foreign
+	n, ok = v.names[located{space, id}]
+	return n, ok
 }
 
 // All ranges over what the kind of S found in this reading, during the Dump of
@@ -94,7 +178,7 @@ func At[S Object](v *View, id uint32) (Actual[S], bool) {
 	if l == nil {
 		return Actual[S]{}, false
 	}
-	i, ok := l.byID[id]
+	i, ok := l.byID()[id]
 	if !ok {
 		return Actual[S]{}, false
 	}
@@ -103,35 +187,10 @@ func At[S Object](v *View, id uint32) (Actual[S], bool) {
 }
 
 func (v *View) listing(t reflect.Type) *listing {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.read[t]
-}
-
-// list keeps what a kind's Dump returned, and the names that it gives.
-func (v *View) list(k *kind, all []actual) {
-	l := &listing{all: all, byID: make(map[uint32]int, len(all))}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for i, a := range all {
-		if _, dup := l.byID[a.id]; !dup {
-			l.byID[a.id] = i
-		}
-		v.name(a.spec.Key(), a.id, a.foreign)
+	if v.dump == nil {
+		return nil
 	}
-	if v.read == nil {
-		v.read = map[reflect.Type]*listing{}
-	}
-	v.read[k.typ] = l
-}
-
-// name makes a key and a handle known to each other. Of several things with one
-// name the first keeps it, except that ours takes it from a foreign one.
-func (v *View) name(k Key, id uint32, foreign bool) {
-	v.names[located{k.Space, id}] = named{k.Name, foreign}
-	if old, ok := v.ids[k]; !ok || old.foreign && !foreign {
-		v.ids[k] = handle{id, foreign}
-	}
+	return v.dump.of(t)
 }
 
 // set makes k stand for this handle alone.

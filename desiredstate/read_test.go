@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	ds "github.com/vppkit/vppkit/desiredstate"
+)
+
+// What is removed while a slow reading still finds it stays removed: its handle
+// may be another's by then.
+func TestRemovedDuringAReading(t *testing.T) {
+	tree := newTree(leaf{Name: hub}, leaf{Name: "a"}, leaf{Name: "b"})
+	k := tree.kind()
+	dump, begun, finish := k.Dump, make(chan struct{}, 1), make(chan struct{})
+	slow := false
+	k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[leaf], error) {
+		all, err := dump(ctx, v)
+		if slow {
+			begun <- struct{}{}
+			<-finish
+		}
+		return all, err
+	}
+	hold, deleting := make(chan struct{}), make(chan struct{})
+	remove := k.Delete
+	k.Delete = func(ctx context.Context, v *ds.View, have ds.Actual[leaf]) error {
+		close(deleting)
+		<-hold
+		return remove(ctx, v, have)
+	}
+	e := ds.New(k)
+	_, err := e.Found(t.Context())
+	require.NoError(t, err)
+
+	// The removal is planned before the reading begins, and done before it ends.
+	removed := make(chan error, 1)
+	go func() {
+		_, err := e.Remove(t.Context(), leafKey("a"))
+		removed <- err
+	}()
+	<-deleting
+	slow = true
+	e.Forget()
+	read := make(chan []ds.Found, 1)
+	go func() {
+		all, _ := e.Found(t.Context())
+		read <- all
+	}()
+	<-begun
+	close(hold)
+	require.NoError(t, <-removed)
+	close(finish)
+	for _, f := range <-read {
+		require.NotEqual(t, leafKey("a"), f.Key)
+	}
+	_, err = e.ID(leafKey("a"))
+	require.ErrorIs(t, err, ds.ErrMissing)
+}
