@@ -36,9 +36,10 @@ type Orphan[S desiredstate.Object] struct {
 }
 
 // Tagged completes a kind of interfaces that VPP makes without a tag, and returns
-// it. The kind's Create makes the interface, and no more; Dump lists what there
-// is, by the name and index that the Interface has; Delete works with the index
-// and what the object itself says. Tagged adds:
+// it. The kind's Create makes the interface, and no more. Dump lists what there
+// is by VPP's index, named as the Interface with that index is, and need not mind
+// one that has gone since. Delete works with the index and what the object itself
+// says. Tagged adds:
 //
 //   - to Requires, Interfaces;
 //   - to Create, the tag (sw_interface_tag_add_del). If VPP refuses it, or ctx

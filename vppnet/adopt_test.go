@@ -3,6 +3,7 @@
 package vppnet_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -178,6 +179,36 @@ func TestOthersAreNotAdopted(t *testing.T) {
 		o.remove(lo)
 		o.remove(bridged)
 	})
+}
+
+// Of two that an orphan would do for, one gets it.
+func TestAnOrphanIsAdoptedOnce(t *testing.T) {
+	vpp := vpptest.New(t)
+	c, mac := dialVPP(t, vpp.Socket()), vppnet.MAC{2, 2, 2, 2, 2, 2}
+	o := somebody(t, vpp.Socket())
+	o.loopback(mac)
+	converge(t, c, vppnet.Loopback{Name: "a", MAC: mac}, vppnet.Loopback{Name: "b", MAC: mac})
+	require.Equal(t, 1, strings.Count(o.list(), "[me/a]"), o.list())
+	require.Equal(t, 1, strings.Count(o.list(), "[me/b]"), o.list())
+}
+
+// What goes between the dump of interfaces and that of a kind is not there.
+func TestTaggedLeavesOutWhatIsGone(t *testing.T) {
+	vpp := vpptest.New(t)
+	c := dialVPP(t, vpp.Socket())
+	k := vppnet.Tagged(c, &desiredstate.Kind[vppnet.Loopback]{
+		Name: "gone",
+		Dump: func(context.Context, *desiredstate.View) ([]desiredstate.Actual[vppnet.Loopback], error) {
+			return []desiredstate.Actual[vppnet.Loopback]{{ID: 0, Foreign: true, Spec: vppnet.Loopback{Name: "there"}}, {ID: 77, Spec: vppnet.Loopback{Name: "gone"}}}, nil
+		},
+	}, vppnet.Orphan[vppnet.Loopback]{})
+	e := desiredstate.New(k)
+	_, err := e.Plan(t.Context())
+	require.NoError(t, err)
+	_, err = e.ID(vppnet.InterfaceKey("there"))
+	require.NoError(t, err)
+	_, err = e.ID(vppnet.InterfaceKey("gone"))
+	require.ErrorIs(t, err, desiredstate.ErrMissing)
 }
 
 // all has an object of each kind.

@@ -62,7 +62,7 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 			all, err := Collect(vpp.AfPacketDump(ctx, &af_packet.AfPacketDump{}))
 			for _, d := range all {
 				i, _ := desiredstate.At[Interface](v, uint32(d.SwIfIndex))
-				out = append(out, desiredstate.Actual[HostInterface]{ID: i.ID, Spec: HostInterface{
+				out = append(out, desiredstate.Actual[HostInterface]{ID: uint32(d.SwIfIndex), Spec: HostInterface{
 					Name: i.Spec.Name, Device: d.HostIfName, MAC: i.Spec.MAC,
 				}})
 			}

@@ -137,8 +137,12 @@ func TestLawsOfFIBEntries(t *testing.T) {
 // laws runs them for one kind; devices are of Linux.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S], devices ...string) {
 	run := func(t *testing.T, vpp vpptest.Target, state func() string) {
+		timeout := 500 * time.Millisecond
+		if len(devices) > 0 {
+			timeout *= 3 // the real VPP waits for Linux
+		}
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: 4, Open: func(t testing.TB) kindtest.World[S] {
-			c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(500*time.Millisecond))
+			c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(timeout))
 			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 			for _, m := range []desiredstate.AnyKind{
 				vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),

@@ -63,7 +63,7 @@ func Tunnels(c *vppnet.Conn) *desiredstate.Kind[Tunnel] {
 			for _, d := range all {
 				i, _ := desiredstate.At[vppnet.Interface](v, uint32(d.SwIfIndex))
 				if d.EncapVrfID == 0 && d.SrcPort == port && d.DstPort == port {
-					out = append(out, desiredstate.Actual[Tunnel]{ID: i.ID, Spec: Tunnel{
+					out = append(out, desiredstate.Actual[Tunnel]{ID: uint32(d.SwIfIndex), Spec: Tunnel{
 						Name: i.Spec.Name, Src: addr(d.SrcAddress), Dst: addr(d.DstAddress), VNI: d.Vni,
 					}})
 				}
