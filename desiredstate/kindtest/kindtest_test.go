@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,7 @@ func (f Flag) Validate() error {
 
 // mast is what flags fly from. Theirs are those whose name starts with "their".
 type mast struct {
+	mu     sync.Mutex        // the engine unmakes several at once
 	flags  map[string]string // colour by name
 	writes int
 	fault  int // the write that fails; 0: none
@@ -51,6 +53,8 @@ func (m *mast) String() string {
 var errWind = errors.New("too much wind")
 
 func (m *mast) write(f func()) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.writes++; m.writes == m.fault {
 		if m.lost {
 			f()
