@@ -52,7 +52,7 @@ func (e *Engine) plan(r request) *Plan {
 		r.named = func(Key) bool { return false }
 	}
 	b := &builder{e: e, r: r, drafts: map[Key]*draft{}, waiting: map[Key][]Key{}, takers: map[Key]Key{}}
-	keys := slices.Clone(r.keys)
+	keys := b.skim(r.keys)
 	slices.SortFunc(keys, Key.Compare)
 	for _, k := range slices.Compact(keys) {
 		b.look(k, false)
@@ -76,6 +76,9 @@ func (e *Engine) plan(r request) *Plan {
 			break
 		}
 	}
+	if len(b.drafts) > 0 { // what was dragged along is looked at anew
+		b.kept = slices.DeleteFunc(b.kept, func(r Result) bool { return b.drafts[r.Key] != nil })
+	}
 	for _, d := range b.drafts {
 		if d.Action == Keep && d.Surplus == 0 {
 			b.kept = append(b.kept, Result{Keep, d.Key, d.have.id, nil})
@@ -87,18 +90,32 @@ func (e *Engine) plan(r request) *Plan {
 		}
 	}
 	slices.SortFunc(p.Steps, func(a, b *Step) int { return a.Key.Compare(b.Key) })
-	p.kept = slices.DeleteFunc(b.kept, func(r Result) bool { // what was dragged along has a step now
-		d := b.drafts[r.Key]
-		return d != nil && (d.Action != Keep || d.Surplus > 0)
-	})
-	slices.SortFunc(p.kept, func(a, b Result) int { return a.Key.Compare(b.Key) })
-	p.kept = slices.CompactFunc(p.kept, func(a, b Result) bool { return a.Key == b.Key })
+	p.kept = b.kept
 	b.claims(p)
 	p.version = e.version
 	for _, n := range b.loose {
 		e.tidy(n)
 	}
 	return p
+}
+
+// skim notes what is just as it was when last looked at, most of a plan most of
+// the time, and returns the rest.
+func (b *builder) skim(keys []Key) (rest []Key) {
+	b.kept = make([]Result, 0, len(keys))
+	for _, k := range keys {
+		n := b.e.nodes[k]
+		if n == nil || n.asWanted == nil || n.suspect {
+			rest = append(rest, k)
+			continue
+		}
+		if want := b.r.want(k); want == nil || !same(want, n.asWanted) {
+			rest = append(rest, k)
+			continue
+		}
+		b.kept = append(b.kept, Result{Keep, k, n.have[0].id, nil})
+	}
+	return rest
 }
 
 // look drafts the step of one key by what the object alone asks for. What is as
@@ -163,6 +180,10 @@ func (b *builder) look(k Key, dragged bool) *draft {
 		b.learn(n, want, filled, same)
 	}
 	if same && len(have) == 1 && !dragged {
+		n.asWanted = nil
+		if len(n.have) == 1 {
+			n.asWanted = want
+		}
 		b.kept = append(b.kept, Result{Keep, k, cur.id, nil})
 		return nil
 	}
@@ -191,9 +212,14 @@ func (b *builder) support() {
 			continue
 		}
 		for _, k := range d.deps {
-			if b.drafts[k] == nil && b.e.nodes[k].ours() && b.r.want(k) != nil && b.look(k, false) != nil {
+			if b.drafts[k] != nil || !b.e.nodes[k].ours() || b.r.want(k) == nil {
+				continue
+			}
+			kept := b.kept
+			if b.look(k, false) != nil {
 				todo = append(todo, k)
 			}
+			b.kept = kept // what it relies on was not asked about
 		}
 	}
 }

@@ -64,7 +64,9 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 	x.work()
 	others.Wait()
 
-	slices.SortStableFunc(x.report, func(a, b Result) int { return a.Key.Compare(b.Key) })
+	if byKey := func(a, b Result) int { return a.Key.Compare(b.Key) }; !slices.IsSortedFunc(x.report, byKey) {
+		slices.SortFunc(x.report, byKey)
+	}
 	return x.report
 }
 

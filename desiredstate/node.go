@@ -18,6 +18,9 @@ type node struct {
 
 	found *found // while a reading is taken over
 
+	// asWanted is a valid wanted object that have is known to be as good as.
+	asWanted Object
+
 	touched uint64 // the engine's version when have last changed
 	suspect bool   // its last change failed: read it again before the next
 	writers int    // passes that change it: 0 or 1
@@ -96,7 +99,7 @@ func (e *Engine) set(n *node, have []actual, more []Key, holds ...Key) {
 	if n.ours() {
 		e.owned--
 	}
-	n.have, n.deps, n.holds = have, nil, holds
+	n.have, n.deps, n.holds, n.asWanted = have, nil, holds, nil
 	for _, a := range have {
 		for _, d := range a.spec.Deps() {
 			n.depend(d)
