@@ -101,6 +101,73 @@ func (r Report) Available(kinds ...desiredstate.AnyKind) []desiredstate.AnyKind 
 	return out
 }
 
+// Kinds gives all the kinds, in their order, but those that VPP cannot be used
+// for as [desiredstate.Unavailable]: what to make an engine of that says so of
+// each object, and does the rest.
+func (r Report) Kinds(kinds ...desiredstate.AnyKind) []desiredstate.AnyKind {
+	out := slices.Clone(kinds)
+	for i, k := range out {
+		if len(r.Available(k)) == 0 {
+			out[i] = desiredstate.Unavailable(k, r.Why(k.KindName()))
+		}
+	}
+	return out
+}
+
+// Unavailable names the kinds that VPP cannot be used for, sorted.
+func (r Report) Unavailable() []string {
+	gone := make(map[string]bool)
+	for _, m := range r.Missing {
+		for _, name := range m.Kinds {
+			gone[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(gone))
+}
+
+// Why is nil if VPP can be used for the kind of this name; otherwise it wraps
+// [ErrIncompatible] and says in a sentence which plugin and messages are missing.
+func (r Report) Why(kind string) error {
+	if !slices.Contains(r.kinds, kind) {
+		return fmt.Errorf("%w: %s was not checked", ErrIncompatible, kind)
+	}
+	var said []string
+	for i := 0; i < len(r.Missing); {
+		first := r.Missing[i]
+		var lacks, other []string
+		for ; i < len(r.Missing) && r.Missing[i].Plugin == first.Plugin; i++ {
+			switch m := r.Missing[i]; {
+			case !slices.Contains(m.Kinds, kind):
+			case m.VPPCRC == "":
+				lacks = append(lacks, m.Name)
+			default:
+				other = append(other, m.Name)
+			}
+		}
+		if len(lacks) > 0 {
+			said = append(said, fmt.Sprintf("it lacks %s of %s; is that loaded?", few(lacks), first.title()))
+		}
+		if len(other) > 0 {
+			said = append(said, fmt.Sprintf("its %s has another definition of %s", first.title(), few(other)))
+		}
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w for %s: %s", ErrIncompatible, kind, strings.Join(said, "; "))
+}
+
+// few lists names, not too many.
+func few(names []string) string {
+	if len(names) > 3 {
+		names = append(slices.Clone(names[:2]), fmt.Sprintf("%d more messages", len(names)-2))
+	}
+	if n := len(names) - 1; n > 0 {
+		return strings.Join(names[:n], ", ") + " and " + names[n]
+	}
+	return names[0]
+}
+
 // Err is nil if the Report is OK; otherwise it wraps [ErrIncompatible] and
 // names kinds, plugins and messages in one line.
 func (r Report) Err() error {
@@ -111,7 +178,7 @@ func (r Report) Err() error {
 	for i, m := range r.Missing {
 		list[i] = fmt.Sprintf("%s (%s): %s", m.Name, m.Plugin, m.state())
 	}
-	return fmt.Errorf("%w: unavailable: %s: %s", ErrIncompatible, strings.Join(r.unavailable(), ", "), strings.Join(list, "; "))
+	return fmt.Errorf("%w: unavailable: %s: %s", ErrIncompatible, strings.Join(r.Unavailable(), ", "), strings.Join(list, "; "))
 }
 
 // String is for people: a summary, then what is missing by plugin.
@@ -120,7 +187,7 @@ func (r Report) String() string {
 		return fmt.Sprintf("all %d kinds available, %d messages\n", len(r.kinds), len(r.messages))
 	}
 	var b strings.Builder
-	gone := r.unavailable()
+	gone := r.Unavailable()
 	fmt.Fprintf(&b, "%d of %d kinds unavailable: %s\n", len(gone), len(r.kinds), strings.Join(gone, ", "))
 	for i, m := range r.Missing {
 		if i == 0 || m.Plugin != r.Missing[i-1].Plugin {
@@ -129,16 +196,6 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, "  %s: %s, for %s\n", m.Name, m.state(), strings.Join(m.Kinds, ", "))
 	}
 	return b.String()
-}
-
-func (r Report) unavailable() []string {
-	gone := make(map[string]bool)
-	for _, m := range r.Missing {
-		for _, name := range m.Kinds {
-			gone[name] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(gone))
 }
 
 func (m Message) state() string {

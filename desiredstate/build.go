@@ -151,6 +151,8 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	switch {
 	case kind == nil:
 		return refuse(fmt.Errorf("%w: %T", ErrUnknownKind, want))
+	case kind.unavailable != nil:
+		return refuse(fmt.Errorf("%w: %w", ErrUnavailable, kind.unavailable))
 	case kind.create == nil:
 		return refuse(fmt.Errorf("%w: a %s is only referred to, never made", ErrInvalid, kind.name))
 	}

@@ -45,6 +45,10 @@ var (
 	// Engine.MaxPrune allows. Look at it, then confirm it.
 	ErrMassDelete = errors.New("would remove too much")
 
+	// ErrUnavailable: the engine was told that this target cannot do the kind; see
+	// Unavailable.
+	ErrUnavailable = errors.New("unavailable")
+
 	// ErrUnknownKind: none of the engine's kinds is for this type of object.
 	ErrUnknownKind = errors.New("no kind for this object")
 )

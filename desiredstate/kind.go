@@ -133,6 +133,8 @@ type kind struct {
 	typ      reflect.Type
 	requires []*kind
 
+	unavailable error // why nothing is done about its objects; nil: it is
+
 	dump    func(context.Context, *View) ([]actual, error)
 	create  func(context.Context, *View, Object) (uint32, error) // nil: reference
 	update  func(context.Context, *View, actual, Object) error   // nil: replace

@@ -334,7 +334,7 @@ func (r *runner) finished(res Result, by []Key, want Object) {
 
 // isRefusal says whether the engine itself, not the target, said no.
 func isRefusal(err error) bool {
-	return slices.ContainsFunc([]error{ErrForeign, ErrConflict, ErrMissing, ErrCycle, ErrUnknownKind},
+	return slices.ContainsFunc([]error{ErrForeign, ErrConflict, ErrMissing, ErrCycle, ErrUnknownKind, ErrUnavailable},
 		func(why error) bool { return errors.Is(err, why) })
 }
 

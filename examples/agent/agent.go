@@ -39,8 +39,8 @@ type agent struct {
 	board     *publish.Board
 	inbox     *inbox
 	announcer *announcer
-	connected atomic.Pointer[vppnet.Identity] // nil: to no VPP
-	etcdLost  atomic.Pointer[string]          // why etcd is not heard; nil: it is
+	connected atomic.Pointer[connection] // nil: to no VPP
+	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {

@@ -219,7 +219,8 @@ func (s *show) table(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	all, err := engine(c, s.site).Found(ctx)
+	e, _ := engine(c, s.site)
+	all, err := e.Found(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
@@ -327,4 +329,48 @@ func TestWrongUsage(t *testing.T) {
 		require.Equal(t, 1, command(t.Context(), args, io.Discard, io.Discard), args)
 	}
 	require.Zero(t, command(t.Context(), []string{"run", "-h"}, io.Discard, io.Discard))
+}
+
+// A VPP without a plugin says so wherever somebody looks, and does all else.
+func TestWithoutPlugin(t *testing.T) {
+	r := newRig(t)
+	socket := vpptest.WithSocket(filepath.Join(shortDir(t), "api.sock"))
+	v := vpptest.New(t, vpptest.WithInterface(nic), socket, vpptest.WithoutPlugin("vhost"))
+	site := r.siteOf("h1", nic)
+	r.put("h1", uuid(0), port(100))
+	flags := []string{"--etcd", r.url, "--vpp", v.Socket(), "--host", "h1", "--physnet", "physnet1=" + nic, "--vhost-user-dir", site.Dir}
+	say := func(args ...string) string {
+		var out, errs bytes.Buffer
+		require.Zero(t, command(t.Context(), args, &out, &errs), errs.String())
+		return out.String() + errs.String()
+	}
+	why := "incompatible VPP for vhost-port: it lacks create_vhost_user_if_v2, create_vhost_user_if_v2_reply and 4 more messages of plugin vhost; is that loaded?"
+	planned := say(append([]string{"plan"}, flags...)...)
+	require.Contains(t, planned, "? interface/port-"+uuid(0)+" (vhost-port): unavailable: "+why)
+	require.Contains(t, planned, "\n"+why+"\n")
+	require.Contains(t, planned, "+ bridge-domain/physnet1.vlan.100\n")
+
+	path, page := paged(t)
+	a := r.agent(site, v.Socket(), page)
+	var said map[string]string
+	require.Eventually(t, func() bool { said, _ = r.said("h1", "errors/"); return len(said) > 0 }, 10*time.Second, time.Millisecond)
+	require.JSONEq(t, `{"error":"interface/port-`+uuid(0)+": unavailable: "+why+`"}`, said[uuid(0)])
+	require.Empty(t, r.boundNow("h1"))
+	require.Eventually(t, func() bool { // the network is there all the same
+		status, _ := a.store.Status(vppnet.LinkKey("physnet1.vlan.100"))
+		return status.State == desiredstate.Applied
+	}, 10*time.Second, time.Millisecond)
+	require.Contains(t, say("status", "--socket", path), "\n"+why+"\n")
+	require.Contains(t, say("status", "--socket", path, "--json"), `"vpp_lacks":["`+why+`"]`)
+	require.Equal(t, 1, strings.Count(a.log.String(), "this VPP cannot do all"))
+	require.NotContains(t, a.log.String(), "level=ERROR msg=failed")
+
+	// The same VPP with the plugin: a new process on the same socket.
+	require.NoError(t, v.Close())
+	vpptest.New(t, vpptest.WithInterface(nic), socket)
+	r.bound("h1", uuid(0))
+	require.NoError(t, a.store.Wait(t.Context()))
+	require.NotContains(t, say("status", "--socket", path), "incompatible")
+	said, _ = r.said("h1", "errors/")
+	require.Empty(t, said)
 }

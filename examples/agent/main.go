@@ -23,6 +23,10 @@
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
 //	state/HOST/errors/UUID     {"error": …}: why a port is not
 //
+// Kinds that the connected VPP cannot be used for, for want of a plugin perhaps,
+// are named with messages and plugin in the log, by status and plan, and under
+// the keys of the ports that need them; all else is served.
+//
 // A key that cannot be read wants nothing: what its last value had brought up
 // goes. Keys that an etcd has lost, rather than told to be deleted, cost no more
 // than half of what is in VPP, until somebody says "agent confirm".

@@ -25,7 +25,6 @@ type options struct {
 	vpp    string
 	mode   string
 	resync time.Duration
-	quiet  bool
 }
 
 func (o *options) register(f *flag.FlagSet) {

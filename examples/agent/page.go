@@ -21,6 +21,7 @@ import (
 type Status struct {
 	Host      string       `json:"host"`
 	VPP       string       `json:"vpp,omitempty"`             // "": not connected
+	Lacks     []string     `json:"vpp_lacks,omitempty"`       // why VPP cannot be used for which kinds
 	Etcd      string       `json:"etcd_error,omitempty"`      // "": heard
 	Converged *time.Time   `json:"converged_since,omitempty"` // nil: it is not
 	Ports     []PortLine   `json:"ports"`
@@ -57,7 +58,7 @@ func (o ObjectLine) MarshalJSON() ([]byte, error) {
 func (a *agent) status() Status {
 	s := Status{Host: a.site.Host, Ports: []PortLine{}, Objects: []ObjectLine{}}
 	if v := a.connected.Load(); v != nil {
-		s.VPP = v.String()
+		s.VPP, s.Lacks = v.String(), v.lacks
 	}
 	if why := a.etcdLost.Load(); why != nil {
 		s.Etcd = *why

@@ -196,7 +196,8 @@ func (r *rig) found(site translate.Site, vpp string) (ours, foreign map[desireds
 	c, err := vppnet.Dial(r.Context(), vpp, translate.Owner)
 	require.NoError(r, err)
 	defer func() { _ = c.Close() }()
-	all, err := engine(c, site).Found(r.Context())
+	e, _ := engine(c, site)
+	all, err := e.Found(r.Context())
 	require.NoError(r, err)
 	ours, foreign = map[desiredstate.Key]desiredstate.Found{}, map[desiredstate.Key]desiredstate.Found{}
 	for _, f := range all {

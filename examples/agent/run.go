@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
@@ -83,12 +85,12 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	defer closeVPP()
-	p, wrong, err := dryRun(ctx, &follow.Follower{Client: client, Prefix: o.site.Ports()}, vpp, o.site)
+	p, said, err := dryRun(ctx, &follow.Follower{Client: client, Prefix: o.site.Ports()}, vpp, o.site)
 	if err != nil {
 		return err
 	}
-	for name, why := range wrong {
-		fmt.Fprintf(errs, "%.80q is not served: %v\n", name, why)
+	for _, line := range said {
+		fmt.Fprintln(errs, line)
 	}
 	if *asJSON {
 		return printJSON(out, p)
@@ -97,8 +99,8 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 	return err
 }
 
-// dryRun plans, and says which keys it could not read.
-func dryRun(ctx context.Context, f *follow.Follower, vpp string, site translate.Site) (*desiredstate.Plan, map[string]error, error) {
+// dryRun plans, and says what VPP cannot do, and which keys cannot be read.
+func dryRun(ctx context.Context, f *follow.Follower, vpp string, site translate.Site) (*desiredstate.Plan, []string, error) {
 	values, err := f.List(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -111,19 +113,21 @@ func dryRun(ctx context.Context, f *follow.Follower, vpp string, site translate.
 	}
 	defer func() { _ = c.Close() }()
 
-	store, wrong := desiredstate.NewStore(), map[string]error{}
+	e, report := engine(c, site)
+	said := lacks(report)
+	store := desiredstate.NewStore()
 	for _, physnet := range site.PhysnetNames() {
 		if err := store.Assign(uplink(physnet), site.UplinkObjects(physnet)...); err != nil {
 			return nil, nil, err
 		}
 	}
-	for name, value := range values {
-		p, err := site.Port(name, value)
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		p, err := site.Port(name, values[name])
 		if err == nil {
 			err = store.Assign(source(name), p.Objects()...)
 		}
 		if err != nil {
-			wrong[name] = err
+			said = append(said, fmt.Sprintf("%.80q is not served: %v", name, err))
 		}
 	}
 	var wants []desiredstate.Object
@@ -131,6 +135,6 @@ func dryRun(ctx context.Context, f *follow.Follower, vpp string, site translate.
 		o, _ := store.Want(key)
 		wants = append(wants, o)
 	}
-	p, err := engine(c, site).Plan(ctx, wants...)
-	return p, wrong, err
+	p, err := e.Plan(ctx, wants...)
+	return p, said, err
 }

@@ -9,22 +9,41 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// engine builds the kinds of one VPP's connection.
-func engine(c *vppnet.Conn, site translate.Site) *desiredstate.Engine {
-	return desiredstate.New(
+// engine builds the kinds of one VPP's connection. Kinds that this VPP cannot be
+// used for are reported, and refuse their objects; the others work.
+func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.Report) {
+	kinds := []desiredstate.AnyKind{
 		vppnet.Interfaces(c),
 		vppnet.LinkStates(c, vppnet.ClaimInterfaces(site.IsUplink)),
 		vppnet.SubInterfaces(c),
 		vppnet.BridgeDomains(c),
 		vppnet.BridgePorts(c),
 		vhost.Ports(c, site.Dir),
-	)
+	}
+	r := binapi.Check(c, kinds...)
+	return desiredstate.New(r.Kinds(kinds...)...), r
+}
+
+// lacks says in a sentence for each kind why this VPP cannot be used for it.
+func lacks(r binapi.Report) []string {
+	var out []string
+	for _, kind := range r.Unavailable() {
+		out = append(out, r.Why(kind).Error())
+	}
+	return out
+}
+
+// connection is what is known of the VPP of the moment.
+type connection struct {
+	vppnet.Identity
+	lacks []string // why which kinds are unavailable
 }
 
 // sessions keeps one VPP after the other as the store wants it.
@@ -69,15 +88,18 @@ func (a *agent) session(ctx context.Context) error {
 		}
 	}()
 
-	e := engine(c, a.site)
+	e, report := engine(c, a.site)
 	e.Observe = a.observe
 	links, err := c.Watch(ctx)
 	if err != nil {
 		return err
 	}
 	go a.attend(e, links)
-	vpp := c.VPP()
-	a.log.Info("connected to VPP", "vpp", vpp)
+	vpp := connection{c.VPP(), lacks(report)}
+	a.log.Info("connected to VPP", "vpp", vpp.Identity)
+	for _, why := range vpp.lacks {
+		a.log.Error("this VPP cannot do all", "err", why)
+	}
 	a.connected.Store(&vpp)
 	defer a.connected.Store(nil)
 	err = e.Run(ctx, a.store, a.resync)

@@ -49,6 +49,9 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(out, "host  %s\nVPP   %s\netcd  %s\n", s.Host, or(s.VPP, "away"), or(s.Etcd, "followed"))
+	for _, why := range s.Lacks {
+		fmt.Fprintln(out, why)
+	}
 	if s.Converged != nil {
 		fmt.Fprintf(out, "converged since %s\n", s.Converged.Format(time.RFC3339))
 	} else {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package acl
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// SecurityGroup lists what may go to and from the ports in it, as clouds have it:
+// rules only permit, their order means nothing, and what is answered may be
+// answered, whatever the rules of the other direction say.
+//
+// A group is a pair of sets that all its ports share; see [SecurityGroup.Sets].
+type SecurityGroup struct {
+	Name    string      // as in the names of its sets; a UUID leaves 18 bytes for the Conn's owner
+	Ingress []GroupRule // to the VM
+	Egress  []GroupRule // from the VM
+}
+
+// GroupRule permits what comes from (ingress) or goes to (egress) a remote side.
+// The zero value of each field but Family fits all packets.
+type GroupRule struct {
+	Family   Family // can be left out if Remote tells it
+	Protocol Protocol
+
+	Ports                Range // destination's; TCP and UDP only
+	ICMPTypes, ICMPCodes Range // ICMP and ICMPv6 only
+
+	// The remote side: a prefix, whose host bits do not matter, or the members of
+	// a group, of the rule's family; not both. Neither: any address.
+	Remote      netip.Prefix
+	RemoteGroup string
+}
+
+// Members are the addresses in each group. One that is missing has none, so rules
+// about it permit nothing.
+type Members map[string][]netip.Addr
+
+// Remotes lists the groups that rules refer to, in order: the sets change with the
+// members of these, and with those of no other.
+func (g SecurityGroup) Remotes() []string {
+	var names []string
+	for _, r := range slices.Concat(g.Ingress, g.Egress) {
+		if r.RemoteGroup != "" {
+			names = append(names, r.RemoteGroup)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// ToSet and FromSet name the sets of a group. VPP sees a port from its own side:
+// what goes to the VM is the interface's output, what comes from it is its input.
+func ToSet(group string) string   { return "sg:" + group + ".to" }
+func FromSet(group string) string { return "sg:" + group + ".from" }
+
+// Sets returns the group's two sets: to, made of Ingress, for the output of its
+// ports' interfaces, and from, made of Egress, for their input. It is pure.
+//
+// The rules in them are few and in an order of their own: what is said twice, in
+// parts, or as part of something else is said once, so rules given in another
+// order, or cut otherwise, mostly make the same sets, and nothing is written
+// anew. A rule reflects, unless it is about ICMP types for which VPP keeps no
+// sessions. An error names the rule; so does one for more than MaxRules.
+func (g SecurityGroup) Sets(members Members) (to, from Set, err error) {
+	seen := make(map[remote][]netip.Prefix)
+	if to, err = g.set(ToSet(g.Name), "ingress", g.Ingress, members, seen); err != nil {
+		return Set{}, Set{}, err
+	}
+	if from, err = g.set(FromSet(g.Name), "egress", g.Egress, members, seen); err != nil {
+		return Set{}, Set{}, err
+	}
+	return to, from, nil
+}
+
+// maxHoles bounds the work for a group, before what its rules have in common is
+// merged.
+const maxHoles = 32 * MaxRules
+
+// remote is one family of a group's members.
+type remote struct {
+	group  string
+	family Family
+}
+
+func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members, seen map[remote][]netip.Prefix) (Set, error) {
+	fail := func(err error) (Set, error) { return Set{}, fmt.Errorf("security group %s: %w", g.Name, err) }
+	if err := cmp.Or(checkName(g.Name), checkName(name)); err != nil {
+		return fail(err)
+	}
+	var holes []hole
+	for i, r := range rules {
+		h, err := r.hole()
+		if err != nil {
+			return fail(fmt.Errorf("%s rule %d: %w", way, i, err))
+		}
+		if r.RemoteGroup == "" {
+			holes = append(holes, h)
+			continue
+		}
+		key := remote{r.RemoteGroup, h.family}
+		addrs, ok := seen[key]
+		if !ok {
+			if addrs, err = hosts(members[r.RemoteGroup], h.family); err != nil {
+				return fail(fmt.Errorf("%s rule %d: member of %s: %w", way, i, r.RemoteGroup, err))
+			}
+			seen[key] = addrs
+		}
+		if len(holes)+len(addrs) > maxHoles {
+			return fail(fmt.Errorf("%s rule %d: the %d addresses of group %s make it more than %d rules, a set has at most %d",
+				way, i, len(addrs), r.RemoteGroup, maxHoles, MaxRules))
+		}
+		for _, p := range addrs {
+			h.remote = p
+			holes = append(holes, h)
+		}
+	}
+	holes = unite(holes)
+	if len(holes) > MaxRules {
+		return fail(fmt.Errorf("%s makes %d rules, a set has at most %d: name prefixes instead of groups, or split the group",
+			way, len(holes), MaxRules))
+	}
+	set := Set{Name: name}
+	for _, h := range holes {
+		set.Rules = append(set.Rules, h.rule(way == "ingress"))
+	}
+	return set, nil
+}
+
+// hosts returns the prefixes that are together the addresses of one family.
+func hosts(addrs []netip.Addr, f Family) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, a := range addrs {
+		if !a.IsValid() || a.Zone() != "" {
+			return nil, fmt.Errorf("address %q: want one of IPv4 or IPv6 without a zone", a)
+		}
+		if a = a.Unmap(); a.Is4() == (f == IPv4) {
+			list = append(list, netip.PrefixFrom(a, a.BitLen()))
+		}
+	}
+	slices.SortFunc(list, netip.Prefix.Compare)
+	return aggregate(list), nil
+}
+
+// hole returns what a rule permits, from any address if it is about a group.
+func (r GroupRule) hole() (hole, error) {
+	if r.RemoteGroup != "" && r.Remote != (netip.Prefix{}) {
+		return hole{}, fmt.Errorf("remote %s and remote group %s: want one of them", r.Remote, r.RemoteGroup)
+	}
+	p := r.Remote
+	if p.IsValid() {
+		p = p.Masked()
+	}
+	rule := Rule{
+		Action: PermitReflect, Family: r.Family, Src: p, Protocol: r.Protocol,
+		DstPorts: r.Ports, ICMPTypes: r.ICMPTypes, ICMPCodes: r.ICMPCodes,
+	}.normal()
+	if types, ok := reflected[rule.Protocol]; ok && !slices.ContainsFunc(types, rule.ICMPTypes.Contains) {
+		rule.Action = Permit
+	}
+	if err := rule.Validate(); err != nil {
+		return hole{}, err
+	}
+	return holeOf(rule), nil
+}
