@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"time"
 )
@@ -94,6 +93,9 @@ type measurement struct {
 func measure(ctx context.Context, s system, j job) (measurement, error) {
 	var all []measurement
 	for n := range j.repeat {
+		if err := ctx.Err(); err != nil {
+			return measurement{}, err // not every system looks at it
+		}
 		messages, writes := s.sent(ctx) // before all: who has noticed that VPP is back does not wait
 		if j.before != nil {
 			if err := j.before(ctx); err != nil {
@@ -103,16 +105,11 @@ func measure(ctx context.Context, s system, j job) (measurement, error) {
 		if n == 0 {
 			runtime.GC() // what others left is not this job's to clear away
 		}
-		var m measurement
-		var err error
-		pprof.Do(ctx, pprof.Labels("job", j.name), func(ctx context.Context) {
-			begin := time.Now()
-			err = j.do(ctx)
-			m.took = time.Since(begin)
-		})
-		if err != nil {
+		begin := time.Now()
+		if err := j.do(ctx); err != nil {
 			return measurement{}, fmt.Errorf("%s: %w", j.name, err)
 		}
+		m := measurement{took: time.Since(begin)}
 		m.messages, m.writes = s.sent(ctx)
 		m.messages, m.writes = m.messages-messages, m.writes-writes
 		all = append(all, m)

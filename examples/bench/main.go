@@ -110,7 +110,7 @@ func command(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.BoolVar(&b.json, "json", false, "print a line of JSON for each measurement")
 	f.BoolVar(&b.benchstat, "benchstat", false, "print lines for benchstat")
 	f.StringVar(&b.plot, "plot", "", "`file` for a plot of time against ports, .svg or .png")
-	f.StringVar(&b.profile, "cpuprofile", "", "`file` for a CPU profile of the engine's last run, in which \"go tool pprof -tagfocus job=cold\" finds a job")
+	f.StringVar(&b.profile, "cpuprofile", "", "`file` for a CPU profile of this process, in which \"go tool pprof -tagfocus sim/1000/engine/cold\" finds a job")
 	f.StringVar(&b.agent, "agent", "", "`program` to run as the agent; without it, examples/agent is built")
 	err := f.Parse(args)
 	if err == nil {
@@ -181,6 +181,16 @@ func (b *bench) sources() []source {
 }
 
 func (b *bench) run(ctx context.Context) error {
+	if b.profile != "" {
+		f, err := os.Create(b.profile)
+		if err != nil {
+			return err
+		}
+		defer func() { pprof.StopCPUProfile(); _ = f.Close() }()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+	}
 	if b.agent == "" && slices.Contains(b.systems, agentSystem) {
 		dir, err := os.MkdirTemp("", "bench")
 		if err != nil {
@@ -207,7 +217,9 @@ func (b *bench) run(ctx context.Context) error {
 	}
 	sum := b.results.sum()
 	if !b.json && !b.benchstat {
-		fmt.Fprintln(b.out)
+		if err := sum.tables(b.out); err != nil {
+			return err
+		}
 		sum.goals(b.out)
 	}
 	if b.plot != "" {
@@ -218,7 +230,6 @@ func (b *bench) run(ctx context.Context) error {
 
 // compare has all systems do all jobs at one size on one kind of VPP.
 func (b *bench) compare(ctx context.Context, start source, ports int) error {
-	first := len(b.results)
 	for _, name := range b.systems {
 		all, err := b.measure(ctx, start, name, ports)
 		if err != nil {
@@ -230,11 +241,7 @@ func (b *bench) compare(ctx context.Context, start source, ports int) error {
 			}
 		}
 	}
-	if b.json || b.benchstat {
-		return nil
-	}
-	fmt.Fprintf(b.out, "\nVPP %s, %d ports\n\n", b.results[first].VPP, ports)
-	return b.results[first:].table(b.out)
+	return nil
 }
 
 // add keeps a result, and prints it if it is to be printed one by one.
@@ -254,15 +261,3 @@ func (b *bench) add(r result) error {
 }
 
 func (b *bench) wants(job string) bool { return slices.Contains(b.jobs, job) }
-
-// startProfile profiles this process until it is stopped.
-func (b *bench) startProfile() (stop func(), err error) {
-	if b.profile == "" {
-		return func() {}, nil
-	}
-	f, err := os.Create(b.profile)
-	if err != nil {
-		return nil, err
-	}
-	return func() { pprof.StopCPUProfile(); _ = f.Close() }, pprof.StartCPUProfile(f)
-}

@@ -134,6 +134,7 @@ const everything = ^interface_types.InterfaceIndex(0)
 
 // read reads all of VPP, in one go or dump by dump.
 func (w *wire) read(pipelined bool) (r reading, err error) {
+	w.begin()
 	dumps := []struct {
 		send, receive func() error
 	}{

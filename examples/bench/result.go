@@ -92,20 +92,33 @@ func (r result) benchstat(out io.Writer) error {
 	return err
 }
 
-// table prints all jobs of one VPP and size beside each other.
-func (all results) table(out io.Writer) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "JOB\tSYSTEM\tTIME\tx FLOOR\tMESSAGES\tWRITES")
-	job := ""
-	for _, r := range slices.SortedStableFunc(slices.Values(all), byJob) {
-		if r.Job == job {
-			r.Job = ""
-		} else {
-			job = r.Job
+// tables prints all jobs of one VPP and size beside each other.
+func (all results) tables(out io.Writer) error {
+	for len(all) > 0 {
+		first := all[0]
+		mine := func(r result) bool { return r.VPP == first.VPP && r.Ports == first.Ports }
+		fmt.Fprintf(out, "VPP %s, %d ports\n\n", first.VPP, first.Ports)
+		t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(t, "JOB\tSYSTEM\tTIME\tx FLOOR\tMESSAGES\tWRITES")
+		job := ""
+		for _, r := range slices.SortedStableFunc(slices.Values(all), byJob) {
+			if !mine(r) {
+				continue
+			}
+			if r.Job == job {
+				r.Job = ""
+			} else {
+				job = r.Job
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%d\t%d\n", r.Job, r.System, short(r.Seconds), r.Ratio, r.Messages, r.Writes)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%d\t%d\n", r.Job, r.System, short(r.Seconds), r.Ratio, r.Messages, r.Writes)
+		fmt.Fprintln(t)
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(slices.Clone(all), mine)
 	}
-	return t.Flush()
+	return nil
 }
 
 func byJob(a, b result) int { return slices.Index(allJobs, a.Job) - slices.Index(allJobs, b.Job) }

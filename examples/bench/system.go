@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/pprof"
 	"time"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
@@ -105,23 +106,19 @@ func (b *bench) live(ctx context.Context, start source, name string, ports int, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, vpp.close()) }()
+	fmt.Fprintf(b.errs, "bench: %s, %d ports, VPP %s\n", name, ports, vpp.Name)
 	s, err := with(vpp)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	if name == engineSystem {
-		stop, err := b.startProfile()
-		if err != nil {
-			return nil, err
-		}
-		defer stop()
-	}
 	for _, j := range jobs(s, b.fleet(vpp, ports), vpp, repeat) {
 		if !b.wants(j.name) && j.name != cold && j.name != teardown {
 			continue
 		}
-		m, err := measure(ctx, s, j)
+		var m measurement
+		label := fmt.Sprintf("%s/%d/%s/%s", vpp.Name, ports, name, j.name)
+		pprof.Do(ctx, pprof.Labels("run", label), func(ctx context.Context) { m, err = measure(ctx, s, j) })
 		if err != nil {
 			return nil, fmt.Errorf("%s, %d ports: %w", name, ports, err)
 		}

@@ -45,7 +45,7 @@ const (
 	replyHeader   = 6  // u16 id, u32 context
 	createID      = 15 // of sockclnt_create, in every VPP
 
-	patience = 5 * time.Minute
+	patience = 5 * time.Minute // with one call
 )
 
 // openWire connects to VPP. What is sent from then on is counted.
@@ -55,7 +55,7 @@ func openWire(socket string, t *tally) (*wire, error) {
 		return nil, err
 	}
 	w := &wire{conn: conn, in: bufio.NewReaderSize(conn, 1<<16), out: bufio.NewWriterSize(conn, 1<<16), tally: new(tally)}
-	_ = conn.SetDeadline(time.Now().Add(patience)) // of all that is done
+	w.begin()
 	if err := w.handshake(); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("handshake with VPP: %w", err)
@@ -87,6 +87,8 @@ func (w *wire) handshake() error {
 	}
 	return nil
 }
+
+func (w *wire) begin() { _ = w.conn.SetDeadline(time.Now().Add(patience)) }
 
 func (w *wire) close() { _ = w.conn.Close() }
 
@@ -151,6 +153,7 @@ func (w *wire) next() ([]byte, error) {
 
 // all sends requests as fast as VPP takes them.
 func (w *wire) all(asks []ask) error {
+	w.begin()
 	sent := make(chan error, 1)
 	go func() {
 		err := w.send(asks)
@@ -168,6 +171,7 @@ func (w *wire) all(asks []ask) error {
 
 // each sends one request after the answer to the one before.
 func (w *wire) each(asks []ask) error {
+	w.begin()
 	for i := range asks {
 		if err := w.send(asks[i : i+1]); err != nil {
 			return err
