@@ -23,6 +23,7 @@ const (
 	invalidTagCount      = -72
 	invalidArgument      = -73
 	interfaceExists      = -79
+	valueExists          = -81
 	notASubInterface     = -98
 	bridgeDomainExists   = -119
 	bridgeDomainInUse    = -120
@@ -32,6 +33,8 @@ const (
 	inUseInbound         = -142
 	inUseOutbound        = -143
 	bridgeDomainHasBVI   = -152
+	featureDisabled2     = -169
+	featureEnabled       = -170
 )
 
 // none is VPP's ~0: no index, or all of them.

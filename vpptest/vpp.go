@@ -57,6 +57,8 @@ var builtin = []plugin{
 	{"af_packet", loadAfPacket},
 	{"vhost", loadVhost},
 	{"acl", loadACL},
+	{"nat", loadNATED},
+	{"nat44_ei", loadNATEI},
 }
 
 // An Option changes how a VPP is started.

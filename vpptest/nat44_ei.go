@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"go.fd.io/govpp/binapi/interface_types"
+	nat "go.fd.io/govpp/binapi/nat44_ei"
+)
+
+// natEI is the endpoint-independent NAT44 plugin.
+type natEI struct{ nat44 }
+
+func loadNATEI(v *VPP) {
+	n := &natEI{nat44{name: "nat44-ei", off: featureDisabled2, needsPool: true, defaultUser: [2]uint32{10 * 1024, 1024}}}
+	n.load(v)
+	Handle(v, n.enable)
+	Handle(v, n.running)
+	Handle(v, n.setTimeouts)
+	Handle(v, n.setForwarding)
+	Handle(v, n.setMSS)
+	Handle(v, n.readMSS)
+	Handle(v, n.addDelRole)
+	HandleDump(v, n.roleDetails)
+	Handle(v, n.addDelOutput)
+	HandleGet(v, n.outputDetails)
+	Handle(v, n.addDelRange)
+	HandleDump(v, n.addressDetails)
+	Handle(v, n.addDelMapping)
+	HandleDump(v, n.mappingDetails)
+	Handle(v, n.addDelIdentity)
+	HandleDump(v, n.identityDetails)
+	Handle(v, n.deleteSession)
+	HandleDump(v, func(*Call, *nat.Nat44EiUserDump) []*nat.Nat44EiUserDetails { return nil })
+	HandleDump(v, func(*Call, *nat.Nat44EiUserSessionV2Dump) []*nat.Nat44EiUserSessionV2Details { return nil })
+}
+
+func (n *natEI) enable(_ *Call, q *nat.Nat44EiPluginEnableDisable) *nat.Nat44EiPluginEnableDisableReply {
+	if !q.Enable {
+		return &nat.Nat44EiPluginEnableDisableReply{Retval: n.switchOff()}
+	}
+	return &nat.Nat44EiPluginEnableDisableReply{Retval: n.switchOn(natConfig{q.InsideVrf, q.OutsideVrf, q.Sessions, q.Users, q.UserSessions})}
+}
+
+func (n *natEI) running(*Call, *nat.Nat44EiShowRunningConfig) *nat.Nat44EiShowRunningConfigReply {
+	c := n.config
+	return &nat.Nat44EiShowRunningConfigReply{
+		InsideVrf: c.inside, OutsideVrf: c.outside, Users: c.users, Sessions: c.sessions, UserSessions: c.userSessions,
+		TranslationBuckets: n.buckets[0], UserBuckets: n.buckets[1],
+		ForwardingEnabled: n.forwarding, IpfixLoggingEnabled: true, Timeouts: n.showTimeouts(),
+	}
+}
+
+func (n *natEI) setTimeouts(_ *Call, q *nat.Nat44EiSetTimeouts) *nat.Nat44EiSetTimeoutsReply {
+	n.timeouts = [4]uint32{q.UDP, q.TCPEstablished, q.TCPTransitory, q.ICMP}
+	return new(nat.Nat44EiSetTimeoutsReply)
+}
+
+func (n *natEI) setForwarding(_ *Call, q *nat.Nat44EiForwardingEnableDisable) *nat.Nat44EiForwardingEnableDisableReply {
+	n.forwarding = q.Enable
+	return new(nat.Nat44EiForwardingEnableDisableReply)
+}
+
+func (n *natEI) setMSS(_ *Call, q *nat.Nat44EiSetMssClamping) *nat.Nat44EiSetMssClampingReply {
+	n.clamp(q.Enable, q.MssValue)
+	return new(nat.Nat44EiSetMssClampingReply)
+}
+
+func (n *natEI) readMSS(*Call, *nat.Nat44EiGetMssClamping) *nat.Nat44EiGetMssClampingReply {
+	return &nat.Nat44EiGetMssClampingReply{MssValue: n.mss, Enable: n.mss != 0}
+}
+
+func (n *natEI) addDelRole(_ *Call, q *nat.Nat44EiInterfaceAddDelFeature) *nat.Nat44EiInterfaceAddDelFeatureReply {
+	return &nat.Nat44EiInterfaceAddDelFeatureReply{Retval: n.setRole(uint32(q.SwIfIndex), q.Flags&nat.NAT44_EI_IF_INSIDE != 0, q.IsAdd)}
+}
+
+func (n *natEI) roleDetails(*Call, *nat.Nat44EiInterfaceDump) (out []*nat.Nat44EiInterfaceDetails) {
+	n.roles.each(none, func(_ uint32, r *natRole) {
+		d := &nat.Nat44EiInterfaceDetails{SwIfIndex: interface_types.InterfaceIndex(r.index)}
+		if r.inside {
+			d.Flags |= nat.NAT44_EI_IF_INSIDE
+		}
+		if r.outside {
+			d.Flags |= nat.NAT44_EI_IF_OUTSIDE
+		}
+		out = append(out, d)
+	})
+	return out
+}
+
+func (n *natEI) addDelOutput(_ *Call, q *nat.Nat44EiAddDelOutputInterface) *nat.Nat44EiAddDelOutputInterfaceReply {
+	return &nat.Nat44EiAddDelOutputInterfaceReply{Retval: n.setOutput(uint32(q.SwIfIndex), q.IsAdd)}
+}
+
+func (n *natEI) outputDetails(_ *Call, q *nat.Nat44EiOutputInterfaceGet) (out []*nat.Nat44EiOutputInterfaceDetails, r *nat.Nat44EiOutputInterfaceGetReply) {
+	all, retval, cursor := n.outputsFrom(q.Cursor)
+	for _, i := range all {
+		out = append(out, &nat.Nat44EiOutputInterfaceDetails{SwIfIndex: interface_types.InterfaceIndex(i)})
+	}
+	return out, &nat.Nat44EiOutputInterfaceGetReply{Retval: retval, Cursor: cursor}
+}
+
+func (n *natEI) addDelRange(_ *Call, q *nat.Nat44EiAddDelAddressRange) *nat.Nat44EiAddDelAddressRangeReply {
+	return &nat.Nat44EiAddDelAddressRangeReply{Retval: n.setRange(natPool, q.FirstIPAddress, q.LastIPAddress, q.VrfID, q.IsAdd)}
+}
+
+func (n *natEI) addressDetails(*Call, *nat.Nat44EiAddressDump) (out []*nat.Nat44EiAddressDetails) {
+	for _, a := range n.addresses[natPool] {
+		out = append(out, &nat.Nat44EiAddressDetails{IPAddress: a.addr, VrfID: a.table})
+	}
+	return out
+}
+
+// protocolOf is what this plugin makes of a protocol: it knows three.
+func protocolOf(p uint8) uint8 {
+	switch p {
+	case 1, 6, 17:
+		return p
+	case 58:
+		return 1
+	}
+	return 255
+}
+
+func (n *natEI) addDelMapping(_ *Call, q *nat.Nat44EiAddDelStaticMapping) *nat.Nat44EiAddDelStaticMappingReply {
+	only := q.Flags & nat.NAT44_EI_ADDR_ONLY_MAPPING
+	return &nat.Nat44EiAddDelStaticMappingReply{Retval: n.setMapping(natMapping{
+		local: q.LocalIPAddress, localPort: q.LocalPort, external: q.ExternalIPAddress, externalPort: q.ExternalPort, protocol: protocolOf(q.Protocol),
+		addressOnly: only != 0, flags: uint8(only), table: q.VrfID, tag: cut(q.Tag, 63),
+	}, q.IsAdd)}
+}
+
+func (n *natEI) mappingDetails(*Call, *nat.Nat44EiStaticMappingDump) (out []*nat.Nat44EiStaticMappingDetails) {
+	n.mappings.each(none, func(_ uint32, m *natMapping) {
+		if !m.identity {
+			out = append(out, &nat.Nat44EiStaticMappingDetails{
+				Flags: nat.Nat44EiConfigFlags(m.flags), LocalIPAddress: m.local, ExternalIPAddress: m.external, Protocol: m.protocol,
+				LocalPort: m.localPort, ExternalPort: m.externalPort, ExternalSwIfIndex: none, VrfID: m.table, Tag: m.tag,
+			})
+		}
+	})
+	return out
+}
+
+func (n *natEI) addDelIdentity(_ *Call, q *nat.Nat44EiAddDelIdentityMapping) *nat.Nat44EiAddDelIdentityMappingReply {
+	only := q.Flags & nat.NAT44_EI_ADDR_ONLY_MAPPING
+	return &nat.Nat44EiAddDelIdentityMappingReply{Retval: n.setMapping(natMapping{
+		local: q.IPAddress, localPort: q.Port, external: q.IPAddress, externalPort: q.Port, protocol: protocolOf(q.Protocol), identity: true,
+		addressOnly: only != 0, flags: uint8(only), table: q.VrfID, tag: cut(q.Tag, 63),
+	}, q.IsAdd)}
+}
+
+func (n *natEI) identityDetails(*Call, *nat.Nat44EiIdentityMappingDump) (out []*nat.Nat44EiIdentityMappingDetails) {
+	n.mappings.each(none, func(_ uint32, m *natMapping) {
+		if m.identity {
+			d := &nat.Nat44EiIdentityMappingDetails{
+				Flags: nat.Nat44EiConfigFlags(m.flags), IPAddress: m.external, Protocol: m.protocol, Port: m.externalPort,
+				SwIfIndex: none, VrfID: m.table, Tag: m.tag,
+			}
+			if m.addressOnly {
+				d.Protocol = 255
+			}
+			out = append(out, d)
+		}
+	})
+	return out
+}
+
+func (n *natEI) deleteSession(*Call, *nat.Nat44EiDelSession) *nat.Nat44EiDelSessionReply {
+	if !n.on {
+		return &nat.Nat44EiDelSessionReply{Retval: n.off}
+	}
+	return &nat.Nat44EiDelSessionReply{Retval: noSuchEntry}
+}
