@@ -28,6 +28,7 @@ import (
 // and b. Hosts are the ends of veth pairs, whose other ends VPP has in a network
 // namespace of its own; what they send is made up here, frame by frame.
 type lan struct {
+	vpp  *vpptest.RealVPP
 	c    *vppnet.Conn
 	e    *desiredstate.Engine
 	a, b *host
@@ -43,10 +44,11 @@ func newLAN(t *testing.T) *lan {
 		t.Skipf("NO NETWORK NAMESPACES, SO NO PACKETS THROUGH A REAL VPP: %v: %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
-	c := dial(t, vpptest.Real(t, vpptest.InNetNS(ns)).Socket(), "me", vppnet.WithReplyTimeout(20*time.Second))
+	vpp := vpptest.Real(t, vpptest.InNetNS(ns))
+	c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(20*time.Second))
 	e := desiredstate.New(append(kinds(c), vppnet.HostInterfaces(c))...)
 	e.MaxPrune = 1
-	return &lan{c: c, e: e, a: newHost(t, ns, "a", 0x0a), b: newHost(t, ns, "b", 0x0b)}
+	return &lan{vpp: vpp, c: c, e: e, a: newHost(t, ns, "a", 0x0a), b: newHost(t, ns, "b", 0x0b)}
 }
 
 // objects are the two ports, in order: the link of a comes up behind its filter.
