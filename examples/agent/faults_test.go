@@ -81,31 +81,51 @@ func TestWhatVPPRefuses(t *testing.T) {
 }
 
 func TestTwoHostsOnOneEtcd(t *testing.T) {
-	r, v1, v2 := newRig(t), memory(t), memory(t)
-	s1, s2 := r.siteOf("h1", nic), r.siteOf("h10", nic)
+	t.Run("in memory", func(t *testing.T) {
+		v1, v2 := memory(t), memory(t)
+		twoHosts(newRig(t), v1, v2, nic, v2.String, func() {})
+	})
+	t.Run("real", func(t *testing.T) {
+		v1, v2, r := vpptest.Real(t), vpptest.Real(t), realEtcd(t)
+		remake := func() { r.loopback(v1.Socket()) }
+		remake()
+		r.loopback(v2.Socket())
+		site := r.siteOf("h10", "loop0")
+		twoHosts(r, v1, v2, "loop0", func() string {
+			ours, foreign := r.found(site, v2.Socket())
+			return r.text(ours) + "\n" + r.text(foreign)
+		}, remake)
+	})
+}
+
+// twoHosts lets the first host's agent and VPP live, and sees that the second's
+// do not notice; state is the second VPP's.
+func twoHosts(r *rig, v1, v2 target, uplink string, state func() string, remake func()) {
+	s1, s2 := r.siteOf("h1", uplink), r.siteOf("h10", uplink)
 	a1, a2 := r.agent(s1, v1.Socket()), r.agent(s2, v2.Socket())
 	r.put("h1", uuid(1), port(100))
 	r.put("h1", uuid(2), port(100))
 	r.put("h10", uuid(3), port(100))
 	r.bound("h1", uuid(1), uuid(2))
 	r.bound("h10", uuid(3))
-	require.NoError(t, a2.store.Wait(t.Context()))
-	before, writes := v2.String(), a2.writes.Load()
+	require.NoError(r, a2.store.Wait(r.Context()))
+	before, writes := state(), a2.writes.Load()
 
 	r.put("h1", uuid(3), port(200))
 	r.unplug("h1", uuid(1))
 	r.bound("h1", uuid(2), uuid(3))
 	v1.Kill()
 	r.bound("h1")
-	require.NoError(t, v1.Restart())
+	require.NoError(r, v1.Restart())
+	remake()
 	r.bound("h1", uuid(2), uuid(3))
-	require.NoError(t, a1.store.Wait(t.Context()))
+	require.NoError(r, a1.store.Wait(r.Context()))
 	a1.stop()
 
 	r.whole(s1, v1.Socket(), map[string]int{uuid(2): 100, uuid(3): 200})
 	r.whole(s2, v2.Socket(), map[string]int{uuid(3): 100})
-	require.Equal(t, before, v2.String())
-	require.Equal(t, writes, a2.writes.Load())
+	require.Equal(r, before, state())
+	require.Equal(r, writes, a2.writes.Load())
 	r.bound("h10", uuid(3))
 }
 

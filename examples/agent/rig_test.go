@@ -337,6 +337,12 @@ func (r *rig) setDown(vpp, name string) {
 func (r *rig) foreign(site translate.Site, vpp string) string {
 	r.Helper()
 	_, all := r.found(site, vpp)
+	return r.text(all)
+}
+
+// text words what was found, whole and in order.
+func (r *rig) text(all map[desiredstate.Key]desiredstate.Found) string {
+	r.Helper()
 	var out []string
 	for k, f := range all {
 		spec, err := json.Marshal(f.Spec)
