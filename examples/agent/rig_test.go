@@ -392,5 +392,5 @@ func paged(t *testing.T) (string, func(*agent)) {
 	l, err := listen(path)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })
-	return path, func(a *agent) { a.listener = net.Listener(l) }
+	return path, func(a *agent) { a.listener = l }
 }
