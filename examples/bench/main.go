@@ -201,6 +201,19 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
+	err := b.all(ctx)
+	sum := b.results.sum() // even if not all could be measured
+	if !b.json && !b.benchstat {
+		err = errors.Join(err, sum.tables(b.out))
+		sum.goals(b.out)
+	}
+	if err == nil && b.plot != "" {
+		err = sum.plot(b.plot)
+	}
+	return err
+}
+
+func (b *bench) all(ctx context.Context) error {
 	for range b.count {
 		for _, ports := range b.ports {
 			for _, start := range b.sources() {
@@ -214,16 +227,6 @@ func (b *bench) run(ctx context.Context) error {
 				}
 			}
 		}
-	}
-	sum := b.results.sum()
-	if !b.json && !b.benchstat {
-		if err := sum.tables(b.out); err != nil {
-			return err
-		}
-		sum.goals(b.out)
-	}
-	if b.plot != "" {
-		return sum.plot(b.plot)
 	}
 	return nil
 }
