@@ -30,11 +30,9 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 		if err := c.CheckName(s.Name); err != nil {
 			return 0, err
 		}
-		rules := make([]acl_types.MacipACLRule, len(s.Rules))
-		for i, r := range s.Rules {
-			rules[i] = r.encode()
-		}
-		r, err := vpp.MacipACLAddReplace(ctx, &acl.MacipACLAddReplace{ACLIndex: index, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules})
+		req := encodeMACIPSet(c, s)
+		req.ACLIndex = index
+		r, err := vpp.MacipACLAddReplace(ctx, req)
 		if err != nil {
 			return 0, err
 		}
@@ -72,4 +70,13 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 			return want
 		},
 	}
+}
+
+// encodeMACIPSet asks for a new set.
+func encodeMACIPSet(c *vppnet.Conn, s MACIPSet) *acl.MacipACLAddReplace {
+	rules := make([]acl_types.MacipACLRule, len(s.Rules))
+	for i, r := range s.Rules {
+		rules[i] = r.encode()
+	}
+	return &acl.MacipACLAddReplace{ACLIndex: anew, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules}
 }

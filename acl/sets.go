@@ -33,11 +33,9 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		if err := c.CheckName(s.Name); err != nil {
 			return 0, err
 		}
-		rules := make([]acl_types.ACLRule, len(s.Rules))
-		for i, r := range s.Rules {
-			rules[i] = r.encode()
-		}
-		r, err := vpp.ACLAddReplace(ctx, &acl.ACLAddReplace{ACLIndex: index, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules})
+		req := encodeSet(c, s)
+		req.ACLIndex = index
+		r, err := vpp.ACLAddReplace(ctx, req)
 		if err != nil {
 			return 0, err
 		}
@@ -75,6 +73,15 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			return want
 		},
 	}
+}
+
+// encodeSet asks for a new set.
+func encodeSet(c *vppnet.Conn, s Set) *acl.ACLAddReplace {
+	rules := make([]acl_types.ACLRule, len(s.Rules))
+	for i, r := range s.Rules {
+		rules[i] = r.encode()
+	}
+	return &acl.ACLAddReplace{ACLIndex: anew, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules}
 }
 
 // named gives the name of a set with this tag, and whether it is ours.
