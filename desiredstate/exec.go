@@ -40,7 +40,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 		errs: map[Key]error{}, ids: map[Key]uint32{}, open: map[Key]int{},
 	}
 	x.wake.L = &x.mu
-	x.report = slices.Clone(Report(p.kept))
+	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
 	for _, s := range p.Steps {
 		if s.Action == Blocked {
 			e.observe(Event{Type: Waiting, Key: s.Key, Action: Blocked, Err: s.Err})
@@ -64,10 +64,8 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 	x.work()
 	others.Wait()
 
-	if byKey := func(a, b Result) int { return a.Key.Compare(b.Key) }; !slices.IsSortedFunc(x.report, byKey) {
-		slices.SortFunc(x.report, byKey)
-	}
-	return x.report
+	slices.SortFunc(x.report, func(a, b Result) int { return a.Key.Compare(b.Key) })
+	return append(x.report, p.kept...)
 }
 
 // work runs tasks until none is left.

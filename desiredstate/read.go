@@ -67,8 +67,9 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 
 // found is what a reading has for one key.
 type found struct {
-	have []actual
-	ref  *handle
+	have  []actual
+	ref   handle
+	known bool // ref is one
 }
 
 // deliver gives nodes what was found of them, until they take or forget it. The
@@ -92,8 +93,8 @@ func (e *Engine) deliver(listings []*listing) {
 				f.have = l.all[i : i+1 : i+1]
 			case l.kind.create != nil:
 				f.have = append(f.have, a)
-			case f.ref == nil || f.ref.foreign && !a.foreign:
-				f.ref = &handle{a.id, a.foreign}
+			case !f.known || f.ref.foreign && !a.foreign:
+				f.ref, f.known = handle{a.id, a.foreign}, true
 			}
 		}
 	}
@@ -160,7 +161,7 @@ func (n *node) asFound() bool {
 		return !n.exists()
 	}
 	f := n.found
-	if len(f.have) != len(n.have) || (f.ref == nil) != (n.ref == nil) || f.ref != nil && *f.ref != *n.ref {
+	if len(f.have) != len(n.have) || f.known != (n.ref != nil) || f.known && f.ref != *n.ref {
 		return false
 	}
 	for i, a := range f.have {
@@ -179,7 +180,7 @@ func (e *Engine) take(n *node) bool {
 	}
 	n.found = nil
 	have := slices.Clone(f.have) // or the node would keep all of the listing
-	same := len(have) == len(n.have) && (f.ref == nil) == (n.ref == nil) && (f.ref == nil || *f.ref == *n.ref)
+	same := len(have) == len(n.have) && f.known == (n.ref != nil) && (!f.known || f.ref == *n.ref)
 	chosen := false
 	for i := 0; same && i < len(have); i++ {
 		a, b := have[i], n.have[i]
@@ -201,7 +202,10 @@ func (e *Engine) take(n *node) bool {
 		return false
 	}
 	ours := n.ours()
-	n.ref = f.ref
+	n.ref = nil
+	if f.known {
+		n.ref = &handle{f.ref.id, f.ref.foreign}
+	}
 	e.set(n, have, told)
 	return ours || n.ours()
 }

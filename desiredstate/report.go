@@ -12,8 +12,9 @@ type Result struct {
 	Err    error  // nil: done
 }
 
-// Report has one Result per object that was asked about or touched, sorted by
-// key.
+// Report has one Result per object that was asked about or touched: first, by
+// key, what there was something to do about; then what was as wanted already, in
+// the order in which it was asked about.
 type Report []Result
 
 // Err joins the errors of all results, each as an *Error; nil if there are none.

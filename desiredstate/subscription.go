@@ -139,6 +139,9 @@ func (s *Store) report(k Key, seen Object, st Status) {
 	if x == nil || (x.want == nil) != (seen == nil) || seen != nil && !same(x.want, seen) {
 		return
 	}
+	if st.sure() && x.status.sure() && st.ID == x.status.ID {
+		return // no news
+	}
 	s.put(k, x, st)
 	s.wakeWatches()
 }
