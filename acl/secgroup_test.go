@@ -222,10 +222,6 @@ func TestSecurityGroupRefuses(t *testing.T) {
 	for i := range acl.MaxRules + 1 {
 		many = append(many, acl.GroupRule{Family: acl.IPv4, Protocol: acl.TCP, Ports: acl.Only(uint16(2 * i))})
 	}
-	var crowd []netip.Addr
-	for i := range acl.MaxRules + 1 {
-		crowd = append(crowd, netip.AddrFrom4([4]byte{10, byte(i >> 15), byte(i >> 7), byte(i << 1)}))
-	}
 	one := func(r acl.GroupRule) []acl.GroupRule { return []acl.GroupRule{r} }
 	for _, c := range []struct {
 		want  string
@@ -255,7 +251,7 @@ func TestSecurityGroupRefuses(t *testing.T) {
 			return rules
 		}()},
 	} {
-		members := acl.Members{"crowd": crowd, "odd": {netip.MustParseAddr("fe80::1%eth0")}}
+		members := acl.Members{"crowd": crowd(acl.MaxRules + 1), "odd": {netip.MustParseAddr("fe80::1%eth0")}}
 		_, _, err := acl.SecurityGroup{Name: "web", Ingress: c.rules}.Sets(members)
 		require.ErrorContains(t, err, c.want)
 		require.ErrorContains(t, err, "security group web: ingress")
