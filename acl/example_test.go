@@ -34,7 +34,9 @@ func Example() {
 	addr := netip.MustParseAddr("10.0.0.7")
 	want := func(port uint16) []desiredstate.Object {
 		return []desiredstate.Object{
-			vppnet.Loopback{Name: "vm1"}, vppnet.BridgeDomain{Name: "net"}, vppnet.BridgePort{Bridge: "net", Interface: "vm1"},
+			vppnet.Loopback{Name: "vm1"},
+			vppnet.BridgeDomain{Name: "net"},
+			vppnet.BridgePort{Bridge: "net", Interface: "vm1"},
 			acl.Set{Name: "out", Rules: []acl.Rule{{Action: acl.PermitReflect, Family: acl.IPv4}}},
 			acl.Set{Name: "web", Rules: []acl.Rule{
 				{Action: acl.PermitReflect, Family: acl.IPv4, Protocol: acl.TCP, DstPorts: acl.Only(port)},
