@@ -46,7 +46,6 @@ type iface struct {
 	speed    uint32
 	linkMTU  uint16
 	mtu      [4]uint32
-	tables   [2]uint32 // FIB ids: IPv4, IPv6
 
 	sup  *iface            // itself, or the one that a sub-interface names
 	hw   *iface            // the device
@@ -64,6 +63,7 @@ type interfaces struct {
 
 	added    []func(*iface) // what else hears of interfaces
 	deleting []func(*iface)
+	switched []func(*iface) // its admin state
 	changed  []func(*iface) // its MAC
 	describe []func(*iface, *interfaces_api.SwInterfaceDetails)
 
@@ -92,8 +92,6 @@ func loadInterfaces(v *VPP) {
 	Handle(v, s.readMAC)
 	Handle(v, s.setMTU)
 	Handle(v, s.setDeviceMTU)
-	Handle(v, s.setTable)
-	Handle(v, s.readTable)
 	HandleDump(v, s.details)
 	Handle(v, s.wantEvents)
 	Handle(v, s.createLoopback)
@@ -164,6 +162,9 @@ func (s *interfaces) setAdmin(i *iface, up bool) int32 {
 		s.edge(i.index, adminUp)
 	} else {
 		s.edge(i.index, adminDown)
+	}
+	for _, f := range s.switched {
+		f(i)
 	}
 	s.follow(i)
 	return 0
@@ -250,7 +251,6 @@ func (s *interfaces) dump(d *dump) {
 			when(i.sub == nil && !i.class.l3, "mac %s", address),
 			when(i.admin, "up"), when(i.sub == nil && i.link, "link"),
 			fmt.Sprintf("mtu %d %v", i.linkMTU, i.mtu),
-			when(i.tables != [2]uint32{}, "tables %v", i.tables),
 			when(i.tag != "", "tag %q", i.tag))
 	}
 }

@@ -111,26 +111,6 @@ func (s *interfaces) setDeviceMTU(_ *Call, q *interfaces_api.HwInterfaceSetMtu) 
 	return r
 }
 
-func (s *interfaces) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfaces_api.SwInterfaceSetTableReply {
-	r := new(interfaces_api.SwInterfaceSetTableReply)
-	if i := s.at(q.SwIfIndex); i == nil {
-		r.Retval = invalidInterface
-	} else if q.VrfID != 0 {
-		r.Retval = noSuchFIB // only the default tables exist
-	}
-	return r
-}
-
-func (s *interfaces) readTable(_ *Call, q *interfaces_api.SwInterfaceGetTable) *interfaces_api.SwInterfaceGetTableReply {
-	r := new(interfaces_api.SwInterfaceGetTableReply)
-	if i := s.at(q.SwIfIndex); i == nil {
-		r.Retval, r.VrfID = invalidInterface, none
-	} else {
-		r.VrfID = i.tables[family(q.IsIPv6)]
-	}
-	return r
-}
-
 // details answers sw_interface_dump: one interface, those whose name contains the
 // filter, or, for ~0 and for 0, all.
 func (s *interfaces) details(_ *Call, q *interfaces_api.SwInterfaceDump) []*interfaces_api.SwInterfaceDetails {

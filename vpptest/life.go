@@ -20,6 +20,7 @@ type life struct {
 
 	interfaces *interfaces
 	bridges    *bridges
+	ips        *ips
 
 	states []func(*dump) // each part's share of String
 	idle   []func()      // called when the input has run dry

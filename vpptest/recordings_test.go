@@ -21,7 +21,9 @@ var record = flag.Bool("record", false, "make testdata anew from an installed VP
 const recordings = "testdata/vpp-25.10"
 
 // allScripts are those of all modules.
-func allScripts() []vpptest.Script { return slices.Concat(scripts, aclScripts, natScripts, eiScripts) }
+func allScripts() []vpptest.Script {
+	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts)
+}
 
 func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }
 

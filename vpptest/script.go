@@ -50,7 +50,7 @@ var volatile = []string{
 }
 
 // unordered are details that VPP dumps in the order of a hash table.
-var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details"}
+var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details", "ip_route_v2_details", "ip_neighbor_details", "ip_table_details"}
 
 // A said is a message in JSON: its name, and its fields without those that are zero.
 type said map[string]json.RawMessage

@@ -54,9 +54,12 @@ var builtin = []plugin{
 	{"", loadCore},
 	{"", loadInterfaces},
 	{"", loadL2},
+	{"", loadIP},
+	{"", loadProxyARP},
 	{"af_packet", loadAfPacket},
 	{"vhost", loadVhost},
 	{"acl", loadACL},
+	{"dhcp", loadDHCP},
 	{"nat", loadNATED},
 	{"nat44_ei", loadNATEI},
 }

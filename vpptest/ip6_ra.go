@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip6_nd"
+	"go.fd.io/govpp/binapi/ip_types"
+)
+
+// An advertisement is what sw_interface_ip6nd_ra_config sets.
+type advertisement struct {
+	send, managed, other, noLink, unicast, cease bool
+	lifetime, longest, shortest, count, interval uint32
+	prefixes                                     []ip6_nd.IP6ndRaPrefix // a pool: the holes have length 255
+}
+
+const noPrefix = 255
+
+func (a *advertisement) String() string {
+	text := fmt.Sprint(a.send, a.managed, a.other, a.noLink, a.unicast, a.cease, a.lifetime, a.longest, a.shortest, a.count, a.interval)
+	for _, p := range a.shown() {
+		text += fmt.Sprintf(" %v %v %v %v %d %d", p.Prefix, p.OnlinkFlag, p.AutonomousFlag, p.NoAdvertise, p.ValLifetime, p.PrefLifetime)
+	}
+	return text
+}
+
+func (a *advertisement) shown() []ip6_nd.IP6ndRaPrefix {
+	return slices.DeleteFunc(slices.Clone(a.prefixes), func(p ip6_nd.IP6ndRaPrefix) bool { return p.Prefix.Len == noPrefix })
+}
+
+// holdIP6 is one reason more for IPv6 to be on. The first one makes all anew.
+func (s *ips) holdIP6(i *iface) (first bool) {
+	p := s.side(i.index)
+	if p.ip6++; p.ip6 > 1 {
+		return false
+	}
+	m := i.hw.mac
+	p.ll = netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5]})
+	p.ra = &advertisement{lifetime: 600, longest: 200, shortest: 150, count: 3, interval: 16}
+	return true
+}
+
+// releaseIP6 is one reason less, whoever's it was.
+func (s *ips) releaseIP6(i *iface) {
+	p := s.side(i.index)
+	if p.ip6 == 0 {
+		return
+	}
+	if p.ip6--; p.ip6 == 0 {
+		p.ll, p.ra = netip.Addr{}, nil
+	}
+}
+
+func (s *ips) enableIP6(_ *Call, q *ip.SwInterfaceIP6EnableDisable) *ip.SwInterfaceIP6EnableDisableReply {
+	r := new(ip.SwInterfaceIP6EnableDisableReply)
+	switch i := s.v.life.interfaces.at(q.SwIfIndex); {
+	case i == nil:
+		r.Retval = invalidInterface
+	case !q.Enable:
+		if s.side(i.index).ip6 == 0 {
+			r.Retval = ip6NotEnabled
+		}
+		s.releaseIP6(i)
+	case !s.holdIP6(i):
+		r.Retval = valueExists
+	}
+	return r
+}
+
+func (s *ips) linkLocal(_ *Call, q *ip.SwInterfaceIP6GetLinkLocalAddress) *ip.SwInterfaceIP6GetLinkLocalAddressReply {
+	i := s.v.life.interfaces.at(q.SwIfIndex)
+	if i == nil {
+		return &ip.SwInterfaceIP6GetLinkLocalAddressReply{Retval: invalidInterface}
+	}
+	p := s.side(i.index)
+	if p.ip6 == 0 {
+		return &ip.SwInterfaceIP6GetLinkLocalAddressReply{Retval: ip6NotEnabled}
+	}
+	return &ip.SwInterfaceIP6GetLinkLocalAddressReply{IP: p.ll.As16()}
+}
+
+// advertiser is what an interface advertises, or why nothing.
+func (s *ips) advertiser(index interface_types.InterfaceIndex) (*advertisement, int32) {
+	i := s.v.life.interfaces.at(index)
+	if i == nil {
+		return nil, invalidInterface
+	}
+	if a := s.side(i.index).ra; a != nil {
+		return a, 0
+	}
+	return nil, ip6NotEnabled
+}
+
+func (s *ips) configRA(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaConfig) *ip6_nd.SwInterfaceIP6ndRaConfigReply {
+	a, retval := s.advertiser(q.SwIfIndex)
+	if retval == 0 {
+		retval = a.config(q)
+	}
+	return &ip6_nd.SwInterfaceIP6ndRaConfigReply{Retval: retval}
+}
+
+func (a *advertisement) config(q *ip6_nd.SwInterfaceIP6ndRaConfig) int32 {
+	a.send = true // even if the rest is refused
+	value := func(said bool, have, want, std uint32) uint32 {
+		switch {
+		case !said:
+			return have
+		case q.IsNo:
+			return std
+		}
+		return want
+	}
+	shortest := q.MinInterval
+	if q.MaxInterval != 0 && shortest == 0 {
+		shortest = q.MaxInterval * 3 / 4
+	}
+	longest := value(q.MaxInterval != 0, a.longest, q.MaxInterval, 200)
+	shortest = value(shortest != 0, a.shortest, shortest, 150)
+	lifetime := min(value(q.DefaultRouter == 1, a.lifetime, q.Lifetime, 600), 9000)
+	if lifetime != 0 && lifetime <= longest || 4*shortest > 3*longest || shortest < 3 || q.InitialCount > 3 || q.InitialInterval > 16 {
+		return invalidValue
+	}
+	flag := func(have *bool, said uint8) {
+		if said == 1 {
+			*have = !q.IsNo
+		}
+	}
+	flag(&a.managed, q.Managed)
+	flag(&a.other, q.Other)
+	flag(&a.noLink, q.LlOption)
+	flag(&a.unicast, q.SendUnicast)
+	flag(&a.cease, q.Cease)
+	if q.Suppress == 1 {
+		a.send = q.IsNo
+	}
+	if q.Cease == 1 && q.IsNo {
+		a.send = true
+	}
+	a.longest, a.shortest, a.lifetime = longest, shortest, lifetime
+	a.count = value(q.InitialCount != 0, a.count, q.InitialCount, 3)
+	a.interval = value(q.InitialInterval != 0, a.interval, q.InitialInterval, 16)
+	return 0
+}
+
+func (s *ips) prefixRA(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaPrefix) *ip6_nd.SwInterfaceIP6ndRaPrefixReply {
+	a, retval := s.advertiser(q.SwIfIndex)
+	if retval == 0 {
+		retval = a.prefix(q)
+	}
+	return &ip6_nd.SwInterfaceIP6ndRaPrefixReply{Retval: retval}
+}
+
+func (a *advertisement) prefix(q *ip6_nd.SwInterfaceIP6ndRaPrefix) int32 {
+	at := func(f func(ip_types.Prefix) bool) int {
+		return slices.IndexFunc(a.prefixes, func(p ip6_nd.IP6ndRaPrefix) bool { return f(p.Prefix) })
+	}
+	n := at(func(p ip_types.Prefix) bool { return p.Len != noPrefix && p.Address == q.Prefix.Address })
+	switch {
+	case n < 0 && q.IsNo:
+		return invalidValue
+	case n >= 0 && a.prefixes[n].Prefix.Len != q.Prefix.Len:
+		return invalidValue2
+	case q.IsNo:
+		a.prefixes[n].Prefix.Len = noPrefix
+		return 0
+	case n < 0:
+		if n = at(func(p ip_types.Prefix) bool { return p.Len == noPrefix }); n < 0 {
+			n, a.prefixes = len(a.prefixes), append(a.prefixes, ip6_nd.IP6ndRaPrefix{})
+		}
+		a.prefixes[n] = ip6_nd.IP6ndRaPrefix{
+			Prefix: q.Prefix, OnlinkFlag: true, AutonomousFlag: true, ValLifetime: 2592000, PrefLifetime: 604800, DecrementLifetimeFlag: true,
+		}
+		if q.UseDefault {
+			return 0
+		}
+	}
+	p := &a.prefixes[n]
+	if p.ValLifetime, p.PrefLifetime = q.ValLifetime, q.PrefLifetime; p.ValLifetime == none || p.PrefLifetime == none {
+		p.ValLifetime, p.PrefLifetime, p.DecrementLifetimeFlag = none, none, false
+	}
+	p.NoAdvertise, p.OnlinkFlag, p.AutonomousFlag = q.NoAdvertise, !q.OffLink && !q.NoOnlink, !q.NoAutoconfig
+	return 0
+}
+
+func (s *ips) advertisements(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaDump) (out []*ip6_nd.SwInterfaceIP6ndRaDetails) {
+	for _, index := range sortedKeys(s.at) {
+		a := s.at[index].ra
+		if a == nil || q.SwIfIndex != none && uint32(q.SwIfIndex) != index {
+			continue
+		}
+		out = append(out, &ip6_nd.SwInterfaceIP6ndRaDetails{
+			SwIfIndex: interface_types.InterfaceIndex(index), CurHopLimit: 64,
+			AdvManagedFlag: a.managed, AdvOtherFlag: a.other, AdvRouterLifetime: uint16(a.lifetime),
+			AdvLinkMtu: s.v.life.interfaces.all[index].mtu[0], SendRadv: a.send, CeaseRadv: a.cease, SendUnicast: a.unicast,
+			AdvLinkLayerAddress: !a.noLink, MaxRadvInterval: float64(a.longest), MinRadvInterval: float64(a.shortest),
+			InitialAdvertsCount: a.count, InitialAdvertsInterval: float64(a.interval), Prefixes: a.shown(),
+		})
+	}
+	return out
+}

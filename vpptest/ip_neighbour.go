@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip_neighbor"
+	"go.fd.io/govpp/binapi/ip_types"
+)
+
+type neighbourKey struct {
+	index uint32 // of the interface, which may be dead
+	ip    netip.Addr
+}
+
+func (k neighbourKey) compare(o neighbourKey) int {
+	return cmp.Or(cmp.Compare(k.index, o.index), k.ip.Compare(o.ip))
+}
+
+type neighbour struct {
+	mac   mac
+	flags ip_neighbor.IPNeighborFlags
+}
+
+const (
+	staticNeighbour = ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC
+	noFIBEntry      = ip_neighbor.IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY
+)
+
+func (s *ips) addDelNeighbour(_ *Call, q *ip_neighbor.IPNeighborAddDel) *ip_neighbor.IPNeighborAddDelReply {
+	return &ip_neighbor.IPNeighborAddDelReply{Retval: s.setNeighbour(q), StatsIndex: none}
+}
+
+func (s *ips) setNeighbour(q *ip_neighbor.IPNeighborAddDel) int32 {
+	i := s.v.life.interfaces.at(q.Neighbor.SwIfIndex)
+	if i == nil {
+		return invalidInterface
+	}
+	key := neighbourKey{i.index, addrOf(q.Neighbor.IPAddress)}
+	table := s.side(i.index).tables[family(key.ip.Is6())]
+	n := s.neighbours[key]
+	flags := q.Neighbor.Flags & (staticNeighbour | noFIBEntry)
+	switch {
+	case !q.IsAdd && n == nil:
+		return noSuchEntry
+	case !q.IsAdd:
+		s.adjacency(key, table, false)
+		delete(s.neighbours, key)
+	case n == nil:
+		s.neighbours[key] = &neighbour{q.Neighbor.MacAddress, flags}
+		s.adjacency(key, table, true)
+	case n.flags&staticNeighbour != 0 && flags&staticNeighbour == 0 && n.mac != q.Neighbor.MacAddress:
+		return invalidInterface // that is not what is wrong
+	default: // its route stays as it is
+		n.mac = q.Neighbor.MacAddress
+		n.flags |= flags & staticNeighbour
+	}
+	return 0
+}
+
+// adjacency makes or unmakes a neighbour's path of the route to it.
+func (s *ips) adjacency(key neighbourKey, t *fibTable, on bool) {
+	n := s.neighbours[key]
+	if n.flags&noFIBEntry != 0 || key.ip.Is6() && key.ip.IsLinkLocalUnicast() {
+		return
+	}
+	p := netip.PrefixFrom(key.ip, key.ip.BitLen())
+	var paths []fib_types.FibPath
+	if e := t.entries[p]; e != nil && e.sources[srcAdjacency] != nil {
+		paths = slices.DeleteFunc(slices.Clone(e.sources[srcAdjacency].paths), func(f fib_types.FibPath) bool { return f.SwIfIndex == key.index })
+	}
+	if on {
+		f := fib_types.FibPath{SwIfIndex: key.index, Weight: 1}
+		if key.ip.Is6() {
+			f.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
+		}
+		f.Nh.Address = wireAddr(key.ip).Un
+		paths = append(paths, f)
+	}
+	s.paths(t, p, srcAdjacency, paths)
+}
+
+// forgetNeighbours is what going down does: what was learnt goes.
+func (s *ips) forgetNeighbours(index uint32) {
+	for key, n := range s.neighbours {
+		if key.index == index && n.flags&staticNeighbour == 0 {
+			s.adjacency(key, s.side(index).tables[family(key.ip.Is6())], false)
+			delete(s.neighbours, key)
+		}
+	}
+}
+
+// forgetSubnet is what removing an address does.
+func (s *ips) forgetSubnet(index uint32, p netip.Prefix) {
+	for key, n := range s.neighbours {
+		if key.index == index && n.flags&staticNeighbour == 0 && p.Contains(key.ip) {
+			s.adjacency(key, s.side(index).tables[family(key.ip.Is6())], false)
+			delete(s.neighbours, key)
+		}
+	}
+}
+
+func (s *ips) neighboursOf(_ *Call, q *ip_neighbor.IPNeighborDump) (out []*ip_neighbor.IPNeighborDetails) {
+	for _, key := range s.neighbourKeys() {
+		if key.ip.Is6() != (q.Af == ip_types.ADDRESS_IP6) || q.SwIfIndex != none && uint32(q.SwIfIndex) != key.index {
+			continue
+		}
+		n := s.neighbours[key]
+		out = append(out, &ip_neighbor.IPNeighborDetails{Neighbor: ip_neighbor.IPNeighbor{
+			SwIfIndex: interface_types.InterfaceIndex(key.index), Flags: n.flags, MacAddress: n.mac, IPAddress: wireAddr(key.ip),
+		}})
+	}
+	return out
+}
+
+func (s *ips) neighbourKeys() []neighbourKey {
+	return slices.SortedFunc(maps.Keys(s.neighbours), neighbourKey.compare)
+}
+
+func (s *ips) dumpNeighbours(d *dump) {
+	for _, key := range s.neighbourKeys() {
+		n := s.neighbours[key]
+		d.line(fmt.Sprintf("neighbour %v of interface %d is %v", key.ip, key.index, n.mac), n.flags.String())
+	}
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	interfaces_api "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/ip"
+)
+
+// A fibTable is one slot of a pool: a table, or what was left of one.
+type fibTable struct {
+	index uint32
+	is6   bool
+	id    uint32
+	name  string
+	api   bool // the API wants it, however often it was asked
+	users int  // all else that keeps it
+	alive bool
+
+	entries map[netip.Prefix]*ipRoute // by what they match; those of an IPv4 table outlive it
+}
+
+// A fibPool holds the tables of a family. The last freed slot is the next used.
+type fibPool struct {
+	slots []*fibTable
+	free  []uint32
+}
+
+func (p *fibPool) find(id uint32) *fibTable {
+	for _, t := range p.slots {
+		if t.alive && t.id == id {
+			return t
+		}
+	}
+	return nil
+}
+
+// make adds a table that nobody keeps yet.
+func (p *fibPool) make(is6 bool, id uint32, name string) *fibTable {
+	var t *fibTable
+	if n := len(p.free); n > 0 {
+		t, p.free = p.slots[p.free[n-1]], p.free[:n-1]
+	} else {
+		t = &fibTable{index: uint32(len(p.slots)), is6: is6, entries: make(map[netip.Prefix]*ipRoute)}
+		p.slots = append(p.slots, t)
+	}
+	if name = strings.TrimRight(name, "\x00"); name == "" {
+		name = "ipv4-VRF:"
+		if is6 {
+			name = "ipv6-VRF:"
+		}
+		name += fmt.Sprint(id)
+	}
+	t.id, t.name, t.api, t.users, t.alive = id, name, false, 0, true
+	for _, e := range builtinEntries[family(is6)] {
+		t.source(e.prefix, e.src).paths = e.paths
+	}
+	return t
+}
+
+// table finds or makes one, by VPP's name for it.
+func (s *ips) table(is6 bool, id uint32) *fibTable {
+	p := &s.pool[family(is6)]
+	if t := p.find(id); t != nil {
+		return t
+	}
+	return p.make(is6, id, "")
+}
+
+func (s *ips) lock(t *fibTable) { t.users++ }
+
+func (s *ips) unlock(t *fibTable) {
+	t.users--
+	s.settle(t)
+}
+
+// settle ends a table that nothing keeps. Its routes do not.
+func (s *ips) settle(t *fibTable) {
+	if t.api || t.users > 0 || !t.alive {
+		return
+	}
+	t.alive = false
+	for key, e := range t.entries {
+		for _, b := range builtinEntries[family(t.is6)] {
+			if b.prefix == key {
+				delete(e.sources, b.src)
+			}
+		}
+		if t.is6 || len(e.sources) == 0 {
+			delete(t.entries, key)
+		}
+	}
+	p := &s.pool[family(t.is6)]
+	p.free = append(p.free, t.index)
+}
+
+func (s *ips) create(is6 bool, id uint32, name string) {
+	if id == 0 {
+		return
+	}
+	p := &s.pool[family(is6)]
+	t := p.find(id)
+	if t == nil {
+		t = p.make(is6, id, name)
+	}
+	t.api = true
+}
+
+func (s *ips) addDelTable(_ *Call, q *ip.IPTableAddDelV2) *ip.IPTableAddDelV2Reply {
+	if q.IsAdd {
+		s.create(q.Table.IsIP6, q.Table.TableID, q.Table.Name)
+	} else if t := s.pool[family(q.Table.IsIP6)].find(q.Table.TableID); t != nil && t.id != 0 {
+		t.api = false
+		s.settle(t)
+	}
+	return new(ip.IPTableAddDelV2Reply)
+}
+
+func (s *ips) allocateTable(_ *Call, q *ip.IPTableAllocate) *ip.IPTableAllocateReply {
+	t := q.Table
+	if t.TableID == none {
+		t.TableID = s.unusedTable(t.IsIP6)
+	}
+	s.create(t.IsIP6, t.TableID, t.Name)
+	return &ip.IPTableAllocateReply{Table: t}
+}
+
+// unusedTable picks a number just as VPP does.
+func (s *ips) unusedTable(is6 bool) uint32 {
+	for {
+		s.seed = s.seed*1664525 + 1013904223
+		if s.seed != none && s.pool[family(is6)].find(s.seed) == nil {
+			return s.seed
+		}
+	}
+}
+
+func (s *ips) tables(_ *Call, _ *ip.IPTableDump) (out []*ip.IPTableDetails) {
+	for is6 := range s.pool {
+		for _, t := range s.pool[is6].slots {
+			if t.alive {
+				out = append(out, &ip.IPTableDetails{Table: ip.IPTable{TableID: t.id, IsIP6: t.is6, Name: t.name}})
+			}
+		}
+	}
+	return out
+}
+
+func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfaces_api.SwInterfaceSetTableReply {
+	r := new(interfaces_api.SwInterfaceSetTableReply)
+	i := s.v.life.interfaces.at(q.SwIfIndex)
+	if i == nil {
+		r.Retval = invalidInterface
+		return r
+	}
+	t := s.pool[family(q.IsIPv6)].find(q.VrfID)
+	switch p := s.side(i.index); {
+	case t == nil:
+		r.Retval = noSuchFIB
+	case len(p.addresses[family(q.IsIPv6)]) > 0 || s.borrows(p, q.IsIPv6):
+		r.Retval = interfaceAddressed
+	default:
+		s.bind(i.index, q.IsIPv6, t)
+	}
+	return r
+}
+
+// bind moves an interface, and the routes of its neighbours.
+func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
+	p := s.side(index)
+	old := p.tables[family(is6)]
+	if t.id != 0 {
+		s.lock(t)
+	}
+	p.tables[family(is6)] = t
+	for key := range s.neighbours {
+		if key.index == index && key.ip.Is6() == is6 {
+			s.adjacency(key, old, false)
+			s.adjacency(key, t, true)
+		}
+	}
+	if old.id != 0 {
+		s.unlock(old)
+	}
+}
+
+func (s *ips) readTable(_ *Call, q *interfaces_api.SwInterfaceGetTable) *interfaces_api.SwInterfaceGetTableReply {
+	i := s.v.life.interfaces.at(q.SwIfIndex)
+	if i == nil {
+		return &interfaces_api.SwInterfaceGetTableReply{Retval: invalidInterface, VrfID: none}
+	}
+	return &interfaces_api.SwInterfaceGetTableReply{VrfID: s.side(i.index).tables[family(q.IsIPv6)].id}
+}
+
+func (t *fibTable) dump(d *dump) {
+	words := []string{fmt.Sprintf("table %s %d %q", []string{"ip4", "ip6"}[family(t.is6)], t.id, t.name), when(!t.api && t.id != 0, "unwanted")}
+	switch {
+	case t.alive && (t.id != 0 || len(t.entries) > len(builtinEntries[family(t.is6)])):
+		d.line(words...)
+	case !t.alive && len(t.entries) > 0:
+		d.line("what is left of a table")
+	default:
+		return
+	}
+	t.dumpEntries(d)
+}
