@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/memclnt"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Address gives an interface an address and the subnet around it. VPP has the
+// connected routes of it while the interface is up.
+type Address struct {
+	Interface string
+	Prefix    netip.Prefix // the address, host bits and all, and the length of its subnet
+
+	// Table is the one that the interface's Membership puts it into; "" if it has
+	// none. The Membership is then a dependency.
+	Table string
+}
+
+// AddressKey is the key of an interface's Address.
+func AddressKey(iface string, prefix netip.Prefix) desiredstate.Key {
+	return desiredstate.Key{Space: "address", Name: iface + " " + prefix.String()}
+}
+
+// Key is AddressKey(a.Interface, a.Prefix).
+func (a Address) Key() desiredstate.Key { return AddressKey(a.Interface, a.Prefix) }
+
+// Deps lists the interface and, if a table is named, its Membership.
+func (a Address) Deps() []desiredstate.Key { return inTable(a.Interface, a.Table) }
+
+// Validate checks names and prefix. It refuses what VPP would take though no host
+// can have it: group addresses, broadcast, and the first and last address of an
+// IPv4 subnet. Link-local addresses are VPP's own affair.
+func (a Address) Validate() error {
+	if err := checkRef(interfaceSpace, a.Interface); err != nil {
+		return err
+	}
+	if err := checkTable(a.Table); err != nil {
+		return err
+	}
+	if err := checkPrefix(a.Prefix); err != nil {
+		return err
+	}
+	addr := a.Prefix.Addr()
+	if err := checkAddr("address", addr); err != nil {
+		return err
+	}
+	switch {
+	case a.Prefix.Bits() == 0:
+		return fmt.Errorf("address %v: want a subnet of length 1 or more", a.Prefix)
+	case addr.IsLinkLocalUnicast() && addr.Is6():
+		return fmt.Errorf("address %v: VPP makes link-local addresses itself", a.Prefix)
+	case addr.Is4() && a.Prefix.Bits() < 31 && (addr == a.Prefix.Masked().Addr() || !a.Prefix.Contains(addr.Next())):
+		return fmt.Errorf("address %v is its subnet's own, or its broadcast", a.Prefix)
+	}
+	return nil
+}
+
+// Addresses manages the addresses of our interfaces, of those in tables of ours,
+// and of those that are claimed (sw_interface_add_del_address): all of them, so
+// nobody else may give such an interface one. There is nothing to change in place.
+//
+// Within one table VPP takes an address only once, and a subnet on one interface
+// only, with one length; it refuses all else as "address in use". An interface that
+// borrows its addresses (Unnumbered) has none of its own.
+//
+// A reading costs two requests for each of these interfaces, in one round trip.
+func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Address] {
+	k := addresses{c, interfaces.NewServiceClient(c), claims}
+	return &desiredstate.Kind[Address]{
+		Name:     "address",
+		Requires: append(k.scope.needs(c), Unnumbereds(c)),
+		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
+		Dump:     k.dump,
+		Create:   k.create,
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
+			// With another length VPP would leave the connected route behind, for good.
+			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
+		},
+		Holds: func(a Address) []desiredstate.Key {
+			return []desiredstate.Key{{Space: "table-address", Name: a.Table + " " + a.Prefix.Addr().String()}}
+		},
+	}
+}
+
+type addresses struct {
+	c   *vppnet.Conn
+	vpp interfaces.RPCService
+	scope
+}
+
+func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Address], err error) {
+	var reqs []api.Message
+	for _, id := range k.scope.all(v) {
+		index := interface_types.InterfaceIndex(id)
+		reqs = append(reqs, &ip.IPAddressDump{SwIfIndex: index}, &ip.IPAddressDump{SwIfIndex: index, IsIPv6: true})
+	}
+	all, err := ask(ctx, k.c, reqs)
+	if err != nil {
+		return nil, err
+	}
+	found, err := answers[*ip.IPAddressDetails](all)
+	for _, d := range found {
+		id := uint32(d.SwIfIndex)
+		out = append(out, desiredstate.Actual[Address]{ID: id, Spec: Address{
+			Interface: interfaceName(v, id), Prefix: readPrefix(ip_types.Prefix(d.Prefix)), Table: tableOf(v, id),
+		}})
+	}
+	return out, err
+}
+
+func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) (uint32, error) {
+	id, err := k.take(v, a.Interface)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := v.ID(UnnumberedKey(a.Interface)); err == nil {
+		return 0, fmt.Errorf("interface %s borrows its addresses, so VPP would not show one of its own", a.Interface)
+	}
+	table, err := tableID(v, a.Table)
+	if err != nil {
+		return 0, err
+	}
+	is, err := tableAt(ctx, k.vpp, id, a.Prefix.Addr().Is6())
+	if err != nil {
+		return 0, err
+	}
+	if is != table {
+		return 0, fmt.Errorf("interface %s is in table %d, the address is to be in %d: say so in Address.Table", a.Interface, is, table)
+	}
+	err = k.send(ctx, id, a.Prefix, true)
+	if errors.Is(err, api.ADDRESS_IN_USE) || errors.Is(err, api.DUPLICATE_IF_ADDRESS) {
+		err = fmt.Errorf("its subnet overlaps another one in its table: %w", err)
+	}
+	return id, err
+}
+
+func (k addresses) send(ctx context.Context, id uint32, p netip.Prefix, add bool) error {
+	_, err := k.vpp.SwInterfaceAddDelAddress(ctx, &interfaces.SwInterfaceAddDelAddress{
+		SwIfIndex: interface_types.InterfaceIndex(id), IsAdd: add, Prefix: ip_types.AddressWithPrefix(wirePrefix(p)),
+	})
+	return err
+}

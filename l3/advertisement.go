@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// RouterAdvertisement tells the IPv6 hosts on an interface's link of this router.
+// The zero value says, every 150 to 200 seconds, that it is a default router.
+type RouterAdvertisement struct {
+	Interface string
+
+	// Address is an IPv6 address of the interface. VPP forgets the advertisement
+	// when the interface loses its last one, so this one's Address is a
+	// dependency. VPP does not show it: it is no difference by itself.
+	Address netip.Prefix
+
+	Managed         bool // addresses are to be had by DHCPv6
+	Other           bool // other things are to be had by DHCPv6
+	NoDefaultRouter bool // it is not a default router
+	NoLinkAddress   bool // do not tell the router's MAC
+	Unicast         bool // answer solicitations to the one who asks, not to all
+
+	// Lifetime is how long hosts keep it as a default router: whole seconds, more
+	// than MaxInterval, up to 9000. 0: three times MaxInterval.
+	Lifetime time.Duration
+
+	// MaxInterval is the longest time between two: whole seconds from 4 to 1800.
+	// 0: 200 seconds.
+	MaxInterval time.Duration
+
+	// MinInterval is the shortest: whole seconds from 3 to three quarters of
+	// MaxInterval. 0: just that.
+	MinInterval time.Duration
+
+	Prefixes []AdvertisedPrefix // in any order
+
+	ceased bool // as read: it only says that it will say no more
+}
+
+// AdvertisedPrefix tells hosts what their link's addresses begin with. They make
+// addresses of it for themselves, unless NoAutonomous says otherwise.
+type AdvertisedPrefix struct {
+	Prefix       netip.Prefix // IPv6, without host bits; of one address only one length
+	NoAutonomous bool         // hosts do not make addresses of it
+	OffLink      bool         // its addresses are not to be taken for neighbours
+
+	// Valid and Preferred are how long addresses made of it can be used, and
+	// should be: whole seconds, or both Forever. 0: 30 days, and 7 days. VPP counts
+	// both down from the time they were set.
+	Valid, Preferred time.Duration
+
+	hidden bool // as read: it is not advertised
+}
+
+// Forever is a lifetime without an end.
+const Forever = time.Duration(forever) * time.Second
+
+const forever = 1<<32 - 1
+
+// AdvertisementKey is the key of an interface's RouterAdvertisement.
+func AdvertisementKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: "router-advertisement", Name: iface}
+}
+
+// Key is AdvertisementKey(r.Interface).
+func (r RouterAdvertisement) Key() desiredstate.Key { return AdvertisementKey(r.Interface) }
+
+// Deps lists the interface and the address.
+func (r RouterAdvertisement) Deps() []desiredstate.Key {
+	deps := inTable(r.Interface, "")
+	if r.Address.IsValid() {
+		deps = append(deps, AddressKey(r.Interface, r.Address))
+	}
+	return deps
+}
+
+// Validate checks names, times and prefixes; VPP would cut a lifetime of more than
+// 9000 seconds without a word.
+func (r RouterAdvertisement) Validate() error {
+	if err := checkRef(interfaceSpace, r.Interface); err != nil {
+		return err
+	}
+	for _, t := range []time.Duration{r.Lifetime, r.MaxInterval, r.MinInterval} {
+		if t < 0 || t%time.Second != 0 {
+			return fmt.Errorf("%v, want whole seconds", t)
+		}
+	}
+	full := r.normal()
+	switch {
+	case !r.Address.IsValid() || !r.Address.Addr().Is6() || r.Address.Addr().Is4In6():
+		return errors.New("want an IPv6 address of the interface, without which VPP does not advertise")
+	case full.MaxInterval < 4*time.Second || full.MaxInterval > 1800*time.Second:
+		return fmt.Errorf("longest interval %v, want 4 s to 1800 s", full.MaxInterval)
+	case full.MinInterval < 3*time.Second || 4*full.MinInterval > 3*full.MaxInterval:
+		return fmt.Errorf("shortest interval %v, want 3 s to three quarters of %v", full.MinInterval, full.MaxInterval)
+	case r.NoDefaultRouter && r.Lifetime != 0:
+		return errors.New("no default router, but a lifetime as one")
+	case !r.NoDefaultRouter && (full.Lifetime <= full.MaxInterval || full.Lifetime > 9000*time.Second):
+		return fmt.Errorf("lifetime %v, want more than %v, up to 9000 s", full.Lifetime, full.MaxInterval)
+	}
+	for i, p := range r.Prefixes {
+		if err := p.validate(); err != nil {
+			return fmt.Errorf("prefix %v: %w", p.Prefix, err)
+		}
+		for _, o := range r.Prefixes[:i] {
+			if o.Prefix.Addr() == p.Prefix.Addr() {
+				return fmt.Errorf("prefixes %v and %v have one address", o.Prefix, p.Prefix)
+			}
+		}
+	}
+	return nil
+}
+
+func (p AdvertisedPrefix) validate() error {
+	if err := checkPrefix(p.Prefix); err != nil {
+		return err
+	}
+	full := p.normal()
+	switch {
+	case !p.Prefix.Addr().Is6():
+		return errors.New("want IPv6")
+	case p.Prefix != p.Prefix.Masked():
+		return fmt.Errorf("it has host bits, want %v", p.Prefix.Masked())
+	case p.Prefix.Addr().IsLinkLocalUnicast(), p.Prefix.Addr().IsMulticast():
+		return errors.New("hosts cannot make addresses of it")
+	case full.Valid < time.Second || full.Preferred < time.Second || full.Valid%time.Second != 0 || full.Preferred%time.Second != 0 || full.Valid > Forever:
+		return fmt.Errorf("lifetimes %v and %v, want whole seconds", p.Valid, p.Preferred)
+	case full.Preferred > full.Valid:
+		return fmt.Errorf("preferred for %v, longer than it is valid, %v", full.Preferred, full.Valid)
+	case (full.Valid == Forever) != (full.Preferred == Forever):
+		return errors.New("VPP makes both lifetimes last for ever, or none")
+	}
+	return nil
+}
+
+// normal is r with the defaults filled in, and its prefixes in order.
+func (r RouterAdvertisement) normal() RouterAdvertisement {
+	r.MaxInterval = cmp.Or(r.MaxInterval, 200*time.Second)
+	r.MinInterval = cmp.Or(r.MinInterval, (r.MaxInterval * 3 / 4).Truncate(time.Second))
+	if !r.NoDefaultRouter {
+		r.Lifetime = cmp.Or(r.Lifetime, 3*r.MaxInterval)
+	}
+	prefixes := r.Prefixes
+	r.Prefixes = nil
+	for _, p := range prefixes {
+		r.Prefixes = append(r.Prefixes, p.normal())
+	}
+	slices.SortFunc(r.Prefixes, func(a, b AdvertisedPrefix) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
+	return r
+}
+
+func (p AdvertisedPrefix) normal() AdvertisedPrefix {
+	p.Valid = cmp.Or(p.Valid, 30*24*time.Hour)
+	p.Preferred = cmp.Or(p.Preferred, 7*24*time.Hour)
+	return p
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/memclnt"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Membership puts an interface into a table. An interface without one is in the
+// default table. The zero value does it for both families.
+type Membership struct {
+	Interface string
+	Table     string // not the default table
+
+	NoIPv4 bool // leave IPv4 in the default table
+	NoIPv6 bool // leave IPv6 in the default table
+}
+
+const membershipSpace = "table-member"
+
+// MembershipKey is the key of an interface's Membership.
+func MembershipKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: membershipSpace, Name: iface}
+}
+
+// Key is MembershipKey(m.Interface).
+func (m Membership) Key() desiredstate.Key { return MembershipKey(m.Interface) }
+
+// Deps lists the table and the interface.
+func (m Membership) Deps() []desiredstate.Key {
+	return []desiredstate.Key{TableKey(m.Table), vppnet.InterfaceKey(m.Interface)}
+}
+
+// Validate checks the names, and that there is a family.
+func (m Membership) Validate() error {
+	if err := checkRef(interfaceSpace, m.Interface); err != nil {
+		return err
+	}
+	if m.Table == "" || m.Table == DefaultTable {
+		return errors.New("an interface without a Membership is in the default table")
+	}
+	if err := checkTable(m.Table); err != nil {
+		return err
+	}
+	if m.NoIPv4 && m.NoIPv6 {
+		return errors.New("neither IPv4 nor IPv6: that is no membership at all")
+	}
+	return nil
+}
+
+// Memberships manages the tables of our interfaces, and the interfaces of our
+// tables (sw_interface_set_table). A Membership is ours if its interface or its
+// table is.
+//
+// VPP refuses to move an interface that has addresses, even to where it is. Name
+// the table in the interface's Address objects: then they wait for the Membership,
+// and give way to its change. A family is added in place; all else replaces.
+//
+// A reading costs two requests for each interface of VPP, unless there is no table
+// but the default one.
+func Memberships(c *vppnet.Conn) *desiredstate.Kind[Membership] {
+	k := members{c, interfaces.NewServiceClient(c)}
+	return &desiredstate.Kind[Membership]{
+		Name:     membershipSpace,
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
+		Messages: c.Uses(&interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetTable{}, &memclnt.ControlPing{}),
+		Dump:     k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, m Membership) (uint32, error) {
+			id, err := v.ID(vppnet.InterfaceKey(m.Interface))
+			if err != nil {
+				return 0, err
+			}
+			// From a failed try, one family may be there.
+			was4, was6, err := k.at(ctx, id)
+			if err != nil {
+				return 0, err
+			}
+			return id, k.move(ctx, v, id, was4, was6, m)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Membership], want Membership) error {
+			was4, was6, err := k.at(ctx, have.ID)
+			if err != nil {
+				return err
+			}
+			return k.move(ctx, v, have.ID, was4, was6, want)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Membership]) error {
+			for _, f := range []struct{ skip, is6 bool }{{have.Spec.NoIPv4, false}, {have.Spec.NoIPv6, true}} {
+				if f.skip {
+					continue
+				}
+				if err := vppnet.Gone(k.set(ctx, have.ID, f.is6, 0), api.INVALID_SW_IF_INDEX); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		InPlace: func(have, want Membership) bool {
+			return have.Table == want.Table && (have.NoIPv4 || !want.NoIPv4) && (have.NoIPv6 || !want.NoIPv6)
+		},
+	}
+}
+
+type members struct {
+	c   *vppnet.Conn
+	vpp interfaces.RPCService
+}
+
+func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Membership], err error) {
+	others := false
+	for t := range desiredstate.All[Table](v) {
+		others = others || t.ID != 0
+	}
+	if !others {
+		return nil, nil
+	}
+	var found []desiredstate.Actual[vppnet.Interface]
+	var reqs []api.Message
+	for i := range desiredstate.All[vppnet.Interface](v) {
+		index := interface_types.InterfaceIndex(i.ID)
+		found = append(found, i)
+		reqs = append(reqs, &interfaces.SwInterfaceGetTable{SwIfIndex: index}, &interfaces.SwInterfaceGetTable{SwIfIndex: index, IsIPv6: true})
+	}
+	all, err := ask(ctx, k.c, reqs)
+	if err != nil {
+		return nil, err
+	}
+	in, err := answers[*interfaces.SwInterfaceGetTableReply](all)
+	if err != nil {
+		return nil, err
+	}
+	if len(in) != len(reqs) {
+		return nil, fmt.Errorf("%w: %d answers to %d requests for tables", vppnet.ErrUnexpectedReply, len(in), len(reqs))
+	}
+	for n, i := range found {
+		four, six := in[2*n], in[2*n+1]
+		if four.Retval != 0 || six.Retval != 0 {
+			continue // it has gone
+		}
+		add := func(id uint32, no4, no6 bool) {
+			if id == 0 {
+				return
+			}
+			table, ours := tableName(v, id)
+			out = append(out, desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && !ours, Spec: Membership{
+				Interface: i.Spec.Name, Table: table, NoIPv4: no4, NoIPv6: no6,
+			}})
+		}
+		if four.VrfID == six.VrfID {
+			add(four.VrfID, false, false)
+			continue
+		}
+		add(four.VrfID, false, true)
+		add(six.VrfID, true, false)
+	}
+	return out, nil
+}
+
+func (k members) at(ctx context.Context, id uint32) (four, six uint32, err error) {
+	if four, err = tableAt(ctx, k.vpp, id, false); err == nil {
+		six, err = tableAt(ctx, k.vpp, id, true)
+	}
+	return four, six, err
+}
+
+// tableAt asks which table an interface is in.
+func tableAt(ctx context.Context, vpp interfaces.RPCService, id uint32, is6 bool) (uint32, error) {
+	r, err := vpp.SwInterfaceGetTable(ctx, &interfaces.SwInterfaceGetTable{SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6})
+	if err != nil {
+		return 0, err
+	}
+	return r.VrfID, nil
+}
+
+// move binds the families that are not where they should be.
+func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 uint32, m Membership) error {
+	table, err := v.ID(TableKey(m.Table))
+	if err != nil {
+		return err
+	}
+	_, ours := v.Owned(tableSpace, table)
+	if _, mine := v.Owned(interfaceSpace, id); !ours && !mine {
+		return fmt.Errorf("%w: neither the table nor the interface is", desiredstate.ErrForeign)
+	}
+	for _, f := range []struct {
+		skip, is6 bool
+		was       uint32
+	}{{m.NoIPv4, false, was4}, {m.NoIPv6, true, was6}} {
+		if f.skip || f.was == table {
+			continue
+		}
+		err := k.set(ctx, id, f.is6, table)
+		switch {
+		case errors.Is(err, api.ADDRESS_FOUND_FOR_INTERFACE):
+			return fmt.Errorf("it has %s addresses that are not said to be in table %s: %w", family(f.is6), m.Table, err)
+		case errors.Is(err, api.NO_SUCH_FIB):
+			return fmt.Errorf("table %s has no %s: %w", m.Table, family(f.is6), err)
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+func (k members) set(ctx context.Context, id uint32, is6 bool, table uint32) error {
+	_, err := k.vpp.SwInterfaceSetTable(ctx, &interfaces.SwInterfaceSetTable{
+		SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6, VrfID: table,
+	})
+	return err
+}

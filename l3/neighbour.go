@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ethernet_types"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip_neighbor"
+	"go.fd.io/govpp/binapi/ip_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Neighbour says which MAC an address on an interface's link has. It neither ages
+// nor is learnt over.
+type Neighbour struct {
+	Interface string
+	IP        netip.Addr // link-local ones too
+	MAC       vppnet.MAC
+
+	// NoRoute: do not make a host route to the address, as VPP does even if no
+	// subnet of the interface has it.
+	NoRoute bool
+}
+
+// Key is "neighbour/<interface> <IP>".
+func (n Neighbour) Key() desiredstate.Key {
+	return desiredstate.Key{Space: "neighbour", Name: n.Interface + " " + n.IP.String()}
+}
+
+// Deps lists the interface, because the next one with its index would have the
+// neighbour.
+func (n Neighbour) Deps() []desiredstate.Key {
+	return []desiredstate.Key{vppnet.InterfaceKey(n.Interface)}
+}
+
+// Validate wants the address of one host and a unicast MAC; VPP itself takes any.
+func (n Neighbour) Validate() error {
+	if err := checkRef(interfaceSpace, n.Interface); err != nil {
+		return err
+	}
+	if err := checkAddr("IP", n.IP); err != nil {
+		return err
+	}
+	if n.MAC.IsZero() {
+		return errors.New("MAC is not set")
+	}
+	return n.MAC.CheckUnicast()
+}
+
+// Neighbours manages the static neighbours on our interfaces, on those in tables
+// of ours, and on those that are claimed: all of them (ip_neighbor_add_del). The
+// MAC changes in place. What VPP has learnt is not shown; a Neighbour replaces it.
+func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neighbour] {
+	vpp, s := ip_neighbor.NewServiceClient(c), scope(claims)
+	send := func(ctx context.Context, id uint32, n Neighbour, add bool) error {
+		flags := ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC
+		if n.NoRoute {
+			flags |= ip_neighbor.IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY
+		}
+		_, err := vpp.IPNeighborAddDel(ctx, &ip_neighbor.IPNeighborAddDel{IsAdd: add, Neighbor: ip_neighbor.IPNeighbor{
+			SwIfIndex: interface_types.InterfaceIndex(id), Flags: flags,
+			MacAddress: ethernet_types.MacAddress(n.MAC), IPAddress: wireAddr(n.IP),
+		}})
+		return err
+	}
+	remove := func(ctx context.Context, id uint32, n Neighbour) error {
+		return vppnet.Gone(send(ctx, id, n, false), api.NO_SUCH_ENTRY, api.INVALID_SW_IF_INDEX)
+	}
+	return &desiredstate.Kind[Neighbour]{
+		Name:     "neighbour",
+		Requires: s.needs(c),
+		Messages: c.Uses(&ip_neighbor.IPNeighborDump{}, &ip_neighbor.IPNeighborAddDel{}),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Neighbour], err error) {
+			for _, af := range []ip_types.AddressFamily{ip_types.ADDRESS_IP4, ip_types.ADDRESS_IP6} {
+				all, err := vppnet.Collect(vpp.IPNeighborDump(ctx, &ip_neighbor.IPNeighborDump{SwIfIndex: ^interface_types.InterfaceIndex(0), Af: af}))
+				if err != nil {
+					return nil, err
+				}
+				for _, d := range all {
+					n, id := d.Neighbor, uint32(d.Neighbor.SwIfIndex)
+					if n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC == 0 || !s.has(v, id) {
+						continue
+					}
+					out = append(out, desiredstate.Actual[Neighbour]{ID: id, Spec: Neighbour{
+						Interface: interfaceName(v, id), IP: readAddr(n.IPAddress), MAC: vppnet.MAC(n.MacAddress),
+						NoRoute: n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY != 0,
+					}})
+				}
+			}
+			return out, nil
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, n Neighbour) (uint32, error) {
+			id, err := s.take(v, n.Interface)
+			if err != nil {
+				return 0, err
+			}
+			if n.NoRoute { // of one that it has learnt, VPP keeps the route
+				if err := remove(ctx, id, n); err != nil {
+					return 0, err
+				}
+			}
+			return id, send(ctx, id, n, true)
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour], want Neighbour) error {
+			return send(ctx, have.ID, want, true)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
+			return remove(ctx, have.ID, have.Spec)
+		},
+		InPlace: func(have, want Neighbour) bool { return have.NoRoute == want.NoRoute },
+	}
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/binapi/fib_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Path is one way of a Route. What is set says which:
+//
+//	Path{Interface: "up", NextHop: hop}  the neighbour hop on the link of up
+//	Path{Interface: "up"}                whoever has the address on the link of up
+//	Path{NextHop: hop}                   the way to hop, in the route's own table
+//	Path{NextHop: hop, Table: "blue"}    the way to hop, in another table
+//	Path{Table: "blue"}                  looked up again, in another table
+//	Path{Local: true}                    VPP itself
+//
+// There is no path that answers with ICMP: a VPP 25.10 dies of one.
+type Path struct {
+	NextHop   netip.Addr
+	Interface string
+	Table     string // DefaultTable is one too; "": the route's own
+	Local     bool
+
+	// Weight is this path's share of the flows: 3 gets three times as many as 1.
+	// 0 is 1.
+	Weight uint8
+
+	// Preference: paths of the lowest value are used, others when those are gone.
+	Preference uint8
+
+	odd string // as read: what no Path can say
+}
+
+const noInterface = ^uint32(0)
+
+func (p Path) check(table string, prefix netip.Prefix) error {
+	is6 := prefix.Addr().Is6()
+	if p.NextHop.IsValid() {
+		if err := checkAddr("next hop", p.NextHop); err != nil {
+			return err
+		}
+	}
+	if p.Interface != "" {
+		if err := checkRef(interfaceSpace, p.Interface); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.Local:
+		if p.NextHop.IsValid() || p.Interface != "" || p.Table != "" {
+			return errors.New("a local path has neither next hop nor interface nor table")
+		}
+		return nil
+	case p.Interface != "" && p.Table != "":
+		return errors.New("a path by an interface has no table")
+	case p.Interface == "" && p.Table == "" && !p.NextHop.IsValid():
+		return errors.New("a path leads to a next hop, an interface, a table or is local; a route that drops has no path")
+	case p.NextHop.IsValid() && p.NextHop.Is6() && !is6 && p.Interface == "":
+		return errors.New("an IPv6 next hop of an IPv4 route needs its interface")
+	case p.NextHop.IsValid() && p.NextHop.Is4() && is6:
+		return errors.New("an IPv6 route has no IPv4 next hop")
+	case p.NextHop.IsLinkLocalUnicast() && p.NextHop.Is6() && p.Interface == "":
+		return errors.New("a link-local next hop needs its interface")
+	case p.Table != "" && (p.Table == table || p.Table == DefaultTable && table == ""):
+		return fmt.Errorf("table %s is the route's own: leave it open", p.Table)
+	case p.Table != "" && p.Table != DefaultTable:
+		return checkTable(p.Table)
+	}
+	return nil
+}
+
+// deps lists what the path leads to.
+func (p Path) deps() (deps []desiredstate.Key) {
+	if p.Interface != "" {
+		deps = append(deps, vppnet.InterfaceKey(p.Interface))
+	}
+	if p.Table != DefaultTable {
+		deps = append(deps, tableDeps(p.Table)...)
+	}
+	return deps
+}
+
+// normal is the path with the defaults filled in.
+func (p Path) normal() Path {
+	p.Weight = max(p.Weight, 1)
+	return p
+}
+
+func (p Path) compare(o Path) int {
+	local := func(p Path) int {
+		if p.Local {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(
+		cmp.Compare(p.Preference, o.Preference), p.NextHop.Compare(o.NextHop), cmp.Compare(p.Interface, o.Interface),
+		cmp.Compare(p.Table, o.Table), cmp.Compare(local(p), local(o)), cmp.Compare(p.odd, o.odd), cmp.Compare(p.Weight, o.Weight),
+	)
+}
+
+// samePaths says whether two lists are one set of ways.
+func samePaths(a, b []Path) bool {
+	sorted := func(list []Path) []Path {
+		out := make([]Path, len(list))
+		for i, p := range list {
+			out[i] = p.normal()
+		}
+		slices.SortFunc(out, Path.compare)
+		return out
+	}
+	return slices.Equal(sorted(a), sorted(b))
+}
+
+// wire is the path as VPP wants it, in a route of a table with this number.
+func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.FibPath, err error) {
+	out = fib_types.FibPath{SwIfIndex: noInterface, Weight: max(p.Weight, 1), Preference: p.Preference}
+	if is6 {
+		out.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
+	}
+	if p.Local {
+		out.Type = fib_types.FIB_API_PATH_TYPE_LOCAL
+		return out, nil
+	}
+	if p.NextHop.IsValid() {
+		out.Nh.Address = wireAddr(p.NextHop).Un
+		if p.NextHop.Is6() {
+			out.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
+		}
+	}
+	switch {
+	case p.Interface != "":
+		out.SwIfIndex, err = v.ID(vppnet.InterfaceKey(p.Interface))
+	case p.Table == DefaultTable:
+	case p.Table != "":
+		out.TableID, err = v.ID(TableKey(p.Table))
+	default:
+		out.TableID = own
+	}
+	return out, err
+}
+
+// drop is what a route without paths has in VPP.
+func drop(is6 bool) fib_types.FibPath {
+	p := fib_types.FibPath{SwIfIndex: noInterface, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}
+	if is6 {
+		p.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
+	}
+	return p
+}
+
+func isDrop(p fib_types.FibPath) bool {
+	return p.Type == fib_types.FIB_API_PATH_TYPE_DROP && p.SwIfIndex == noInterface && p.NLabels == 0
+}
+
+// readPath is what VPP has, in a route of a table with this number.
+func readPath(v *desiredstate.View, own uint32, p fib_types.FibPath) Path {
+	out := Path{Weight: p.Weight, Preference: p.Preference}
+	is6 := p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6
+	switch hop := readUnion(p.Nh.Address, is6); {
+	case p.Proto != fib_types.FIB_API_PATH_NH_PROTO_IP4 && !is6, p.NLabels > 0, p.Flags != 0:
+		out.odd = fmt.Sprintf("type %d, protocol %d, flags %d, %d labels", p.Type, p.Proto, p.Flags, p.NLabels)
+		return out
+	case p.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && p.SwIfIndex == noInterface:
+		out.Local = true
+		return out
+	case p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL:
+		out.odd = fmt.Sprintf("type %d", p.Type)
+		return out
+	case !hop.IsUnspecified():
+		out.NextHop = hop
+	}
+	switch {
+	case p.SwIfIndex != noInterface:
+		out.Interface = interfaceName(v, p.SwIfIndex)
+	case p.TableID == own && out.NextHop.IsValid():
+	case p.TableID == 0:
+		out.Table = DefaultTable
+	default:
+		out.Table, _ = tableName(v, p.TableID)
+	}
+	return out
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/arp"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// ProxyARPRange has VPP answer ARP for addresses that are elsewhere: for all from
+// Low to High, on the interfaces in the table that have a [ProxyARP].
+type ProxyARPRange struct {
+	Table     string
+	Low, High netip.Addr // IPv4, both included
+}
+
+// Key is "proxy-arp-range/<table> <low>-<high>".
+func (r ProxyARPRange) Key() desiredstate.Key {
+	name := r.Low.String() + "-" + r.High.String()
+	if r.Table != "" {
+		name = r.Table + " " + name
+	}
+	return desiredstate.Key{Space: "proxy-arp-range", Name: name}
+}
+
+// Deps lists the table, because the next one would have the range.
+func (r ProxyARPRange) Deps() []desiredstate.Key { return tableDeps(r.Table) }
+
+// Validate wants two IPv4 addresses in order; VPP would take them in any, and
+// answer for none.
+func (r ProxyARPRange) Validate() error {
+	if err := checkTable(r.Table); err != nil {
+		return err
+	}
+	switch {
+	case !r.Low.Is4() || !r.High.Is4():
+		return fmt.Errorf("range %v to %v: want two IPv4 addresses", r.Low, r.High)
+	case r.High.Less(r.Low):
+		return fmt.Errorf("range %v to %v: the high end is below the low one", r.Low, r.High)
+	}
+	return nil
+}
+
+// ClaimTables claims the tables whose names f accepts, as DefaultTable. Nobody
+// else may put what the kind manages into them.
+func ClaimTables(f func(name string) bool) vppnet.Claim { return f }
+
+// tableScope says which tables a kind manages: ours, and those that are claimed.
+type tableScope []vppnet.Claim
+
+func (s tableScope) has(v *desiredstate.View, id uint32) bool {
+	name, ours := tableName(v, id)
+	if name == "" {
+		name = DefaultTable
+	}
+	return ours || slices.ContainsFunc(s, func(claims vppnet.Claim) bool { return claims(name) })
+}
+
+func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {
+	id, err := tableID(v, name)
+	if err == nil && !s.has(v, id) {
+		err = fmt.Errorf("%w: table #%d", desiredstate.ErrForeign, id)
+	}
+	return id, err
+}
+
+// ProxyARPRanges manages the ranges of our tables, and of those that are claimed
+// (proxy_arp_add_del). There is nothing to change in place.
+//
+// VPP before 25.10 does not tell which table a range is in, unless it is the
+// default one: there, a range in another table fails every reading.
+func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyARPRange] {
+	vpp, s := arp.NewServiceClient(c), tableScope(claims)
+	send := func(ctx context.Context, table uint32, r ProxyARPRange, add bool) error {
+		_, err := vpp.ProxyArpAddDel(ctx, &arp.ProxyArpAddDel{IsAdd: add, Proxy: arp.ProxyArp{
+			TableID: table, Low: ip_types.IP4Address(r.Low.As4()), Hi: ip_types.IP4Address(r.High.As4()),
+		}})
+		return err
+	}
+	return &desiredstate.Kind[ProxyARPRange]{
+		Name:     "proxy-arp-range",
+		Requires: []desiredstate.AnyKind{Tables(c)},
+		Messages: c.Uses(&arp.ProxyArpDump{}, &arp.ProxyArpAddDel{}),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARPRange], err error) {
+			all, err := vppnet.Collect(vpp.ProxyArpDump(ctx, &arp.ProxyArpDump{}))
+			for _, d := range all {
+				id := d.Proxy.TableID
+				if id != 0 && hidesTables(c.VPP().Version) {
+					return nil, fmt.Errorf("VPP %s does not tell which table a proxy ARP range is in; use 25.10 or later", c.VPP().Version)
+				}
+				if !s.has(v, id) {
+					continue
+				}
+				name, _ := tableName(v, id)
+				out = append(out, desiredstate.Actual[ProxyARPRange]{ID: id, Spec: ProxyARPRange{
+					Table: name, Low: netip.AddrFrom4(d.Proxy.Low), High: netip.AddrFrom4(d.Proxy.Hi),
+				}})
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, r ProxyARPRange) (uint32, error) {
+			id, err := s.take(v, r.Table)
+			if err != nil {
+				return 0, err
+			}
+			return id, send(ctx, id, r, true)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[ProxyARPRange]) error {
+			return vppnet.Gone(send(ctx, have.ID, have.Spec, false), api.NO_SUCH_ENTRY, api.NO_SUCH_FIB)
+		},
+	}
+}
+
+// hidesTables is true of the VPPs that show an internal index for the table.
+func hidesTables(version string) bool {
+	return slices.ContainsFunc([]string{"24.", "25.02", "25.06"}, func(v string) bool { return strings.HasPrefix(version, v) })
+}
+
+// ProxyARP has an interface answer ARP for the ranges of its table.
+type ProxyARP struct {
+	Interface string
+}
+
+// Key is "proxy-arp/<interface>".
+func (p ProxyARP) Key() desiredstate.Key {
+	return desiredstate.Key{Space: "proxy-arp", Name: p.Interface}
+}
+
+// Deps lists the interface, because the next one with its index would answer.
+func (p ProxyARP) Deps() []desiredstate.Key {
+	return []desiredstate.Key{vppnet.InterfaceKey(p.Interface)}
+}
+
+// Validate checks the name.
+func (p ProxyARP) Validate() error { return checkRef(interfaceSpace, p.Interface) }
+
+// ProxyARPs manages which of our interfaces, of those in tables of ours, and of
+// those that are claimed, answer ARP for others (proxy_arp_intfc_enable_disable).
+func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyARP] {
+	vpp, s := arp.NewServiceClient(c), scope(claims)
+	set := func(ctx context.Context, id uint32, on bool) error {
+		_, err := vpp.ProxyArpIntfcEnableDisable(ctx, &arp.ProxyArpIntfcEnableDisable{SwIfIndex: interface_types.InterfaceIndex(id), Enable: on})
+		return err
+	}
+	return &desiredstate.Kind[ProxyARP]{
+		Name:     "proxy-arp",
+		Requires: s.needs(c),
+		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARP], err error) {
+			all, err := vppnet.Collect(vpp.ProxyArpIntfcDump(ctx, &arp.ProxyArpIntfcDump{}))
+			for _, d := range all {
+				if s.has(v, d.SwIfIndex) {
+					out = append(out, desiredstate.Actual[ProxyARP]{ID: d.SwIfIndex, Spec: ProxyARP{Interface: interfaceName(v, d.SwIfIndex)}})
+				}
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, p ProxyARP) (uint32, error) {
+			id, err := s.take(v, p.Interface)
+			if err != nil {
+				return 0, err
+			}
+			return id, set(ctx, id, true)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[ProxyARP]) error {
+			return vppnet.Gone(set(ctx, have.ID, false), api.INVALID_SW_IF_INDEX)
+		},
+	}
+}

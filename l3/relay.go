@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/binapi/dhcp"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// DHCPRelay forwards the DHCP requests that come in on a table's interfaces to
+// servers elsewhere. A table has one for DHCP and one for DHCPv6.
+type DHCPRelay struct {
+	Table   string
+	Source  netip.Addr   // an address of VPP's, by which servers know where the client is; its family is the relay's
+	Servers []DHCPServer // one or more, in any order; all are asked
+}
+
+// DHCPServer is where a DHCPRelay forwards to.
+type DHCPServer struct {
+	Addr  netip.Addr
+	Table string // in which the server is reached
+}
+
+// Key is "dhcp-relay/<table> <family>", the family being ipv4 or ipv6.
+func (r DHCPRelay) Key() desiredstate.Key {
+	name := family(r.Source.Is6())
+	if r.Table != "" {
+		name = r.Table + " " + name
+	}
+	return desiredstate.Key{Space: "dhcp-relay", Name: name}
+}
+
+// Deps lists the tables: VPP would make those that are missing, and keeps those
+// that a relay needs.
+func (r DHCPRelay) Deps() []desiredstate.Key {
+	deps := tableDeps(r.Table)
+	for _, s := range r.Servers {
+		deps = append(deps, tableDeps(s.Table)...)
+	}
+	return deps
+}
+
+// Validate wants a source and servers of one family.
+func (r DHCPRelay) Validate() error {
+	if err := checkTable(r.Table); err != nil {
+		return err
+	}
+	if err := checkAddr("source", r.Source); err != nil {
+		return err
+	}
+	if len(r.Servers) == 0 || len(r.Servers) > 255 {
+		return fmt.Errorf("%d servers, want 1 to 255", len(r.Servers))
+	}
+	for i, s := range r.Servers {
+		if err := checkTable(s.Table); err != nil {
+			return err
+		}
+		if err := checkRelayServer(s.Addr); err != nil {
+			return err
+		}
+		if s.Addr.Is6() != r.Source.Is6() {
+			return fmt.Errorf("server %v and source %v are of two families", s.Addr, r.Source)
+		}
+		if slices.Contains(r.Servers[:i], s) {
+			return fmt.Errorf("server %v is there twice", s.Addr)
+		}
+	}
+	return nil
+}
+
+// checkRelayServer lets groups pass: DHCPv6 servers have one, ff05::1:3.
+func checkRelayServer(a netip.Addr) error {
+	if a.Is6() && !a.Is4In6() && a.Zone() == "" && a.IsMulticast() {
+		return nil
+	}
+	return checkAddr("server", a)
+}
+
+// DHCPRelays manages the relays of our tables, and of those that are claimed
+// (dhcp_proxy_config). Servers change in place, another source replaces.
+func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPRelay] {
+	k := relays{dhcp.NewServiceClient(c), tableScope(claims)}
+	return &desiredstate.Kind[DHCPRelay]{
+		Name:     "dhcp-relay",
+		Requires: []desiredstate.AnyKind{Tables(c)},
+		Messages: c.Uses(&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyConfig{}),
+		Dump:     k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, r DHCPRelay) (uint32, error) {
+			id, err := k.take(v, r.Table)
+			if err != nil {
+				return 0, err
+			}
+			return id, k.each(ctx, v, id, r.Source, r.Servers, true)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[DHCPRelay], want DHCPRelay) error {
+			missing := func(list, of []DHCPServer) []DHCPServer {
+				return slices.DeleteFunc(slices.Clone(of), func(s DHCPServer) bool { return slices.Contains(list, s) })
+			}
+			if err := k.each(ctx, v, have.ID, want.Source, missing(have.Spec.Servers, want.Servers), true); err != nil {
+				return err
+			}
+			return k.each(ctx, v, have.ID, want.Source, missing(want.Servers, have.Spec.Servers), false)
+		},
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[DHCPRelay]) error {
+			return k.each(ctx, v, have.ID, have.Spec.Source, have.Spec.Servers, false)
+		},
+		Fill: func(have, want DHCPRelay) DHCPRelay {
+			if slices.Equal(sortedServers(have.Servers), sortedServers(want.Servers)) {
+				want.Servers = have.Servers
+			}
+			return want
+		},
+		InPlace: func(have, want DHCPRelay) bool { return have.Source == want.Source },
+	}
+}
+
+type relays struct {
+	vpp dhcp.RPCService
+	tableScope
+}
+
+func (k relays) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[DHCPRelay], err error) {
+	for _, is6 := range []bool{false, true} {
+		all, err := vppnet.Collect(k.vpp.DHCPProxyDump(ctx, &dhcp.DHCPProxyDump{IsIP6: is6}))
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range all {
+			if !k.has(v, d.RxVrfID) {
+				continue
+			}
+			r := DHCPRelay{Source: readUnion(d.DHCPSrcAddress.Un, is6)} // the family that it names is always IPv4
+			r.Table, _ = tableName(v, d.RxVrfID)
+			for _, s := range d.Servers {
+				table, _ := tableName(v, s.ServerVrfID)
+				r.Servers = append(r.Servers, DHCPServer{Addr: readUnion(s.DHCPServer.Un, is6), Table: table})
+			}
+			out = append(out, desiredstate.Actual[DHCPRelay]{ID: d.RxVrfID, Spec: r})
+		}
+	}
+	return out, nil
+}
+
+// each adds or removes servers of a table; both may be done again.
+func (k relays) each(ctx context.Context, v *desiredstate.View, rx uint32, source netip.Addr, servers []DHCPServer, add bool) error {
+	for _, s := range servers {
+		table, err := tableID(v, s.Table)
+		if errors.Is(err, desiredstate.ErrMissing) && !add {
+			continue // VPP keeps the tables of a relay
+		}
+		if err != nil {
+			return err
+		}
+		_, err = k.vpp.DHCPProxyConfig(ctx, &dhcp.DHCPProxyConfig{
+			RxVrfID: rx, ServerVrfID: table, IsAdd: add, DHCPServer: wireAddr(s.Addr), DHCPSrcAddress: wireAddr(source),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sortedServers(list []DHCPServer) []DHCPServer {
+	return slices.SortedFunc(slices.Values(list), func(a, b DHCPServer) int {
+		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Table, b.Table))
+	})
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/ip"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Route says which way packets to a prefix go. Several paths share the flows
+// (ECMP). Without a path they are dropped.
+type Route struct {
+	Table  string
+	Prefix netip.Prefix // without host bits
+	Paths  []Path       // at most 255, in any order
+}
+
+// RouteKey is the key of a Route.
+func RouteKey(table string, prefix netip.Prefix) desiredstate.Key {
+	name := prefix.String()
+	if table != "" {
+		name = table + " " + name
+	}
+	return desiredstate.Key{Space: "route", Name: name}
+}
+
+// Key is RouteKey(r.Table, r.Prefix).
+func (r Route) Key() desiredstate.Key { return RouteKey(r.Table, r.Prefix) }
+
+// Deps lists the table, and the interfaces and tables of the paths: VPP keeps a
+// route whose interface has gone, dead, until some later interface revives it.
+func (r Route) Deps() []desiredstate.Key {
+	deps := tableDeps(r.Table)
+	for _, p := range r.Paths {
+		deps = append(deps, p.deps()...)
+	}
+	return deps
+}
+
+// Validate checks prefix and paths, one by one and together.
+func (r Route) Validate() error {
+	if err := checkTable(r.Table); err != nil {
+		return err
+	}
+	if err := checkPrefix(r.Prefix); err != nil {
+		return err
+	}
+	switch p := r.Prefix; {
+	case p != p.Masked():
+		return fmt.Errorf("prefix %v has host bits, want %v", p, p.Masked())
+	case slices.Contains(special, p):
+		return fmt.Errorf("prefix %v is VPP's own: it would take the route, and ignore it", p)
+	case len(r.Paths) > 255:
+		return fmt.Errorf("%d paths, want at most 255", len(r.Paths))
+	}
+	for i, p := range r.Paths {
+		if err := p.check(r.Table, r.Prefix); err != nil {
+			return fmt.Errorf("path %d: %w", i, err)
+		}
+		if p.Local && len(r.Paths) > 1 {
+			return errors.New("a local path stands alone")
+		}
+		for _, o := range r.Paths[:i] {
+			if o.Weight = p.Weight; o == p {
+				return fmt.Errorf("path %d is there already: give it more weight", i)
+			}
+		}
+	}
+	return nil
+}
+
+// special are the prefixes for which VPP prefers its own routes to all others.
+var special = []netip.Prefix{
+	netip.MustParsePrefix("224.0.0.0/4"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("fe80::/10"),
+}
+
+// A RouteClaim lets Routes manage routes in a table that is not ours; "" is the
+// default table. Nobody else may make API routes that it accepts.
+type RouteClaim func(table string, prefix netip.Prefix) bool
+
+// Routes manages all API routes of our tables, and those that are claimed
+// (ip_route_add_del_v2). Paths change in place, all at once; the handle is that of
+// the route's counters in VPP's statistics. Routes that others than the API made,
+// such as those of interfaces and neighbours, are not shown.
+//
+// VPP takes a route to a prefix that an address of an interface in the table
+// stands for, and hides it while the interface is up; such a prefix is therefore
+// taken for foreign as long as it can be seen.
+//
+// A reading costs two walks through each table.
+func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
+	k := routes{ip.NewServiceClient(c), claims}
+	return &desiredstate.Kind[Route]{
+		Name:     "route",
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
+		Messages: c.Uses(&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
+		Dump:     k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, r Route) (uint32, error) {
+			table, err := tableID(v, r.Table)
+			if err != nil {
+				return 0, err
+			}
+			if !k.owns(v, table, r) {
+				return 0, fmt.Errorf("%w: the table, and the prefix is not claimed", desiredstate.ErrForeign)
+			}
+			return k.set(ctx, v, table, r)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Route], want Route) error {
+			table, err := tableID(v, want.Table)
+			if err == nil {
+				_, err = k.set(ctx, v, table, want)
+			}
+			return err
+		},
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Route]) error {
+			table, err := tableID(v, have.Spec.Table)
+			if errors.Is(err, desiredstate.ErrMissing) {
+				return nil // and its routes with it
+			}
+			if err != nil {
+				return err
+			}
+			// Without paths: VPP would refuse one whose interface has gone.
+			_, err = k.vpp.IPRouteAddDelV2(ctx, &ip.IPRouteAddDelV2{
+				Route: ip.IPRouteV2{TableID: table, Prefix: wirePrefix(have.Spec.Prefix), Src: sourceAPI},
+			})
+			return vppnet.Gone(err, api.NO_SUCH_FIB)
+		},
+		Fill: func(have, want Route) Route {
+			if samePaths(have.Paths, want.Paths) {
+				want.Paths = have.Paths
+			}
+			return want
+		},
+	}
+}
+
+type routes struct {
+	vpp    ip.RPCService
+	claims []RouteClaim
+}
+
+func (k routes) owns(v *desiredstate.View, table uint32, r Route) bool {
+	if _, ours := tableName(v, table); ours {
+		return true
+	}
+	return slices.ContainsFunc(k.claims, func(claims RouteClaim) bool { return claims(r.Table, r.Prefix) })
+}
+
+func (k routes) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Route], err error) {
+	for t := range desiredstate.All[Table](v) {
+		if t.Foreign && len(k.claims) == 0 {
+			continue
+		}
+		for _, is6 := range []bool{false, true} {
+			if is6 && t.Spec.NoIPv6 || !is6 && t.Spec.NoIPv4 {
+				continue
+			}
+			for _, src := range []uint8{sourceAPI, sourceInterface} {
+				found, err := k.read(ctx, v, t.ID, is6, src)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, found...)
+			}
+		}
+	}
+	return out, nil
+}
+
+// sourceInterface marks the routes that VPP makes for an interface's addresses.
+const sourceInterface = 4
+
+func (k routes) read(ctx context.Context, v *desiredstate.View, table uint32, is6 bool, src uint8) (out []desiredstate.Actual[Route], err error) {
+	all, err := vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Src: src, Table: ip.IPTable{TableID: table, IsIP6: is6}}))
+	name, _ := tableName(v, table)
+	for _, d := range all {
+		r := Route{Table: name, Prefix: readPrefix(d.Route.Prefix).Masked()}
+		if !k.owns(v, table, r) {
+			continue
+		}
+		if len(d.Route.Paths) != 1 || !isDrop(d.Route.Paths[0]) {
+			for _, p := range d.Route.Paths {
+				r.Paths = append(r.Paths, readPath(v, table, p))
+			}
+		}
+		out = append(out, desiredstate.Actual[Route]{ID: d.Route.StatsIndex, Foreign: src != sourceAPI, Spec: r})
+	}
+	return out, err
+}
+
+func (k routes) set(ctx context.Context, v *desiredstate.View, table uint32, r Route) (uint32, error) {
+	is6 := r.Prefix.Addr().Is6()
+	req := &ip.IPRouteAddDelV2{IsAdd: true, Route: ip.IPRouteV2{TableID: table, Prefix: wirePrefix(r.Prefix), Src: sourceAPI}}
+	for _, p := range r.Paths {
+		path, err := p.wire(v, table, is6)
+		if err != nil {
+			return 0, err
+		}
+		req.Route.Paths = append(req.Route.Paths, path)
+	}
+	if len(r.Paths) == 0 {
+		req.Route.Paths = []fib_types.FibPath{drop(is6)}
+	}
+	reply, err := k.vpp.IPRouteAddDelV2(ctx, req)
+	if errors.Is(err, api.NO_SUCH_FIB) {
+		err = fmt.Errorf("a table has no %s: %w", family(is6), err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return reply.StatsIndex, nil
+}

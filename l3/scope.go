@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// scope says which interfaces a kind manages: ours, those in a table of ours, and
+// those that are claimed.
+type scope []vppnet.Claim
+
+// needs are the kinds that a scope reads.
+func (s scope) needs(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c), Memberships(c)}
+}
+
+func (s scope) has(v *desiredstate.View, id uint32) bool {
+	name, ours := v.Owned(interfaceSpace, id)
+	if ours {
+		return true
+	}
+	if _, ours := v.Owned(membershipSpace, id); ours {
+		return true
+	}
+	return name != "" && slices.ContainsFunc(s, func(claims vppnet.Claim) bool { return claims(name) })
+}
+
+// take is the index of an interface that may be changed.
+func (s scope) take(v *desiredstate.View, name string) (uint32, error) {
+	id, err := v.ID(vppnet.InterfaceKey(name))
+	if err == nil && !s.has(v, id) {
+		err = fmt.Errorf("%w: interface %s, nor is its table", desiredstate.ErrForeign, name)
+	}
+	return id, err
+}
+
+// all lists the interfaces of a reading that are in the scope.
+func (s scope) all(v *desiredstate.View) (ids []uint32) {
+	for i := range desiredstate.All[vppnet.Interface](v) {
+		if s.has(v, i.ID) {
+			ids = append(ids, i.ID)
+		}
+	}
+	return ids
+}
+
+const interfaceSpace = "interface"
+
+// interfaceName is what a spec calls the interface with this index. One that has
+// gone is known by its number, so that what refers to it can be removed.
+func interfaceName(v *desiredstate.View, id uint32) string {
+	if name, ok := v.Name(interfaceSpace, id); ok {
+		return name
+	}
+	return fmt.Sprintf("#%d", id)
+}
+
+// tableOf is the table that a Membership puts an interface into, for a kind that
+// reads Memberships.
+func tableOf(v *desiredstate.View, id uint32) string {
+	m, _ := desiredstate.At[Membership](v, id)
+	return m.Spec.Table
+}
+
+// inTable are the dependencies of what hangs on an interface's place in a table:
+// the interface, and its Membership unless that is the default table.
+func inTable(iface, table string) []desiredstate.Key {
+	deps := []desiredstate.Key{vppnet.InterfaceKey(iface)}
+	if table != "" {
+		deps = append(deps, MembershipKey(iface))
+	}
+	return deps
+}

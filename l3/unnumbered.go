@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Unnumbered lets an interface use the addresses of another one, of both families.
+type Unnumbered struct {
+	Interface string
+	Lender    string // whose addresses it uses; it may have none yet
+
+	// Table is the one that both interfaces are in, by their Memberships; "" if
+	// they have none.
+	Table string
+}
+
+// UnnumberedKey is the key of an interface's Unnumbered.
+func UnnumberedKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: "unnumbered", Name: iface}
+}
+
+// Key is UnnumberedKey(u.Interface).
+func (u Unnumbered) Key() desiredstate.Key { return UnnumberedKey(u.Interface) }
+
+// Deps lists both interfaces, because the next one with the lender's index would
+// lend too, and their Memberships if a table is named.
+func (u Unnumbered) Deps() []desiredstate.Key {
+	return append(inTable(u.Interface, u.Table), inTable(u.Lender, u.Table)...)
+}
+
+// Validate checks the names.
+func (u Unnumbered) Validate() error {
+	if err := checkRef(interfaceSpace, u.Interface); err != nil {
+		return err
+	}
+	if err := checkRef("lender", u.Lender); err != nil {
+		return err
+	}
+	if u.Interface == u.Lender {
+		return errors.New("interface borrows from itself")
+	}
+	return checkTable(u.Table)
+}
+
+// Unnumbereds manages which of our interfaces, of those in tables of ours, and of
+// those that are claimed, borrow their addresses (sw_interface_set_unnumbered).
+// The lender changes in place.
+func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnumbered] {
+	vpp, addrs, s := interfaces.NewServiceClient(c), ip.NewServiceClient(c), scope(claims)
+	set := func(ctx context.Context, id, lender uint32, add bool) error {
+		// VPP's names are the wrong way round: the interface without a number is
+		// the one that borrows.
+		_, err := vpp.SwInterfaceSetUnnumbered(ctx, &interfaces.SwInterfaceSetUnnumbered{
+			UnnumberedSwIfIndex: interface_types.InterfaceIndex(id), SwIfIndex: interface_types.InterfaceIndex(lender), IsAdd: add,
+		})
+		if errors.Is(err, api.UNEXPECTED_INTF_STATE) {
+			err = fmt.Errorf("the two interfaces are in different tables: %w", err)
+		}
+		return err
+	}
+	return &desiredstate.Kind[Unnumbered]{
+		Name:     "unnumbered",
+		Requires: s.needs(c),
+		Messages: c.Uses(&ip.IPUnnumberedDump{}, &interfaces.SwInterfaceSetUnnumbered{}),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
+			all, err := vppnet.Collect(addrs.IPUnnumberedDump(ctx, &ip.IPUnnumberedDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
+			for _, d := range all {
+				id := uint32(d.SwIfIndex)
+				out = append(out, desiredstate.Actual[Unnumbered]{ID: id, Foreign: !s.has(v, id), Spec: Unnumbered{
+					Interface: interfaceName(v, id), Lender: interfaceName(v, uint32(d.IPSwIfIndex)), Table: tableOf(v, id),
+				}})
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, u Unnumbered) (uint32, error) {
+			id, err := s.take(v, u.Interface)
+			if err != nil {
+				return 0, err
+			}
+			lender, err := v.ID(vppnet.InterfaceKey(u.Lender))
+			if err != nil {
+				return 0, err
+			}
+			table, err := tableID(v, u.Table)
+			if err != nil {
+				return 0, err
+			}
+			four, err := tableAt(ctx, vpp, id, false)
+			if err != nil {
+				return 0, err
+			}
+			six, err := tableAt(ctx, vpp, id, true)
+			if err != nil {
+				return 0, err
+			}
+			if max(four, six) != table || min(four, six) != 0 && four != six {
+				return 0, fmt.Errorf("interface %s is in tables %d (IPv4) and %d (IPv6): say so in Unnumbered.Table", u.Interface, four, six)
+			}
+			return id, set(ctx, id, lender, true)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Unnumbered], want Unnumbered) error {
+			lender, err := v.ID(vppnet.InterfaceKey(want.Lender))
+			if err != nil {
+				return err
+			}
+			return set(ctx, have.ID, lender, true)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Unnumbered]) error {
+			// Any lender will do, and the true one may have gone.
+			return vppnet.Gone(set(ctx, have.ID, have.ID, false), api.INVALID_SW_IF_INDEX)
+		},
+		InPlace: func(have, want Unnumbered) bool { return have.Table == want.Table },
+	}
+}
