@@ -58,6 +58,11 @@ type Kind[S Object] struct {
 	// it, and refuses a second holder without sending anything. Nil: nothing.
 	Holds func(S) []Key
 
+	// GoesFirst says that an object that goes does so before all else that goes
+	// and depends on what it depends on, although nothing there shows an order: a
+	// link goes down before its interface is taken apart.
+	GoesFirst bool
+
 	lazy sync.Once
 	own  *Engine
 }
@@ -133,6 +138,7 @@ type kind struct {
 	typ      reflect.Type
 	requires []*kind
 
+	goesFirst   bool
 	unavailable error // why nothing is done about its objects; nil: it is
 
 	dump    func(context.Context, *View) ([]actual, error)
@@ -156,7 +162,7 @@ type actual struct {
 
 func (k *Kind[S]) erase() *kind {
 	var zero S
-	out := &kind{name: k.Name, zero: zero, space: zero.Key().Space, typ: reflect.TypeFor[S]()}
+	out := &kind{name: k.Name, zero: zero, space: zero.Key().Space, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst}
 	for _, r := range k.Requires {
 		out.requires = append(out.requires, r.erase())
 	}

@@ -245,7 +245,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, held int) {
 		r.post(func() {
 			for _, k := range keys {
 				delete(r.flying, k)
-				r.failed(k, seen[k], Result{Blocked, k, 0, err})
+				r.failed(k, s.want(k), Result{Blocked, k, 0, err})
 			}
 		})
 		return

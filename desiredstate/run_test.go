@@ -202,6 +202,36 @@ func TestRunHoldsBackMassRemoval(t *testing.T) {
 	})
 }
 
+// What an earlier engine left, and nobody wants, counts until it is gone.
+func TestWhatIsLeftAndWillNotGoIsReported(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		x.by(func() {
+			x.add(&item{kind: "box", name: "old"})
+			x.fail = func(_ int, op string) outcome {
+				if op == "delete old" {
+					return refused
+				}
+				return works
+			}
+		})
+		require.NoError(t, s.Put(Box{Name: "a"}))
+		s.Complete()
+		require.NoError(t, s.Wait(t.Context(), thingKey("a")))
+		time.Sleep(time.Minute)
+		_, ok := s.Converged()
+		require.False(t, ok)
+		st := status(t, s, "old")
+		require.True(t, st.Leaving)
+		require.Equal(t, ds.Failing, st.State)
+		require.ErrorIs(t, st.Err, errTarget)
+		x.heal()
+		require.NoError(t, s.Wait(t.Context()))
+		require.NotContains(t, x.String(), "box old")
+		_, ok = s.Status(thingKey("old"))
+		require.False(t, ok)
+	})
+}
+
 func TestReplaceIsGuardedAndDeleteIsNot(t *testing.T) {
 	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
 		all := map[string][]ds.Object{}

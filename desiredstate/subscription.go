@@ -136,6 +136,11 @@ func (s *Store) report(k Key, seen Object, st Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.entries[k]
+	if x == nil && seen == nil && st.Err != nil { // ours, never wanted here, and it would not go
+		x = &entry{status: Status{State: Pending, Since: time.Now(), Leaving: true}}
+		s.entries[k] = x
+		s.unsure++
+	}
 	if x == nil || (x.want == nil) != (seen == nil) || seen != nil && !same(x.want, seen) {
 		return
 	}

@@ -66,6 +66,11 @@ func (b *builder) tasks() []*task {
 				}
 			}
 		}
+		if down != nil && d.goesDown() && d.have.kind.goesFirst {
+			for _, dep := range d.n.deps {
+				b.before(down, dep, downs)
+			}
+		}
 		if up == nil {
 			continue
 		}
@@ -81,6 +86,18 @@ func (b *builder) tasks() []*task {
 		}
 	}
 	return all
+}
+
+// before puts the way down of an object that goes first before that of all else
+// that depends on dep, unless that depends on the object itself.
+func (b *builder) before(first *task, dep Key, downs map[Key]*task) {
+	for u := range b.e.nodes[dep].users {
+		x := b.drafts[u]
+		if x == nil || !x.goesDown() || x.have.kind.goesFirst || slices.Contains(x.n.deps, first.step.Key) {
+			continue
+		}
+		downs[u].after(first)
+	}
 }
 
 // stuckTasks returns the tasks that wait for each other in a circle, or for such

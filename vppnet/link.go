@@ -104,8 +104,10 @@ func ClaimInterfaces(f func(name string) bool) Claim { return f }
 func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 	k := links{c, interfaces.NewServiceClient(c), claims}
 	return &desiredstate.Kind[LinkState]{
-		Name:     "link",
-		Requires: []desiredstate.AnyKind{Interfaces(c)},
+		Name: "link",
+		// VPP does not show LinkState.After: who has just come does not know it.
+		GoesFirst: true,
+		Requires:  []desiredstate.AnyKind{Interfaces(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceSetFlags{},
 			&interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceSetMacAddress{}),
 		Dump: k.dump,

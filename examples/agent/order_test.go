@@ -201,9 +201,12 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 		r.put("h1", uuid(i), port(vlans[uuid(i)]))
 	}
 	fail(true)
-	a := r.agent(site, vpptest.NewTap(r, through, w.hear), func(a *agent) {
-		a.dial = append(a.dial, vppnet.WithReplyTimeout(300*time.Millisecond))
-	})
+	start := func() *running {
+		return r.agent(site, vpptest.NewTap(r, through, w.hear), func(a *agent) {
+			a.dial = append(a.dial, vppnet.WithReplyTimeout(300*time.Millisecond))
+		})
+	}
+	a := start()
 	settled := func() map[desiredstate.Key]desiredstate.Found {
 		r.Helper()
 		require.Eventually(r, func() bool {
@@ -241,12 +244,21 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 	fail(false)
 	settled()
 
-	// Half of them go.
-	for i := 0; i < n; i += 2 {
-		delete(vlans, uuid(i))
-		r.unplug("h1", uuid(i))
+	// Half of them go, some while there is no agent, and it is cut off again: the
+	// order in which they are unmade is nowhere but in VPP.
+	unplug := func(every, first int) {
+		for i := first; i < n; i += every {
+			delete(vlans, uuid(i))
+			r.unplug("h1", uuid(i))
+		}
 	}
-	fail(false)
+	unplug(4, 0)
+	fail(true)
+	settled()
+	a.stop()
+	unplug(4, 2)
+	fail(true)
+	a = start()
 	settled()
 	require.GreaterOrEqual(r, w.ups, n+n/4)
 	r.Logf("%d times up", w.ups)
