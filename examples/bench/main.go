@@ -234,14 +234,14 @@ func (b *bench) all(ctx context.Context) error {
 // compare has all systems do all jobs at one size on one kind of VPP.
 func (b *bench) compare(ctx context.Context, start source, ports int) error {
 	for _, name := range b.systems {
-		all, err := b.measure(ctx, start, name, ports)
-		if err != nil {
-			return err
-		}
+		all, failed := b.measure(ctx, start, name, ports)
 		for _, r := range all {
 			if err := b.add(r); err != nil {
 				return err
 			}
+		}
+		if failed != nil {
+			return failed
 		}
 	}
 	return nil

@@ -36,7 +36,8 @@ func mode(server bool) string {
 	return "client"
 }
 
-// measure has one system do all jobs on a VPP that start starts.
+// measure has one system do all jobs on a VPP that start starts. What it returns
+// was measured, even if the rest could not be.
 func (b *bench) measure(ctx context.Context, start source, name string, ports int) ([]result, error) {
 	if name != agentSystem {
 		return b.live(ctx, start, name, ports, func(vpp *target) (system, error) {
@@ -51,16 +52,13 @@ func (b *bench) measure(ctx context.Context, start source, name string, ports in
 	// does all twice.
 	out, err := b.live(ctx, start, name, ports, func(vpp *target) (system, error) { return b.newAgent(vpp, ports, false) }, min(b.repeat, 5))
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	counted, err := b.live(ctx, start, name, ports, func(vpp *target) (system, error) { return b.newAgent(vpp, ports, true) }, 1)
-	if err != nil {
-		return nil, err
-	}
 	for i, c := range counted {
 		out[i].Messages, out[i].Writes = c.Messages, c.Writes
 	}
-	return out, nil
+	return out, err
 }
 
 // newAgent makes a system of an agent with an etcd of its own.
@@ -120,7 +118,7 @@ func (b *bench) live(ctx context.Context, start source, name string, ports int, 
 		label := fmt.Sprintf("%s/%d/%s/%s", vpp.Name, ports, name, j.name)
 		pprof.Do(ctx, pprof.Labels("run", label), func(ctx context.Context) { m, err = measure(ctx, s, j) })
 		if err != nil {
-			return nil, fmt.Errorf("%s, %d ports: %w", name, ports, err)
+			return out, fmt.Errorf("%s, %d ports: %w", name, ports, err)
 		}
 		if b.wants(j.name) {
 			out = append(out, result{
