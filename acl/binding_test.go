@@ -327,3 +327,35 @@ func TestTooManySets(t *testing.T) {
 		ensure(t, engine(mine), append(objects, b)...)
 	})
 }
+
+// VPP has no objection to sets with one tag. One of them is kept, and what others
+// are bound to gets that.
+func TestTwins(t *testing.T) {
+	onBoth(t, func(t *testing.T, vpp vpptest.Target) {
+		c := dial(t, vpp.Socket(), "me")
+		c.Uses(&binding.ACLAddReplace{}, &binding.ACLDump{}, &binding.ACLInterfaceSetACLList{})
+		raw := binding.NewServiceClient(c)
+		id := ensure(t, engine(c), vppnet.Loopback{Name: "lo"})[vppnet.InterfaceKey("lo")]
+		for range 3 {
+			_, err := raw.ACLAddReplace(t.Context(), &binding.ACLAddReplace{ACLIndex: ^uint32(0), Tag: c.Tag("a")})
+			require.NoError(t, err)
+		}
+		_, err := raw.ACLInterfaceSetACLList(t.Context(), &binding.ACLInterfaceSetACLList{
+			SwIfIndex: interface_types.InterfaceIndex(id), Count: 1, NInput: 1, Acls: []uint32{1},
+		})
+		require.NoError(t, err)
+		want := []desiredstate.Object{
+			vppnet.Loopback{Name: "lo"}, acl.Set{Name: "a", Rules: []acl.Rule{{Src: ten}}}, acl.Binding{Interface: "lo", Input: []string{"a"}},
+		}
+		e := engine(c)
+		e.MaxPrune = 1
+		_, err = e.Sync(t.Context(), want...)
+		require.NoError(t, err)
+		sets, err := vppnet.Collect(raw.ACLDump(t.Context(), &binding.ACLDump{ACLIndex: ^uint32(0)}))
+		require.NoError(t, err)
+		require.Len(t, sets, 1)
+		require.Len(t, sets[0].R, 1)
+		in, _ := lists(t, c, id)
+		require.Equal(t, []uint32{sets[0].ACLIndex}, in)
+	})
+}

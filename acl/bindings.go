@@ -165,6 +165,8 @@ func (k bindings) revive(ctx context.Context, index interface_types.InterfaceInd
 	if err != nil || f.ResultingFeatureBitmap&featACL != 0 {
 		return err
 	}
+	typesInDoubt.Lock()
+	defer typesInDoubt.Unlock()
 	types, err := vppnet.Collect(k.vpp.ACLInterfaceEtypeWhitelistDump(ctx, &acl.ACLInterfaceEtypeWhitelistDump{SwIfIndex: index}))
 	if err != nil {
 		return err

@@ -67,8 +67,9 @@ func Count(ctx context.Context, c *vppnet.Conn, stats Stats, names ...string) ([
 		return nil, err
 	}
 	var out []Counted
+	named := namer(c)
 	for _, d := range found {
-		name, ours := named(c, d.Tag, d.ACLIndex)
+		name, ours := named(d.Tag, d.ACLIndex)
 		if !ours || len(names) > 0 && !slices.Contains(names, name) {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
@@ -62,6 +63,10 @@ func (e EtherTypes) Validate() error {
 	return nil
 }
 
+// typesInDoubt is held by who sends an interface's list of ethertypes as it read it
+// before, and shared by who sends another.
+var typesInDoubt sync.RWMutex
+
 // EtherTypeLists manages the lists of ethertypes of our interfaces, and of those
 // that others named in them (acl_interface_set_etype_whitelist). Both directions
 // change at once, in place.
@@ -71,6 +76,8 @@ func (e EtherTypes) Validate() error {
 func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[EtherTypes] {
 	vpp := acl.NewServiceClient(c)
 	set := func(ctx context.Context, id uint32, e EtherTypes) error {
+		typesInDoubt.RLock()
+		defer typesInDoubt.RUnlock()
 		types := slices.Concat(e.Input, e.Output)
 		_, err := vpp.ACLInterfaceSetEtypeWhitelist(ctx, &acl.ACLInterfaceSetEtypeWhitelist{
 			SwIfIndex: interface_types.InterfaceIndex(id), Count: uint8(len(types)), NInput: uint8(len(e.Input)), Whitelist: types,

@@ -40,8 +40,8 @@ type MACIPSet struct {
 // when what they fill, 8 MB a table, is not enough: at some 12,000 in one table.
 const MaxMACIPRules = 1000
 
-// MACIPKey is the key of a MACIP set. One that is not ours is named by VPP's
-// index, "#7".
+// MACIPKey is the key of a MACIP set. One that is not ours, or whose name another
+// has, is named by VPP's index, "#7".
 func MACIPKey(name string) desiredstate.Key {
 	return desiredstate.Key{Space: "macip-acl", Name: name}
 }

@@ -44,8 +44,9 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[MACIPSet], error) {
 			found, err := vppnet.Collect(vpp.MacipACLDump(ctx, &acl.MacipACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[MACIPSet], len(found))
+			names := namer(c)
 			for i, d := range found {
-				name, ours := named(c, d.Tag, d.ACLIndex)
+				name, ours := names(d.Tag, d.ACLIndex)
 				s := MACIPSet{Name: name, Rules: make([]MACIPRule, len(d.R))}
 				for n, r := range d.R {
 					s.Rules[n] = decodeMACIP(r)

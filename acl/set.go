@@ -23,7 +23,8 @@ type Set struct {
 // before, changing a set keeps it from forwarding for seconds.
 const MaxRules = 10000
 
-// SetKey is the key of a set. One that is not ours is named by VPP's index, "#7".
+// SetKey is the key of a set. One that is not ours, or whose name another
+// has, is named by VPP's index, "#7".
 func SetKey(name string) desiredstate.Key { return desiredstate.Key{Space: "acl", Name: name} }
 
 // Key is SetKey(s.Name).

@@ -47,8 +47,9 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Set], error) {
 			found, err := vppnet.Collect(vpp.ACLDump(ctx, &acl.ACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[Set], len(found))
+			names := namer(c)
 			for i, d := range found {
-				name, ours := named(c, d.Tag, d.ACLIndex)
+				name, ours := names(d.Tag, d.ACLIndex)
 				s := Set{Name: name, Rules: make([]Rule, len(d.R))}
 				for n, r := range d.R {
 					s.Rules[n] = decode(r)
@@ -84,11 +85,18 @@ func encodeSet(c *vppnet.Conn, s Set) *acl.ACLAddReplace {
 	return &acl.ACLAddReplace{ACLIndex: anew, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules}
 }
 
-// named gives the name of a set with this tag, and whether it is ours.
-func named(c *vppnet.Conn, tag string, index uint32) (string, bool) {
-	name, ours := c.Untag(tag)
-	if !ours || checkName(name) != nil { // VPP looks at no tag: it may be anything
-		return fmt.Sprintf("#%d", index), false
+// namer gives the names of sets by their tags, and says whether they are ours. VPP
+// looks at no tag, so several can be the same: the first has the name, the others
+// go by their index, so that what is bound to them can change over before they go.
+func namer(c *vppnet.Conn) func(tag string, index uint32) (string, bool) {
+	taken := map[string]bool{}
+	return func(tag string, index uint32) (string, bool) {
+		name, ours := c.Untag(tag)
+		ours = ours && checkName(name) == nil
+		if !ours || taken[name] {
+			return fmt.Sprintf("#%d", index), ours
+		}
+		taken[name] = true
+		return name, true
 	}
-	return name, true
 }

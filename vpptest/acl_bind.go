@@ -142,9 +142,14 @@ func (f *filters) listDetails(_ *Call, q *acl.ACLInterfaceListDump) (out []*acl.
 	return out
 }
 
+// interfaces calls each with the one that has the index, or with all if that is ~0.
 func (f *filters) interfaces(only interface_types.InterfaceIndex, each func(*iface)) {
-	for _, i := range f.v.life.interfaces.all {
-		if i != nil && (only == none || only == indexOf(i)) {
+	all := f.v.life.interfaces.all
+	if only != none {
+		all = []*iface{f.v.life.interfaces.at(only)}
+	}
+	for _, i := range all {
+		if i != nil {
 			each(i)
 		}
 	}

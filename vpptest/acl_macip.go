@@ -25,11 +25,11 @@ func (f *filters) putMACs(_ *Call, q *acl.MacipACLAddReplace) *acl.MacipACLAddRe
 
 // bound calls each with the interfaces of a MACIP set.
 func (f *filters) bound(set uint32, each func(*iface)) {
-	f.interfaces(none, func(i *iface) {
-		if p := f.port(i); p.macs != nil && *p.macs == set {
-			each(i)
+	for index, p := range f.ports {
+		if p.macs != nil && *p.macs == set {
+			each(f.v.life.interfaces.at(interface_types.InterfaceIndex(index)))
 		}
-	})
+	}
 }
 
 // deleteMACs takes the set off its interfaces, which then let all pass.
@@ -84,16 +84,17 @@ func (f *filters) unbindMACs(i *iface) bool {
 // macListDetails shows one interface even without a set, or when it is gone, if its
 // index is not beyond all that ever had one.
 func (f *filters) macListDetails(_ *Call, q *acl.MacipACLInterfaceListDump) (out []*acl.MacipACLInterfaceListDetails) {
-	show := func(index, set uint32) {
-		out = append(out, &acl.MacipACLInterfaceListDetails{SwIfIndex: interface_types.InterfaceIndex(index), Acls: []uint32{set}})
+	first, end := uint32(0), f.known
+	if q.SwIfIndex != none {
+		first, end = uint32(q.SwIfIndex), min(f.known, uint32(q.SwIfIndex)+1)
 	}
-	for index := range f.known {
-		switch p := f.ports[index]; {
-		case q.SwIfIndex != none && uint32(q.SwIfIndex) != index:
-		case p != nil && p.macs != nil:
-			show(index, *p.macs)
-		case q.SwIfIndex != none:
-			show(index, none)
+	for index := first; index < end; index++ {
+		set := uint32(none)
+		if p := f.ports[index]; p != nil && p.macs != nil {
+			set = *p.macs
+		}
+		if set != none || q.SwIfIndex != none {
+			out = append(out, &acl.MacipACLInterfaceListDetails{SwIfIndex: interface_types.InterfaceIndex(index), Acls: []uint32{set}})
 		}
 	}
 	return out
