@@ -19,8 +19,13 @@ import (
 // groupRule draws a rule that is fine, about an address of the world or one of the
 // groups g, h, or nobody's.
 func (w world) groupRule(t *rapid.T) acl.GroupRule {
-	r := acl.GroupRule{Family: someFamily.Draw(t, "family")}
-	switch r.Protocol = someProtocol(r.Family).Draw(t, "protocol"); r.Protocol {
+	f := someFamily.Draw(t, "family")
+	return w.groupRuleFor(t, f, someProtocol(f))
+}
+
+func (w world) groupRuleFor(t *rapid.T, f acl.Family, protocol *rapid.Generator[acl.Protocol]) acl.GroupRule {
+	r := acl.GroupRule{Family: f, Protocol: protocol.Draw(t, "protocol")}
+	switch r.Protocol {
 	case acl.TCP, acl.UDP:
 		r.Ports = someRange(t, somePort)
 	case acl.ICMP, acl.ICMPv6:
@@ -34,8 +39,15 @@ func (w world) groupRule(t *rapid.T) acl.GroupRule {
 	return r
 }
 
+// group draws one about anything, or about one protocol, so that rules often overlap.
 func (w world) group(t *rapid.T) acl.SecurityGroup {
-	rules := rapid.SliceOfN(rapid.Custom(w.groupRule), 0, 12)
+	one := w.groupRule
+	if rapid.Bool().Draw(t, "one protocol") {
+		f := someFamily.Draw(t, "family")
+		protocol := someProtocol(f).Draw(t, "protocol")
+		one = func(t *rapid.T) acl.GroupRule { return w.groupRuleFor(t, f, rapid.Just(protocol)) }
+	}
+	rules := rapid.SliceOfN(rapid.Custom(one), 0, 12)
 	return acl.SecurityGroup{Name: "g", Ingress: rules.Draw(t, "ingress"), Egress: rules.Draw(t, "egress")}
 }
 
@@ -90,6 +102,31 @@ func TestSetsOfGroupKeepItsMeaning(t *testing.T) {
 			}
 		}
 	})
+}
+
+// No rule of a group's set is part of another.
+func TestSetsOfGroupAreShort(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := world(1)
+		to, _, err := w.group(t).Sets(w.members(t))
+		require.NoError(t, err)
+		for i, a := range to.Rules {
+			for j, b := range to.Rules {
+				require.False(t, i != j && covers(a, b), "%s\ncovers %s", a, b)
+			}
+		}
+	})
+}
+
+func covers(a, b acl.Rule) bool {
+	within := func(a, b acl.Range) bool {
+		first, last := b.Bounds(65535)
+		low, high := a.Bounds(65535)
+		return low <= first && last <= high
+	}
+	return a.Family == b.Family && (a.Protocol == 0 || a.Protocol == b.Protocol) &&
+		(!a.Src.IsValid() || b.Src.IsValid() && a.Src.Bits() <= b.Src.Bits() && a.Src.Contains(b.Src.Addr())) &&
+		within(a.DstPorts, b.DstPorts) && within(a.ICMPTypes, b.ICMPTypes) && within(a.ICMPCodes, b.ICMPCodes)
 }
 
 // again turns a set back into rules of a group.

@@ -4,6 +4,7 @@ package acl_test
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -12,7 +13,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/acl"
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 // The link-local address that hostMAC makes.
@@ -298,4 +301,58 @@ func TestPortSecurityOnVPP(t *testing.T) {
 	require.True(t, w.send(t, "pg0", ethernet(hostMAC, 0x0806, arp(hostMAC, ip("10.0.0.5"))))[0].out, "ARP")
 	require.False(t, w.send(t, "pg0", ethernet(hostMAC, 0x0806, arp(hostMAC, ip("10.0.0.6"))))[0].out, "ARP for another's address")
 	require.False(t, w.send(t, "pg0", ethernet(hostMAC, 0x0806, arp(peer, ip("10.0.0.5"))))[0].out, "ARP of another's MAC")
+}
+
+// Ports share the sets of a group. Somebody who joins it is one write, however many
+// ports there are, and the same told again is none.
+func TestGroupIsSharedByPorts(t *testing.T) {
+	vpp, err := vpptest.Start()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = vpp.Close() })
+	engine := desiredstate.New(kinds(dial(t, vpp.Socket(), "me"))...)
+
+	const ports = 300
+	g := acl.SecurityGroup{
+		Name:    "default",
+		Ingress: []acl.GroupRule{{Family: acl.IPv4, RemoteGroup: "default"}},
+		Egress:  []acl.GroupRule{{Family: acl.IPv4}},
+	}
+	members := acl.Members{}
+	cloud := func() []desiredstate.Object {
+		to, from, err := g.Sets(members)
+		require.NoError(t, err)
+		objects := []desiredstate.Object{to, from}
+		seen := map[desiredstate.Key]bool{}
+		for i := range ports {
+			name := fmt.Sprintf("vm%d", i)
+			made, err := acl.PortSecurity{
+				Interface: name, MAC: vppnet.MAC{2, 0, 0, 1, byte(i >> 8), byte(i)},
+				Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Groups: []string{g.Name},
+			}.Objects()
+			require.NoError(t, err)
+			for _, o := range append(made, vppnet.Loopback{Name: name}) {
+				if !seen[o.Key()] { // the spoof sets are every port's
+					seen[o.Key()] = true
+					objects = append(objects, o)
+				}
+			}
+		}
+		return objects
+	}
+	writes := func() int {
+		before := vpp.Writes()
+		_, err := engine.Sync(t.Context(), cloud()...)
+		require.NoError(t, err)
+		return vpp.Writes() - before
+	}
+	for i := range ports {
+		members["default"] = append(members["default"], netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+	}
+	require.Greater(t, writes(), 4*ports)
+	slices.Reverse(members["default"])
+	require.Zero(t, writes(), "the same, in another order")
+	members["default"] = append(members["default"], ip("10.1.0.1"))
+	require.Equal(t, 1, writes(), "a member joined")
+	members["default"] = members["default"][:ports]
+	require.Equal(t, 1, writes(), "it left")
 }
