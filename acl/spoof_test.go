@@ -298,6 +298,14 @@ func TestPortSecurityOnVPP(t *testing.T) {
 		require.True(t, send("pg0", hostMAC, c.ask), c.ask)
 		require.True(t, send("pg1", peer, c.answer), "%s, which was asked for", c.answer)
 	}
+	// By the session of a request that its group lets in, a VM could be a DHCP server.
+	to.Rules = from.Rules
+	_, err = w.engine.Ensure(context.Background(), to)
+	require.NoError(t, err)
+	require.True(t, send("pg1", peer, packet(acl.UDP, "10.0.0.9", "10.0.0.5", 69, 67)))
+	require.False(t, send("pg1", peer, packet(acl.UDP, "10.0.0.9", "10.0.0.5", 68, 67)))
+	require.False(t, send("pg0", hostMAC, packet(acl.UDP, "10.0.0.5", "10.0.0.9", 67, 68)))
+
 	require.True(t, w.send(t, "pg0", ethernet(hostMAC, 0x0806, arp(hostMAC, ip("10.0.0.5"))))[0].out, "ARP")
 	require.False(t, w.send(t, "pg0", ethernet(hostMAC, 0x0806, arp(hostMAC, ip("10.0.0.6"))))[0].out, "ARP for another's address")
 	require.False(t, w.send(t, "pg0", ethernet(hostMAC, 0x0806, arp(peer, ip("10.0.0.5"))))[0].out, "ARP of another's MAC")
