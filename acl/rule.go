@@ -12,6 +12,11 @@ import (
 
 // Rule says what becomes of the packets that it fits. The zero value of each
 // field but Action fits all packets of the family. Rules are comparable.
+//
+// Of a datagram's later fragments VPP compares addresses and protocol only: what
+// a rule says of ports, types and flags does not keep it from fitting them. A
+// rule with a protocol does not fit a packet with less than 8 bytes after its IP
+// header.
 type Rule struct {
 	Action Action
 

@@ -55,8 +55,11 @@ func (r MACIPRule) encode() acl_types.MacipACLRule {
 	}
 }
 
+// decodeMACIP leaves out the bits of the MAC that the mask does, as VPP does: to it
+// a mask of zeros is any MAC, whatever that says.
 func decodeMACIP(r acl_types.MacipACLRule) MACIPRule {
-	out := MACIPRule{Action: Action(r.IsPermit), MAC: vppnet.MAC(r.SrcMac), Mask: vppnet.MAC(r.SrcMacMask)}
+	mask := vppnet.MAC(r.SrcMacMask)
+	out := MACIPRule{Action: Action(r.IsPermit), MAC: and(vppnet.MAC(r.SrcMac), mask), Mask: mask}
 	out.Family, out.Src = decodePrefix(r.SrcPrefix)
 	return out.normal()
 }
