@@ -25,6 +25,7 @@ type Store struct {
 	entries  map[Key]*entry
 	sources  map[string]map[Key]int // where in the entry's sources it is; never empty ones
 	unsure   int                    // entries that are not applied, or are leaving
+	counts   map[State]int
 	complete bool
 	settled  bool // the target was looked at as a whole since Run began
 	since    time.Time
@@ -47,6 +48,7 @@ type entry struct {
 func NewStore() *Store {
 	return &Store{
 		entries: map[Key]*entry{},
+		counts:  map[State]int{},
 		sources: map[string]map[Key]int{},
 		runs:    map[*subscription]struct{}{},
 		watches: map[*subscription]struct{}{},
@@ -193,9 +195,7 @@ func (s *Store) assign(source string, objs []Object, exactly bool) error {
 func (s *Store) add(source string, k Key, o Object) {
 	x := s.entries[k]
 	if x == nil {
-		x = &entry{status: Status{State: Pending, Since: time.Now()}}
-		s.entries[k] = x
-		s.unsure++
+		x = s.enter(k)
 	}
 	if _, ok := s.sources[source][k]; !ok {
 		if s.sources[source] == nil {
@@ -265,6 +265,13 @@ func (s *Store) Status(k Key) (Status, bool) {
 		return Status{}, false
 	}
 	return x.status, true
+}
+
+// Count returns how many objects, wanted or on their way out, are in a state.
+func (s *Store) Count(st State) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[st]
 }
 
 // Statuses ranges over all statuses as they were when it began, by key.

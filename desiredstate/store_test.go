@@ -120,6 +120,11 @@ func TestStoreOfManySources(t *testing.T) {
 					require.Equal(t, want, o)
 					require.Equal(t, want != nil, ok)
 				}
+				all := 0
+				for range s.Statuses() {
+					all++
+				}
+				require.Equal(t, all, s.Count(ds.Pending))
 				for _, source := range []string{"", "x", "y", "z"} {
 					_, ok := s.Source(source)
 					require.Equal(t, len(model[source]) > 0, ok, source)

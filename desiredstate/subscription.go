@@ -97,6 +97,15 @@ func (s *Store) wakeWatches() {
 	}
 }
 
+// enter makes an entry, which nobody wants yet.
+func (s *Store) enter(k Key) *entry {
+	x := &entry{status: Status{State: Pending, Since: time.Now(), Leaving: true}}
+	s.entries[k] = x
+	s.counts[Pending]++
+	s.unsure++
+	return x
+}
+
 // put gives an entry a new status.
 func (s *Store) put(k Key, x *entry, st Status) {
 	old := x.status
@@ -110,6 +119,8 @@ func (s *Store) put(k Key, x *entry, st Status) {
 	} else if is && !was {
 		s.unsure--
 	}
+	s.counts[old.State]--
+	s.counts[st.State]++
 	x.status = st
 	s.tell(k)
 }
@@ -137,9 +148,7 @@ func (s *Store) report(k Key, seen Object, st Status) {
 	defer s.mu.Unlock()
 	x := s.entries[k]
 	if x == nil && seen == nil && st.Err != nil { // ours, never wanted here, and it would not go
-		x = &entry{status: Status{State: Pending, Since: time.Now(), Leaving: true}}
-		s.entries[k] = x
-		s.unsure++
+		x = s.enter(k)
 	}
 	if x == nil || (x.want == nil) != (seen == nil) || seen != nil && !same(x.want, seen) {
 		return
@@ -162,6 +171,7 @@ func (s *Store) gone(k Key) {
 	if !x.status.sure() {
 		s.unsure--
 	}
+	s.counts[x.status.State]--
 	delete(s.entries, k)
 	s.tell(k)
 	s.wakeWatches()

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
+	saying  sync.Mutex // what is said last is what was looked at last
 }
 
 // dueTime is how long a VPP that may be there has to confirm what was said.
@@ -55,15 +57,7 @@ func (a *announcer) run(ctx context.Context) error {
 
 // verdict says whether VPP had its say about everything.
 func (a *announcer) verdict() bool {
-	if _, loaded := a.inbox.names(); !loaded {
-		return false
-	}
-	for _, status := range a.store.Statuses() {
-		if status.State == desiredstate.Pending {
-			return false
-		}
-	}
-	return true
+	return a.inbox.listed() && a.store.Count(desiredstate.Pending) == 0
 }
 
 // settle makes pending mean untrue from now on.
@@ -83,6 +77,8 @@ func (a *announcer) settle() {
 
 // port announces how the port of a key stands.
 func (a *announcer) port(name string) {
+	a.saying.Lock()
+	defer a.saying.Unlock()
 	p, known, wrong := a.inbox.look(name)
 	status, _ := a.store.Source(source(name))
 	bound, problem := "ports/"+name, "errors/"+segment(name)
@@ -108,6 +104,8 @@ func (a *announcer) port(name string) {
 
 // physnet announces a physical network as long as its interface is there.
 func (a *announcer) physnet(name string) {
+	a.saying.Lock()
+	defer a.saying.Unlock()
 	status, _ := a.store.Source(uplink(name))
 	switch {
 	case status.State == desiredstate.Applied:

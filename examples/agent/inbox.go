@@ -127,6 +127,13 @@ func (b *inbox) look(name string) (p translate.Port, known bool, wrong error) {
 	return p, known, b.wrong[name]
 }
 
+// listed says whether there has been a list of all keys.
+func (b *inbox) listed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.loaded
+}
+
 // names lists all keys, and says whether there has been a list of them.
 func (b *inbox) names() ([]string, bool) {
 	b.mu.Lock()

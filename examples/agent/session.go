@@ -106,24 +106,42 @@ func (a *agent) session(ctx context.Context) error {
 	return errors.Join(c.Err(), ignore(err, context.Canceled))
 }
 
-// attend makes the engine look again when VPP tells of its links, not knowing
-// whose doing it was. A burst of events costs one look.
+// attend makes the engine look again when VPP tells of its links what nobody
+// here had wanted. A burst of events costs one look, and what the engine itself
+// does none: it has half a second to know of it too.
 func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent) {
+	news := map[uint32]vppnet.LinkEvent{}
 	var later <-chan time.Time
 	for {
 		select {
-		case _, ok := <-links:
+		case l, ok := <-links:
 			if !ok {
 				return
 			}
-			if later == nil {
+			if news[l.Index] = l; later == nil {
 				later = time.After(500 * time.Millisecond)
 			}
 		case <-later:
 			later = nil
-			e.Forget()
+			for _, l := range news {
+				if a.surprising(e, l) {
+					e.Forget()
+					break
+				}
+			}
+			clear(news)
 		}
 	}
+}
+
+func (a *agent) surprising(e *desiredstate.Engine, l vppnet.LinkEvent) bool {
+	name, known := e.Name(vppnet.InterfaceKey("").Space, l.Index)
+	if l.Lost > 0 || known == l.Deleted {
+		return true
+	}
+	o, _ := a.store.Want(vppnet.LinkKey(name))
+	want, ok := o.(vppnet.LinkState)
+	return ok && want.Up != l.AdminUp
 }
 
 func ignore(err, harmless error) error {

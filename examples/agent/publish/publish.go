@@ -31,7 +31,9 @@ type Board struct {
 	Lost   func(error)   // told why nothing can be written for now
 
 	mu      sync.Mutex
-	want    map[string]string // "" is a key that must not be
+	want    map[string]string   // "" is a key that must not be
+	changed map[string]struct{} // what may not stand there as wanted
+	all     bool                // anything may not
 	settled bool
 	wake    chan struct{}
 }
@@ -41,19 +43,21 @@ func New(client *clientv3.Client, prefix string, trees ...string) *Board {
 	return &Board{
 		Client: client, Prefix: prefix, Trees: trees,
 		Lost: func(error) {},
-		want: map[string]string{}, wake: make(chan struct{}, 1),
+		want: map[string]string{}, changed: map[string]struct{}{}, wake: make(chan struct{}, 1),
 	}
 }
 
 // Set makes a key stand there with this value, which is not empty.
-func (b *Board) Set(name, value string) { b.say(func() { b.want[name] = value }) }
+func (b *Board) Set(name, value string) {
+	b.say(func() { b.want[name], b.changed[name] = value, struct{}{} })
+}
 
 // Clear makes a key not stand there.
-func (b *Board) Clear(name string) { b.say(func() { b.want[name] = "" }) }
+func (b *Board) Clear(name string) { b.Set(name, "") }
 
 // Settle also clears what was never set: what an earlier process left. Until
 // then it stays, because what is not known yet need not be untrue.
-func (b *Board) Settle() { b.say(func() { b.settled = true }) }
+func (b *Board) Settle() { b.say(func() { b.settled, b.all = true, true }) }
 
 func (b *Board) say(f func()) {
 	b.mu.Lock()
@@ -154,6 +158,9 @@ func (b *Board) lease(ctx context.Context) (<-chan *clientv3.LeaseKeepAliveRespo
 func (b *Board) read(ctx context.Context) (map[string]string, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
+	b.mu.Lock()
+	b.all = true
+	b.mu.Unlock()
 	have := map[string]string{}
 	for _, tree := range b.Trees {
 		r, err := b.Client.Get(ctx, b.Prefix+tree, clientv3.WithPrefix())
@@ -203,22 +210,31 @@ func (b *Board) write(ctx context.Context, have map[string]string) error {
 
 type line struct{ name, value string }
 
+// missing lists what does not stand there as wanted, and takes it to be written.
 func (b *Board) missing(have map[string]string) []line {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.all {
+		for name := range b.want {
+			b.changed[name] = struct{}{}
+		}
+		for name := range have {
+			if _, known := b.want[name]; b.settled && !known {
+				b.changed[name] = struct{}{}
+			}
+		}
+	}
 	var todo []line
-	for name, value := range b.want {
-		if value == "" && b.settled {
-			delete(b.want, name) // not wanted is as good
-		} else if have[name] != value {
+	for name := range b.changed {
+		value := b.want[name]
+		if have[name] != value {
 			todo = append(todo, line{name, value})
 		}
-	}
-	for name := range have {
-		if _, known := b.want[name]; b.settled && !known {
-			todo = append(todo, line{name, ""})
+		if value == "" && b.settled {
+			delete(b.want, name) // not known is as good
 		}
 	}
+	b.changed, b.all = map[string]struct{}{}, false
 	return todo
 }
 
