@@ -64,6 +64,7 @@ type interfaces struct {
 	added    []func(*iface) // what else hears of interfaces
 	deleting []func(*iface)
 	switched []func(*iface) // its admin state
+	linked   []func(*iface) // its link, of a device
 	changed  []func(*iface) // its MAC
 	describe []func(*iface, *interfaces_api.SwInterfaceDetails)
 
@@ -181,6 +182,9 @@ func (s *interfaces) follow(i *iface) {
 		s.edge(i.index, linkUp)
 	} else {
 		s.edge(i.index, linkDown)
+	}
+	for _, f := range s.linked {
+		f(i)
 	}
 }
 

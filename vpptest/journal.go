@@ -70,5 +70,8 @@ func readsOnly(name string, msg []byte) bool {
 			return true
 		}
 	}
+	if strings.Contains(name, "_show_") { // as in nat44_show_running_config
+		return true
+	}
 	return false
 }

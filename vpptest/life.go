@@ -21,6 +21,7 @@ type life struct {
 	interfaces *interfaces
 	bridges    *bridges
 	ips        *ips
+	routers    *routers
 
 	states []func(*dump) // each part's share of String
 	idle   []func()      // called when the input has run dry

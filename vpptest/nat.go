@@ -88,12 +88,28 @@ func (n *nat44) switchOn(c natConfig) int32 {
 	if c.userSessions == 0 && c.users != 0 {
 		c.userSessions = c.sessions
 	}
+	n.keep(c.inside) // for good: VPP never lets go of them
+	n.keep(c.outside)
 	n.on, n.config, n.timeouts, n.forwarding, n.mss = true, c, natTimeouts, false, 0
 	n.buckets[0] = hashBuckets(c.sessions)
 	if c.users != 0 {
 		n.buckets[1] = hashBuckets(c.users)
 	}
 	return 0
+}
+
+// keep makes an IPv4 table stay, or be, for something of NAT.
+func (n *nat44) keep(table uint32) {
+	if ips := n.v.life.ips; table != none {
+		ips.lock(ips.table(false, table))
+	}
+}
+
+// free undoes a keep.
+func (n *nat44) free(table uint32) {
+	if ips := n.v.life.ips; table != none {
+		ips.unlock(ips.table(false, table))
+	}
 }
 
 // hashBuckets is how large VPP makes a hash table.
@@ -113,6 +129,12 @@ func hashBuckets(n uint32) uint32 {
 func (n *nat44) switchOff() int32 {
 	if !n.on {
 		return featureDisabled2
+	}
+	n.mappings.each(none, func(_ uint32, m *natMapping) { n.free(m.table) })
+	for _, all := range n.addresses {
+		for _, a := range all {
+			n.free(a.table)
+		}
 	}
 	n.on, n.config, n.forwarding = false, natConfig{}, false
 	n.roles, n.outputs, n.mappings = pool[natRole]{}, pool[uint32]{}, pool[natMapping]{}
@@ -237,12 +259,14 @@ func (n *nat44) setAddress(which int, a natAddress, add bool) int32 {
 	case add && at >= 0:
 		return valueExists
 	case add:
+		n.keep(a.table)
 		n.addresses[which] = append(all, a)
 	case at < 0:
 		return noSuchEntry
 	case n.needsPool && n.reserved(a.addr):
 		return unspecified
 	default:
+		n.free(all[at].table)
 		all[at] = all[len(all)-1]
 		n.addresses[which] = all[:len(all)-1]
 	}
@@ -284,6 +308,7 @@ func (n *nat44) setMapping(m natMapping, add bool) int32 {
 		if old == nil {
 			return noSuchEntry
 		}
+		n.free(old.table)
 		n.mappings.delete(at)
 		return 0
 	}
@@ -297,6 +322,7 @@ func (n *nat44) setMapping(m natMapping, add bool) int32 {
 	case n.needsPool && !m.addressOnly && !inPool:
 		return noSuchEntry
 	}
+	n.keep(m.table)
 	n.mappings.put(none, m)
 	return 0
 }

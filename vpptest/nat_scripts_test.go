@@ -6,8 +6,10 @@ import (
 	"net/netip"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/ip_types"
 	nat_ed "go.fd.io/govpp/binapi/nat44_ed"
+	nat_ei "go.fd.io/govpp/binapi/nat44_ei"
 	"go.fd.io/govpp/binapi/nat_types"
 
 	"github.com/vppkit/vppkit/vpptest"
@@ -32,6 +34,7 @@ var (
 	natMappings   = &nat_ed.Nat44StaticMappingDump{}
 	natIdentities = &nat_ed.Nat44IdentityMappingDump{}
 	natMSS        = &nat_ed.NatGetMssClamping{}
+	tablesOfAll   = &ip.IPTableDump{}
 )
 
 func natOn(sessions, inside, outside uint32) api.Message {
@@ -75,7 +78,7 @@ func natGone(inside string, port uint16) api.Message {
 }
 
 var natScripts = []vpptest.Script{
-	{Name: "nat44-ed", About: "the plugin and its settings, roles of interfaces, pools", Steps: []vpptest.Step{
+	{Name: "nat44-ed", About: "the plugin and its settings, roles of interfaces, pools", Volatile: []string{"nat44_ed_output_interface_get_reply.cursor"}, Steps: []vpptest.Step{
 		note("off, so nothing is", natConfig),
 		do(natRoles), do(natOutputs), do(natPool), do(natMappings), do(natIdentities), do(natMSS),
 		do(loopback()), do(loopback()),
@@ -136,6 +139,16 @@ var natScripts = []vpptest.Script{
 
 		note("turned off, and all is gone", natOff), do(natOff), do(natConfig), do(natPool), do(natMSS),
 		do(natOn(5000, 0, 0)), do(natConfig), do(natPool), do(natRoles), do(natOff),
+	}},
+	{Name: "nat44-tables", About: "what NAT does to tables: makes them, and keeps them", Steps: []vpptest.Step{
+		do(natOn(0, 11, 12)), do(natConfig), do(tablesOfAll),
+		do(natRange(true, "1.1.1.1", "1.1.1.1", 13, 0)), do(natPool), do(tablesOfAll),
+		do(natMap(true, "10.0.0.1", "1.1.1.2", 14, "a")), do(natMap(true, "10.0.0.1", "1.1.1.3", none, "b")), do(natMappings), do(tablesOfAll),
+		note("one local address in two tables", natMap(true, "10.0.0.1", "1.1.1.4", 15, "c")), do(natMappings),
+		do(natRange(false, "1.1.1.1", "1.1.1.1", none, 0)), do(natMap(false, "10.0.0.1", "1.1.1.2", 14, "")), do(tablesOfAll),
+		do(natSame(true, "1.1.1.9", 0, 0, natAddress, 16)), do(tablesOfAll), do(natSame(false, "1.1.1.9", 0, 0, natAddress, 16)), do(tablesOfAll),
+		note("off, and two tables stay", natOff), do(tablesOfAll), do(&ip.IPTableAddDelV2{Table: ip.IPTable{TableID: 11}}), do(tablesOfAll),
+		do(&nat_ei.Nat44EiPluginEnableDisable{Enable: true, InsideVrf: 21, OutsideVrf: 22}), do(&nat_ei.Nat44EiPluginEnableDisable{}), do(tablesOfAll),
 	}},
 	{Name: "nat44-ed-mappings", About: "static and identity mappings", Steps: []vpptest.Step{
 		do(natOn(0, 0, 0)),

@@ -61,6 +61,7 @@ var builtin = []plugin{
 	{"acl", loadACL},
 	{"dhcp", loadDHCP},
 	{"nat", loadNATED},
+	{"vrrp", loadVRRP},
 	{"nat44_ei", loadNATEI},
 }
 
