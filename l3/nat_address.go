@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/api"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// NATAddress is an address of the pool that hosts share when they speak to the
+// world (SNAT). See [NATAddresses] for ranges.
+type NATAddress struct {
+	Address netip.Addr // IPv4
+
+	// Table is the table whose hosts it is for.
+	Table    string
+	AnyTable bool // for the hosts of all tables; Table is ""
+
+	// Twice: it is for the other pool, of the addresses that stand for the world
+	// towards the hosts in a mapping with TwiceNAT; endpoint-dependent only.
+	Twice bool
+}
+
+// NATAddressKey is the key of an address of the pool.
+func NATAddressKey(a netip.Addr) desiredstate.Key {
+	return desiredstate.Key{Space: "nat-address", Name: a.String()}
+}
+
+// Key is NATAddressKey(n.Address), with " twice" after the name of one of the
+// other pool.
+func (n NATAddress) Key() desiredstate.Key {
+	k := NATAddressKey(n.Address)
+	if n.Twice {
+		k.Name += " twice"
+	}
+	return k
+}
+
+// Deps lists NAT and the table.
+func (n NATAddress) Deps() []desiredstate.Key { return append(tableDeps(n.Table), NATKey()) }
+
+// Validate wants an IPv4 address, and one way to say the table.
+func (n NATAddress) Validate() error {
+	if err := check4("address", n.Address); err != nil {
+		return err
+	}
+	if n.AnyTable && n.Table != "" {
+		return errors.New("any table and a table")
+	}
+	return checkTable(n.Table)
+}
+
+func check4(what string, a netip.Addr) error {
+	if err := checkAddr(what, a); err != nil {
+		return err
+	}
+	if !a.Is4() {
+		return fmt.Errorf("%s %v is not IPv4", what, a)
+	}
+	return nil
+}
+
+// NATRange returns the addresses from first to last, each as n with that Address.
+// Last before first is none.
+func NATRange(first, last netip.Addr, n NATAddress) (out []NATAddress) {
+	for a := first; a.IsValid() && a.Compare(last) <= 0; a = a.Next() {
+		n.Address = a
+		out = append(out, n)
+	}
+	return out
+}
+
+// NATAddresses manages the addresses of the pools that are in the claimed prefixes
+// (nat44_add_del_address_range, nat44_ei_add_del_address_range): VPP keeps nothing
+// that says whose an address is. All others stay as they are, and are refused.
+//
+// All changes replace, and end the sessions of the address.
+func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *desiredstate.Kind[NATAddress] {
+	vpp := newNAT(c, variant)
+	ours := func(a netip.Addr) bool {
+		return slices.ContainsFunc(claims, func(p netip.Prefix) bool { return p.Contains(a) })
+	}
+	return &desiredstate.Kind[NATAddress]{
+		Name:     "nat-address",
+		Requires: []desiredstate.AnyKind{Tables(c), nats(c, variant, false)},
+		Messages: c.Uses(vpp.messages(natPool)...),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[NATAddress], err error) {
+			all, err := vpp.addresses(ctx)
+			for i, a := range all {
+				n := NATAddress{Address: a.addr, Twice: a.twice, AnyTable: a.table == anyTable}
+				if !n.AnyTable {
+					n.Table, _ = tableName(v, a.table)
+				}
+				out = append(out, desiredstate.Actual[NATAddress]{ID: uint32(i), Foreign: !ours(a.addr), Spec: n})
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, n NATAddress) (uint32, error) {
+			if !ours(n.Address) {
+				return 0, fmt.Errorf("%w: address %v is in none of the claimed prefixes %v", desiredstate.ErrForeign, n.Address, claims)
+			}
+			if n.Twice && variant != EndpointDependent {
+				return 0, fmt.Errorf("%w: %s NAT has no twice-NAT", desiredstate.ErrInvalid, variant)
+			}
+			table := anyTable
+			if !n.AnyTable {
+				var err error
+				if table, err = tableID(v, n.Table); err != nil {
+					return 0, err
+				}
+			}
+			return 0, vpp.setAddress(ctx, natAddress{n.Address, table, n.Twice}, true)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[NATAddress]) error {
+			err := vpp.setAddress(ctx, natAddress{have.Spec.Address, anyTable, have.Spec.Twice}, false)
+			if errors.Is(err, api.UNSPECIFIED) {
+				return fmt.Errorf("a mapping of ports is of this address: %w", err)
+			}
+			return vppnet.Gone(err, api.NO_SUCH_ENTRY, api.FEATURE_ALREADY_DISABLED)
+		},
+	}
+}

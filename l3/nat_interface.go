@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// NATInterface is what an interface is to NAT. It comes with what hangs on the
+// interface's table: an interface that has a Membership names its table here.
+type NATInterface struct {
+	Interface string
+	Table     string // of its Membership; "": it has none
+
+	Inside  bool // towards the hosts: the packets that come in are translated
+	Outside bool // towards the world: the answers that come in are translated back
+	Output  bool // towards the world: the packets that go out are translated, wherever they came in; neither Inside nor Outside
+}
+
+const natInterfaceSpace = "nat-interface"
+
+// NATInterfaceKey is the key of an interface's NATInterface.
+func NATInterfaceKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: natInterfaceSpace, Name: iface}
+}
+
+// Key is NATInterfaceKey(n.Interface).
+func (n NATInterface) Key() desiredstate.Key { return NATInterfaceKey(n.Interface) }
+
+// Deps lists NAT, the interface and its Membership.
+func (n NATInterface) Deps() []desiredstate.Key {
+	return append(inTable(n.Interface, n.Table), NATKey())
+}
+
+// Validate wants a role.
+func (n NATInterface) Validate() error {
+	if err := errors.Join(checkRef(interfaceSpace, n.Interface), checkTable(n.Table)); err != nil {
+		return err
+	}
+	switch {
+	case n.Output && (n.Inside || n.Outside):
+		return errors.New("an output interface has no other role")
+	case !n.Output && !n.Inside && !n.Outside:
+		return errors.New("neither inside, nor outside, nor output: that is no role at all")
+	}
+	return nil
+}
+
+func (n NATInterface) role() (r natRole) {
+	if n.Inside {
+		r |= roleInside
+	}
+	if n.Outside {
+		r |= roleOutside
+	}
+	if n.Output {
+		r |= roleOutput
+	}
+	return r
+}
+
+// NATInterfaces manages the roles of our interfaces, of those in tables of ours,
+// and of those that are claimed (nat44_interface_add_del_feature,
+// nat44_ed_add_del_output_interface, or nat44_ei_*). Roles change in place, a new
+// one first; another table replaces.
+func NATInterfaces(c *vppnet.Conn, variant NATVariant, claims ...vppnet.Claim) *desiredstate.Kind[NATInterface] {
+	k := natInterfaces{newNAT(c, variant), claims}
+	return &desiredstate.Kind[NATInterface]{
+		Name:     natInterfaceSpace,
+		Requires: append(k.scope.needs(c), nats(c, variant, false)),
+		Messages: c.Uses(k.vpp.messages(natRoles)...),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[NATInterface], err error) {
+			roles, err := k.vpp.roles(ctx)
+			for id, r := range roles {
+				out = append(out, desiredstate.Actual[NATInterface]{ID: id, Foreign: !k.scope.has(v, id), Spec: NATInterface{
+					Interface: interfaceName(v, id), Table: tableOf(v, id),
+					Inside: r&roleInside != 0, Outside: r&roleOutside != 0, Output: r&roleOutput != 0,
+				}})
+			}
+			return out, err
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, n NATInterface) (uint32, error) {
+			id, err := k.scope.take(v, n.Interface)
+			if err != nil {
+				return 0, err
+			}
+			return id, k.set(ctx, id, n.role())
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[NATInterface], want NATInterface) error {
+			return k.set(ctx, have.ID, want.role())
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[NATInterface]) error {
+			return vppnet.Gone(k.set(ctx, have.ID, 0), api.INVALID_SW_IF_INDEX, api.NO_SUCH_ENTRY)
+		},
+		InPlace: func(have, want NATInterface) bool { return have.Table == want.Table },
+	}
+}
+
+type natInterfaces struct {
+	vpp   natAPI
+	scope scope
+}
+
+// set asks what is there before it takes away: VPP, told to take a role that an
+// interface does not have, hides the other one and leaves it in effect.
+func (k natInterfaces) set(ctx context.Context, id uint32, want natRole) error {
+	all, err := k.vpp.roles(ctx)
+	if err != nil {
+		return err
+	}
+	have := all[id]
+	add := func() error {
+		return (want &^ have).each(func(r natRole) error { return k.vpp.setRole(ctx, id, r, true) })
+	}
+	remove := func() error {
+		return (have &^ want).each(func(r natRole) error { return k.vpp.setRole(ctx, id, r, false) })
+	}
+	first, then := add, remove
+	if (have|want)&roleOutput != 0 { // that is alone on an interface
+		first, then = remove, add
+	}
+	if err := first(); err != nil {
+		return err
+	}
+	if err := then(); err != nil {
+		return fmt.Errorf("roles were %03b: %w", have, err)
+	}
+	return nil
+}

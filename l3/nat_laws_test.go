@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+	nat_ed "go.fd.io/govpp/binapi/nat44_ed"
+	nat_ei "go.fd.io/govpp/binapi/nat44_ei"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// Every kind of NAT keeps the laws, in both variants, on both VPPs.
+
+func TestLawsOfNATs(t *testing.T) {
+	natLaws(t, func(v l3.NATVariant) natLaw[l3.NAT] {
+		return natLaw[l3.NAT]{
+			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NAT] { return l3.NATs(c, v) },
+			gen: rapid.Custom(func(t *rapid.T) l3.NAT {
+				seconds := func(label string) time.Duration {
+					return pickFrom(t, label, 0, time.Second, 1000*time.Second)
+				}
+				n := l3.NAT{
+					Sessions: pickFrom[uint32](t, "sessions", 0, 1, 5000), Forwarding: pickFrom(t, "forwarding", false, true),
+					UDP: seconds("UDP"), TCPEstablished: seconds("established"), TCPTransitory: seconds("transitory"), ICMP: seconds("ICMP"),
+					MSS: pickFrom[uint16](t, "MSS", 0, 1, 1400, 65535), Restart: true,
+				}
+				if v == l3.EndpointIndependent {
+					n.Users, n.UserSessions = pickFrom[uint32](t, "users", 0, 7), pickFrom[uint32](t, "user sessions", 0, 100)
+				}
+				return n
+			}),
+			unowned: true,
+		}
+	})
+}
+
+func TestLawsOfNATInterfaces(t *testing.T) {
+	natLaws(t, func(v l3.NATVariant) natLaw[l3.NATInterface] {
+		return natLaw[l3.NATInterface]{
+			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NATInterface] { return l3.NATInterfaces(c, v) },
+			base: []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, l3.Membership{Interface: "b", Table: "red"}},
+			gen: rapid.Custom(func(t *rapid.T) l3.NATInterface {
+				n := pickFrom(t, "role", l3.NATInterface{Inside: true}, l3.NATInterface{Outside: true}, l3.NATInterface{Inside: true, Outside: true}, l3.NATInterface{Output: true})
+				if n.Interface = pickFrom(t, "interface", "a", "b"); n.Interface == "b" {
+					n.Table = "red"
+				}
+				return n
+			}),
+		}
+	})
+}
+
+func TestLawsOfNATAddresses(t *testing.T) {
+	natLaws(t, func(v l3.NATVariant) natLaw[l3.NATAddress] {
+		return natLaw[l3.NATAddress]{
+			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NATAddress] { return l3.NATAddresses(c, v, natClaim) },
+			gen: rapid.Custom(func(t *rapid.T) l3.NATAddress {
+				n := l3.NATAddress{
+					Address:  netip.MustParseAddr(pickFrom(t, "address", "198.51.100.1", "198.51.100.2")),
+					AnyTable: pickFrom(t, "any table", false, true),
+					Twice:    v == l3.EndpointDependent && pickFrom(t, "twice", false, true),
+				}
+				if !n.AnyTable {
+					n.Table = pickFrom(t, "table", "", "red")
+				}
+				return n
+			}),
+		}
+	})
+}
+
+func TestLawsOfNATMappings(t *testing.T) {
+	natLaws(t, func(v l3.NATVariant) natLaw[l3.NATMapping] {
+		return natLaw[l3.NATMapping]{
+			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NATMapping] { return l3.NATMappings(c, v) },
+			base: []desiredstate.Object{l3.NATAddress{Address: netip.MustParseAddr("198.51.100.7")}},
+			gen: rapid.Custom(func(t *rapid.T) l3.NATMapping {
+				m := l3.NATMapping{
+					Name: pickFrom(t, "name", "a", "b"), Table: pickFrom(t, "table", "", "red"), Local: netip.MustParseAddr(pickFrom(t, "local", "10.0.0.1", "10.0.0.2")),
+					External: netip.MustParseAddr(pickFrom(t, "external", "198.51.100.7", "198.51.100.8")),
+					Protocol: pickFrom(t, "protocol", l3.NoProtocol, l3.TCP, l3.UDP, l3.ICMP),
+				}
+				m.Pooled = m.External.String() == "198.51.100.7"
+				if v == l3.EndpointIndependent && !m.Pooled {
+					m.Protocol = l3.NoProtocol
+				}
+				if m.Protocol != l3.NoProtocol {
+					m.LocalPort, m.ExternalPort = pickFrom[uint16](t, "local port", 1, 65535), pickFrom[uint16](t, "external port", 1, 80, 65535)
+				}
+				if v == l3.EndpointIndependent {
+					return m
+				}
+				m.OneWay = pickFrom(t, "one way", false, true)
+				if m.Protocol != l3.NoProtocol {
+					m.TwiceNAT = pickFrom(t, "twice", false, true)
+					m.SelfTwiceNAT = !m.TwiceNAT && pickFrom(t, "self twice", false, true)
+				}
+				return m
+			}),
+		}
+	})
+}
+
+func TestLawsOfNATIdentities(t *testing.T) {
+	natLaws(t, func(v l3.NATVariant) natLaw[l3.NATIdentity] {
+		return natLaw[l3.NATIdentity]{
+			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NATIdentity] { return l3.NATIdentities(c, v) },
+			base: []desiredstate.Object{l3.NATAddress{Address: netip.MustParseAddr("198.51.100.7")}},
+			gen: rapid.Custom(func(t *rapid.T) l3.NATIdentity {
+				n := l3.NATIdentity{
+					Name: pickFrom(t, "name", "a", "b"), Table: pickFrom(t, "table", "", "red"), Address: netip.MustParseAddr(pickFrom(t, "address", "198.51.100.7", "198.51.100.8")),
+					Protocol: pickFrom(t, "protocol", l3.NoProtocol, l3.TCP, l3.UDP, l3.ICMP),
+				}
+				n.Pooled = n.Address.String() == "198.51.100.7"
+				if v == l3.EndpointIndependent && !n.Pooled {
+					n.Protocol = l3.NoProtocol
+				}
+				if n.Protocol != l3.NoProtocol {
+					n.Port = pickFrom[uint16](t, "port", 1, 80, 65535)
+				}
+				return n
+			}),
+		}
+	})
+}
+
+func pickFrom[T any](t *rapid.T, label string, from ...T) T {
+	return rapid.SampledFrom(from).Draw(t, label)
+}
+
+var natVariants = []l3.NATVariant{l3.EndpointDependent, l3.EndpointIndependent}
+
+// natClaim is ours; the stranger's pool is beside it.
+var natClaim = netip.MustParsePrefix("198.51.100.0/28")
+
+// natKinds are those of NAT, and what they need.
+func natKinds(c *vppnet.Conn, v l3.NATVariant, claim netip.Prefix) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{
+		vppnet.Loopbacks(c), l3.Tables(c), l3.Memberships(c), l3.NATInterfaces(c, v), l3.NATAddresses(c, v, claim), l3.NATMappings(c, v), l3.NATIdentities(c, v),
+	}
+}
+
+// natLaw is what is tested of a kind of a variant.
+type natLaw[S desiredstate.Object] struct {
+	kind    func(*vppnet.Conn) *desiredstate.Kind[S]
+	base    []desiredstate.Object
+	gen     *rapid.Generator[S]
+	unowned bool // the kind is that of NAT itself, so no stranger has turned it on
+}
+
+func natLaws[S desiredstate.Object](t *testing.T, law func(l3.NATVariant) natLaw[S]) {
+	t.Parallel()
+	for _, v := range natVariants {
+		l := law(v)
+		run := func(t *testing.T, vpp vpptest.Target, state func() string) {
+			if !l.unowned {
+				natStrangers(t, vpp.Socket(), v)
+			}
+			kindtest.Run(t, kindtest.Suite[S]{Gen: l.gen, Checks: 4, Open: func(t testing.TB) kindtest.World[S] {
+				c := dialNAT(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
+				w := kindtest.World[S]{Kind: l.kind(c), Base: append([]desiredstate.Object{l3.Table{Name: "red", ID: 7}}, l.base...), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				for _, m := range natKinds(c, v, natClaim) {
+					if m.KindName() != w.Kind.Name {
+						w.More = append(w.More, m)
+					}
+				}
+				return w
+			}})
+		}
+		t.Run(v.String()+" in memory", func(t *testing.T) {
+			t.Parallel()
+			vpp := vpptest.New(t)
+			run(t, vpp, vpp.String)
+		})
+		t.Run(v.String()+" real", func(t *testing.T) {
+			t.Parallel()
+			vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+			run(t, vpp, func() string { return natState(vpp) })
+		})
+	}
+}
+
+// natDumps show all that the kinds can change.
+var natDumps = []api.Message{
+	&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)},
+	&ip.IPTableDump{},
+	&nat_ed.Nat44ShowRunningConfig{}, &nat_ed.NatGetMssClamping{}, &nat_ed.Nat44InterfaceDump{}, &nat_ed.Nat44EdOutputInterfaceGet{},
+	&nat_ed.Nat44AddressDump{}, &nat_ed.Nat44StaticMappingDump{}, &nat_ed.Nat44IdentityMappingDump{},
+	&nat_ei.Nat44EiShowRunningConfig{}, &nat_ei.Nat44EiGetMssClamping{}, &nat_ei.Nat44EiInterfaceDump{}, &nat_ei.Nat44EiOutputInterfaceGet{},
+	&nat_ei.Nat44EiAddressDump{}, &nat_ei.Nat44EiStaticMappingDump{}, &nat_ei.Nat44EiIdentityMappingDump{},
+}
+
+// natState is without what VPP forgets to clear: the cursor of what is empty, and
+// the settings of a NAT that is off, which it makes anew when it is turned on.
+func natState(vpp *vpptest.Proxy) string {
+	text := vpp.State(natDumps...)
+	off := !strings.Contains(text, `"sessions"`)
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		settings := strings.Contains(line, "_show_running_config_reply") || strings.Contains(line, "_mss_clamping_reply")
+		if !strings.Contains(line, "_output_interface_get_reply") && !(off && settings) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+func dialNAT(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
+	t.Helper()
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// natStrangers turns NAT on, and makes one of each that is not ours.
+func natStrangers(t *testing.T, socket string, v l3.NATVariant) {
+	c := dialNAT(t, socket, "stranger")
+	claim := netip.MustParsePrefix("203.0.113.0/24")
+	addr := netip.MustParseAddr
+	_, err := desiredstate.New(append(natKinds(c, v, claim), l3.NATs(c, v))...).Ensure(t.Context(),
+		l3.NAT{Sessions: 1000},
+		vppnet.Loopback{Name: "a"},
+		l3.NATInterface{Interface: "a", Inside: true, Outside: true},
+		l3.NATAddress{Address: addr("203.0.113.1"), AnyTable: true},
+		l3.NATMapping{Name: "a", Local: addr("10.9.0.1"), External: addr("203.0.113.9")},
+		l3.NATMapping{Name: "b", Local: addr("10.9.0.1"), External: addr("203.0.113.1"), Protocol: l3.TCP, LocalPort: 1, ExternalPort: 1, Pooled: true},
+		l3.NATIdentity{Name: "a", Address: addr("203.0.113.8")},
+	)
+	require.NoError(t, err)
+}
