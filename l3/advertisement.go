@@ -54,17 +54,15 @@ type AdvertisedPrefix struct {
 	OffLink      bool         // its addresses are not to be taken for neighbours
 
 	// Valid and Preferred are how long addresses made of it can be used, and
-	// should be: whole seconds, or both Forever. 0: 30 days, and 7 days. VPP counts
-	// both down from the time they were set.
+	// should be, in whole seconds. Both 0: for ever. VPP counts others down from
+	// when they were set, to nothing: they are set anew when a reading finds less
+	// than half of one left, so read from time to time.
 	Valid, Preferred time.Duration
 
 	hidden bool // as read: it is not advertised
 }
 
-// Forever is a lifetime without an end.
-const Forever = time.Duration(forever) * time.Second
-
-const forever = 1<<32 - 1
+const forever = 1<<32 - 1 // seconds
 
 // AdvertisementKey is the key of an interface's RouterAdvertisement.
 func AdvertisementKey(iface string) desiredstate.Key {
@@ -124,7 +122,6 @@ func (p AdvertisedPrefix) validate() error {
 	if err := checkPrefix(p.Prefix); err != nil {
 		return err
 	}
-	full := p.normal()
 	switch {
 	case !p.Prefix.Addr().Is6():
 		return errors.New("want IPv6")
@@ -132,11 +129,11 @@ func (p AdvertisedPrefix) validate() error {
 		return fmt.Errorf("it has host bits, want %v", p.Prefix.Masked())
 	case p.Prefix.Addr().IsLinkLocalUnicast(), p.Prefix.Addr().IsMulticast():
 		return errors.New("hosts cannot make addresses of it")
-	case full.Valid < time.Second || full.Preferred < time.Second || full.Valid%time.Second != 0 || full.Preferred%time.Second != 0 || full.Valid > Forever:
+	case p.Valid < 0 || p.Preferred < 0 || p.Valid%time.Second != 0 || p.Preferred%time.Second != 0 || p.Valid >= forever*time.Second:
 		return fmt.Errorf("lifetimes %v and %v, want whole seconds", p.Valid, p.Preferred)
-	case full.Preferred > full.Valid:
-		return fmt.Errorf("preferred for %v, longer than it is valid, %v", full.Preferred, full.Valid)
-	case (full.Valid == Forever) != (full.Preferred == Forever):
+	case p.Preferred > p.Valid:
+		return fmt.Errorf("preferred for %v, longer than it is valid, %v", p.Preferred, p.Valid)
+	case (p.Valid == 0) != (p.Preferred == 0):
 		return errors.New("VPP makes both lifetimes last for ever, or none")
 	}
 	return nil
@@ -149,17 +146,23 @@ func (r RouterAdvertisement) normal() RouterAdvertisement {
 	if !r.NoDefaultRouter {
 		r.Lifetime = cmp.Or(r.Lifetime, 3*r.MaxInterval)
 	}
-	prefixes := r.Prefixes
-	r.Prefixes = nil
-	for _, p := range prefixes {
-		r.Prefixes = append(r.Prefixes, p.normal())
-	}
-	slices.SortFunc(r.Prefixes, func(a, b AdvertisedPrefix) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
+	r.Prefixes = slices.SortedFunc(slices.Values(r.Prefixes), func(a, b AdvertisedPrefix) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
 	return r
 }
 
-func (p AdvertisedPrefix) normal() AdvertisedPrefix {
-	p.Valid = cmp.Or(p.Valid, 30*24*time.Hour)
-	p.Preferred = cmp.Or(p.Preferred, 7*24*time.Hour)
-	return p
+// over is r where have, as read, is not just that: what r leaves open filled in,
+// and lifetimes that have been running for a while taken from have.
+func (r RouterAdvertisement) over(have RouterAdvertisement) RouterAdvertisement {
+	r = r.normal()
+	for i, p := range r.Prefixes {
+		n := slices.IndexFunc(have.Prefixes, func(h AdvertisedPrefix) bool { return h.Prefix == p.Prefix })
+		if n >= 0 && fresh(have.Prefixes[n].Valid, p.Valid) && fresh(have.Prefixes[n].Preferred, p.Preferred) {
+			r.Prefixes[i].Valid, r.Prefixes[i].Preferred = have.Prefixes[n].Valid, have.Prefixes[n].Preferred
+		}
+	}
+	r.Address = have.Address
+	return r
 }
+
+// fresh says whether enough is left of a lifetime.
+func fresh(left, full time.Duration) bool { return left <= full && left >= full/2 }

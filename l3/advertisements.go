@@ -63,9 +63,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 			return vppnet.Gone(k.clear(ctx, have.ID, have.Spec), api.INVALID_SW_IF_INDEX, api.IP6_NOT_ENABLED)
 		},
 		Fill: func(have, want RouterAdvertisement) RouterAdvertisement {
-			want = want.normal()
-			want.Address = have.Address
-			return want
+			return want.over(have)
 		},
 	}
 }
@@ -98,11 +96,14 @@ func advertised(d *ip6_nd.SwInterfaceIP6ndRaDetails) RouterAdvertisement {
 		ceased: d.CeaseRadv,
 	}
 	for _, p := range d.Prefixes {
-		r.Prefixes = append(r.Prefixes, AdvertisedPrefix{
+		a := AdvertisedPrefix{
 			Prefix: readPrefix(p.Prefix), NoAutonomous: !p.AutonomousFlag, OffLink: !p.OnlinkFlag,
-			Valid: time.Duration(p.ValLifetime) * time.Second, Preferred: time.Duration(p.PrefLifetime) * time.Second,
-			hidden: p.NoAdvertise,
-		})
+			hidden: p.NoAdvertise || p.ValLifetime == 0 || p.PrefLifetime == 0,
+		}
+		if p.ValLifetime != forever {
+			a.Valid, a.Preferred = time.Duration(p.ValLifetime)*time.Second, time.Duration(p.PrefLifetime)*time.Second
+		}
+		r.Prefixes = append(r.Prefixes, a)
 	}
 	return r.normal()
 }
@@ -110,7 +111,7 @@ func advertised(d *ip6_nd.SwInterfaceIP6ndRaDetails) RouterAdvertisement {
 // set sends what differs. VPP sets a flag with one message and resets it with
 // another.
 func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdvertisement) error {
-	want = want.normal()
+	want = want.over(have)
 	flag := func(on bool) uint8 {
 		if on {
 			return 1
@@ -140,10 +141,14 @@ func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdv
 		if slices.Contains(have.Prefixes, p) {
 			continue
 		}
-		_, err := k.vpp.SwInterfaceIP6ndRaPrefix(ctx, &ip6_nd.SwInterfaceIP6ndRaPrefix{
+		req := &ip6_nd.SwInterfaceIP6ndRaPrefix{
 			SwIfIndex: index, Prefix: wirePrefix(p.Prefix), NoAutoconfig: p.NoAutonomous, OffLink: p.OffLink,
-			ValLifetime: uint32(p.Valid / time.Second), PrefLifetime: uint32(p.Preferred / time.Second),
-		})
+			ValLifetime: forever, PrefLifetime: forever,
+		}
+		if p.Valid != 0 {
+			req.ValLifetime, req.PrefLifetime = uint32(p.Valid/time.Second), uint32(p.Preferred/time.Second)
+		}
+		_, err := k.vpp.SwInterfaceIP6ndRaPrefix(ctx, req)
 		if err != nil {
 			return fmt.Errorf("prefix %v: %w", p.Prefix, err)
 		}

@@ -47,6 +47,15 @@ var volatile = []string{
 	"show_version_reply.build_directory",
 	"show_vpe_system_time_reply.vpe_system_time",
 	"bridge_domain_details.sw_if_details.context",
+	"ip_neighbor_details.age",
+	"ip_route_v2_details.route.stats_index",
+	"sw_interface_ip6nd_ra_details.last_radv_time",
+	"sw_interface_ip6nd_ra_details.last_multicast_time",
+	"sw_interface_ip6nd_ra_details.next_multicast_time",
+	"sw_interface_ip6nd_ra_details.initial_adverts_sent",
+	"sw_interface_ip6nd_ra_details.n_advertisements_sent",
+	"sw_interface_ip6nd_ra_details.prefixes.valid_lifetime_expires",
+	"sw_interface_ip6nd_ra_details.prefixes.pref_lifetime_expires",
 }
 
 // unordered are details that VPP dumps in the order of a hash table.

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/arp"
+	"go.fd.io/govpp/binapi/dhcp"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip6_nd"
+	"go.fd.io/govpp/binapi/ip_neighbor"
+	"go.fd.io/govpp/binapi/ip_types"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// Every kind keeps the laws, on both VPPs.
+
+func TestLawsOfTables(t *testing.T) {
+	laws(t, l3.Tables, nil, rapid.Custom(func(t *rapid.T) l3.Table {
+		f := pick(t, "families", 0, 1, 2)
+		return l3.Table{
+			Name: pick(t, "name", "a", "b"), ID: pick[uint32](t, "ID", 0, 5, 1<<32-2), NoIPv4: f == 1, NoIPv6: f == 2,
+		}
+	}))
+}
+
+// router is three tables, and interfaces: lo and up in the default one, in and in2 in red.
+func router() []desiredstate.Object {
+	return []desiredstate.Object{
+		l3.Table{Name: "red", ID: 70},
+		l3.Table{Name: "blue", ID: 71},
+		l3.Table{Name: "four", ID: 72, NoIPv6: true},
+		vppnet.Loopback{Name: "lo"},
+		vppnet.Loopback{Name: "up"},
+		vppnet.Loopback{Name: "in"},
+		vppnet.Loopback{Name: "in2"},
+		vppnet.LinkState{Interface: "up", Up: true},
+		l3.Membership{Interface: "in", Table: "red"},
+		l3.Membership{Interface: "in2", Table: "red"},
+	}
+}
+
+func TestLawsOfMemberships(t *testing.T) {
+	laws(t, l3.Memberships, router(), rapid.Custom(func(t *rapid.T) l3.Membership {
+		m := l3.Membership{
+			Interface: pick(t, "interface", "lo", "up", theirLoopback), Table: pick(t, "table", "red", "blue", "four", theirTable),
+		}
+		if m.Interface == theirLoopback && m.Table == theirTable {
+			m.Table = "red"
+		}
+		f := pick(t, "families", 0, 1, 2)
+		m.NoIPv4, m.NoIPv6 = f == 1 && m.Table != "four", f == 2 || m.Table == "four"
+		return m
+	}))
+}
+
+func TestLawsOfAddresses(t *testing.T) {
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Address] { return l3.Addresses(c, claim) }
+	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Address {
+		a := l3.Address{
+			Interface: pick(t, "interface", "lo", "up", "in", theirLoopback),
+			Prefix:    netip.MustParsePrefix(pick(t, "prefix", "10.0.0.1/24", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.1/12", "2001:db8::1/64", "2001:db8::1/128")),
+		}
+		if a.Interface == "in" {
+			a.Table = "red"
+		}
+		return a
+	}))
+}
+
+func TestLawsOfUnnumbereds(t *testing.T) {
+	base := append(router(),
+		l3.Address{Interface: "up", Prefix: netip.MustParsePrefix("10.0.0.1/24")},
+		l3.Address{Interface: "in2", Prefix: netip.MustParsePrefix("10.0.0.1/24"), Table: "red"})
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Unnumbered] { return l3.Unnumbereds(c, claim) }
+	laws(t, kind, base, rapid.Custom(func(t *rapid.T) l3.Unnumbered {
+		u := l3.Unnumbered{Interface: pick(t, "interface", "lo", theirLoopback, "in"), Lender: pick(t, "lender", "up", theirOther)}
+		if u.Interface == "in" {
+			u.Lender, u.Table = "in2", "red"
+		}
+		return u
+	}))
+}
+
+func TestLawsOfRoutes(t *testing.T) {
+	addr := func(t *rapid.T, label string, is6 bool) netip.Addr {
+		if is6 {
+			return netip.MustParseAddr(pick(t, label, "2001:db8:9::1", "2001:db8:9::2", "2001:db8:a::1"))
+		}
+		return netip.MustParseAddr(pick(t, label, "10.9.0.1", "10.9.0.2", "10.8.0.1"))
+	}
+	path := func(t *rapid.T, table string, is6 bool) l3.Path {
+		p := l3.Path{Weight: pick[uint8](t, "weight", 0, 1, 3, 255), Preference: pick[uint8](t, "preference", 0, 7)}
+		iface := pick(t, "interface", "up", "in", theirLoopback)
+		elsewhere := pick(t, "elsewhere", "blue", l3.DefaultTable, theirTable)
+		if elsewhere == l3.DefaultTable && table == "" {
+			elsewhere = "red"
+		}
+		switch pick(t, "path", 0, 1, 2, 3, 4, 5) {
+		case 0:
+			p.Interface, p.NextHop = iface, addr(t, "hop", is6)
+		case 1:
+			p.Interface = iface
+		case 2:
+			p.NextHop = addr(t, "hop", is6)
+		case 3:
+			p.NextHop, p.Table = addr(t, "hop", is6), elsewhere
+		case 4:
+			p.Table = elsewhere
+		case 5:
+			p.Interface, p.NextHop = iface, addr(t, "hop", true)
+		}
+		return p
+	}
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Route] {
+		return l3.Routes(c, func(table string, prefix netip.Prefix) bool {
+			return table == "" && netip.MustParsePrefix("20.0.0.0/8").Overlaps(prefix) && prefix.Bits() >= 8
+		})
+	}
+	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Route {
+		r := l3.Route{Table: pick(t, "table", "", "red")}
+		text := pick(t, "prefix", "20.0.0.0/24", "20.0.0.1/32")
+		if r.Table != "" {
+			text = pick(t, "prefix", "20.0.0.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "2001:db8::1/128")
+		}
+		r.Prefix = netip.MustParsePrefix(text)
+		is6 := r.Prefix.Addr().Is6()
+		if pick(t, "local", false, false, false, true) {
+			r.Paths = []l3.Path{{Local: true}}
+			return r
+		}
+		for range pick(t, "paths", 0, 1, 1, 2, 3, 5) {
+			next := r
+			next.Paths = append(next.Paths, path(t, r.Table, is6))
+			if next.Validate() == nil {
+				r = next
+			}
+		}
+		return r
+	}))
+}
+
+func TestLawsOfNeighbours(t *testing.T) {
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Neighbour] { return l3.Neighbours(c, claim) }
+	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Neighbour {
+		return l3.Neighbour{
+			Interface: pick(t, "interface", "lo", "in", theirLoopback), IP: netip.MustParseAddr(pick(t, "IP", "10.0.0.2", "2001:db8::2", "fe80::2")),
+			MAC: pick(t, "MAC", mac(1), mac(2)), NoRoute: pick(t, "no route", false, true),
+		}
+	}))
+}
+
+func TestLawsOfRouterAdvertisements(t *testing.T) {
+	own := netip.MustParsePrefix("2001:db8::1/64")
+	base := append(router(),
+		l3.Address{Interface: "up", Prefix: own}, l3.Address{Interface: "in", Prefix: own, Table: "red"})
+	laws(t, func(c *vppnet.Conn) *desiredstate.Kind[l3.RouterAdvertisement] { return l3.RouterAdvertisements(c) }, base,
+		rapid.Custom(func(t *rapid.T) l3.RouterAdvertisement {
+			r := l3.RouterAdvertisement{
+				Interface: pick(t, "interface", "up", "in"), Address: own, Managed: pick(t, "managed", false, true), Other: pick(t, "other", false, true),
+				NoDefaultRouter: pick(t, "router", false, true), NoLinkAddress: pick(t, "link", false, true), Unicast: pick(t, "unicast", false, true),
+				MaxInterval: pick[time.Duration](t, "longest", 0, 4, 5, 1800) * time.Second, MinInterval: pick[time.Duration](t, "shortest", 0, 3) * time.Second,
+			}
+			if !r.NoDefaultRouter {
+				r.Lifetime = pick[time.Duration](t, "lifetime", 0, 5401, 9000) * time.Second
+			}
+			for _, text := range []string{"2001:db8::/64", "2001:db8:1::/64", "2001:db8:2::/56"} {
+				if pick(t, "prefix", false, true) {
+					p := l3.AdvertisedPrefix{
+						Prefix: netip.MustParsePrefix(text), NoAutonomous: pick(t, "autonomous", false, true), OffLink: pick(t, "off link", false, true),
+						Valid: pick(t, "valid", 0, 3*time.Hour), Preferred: 0,
+					}
+					if p.Valid != 0 {
+						p.Preferred = pick(t, "preferred", 2*time.Hour, 3*time.Hour)
+					}
+					r.Prefixes = append(r.Prefixes, p)
+				}
+			}
+			return r
+		}))
+}
+
+func TestLawsOfProxyARPRanges(t *testing.T) {
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.ProxyARPRange] {
+		return l3.ProxyARPRanges(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable }))
+	}
+	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.ProxyARPRange {
+		low := netip.MustParseAddr(pick(t, "low", "10.0.0.10", "10.0.0.20"))
+		return l3.ProxyARPRange{Table: pick(t, "table", "", "red", "four"), Low: low, High: pick(t, "high", low, low.Next())}
+	}))
+}
+
+func TestLawsOfProxyARPs(t *testing.T) {
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.ProxyARP] { return l3.ProxyARPs(c, claim) }
+	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.ProxyARP {
+		return l3.ProxyARP{Interface: pick(t, "interface", "lo", "in", theirLoopback)}
+	}))
+}
+
+func TestLawsOfDHCPRelays(t *testing.T) {
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.DHCPRelay] {
+		return l3.DHCPRelays(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable }))
+	}
+	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.DHCPRelay {
+		r := l3.DHCPRelay{Table: pick(t, "table", "", "red")}
+		text, servers := pick(t, "source", "10.0.0.1", "10.0.0.2"), []string{"10.1.0.1", "10.1.0.2"}
+		if pick(t, "IPv6", false, true) {
+			text, servers = pick(t, "source", "2001:db8::1", "2001:db8::2"), []string{"2001:db8::9", "ff05::1:3"}
+		}
+		r.Source = netip.MustParseAddr(text)
+		for _, s := range servers {
+			for _, table := range []string{"", "blue", theirTable} {
+				if pick(t, "server", false, true) {
+					r.Servers = append(r.Servers, l3.DHCPServer{Addr: netip.MustParseAddr(s), Table: table})
+				}
+			}
+		}
+		if len(r.Servers) == 0 {
+			r.Servers = []l3.DHCPServer{{Addr: netip.MustParseAddr(servers[0])}}
+		}
+		return r
+	}))
+}
+
+// laws runs them for one kind.
+func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
+	run := func(t *testing.T, vpp vpptest.Target, state func() string) {
+		strangers(t, vpp.Socket())
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: 4, Open: func(t testing.TB) kindtest.World[S] {
+			c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
+			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+			for _, m := range kinds(c) {
+				if m.KindName() != w.Kind.Name {
+					w.More = append(w.More, m)
+				}
+			}
+			return w
+		}})
+	}
+	t.Parallel()
+	t.Run("in memory", func(t *testing.T) {
+		t.Parallel()
+		vpp := vpptest.New(t)
+		run(t, vpp, vpp.String)
+	})
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		run(t, vpp, func() string { return vpp.State(layer3Dumps()...) })
+	})
+}
+
+// kinds are all that the tests of this package need at least.
+func kinds(c *vppnet.Conn, claims ...vppnet.Claim) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{
+		vppnet.Loopbacks(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.HostInterfaces(c),
+		l3.Tables(c), l3.Memberships(c), l3.Addresses(c, claims...), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c),
+		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
+	}
+}
+
+func engine(c *vppnet.Conn) *desiredstate.Engine {
+	e := desiredstate.New(kinds(c)...)
+	e.MaxPrune = 1
+	return e
+}
+
+func dialVPP(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
+	t.Helper()
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func pick[T any](t *rapid.T, label string, from ...T) T {
+	return rapid.SampledFrom(from).Draw(t, label)
+}
+
+func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
+
+// Names of what strangers make.
+const (
+	theirLoopback = "loop0"
+	theirOther    = "loop1"
+	theirTable    = "#99"
+)
+
+// claim takes one of them.
+var claim = vppnet.ClaimInterfaces(func(name string) bool { return name == theirLoopback })
+
+// strangers makes what is not ours.
+func strangers(t testing.TB, socket string) {
+	c := dialVPP(t, socket, "stranger")
+	e := desiredstate.New(kinds(c)...)
+	prefix := netip.MustParsePrefix
+	for _, o := range []desiredstate.Object{ // in order, so that the first is loop0
+		vppnet.Loopback{Name: "a"},
+		vppnet.Loopback{Name: "b"},
+		vppnet.Loopback{Name: "c"},
+		l3.Table{Name: "theirs", ID: 99},
+		vppnet.LinkState{Interface: "b", Up: true},
+		vppnet.LinkState{Interface: "c", Up: true},
+		l3.Membership{Interface: "c", Table: "theirs"},
+		l3.Address{Interface: "b", Prefix: prefix("10.99.0.1/24")},
+		l3.Address{Interface: "c", Prefix: prefix("10.0.0.1/24"), Table: "theirs"},
+		l3.Address{Interface: "c", Prefix: prefix("2001:db8::1/64"), Table: "theirs"},
+		l3.Route{Table: "theirs", Prefix: prefix("20.0.0.0/24"), Paths: []l3.Path{{Interface: "c", NextHop: netip.MustParseAddr("10.0.0.9")}}},
+		l3.Neighbour{Interface: "b", IP: netip.MustParseAddr("10.0.0.2"), MAC: mac(9)},
+		l3.RouterAdvertisement{Interface: "c", Address: prefix("2001:db8::1/64"), Prefixes: []l3.AdvertisedPrefix{{Prefix: prefix("2001:db8::/64")}}},
+		l3.ProxyARPRange{Table: "theirs", Low: netip.MustParseAddr("10.0.0.10"), High: netip.MustParseAddr("10.0.0.10")},
+		l3.ProxyARP{Interface: "b"},
+		l3.DHCPRelay{Table: "theirs", Source: netip.MustParseAddr("10.0.0.1"), Servers: []l3.DHCPServer{{Addr: netip.MustParseAddr("10.1.0.1")}}},
+	} {
+		_, err := e.Ensure(t.Context(), o)
+		require.NoError(t, err)
+	}
+	_, err := l3.Routes(c, func(string, netip.Prefix) bool { return true }).Ensure(t.Context(), l3.Route{Prefix: prefix("30.0.0.0/24")})
+	require.NoError(t, err)
+}
+
+// layer3Dumps show all that the kinds of this package can change.
+func layer3Dumps() []api.Message {
+	const all = ^interface_types.InterfaceIndex(0)
+	dumps := []api.Message{
+		&interfaces.SwInterfaceDump{SwIfIndex: all}, &ip.IPTableDump{}, &ip.IPUnnumberedDump{SwIfIndex: all},
+		&ip_neighbor.IPNeighborDump{SwIfIndex: all}, &ip_neighbor.IPNeighborDump{SwIfIndex: all, Af: ip_types.ADDRESS_IP6},
+		&ip6_nd.SwInterfaceIP6ndRaDump{SwIfIndex: all}, &arp.ProxyArpDump{}, &arp.ProxyArpIntfcDump{},
+		&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyDump{IsIP6: true},
+	}
+	for i := range interface_types.InterfaceIndex(10) {
+		for _, is6 := range []bool{false, true} {
+			dumps = append(dumps, &interfaces.SwInterfaceGetTable{SwIfIndex: i, IsIPv6: is6}, &ip.IPAddressDump{SwIfIndex: i, IsIPv6: is6})
+		}
+	}
+	for _, id := range []uint32{0, 5, 70, 71, 72, 99} {
+		for _, is6 := range []bool{false, true} {
+			dumps = append(dumps, &ip.IPRouteV2Dump{Table: ip.IPTable{TableID: id, IsIP6: is6}})
+		}
+	}
+	return dumps
+}
