@@ -45,13 +45,34 @@ func confine(dir, socket string, server bool) error {
 	if err := checkPath(dir); err != nil {
 		return fmt.Errorf("%w: directory of the sockets: %w", desiredstate.ErrInvalid, err)
 	}
-	outside := fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, dir)
 	if err := checkPath(socket); err != nil {
 		return fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
 	}
 	if !within(dir, socket) {
-		return outside
+		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, dir)
 	}
+	if path.Dir(socket) != dir {
+		if err := confineParent(dir, socket); err != nil {
+			return err
+		}
+	}
+	if !server {
+		return nil
+	}
+	switch f, err := os.Lstat(socket); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case f.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("socket %s: a file that is no socket (%v) is there", socket, f.Mode().Type())
+	}
+	return nil
+}
+
+// confineParent reports whether a link leads the socket's directory, which is
+// below dir by its name, out of dir.
+func confineParent(dir, socket string) error {
 	// What does not exist here leads nowhere: VPP may see other directories.
 	real, err := filepath.EvalSymlinks(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -68,18 +89,7 @@ func confine(dir, socket string, server bool) error {
 		return err
 	}
 	if !within(real, path.Join(parent, path.Base(socket))) {
-		return outside
-	}
-	if !server {
-		return nil
-	}
-	switch f, err := os.Lstat(socket); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case f.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("socket %s: a file that is no socket (%v) is there", socket, f.Mode().Type())
+		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, dir)
 	}
 	return nil
 }
