@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Gateway is a router's leg in a bridge domain: what the hosts there have as their
+// default gateway. It is no object, but tells of some.
+type Gateway struct {
+	Name   string // of its loopback
+	Bridge string // the bridge domain, one of ours or not
+	Table  string
+
+	Addresses []netip.Prefix // the gateway's own, with the lengths of the subnets
+	MAC       vppnet.MAC     // zero: made of owner and name, see Conn.MAC
+	MTU       uint32         // L3 packet, bytes; 0: VPP's default
+
+	// Down keeps the gateway silent: all of it is there, with its link down, as
+	// on the standby one of two nodes.
+	Down bool
+}
+
+// Objects lists the gateway's loopback, its membership in the table, its addresses,
+// its place in the bridge domain, and its link, which comes up last. A family
+// without an address stays in the default table.
+func (g Gateway) Objects() []desiredstate.Object {
+	port := vppnet.BridgePort{Bridge: g.Bridge, Interface: g.Name, BVI: true}
+	link := vppnet.LinkState{Interface: g.Name, Up: !g.Down, MTU: g.MTU, After: []desiredstate.Key{port.Key()}}
+	out := []desiredstate.Object{vppnet.Loopback{Name: g.Name, MAC: g.MAC}, port}
+	if g.Table != "" {
+		lacks := func(is6 bool) bool {
+			return !slices.ContainsFunc(g.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() == is6 })
+		}
+		m := Membership{Interface: g.Name, Table: g.Table, NoIPv4: lacks(false), NoIPv6: lacks(true)}
+		if !m.NoIPv4 || !m.NoIPv6 {
+			out = append(out, m)
+		}
+	}
+	for _, p := range g.Addresses {
+		a := Address{Interface: g.Name, Prefix: p, Table: g.Table}
+		out = append(out, a)
+		link.After = append(link.After, a.Key())
+	}
+	if link.Up || link.MTU != 0 {
+		out = append(out, link)
+	}
+	return out
+}
