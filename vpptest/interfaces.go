@@ -81,8 +81,10 @@ func loadInterfaces(v *VPP) {
 	local := s.add(&iface{name: "local0", class: localClass})
 	local.mtu = [4]uint32{}
 	for i, name := range v.options.nics {
-		nic := &iface{name: name, class: nicClass, ready: true, link: true, speed: 10_000_000,
-			mac: mac{0x02, 0xca, 0xfe, 0, byte(i >> 8), byte(i + 1)}}
+		nic := &iface{
+			name: name, class: nicClass, ready: true, link: true, speed: 10_000_000,
+			mac: mac{0x02, 0xca, 0xfe, 0, byte(i >> 8), byte(i + 1)},
+		}
 		s.add(nic)
 	}
 

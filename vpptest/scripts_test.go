@@ -45,9 +45,10 @@ func with(n int, s vpptest.Step) vpptest.Step   { s.Client = n; return s }
 func pipelined(s vpptest.Step) vpptest.Step     { s.Pipeline = true; return s }
 func mac(last byte) ethernet_types.MacAddress   { return ethernet_types.MacAddress{2, 0, 0, 0, 0, last} }
 func loopback() api.Message                     { return &interfaces_api.CreateLoopback{} }
-func unloop(i index) api.Message                { return &interfaces_api.DeleteLoopback{SwIfIndex: i} }
-func dump(i index) api.Message                  { return &interfaces_api.SwInterfaceDump{SwIfIndex: i} }
-func features(i index) api.Message              { return &l2.L2Flags{SwIfIndex: i, IsSet: true} }
+func unloop(i index) api.Message { return &interfaces_api.DeleteLoopback{SwIfIndex: i} }
+
+func dump(i index) api.Message     { return &interfaces_api.SwInterfaceDump{SwIfIndex: i} }
+func features(i index) api.Message { return &l2.L2Flags{SwIfIndex: i, IsSet: true} }
 func vlan(i index, id uint32) api.Message {
 	return &interfaces_api.CreateVlanSubif{SwIfIndex: i, VlanID: id}
 }
@@ -55,21 +56,27 @@ func unsub(i index) api.Message { return &interfaces_api.DeleteSubif{SwIfIndex: 
 func admin(i index, f interface_types.IfStatusFlags) api.Message {
 	return &interfaces_api.SwInterfaceSetFlags{SwIfIndex: i, Flags: f}
 }
+
 func tag(i index, text string) api.Message {
 	return &interfaces_api.SwInterfaceTagAddDel{SwIfIndex: i, IsAdd: true, Tag: text}
 }
+
 func rename(i index, name string) api.Message {
 	return &interfaces_api.SwInterfaceSetInterfaceName{SwIfIndex: i, Name: name}
 }
+
 func setMAC(i index, m ethernet_types.MacAddress) api.Message {
 	return &interfaces_api.SwInterfaceSetMacAddress{SwIfIndex: i, MacAddress: m}
 }
+
 func mtu(i index, values ...uint32) api.Message {
 	return &interfaces_api.SwInterfaceSetMtu{SwIfIndex: i, Mtu: values}
 }
+
 func hwMTU(i index, value uint16) api.Message {
 	return &interfaces_api.HwInterfaceSetMtu{SwIfIndex: i, Mtu: value}
 }
+
 func bd(id uint32) *l2.BridgeDomainAddDelV2 {
 	return &l2.BridgeDomainAddDelV2{BdID: id, IsAdd: true, Learn: true, Forward: true, Flood: true, UuFlood: true}
 }
@@ -77,6 +84,7 @@ func unBD(id uint32) api.Message { return &l2.BridgeDomainAddDelV2{BdID: id} }
 func join(i index, id uint32) *l2.SwInterfaceSetL2Bridge {
 	return &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: i, BdID: id, Enable: true}
 }
+
 func joinAs(i index, id uint32, kind l2.L2PortType, shg uint8) api.Message {
 	return &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: i, BdID: id, PortType: kind, Shg: shg, Enable: true}
 }
@@ -88,12 +96,15 @@ func uncross(rx index) api.Message { return &l2.SwInterfaceSetL2Xconnect{RxSwIfI
 func static(m ethernet_types.MacAddress, id uint32, i index) api.Message {
 	return &l2.L2fibAddDel{Mac: m, BdID: id, SwIfIndex: i, IsAdd: true, StaticMac: true}
 }
+
 func unstatic(m ethernet_types.MacAddress, id uint32, i index) api.Message {
 	return &l2.L2fibAddDel{Mac: m, BdID: id, SwIfIndex: i}
 }
+
 func vtr(i index, op, push, tag1, tag2 uint32) api.Message {
 	return &l2.L2InterfaceVlanTagRewrite{SwIfIndex: i, VtrOp: op, PushDot1q: push, Tag1: tag1, Tag2: tag2}
 }
+
 func neighbour(add bool, id uint32, ip string, m ethernet_types.MacAddress) api.Message {
 	address, err := ip_types.ParseAddress(ip)
 	if err != nil {
@@ -101,15 +112,19 @@ func neighbour(add bool, id uint32, ip string, m ethernet_types.MacAddress) api.
 	}
 	return &l2.BdIPMacAddDel{IsAdd: add, Entry: l2.BdIPMac{BdID: id, IP: address, Mac: m}}
 }
+
 func sub(i index, id uint32, flags interface_types.SubIfFlags, outer, inner uint16) api.Message {
 	return &interfaces_api.CreateSubif{SwIfIndex: i, SubID: id, SubIfFlags: flags, OuterVlanID: outer, InnerVlanID: inner}
 }
+
 func want(on uint32, pid uint32) api.Message {
 	return &interfaces_api.WantInterfaceEvents{EnableDisable: on, PID: pid}
 }
+
 func vhostPort(socket string) *vhost_user.CreateVhostUserIfV2 {
 	return &vhost_user.CreateVhostUserIfV2{IsServer: true, SockFilename: socket}
 }
+
 func host(name string) *af_packet.AfPacketCreateV3 {
 	return &af_packet.AfPacketCreateV3{Mode: af_packet.AF_PACKET_API_MODE_ETHERNET, HostIfName: name, UseRandomHwAddr: true}
 }

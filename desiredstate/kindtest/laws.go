@@ -24,7 +24,7 @@ func Accepted[S desiredstate.Object](ctx context.Context, w World[S], s S) error
 		return err
 	}
 	if _, err := e.Ensure(ctx, s); err != nil {
-		return fmt.Errorf("Validate passes, the target refuses: %w", err)
+		return fmt.Errorf("the target refuses what Validate passes: %w", err)
 	}
 	return nil
 }
