@@ -139,7 +139,7 @@ func TestBrokenKinds(t *testing.T) {
 				k.Create = func(context.Context, *desiredstate.View, Flag) (uint32, error) { return 0, errWind }
 			},
 			func(w world) error { return kindtest.Accepted(ctx, w, red) },
-			"Validate passes, the target refuses: create flag/a: too much wind",
+			"the target refuses what Validate passes: create flag/a: too much wind",
 		},
 		{
 			"invalid",
