@@ -45,7 +45,7 @@ func with(n int, s vpptest.Step) vpptest.Step   { s.Client = n; return s }
 func pipelined(s vpptest.Step) vpptest.Step     { s.Pipeline = true; return s }
 func mac(last byte) ethernet_types.MacAddress   { return ethernet_types.MacAddress{2, 0, 0, 0, 0, last} }
 func loopback() api.Message                     { return &interfaces_api.CreateLoopback{} }
-func unloop(i index) api.Message { return &interfaces_api.DeleteLoopback{SwIfIndex: i} }
+func unloop(i index) api.Message                { return &interfaces_api.DeleteLoopback{SwIfIndex: i} }
 
 func dump(i index) api.Message     { return &interfaces_api.SwInterfaceDump{SwIfIndex: i} }
 func features(i index) api.Message { return &l2.L2Flags{SwIfIndex: i, IsSet: true} }
