@@ -64,7 +64,9 @@ func (m Membership) Validate() error {
 //
 // VPP refuses to move an interface that has addresses, even to where it is. Name
 // the table in the interface's Address objects: then they wait for the Membership,
-// and give way to its change. A family is added in place; all else replaces.
+// and give way to its change. A family is added in place; all else replaces. Back
+// to the default table it takes two passes: in the first, the addresses that are to
+// be there find the interface still where it was, and are refused.
 //
 // A reading costs two requests for each interface of VPP, unless there is no table
 // but the default one.

@@ -3,6 +3,7 @@
 package l3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type Table struct {
 
 	NoIPv4 bool // there is no IPv4 table
 	NoIPv6 bool // there is no IPv6 table
+
+	shared bool // as read: the other family of this number is somebody else's
 }
 
 // DefaultTable is the name of the table that VPP always has, number 0, which is
@@ -80,7 +83,9 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			return k.create(ctx, t)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table], want Table) error {
-			want.ID = have.ID
+			if want.ID = have.ID; have.Spec.shared {
+				return fmt.Errorf("%w: the other family of table number %d", desiredstate.ErrForeign, want.ID)
+			}
 			return k.add(ctx, want, want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table]) error {
@@ -90,6 +95,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			if want.ID == 0 {
 				want.ID = have.ID
 			}
+			want.shared = have.shared
 			return want
 		},
 		InPlace: func(have, want Table) bool {
@@ -116,8 +122,8 @@ type tables struct {
 	vpp ip.RPCService
 }
 
-// dump joins the two families of a number. Foreign tables come first, so that
-// ours gives its name to a number of which somebody has the other family.
+// dump joins the two families of a number. If they are of two owners, one of them
+// ours, the number stands for ours.
 func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
 	type vrf struct {
 		id   uint32
@@ -139,10 +145,21 @@ func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredst
 		}
 		found[at] = t
 	}
-	for _, t := range slices.SortedFunc(maps.Values(found), func(a, b Table) int { return strings.Compare(a.Name, b.Name) }) {
+	owner := map[uint32]string{}
+	for at := range found {
+		if at.name != "" {
+			owner[at.id] = at.name
+		}
+	}
+	for _, t := range slices.SortedFunc(maps.Values(found), func(a, b Table) int { return cmp.Compare(a.ID, b.ID) }) {
 		foreign := t.Name == ""
 		if foreign {
+			if owner[t.ID] != "" {
+				continue
+			}
 			t.Name = fmt.Sprintf("#%d", t.ID)
+		} else {
+			_, t.shared = found[vrf{t.ID, ""}]
 		}
 		out = append(out, desiredstate.Actual[Table]{ID: t.ID, Foreign: foreign, Spec: t})
 	}
