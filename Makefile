@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-.PHONY: all check test race lint fmt fuzz bench bench-vpp record demo
+.PHONY: all check test race lint fmt bench bench-vpp record demo
 
 all: check test
 
@@ -12,7 +12,7 @@ test: ## the README's command
 	go test ./... ./examples/...
 
 race: ## data races, in another order, with more random cases
-	go test -race -shuffle=on ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./acl/... ./vpptest/...
+	go test -race -shuffle=on -timeout 20m ./... ./examples/ownkind/... ./examples/agent/...
 
 lint: ## golangci-lint, with the import law
 	GOWORK=off go tool -modfile=tools.mod golangci-lint run ./...
