@@ -16,6 +16,7 @@ import (
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -39,7 +40,10 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{
 		vppnet.Interfaces(c), vppnet.LinkStates(c), vppnet.Loopbacks(c), vppnet.HostInterfaces(c), vppnet.SubInterfaces(c),
 		vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c),
-		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c), vhost.Ports(c, "/run/vms"),
+		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c),
+		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c),
+		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
+		vhost.Ports(c, "/run/vms"),
 	}
 }
 
@@ -117,14 +121,14 @@ func TestRequiredKindsCount(t *testing.T) {
 	delete(vpp, "af_packet_dump_51077d14")
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
-	require.Equal(t, []string{"bridge-domain", "acl", "macip-acl"}, names(r.Available(all...)))
+	require.Equal(t, []string{"bridge-domain", "acl", "macip-acl", "table", "proxy-arp-range", "dhcp-relay"}, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())
 	last := r.Missing[len(r.Missing)-1]
 	require.Equal(t, binapi.Message{
 		Name: "sw_interface_dump", CRC: "aa610c27", VPPCRC: "12345678", Plugin: "vpp core", Kinds: last.Kinds,
 	}, last)
 	require.NotContains(t, last.Kinds, "bridge-domain")
-	require.Len(t, last.Kinds, len(all)-3)
+	require.Len(t, last.Kinds, len(all)-6)
 }
 
 func TestUnchecked(t *testing.T) {

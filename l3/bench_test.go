@@ -50,8 +50,11 @@ func benchRoutes(b *testing.B, socket string) {
 	c := dialVPP(b, socket, "me", vppnet.WithReplyTimeout(time.Minute))
 	e := engine(c)
 	base := []desiredstate.Object{
-		l3.Table{Name: "red", ID: 70, NoIPv6: true}, vppnet.Loopback{Name: "up"}, l3.Membership{Interface: "up", Table: "red", NoIPv6: true},
-		l3.Address{Interface: "up", Prefix: netip.MustParsePrefix("10.0.0.1/24"), Table: "red"}, vppnet.LinkState{Interface: "up", Up: true},
+		l3.Table{Name: "red", ID: 70, NoIPv6: true},
+		vppnet.Loopback{Name: "up"},
+		l3.Membership{Interface: "up", Table: "red", NoIPv6: true},
+		l3.Address{Interface: "up", Prefix: netip.MustParsePrefix("10.0.0.1/24"), Table: "red"},
+		vppnet.LinkState{Interface: "up", Up: true},
 	}
 	report, err := e.Sync(b.Context(), base...)
 	require.NoError(b, err)

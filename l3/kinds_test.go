@@ -164,7 +164,8 @@ func TestTablesOfOthers(t *testing.T) {
 
 		// The other family of its number is free, and one is one's own.
 		mine := []desiredstate.Object{
-			l3.Table{Name: "red", ID: 70, NoIPv4: true}, vppnet.Loopback{Name: "lo"},
+			l3.Table{Name: "red", ID: 70, NoIPv4: true},
+			vppnet.Loopback{Name: "lo"},
 			l3.Membership{Interface: "lo", Table: "red", NoIPv4: true},
 			l3.Route{Table: "red", Prefix: prefix("2001:db8::/32"), Paths: []l3.Path{{Interface: "lo"}}},
 		}
@@ -216,7 +217,9 @@ func TestRouteToAConnectedPrefix(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
 		c := dialVPP(t, socket, "me")
 		base := []desiredstate.Object{
-			l3.Table{Name: "red"}, vppnet.Loopback{Name: "lo"}, l3.Membership{Interface: "lo", Table: "red"},
+			l3.Table{Name: "red"},
+			vppnet.Loopback{Name: "lo"},
+			l3.Membership{Interface: "lo", Table: "red"},
 			l3.Address{Interface: "lo", Prefix: prefix("10.0.0.1/24"), Table: "red"},
 		}
 		hidden := l3.Route{Table: "red", Prefix: prefix("10.0.0.0/24")}
