@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// BenchmarkPutToVPP times from the put of a changed port until VPP has it: the
+// port moves to another network, which is there. An op includes the agent's
+// saying so in etcd, before the next begins.
+func BenchmarkPutToVPP(b *testing.B) {
+	for _, ports := range []int{100, 2000} {
+		b.Run(fmt.Sprintf("ports=%d", ports), func(b *testing.B) { putToVPP(b, ports) })
+	}
+}
+
+func putToVPP(b *testing.B, ports int) {
+	e, err := etcd.Embed(b.TempDir())
+	require.NoError(b, err)
+	b.Cleanup(e.Stop)
+	client, err := etcd.Dial(e.URL(), etcd.TLS{})
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = client.Close() })
+	vpp := vpptest.New(b, vpptest.WithInterface(nic))
+	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: b.TempDir()}
+	put := func(i, vlan int) {
+		_, err := client.Put(b.Context(), site.Ports()+uuid(i), port(vlan))
+		require.NoError(b, err)
+	}
+	for i := range ports {
+		put(i, 100+i%10)
+	}
+	a := newAgent(site, vpp.Socket(), client, time.Hour, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.run(ctx) }()
+	b.Cleanup(func() { cancel(); <-done })
+	idle := func() {
+		for name := uuid(ports - 1); ; time.Sleep(time.Millisecond) { // the last put is known of
+			if _, known, _ := a.inbox.look(name); known {
+				break
+			}
+		}
+		require.NoError(b, a.store.Wait(b.Context()))
+	}
+	idle()
+
+	var all []time.Duration
+	for i := 0; b.Loop(); i++ {
+		before, begin := vpp.Writes(), time.Now()
+		put(i%ports, 100+(i+1+i/ports)%10)
+		for vpp.Writes() == before {
+			time.Sleep(20 * time.Microsecond)
+		}
+		all = append(all, time.Since(begin))
+		idle()
+		time.Sleep(time.Millisecond) // for the agent to have said so
+	}
+	slices.Sort(all)
+	b.ReportMetric(all[len(all)/2].Seconds()*1e3, "p50-ms")
+	b.ReportMetric(all[len(all)*99/100].Seconds()*1e3, "p99-ms")
+}
