@@ -22,7 +22,7 @@ fmt:
 	GOWORK=off go tool -modfile=tools.mod gofumpt -w .
 
 bench: ## ratios beside a hand-written client in the same run
-	go test -run '^$$' -bench . -benchmem ./desiredstate/... ./vppnet/... ./acl/...
+	go test -run '^$$' -bench . -benchmem ./desiredstate/... ./vppnet/... ./acl/... ./examples/agent
 
 bench-vpp: ## the same jobs by hand, by the engine and by the agent, on a real VPP and the in-memory one
 	go run ./examples/bench --ports 100,1000
