@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"go.fd.io/govpp/binapi/fib_types"
 
@@ -39,6 +40,29 @@ type Path struct {
 	Preference uint8
 
 	odd string // as read: what no Path can say
+}
+
+// String returns the path as in "192.0.2.1 by up, weight 3".
+func (p Path) String() string {
+	var words []string
+	say := func(ok bool, format string, args ...any) {
+		if ok {
+			words = append(words, fmt.Sprintf(format, args...))
+		}
+	}
+	say(p.Local, "local")
+	say(p.NextHop.IsValid(), "%v", p.NextHop)
+	say(p.Interface != "", "by %s", p.Interface)
+	say(p.Table != "", "in table %s", p.Table)
+	say(p.odd != "", "%s", p.odd)
+	text := strings.Join(words, " ")
+	if p.Weight > 1 {
+		text += fmt.Sprintf(", weight %d", p.Weight)
+	}
+	if p.Preference > 0 {
+		text += fmt.Sprintf(", preference %d", p.Preference)
+	}
+	return text
 }
 
 const noInterface = ^uint32(0)
