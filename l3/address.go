@@ -77,6 +77,8 @@ func (a Address) Validate() error {
 // only, with one length; it refuses all else as "address in use". An interface that
 // borrows its addresses (Unnumbered) has none of its own.
 //
+// What a VirtualRouter that is master lends its interface is not shown.
+//
 // A reading costs two requests for each of these interfaces, in one round trip.
 func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Address] {
 	k := addresses{c, interfaces.NewServiceClient(c), claims}
@@ -108,13 +110,17 @@ func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desire
 		index := interface_types.InterfaceIndex(id)
 		reqs = append(reqs, &ip.IPAddressDump{SwIfIndex: index}, &ip.IPAddressDump{SwIfIndex: index, IsIPv6: true})
 	}
-	all, err := ask(ctx, k.c, reqs)
+	all, err := ask(ctx, k.c, append(reqs, askForVirtual(k.c)...))
 	if err != nil {
 		return nil, err
 	}
+	virtual, all := virtualAddresses(all)
 	found, err := answers[*ip.IPAddressDetails](all)
 	for _, d := range found {
 		id := uint32(d.SwIfIndex)
+		if virtual[virtualAddress{id, readPrefix(ip_types.Prefix(d.Prefix)).Addr()}] {
+			continue
+		}
 		out = append(out, desiredstate.Actual[Address]{ID: id, Spec: Address{
 			Interface: interfaceName(v, id), Prefix: readPrefix(ip_types.Prefix(d.Prefix)), Table: tableOf(v, id),
 		}})

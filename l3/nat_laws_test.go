@@ -32,15 +32,15 @@ func TestLawsOfNATs(t *testing.T) {
 			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NAT] { return l3.NATs(c, v) },
 			gen: rapid.Custom(func(t *rapid.T) l3.NAT {
 				seconds := func(label string) time.Duration {
-					return pickFrom(t, label, 0, time.Second, 1000*time.Second)
+					return pick(t, label, 0, time.Second, 1000*time.Second)
 				}
 				n := l3.NAT{
-					Sessions: pickFrom[uint32](t, "sessions", 0, 1, 5000), Forwarding: pickFrom(t, "forwarding", false, true),
+					Sessions: pick[uint32](t, "sessions", 0, 1, 5000), Forwarding: pick(t, "forwarding", false, true),
 					UDP: seconds("UDP"), TCPEstablished: seconds("established"), TCPTransitory: seconds("transitory"), ICMP: seconds("ICMP"),
-					MSS: pickFrom[uint16](t, "MSS", 0, 1, 1400, 65535), Restart: true,
+					MSS: pick[uint16](t, "MSS", 0, 1, 1400, 65535), Restart: true,
 				}
 				if v == l3.EndpointIndependent {
-					n.Users, n.UserSessions = pickFrom[uint32](t, "users", 0, 7), pickFrom[uint32](t, "user sessions", 0, 100)
+					n.Users, n.UserSessions = pick[uint32](t, "users", 0, 7), pick[uint32](t, "user sessions", 0, 100)
 				}
 				return n
 			}),
@@ -55,8 +55,8 @@ func TestLawsOfNATInterfaces(t *testing.T) {
 			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NATInterface] { return l3.NATInterfaces(c, v) },
 			base: []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, l3.Membership{Interface: "b", Table: "red"}},
 			gen: rapid.Custom(func(t *rapid.T) l3.NATInterface {
-				n := pickFrom(t, "role", l3.NATInterface{Inside: true}, l3.NATInterface{Outside: true}, l3.NATInterface{Inside: true, Outside: true}, l3.NATInterface{Output: true})
-				if n.Interface = pickFrom(t, "interface", "a", "b"); n.Interface == "b" {
+				n := pick(t, "role", l3.NATInterface{Inside: true}, l3.NATInterface{Outside: true}, l3.NATInterface{Inside: true, Outside: true}, l3.NATInterface{Output: true})
+				if n.Interface = pick(t, "interface", "a", "b"); n.Interface == "b" {
 					n.Table = "red"
 				}
 				return n
@@ -71,12 +71,12 @@ func TestLawsOfNATAddresses(t *testing.T) {
 			kind: func(c *vppnet.Conn) *desiredstate.Kind[l3.NATAddress] { return l3.NATAddresses(c, v, natClaim) },
 			gen: rapid.Custom(func(t *rapid.T) l3.NATAddress {
 				n := l3.NATAddress{
-					Address:  netip.MustParseAddr(pickFrom(t, "address", "198.51.100.1", "198.51.100.2")),
-					AnyTable: pickFrom(t, "any table", false, true),
-					Twice:    v == l3.EndpointDependent && pickFrom(t, "twice", false, true),
+					Address:  netip.MustParseAddr(pick(t, "address", "198.51.100.1", "198.51.100.2")),
+					AnyTable: pick(t, "any table", false, true),
+					Twice:    v == l3.EndpointDependent && pick(t, "twice", false, true),
 				}
 				if !n.AnyTable {
-					n.Table = pickFrom(t, "table", "", "red")
+					n.Table = pick(t, "table", "", "red")
 				}
 				return n
 			}),
@@ -91,24 +91,24 @@ func TestLawsOfNATMappings(t *testing.T) {
 			base: []desiredstate.Object{l3.NATAddress{Address: netip.MustParseAddr("198.51.100.7")}},
 			gen: rapid.Custom(func(t *rapid.T) l3.NATMapping {
 				m := l3.NATMapping{
-					Name: pickFrom(t, "name", "a", "b"), Table: pickFrom(t, "table", "", "red"), Local: netip.MustParseAddr(pickFrom(t, "local", "10.0.0.1", "10.0.0.2")),
-					External: netip.MustParseAddr(pickFrom(t, "external", "198.51.100.7", "198.51.100.8")),
-					Protocol: pickFrom(t, "protocol", l3.NoProtocol, l3.TCP, l3.UDP, l3.ICMP),
+					Name: pick(t, "name", "a", "b"), Table: pick(t, "table", "", "red"), Local: netip.MustParseAddr(pick(t, "local", "10.0.0.1", "10.0.0.2")),
+					External: netip.MustParseAddr(pick(t, "external", "198.51.100.7", "198.51.100.8")),
+					Protocol: pick(t, "protocol", l3.NoProtocol, l3.TCP, l3.UDP, l3.ICMP),
 				}
 				m.Pooled = m.External.String() == "198.51.100.7"
 				if v == l3.EndpointIndependent && !m.Pooled {
 					m.Protocol = l3.NoProtocol
 				}
 				if m.Protocol != l3.NoProtocol {
-					m.LocalPort, m.ExternalPort = pickFrom[uint16](t, "local port", 1, 65535), pickFrom[uint16](t, "external port", 1, 80, 65535)
+					m.LocalPort, m.ExternalPort = pick[uint16](t, "local port", 1, 65535), pick[uint16](t, "external port", 1, 80, 65535)
 				}
 				if v == l3.EndpointIndependent {
 					return m
 				}
-				m.OneWay = pickFrom(t, "one way", false, true)
+				m.OneWay = pick(t, "one way", false, true)
 				if m.Protocol != l3.NoProtocol {
-					m.TwiceNAT = pickFrom(t, "twice", false, true)
-					m.SelfTwiceNAT = !m.TwiceNAT && pickFrom(t, "self twice", false, true)
+					m.TwiceNAT = pick(t, "twice", false, true)
+					m.SelfTwiceNAT = !m.TwiceNAT && pick(t, "self twice", false, true)
 				}
 				return m
 			}),
@@ -123,24 +123,20 @@ func TestLawsOfNATIdentities(t *testing.T) {
 			base: []desiredstate.Object{l3.NATAddress{Address: netip.MustParseAddr("198.51.100.7")}},
 			gen: rapid.Custom(func(t *rapid.T) l3.NATIdentity {
 				n := l3.NATIdentity{
-					Name: pickFrom(t, "name", "a", "b"), Table: pickFrom(t, "table", "", "red"), Address: netip.MustParseAddr(pickFrom(t, "address", "198.51.100.7", "198.51.100.8")),
-					Protocol: pickFrom(t, "protocol", l3.NoProtocol, l3.TCP, l3.UDP, l3.ICMP),
+					Name: pick(t, "name", "a", "b"), Table: pick(t, "table", "", "red"), Address: netip.MustParseAddr(pick(t, "address", "198.51.100.7", "198.51.100.8")),
+					Protocol: pick(t, "protocol", l3.NoProtocol, l3.TCP, l3.UDP, l3.ICMP),
 				}
 				n.Pooled = n.Address.String() == "198.51.100.7"
 				if v == l3.EndpointIndependent && !n.Pooled {
 					n.Protocol = l3.NoProtocol
 				}
 				if n.Protocol != l3.NoProtocol {
-					n.Port = pickFrom[uint16](t, "port", 1, 80, 65535)
+					n.Port = pick[uint16](t, "port", 1, 80, 65535)
 				}
 				return n
 			}),
 		}
 	})
-}
-
-func pickFrom[T any](t *rapid.T, label string, from ...T) T {
-	return rapid.SampledFrom(from).Draw(t, label)
 }
 
 var natVariants = []l3.NATVariant{l3.EndpointDependent, l3.EndpointIndependent}
@@ -172,7 +168,7 @@ func natLaws[S desiredstate.Object](t *testing.T, law func(l3.NATVariant) natLaw
 				natStrangers(t, vpp.Socket(), v)
 			}
 			kindtest.Run(t, kindtest.Suite[S]{Gen: l.gen, Checks: 4, Open: func(t testing.TB) kindtest.World[S] {
-				c := dialNAT(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
+				c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
 				w := kindtest.World[S]{Kind: l.kind(c), Base: append([]desiredstate.Object{l3.Table{Name: "red", ID: 7}}, l.base...), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range natKinds(c, v, natClaim) {
 					if m.KindName() != w.Kind.Name {
@@ -220,17 +216,9 @@ func natState(vpp *vpptest.Proxy) string {
 	return out.String()
 }
 
-func dialNAT(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
-	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
 // natStrangers turns NAT on, and makes one of each that is not ours.
 func natStrangers(t *testing.T, socket string, v l3.NATVariant) {
-	c := dialNAT(t, socket, "stranger")
+	c := dialVPP(t, socket, "stranger")
 	claim := netip.MustParsePrefix("203.0.113.0/24")
 	addr := netip.MustParseAddr
 	_, err := desiredstate.New(append(natKinds(c, v, claim), l3.NATs(c, v))...).Ensure(t.Context(),
