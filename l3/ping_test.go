@@ -25,14 +25,7 @@ import (
 // addresses, without meeting; through a gateway of a bridge domain; and along a
 // route from table to table. Each host, and VPP, has a network namespace of its own.
 func TestPingThroughTables(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("NOT ROOT: NO NETWORK NAMESPACES, SO NO PING THROUGH A REAL VPP")
-	}
-	for _, tool := range []string{"ip", "ping"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("NO PING THROUGH A REAL VPP: %v; install iproute2 and iputils-ping", err)
-		}
-	}
+	needNamespaces(t)
 	vpp := newNetNS(t, "vpp")
 	hosts := map[string]string{} // namespace by name
 	for name, n := range map[string]int{"red1": 1, "red2": 2, "blue1": 1, "blue2": 2} {
@@ -121,6 +114,72 @@ func TestPingThroughTables(t *testing.T) {
 	_, err = engine(c).Sync(t.Context())
 	require.NoError(t, err)
 	replies("blue2", "10.77.1.2", false)
+}
+
+// Hosts do as they are told: one makes itself an address and finds a router by
+// advertisements, and reaches by ARP what is not on its link.
+func TestHostsAreTold(t *testing.T) {
+	needNamespaces(t)
+	vpp, near, far := newNetNS(t, "vpp"), newNetNS(t, "near"), newNetNS(t, "far")
+	for name, ns := range map[string]string{"near": near, "far": far} {
+		linux(t, "link", "add", "to-"+name, "netns", vpp, "type", "veth", "peer", "name", "eth0", "netns", ns)
+		linux(t, "-n", vpp, "link", "set", "to-"+name, "up")
+	}
+	// Near takes far for a neighbour.
+	linux(t, "-n", near, "addr", "add", "10.50.0.2/16", "dev", "eth0")
+	linux(t, "-n", far, "addr", "add", "10.50.9.2/24", "dev", "eth0")
+	linux(t, "-n", far, "addr", "add", "2001:db8:51::2/64", "dev", "eth0", "nodad")
+	for _, ns := range []string{near, far} {
+		linux(t, "-n", ns, "link", "set", "eth0", "up")
+	}
+	linux(t, "-n", far, "route", "add", "default", "via", "10.50.9.1")
+	linux(t, "-n", far, "route", "add", "default", "via", "2001:db8:51::1")
+
+	c := dialVPP(t, vpptest.Real(t, vpptest.InNetNS(vpp)).Socket(), "me")
+	e := engine(c)
+	want := []desiredstate.Object{l3.Table{Name: "red"}}
+	for _, leg := range []struct{ name, four, six string }{{"near", "10.50.0.1/24", "2001:db8:50::1/64"}, {"far", "10.50.9.1/24", "2001:db8:51::1/64"}} {
+		want = append(want,
+			vppnet.HostInterface{Name: leg.name, Device: "to-" + leg.name}, vppnet.LinkState{Interface: leg.name, Up: true},
+			l3.Membership{Interface: leg.name, Table: "red"},
+			l3.Address{Interface: leg.name, Prefix: netip.MustParsePrefix(leg.four), Table: "red"},
+			l3.Address{Interface: leg.name, Prefix: netip.MustParsePrefix(leg.six), Table: "red"})
+	}
+	_, err := e.Sync(t.Context(), want...)
+	require.NoError(t, err)
+	got, out := pingFrom(t, near, "10.50.0.1")
+	require.True(t, got, out)
+	got, out = pingFrom(t, near, "10.50.9.2")
+	require.False(t, got, out)
+
+	want = append(want,
+		l3.ProxyARPRange{Table: "red", Low: addr("10.50.9.0"), High: addr("10.50.9.255")}, l3.ProxyARP{Interface: "near"},
+		l3.RouterAdvertisement{
+			Interface: "near", Address: netip.MustParsePrefix("2001:db8:50::1/64"), MaxInterval: 4 * time.Second,
+			Prefixes: []l3.AdvertisedPrefix{{Prefix: netip.MustParsePrefix("2001:db8:50::/64")}},
+		})
+	_, err = e.Sync(t.Context(), want...)
+	require.NoError(t, err)
+	got, out = pingFrom(t, near, "10.50.9.2")
+	require.True(t, got, out)
+	require.Eventually(t, func() bool {
+		out, err := exec.Command("ip", "-n", near, "-6", "addr", "show", "dev", "eth0", "scope", "global", "-tentative").CombinedOutput()
+		return err == nil && strings.Contains(string(out), "2001:db8:50:")
+	}, 30*time.Second, 200*time.Millisecond)
+	got, out = pingFrom(t, near, "2001:db8:51::2")
+	require.True(t, got, out)
+}
+
+func needNamespaces(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("NOT ROOT: NO NETWORK NAMESPACES, SO NO PING THROUGH A REAL VPP")
+	}
+	for _, tool := range []string{"ip", "ping"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("NO PING THROUGH A REAL VPP: %v; install iproute2 and iputils-ping", err)
+		}
+	}
 }
 
 // newNetNS makes a network namespace that goes with the test.
