@@ -114,7 +114,7 @@ func lookup(id uint32, prefix string, exact uint8) api.Message {
 }
 
 // statistics are numbers of counters.
-var statistics = []string{"ip_route_add_del_v2_reply.stats_index", "ip_route_v2_details.route.stats_index", "ip_route_lookup_v2_reply.route.stats_index"}
+var statistics = []string{"ip_route_add_del_v2_reply.stats_index", "ip_route_lookup_v2_reply.route.stats_index"}
 
 const (
 	toHost = fib_types.FIB_API_PATH_TYPE_LOCAL
