@@ -55,7 +55,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 	}
 	parallel := e.Parallel
 	if parallel <= 0 {
-		parallel = 64
+		parallel = 512
 	}
 	var others sync.WaitGroup
 	for range min(parallel, len(p.tasks)) - 1 {
