@@ -21,8 +21,9 @@ import (
 // use: calls that touch independent objects run side by side, calls that touch
 // the same object wait for each other. The fields may be set before first use.
 type Engine struct {
-	// Parallel bounds the objects worked on at once in one call. 0: 512: a VPP with
-	// many interfaces looks at its socket seldom, and takes all that is there.
+	// Parallel bounds the objects worked on at once in one call. 0: 512, because a
+	// target that is busy looks at its socket seldom, and then takes all that is
+	// there.
 	Parallel int
 
 	// MaxPrune is the share of our own objects that may be removed without
