@@ -167,7 +167,7 @@ func newLab(t *testing.T) *lab {
 	w := &lab{map[string]string{}}
 	w.add(t, "wire")
 	runIP(t, "-n", w.ns["wire"], "link", "add", "name", "bridge0", "type", "bridge", "mcast_snooping", "0")
-	runIP(t, "-n", w.ns["wire"], "link", "set", "bridge0", "up")
+	runIP(t, "-n", w.ns["wire"], "link", "set", "dev", "bridge0", "up")
 	for _, r := range []string{"r1", "r2", "compute"} {
 		w.add(t, r)
 		w.plug(t, r, "trunk")
@@ -184,29 +184,29 @@ func (w *lab) add(t *testing.T, name string) {
 	}
 	w.ns[name] = ns
 	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
-	runIP(t, "-n", ns, "link", "set", "lo", "up")
+	runIP(t, "-n", ns, "link", "set", "dev", "lo", "up")
 }
 
 // plug gives a namespace a device on the bridge.
 func (w *lab) plug(t *testing.T, name, device string) {
 	t.Helper()
 	runIP(t, "-n", w.ns["wire"], "link", "add", "to-"+name, "type", "veth", "peer", "name", device, "netns", w.ns[name])
-	runIP(t, "-n", w.ns["wire"], "link", "set", "to-"+name, "master", "bridge0", "up")
-	runIP(t, "-n", w.ns[name], "link", "set", device, "up")
+	runIP(t, "-n", w.ns["wire"], "link", "set", "dev", "to-"+name, "master", "bridge0", "up")
+	runIP(t, "-n", w.ns[name], "link", "set", "dev", device, "up")
 }
 
 // local adds a host to a VPP: device there, eth0 for the host.
 func (w *lab) local(t *testing.T, router, name, addr string, size int) {
 	t.Helper()
 	w.add(t, name)
-	runIP(t, "-n", w.ns[router], "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", w.ns[name])
-	runIP(t, "-n", w.ns[router], "link", "set", name, "up")
+	runIP(t, "-n", w.ns[router], "link", "add", "name", name, "type", "veth", "peer", "name", "eth0", "netns", w.ns[name])
+	runIP(t, "-n", w.ns[router], "link", "set", "dev", name, "up")
 	w.number(t, name, addr, size)
 }
 
 func (w *lab) number(t *testing.T, name, addr string, size int) {
 	t.Helper()
-	runIP(t, "-n", w.ns[name], "link", "set", "eth0", "up")
+	runIP(t, "-n", w.ns[name], "link", "set", "dev", "eth0", "up")
 	args := []string{"-n", w.ns[name], "addr", "add", fmt.Sprintf("%s/%d", addr, size), "dev", "eth0"}
 	if strings.Contains(addr, ":") {
 		args = append(args, "nodad")

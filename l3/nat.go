@@ -24,7 +24,9 @@ import (
 // it breaks, those of floating IPs included. Endpoint-independent NAT has one port
 // for each session of a host, no twice-NAT, and takes up TCP anywhere: connections
 // of floating IPs outlive a failover, those of shared addresses do not. It wants
-// the external address of a mapping of ports in the pool.
+// the external address of a mapping of ports in the pool. And hosts inside do not
+// reach each other by their floating IPs (hairpinning): VPP 25.10 means to do that,
+// but has such packets by-pass the node that would.
 type NATVariant uint8
 
 // The variants.

@@ -37,6 +37,7 @@ type natAPI interface {
 	identities(context.Context) ([]natMapping, error)
 	setIdentity(ctx context.Context, m natMapping, add bool) error
 
+	hosts(context.Context) ([]natHost, error)
 	sessions(ctx context.Context, host netip.Addr, table uint32) ([]NATSession, error)
 	endSession(ctx context.Context, s NATSession, table uint32) error
 }

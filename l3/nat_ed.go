@@ -29,7 +29,7 @@ func (natED) messages(which ...natPart) []api.Message {
 		natRoles:    {&nat.Nat44InterfaceDump{}, &nat.Nat44InterfaceAddDelFeature{}, &nat.Nat44EdOutputInterfaceGet{}, &nat.Nat44EdAddDelOutputInterface{}},
 		natPool:     {&nat.Nat44AddressDump{}, &nat.Nat44AddDelAddressRange{}},
 		natMaps:     {&nat.Nat44StaticMappingDump{}, &nat.Nat44AddDelStaticMappingV2{}, &nat.Nat44IdentityMappingDump{}, &nat.Nat44AddDelIdentityMapping{}},
-		natSessions: {&nat.Nat44UserSessionV3Dump{}, &nat.Nat44DelSession{}},
+		natSessions: {&nat.Nat44UserDump{}, &nat.Nat44UserSessionV3Dump{}, &nat.Nat44DelSession{}},
 	}, which)
 }
 
@@ -201,6 +201,14 @@ func (k natED) setIdentity(ctx context.Context, m natMapping, add bool) error {
 	return err
 }
 
+func (k natED) hosts(ctx context.Context) (out []natHost, err error) {
+	all, err := vppnet.Collect(k.vpp.Nat44UserDump(ctx, &nat.Nat44UserDump{}))
+	for _, d := range all {
+		out = append(out, natHost{netip.AddrFrom4(d.IPAddress), d.VrfID})
+	}
+	return out, err
+}
+
 func (k natED) sessions(ctx context.Context, host netip.Addr, table uint32) (out []NATSession, err error) {
 	all, err := vppnet.Collect(k.vpp.Nat44UserSessionV3Dump(ctx, &nat.Nat44UserSessionV3Dump{IPAddress: host.As4(), VrfID: table}))
 	for _, d := range all {
@@ -214,10 +222,15 @@ func (k natED) sessions(ctx context.Context, host netip.Addr, table uint32) (out
 	return out, err
 }
 
+// endSession needs the peer as the host sees it.
 func (k natED) endSession(ctx context.Context, s NATSession, table uint32) error {
+	peer := s.Peer
+	if s.PeerInside.IsValid() {
+		peer = s.PeerInside
+	}
 	_, err := k.vpp.Nat44DelSession(ctx, &nat.Nat44DelSession{
 		Address: s.Inside.Addr().As4(), Port: s.Inside.Port(), Protocol: s.Protocol, VrfID: table,
-		Flags: nat_types.NAT_IS_INSIDE | nat_types.NAT_IS_EXT_HOST_VALID, ExtHostAddress: s.Peer.Addr().As4(), ExtHostPort: s.Peer.Port(),
+		Flags: nat_types.NAT_IS_INSIDE | nat_types.NAT_IS_EXT_HOST_VALID, ExtHostAddress: peer.Addr().As4(), ExtHostPort: peer.Port(),
 	})
 	return err
 }

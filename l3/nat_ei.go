@@ -28,7 +28,7 @@ func (natEI) messages(which ...natPart) []api.Message {
 		natRoles:    {&nat.Nat44EiInterfaceDump{}, &nat.Nat44EiInterfaceAddDelFeature{}, &nat.Nat44EiOutputInterfaceGet{}, &nat.Nat44EiAddDelOutputInterface{}},
 		natPool:     {&nat.Nat44EiAddressDump{}, &nat.Nat44EiAddDelAddressRange{}},
 		natMaps:     {&nat.Nat44EiStaticMappingDump{}, &nat.Nat44EiAddDelStaticMapping{}, &nat.Nat44EiIdentityMappingDump{}, &nat.Nat44EiAddDelIdentityMapping{}},
-		natSessions: {&nat.Nat44EiUserSessionV2Dump{}, &nat.Nat44EiDelSession{}},
+		natSessions: {&nat.Nat44EiUserDump{}, &nat.Nat44EiUserSessionV2Dump{}, &nat.Nat44EiDelSession{}},
 	}, which)
 }
 
@@ -184,6 +184,14 @@ func (k natEI) setIdentity(ctx context.Context, m natMapping, add bool) error {
 	}
 	_, err := k.vpp.Nat44EiAddDelIdentityMapping(ctx, req)
 	return err
+}
+
+func (k natEI) hosts(ctx context.Context) (out []natHost, err error) {
+	all, err := vppnet.Collect(k.vpp.Nat44EiUserDump(ctx, &nat.Nat44EiUserDump{}))
+	for _, d := range all {
+		out = append(out, natHost{netip.AddrFrom4(d.IPAddress), d.VrfID})
+	}
+	return out, err
 }
 
 func (k natEI) sessions(ctx context.Context, host netip.Addr, table uint32) (out []NATSession, err error) {

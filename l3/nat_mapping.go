@@ -149,15 +149,17 @@ func natExternal(side string) desiredstate.Key {
 // replace.
 //
 // With a mapping that goes, all its sessions end, those included by which other
-// hosts inside reached it; so does what the host had begun by it. Sessions that
-// the host had before it got its mapping go on if endpoint-dependent, and end
-// otherwise: see [EndNATSessions].
+// hosts inside reached it; so does what the host had begun by it. To find those of
+// others, endpoint-dependent NAT is asked for the sessions of all hosts, once for
+// all mappings that go together. Sessions that the host had before it got its
+// mapping go on if endpoint-dependent, and end otherwise: see [EndNATSessions].
 func NATMappings(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATMapping] {
 	k := natMappings{c, newNAT(c, variant)}
+	hairpins := newHairpins(k.vpp)
 	return &desiredstate.Kind[NATMapping]{
 		Name:     "nat-mapping",
 		Requires: []desiredstate.AnyKind{Tables(c), nats(c, variant, false)},
-		Messages: c.Uses(k.vpp.messages(natMaps, natPool)...),
+		Messages: c.Uses(k.vpp.messages(natMaps, natPool, natSessions)...),
 		Dump:     k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, m NATMapping) (uint32, error) {
 			wire, err := k.wire(v, m)
@@ -174,7 +176,11 @@ func NATMappings(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATMappi
 				local: m.Local, localPort: m.LocalPort, external: m.External, externalPort: m.ExternalPort, protocol: uint8(m.Protocol),
 				twice: m.TwiceNAT, self: m.SelfTwiceNAT, oneWay: m.OneWay, table: have.ID,
 			}
-			return vppnet.Gone(k.vpp.setMapping(ctx, wire, false), api.NO_SUCH_ENTRY, api.UNSUPPORTED, api.FEATURE_ALREADY_DISABLED)
+			err := vppnet.Gone(k.vpp.setMapping(ctx, wire, false), api.NO_SUCH_ENTRY, api.UNSUPPORTED, api.FEATURE_ALREADY_DISABLED)
+			if err != nil {
+				return err
+			}
+			return hairpins.end(ctx, wire)
 		},
 		Fill: func(have, want NATMapping) NATMapping {
 			want.Pooled = have.Pooled

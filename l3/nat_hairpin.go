@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"go.fd.io/govpp/api"
+)
+
+// hairpins ends what VPP lets go on when a mapping goes: the sessions of other hosts
+// inside that lead to its external side. VPP ends only those of the mapping's own
+// host. To find them takes a look at all sessions of all hosts, so mappings that go
+// together share one.
+//
+// Endpoint-independent NAT looks for the mapping packet by packet, and needs none.
+type hairpins struct {
+	vpp  natAPI
+	turn chan struct{} // a lock that can be waited for with a context
+
+	mu   sync.Mutex
+	gone []natMapping // not yet looked for
+}
+
+func newHairpins(vpp natAPI) *hairpins {
+	return &hairpins{vpp: vpp, turn: make(chan struct{}, 1)}
+}
+
+// end returns when no session leads to m any more.
+func (h *hairpins) end(ctx context.Context, m natMapping) error {
+	if h.vpp.variant() != EndpointDependent {
+		return nil
+	}
+	h.mu.Lock()
+	h.gone = append(h.gone, m)
+	h.mu.Unlock()
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	h.mu.Lock()
+	all := h.gone
+	h.gone = nil
+	h.mu.Unlock()
+	if !slices.Contains(all, m) {
+		return nil // somebody's look after ours began has seen to it
+	}
+	err := h.endAll(ctx, all)
+	if err != nil { // for those who wait, to try again
+		h.mu.Lock()
+		h.gone = append(h.gone, all...)
+		h.mu.Unlock()
+	}
+	return err
+}
+
+func (h *hairpins) endAll(ctx context.Context, gone []natMapping) error {
+	type side struct {
+		protocol uint8
+		external netip.AddrPort
+	}
+	sides := map[side]bool{}
+	for _, m := range gone {
+		sides[side{m.protocol, netip.AddrPortFrom(m.external, m.externalPort)}] = true
+	}
+	hosts, err := h.vpp.hosts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, host := range hosts {
+		all, err := h.vpp.sessions(ctx, host.addr, host.table)
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			if !sides[side{s.Protocol, s.Peer}] && !sides[side{0, netip.AddrPortFrom(s.Peer.Addr(), 0)}] {
+				continue
+			}
+			if err := h.vpp.endSession(ctx, s, host.table); err != nil && !errors.Is(err, api.NO_SUCH_ENTRY) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// natHost is one that has sessions.
+type natHost struct {
+	addr  netip.Addr
+	table uint32
+}

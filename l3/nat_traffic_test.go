@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// What the world and the hosts see of each other through a NAT, in both variants.
+func TestNATTraffic(t *testing.T) {
+	for _, v := range natVariants {
+		t.Run(v.String(), func(t *testing.T) { natTraffic(t, v) })
+	}
+}
+
+var (
+	shared   = netip.MustParseAddr("203.0.113.101")
+	floating = netip.MustParseAddr("203.0.113.102")
+	other    = netip.MustParseAddr("203.0.113.103")
+	outside  = netip.MustParseAddr("203.0.113.254")
+	hostA    = netip.MustParseAddr("10.1.0.2")
+	hostB    = netip.MustParseAddr("10.2.0.2")
+)
+
+func natTraffic(t *testing.T, v l3.NATVariant) {
+	n := newNATLab(t, v)
+	n.sync(t)
+
+	old := n.flow(t, "a", outside)
+	require.Equal(t, shared, old.seen(t), "hosts share an address")
+	require.Equal(t, shared, n.flow(t, "b", outside).seen(t), "hosts share an address")
+	in := n.flow(t, "ext", floating)
+	require.False(t, in.seen(t).IsValid(), "nobody has the address yet")
+
+	a := l3.NATMapping{Name: "fip-a", Local: hostA, External: floating}
+	b := l3.NATMapping{Name: "fip-b", Local: hostB, External: other}
+	n.sync(t, a, b)
+	require.Equal(t, outside, in.seen(t), "the world reaches the host")
+	out := n.flow(t, "a", outside)
+	require.Equal(t, floating, out.seen(t), "what the host begins is from its own address")
+	vanish := map[string]func() bool{ // what must go with the mapping
+		"from the world": func() bool { return in.seen(t).IsValid() },
+		"a new one":      func() bool { return n.flow(t, "ext", floating).seen(t).IsValid() },
+	}
+	if v == l3.EndpointDependent {
+		require.Equal(t, floating, n.flow(t, "a", other).seen(t), "from one floating IP to another")
+		back, conn := n.flow(t, "b", floating), n.tcp(t, "b", floating)
+		require.Equal(t, other, back.seen(t), "and the other way round")
+		require.NoError(t, conn.echo(2*time.Second))
+		vanish["from another host"] = func() bool { return back.seen(t).IsValid() }
+		vanish["TCP from another host"] = func() bool { return conn.echo(time.Second) == nil }
+	}
+
+	if v == l3.EndpointDependent {
+		require.Equal(t, shared, old.seen(t), "what was there before stays as it was")
+		ended, err := l3.EndNATSessions(t.Context(), n.c, v, hostA, 0, func(s l3.NATSession) bool { return !s.Static })
+		require.NoError(t, err)
+		require.NotZero(t, ended)
+	}
+	require.Equal(t, floating, old.seen(t), "until it ends")
+
+	n.sync(t, b)
+	for _, h := range []netip.Addr{hostA, hostB} {
+		left, err := l3.NATSessions(t.Context(), n.c, v, h, 0)
+		require.NoError(t, err)
+		for _, s := range left {
+			require.NotEqual(t, floating, s.Outside.Addr(), "%+v", s)
+			require.NotEqual(t, floating, s.Peer.Addr(), "%+v", s)
+		}
+	}
+	for what, answered := range vanish {
+		require.False(t, answered(), "the mapping is gone, and so are its sessions: %s", what)
+	}
+	require.Equal(t, shared, out.seen(t), "back to the shared address")
+	require.Equal(t, shared, n.flow(t, "a", outside).seen(t), "back to the shared address")
+}
+
+// A TCP connection to a floating IP goes on through another VPP, made like the first,
+// if NAT is endpoint-independent. Otherwise it does not.
+func TestNATFailover(t *testing.T) {
+	for _, v := range natVariants {
+		t.Run(v.String(), func(t *testing.T) {
+			n := newNATLab(t, v)
+			fip := l3.NATMapping{Name: "fip", Local: hostA, External: floating}
+			n.sync(t, fip)
+			conn := n.tcp(t, "ext", floating)
+			require.NoError(t, conn.echo(2*time.Second))
+
+			require.NoError(t, n.vpp.Restart())
+			n.connect(t)
+			n.sync(t, fip)
+			require.Equal(t, v == l3.EndpointIndependent, conn.echo(8*time.Second) == nil)
+			require.NoError(t, n.tcp(t, "ext", floating).echo(5*time.Second), "a new one")
+		})
+	}
+}
+
+// natLab is a VPP between two hosts, "a" and "b", and the world, "ext", each of which
+// answers whoever asks on port 7777 with the address that it sees.
+type natLab struct {
+	variant l3.NATVariant
+	vpp     *vpptest.RealVPP
+	c       *vppnet.Conn
+	e       *desiredstate.Engine
+	ns      map[string]string
+}
+
+func newNATLab(t *testing.T, v l3.NATVariant) *natLab {
+	t.Helper()
+	l := newLab(t)
+	for name, addr := range map[string]netip.Addr{"a": hostA, "b": hostB, "ext": outside} {
+		l.local(t, "r1", name, addr.String(), 24)
+		if name != "ext" {
+			runIP(t, "-n", l.ns[name], "route", "add", "default", "via", addr.Prev().String())
+		}
+		inNS(t, l.ns[name], func() error { return noOffload("eth0") })
+		serve(t, l.ns[name])
+	}
+	n := &natLab{variant: v, vpp: vpptest.Real(t, vpptest.InNetNS(l.ns["r1"])), ns: l.ns}
+	n.connect(t)
+	return n
+}
+
+func (n *natLab) connect(t *testing.T) {
+	t.Helper()
+	n.c = dialVPP(t, n.vpp.Socket(), "me")
+	n.e = desiredstate.New(append(routed(n.c), l3.NATs(n.c, n.variant), l3.NATInterfaces(n.c, n.variant),
+		l3.NATAddresses(n.c, n.variant, netip.MustParsePrefix("203.0.113.0/24")), l3.NATMappings(n.c, n.variant))...)
+	n.e.MaxPrune = 1
+}
+
+func (n *natLab) sync(t *testing.T, mappings ...desiredstate.Object) {
+	t.Helper()
+	want := append(mappings, l3.NAT{}, l3.NATAddress{Address: shared, AnyTable: true})
+	for _, x := range []struct {
+		name   string
+		prefix string
+		inside bool
+	}{{"a", "10.1.0.1/24", true}, {"b", "10.2.0.1/24", true}, {"ext", "203.0.113.1/24", false}} {
+		want = append(want, vppnet.HostInterface{Name: x.name, Device: x.name}, vppnet.LinkState{Interface: x.name, Up: true},
+			l3.Address{Interface: x.name, Prefix: netip.MustParsePrefix(x.prefix)}, l3.NATInterface{Interface: x.name, Inside: x.inside, Outside: !x.inside})
+	}
+	_, err := n.e.Sync(t.Context(), want...)
+	require.NoError(t, err)
+}
+
+// natFlow is a UDP socket of a host, connected to a server.
+type natFlow struct {
+	conn net.Conn
+	said int
+}
+
+func (n *natLab) flow(t *testing.T, from string, to netip.Addr) *natFlow {
+	t.Helper()
+	f := new(natFlow)
+	inNS(t, n.ns[from], func() (err error) {
+		f.conn, err = net.Dial("udp4", netip.AddrPortFrom(to, 7777).String())
+		return err
+	})
+	t.Cleanup(func() { _ = f.conn.Close() })
+	return f
+}
+
+// seen is the address that the server sees; zero: it does not answer.
+func (f *natFlow) seen(t *testing.T) netip.Addr {
+	t.Helper()
+	buf := make([]byte, 64)
+	for range 5 { // the first may wait for ARP in vain
+		f.said++
+		question := strconv.Itoa(f.said)
+		_, _ = f.conn.Write([]byte(question))
+		_ = f.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		for {
+			k, err := f.conn.Read(buf)
+			if err != nil {
+				break
+			}
+			if to, addr, _ := strings.Cut(string(buf[:k]), " "); to == question { // and not a late one
+				a, err := netip.ParseAddr(addr)
+				require.NoError(t, err)
+				return a
+			}
+		}
+	}
+	return netip.Addr{}
+}
+
+// natConn is a TCP connection to a server, which says what it is told.
+type natConn struct {
+	conn net.Conn
+	in   *bufio.Reader
+	said int
+}
+
+func (n *natLab) tcp(t *testing.T, from string, to netip.Addr) *natConn {
+	t.Helper()
+	c := new(natConn)
+	inNS(t, n.ns[from], func() (err error) {
+		for range 5 {
+			if c.conn, err = net.DialTimeout("tcp4", netip.AddrPortFrom(to, 7777).String(), 2*time.Second); err == nil {
+				break
+			}
+		}
+		return err
+	})
+	t.Cleanup(func() { _ = c.conn.Close() })
+	c.in = bufio.NewReader(c.conn)
+	return c
+}
+
+func (c *natConn) echo(patience time.Duration) error {
+	c.said++
+	if _, err := fmt.Fprintln(c.conn, c.said); err != nil {
+		return err
+	}
+	_ = c.conn.SetReadDeadline(time.Now().Add(patience))
+	for {
+		var heard int
+		if _, err := fmt.Fscanln(c.in, &heard); err != nil {
+			return err
+		}
+		if heard == c.said {
+			return nil
+		}
+	}
+}
+
+// serve answers in a namespace.
+func serve(t *testing.T, ns string) {
+	t.Helper()
+	var udp net.PacketConn
+	var tcp net.Listener
+	inNS(t, ns, func() (err error) {
+		if udp, err = net.ListenPacket("udp4", ":7777"); err == nil {
+			tcp, err = net.Listen("tcp4", ":7777")
+		}
+		return err
+	})
+	t.Cleanup(func() { _ = udp.Close(); _ = tcp.Close() })
+	go func() {
+		buf := make([]byte, 64)
+		for {
+			k, from, err := udp.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = udp.WriteTo(fmt.Appendf(nil, "%s %v", buf[:k], from.(*net.UDPAddr).IP), from)
+		}
+	}()
+	go func() {
+		for {
+			conn, err := tcp.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for s := bufio.NewScanner(conn); s.Scan(); {
+					_, _ = fmt.Fprintln(conn, s.Text())
+				}
+			}()
+		}
+	}()
+}
+
+// inNS runs f in a network namespace; the sockets that it makes stay there.
+func inNS(t *testing.T, ns string, f func() error) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		file, err := os.Open("/run/netns/" + ns)
+		if err == nil {
+			defer file.Close()
+			if _, _, errno := syscall.RawSyscall(sysSetns, file.Fd(), syscall.CLONE_NEWNET, 0); errno != 0 {
+				err = errno
+			} else {
+				err = f()
+			}
+		}
+		done <- err
+	}()
+	require.NoError(t, <-done)
+}
+
+// sysSetns is setns(2) on amd64, which package syscall does not name.
+const sysSetns = 308
+
+// noOffload makes Linux write checksums itself: nobody behind a veth device would, and
+// VPP can but correct them.
+func noOffload(device string) error {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	const ethtool, setTxChecksum = 0x8946, 0x17
+	value := [2]uint32{setTxChecksum, 0}
+	var request struct {
+		name [16]byte
+		data unsafe.Pointer
+		_    [16]byte
+	}
+	copy(request.name[:], device)
+	request.data = unsafe.Pointer(&value)
+	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), ethtool, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		return fmt.Errorf("checksums of %s: %w", device, errno)
+	}
+	return nil
+}
