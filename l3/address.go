@@ -145,7 +145,7 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 		return 0, err
 	}
 	if is != table {
-		return 0, fmt.Errorf("interface %s is in table %d, the address is to be in %d: say so in Address.Table", a.Interface, is, table)
+		return 0, fmt.Errorf("interface %s is in table %d, the address is to be in %d: say so in Address.Table, or try again when it has moved", a.Interface, is, table)
 	}
 	err = k.send(ctx, id, a.Prefix, true)
 	if errors.Is(err, api.ADDRESS_IN_USE) || errors.Is(err, api.DUPLICATE_IF_ADDRESS) {

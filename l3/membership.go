@@ -64,9 +64,11 @@ func (m Membership) Validate() error {
 //
 // VPP refuses to move an interface that has addresses, even to where it is. Name
 // the table in the interface's Address objects: then they wait for the Membership,
-// and give way to its change. A family is added in place; all else replaces. Back
-// to the default table it takes two passes: in the first, the addresses that are to
-// be there find the interface still where it was, and are refused.
+// and give way to its change. A family is added in place; all else replaces.
+//
+// An Address of the default table has no Membership to wait for, or to be waited
+// for. Into that table, and out of it, an interface with addresses may therefore
+// move in two passes: the first fails, saying so, and takes the old ones away.
 //
 // A reading costs two requests for each interface of VPP, unless there is no table
 // but the default one.
@@ -184,7 +186,9 @@ func tableAt(ctx context.Context, vpp interfaces.RPCService, id uint32, is6 bool
 	return r.VrfID, nil
 }
 
-// move binds the families that are not where they should be.
+// move binds the families that are not where they should be, and those only: on
+// its way into the table it is in, an interface lets go of it first, and may have
+// been the last to keep it.
 func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 uint32, m Membership) error {
 	table, err := v.ID(TableKey(m.Table))
 	if err != nil {
@@ -204,7 +208,7 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 		err := k.set(ctx, id, f.is6, table)
 		switch {
 		case errors.Is(err, api.ADDRESS_FOUND_FOR_INTERFACE):
-			return fmt.Errorf("it has %s addresses that are not said to be in table %s: %w", family(f.is6), m.Table, err)
+			return fmt.Errorf("it still has %s addresses; those that are not said to be in table %s go first: %w", family(f.is6), m.Table, err)
 		case errors.Is(err, api.NO_SUCH_FIB):
 			return fmt.Errorf("table %s has no %s: %w", m.Table, family(f.is6), err)
 		case err != nil:

@@ -95,6 +95,8 @@ func (p Path) check(table string, prefix netip.Prefix) error {
 		return errors.New("an IPv6 route has no IPv4 next hop")
 	case p.NextHop.IsLinkLocalUnicast() && p.NextHop.Is6() && p.Interface == "":
 		return errors.New("a link-local next hop needs its interface")
+	case p.NextHop == prefix.Addr() && p.Interface == "":
+		return fmt.Errorf("next hop %v is the route's own address: VPP would drop", p.NextHop)
 	case p.Table != "" && (p.Table == table || p.Table == DefaultTable && table == ""):
 		return fmt.Errorf("table %s is the route's own: leave it open", p.Table)
 	case p.Table != "" && p.Table != DefaultTable:
@@ -114,9 +116,13 @@ func (p Path) deps() (deps []desiredstate.Key) {
 	return deps
 }
 
-// normal is the path with the defaults filled in.
-func (p Path) normal() Path {
+// normal is the path to a prefix with the defaults filled in, as VPP does: a host
+// on an interface's link is its own next hop.
+func (p Path) normal(prefix netip.Prefix) Path {
 	p.Weight = max(p.Weight, 1)
+	if p.Interface != "" && !p.NextHop.IsValid() && p.odd == "" && prefix.IsSingleIP() {
+		p.NextHop = prefix.Addr()
+	}
 	return p
 }
 
@@ -133,12 +139,12 @@ func (p Path) compare(o Path) int {
 	)
 }
 
-// samePaths says whether two lists are one set of ways.
-func samePaths(a, b []Path) bool {
+// samePaths says whether two lists are one set of ways to a prefix.
+func samePaths(prefix netip.Prefix, a, b []Path) bool {
 	sorted := func(list []Path) []Path {
 		out := make([]Path, len(list))
 		for i, p := range list {
-			out[i] = p.normal()
+			out[i] = p.normal(prefix)
 		}
 		slices.SortFunc(out, Path.compare)
 		return out

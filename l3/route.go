@@ -71,7 +71,7 @@ func (r Route) Validate() error {
 			return errors.New("a local path stands alone")
 		}
 		for _, o := range r.Paths[:i] {
-			if o.Weight = p.Weight; o == p {
+			if o.Weight = p.Weight; o.normal(r.Prefix) == p.normal(r.Prefix) {
 				return fmt.Errorf("path %d is there already: give it more weight", i)
 			}
 		}
@@ -137,7 +137,7 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			return vppnet.Gone(err, api.NO_SUCH_FIB)
 		},
 		Fill: func(have, want Route) Route {
-			if samePaths(have.Paths, want.Paths) {
+			if samePaths(want.Prefix, have.Paths, want.Paths) {
 				want.Paths = have.Paths
 			}
 			return want

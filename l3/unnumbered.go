@@ -56,7 +56,8 @@ func (u Unnumbered) Validate() error {
 
 // Unnumbereds manages which of our interfaces, of those in tables of ours, and of
 // those that are claimed, borrow their addresses (sw_interface_set_unnumbered).
-// The lender changes in place.
+// The lender changes in place. An interface that has addresses of its own cannot
+// borrow: VPP would let it, and hide them.
 func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnumbered] {
 	vpp, addrs, s := interfaces.NewServiceClient(c), ip.NewServiceClient(c), scope(claims)
 	set := func(ctx context.Context, id, lender uint32, add bool) error {
@@ -73,7 +74,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 	return &desiredstate.Kind[Unnumbered]{
 		Name:     "unnumbered",
 		Requires: s.needs(c),
-		Messages: c.Uses(&ip.IPUnnumberedDump{}, &interfaces.SwInterfaceSetUnnumbered{}),
+		Messages: c.Uses(&ip.IPUnnumberedDump{}, &ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetUnnumbered{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
 			all, err := vppnet.Collect(addrs.IPUnnumberedDump(ctx, &ip.IPUnnumberedDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
 			for _, d := range all {
@@ -105,8 +106,17 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			if err != nil {
 				return 0, err
 			}
+			for _, is6 := range []bool{false, true} {
+				own, err := vppnet.Collect(addrs.IPAddressDump(ctx, &ip.IPAddressDump{SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6}))
+				if err != nil {
+					return 0, err
+				}
+				if len(own) > 0 {
+					return 0, fmt.Errorf("interface %s has addresses of its own, which VPP would no longer show", u.Interface)
+				}
+			}
 			if max(four, six) != table || min(four, six) != 0 && four != six {
-				return 0, fmt.Errorf("interface %s is in tables %d (IPv4) and %d (IPv6): say so in Unnumbered.Table", u.Interface, four, six)
+				return 0, fmt.Errorf("interface %s is in tables %d (IPv4) and %d (IPv6): say so in Unnumbered.Table, or try again when it has moved", u.Interface, four, six)
 			}
 			return id, set(ctx, id, lender, true)
 		},

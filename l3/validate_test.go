@@ -65,6 +65,8 @@ func TestInvalid(t *testing.T) {
 		{l3.Route{Prefix: prefix("20.0.0.0/24"), Table: l3.DefaultTable}, "leave the name open"},
 		{route(l3.Path{}), "path 0: a path leads to"},
 		{route(l3.Path{NextHop: hop}, l3.Path{NextHop: hop, Weight: 2}), "path 1 is there already"},
+		{l3.Route{Prefix: prefix("20.0.0.1/32"), Paths: []l3.Path{{Interface: "lo"}, {Interface: "lo", NextHop: addr("20.0.0.1")}}}, "path 1 is there already"},
+		{route(l3.Path{NextHop: addr("20.0.0.0"), Table: "red"}), "VPP would drop"},
 		{route(l3.Path{Local: true}, l3.Path{NextHop: hop}), "stands alone"},
 		{route(l3.Path{Local: true, NextHop: hop}), "neither next hop nor interface"},
 		{route(l3.Path{Interface: "lo", Table: "red"}), "by an interface has no table"},

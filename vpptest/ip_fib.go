@@ -10,6 +10,7 @@ import (
 
 	"go.fd.io/govpp/binapi/fib_types"
 	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
 )
 
 // Who puts routes into tables, as VPP numbers them; the best one is used and shown.
@@ -137,6 +138,19 @@ func (s *ips) path(p fib_types.FibPath) (fib_types.FibPath, int32) {
 	return out, 0
 }
 
+// fixPath is what VPP makes of a path for the sake of the prefix: a way to itself
+// drops, a host on an interface's link is its own next hop.
+func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
+	own := wireAddr(p.Addr()).Un
+	switch kind := pathKind(f); {
+	case kind == 2 && f.Nh.Address == own:
+		f.Type, f.TableID, f.Nh.Address = fib_types.FIB_API_PATH_TYPE_DROP, 0, ip_types.AddressUnion{}
+	case kind == 1 && p.IsSingleIP():
+		f.Nh.Address = own
+	}
+	return f
+}
+
 func (s *ips) addDelRoute(_ *Call, q *ip.IPRouteAddDelV2) *ip.IPRouteAddDelV2Reply {
 	stats, retval := s.change(q)
 	return &ip.IPRouteAddDelV2Reply{Retval: retval, StatsIndex: stats}
@@ -154,7 +168,7 @@ func (s *ips) change(q *ip.IPRouteAddDelV2) (stats uint32, retval int32) {
 		if retval != 0 {
 			return none, retval
 		}
-		paths = append(paths, made)
+		paths = append(paths, fixPath(p, made))
 	}
 	if len(paths) == 0 && (q.IsAdd || q.IsMultipath) {
 		return none, noPaths
