@@ -2,35 +2,70 @@
 
 package vppnet
 
-// queue holds copies of messages, first in first out, in few allocations.
+import "sync"
+
+// queue holds copies of messages, first in first out, in blocks that are used
+// again.
 type queue struct {
+	blocks []*block
+	n      int // messages that have not been popped
+}
+
+// block holds some messages. Its bytes never move while there is more than one.
+type block struct {
 	bytes []byte
 	ends  []int // of each message in bytes
 	read  int   // messages that have been popped
 }
 
-func (q *queue) len() int { return len(q.ends) - q.read }
+const blockSize = 64 << 10
+
+var blocks = sync.Pool{New: func() any { return &block{bytes: make([]byte, 0, blockSize)} }}
 
 func (q *queue) push(msg []byte) {
-	q.bytes = append(q.bytes, msg...)
-	q.ends = append(q.ends, len(q.bytes))
+	var last *block
+	if len(q.blocks) > 0 {
+		last = q.blocks[len(q.blocks)-1]
+	}
+	if last == nil || len(last.ends) > 0 && len(last.bytes)+len(msg) > cap(last.bytes) {
+		last = blocks.Get().(*block)
+		q.blocks = append(q.blocks, last)
+	}
+	last.bytes = append(last.bytes, msg...)
+	last.ends = append(last.ends, len(last.bytes))
+	q.n++
 }
 
-// pop returns the oldest message of a queue that has one, valid until reuse.
+// pop returns the oldest message of a queue that has one, valid until the next
+// pop or release.
 func (q *queue) pop() []byte {
-	start := 0
-	if q.read > 0 {
-		start = q.ends[q.read-1]
+	b := q.blocks[0]
+	if b.read == len(b.ends) {
+		b.release()
+		q.blocks = q.blocks[1:]
+		b = q.blocks[0]
 	}
-	end := q.ends[q.read]
-	q.read++
-	return q.bytes[start:end:end]
+	start := 0
+	if b.read > 0 {
+		start = b.ends[b.read-1]
+	}
+	end := b.ends[b.read]
+	b.read++
+	q.n--
+	return b.bytes[start:end:end]
 }
 
-// reuse is an empty queue on the memory of q, unless that is much.
-func (q *queue) reuse() queue {
-	if cap(q.bytes) > 1<<20 {
-		return queue{}
+// release empties the queue.
+func (q *queue) release() {
+	for _, b := range q.blocks {
+		b.release()
 	}
-	return queue{bytes: q.bytes[:0], ends: q.ends[:0]}
+	*q = queue{}
+}
+
+func (b *block) release() {
+	if cap(b.bytes) == blockSize { // not one that grew for an outsized message
+		b.bytes, b.ends, b.read = b.bytes[:0], b.ends[:0], 0
+		blocks.Put(b)
+	}
 }

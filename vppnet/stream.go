@@ -52,7 +52,6 @@ type stream struct {
 
 	mu    sync.Mutex
 	queue queue         // what has come
-	read  queue         // what is being read, all that had come at that time
 	more  chan struct{} // the queue is not empty, or the stream has failed
 	sent  []sent
 	name  string // of the first request
@@ -159,14 +158,11 @@ func (s *stream) pop() ([]byte, error) {
 	if s.err != nil {
 		return nil, &Error{Message: s.name, Err: s.err, Unknown: !errors.Is(s.err, ErrClosed)}
 	}
-	if s.read.len() == 0 {
-		s.read, s.queue = s.queue, s.read.reuse()
-	}
-	if s.read.len() == 0 {
+	if s.queue.n == 0 {
 		return nil, nil
 	}
 	s.conn.stats.queued.Add(-1)
-	return s.read.pop(), nil
+	return s.queue.pop(), nil
 }
 
 // failed fails the stream for good: what comes after a message that was missed
@@ -235,8 +231,12 @@ func (s *stream) fail(err error) {
 		return
 	}
 	s.err = err
-	c.stats.queued.Add(-int64(s.queue.len() + s.read.len()))
-	s.queue, s.read = queue{}, queue{}
+	c.stats.queued.Add(-int64(s.queue.n))
+	if s.recv.TryLock() {
+		s.queue.release()
+		s.recv.Unlock()
+	}
+	s.queue = queue{} // somebody reads a message in it: not to be used again
 	if s.stop != nil {
 		s.stop()
 	}
