@@ -71,9 +71,10 @@ type NAT struct {
 	Restart bool
 }
 
-// MaxNATSessions bounds the sessions of a NAT: VPP ends itself where it lacks the
-// memory for those that it is told to be ready for.
-const MaxNATSessions = 1 << 24
+// MaxNATSessions bounds the sessions of a NAT. VPP takes some 400 bytes of its main
+// heap (1 GB if its startup.conf does not say more) for each that it may have to
+// hold, for each worker, as soon as NAT is turned on, and ends itself if it lacks them.
+const MaxNATSessions = 1 << 20
 
 // NATKey is the key of the one NAT.
 func NATKey() desiredstate.Key { return desiredstate.Key{Space: natSpace, Name: "nat44"} }
