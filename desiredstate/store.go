@@ -319,14 +319,26 @@ func (s *Store) Source(source string) (Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keys, ok := s.sources[source]
-	sum := Status{State: Applied}
-	for _, k := range slices.SortedFunc(maps.Keys(keys), Key.Compare) {
-		st := s.entries[k].status
-		if st.State.worse(sum.State) {
-			sum = st
-		} else if st.State == sum.State && st.Since.After(sum.Since) {
-			sum.Since = st.Since
+	worst := Applied
+	for k := range keys {
+		if st := s.entries[k].status.State; st.worse(worst) {
+			worst = st
 		}
+	}
+	sum, of := Status{State: worst}, Key{}
+	for k := range keys {
+		st := s.entries[k].status
+		if st.State != worst {
+			continue
+		}
+		since := sum.Since
+		if st.Since.After(since) {
+			since = st.Since
+		}
+		if of == (Key{}) || k.Compare(of) < 0 { // of several that are as bad, the first by name
+			sum, of = st, k
+		}
+		sum.Since = since
 	}
 	return sum, ok
 }
