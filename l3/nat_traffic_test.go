@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -93,6 +94,32 @@ func natTraffic(t *testing.T, v l3.NATVariant) {
 	require.Equal(t, shared, n.flow(t, "a", outside).seen(t), "back to the shared address")
 }
 
+// Two tenants have the same addresses, each in a table of its own, and are seen as
+// two; so are their floating IPs.
+func TestNATOfTenants(t *testing.T) {
+	for _, v := range natVariants {
+		t.Run(v.String(), func(t *testing.T) {
+			n := newNATLab(t, v)
+			runIP(t, "-n", n.ns["b"], "addr", "flush", "dev", "eth0")
+			runIP(t, "-n", n.ns["b"], "addr", "add", hostA.String()+"/24", "dev", "eth0")
+			runIP(t, "-n", n.ns["b"], "route", "add", "default", "via", hostA.Prev().String())
+			second := netip.MustParseAddr("203.0.113.100")
+			tenants := slices.Concat(world(), tenant("a", "red", shared), tenant("b", "blue", second))
+			n.converge(t, tenants...)
+			require.Equal(t, shared, n.flow(t, "a", outside).seen(t), "red")
+			require.Equal(t, second, n.flow(t, "b", outside).seen(t), "blue")
+
+			n.converge(t, append(tenants,
+				l3.NATMapping{Name: "red", Table: "red", Local: hostA, External: floating},
+				l3.NATMapping{Name: "blue", Table: "blue", Local: hostA, External: other})...)
+			require.Equal(t, floating, n.flow(t, "a", outside).seen(t), "red")
+			require.Equal(t, other, n.flow(t, "b", outside).seen(t), "blue")
+			require.Equal(t, outside, n.flow(t, "ext", floating).seen(t), "into red")
+			require.Equal(t, outside, n.flow(t, "ext", other).seen(t), "into blue")
+		})
+	}
+}
+
 // A TCP connection to a floating IP goes on through another VPP, made like the first,
 // if NAT is endpoint-independent. Otherwise it does not.
 func TestNATFailover(t *testing.T) {
@@ -142,24 +169,45 @@ func newNATLab(t *testing.T, v l3.NATVariant) *natLab {
 func (n *natLab) connect(t *testing.T) {
 	t.Helper()
 	n.c = dialVPP(t, n.vpp.Socket(), "me")
-	n.e = desiredstate.New(append(routed(n.c), l3.NATs(n.c, n.variant), l3.NATInterfaces(n.c, n.variant),
+	n.e = desiredstate.New(append(routed(n.c), l3.Routes(n.c), l3.NATs(n.c, n.variant), l3.NATInterfaces(n.c, n.variant),
 		l3.NATAddresses(n.c, n.variant, netip.MustParsePrefix("203.0.113.0/24")), l3.NATMappings(n.c, n.variant))...)
 	n.e.MaxPrune = 1
 }
 
+// sync has the two hosts in one table, where they share an address.
 func (n *natLab) sync(t *testing.T, mappings ...desiredstate.Object) {
 	t.Helper()
-	want := append(mappings, l3.NAT{}, l3.NATAddress{Address: shared, AnyTable: true})
-	for _, x := range []struct {
-		name   string
-		prefix string
-		inside bool
-	}{{"a", "10.1.0.1/24", true}, {"b", "10.2.0.1/24", true}, {"ext", "203.0.113.1/24", false}} {
-		want = append(want, vppnet.HostInterface{Name: x.name, Device: x.name}, vppnet.LinkState{Interface: x.name, Up: true},
-			l3.Address{Interface: x.name, Prefix: netip.MustParsePrefix(x.prefix)}, l3.NATInterface{Interface: x.name, Inside: x.inside, Outside: !x.inside})
-	}
+	n.converge(t, slices.Concat(mappings, world(), leg("a", "10.1.0.1/24", "", true), leg("b", "10.2.0.1/24", "", true),
+		[]desiredstate.Object{l3.NATAddress{Address: shared, AnyTable: true}})...)
+}
+
+func (n *natLab) converge(t *testing.T, want ...desiredstate.Object) {
+	t.Helper()
 	_, err := n.e.Sync(t.Context(), want...)
 	require.NoError(t, err)
+}
+
+// leg is an interface of the router.
+func leg(name, prefix, table string, inside bool) []desiredstate.Object {
+	return []desiredstate.Object{
+		vppnet.HostInterface{Name: name, Device: name},
+		vppnet.LinkState{Interface: name, Up: true},
+		l3.Address{Interface: name, Table: table, Prefix: netip.MustParsePrefix(prefix)},
+		l3.NATInterface{Interface: name, Table: table, Inside: inside, Outside: !inside},
+	}
+}
+
+func world() []desiredstate.Object {
+	return append(leg("ext", "203.0.113.1/24", "", false), l3.NAT{})
+}
+
+// tenant is a table, whose host has an address to share, and a way to the world.
+func tenant(host, table string, shared netip.Addr) []desiredstate.Object {
+	return append(leg(host, "10.1.0.1/24", table, true),
+		l3.Table{Name: table, NoIPv6: true}, l3.Membership{Interface: host, Table: table, NoIPv6: true},
+		l3.NATAddress{Address: shared, Table: table},
+		l3.Route{Table: table, Prefix: netip.MustParsePrefix("0.0.0.0/0"), Paths: []l3.Path{{Interface: "ext", NextHop: outside}}},
+	)
 }
 
 // natFlow is a UDP socket of a host, connected to a server.
