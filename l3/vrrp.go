@@ -51,6 +51,7 @@ type VirtualRouter struct {
 	After []desiredstate.Key
 
 	stuck bool // as read: VPP lets it wait for what has come long ago
+	deaf  bool // as read: it is on a BVI that would not hear what is for it
 }
 
 // TrackedInterface is one that a VirtualRouter watches.
@@ -182,6 +183,6 @@ func (r VirtualRouter) fixed() VirtualRouter {
 	if r.Peers = r.Peers[:min(1, len(r.Peers))]; len(r.Peers) > 0 {
 		r.Peers = []netip.Addr{{}} // that there are any
 	}
-	r.Track, r.Stopped, r.After, r.stuck = nil, false, nil, false
+	r.Track, r.Stopped, r.After, r.stuck, r.deaf = nil, false, nil, false, false
 	return r
 }

@@ -84,6 +84,10 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	if err != nil {
 		return nil, err
 	}
+	deaf, err := k.deaf(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, d := range all {
 		id := uint32(d.Config.SwIfIndex)
 		r := VirtualRouter{
@@ -92,6 +96,7 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 			NoPreempt: d.Config.Flags&vrrp.VRRP_API_VR_PREEMPT == 0, Accept: d.Config.Flags&vrrp.VRRP_API_VR_ACCEPT != 0,
 			Stopped: d.Runtime.State == vrrp.VRRP_API_VR_STATE_INIT,
 		}
+		_, r.deaf = deaf[id]
 		for _, a := range d.Addrs {
 			r.Addresses = append(r.Addresses, readAddr(a))
 		}
@@ -164,7 +169,7 @@ func (k routers) create(ctx context.Context, v *desiredstate.View, r VirtualRout
 	if err != nil {
 		return 0, err
 	}
-	if err := k.reachable(ctx, id); err != nil {
+	if err := k.hears(ctx, id); err != nil {
 		return 0, err
 	}
 	if err := k.set(ctx, id, r, true); err != nil {
@@ -176,6 +181,11 @@ func (k routers) create(ctx context.Context, v *desiredstate.View, r VirtualRout
 }
 
 func (k routers) update(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[VirtualRouter], want VirtualRouter) error {
+	if have.Spec.deaf {
+		if err := k.hears(ctx, have.ID); err != nil {
+			return err
+		}
+	}
 	return k.change(ctx, v, have.ID, have.Spec, want.filled())
 }
 
@@ -220,14 +230,25 @@ func (k routers) change(ctx context.Context, v *desiredstate.View, id uint32, ha
 	return k.start(ctx, id, want, true)
 }
 
-// reachable refuses a BVI that would not get what is sent to the virtual MAC.
-func (k routers) reachable(ctx context.Context, id uint32) error {
+// deaf are the BVIs that would not get what is sent to a virtual MAC, and their bridge
+// domains.
+func (k routers) deaf(ctx context.Context) (map[uint32]uint32, error) {
 	all, err := vppnet.Collect(l2.NewServiceClient(k.c).BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: noIndex}))
+	out := map[uint32]uint32{}
 	for _, d := range all {
-		if uint32(d.BviSwIfIndex) == id && (d.Learn || !d.UuFlood) {
-			return fmt.Errorf("it is the BVI of bridge domain %d, which learns, or does not flood unknown unicast: "+
-				"a standby would not get what is sent to the virtual MAC; set NoLearn and not NoUnknownUnicastFlood", d.BdID)
+		if d.BviSwIfIndex != noIndex && (d.Learn || !d.UuFlood) {
+			out[uint32(d.BviSwIfIndex)] = d.BdID
 		}
+	}
+	return out, err
+}
+
+// hears refuses those.
+func (k routers) hears(ctx context.Context, id uint32) error {
+	all, err := k.deaf(ctx)
+	if bridge, deaf := all[id]; deaf {
+		return fmt.Errorf("it is the BVI of bridge domain %d, which learns, or does not flood unknown unicast: "+
+			"a standby would not get what is sent to the virtual MAC; set NoLearn and not NoUnknownUnicastFlood", bridge)
 	}
 	return err
 }

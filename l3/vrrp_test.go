@@ -49,8 +49,24 @@ func TestVirtualRouterOnBVIThatLearns(t *testing.T) {
 		require.ErrorContains(t, err, "NoLearn")
 		require.NotContains(t, vpp.Sent(), "vrrp_vr_add_del")
 	}
-	_, err := e.Sync(t.Context(), append(lan, vppnet.BridgeDomain{Name: "net", NoLearn: true}, virtual())...)
+	good := append(lan, vppnet.BridgeDomain{Name: "net", NoLearn: true}, virtual())
+	_, err := e.Sync(t.Context(), good...)
 	require.NoError(t, err)
+
+	// That it learns from now on is not overlooked.
+	_, err = e.Ensure(t.Context(), vppnet.BridgeDomain{Name: "net"})
+	require.NoError(t, err)
+	e.Forget()
+	_, err = e.Ensure(t.Context(), virtual())
+	require.ErrorContains(t, err, "NoLearn")
+	_, err = e.Ensure(t.Context(), vppnet.BridgeDomain{Name: "net", NoLearn: true}, virtual())
+	if err != nil { // in whichever order
+		_, err = e.Ensure(t.Context(), virtual())
+	}
+	require.NoError(t, err)
+	p, err := e.Plan(t.Context(), good...)
+	require.NoError(t, err)
+	require.Empty(t, p.Steps)
 }
 
 // VPP does not see the address come that it waits for, so it is not made to wait.
