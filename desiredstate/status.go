@@ -59,7 +59,18 @@ func (s Status) MarshalJSON() ([]byte, error) {
 }
 
 // worse orders states for a summary of several objects.
-func (s State) worse(o State) bool {
-	rank := map[State]int{Applied: 0, Pending: 1, Waits: 2, Failing: 3, Invalid: 4}
-	return rank[s] > rank[o]
+func (s State) worse(o State) bool { return s.rank() > o.rank() }
+
+func (s State) rank() int {
+	switch s {
+	case Invalid:
+		return 4
+	case Failing:
+		return 3
+	case Waits:
+		return 2
+	case Pending:
+		return 1
+	}
+	return 0
 }
