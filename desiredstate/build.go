@@ -486,6 +486,9 @@ func (b *builder) keptUsers(d *draft) []Key {
 
 func (d *draft) goesDown() bool { return d.Action == Delete || d.Action == Replace }
 
+// goesFirst says so of what is there; of a suspect, that may be nothing.
+func (d *draft) goesFirst() bool { return d.have.kind != nil && d.have.kind.goesFirst }
+
 func (d *draft) comesUp() bool {
 	return d.Action == Create || d.Action == Update || d.Action == Replace
 }

@@ -66,7 +66,7 @@ func (b *builder) tasks() []*task {
 				}
 			}
 		}
-		if down != nil && d.goesDown() && d.have.kind.goesFirst {
+		if d.goesDown() && d.goesFirst() {
 			for _, dep := range d.n.deps {
 				b.before(down, dep, downs)
 			}
@@ -93,7 +93,7 @@ func (b *builder) tasks() []*task {
 func (b *builder) before(first *task, dep Key, downs map[Key]*task) {
 	for u := range b.e.nodes[dep].users {
 		x := b.drafts[u]
-		if x == nil || !x.goesDown() || x.have.kind.goesFirst || slices.Contains(x.n.deps, first.step.Key) {
+		if x == nil || !x.goesDown() || x.goesFirst() || slices.Contains(x.n.deps, first.step.Key) {
 			continue
 		}
 		downs[u].after(first)
