@@ -63,16 +63,16 @@ func (a *agent) lost(why string) { a.etcdLost.Store(&why) }
 // run works until ctx ends. VPP and etcd may come and go.
 func (a *agent) run(ctx context.Context) error {
 	follower := follow.Follower{
-		Client: a.etcd, Prefix: a.site.Ports(), Resync: a.resync,
-		All: func(values map[string][]byte) {
-			a.etcdLost.Store(nil)
-			a.inbox.all(values)
-		},
-		Put: a.inbox.put, Deleted: a.inbox.deleted,
+		Client: a.etcd, Resync: a.resync,
 		Lost: func(err error) {
 			a.log.Warn("cannot follow etcd; VPP stays as it is", "err", err)
 			a.lost(err.Error())
 		},
+	}
+	a.inbox.feed(&follower)
+	follower.Settled = func(all bool) {
+		a.etcdLost.Store(nil)
+		a.inbox.settled(all)
 	}
 
 	g, ctx := errgroup.WithContext(ctx)

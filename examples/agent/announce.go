@@ -32,6 +32,8 @@ type announcer struct {
 	board   *publish.Board
 	settled atomic.Bool
 	saying  sync.Mutex // what is said last is what was looked at last
+
+	failing map[desiredstate.Key]string // why sets of groups are not as wanted; of run
 }
 
 // dueTime is how long a VPP that may be there has to confirm what was said.
@@ -40,12 +42,15 @@ const dueTime = 5 * time.Second
 func (a *announcer) run(ctx context.Context) error {
 	due := time.AfterFunc(dueTime, a.settle)
 	defer due.Stop()
+	a.failing = map[desiredstate.Key]string{}
 	for key, status := range a.store.Watch(ctx) {
 		for _, s := range a.store.Sources(key) {
 			if name, ok := strings.CutPrefix(s, source("")); ok {
 				a.port(name)
 			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
 				a.physnet(physnet)
+			} else if group, ok := strings.CutPrefix(s, shared("")); ok {
+				a.group(group, key, status)
 			}
 		}
 		if status.State != desiredstate.Pending && !a.settled.Load() && a.verdict() {
@@ -57,7 +62,7 @@ func (a *announcer) run(ctx context.Context) error {
 
 // verdict says whether VPP had its say about everything.
 func (a *announcer) verdict() bool {
-	return a.inbox.listed() && a.store.Count(desiredstate.Pending) == 0
+	return a.inbox.complete() && a.store.Count(desiredstate.Pending) == 0
 }
 
 // settle makes pending mean untrue from now on.
@@ -89,17 +94,49 @@ func (a *announcer) port(name string) {
 	case !known:
 		a.board.Clear(bound)
 		a.board.Clear(problem)
-	case status.State == desiredstate.Applied:
-		a.board.Set(bound, p.State(p.Handles(a.store)))
-		a.board.Clear(problem)
 	case status.State == desiredstate.Pending && !a.settled.Load():
-	case status.Err != nil:
-		a.board.Clear(bound)
-		a.board.Set(problem, reason(cause(a.store, p)))
 	default:
-		a.board.Clear(bound)
-		a.board.Clear(problem)
+		if status.State == desiredstate.Applied {
+			a.board.Set(bound, p.State(p.Handles(a.store)))
+		} else {
+			a.board.Clear(bound)
+		}
+		if why := a.why(p); why != "" {
+			a.board.Set(problem, reason(why))
+		} else {
+			a.board.Clear(problem)
+		}
 	}
+}
+
+// group announces how the ports of a group stand, if something else is wrong now
+// with one of its sets: a port can be bound while VPP refuses what its group has
+// come to be.
+func (a *announcer) group(name string, key desiredstate.Key, status desiredstate.Status) {
+	why := ""
+	if status.Err != nil {
+		why = status.Err.Error()
+	}
+	if why == a.failing[key] {
+		return
+	}
+	if a.failing[key] = why; why == "" {
+		delete(a.failing, key)
+	}
+	for _, port := range a.inbox.in(name) {
+		a.port(port)
+	}
+}
+
+// why says what is wrong with a port: with the keys of its groups, and in VPP.
+func (a *announcer) why(p translate.Port) string {
+	said := a.inbox.trouble(p)
+	wrong := func(k desiredstate.Key) bool { status, _ := a.store.Status(k); return status.Err != nil }
+	status, _ := a.store.Source(source(p.UUID))
+	if status.Err != nil || slices.ContainsFunc(p.Shared(), wrong) {
+		said = append(said, cause(a.store, p)...)
+	}
+	return strings.Join(said, "; ")
 }
 
 // physnet announces a physical network as long as its interface is there.
@@ -116,23 +153,30 @@ func (a *announcer) physnet(name string) {
 	}
 }
 
-// cause says why a port is not whole: not that one part of it waits for
-// another, but what the first of them waits for, or was refused.
-func cause(s *desiredstate.Store, p translate.Port) string {
-	waits := map[desiredstate.Key]bool{}
+// cause says why a port is not whole, or its groups are not: not that one part of
+// it waits for another, but what the first of them waits for, or was refused.
+func cause(s *desiredstate.Store, p translate.Port) (out []string) {
+	failed := map[desiredstate.Key]desiredstate.Status{}
+	keys := p.Shared()
 	for _, o := range p.Objects() {
-		status, _ := s.Status(o.Key())
-		waits[o.Key()] = status.Err != nil
+		keys = append(keys, o.Key())
 	}
-	var out []string
-	for _, o := range p.Objects() {
-		status, _ := s.Status(o.Key())
-		within := func(k desiredstate.Key) bool { return waits[k] }
-		if status.Err != nil && !slices.ContainsFunc(status.BlockedBy, within) {
-			out = append(out, fmt.Sprintf("%s: %v", o.Key(), status.Err))
+	for _, k := range keys {
+		if status, _ := s.Status(k); status.Err != nil {
+			failed[k] = status
 		}
 	}
-	return strings.Join(out, "; ")
+	said := map[string]bool{}
+	for _, k := range keys {
+		within := func(by desiredstate.Key) bool { return failed[by].Err != nil }
+		status, wrong := failed[k]
+		if !wrong || slices.ContainsFunc(status.BlockedBy, within) || said[status.Err.Error()] {
+			continue
+		}
+		said[status.Err.Error()] = true
+		out = append(out, fmt.Sprintf("%s: %v", k, status.Err))
+	}
+	return out
 }
 
 func reason(why string) string {

@@ -17,7 +17,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -82,7 +81,13 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 func shown(n int) string { return fmt.Sprintf("7d0c24f1-5a3e-4c6b-9b51-%012d", n) }
 
 func (s *show) run(ctx context.Context) error {
-	s.title("Five ports of a VLAN network are bound to %s: five keys in etcd", s.site.Host)
+	s.title("Five ports of a VLAN network are bound to %s: five keys in etcd. The fifth is in a security group", s.site.Host)
+	fmt.Fprintf(s.out, "put %s%s\n", translate.Groups, web)
+	if _, err := s.etcd.Put(ctx, translate.Groups+web, `{"egress_rules": [], "ingress_rules": [{
+		"is_ipv6": 0, "remote_ip_addr": "0.0.0.0", "ip_prefix_len": 0, "remote_group_id": null,
+		"protocol": 6, "port_min": 80, "port_max": 80}]}`); err != nil {
+		return err
+	}
 	for n := 1; n <= 5; n++ {
 		fmt.Fprintf(s.out, "put %s%s\n", s.site.Ports(), shown(n))
 		if err := s.put(ctx, n, 142); err != nil {
@@ -90,7 +95,7 @@ func (s *show) run(ctx context.Context) error {
 		}
 	}
 	s.title("The plan: what VPP lacks (agent plan)")
-	p, _, err := dryRun(ctx, &follow.Follower{Client: s.etcd, Prefix: s.site.Ports()}, s.vpp.Socket(), s.site)
+	p, _, err := dryRun(ctx, s.etcd, s.vpp.Socket(), s.site)
 	if err != nil {
 		return err
 	}
@@ -148,13 +153,20 @@ func (s *show) scenes(ctx context.Context) error {
 
 func (s *show) title(format string, args ...any) { fmt.Fprintf(s.out, "\n# "+format+"\n\n", args...) }
 
+// web is a security group.
+const web = "9e4b77c0-52d1-4b39-8f10-000000000080"
+
 // put binds a port, as the driver does.
 func (s *show) put(ctx context.Context, n, vlan int) error {
+	groups, secured := "[]", n == 5
+	if secured {
+		groups = `["` + web + `"]`
+	}
 	r, err := s.etcd.Put(ctx, s.site.Ports()+shown(n), fmt.Sprintf(`{
 		"mac_address": "fa:16:3e:00:00:%02x", "mtu": 1500, "physnet": "physnet1",
 		"network_type": "vlan", "segmentation_id": %d, "binding_type": "vhostuser",
-		"security_groups": [], "allowed_address_pairs": [], "fixed_ips": [],
-		"port_security_enabled": false, "device_id": "demo"}`, n, vlan))
+		"security_groups": %s, "allowed_address_pairs": [], "fixed_ips": [{"subnet_id": "demo", "ip_address": "10.0.0.%d"}],
+		"port_security_enabled": %t, "device_id": "demo"}`, n, vlan, groups, n, secured))
 	if err == nil {
 		s.changed[shown(n)] = r.Header.Revision
 	}

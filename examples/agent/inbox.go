@@ -6,32 +6,48 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 // inbox turns the keys of a host into wants, one source for each key, and
-// remembers what is wrong with which. A key that is wrong wants nothing: what
-// an earlier value of it had brought up is taken down, because nobody can tell
-// any more that it may be up.
+// remembers what is wrong with which. The key of a port that is wrong wants
+// nothing: what an earlier value of it had brought up is taken down, because
+// nobody can tell any more that it may be up. For groups, see groups.
+//
+// A Follower tells it; only settled passes on what it was told.
 type inbox struct {
 	site  translate.Site
 	store *desiredstate.Store
 	log   *slog.Logger
-	moved func(name string) // told which key means something else now
+	moved func(name string) // told of which port something else is so now
 
-	mu     sync.Mutex
-	ports  map[string]translate.Port
-	wrong  map[string]error
-	loaded bool
+	mu      sync.Mutex
+	ports   map[string]translate.Port
+	wrong   map[string]error
+	said    map[string]string // of each group what is wrong with it
+	loaded  bool
+	changed map[string]change // of ports, since the store was last told
+	groups  *groups
+}
+
+// change is what a port's key has come to be.
+type change struct {
+	port  translate.Port
+	there bool
+	wrong error
 }
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	return &inbox{
 		site: site, store: store, log: log, moved: func(string) {},
-		ports: map[string]translate.Port{}, wrong: map[string]error{},
+		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
+		groups: newGroups(), said: map[string]string{},
 	}
 }
 
@@ -41,82 +57,180 @@ func source(name string) string { return "port/" + name }
 // uplink names what wants the interface of a physical network up.
 func uplink(physnet string) string { return "physnet/" + physnet }
 
-// all takes the whole of what is wanted. Ports that are not in it were perhaps
-// deleted unseen, or their etcd lost them: the engine's limit on removals is
-// for them.
-func (b *inbox) all(values map[string][]byte) {
+// shared names what wants the sets of a security group.
+func shared(group string) string { return "group/" + group }
+
+// feed makes a Follower tell the inbox, and follow what it comes to need.
+func (b *inbox) feed(f *follow.Follower) {
+	f.Root = follow.Range(b.site.Ports())
+	f.Listed, f.Settled = b.listed, b.settled
+	f.Put = func(key string, value []byte) { b.put(key, value, true) }
+	f.Deleted = func(key string) { b.put(key, nil, false) }
+	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
+}
+
+// listed takes all that lies in a range.
+func (b *inbox) listed(r follow.Range, values map[string][]byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := string(r)
+	if name, ok := strings.CutPrefix(key, translate.Groups); ok {
+		value, there := values[key]
+		b.groups.put(name, value, there)
+		return
+	}
+	below := make(map[string][]byte, len(values))
+	for k, v := range values {
+		below[strings.TrimPrefix(k, key)] = v
+	}
+	if name, ok := strings.CutPrefix(key, translate.Members); ok {
+		b.groups.listed(strings.TrimSuffix(name, "/"), below)
+		return
+	}
+	for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
+		if _, still := below[name]; !still {
+			b.port(name, nil, false)
+		}
+	}
+	for name, value := range below {
+		b.port(name, value, true)
+	}
+}
+
+// put takes the value of one key; it is there, or not.
+func (b *inbox) put(key string, value []byte, there bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
+		b.port(name, value, there)
+	} else if name, ok := strings.CutPrefix(key, translate.Groups); ok {
+		b.groups.put(name, value, there)
+	} else if name, ok := strings.CutPrefix(key, translate.Members); ok {
+		group, port := translate.MemberOf(name)
+		b.groups.member(group, port, value, there)
+	}
+}
+
+func (b *inbox) port(name string, value []byte, there bool) {
+	before, ok := b.changed[name]
+	if !ok {
+		before.port = b.ports[name]
+	}
+	now := change{there: there}
+	if there {
+		now.port, now.wrong = b.site.Port(name, value)
+	}
+	b.groups.use(name, now.port.Groups, before.port.Groups)
+	b.changed[name] = now
+}
+
+// settled tells the store what is wanted by now, and then everybody.
+func (b *inbox) settled(all bool) {
+	b.mu.Lock()
+	for name := range b.groups.changed {
+		if x := b.groups.all[name]; x != nil {
+			b.groups.make(x)
+		}
+	}
+	moved := map[string]bool{}
+	was := map[string]error{}
+	for name, now := range b.changed {
+		moved[name], was[name] = true, b.wrong[name]
+		delete(b.ports, name)
+		delete(b.wrong, name)
+		switch {
+		case now.wrong != nil:
+			b.wrong[name] = now.wrong
+		case now.there:
+			b.ports[name] = now.port
+		}
+	}
+	if all {
+		b.replace()
+	} else {
+		b.assign(moved)
+	}
+	for name := range moved {
+		if err := b.wrong[name]; err != nil && (was[name] == nil || was[name].Error() != err.Error()) {
+			b.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", err)
+		}
+	}
+	for name := range b.groups.changed {
+		b.tell(name, moved)
+	}
+	clear(b.groups.changed)
+	clear(b.changed)
+	b.mu.Unlock()
+	for name := range moved {
+		b.moved(name)
+	}
+}
+
+// replace says all that is wanted. Ports that are not in it were perhaps deleted
+// unseen, or their etcd lost them: the engine's limit on removals is for them.
+func (b *inbox) replace() {
 	wants := map[string][]desiredstate.Object{}
 	for physnet := range b.site.Physnets {
 		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
 	}
-	ports, wrong := map[string]translate.Port{}, map[string]error{}
-	for name, value := range values {
-		if p, err := b.site.Port(name, value); err != nil {
-			wrong[name] = err
-		} else {
-			ports[name], wants[source(name)] = p, p.Objects()
-		}
+	for name, x := range b.groups.all {
+		wants[shared(name)] = x.sets
+	}
+	for name, p := range b.ports {
+		wants[source(name)] = p.Objects()
 	}
 	if err := b.store.Replace(wants); err != nil {
 		b.log.Error("conflicting wants", "err", err)
 	}
 	b.store.Complete()
+	b.loaded = true
+}
 
-	b.mu.Lock()
-	old, was := b.ports, b.wrong
-	b.ports, b.wrong, b.loaded = ports, wrong, true
-	b.mu.Unlock()
-	for name, err := range wrong {
-		if was[name] == nil || was[name].Error() != err.Error() {
-			b.complain(name, err)
+// assign says what has changed: the groups that are there before the ports that
+// may be in them now, and those that nobody is in any more after all.
+func (b *inbox) assign(ports map[string]bool) {
+	for name := range b.groups.changed {
+		if x := b.groups.all[name]; x != nil {
+			_ = b.store.Assign(shared(name), x.sets...) // nobody else wants a group's sets
 		}
 	}
-	names := maps.Clone(values)
-	for name := range old {
-		names[name] = nil
+	for name := range ports {
+		var objs []desiredstate.Object
+		if p, ok := b.ports[name]; ok {
+			objs = p.Objects()
+		}
+		if err := b.store.Assign(source(name), objs...); err != nil {
+			b.wrong[name] = err
+			b.groups.use(name, nil, b.ports[name].Groups)
+			delete(b.ports, name)
+			_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
+		}
 	}
-	for name := range was {
-		names[name] = nil
-	}
-	for name := range names {
-		b.moved(name)
+	for name := range b.groups.changed {
+		if b.groups.all[name] == nil {
+			_ = b.store.Assign(shared(name))
+		}
 	}
 }
 
-// put takes the new value of one key.
-func (b *inbox) put(name string, value []byte) {
-	p, err := b.site.Port(name, value)
-	if err == nil {
-		err = b.store.Assign(source(name), p.Objects()...)
+// tell adds to the ports those of a group with which something else is wrong now,
+// or nothing any more.
+func (b *inbox) tell(name string, ports map[string]bool) {
+	said := ""
+	if err := b.groups.trouble(name); err != nil {
+		said = err.Error()
 	}
-	b.mu.Lock()
-	if err == nil {
-		b.ports[name] = p
-		delete(b.wrong, name)
+	if said == b.said[name] {
+		return
+	}
+	if b.said[name] = said; said == "" {
+		delete(b.said, name)
 	} else {
-		b.wrong[name] = err
-		delete(b.ports, name)
+		b.log.Warn("security group", "err", said)
 	}
-	b.mu.Unlock()
-	if err != nil {
-		b.complain(name, err)
-		_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
+	if x := b.groups.all[name]; x != nil {
+		maps.Copy(ports, x.ports)
 	}
-	b.moved(name)
-}
-
-// deleted takes note of a key that is gone.
-func (b *inbox) deleted(name string) {
-	b.mu.Lock()
-	delete(b.ports, name)
-	delete(b.wrong, name)
-	b.mu.Unlock()
-	_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
-	b.moved(name)
-}
-
-func (b *inbox) complain(name string, err error) {
-	b.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", err)
 }
 
 // look says what the key with this name means.
@@ -127,8 +241,30 @@ func (b *inbox) look(name string) (p translate.Port, known bool, wrong error) {
 	return p, known, b.wrong[name]
 }
 
-// listed says whether there has been a list of all keys.
-func (b *inbox) listed() bool {
+// trouble says what is wrong with the groups of a port.
+func (b *inbox) trouble(p translate.Port) (out []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range p.Groups {
+		if said := b.said[name]; said != "" {
+			out = append(out, said)
+		}
+	}
+	return out
+}
+
+// in lists the ports that are in a group.
+func (b *inbox) in(group string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if x := b.groups.all[group]; x != nil {
+		return slices.Collect(maps.Keys(x.ports))
+	}
+	return nil
+}
+
+// complete says whether there has been a list of all keys.
+func (b *inbox) complete() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.loaded
@@ -138,12 +274,10 @@ func (b *inbox) listed() bool {
 func (b *inbox) names() ([]string, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var out []string
-	for name := range b.ports {
-		out = append(out, name)
-	}
-	for name := range b.wrong {
-		out = append(out, name)
-	}
-	return out, b.loaded
+	return b.known(), b.loaded
+}
+
+func (b *inbox) known() []string {
+	out := slices.Collect(maps.Keys(b.ports))
+	return slices.AppendSeq(out, maps.Keys(b.wrong))
 }

@@ -10,18 +10,27 @@
 //	agent status     asks a running agent how everything stands
 //	agent confirm    lets a running agent remove what it held back
 //
-// It serves VLAN and flat networks, and vhost-user ports without port security.
-// What it cannot do yet (port security, GPE, TAP) it refuses: such a port is an
-// error, never up without. Below /networking-vpp it reads, of its own host only,
+// It serves VLAN and flat networks, and vhost-user ports with or without port
+// security. What it cannot do yet (GPE, TAP) it refuses: such a port is an error,
+// never up without. Below /networking-vpp it reads
 //
-//	nodes/HOST/ports/UUID      a port, as the driver writes it
+//	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
+//	global/secgroups/UUID             a group that one of these is in
+//	global/remote_group/UUID/PORT     the addresses in a group that rules of such a one name
 //
 // and it writes what VPP confirmed, and withdraws it when it is no longer so:
 //
 //	state/HOST/alive           "1", under a lease, as long as the agent runs
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
-//	state/HOST/errors/UUID     {"error": …}: why a port is not
+//	state/HOST/errors/UUID     {"error": …}: why a port is not, or what is wrong with its groups
+//
+// A port with port security comes up when its filters are bound, and goes down
+// before they go; until all its groups are there it is down. What cannot be read of
+// a group changes no rules: its last ones stand, also when its key is gone, as long
+// as the agent runs and a port is in it. An agent that starts knows no last rules,
+// so ports of such a group go down. An address in a group that cannot be read is
+// none. To turn port security on or off makes the port's interface anew.
 //
 // Kinds that the connected VPP cannot be used for, for want of a plugin perhaps,
 // are named with messages and plugin in the log, by status and plan, and under

@@ -6,40 +6,49 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
+	binding "go.fd.io/govpp/binapi/acl"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/vhost_user"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
 // witness hears what the agent tells VPP, and objects when an interface is up,
-// or is to be, without being in its bridge domain.
+// or is to be, without being in its bridge domain, or a filtered port without being
+// behind its filters.
 type witness struct {
 	mu       sync.Mutex
 	uplink   uint32 // is up in any case
 	ifs      map[uint32]*heard
 	refusals map[uint32]func() // of requests that wait for their reply, by context
+	creates  map[uint32]string // the tags in requests for ports, by context
 	wrong    []string
 	ups      int
 }
 
 // heard is one interface as the agent may believe it to be.
 type heard struct {
-	in, up bool
-	said   []string // messages that change something
+	in, up       bool
+	filtered     bool // it has to be: VPP said that it is named so
+	sets, macips bool // it is
+	macs         uint32
+	said         []string // messages that change something
 }
 
 func newWitness(uplink uint32) *witness {
-	return &witness{uplink: uplink, ifs: map[uint32]*heard{}, refusals: map[uint32]func(){}}
+	return &witness{uplink: uplink, ifs: map[uint32]*heard{}, refusals: map[uint32]func(){}, creates: map[uint32]string{}}
 }
 
 func (w *witness) hear(context uint32, m api.Message) {
@@ -51,23 +60,31 @@ func (w *witness) hear(context uint32, m api.Message) {
 		if r := reflect.ValueOf(m).Elem().FieldByName("Retval"); undo != nil && r.IsValid() && r.Int() != 0 {
 			undo()
 		}
+		w.named(context, m)
 		return
 	}
 	delete(w.refusals, context) // of an earlier connection
+	switch m := m.(type) {
+	case *vhost_user.CreateVhostUserIfV2:
+		w.creates[context] = m.Tag
+	case *binding.MacipACLDel: // VPP does that while it is bound, too
+		for id, i := range w.ifs {
+			if i.up && i.macips && i.macs == m.ACLIndex {
+				w.wrong = append(w.wrong, fmt.Sprintf("interface %d loses its sources while up: %v", id, i.said))
+			}
+		}
+	}
 	id, ok := subject(m)
 	if !ok || mutates(m.GetMessageName()) == 0 || id == w.uplink {
 		return
 	}
-	i := w.ifs[id]
-	if i == nil {
-		i = new(heard)
-		w.ifs[id] = i
-	}
+	i := w.of(id)
 	i.said = append(i.said, m.GetMessageName())
 	before := *i
 	undo := func(in bool) {
 		w.refusals[context] = func() {
 			i.in, i.up, i.said = in, before.up, append(i.said, "refused")
+			i.sets, i.macips = i.sets && before.sets, i.macips && before.macips
 		}
 	}
 	undo(i.in)
@@ -83,15 +100,48 @@ func (w *witness) hear(context uint32, m api.Message) {
 			w.ups++
 		}
 		object(i.up && !i.in, "comes up outside of its bridge domain")
+		object(i.up && i.filtered && !(i.sets && i.macips), "comes up without its filters")
 	case *l2.SwInterfaceSetL2Bridge:
 		object(!m.Enable && i.up, "leaves its bridge domain while up")
 		i.in = m.Enable
 		if m.Enable && !i.up { // refused: it may be outside
 			undo(false)
 		}
+	case *binding.ACLInterfaceSetACLList:
+		object(m.Count == 0 && i.up, "loses its sets while up")
+		i.sets = m.NInput > 0 && m.Count > m.NInput
+	case *binding.MacipACLInterfaceAddDel:
+		object(!m.IsAdd && i.up, "loses its sources while up")
+		i.macips = m.IsAdd
+		i.macs = m.ACLIndex
 	case *vhost_user.DeleteVhostUserIf, *interfaces.DeleteSubif:
 		object(i.up, "is deleted while up")
 		delete(w.ifs, id) // VPP reuses the number
+	}
+}
+
+func (w *witness) of(id uint32) *heard {
+	if w.ifs[id] == nil {
+		w.ifs[id] = new(heard)
+	}
+	return w.ifs[id]
+}
+
+// named learns from a dump, or from the reply to what makes it, which interface is
+// a filtered port. Nothing can be done to one before VPP gave its number.
+func (w *witness) named(context uint32, m api.Message) {
+	tag, id := "", uint32(0)
+	switch m := m.(type) {
+	case *interfaces.SwInterfaceDetails:
+		tag, id = m.Tag, uint32(m.SwIfIndex)
+	case *vhost_user.CreateVhostUserIfV2Reply:
+		tag, id = w.creates[context], uint32(m.SwIfIndex)
+		if m.Retval != 0 {
+			return
+		}
+	}
+	if strings.HasPrefix(tag, translate.Owner+"/secured-") {
+		w.of(id).filtered = true
 	}
 }
 
@@ -167,6 +217,8 @@ func sabotage(v interface {
 ) func(cuts bool) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	messages := []string{
+		"acl_add_replace", "acl_del", "macip_acl_add_replace", "macip_acl_del", "acl_interface_set_acl_list",
+		"acl_interface_set_acl_list", "macip_acl_interface_add_del", "macip_acl_interface_add_del",
 		"sw_interface_set_flags", "sw_interface_set_flags", "sw_interface_set_l2_bridge", "sw_interface_set_l2_bridge",
 		"create_vhost_user_if_v2", "delete_vhost_user_if", "create_subif", "delete_subif", "bridge_domain_add_del_v2",
 		"l2_interface_vlan_tag_rewrite", "sw_interface_tag_add_del",
@@ -195,10 +247,27 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 	}
 	site := r.siteOf("h1", uplink)
 	w := newWitness(r.index(v.Socket(), uplink))
-	vlans := map[string]int{}
+	// Three of four ports are filtered.
+	vlans, groups := map[string]int{}, map[string][]string{}
+	put := func(i, vlan int, in ...string) {
+		vlans[uuid(i)] = vlan
+		delete(groups, uuid(i))
+		if len(in) > 0 {
+			groups[uuid(i)] = in
+			r.put("h1", uuid(i), secured(vlan, fmt.Sprintf("10.0.0.%d", i), in...))
+		} else {
+			r.put("h1", uuid(i), port(vlan))
+		}
+	}
 	for i := range n {
-		vlans[uuid(i)] = 100 + i%(n/4)
-		r.put("h1", uuid(i), port(vlans[uuid(i)]))
+		if i%4 == 0 {
+			put(i, 100+i%(n/4))
+		} else {
+			put(i, 100+i%(n/4), gid(i%4), gid(i%7))
+		}
+	}
+	for i := range 20 {
+		r.group(i, ssh("192.0.2.0", gid(i+1)))
 	}
 	fail(true)
 	start := func() *running {
@@ -212,16 +281,17 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 		require.Eventually(r, func() bool {
 			known, _ := a.inbox.names()
 			for _, name := range known {
-				if p, _, _ := a.inbox.look(name); int(p.Segment) != vlans[name] {
+				p, _, _ := a.inbox.look(name)
+				if in, filtered := groups[name]; int(p.Segment) != vlans[name] || p.Filtered != filtered || !slices.Equal(p.Groups, in) {
 					return false
 				}
 			}
 			return len(known) == len(vlans)
 		}, 20*time.Second, time.Millisecond)
-		require.NoError(r, a.store.Wait(r.Context()))
+		r.converged(a)
 		r.bound("h1", names(vlans)...)
 		w.content(r)
-		return r.whole(site, v.Socket(), vlans)
+		return r.whole(site, v.Socket(), vlans, groups)
 	}
 	members := func(have map[desiredstate.Key]desiredstate.Found) (ids []uint32) {
 		for k, f := range have {
@@ -237,9 +307,19 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 
 	// Ports change their networks, of which some go and some are new: those that
 	// move stay up, from one bridge domain to the other in one message.
+	// Some of them change their groups as well, come to be filtered, or are no more.
 	for i := range n / 2 {
-		vlans[uuid(i)] = 1000 + i%3
-		r.put("h1", uuid(i), port(vlans[uuid(i)]))
+		if i%4 < 2 {
+			put(i, 1000+i%3, gid(10+i%4))
+		} else if i%8 < 4 {
+			put(i, 1000+i%3)
+		} else {
+			put(i, 1000+i%3, gid(i%4), gid(i%7))
+		}
+	}
+	for i := range 20 {
+		r.group(i, ssh("198.51.100.0", gid(i+2)))
+		r.member(i, i, `["10.0.0.1"]`)
 	}
 	fail(false)
 	settled()
@@ -249,6 +329,7 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 	unplug := func(every, first int) {
 		for i := first; i < n; i += every {
 			delete(vlans, uuid(i))
+			delete(groups, uuid(i))
 			r.unplug("h1", uuid(i))
 		}
 	}

@@ -75,10 +75,7 @@ func (a *agent) status() Status {
 		case wrong != nil:
 			line.Error = wrong.Error()
 		case known:
-			line.Network, line.State = p.Network(), status.State
-			if status.Err != nil {
-				line.Error = cause(a.store, p)
-			}
+			line.Network, line.State, line.Error = p.Network(), status.State, a.announcer.why(p)
 		default:
 			continue // deleted meanwhile
 		}

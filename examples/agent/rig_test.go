@@ -22,10 +22,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	binding "go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/acl_types"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/etcd"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -128,7 +131,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 func tail(s string) string { return s[max(0, len(s)-6000):] }
 
 func mutates(message string) int64 {
-	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "memclnt_", "api_versions"} {
+	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "memclnt_", "api_versions", "l2_flags"} {
 		if strings.Contains(message, reads) {
 			return 0
 		}
@@ -146,6 +149,53 @@ func port(vlan int) string {
 	return fmt.Sprintf(`{"mac_address":"fa:16:3e:00:10:01","mtu":1500,"physnet":"physnet1","network_type":"vlan",`+
 		`"segmentation_id":%d,"binding_type":"vhostuser","security_groups":[],"allowed_address_pairs":[],`+
 		`"fixed_ips":[],"port_security_enabled":false,"device_id":""}`, vlan)
+}
+
+// secured is the value of a port in some groups, with an address.
+func secured(vlan int, ip string, groups ...string) string {
+	list, err := json.Marshal(append([]string{}, groups...))
+	if err != nil {
+		panic(err)
+	}
+	return strings.NewReplacer(
+		`"port_security_enabled":false`, `"port_security_enabled":true`,
+		`"security_groups":[]`, `"security_groups":`+string(list),
+		`"fixed_ips":[]`, fmt.Sprintf(`"fixed_ips":[{"subnet_id":"s","ip_address":%q}]`, ip),
+	).Replace(port(vlan))
+}
+
+// gid numbers security groups.
+func gid(n int) string { return fmt.Sprintf("%08x-5c00-4ac2-a1a1-3b6a6d0c0002", n) }
+
+// ssh is a group's value: SSH from the members of a group, if one is named, and
+// from this prefix.
+func ssh(from string, remote ...string) string {
+	rule := `{"is_ipv6":0,"remote_ip_addr":%s,"ip_prefix_len":%d,"remote_group_id":%s,"protocol":6,"port_min":22,"port_max":22}`
+	rules := []string{fmt.Sprintf(rule, `"`+from+`"`, 24, "null")}
+	for _, g := range remote {
+		rules = append(rules, fmt.Sprintf(rule, "null", 0, `"`+g+`"`))
+	}
+	return `{"ingress_rules":[` + strings.Join(rules, ",") + `],"egress_rules":[]}`
+}
+
+// group writes a security group; "": none any more.
+func (r *rig) group(n int, value string) { r.global("secgroups/"+gid(n), value) }
+
+// member writes the addresses of a port in a group.
+func (r *rig) member(n, port int, value string) {
+	r.global("remote_group/"+gid(n)+"/"+uuid(port), value)
+}
+
+func (r *rig) global(key, value string) {
+	r.Helper()
+	key = "/networking-vpp/global/" + key
+	var err error
+	if value == "" {
+		_, err = r.client.Delete(r.Context(), key)
+	} else {
+		_, err = r.client.Put(r.Context(), key, value)
+	}
+	require.NoError(r, err)
 }
 
 func (r *rig) put(host string, name, value string) {
@@ -190,6 +240,21 @@ func (r *rig) bound(host string, want ...string) {
 	}, time.Minute, 10*time.Millisecond, "%d ports shall be bound on %s", len(want), host)
 }
 
+// converged waits until VPP holds what is wanted, and nothing else.
+func (r *rig) converged(a *running) {
+	r.Helper()
+	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
+	defer cancel()
+	if err := a.store.Wait(ctx); err != nil {
+		for k, s := range a.store.Statuses() {
+			if s.State != desiredstate.Applied || s.Leaving {
+				r.Errorf("%s: %+v", k, s)
+			}
+		}
+		require.NoError(r, err)
+	}
+}
+
 // found is what a VPP holds, read by a connection of its own.
 func (r *rig) found(site translate.Site, vpp string) (ours, foreign map[desiredstate.Key]desiredstate.Found) {
 	r.Helper()
@@ -210,10 +275,14 @@ func (r *rig) found(site translate.Site, vpp string) (ours, foreign map[desireds
 	return ours, foreign
 }
 
-// whole demands that VPP holds these ports, each by the VLAN of its network,
-// and nothing else of ours.
-func (r *rig) whole(site translate.Site, vpp string, vlans map[string]int) map[desiredstate.Key]desiredstate.Found {
+// whole demands that VPP holds these ports, each by the VLAN of its network and, if
+// it is filtered, by its groups, and nothing else of ours.
+func (r *rig) whole(site translate.Site, vpp string, vlans map[string]int, filtered ...map[string][]string) map[desiredstate.Key]desiredstate.Found {
 	r.Helper()
+	groups := map[string][]string{}
+	for _, f := range filtered {
+		groups = f
+	}
 	have, _ := r.found(site, vpp)
 	up := site.Physnets["physnet1"]
 	want := map[desiredstate.Key]bool{vppnet.LinkKey(up): true}
@@ -231,9 +300,16 @@ func (r *rig) whole(site translate.Site, vpp string, vlans map[string]int) map[d
 			want[vppnet.BridgePortKey(iface)], want[vppnet.InterfaceKey(iface)] = true, true
 			isUp(iface)
 		}
-		in("port-" + name)
+		iface := "port-" + name
+		if in, ok := groups[name]; ok {
+			iface = "secured-" + name
+			for _, k := range r.filtered(have, iface, in) {
+				want[k] = true
+			}
+		}
+		in(iface)
 		in(bridge)
-		require.Equal(r, "vhost-port", have[vppnet.InterfaceKey("port-"+name)].Kind)
+		require.Equal(r, "vhost-port", have[vppnet.InterfaceKey(iface)].Kind)
 		sub, _ := have[vppnet.InterfaceKey(bridge)].Spec.(vppnet.SubInterface)
 		require.Equal(r, up, sub.Parent)
 		require.EqualValues(r, vlan, sub.Outer)
@@ -245,6 +321,27 @@ func (r *rig) whole(site translate.Site, vpp string, vlans map[string]int) map[d
 		require.True(r, want[k], "%s is there", k)
 	}
 	return have
+}
+
+// filtered demands that an interface is behind the filters of these groups, and
+// lists what these are.
+func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface string, groups []string) []desiredstate.Key {
+	r.Helper()
+	input, output := []string{acl.SpoofFrom}, []string{acl.SpoofTo}
+	for _, g := range slices.Compact(slices.Sorted(slices.Values(groups))) {
+		input, output = append(input, acl.FromSet(g)), append(output, acl.ToSet(g))
+	}
+	b, _ := have[acl.BindingKey(iface)].Spec.(acl.Binding)
+	require.Equal(r, input, b.Input, iface)
+	require.Equal(r, output, b.Output, iface)
+	m, _ := have[acl.MACIPBindingKey(iface)].Spec.(acl.MACIPBinding)
+	require.Equal(r, iface, m.Set)
+	out := []desiredstate.Key{acl.BindingKey(iface), acl.MACIPBindingKey(iface), acl.MACIPKey(iface)}
+	for _, set := range slices.Concat(input, output) {
+		require.Contains(r, have, acl.SetKey(set))
+		out = append(out, acl.SetKey(set))
+	}
+	return out
 }
 
 // realEtcd is an etcd in a process of its own, if one is installed.
@@ -296,6 +393,27 @@ func (r *rig) byHand(vpp string) {
 	_, err = bridges.BridgeDomainAddDelV2(r.Context(), &l2.BridgeDomainAddDelV2{BdID: 77, IsAdd: true, Learn: true, BdTag: "theirs"})
 	require.NoError(r, err)
 	_, err = bridges.SwInterfaceSetL2Bridge(r.Context(), &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: loop.SwIfIndex, BdID: 77, Enable: true})
+	require.NoError(r, err)
+}
+
+// foreignACLs makes sets of somebody else, and binds them to a loopback.
+func (r *rig) foreignACLs(vpp string) {
+	r.Helper()
+	c, err := vppnet.Dial(r.Context(), vpp, "hand")
+	require.NoError(r, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.CreateLoopback{}, &binding.ACLAddReplace{}, &binding.MacipACLAddReplace{},
+		&binding.ACLInterfaceSetACLList{}, &binding.MacipACLInterfaceAddDel{})
+	loop, err := interfaces.NewServiceClient(c).CreateLoopback(r.Context(), &interfaces.CreateLoopback{})
+	require.NoError(r, err)
+	acls := binding.NewServiceClient(c)
+	set, err := acls.ACLAddReplace(r.Context(), &binding.ACLAddReplace{ACLIndex: ^uint32(0), Tag: "sg:theirs.to", Count: 1, R: make([]acl_types.ACLRule, 1)})
+	require.NoError(r, err)
+	_, err = acls.ACLInterfaceSetACLList(r.Context(), &binding.ACLInterfaceSetACLList{SwIfIndex: loop.SwIfIndex, Count: 1, NInput: 1, Acls: []uint32{set.ACLIndex}})
+	require.NoError(r, err)
+	macs, err := acls.MacipACLAddReplace(r.Context(), &binding.MacipACLAddReplace{ACLIndex: ^uint32(0), Tag: "theirs", Count: 1, R: make([]acl_types.MacipACLRule, 1)})
+	require.NoError(r, err)
+	_, err = acls.MacipACLInterfaceAddDel(r.Context(), &binding.MacipACLInterfaceAddDel{IsAdd: true, SwIfIndex: loop.SwIfIndex, ACLIndex: macs.ACLIndex})
 	require.NoError(r, err)
 }
 

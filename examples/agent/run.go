@@ -12,6 +12,8 @@ import (
 	"net"
 	"slices"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -85,7 +87,7 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	defer closeVPP()
-	p, said, err := dryRun(ctx, &follow.Follower{Client: client, Prefix: o.site.Ports()}, vpp, o.site)
+	p, said, err := dryRun(ctx, client, vpp, o.site)
 	if err != nil {
 		return err
 	}
@@ -100,9 +102,12 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 }
 
 // dryRun plans, and says what VPP cannot do, and which keys cannot be read.
-func dryRun(ctx context.Context, f *follow.Follower, vpp string, site translate.Site) (*desiredstate.Plan, []string, error) {
-	values, err := f.List(ctx)
-	if err != nil {
+func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site) (*desiredstate.Plan, []string, error) {
+	store := desiredstate.NewStore()
+	box := newInbox(site, store, slog.New(slog.DiscardHandler))
+	follower := follow.Follower{Client: client}
+	box.feed(&follower)
+	if err := follower.List(ctx); err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -115,20 +120,11 @@ func dryRun(ctx context.Context, f *follow.Follower, vpp string, site translate.
 
 	e, report := engine(c, site)
 	said := lacks(report)
-	store := desiredstate.NewStore()
-	for _, physnet := range site.PhysnetNames() {
-		if err := store.Assign(uplink(physnet), site.UplinkObjects(physnet)...); err != nil {
-			return nil, nil, err
-		}
+	for _, name := range slices.Sorted(maps.Keys(box.wrong)) {
+		said = append(said, fmt.Sprintf("%.80q is not served: %v", name, box.wrong[name]))
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		p, err := site.Port(name, values[name])
-		if err == nil {
-			err = store.Assign(source(name), p.Objects()...)
-		}
-		if err != nil {
-			said = append(said, fmt.Sprintf("%.80q is not served: %v", name, err))
-		}
+	for _, name := range slices.Sorted(maps.Keys(box.said)) {
+		said = append(said, box.said[name])
 	}
 	var wants []desiredstate.Object
 	for key := range store.Statuses() {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -26,6 +27,11 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		vppnet.BridgeDomains(c),
 		vppnet.BridgePorts(c),
 		vhost.Ports(c, site.Dir),
+		acl.Sets(c),
+		acl.MACIPSets(c),
+		acl.Bindings(c),
+		acl.MACIPBindings(c),
+		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 	}
 	r := binapi.Check(c, kinds...)
 	return desiredstate.New(r.Kinds(kinds...)...), r

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package follow tells its caller what lies below a prefix of etcd, and what
-// changes there, over outages of etcd, compactions and lost events.
+// Package follow tells its caller what lies in ranges of etcd's keys, and what
+// changes there, over outages of etcd, compactions and lost events. Ranges come
+// and go: what is found in one tells what else is of interest.
 package follow
 
 import (
@@ -9,40 +10,72 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// A Follower follows one prefix. Its functions are called from the goroutine of
-// Run, one at a time; names are keys without the prefix.
+// A Follower follows ranges of etcd. Its functions are called from the goroutine
+// of Run, one at a time. They may call Follow and Unfollow; before Run anybody may.
 //
 // While etcd is away nothing is called but Lost: no answer never reads as an
 // empty one.
 type Follower struct {
 	Client *clientv3.Client
-	Prefix string
 
-	// Resync is how often everything is listed and handed to All though no
-	// event asked for it, give or take a tenth. 0: 5 minutes.
+	// Root is followed from the beginning to the end.
+	Root Range
+
+	// Resync is how often everything is listed though no event asked for it, give
+	// or take a tenth. 0: 5 minutes.
 	Resync time.Duration
 
 	// Probe is how often etcd is asked for its revision, to notice at once that
 	// it was replaced by another, whose events would never come. 0: 10 seconds.
 	Probe time.Duration
 
-	// All is told everything that lies below the prefix: at the start, after
-	// every outage, and every Resync. It must cope with hearing the same twice.
-	All func(values map[string][]byte)
+	// Listed is told all that lies in a range, by key: when it comes to be
+	// followed, after every outage, and every Resync.
+	Listed func(r Range, values map[string][]byte)
 
-	// Put and Deleted are told of single changes, in their order.
-	Put     func(name string, value []byte)
-	Deleted func(name string)
+	// Put and Deleted are told of single changes, in the order that they have
+	// within a range.
+	Put     func(key string, value []byte)
+	Deleted func(key string)
 
-	// Lost is told why nothing is heard from etcd for now; All ends it.
+	// Settled is called after all of them, when no range waits to be listed: this
+	// is the time to act. all says that every range was listed since the last
+	// time, as of one revision.
+	Settled func(all bool)
+
+	// Lost is told why nothing is heard from etcd for now; Settled ends it.
 	Lost func(error)
+
+	ranges  map[Range]*watched
+	fresh   []Range // of ranges, not listed yet
+	events  chan event
+	cluster uint64
+	seen    int64 // the newest revision heard of
+}
+
+// Follow adds a range: it is listed before the next Settled.
+func (f *Follower) Follow(r Range) {
+	if f.ranges == nil {
+		f.ranges = map[Range]*watched{}
+	}
+	if f.ranges[r] == nil {
+		f.ranges[r] = new(watched)
+		f.fresh = append(f.fresh, r)
+	}
+}
+
+// Unfollow ends a range: nothing more is told of it.
+func (f *Follower) Unfollow(r Range) {
+	if w := f.ranges[r]; w != nil {
+		w.stop()
+		delete(f.ranges, r)
+	}
 }
 
 // Run follows until ctx ends.
@@ -66,13 +99,14 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// List asks once for what Run would hand to All.
-func (f *Follower) List(ctx context.Context) (map[string][]byte, error) {
-	s, err := f.list(ctx)
-	if err != nil {
-		return nil, err
+// List tells once what Run would tell first: Listed of all ranges, then Settled.
+func (f *Follower) List(ctx context.Context) error {
+	f.cluster, f.seen = 0, 0
+	if err := f.listAll(ctx); err != nil {
+		return err
 	}
-	return s.values, nil
+	f.Settled(true)
+	return nil
 }
 
 // follow lists, then watches from the list's revision, until something is wrong
@@ -80,126 +114,96 @@ func (f *Follower) List(ctx context.Context) (map[string][]byte, error) {
 func (f *Follower) follow(ctx context.Context, listed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	at, err := f.list(ctx)
-	if err != nil {
+	f.events = make(chan event, 256)
+	for _, w := range f.ranges {
+		w.stop()
+	}
+	if err := f.List(ctx); err != nil {
 		return err
 	}
 	listed()
-	f.All(at.values)
+	f.watchAll(ctx)
 
-	// Without a leader the watch of a cut-off member would be silent for ever.
-	events := f.Client.Watch(clientv3.WithRequireLeader(ctx), f.Prefix, clientv3.WithPrefix(),
-		clientv3.WithRev(at.revision+1), clientv3.WithProgressNotify(), clientv3.WithFragment())
 	resync := time.NewTimer(f.resync())
 	defer resync.Stop()
 	probe := time.NewTicker(or(f.Probe, 10*time.Second))
 	defer probe.Stop()
 	for {
 		select {
-		case r, ok := <-events:
-			if !ok {
-				return errors.New("etcd: watch ended")
+		case e := <-f.events:
+			if err := f.take(e); err != nil {
+				return err
 			}
-			if err := r.Err(); err != nil {
-				return fmt.Errorf("etcd: watch: %w", err)
-			}
-			for _, e := range r.Events {
-				if e.Kv.ModRevision <= at.revision {
-					continue // a later list knew it already
-				}
-				name := strings.TrimPrefix(string(e.Kv.Key), f.Prefix)
-				if e.Type == clientv3.EventTypeDelete {
-					f.Deleted(name)
-				} else {
-					f.Put(name, e.Kv.Value)
+			for range len(f.events) { // a burst is acted on once
+				if err := f.take(<-f.events); err != nil {
+					return err
 				}
 			}
-			at.seen = max(at.seen, r.Header.Revision)
+			if err := f.listFresh(ctx, 0); err != nil {
+				return err
+			}
+			f.watchAll(ctx)
+			f.Settled(false)
 
 		case <-probe.C:
-			now, err := f.get(ctx, f.Prefix, clientv3.WithCountOnly())
+			r, err := f.get(ctx, f.Root, clientv3.WithCountOnly())
 			if err != nil {
 				return err
 			}
-			if err := at.same(now); err != nil {
+			if err := f.same(r); err != nil {
 				return err
 			}
 
 		case <-resync.C:
-			now, err := f.list(ctx)
-			if err != nil {
+			if err := f.listAll(ctx); err != nil {
 				return err
 			}
-			if now.cluster != at.cluster || now.revision < at.seen {
-				return errReplaced
-			}
-			at = now
-			f.All(at.values)
+			f.watchAll(ctx)
+			f.Settled(true)
 			resync.Reset(f.resync())
 		}
 	}
+}
+
+// take tells what a watch heard.
+func (f *Follower) take(e event) error {
+	if f.ranges[e.in] != e.of {
+		return nil // it is no longer followed, or again
+	}
+	if e.over {
+		return errors.New("etcd: watch ended")
+	}
+	if err := e.Err(); err != nil {
+		return fmt.Errorf("etcd: watch: %w", err)
+	}
+	for _, x := range e.Events {
+		switch {
+		case f.ranges[e.in] != e.of: // what was told last ended it
+		case x.Kv.ModRevision <= e.of.revision: // a later list knew it already
+		case x.Type == clientv3.EventTypeDelete:
+			f.Deleted(string(x.Kv.Key))
+		default:
+			f.Put(string(x.Kv.Key), x.Kv.Value)
+		}
+	}
+	f.seen = max(f.seen, e.Header.Revision)
+	return nil
 }
 
 // errReplaced: a watch that was resumed there would wait for revisions that are
 // far in that etcd's future.
 var errReplaced = errors.New("etcd: this is another etcd, or its data was replaced")
 
-// snapshot is what lay below the prefix at one revision.
-type snapshot struct {
-	values   map[string][]byte
-	cluster  uint64
-	revision int64
-	seen     int64 // the newest revision heard of since
-}
-
-func (s *snapshot) same(r *clientv3.GetResponse) error {
-	if r.Header.ClusterId != s.cluster || r.Header.Revision < s.seen {
+// same notes how far etcd is, if it is the one that was listed first.
+func (f *Follower) same(r *clientv3.GetResponse) error {
+	if f.cluster == 0 {
+		f.cluster = r.Header.ClusterId
+	}
+	if r.Header.ClusterId != f.cluster || r.Header.Revision < f.seen {
 		return errReplaced
 	}
-	s.seen = r.Header.Revision
+	f.seen = r.Header.Revision
 	return nil
-}
-
-const page = 512
-
-// list reads all pages as of one revision.
-func (f *Follower) list(ctx context.Context) (*snapshot, error) {
-	end := clientv3.GetPrefixRangeEnd(f.Prefix)
-	r, err := f.get(ctx, f.Prefix, clientv3.WithRange(end), clientv3.WithLimit(page))
-	if err != nil {
-		return nil, err
-	}
-	s := &snapshot{
-		values:  make(map[string][]byte, r.Count),
-		cluster: r.Header.ClusterId, revision: r.Header.Revision, seen: r.Header.Revision,
-	}
-	for {
-		for _, kv := range r.Kvs {
-			s.values[strings.TrimPrefix(string(kv.Key), f.Prefix)] = kv.Value
-		}
-		if !r.More || len(r.Kvs) == 0 {
-			return s, nil
-		}
-		next := string(r.Kvs[len(r.Kvs)-1].Key) + "\x00"
-		r, err = f.get(ctx, next, clientv3.WithRange(end), clientv3.WithLimit(page), clientv3.WithRev(s.revision))
-		if err != nil {
-			return nil, err
-		}
-		if r.Header.ClusterId != s.cluster {
-			return nil, errReplaced
-		}
-	}
-}
-
-// get asks with a deadline: etcd's client would wait for an etcd for ever.
-func (f *Follower) get(ctx context.Context, key string, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
-	defer cancel()
-	r, err := f.Client.Get(ctx, key, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("etcd: %w", err)
-	}
-	return r, nil
 }
 
 func (f *Follower) resync() time.Duration {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,24 +53,36 @@ func (m *mirror) losses() int {
 // following starts a follower of url and returns what it is told.
 func following(t *testing.T, url string, with func(*follow.Follower)) *mirror {
 	t.Helper()
-	m := &mirror{values: map[string]string{}}
+	return followingInto(t, &mirror{values: map[string]string{}}, url, with)
+}
+
+func followingInto(t *testing.T, m *mirror, url string, with func(*follow.Follower)) *mirror {
+	t.Helper()
 	c, err := etcd.Dial(url, etcd.TLS{})
 	require.NoError(t, err)
 	locked := func(f func()) { m.mu.Lock(); defer m.mu.Unlock(); f() }
 	f := &follow.Follower{
-		Client: c, Prefix: prefix,
-		All: func(all map[string][]byte) {
+		Client: c, Root: prefix,
+		Listed: func(r follow.Range, all map[string][]byte) {
 			locked(func() {
-				m.alls++
-				clear(m.values)
+				maps.DeleteFunc(m.values, func(name, _ string) bool { return r.Has(full(name)) })
 				for k, v := range all {
-					m.values[k] = string(v)
+					m.values[strings.TrimPrefix(k, prefix)] = string(v)
 				}
 			})
 		},
-		Put:     func(name string, v []byte) { locked(func() { m.values[name] = string(v) }) },
-		Deleted: func(name string) { locked(func() { delete(m.values, name) }) },
-		Lost:    func(err error) { locked(func() { m.lost = append(m.lost, err) }) },
+		Put: func(key string, v []byte) {
+			locked(func() { m.values[strings.TrimPrefix(key, prefix)] = string(v) })
+		},
+		Deleted: func(key string) { locked(func() { delete(m.values, strings.TrimPrefix(key, prefix)) }) },
+		Settled: func(all bool) {
+			locked(func() {
+				if all {
+					m.alls++
+				}
+			})
+		},
+		Lost: func(err error) { locked(func() { m.lost = append(m.lost, err) }) },
 	}
 	if with != nil {
 		with(f)
@@ -83,6 +96,14 @@ func following(t *testing.T, url string, with func(*follow.Follower)) *mirror {
 		_ = c.Close()
 	})
 	return m
+}
+
+// full is the key of a name in a mirror: those below the prefix go without it.
+func full(name string) string {
+	if strings.HasPrefix(name, "/networking-vpp/") {
+		return name
+	}
+	return prefix + name
 }
 
 func (m *mirror) becomes(t *testing.T, want map[string]string) {

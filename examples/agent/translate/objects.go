@@ -5,6 +5,7 @@ package translate
 import (
 	"time"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -14,11 +15,26 @@ import (
 // network on this host, which it shares with the other ports of the network.
 func (p Port) Objects() []desiredstate.Object {
 	name, bridge := p.Interface(), p.Network()
-	return append(p.network(),
+	after := whole(name)
+	objs := append(p.network(),
 		vhost.Port{Name: name, Socket: p.Socket(), Server: p.site.Server},
 		vppnet.BridgePort{Bridge: bridge, Interface: name},
-		vppnet.LinkState{Interface: name, Up: true, After: whole(name)},
 	)
+	if p.Filtered {
+		filters, _ := p.filters() // who made the port has seen that there is no error
+		objs = append(objs, filters...)
+		after = append(after, acl.BindingKey(name), acl.MACIPBindingKey(name))
+	}
+	return append(objs, vppnet.LinkState{Interface: name, Up: true, After: after})
+}
+
+// Shared are the keys of the sets of the port's groups, which are not the port's.
+func (p Port) Shared() []desiredstate.Key {
+	var keys []desiredstate.Key
+	for _, g := range p.Groups {
+		keys = append(keys, acl.SetKey(acl.ToSet(g)), acl.SetKey(acl.FromSet(g)))
+	}
+	return keys
 }
 
 // network is a bridge domain with the uplink in it: a flat network has the
@@ -43,8 +59,7 @@ func (p Port) network() []desiredstate.Object {
 	return objs
 }
 
-// whole lists what an interface must have before it may be up. What is to filter
-// its packets belongs here too.
+// whole lists what any interface must have before it may be up.
 func whole(name string) []desiredstate.Key {
 	return []desiredstate.Key{vppnet.BridgePortKey(name)}
 }
@@ -70,8 +85,15 @@ func (s Site) IsUplink(name string) bool {
 
 func up(name string) vppnet.LinkState { return vppnet.LinkState{Interface: name, Up: true} }
 
-// Interface names the port's interface.
-func (p Port) Interface() string { return "port-" + p.UUID }
+// Interface names the port's interface. One with filters and one without are two:
+// a port that is to have filters from now on loses the interface that is up without,
+// and gets another, which comes up when it has them.
+func (p Port) Interface() string {
+	if p.Filtered {
+		return "secured-" + p.UUID
+	}
+	return "port-" + p.UUID
+}
 
 // member names the interface through which the network leaves this host.
 func (p Port) member() string {

@@ -3,11 +3,15 @@
 package translate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"path/filepath"
 	"regexp"
+
+	"github.com/vppkit/vppkit/acl"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // ErrNotBuilt: the port asks for what this agent cannot do. It is not brought
@@ -23,6 +27,13 @@ type Port struct {
 	Type    string // "vlan" or "flat"
 	Segment uint16 // VLAN; 0 if flat
 
+	// Filtered ports pass what their groups permit, from and to their own addresses.
+	Filtered bool
+	Groups   []string // UUIDs
+	Addrs    []netip.Addr
+	Pairs    []acl.AddressPair
+
+	mac  vppnet.MAC
 	site Site
 }
 
@@ -35,7 +46,7 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	if !uuid.MatchString(name) {
 		return Port{}, errors.New("the key's name is not a UUID")
 	}
-	f, err := parse(value)
+	f, err := parse(value, maxPort)
 	if err != nil {
 		return Port{}, err
 	}
@@ -44,6 +55,8 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 		mac, physnet, kind, binding string
 		segment                     int64
 		security                    bool
+		groups                      []string
+		fixed, pairs                []json.RawMessage
 	}{security: true}
 	err = errors.Join(
 		read(f, "mac_address", &in.mac),
@@ -52,12 +65,15 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 		read(f, "segmentation_id", &in.segment),
 		read(f, "binding_type", &in.binding),
 		read(f, "port_security_enabled", &in.security),
+		read(f, "security_groups", &in.groups),
+		read(f, "fixed_ips", &in.fixed),
+		read(f, "allowed_address_pairs", &in.pairs),
 	)
 	if err != nil {
 		return Port{}, err
 	}
 	p := Port{UUID: name, MAC: in.mac, Physnet: in.physnet, Type: in.kind, site: s}
-	if m, err := net.ParseMAC(in.mac); err != nil || len(m) != 6 || m[0]&1 != 0 {
+	if p.mac, err = vppnet.ParseMAC(in.mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
 		return Port{}, fmt.Errorf("mac_address: %.40q is no unicast MAC", in.mac)
 	}
 	switch in.binding {
@@ -80,13 +96,13 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	default:
 		return Port{}, fmt.Errorf("network_type: %.40q is unknown", in.kind)
 	}
-	if in.security {
-		return Port{}, fmt.Errorf("port_security_enabled: %w", ErrNotBuilt)
-	}
 	if p.Uplink = s.Physnets[in.physnet]; p.Uplink == "" {
 		return Port{}, fmt.Errorf("physnet: this host has no %.40q", in.physnet)
 	}
-	return p, nil
+	if p.Filtered = in.security; p.Filtered {
+		err = p.secure(in.groups, in.fixed, in.pairs)
+	}
+	return p, err
 }
 
 // Socket is the path of the port's vhost-user socket.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -53,6 +54,19 @@ func value(with map[string]any) []byte {
 	return out
 }
 
+// secured is a port with port security.
+func secured(with map[string]any) []byte {
+	with["port_security_enabled"] = true
+	return value(with)
+}
+
+func uuids(n int) (out []string) {
+	for i := range n {
+		out = append(out, fmt.Sprintf("%08x-38b1-4ac2-a1a1-3b6a6d0c0001", i))
+	}
+	return out
+}
+
 var null = json.RawMessage("null")
 
 func TestWhatIsServed(t *testing.T) {
@@ -63,8 +77,18 @@ func TestWhatIsServed(t *testing.T) {
 		site translate.Site
 		with map[string]any
 	}{
-		"vlan":        {site, nil},
-		"flat":        {site, flat},
+		"vlan": {site, nil},
+		"flat": {site, flat},
+		"secured": {site, map[string]any{
+			"port_security_enabled": true, "security_groups": []string{otherGroup, groupID},
+			"fixed_ips": []any{map[string]any{"subnet_id": "a", "ip_address": "10.1.4.9"}, map[string]any{"ip_address": "2001:db8::9"}},
+			"allowed_address_pairs": []any{
+				map[string]any{"ip_address": "10.9.0.7/24"},
+				map[string]any{"ip_address": "10.1.4.200", "mac_address": "00:00:5e:00:01:07"},
+				map[string]any{"ip_address": "10.1.4.201", "mac_address": nil},
+			},
+		}},
+		"no-group":    {site, map[string]any{"port_security_enabled": true, "security_groups": nil, "fixed_ips": null, "allowed_address_pairs": nil}},
 		"vlan-server": {server, map[string]any{"device_id": null, "unknown": map[string]any{"a": 1}, "segmentation_id": 4094}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +97,11 @@ func TestWhatIsServed(t *testing.T) {
 			var b strings.Builder
 			for _, o := range p.Objects() {
 				require.NoError(t, o.Validate())
-				fmt.Fprintf(&b, "%s %s\n", o.Key(), set(t, o))
+				if s, ok := o.(fmt.Stringer); ok {
+					fmt.Fprintf(&b, "%s %s\n", o.Key(), s)
+				} else {
+					fmt.Fprintf(&b, "%s %s\n", o.Key(), set(t, o))
+				}
 			}
 			fmt.Fprintf(&b, "%s\n", p.State(translate.Handles{Interface: 7, Bridge: 3, Uplink: 5}))
 			golden(t, name, b.String())
@@ -140,9 +168,18 @@ func TestWhatIsRefused(t *testing.T) {
 		value []byte
 		err   string
 	}{
-		"port security":          {id, value(map[string]any{"port_security_enabled": true}), "port_security_enabled: not built yet"},
-		"security by default":    {id, value(map[string]any{"port_security_enabled": nil}), "port_security_enabled: not built yet"},
-		"security null":          {id, value(map[string]any{"port_security_enabled": null}), "port_security_enabled: not built yet"},
+		"odd group":              {id, secured(map[string]any{"security_groups": []string{groupID, "x/../y"}}), "security_groups 1: \"x/../y\" is not a UUID"},
+		"group null":             {id, secured(map[string]any{"security_groups": []any{nil}}), "security_groups 0: \"\" is not a UUID"},
+		"groups by name":         {id, secured(map[string]any{"security_groups": "default"}), "security_groups: \"default\" is no []string"},
+		"too many groups":        {id, secured(map[string]any{"security_groups": uuids(127)}), "127 security groups, want at most 126"},
+		"address text":           {id, secured(map[string]any{"fixed_ips": []any{map[string]any{"ip_address": "10.0.0"}}}), "fixed_ips 0: ip_address: \"10.0.0\" is no IP address"},
+		"address with a zone":    {id, secured(map[string]any{"fixed_ips": []any{map[string]any{"ip_address": "fe80::1%eth0"}}}), "fixed_ips 0: ip_address: \"fe80::1%eth0\" is no IP address"},
+		"multicast address":      {id, secured(map[string]any{"fixed_ips": []any{map[string]any{"ip_address": "224.0.0.1"}}}), "address \"224.0.0.1\""},
+		"no address":             {id, secured(map[string]any{"fixed_ips": []any{map[string]any{"subnet_id": "a"}}}), "fixed_ips 0: ip_address is missing"},
+		"address null":           {id, secured(map[string]any{"fixed_ips": []any{nil}}), "fixed_ips 0: not a JSON object"},
+		"pair without address":   {id, secured(map[string]any{"allowed_address_pairs": []any{map[string]any{"mac_address": "fa:16:3e:00:10:01"}}}), "allowed_address_pairs 0: ip_address is missing"},
+		"pair of junk":           {id, secured(map[string]any{"allowed_address_pairs": []any{map[string]any{"ip_address": "10.0.0.0/33"}}}), "allowed_address_pairs 0: ip_address: \"10.0.0.0/33\" is neither address nor prefix"},
+		"pair at multicast":      {id, secured(map[string]any{"allowed_address_pairs": []any{map[string]any{"ip_address": "10.0.0.1", "mac_address": "01:00:5e:00:00:01"}}}), "allowed_address_pairs 0: mac_address: \"01:00:5e:00:00:01\" is no unicast MAC"},
 		"gpe":                    {id, value(map[string]any{"network_type": "gpe", "physnet": null, "segmentation_id": 5000}), "network_type gpe: not built yet"},
 		"vxlan":                  {id, value(map[string]any{"network_type": "vxlan"}), "network_type vxlan: not built yet"},
 		"tap":                    {id, value(map[string]any{"binding_type": "tap"}), "binding_type tap: not built yet"},
@@ -176,7 +213,6 @@ func TestWhatIsRefused(t *testing.T) {
 		"not UTF-8":              {id, []byte("{\"mac_address\":\"\xff\"}"), "not UTF-8"},
 		"a megabyte":             {id, make([]byte, 1<<20), "1048576 bytes, at most 65536 are read"},
 		"twice":                  {id, append([]byte(`{"port_security_enabled":true,`), value(nil)[1:]...), "port_security_enabled is given twice"},
-		"other case is another":  {id, []byte(strings.Replace(string(value(nil)), "port_security_enabled", "Port_Security_Enabled", 1)), "port_security_enabled: not built yet"},
 		"deep":                   {id, []byte(strings.Repeat(`{"a":`, 12000)), "not JSON"},
 		"traversal":              {"../../../etc/passwd", value(nil), "the key's name is not a UUID"},
 		"traversal after a uuid": {id + "/../x", value(nil), "the key's name is not a UUID"},
@@ -239,11 +275,27 @@ func TestLongestNamesFit(t *testing.T) {
 	}
 }
 
+// Whoever does not say that a port shall be open gets a filtered one.
+func TestSecurityIsTheDefault(t *testing.T) {
+	for _, with := range []map[string]any{
+		{"port_security_enabled": nil}, {"port_security_enabled": null}, {"port_security_enabled": true},
+	} {
+		p, err := site.Port(id, value(with))
+		require.NoError(t, err)
+		require.True(t, p.Filtered)
+	}
+	p, err := site.Port(id, []byte(strings.Replace(string(value(nil)), "port_security_enabled", "Port_Security_Enabled", 1)))
+	require.NoError(t, err)
+	require.True(t, p.Filtered, "another case is another member")
+}
+
 // FuzzPort: whatever lies in etcd, nothing panics, and what is served is valid,
-// unfiltered by its own wish only, and confined to its directory.
+// unfiltered by its own wish only, up behind its filters only, and confined to its
+// directory.
 func FuzzPort(f *testing.F) {
 	f.Add(id, value(nil))
 	f.Add(id, value(map[string]any{"network_type": "flat", "segmentation_id": 0}))
+	f.Add(id, secured(map[string]any{"security_groups": []string{groupID}}))
 	f.Add("../"+id, value(nil))
 	f.Add(id, []byte(`{"port_security_enabled":true,"port_security_enabled":false}`))
 	f.Add(id, []byte("\xff"))
@@ -256,13 +308,21 @@ func FuzzPort(f *testing.F) {
 			Security *bool `json:"port_security_enabled"`
 		}
 		require.NoError(t, json.Unmarshal(value, &says))
-		require.NotNil(t, says.Security)
-		require.False(t, *says.Security)
+		require.Equal(t, says.Security == nil || *says.Security, p.Filtered)
 		require.Equal(t, site.Dir+"/"+name, p.Socket())
 		s := desiredstate.NewStore()
 		require.NoError(t, s.Assign(name, p.Objects()...))
+		has := map[desiredstate.Key]bool{}
 		for _, o := range p.Objects() {
 			require.NoError(t, o.Validate())
+			has[o.Key()] = true
+		}
+		if p.Filtered {
+			for _, k := range []desiredstate.Key{acl.BindingKey(p.Interface()), acl.MACIPBindingKey(p.Interface())} {
+				require.True(t, has[k])
+				link, _ := s.Want(vppnet.LinkKey(p.Interface()))
+				require.Contains(t, link.Deps(), k)
+			}
 		}
 		require.True(t, json.Valid([]byte(p.State(translate.Handles{}))))
 	})

@@ -11,20 +11,21 @@ import (
 	"unicode/utf8"
 )
 
-// maxValue is far above what a port needs, whatever its allowed address pairs.
-const maxValue = 64 << 10
+// maxPort is far above what a port needs, whatever its allowed address pairs;
+// maxGroup holds 10,000 rules.
+const (
+	maxPort  = 64 << 10
+	maxGroup = 4 << 20
+)
 
 // fields is a JSON object with the exact names of its members: encoding/json
 // into a struct would let "Port_Security_Enabled" overrule, and the last of
 // two equal names win.
 type fields map[string]json.RawMessage
 
-func parse(value []byte) (fields, error) {
-	if len(value) > maxValue {
-		return nil, fmt.Errorf("%d bytes, at most %d are read", len(value), maxValue)
-	}
-	if !utf8.Valid(value) {
-		return nil, errors.New("not UTF-8")
+func parse(value []byte, most int) (fields, error) {
+	if err := text(value, most); err != nil {
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(value))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -54,6 +55,17 @@ func parse(value []byte) (fields, error) {
 	return out, nil
 }
 
+// text refuses what is too long, and what is none.
+func text(value []byte, most int) error {
+	if len(value) > most {
+		return fmt.Errorf("%d bytes, at most %d are read", len(value), most)
+	}
+	if !utf8.Valid(value) {
+		return errors.New("not UTF-8")
+	}
+	return nil
+}
+
 func notJSON(err error) error { return fmt.Errorf("not JSON: %w", err) }
 
 // read stores a member in *to, which stays as it is if there is no such member
@@ -67,4 +79,12 @@ func read[T any](f fields, name string, to *T) error {
 		return fmt.Errorf("%s: %.40s is no %T", name, raw, *to)
 	}
 	return nil
+}
+
+// need is read of a member that must be there.
+func need[T any](f fields, name string, to *T) error {
+	if raw, ok := f[name]; !ok || string(raw) == "null" {
+		return fmt.Errorf("%s is missing", name)
+	}
+	return read(f, name, to)
 }
