@@ -266,8 +266,11 @@ func (r *runner) pass(ctx context.Context, keys []Key, held int) {
 	}
 	r.post(func() {
 		for _, k := range keys {
-			if !stepped[k] {
+			if !stepped[k] { // gone, perhaps by a removal whose answer was lost
 				delete(r.flying, k)
+				delete(r.retries, k)
+				delete(r.held, k)
+				r.free(k)
 			}
 		}
 		for _, kept := range p.kept {

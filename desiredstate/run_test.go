@@ -232,6 +232,29 @@ func TestWhatIsLeftAndWillNotGoIsReported(t *testing.T) {
 	})
 }
 
+// A removal that was done though its answer was lost frees what waits for it, as
+// soon as that is read.
+func TestALostRemovalFreesWhatWaits(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "old", Slot: "s"}))
+		require.NoError(t, s.Wait(t.Context()))
+		x.by(func() {
+			x.fail = func(_ int, op string) outcome {
+				if op == "delete old" {
+					return lost
+				}
+				return works
+			}
+		})
+		s.Delete(thingKey("old"))
+		require.NoError(t, s.Put(Box{Name: "new", Slot: "s"}))
+		begin := time.Now()
+		require.NoError(t, s.Wait(t.Context()))
+		require.Less(t, time.Since(begin), 30*time.Second, "no resync was needed")
+	})
+}
+
 func TestReplaceIsGuardedAndDeleteIsNot(t *testing.T) {
 	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
 		all := map[string][]ds.Object{}
