@@ -269,7 +269,6 @@ func (r *runner) pass(ctx context.Context, keys []Key, held int) {
 			if !stepped[k] { // gone, perhaps by a removal whose answer was lost
 				delete(r.flying, k)
 				delete(r.retries, k)
-				delete(r.held, k)
 				r.free(k)
 			}
 		}
