@@ -24,7 +24,6 @@ func Dial(urls string, files TLS) (*clientv3.Client, error) {
 		Endpoints:            strings.Split(urls, ","),
 		DialKeepAliveTime:    10 * time.Second,
 		DialKeepAliveTimeout: 5 * time.Second,
-		PermitWithoutStream:  true,
 		Logger:               zap.NewNop(), // its callers report what fails
 	}
 	if strings.Contains(urls, "https://") {
