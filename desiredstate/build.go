@@ -44,6 +44,7 @@ type draft struct {
 	n    *node
 	deps []Key // of Want
 	done bool  // queued
+	late bool  // drafted when others had been settled without it
 }
 
 // plan compares and orders; it only computes. The engine's lock is held.
@@ -330,12 +331,17 @@ func (b *builder) settle() {
 				if b.e.nodes[u].suspect { // it may hang on this, or not
 					b.suspect = append(b.suspect, u)
 				}
-				if b.drafts[u] == nil && b.drag(u) != nil {
+				if b.drafts[u] != nil {
+					continue
+				}
+				if x := b.drag(u); x != nil {
+					x.late = true
 					b.queue(u)
 				}
 			}
 		}
-		if d.Action != was || len(d.by) != len(had) {
+		news := d.late || d.Action != was || len(d.by) != len(had)
+		if d.late = false; news {
 			for u := range d.n.users {
 				b.queue(u)
 			}
