@@ -130,6 +130,9 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 	defer probe.Stop()
 	for {
 		select {
+		case <-ctx.Done():
+			return ctx.Err()
+
 		case e := <-f.events:
 			if err := f.take(e); err != nil {
 				return err
