@@ -84,11 +84,11 @@ func (p *Plan) Count(a Action) int {
 // String is the dry run: a line for each step, with what differs below it, and
 // a summary. It is the same for the same plan.
 //
-//   - bridge-domain/net1
-//     ± interface/vm1 (vhost-port)
-//     Socket: "/run/a" -> "/run/b"
-//     ? bridge-port/vm2: missing dependency: interface/vm2
-//     1 to create, 1 to replace, 1 blocked, 7 as wanted
+//	± interface/vm1 (vhost-port)
+//	      Socket: "/run/a" -> "/run/b"
+//	+ interface/vm2 (vhost-port)
+//	? link/vm3: missing dependency: interface/vm3
+//	1 to create, 1 to replace, 1 blocked, 7 as wanted
 func (p *Plan) String() string {
 	var b strings.Builder
 	for _, s := range p.Steps {
