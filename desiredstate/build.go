@@ -247,11 +247,7 @@ func (b *builder) learn(n *node, want, filled Object, same bool) {
 	for _, k := range deps {
 		if !slices.Contains(n.deps, k) && !slices.Contains(shown, k) {
 			n.deps = append(n.deps, k)
-			u := b.e.node(k)
-			if u.users == nil {
-				u.users = map[Key]struct{}{}
-			}
-			u.users[n.key] = struct{}{}
+			b.e.node(k).usedBy(n.key)
 		}
 	}
 	if !same || n.suspect {

@@ -114,11 +114,7 @@ func (e *Engine) set(n *node, have []actual, more []Key, holds ...Key) {
 		n.depend(d)
 	}
 	for _, d := range n.deps {
-		u := e.node(d)
-		if u.users == nil {
-			u.users = map[Key]struct{}{}
-		}
-		u.users[n.key] = struct{}{}
+		e.node(d).usedBy(n.key)
 	}
 	for _, r := range n.holds {
 		e.holders[r] = append(e.holders[r], n.key)
@@ -142,4 +138,11 @@ func (n *node) depend(d Key) {
 	if !slices.Contains(n.deps, d) {
 		n.deps = append(n.deps, d)
 	}
+}
+
+func (n *node) usedBy(k Key) {
+	if n.users == nil {
+		n.users = map[Key]struct{}{}
+	}
+	n.users[k] = struct{}{}
 }

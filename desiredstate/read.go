@@ -133,12 +133,11 @@ func (e *Engine) merge(listings []*listing, since uint64) {
 	e.deliver(listings)
 	var news []*node
 	for _, n := range e.nodes {
-		switch {
-		case n.writers > 0 || n.touched > since:
-			n.found = nil
-		case n.suspect || !n.asFound():
-			news = append(news, n)
-			continue
+		if n.writers == 0 && n.touched <= since {
+			if same, chosen := n.asFound(); n.suspect || !same || chosen {
+				news = append(news, n)
+				continue
+			}
 		}
 		n.found = nil
 		e.tidy(n)
@@ -155,40 +154,40 @@ func (e *Engine) merge(listings []*listing, since uint64) {
 	}
 }
 
-// asFound says whether a node is just as it was found.
-func (n *node) asFound() bool {
-	if n.found == nil {
-		return !n.exists()
-	}
+// asFound says whether a node is as it was found, and whether only but for what
+// the target chose.
+func (n *node) asFound() (same, chosen bool) {
 	f := n.found
+	if f == nil {
+		return !n.exists(), false
+	}
 	if len(f.have) != len(n.have) || f.known != (n.ref != nil) || f.known && f.ref != *n.ref {
-		return false
+		return false, false
 	}
 	for i, a := range f.have {
-		if b := n.have[i]; a.kind != b.kind || a.id != b.id || a.foreign != b.foreign || !a.kind.equal(a.spec, b.spec) {
-			return false
+		b := n.have[i]
+		switch {
+		case a.kind != b.kind || a.id != b.id || a.foreign != b.foreign:
+			return false, false
+		case a.kind.equal(a.spec, b.spec):
+		case a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)):
+			chosen = true
+		default:
+			return false, false
 		}
 	}
-	return true
+	return true, chosen
 }
 
 // take makes a node what was found of it, and says whether that is news.
 func (e *Engine) take(n *node) bool {
+	same, chosen := n.asFound()
 	f := n.found
 	if f == nil {
 		f = new(found)
 	}
 	n.found = nil
 	have := slices.Clone(f.have) // or the node would keep all of the listing
-	same := len(have) == len(n.have) && f.known == (n.ref != nil) && (!f.known || f.ref == *n.ref)
-	chosen := false
-	for i := 0; same && i < len(have); i++ {
-		a, b := have[i], n.have[i]
-		same = a.kind == b.kind && a.id == b.id && a.foreign == b.foreign
-		if same && !a.kind.equal(a.spec, b.spec) {
-			same, chosen = a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)), true
-		}
-	}
 	var told []Key
 	if len(have) > 0 {
 		told = n.told()
