@@ -22,6 +22,7 @@ type pass struct {
 	left   int
 	report Report
 	errs   map[Key]error
+	by     map[Key][]Key // whose failure errs tells of, if not the key's own
 	ids    map[Key]uint32
 	open   map[Key]int // tasks left of a step
 }
@@ -37,7 +38,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 	}
 	x := &pass{
 		e: e, ctx: ctx, result: result, left: len(p.tasks),
-		errs: map[Key]error{}, ids: map[Key]uint32{}, open: map[Key]int{},
+		errs: map[Key]error{}, by: map[Key][]Key{}, ids: map[Key]uint32{}, open: map[Key]int{},
 	}
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
@@ -159,6 +160,9 @@ func (x *pass) done(t *task, id uint32, err error) {
 	s := t.step
 	if err != nil && x.errs[s.Key] == nil {
 		x.errs[s.Key] = err
+		if t.by != nil {
+			x.by[s.Key] = []Key{*t.by}
+		}
 	}
 	x.ids[s.Key] = id
 	woken := 0
@@ -174,12 +178,9 @@ func (x *pass) done(t *task, id uint32, err error) {
 	x.left--
 	if x.open[s.Key]--; x.open[s.Key] == 0 {
 		r := Result{s.Action, s.Key, x.ids[s.Key], x.errs[s.Key]}
-		by := s.by
-		if r.Err == nil && s.Err != nil {
-			r.Err = s.Err // gone, but still wanted: blocked
-		}
-		if t.by != nil {
-			by = []Key{*t.by}
+		by := x.by[s.Key]
+		if r.Err == nil {
+			r.Err, by = s.Err, s.by // gone, but still wanted: blocked
 		}
 		x.finish(r, by)
 		x.e.mu.Lock()

@@ -66,7 +66,8 @@ type runner struct {
 type retry struct {
 	backoff  *backoff.ExponentialBackOff
 	attempts int
-	next     time.Time // zero: being tried
+	last     time.Time // it failed
+	next     time.Time // zero: being tried, or as wanted by itself
 }
 
 func (r *runner) loop(ctx context.Context, resync time.Duration) error {
@@ -274,8 +275,11 @@ func (r *runner) pass(ctx context.Context, keys []Key, held int) {
 		}
 		for _, kept := range p.kept {
 			delete(r.flying, kept.Key)
-			delete(r.retries, kept.Key)
+			if t := r.retries[kept.Key]; t != nil {
+				t.next = time.Time{} // what made it go, and failed, may try that again
+			}
 			delete(r.held, kept.Key)
+			r.unblock(kept.Key)
 			r.free(kept.Key)
 		}
 		for _, st := range p.Steps {
@@ -302,6 +306,7 @@ func (r *runner) finished(res Result, by []Key, want Object) {
 	k := res.Key
 	delete(r.flying, k)
 	delete(r.held, k)
+	r.unblock(k) // another pass may have left it blocked meanwhile
 	if res.Err == nil {
 		delete(r.retries, k)
 		r.free(k)
@@ -312,7 +317,7 @@ func (r *runner) finished(res Result, by []Key, want Object) {
 		r.s.report(k, want, Status{State: Applied, ID: res.ID})
 		return
 	}
-	if res.Action == Delete { // gone, but for a reason that keeps it from coming back
+	if res.Action == Delete && !r.e.holdsOurs(k) { // gone, but for a reason that keeps it from coming back
 		r.free(k)
 	}
 	switch {
@@ -342,13 +347,13 @@ func isRefusal(err error) bool {
 
 // failed schedules another try.
 func (r *runner) failed(k Key, want Object, res Result) {
-	t := r.retries[k]
-	if t == nil {
+	t, now := r.retries[k], time.Now()
+	if t == nil || now.Sub(t.last) > 2*t.backoff.MaxInterval {
 		t = r.patience()
 		r.retries[k] = t
 	}
 	t.attempts++
-	t.next = time.Now().Add(t.backoff.NextBackOff())
+	t.last, t.next = now, now.Add(t.backoff.NextBackOff())
 	r.due.add(k, t.next)
 	r.s.report(k, want, Status{State: Failing, ID: res.ID, Err: res.Err, Attempts: t.attempts, NextTry: t.next})
 }

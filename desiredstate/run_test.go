@@ -255,6 +255,75 @@ func TestALostRemovalFreesWhatWaits(t *testing.T) {
 	})
 }
 
+// A replacement whose own removal is refused waits for nothing but its next try.
+// That it also loses what it needs, and then is not wanted any more, ends it.
+func TestAReplacementThatCannotBeginIsTriedAgain(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "base"}, Box{Name: "a", Needs: "base"}))
+		require.NoError(t, s.Wait(t.Context()))
+		refuse := func(op string) {
+			x.by(func() {
+				x.fail = func(_ int, o string) outcome {
+					if o == op {
+						return refused
+					}
+					return works
+				}
+			})
+		}
+		refuse("delete a")
+		require.NoError(t, s.Put(Box{Name: "a", Needs: "base", Shape: 2}))
+		time.Sleep(10 * time.Millisecond)
+		require.Equal(t, ds.Failing, status(t, s, "a").State)
+		require.Empty(t, status(t, s, "a").BlockedBy)
+		x.heal()
+		begin := time.Now()
+		require.NoError(t, s.Wait(t.Context()))
+		require.Less(t, time.Since(begin), time.Second, "no resync was needed")
+
+		refuse("delete a")
+		require.NoError(t, s.Put(Box{Name: "a", Needs: "base", Shape: 3}))
+		time.Sleep(10 * time.Millisecond)
+		x.heal()
+		s.Delete(thingKey("base"))
+		time.Sleep(10 * time.Millisecond)
+		require.Equal(t, []ds.Key{thingKey("base")}, status(t, s, "a").BlockedBy)
+		s.Delete(thingKey("a"))
+		require.NoError(t, s.Wait(t.Context()))
+	})
+}
+
+// What must go along with something else, and is refused, is tried with patience too.
+func TestARefusedRemovalIsTriedWithPatience(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "base"}, Box{Name: "top", Needs: "base"}))
+		require.NoError(t, s.Wait(t.Context()))
+		tries := 0
+		x.by(func() {
+			x.delay = time.Millisecond
+			x.fail = func(_ int, op string) outcome {
+				if op == "delete top" {
+					tries++
+					return refused
+				}
+				return works
+			}
+		})
+		s.Delete(thingKey("base"))
+		time.Sleep(10 * time.Second)
+		x.by(func() {
+			require.Greater(t, tries, 3)
+			require.Less(t, tries, 15)
+		})
+		x.heal()
+		time.Sleep(time.Minute)
+		require.NotContains(t, x.String(), "box base")
+		require.Equal(t, []ds.Key{thingKey("base")}, status(t, s, "top").BlockedBy)
+	})
+}
+
 func TestReplaceIsGuardedAndDeleteIsNot(t *testing.T) {
 	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
 		all := map[string][]ds.Object{}
