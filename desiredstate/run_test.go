@@ -324,6 +324,35 @@ func TestARefusedRemovalIsTriedWithPatience(t *testing.T) {
 	})
 }
 
+// What a plan drags down late pulls those along that were settled without it.
+func TestWhatIsDraggedLatePullsItsUsersAlong(t *testing.T) {
+	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
+		e.RetryMin = time.Minute
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "base"}, Box{Name: "mid", Needs: "base"}))
+		require.NoError(t, s.Wait(t.Context()))
+		x.by(func() {
+			x.fail = func(_ int, op string) outcome {
+				if op == "delete mid" {
+					return refused
+				}
+				return works
+			}
+		})
+		s.Delete(thingKey("mid"))
+		synctest.Wait()
+		require.NoError(t, s.Put(Box{Name: "a", Needs: "mid"})) // it is there still
+		synctest.Wait()
+		require.Contains(t, x.String(), "box a")
+		x.heal()
+		require.NoError(t, s.Put(Box{Name: "a", Needs: "mid", Color: 2}, Box{Name: "base", Shape: 2}))
+		synctest.Wait()
+		require.Empty(t, x.violations)
+		require.NotContains(t, x.String(), "box mid")
+		require.Equal(t, []ds.Key{thingKey("mid")}, status(t, s, "a").BlockedBy)
+	})
+}
+
 func TestReplaceIsGuardedAndDeleteIsNot(t *testing.T) {
 	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
 		all := map[string][]ds.Object{}
