@@ -52,8 +52,8 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Alive, a.board.Resync = "alive", resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
-	a.announcer = &announcer{inbox: a.inbox, store: a.store, board: a.board}
-	a.inbox.moved = a.announcer.port
+	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
+	a.inbox.moved = func(name string) { a.announcer.touch(source(name)) }
 	a.lost("not listed yet")
 	return a
 }

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -31,46 +33,108 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
-	saying  sync.Mutex // what is said last is what was looked at last
 
-	failing map[desiredstate.Key]string // why sets of groups are not as wanted; of run
+	mu      sync.Mutex
+	touched map[string]bool // sources to be announced anew
+	wake    chan struct{}
+}
+
+func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
+	return &announcer{inbox: inbox, store: store, board: board, touched: map[string]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // dueTime is how long a VPP that may be there has to confirm what was said.
 const dueTime = 5 * time.Second
 
 func (a *announcer) run(ctx context.Context) error {
-	due := time.AfterFunc(dueTime, a.settle)
-	defer due.Stop()
-	a.failing = map[desiredstate.Key]string{}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.watch(ctx) })
+	g.Go(func() error { return a.announce(ctx) })
+	return g.Wait()
+}
+
+// watch notes which sources the statuses that change are about.
+func (a *announcer) watch(ctx context.Context) error {
+	failing := map[desiredstate.Key]string{} // why sets of groups are not as wanted
 	for key, status := range a.store.Watch(ctx) {
-		for _, s := range a.store.Sources(key) {
-			if name, ok := strings.CutPrefix(s, source("")); ok {
-				a.port(name)
-			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
-				a.physnet(physnet)
-			} else if group, ok := strings.CutPrefix(s, shared("")); ok {
-				a.group(group, key, status)
+		if status.State == desiredstate.Pending && !a.settled.Load() {
+			continue // nothing is said of it yet
+		}
+		sources := a.store.Sources(key)
+		for _, s := range sources {
+			if group, ok := strings.CutPrefix(s, shared("")); ok {
+				sources = append(sources, a.group(failing, group, key, status)...)
 			}
 		}
-		if status.State != desiredstate.Pending && !a.settled.Load() && a.verdict() {
-			a.settle()
-		}
+		a.touch(sources...)
 	}
 	return ctx.Err()
 }
 
-// verdict says whether VPP had its say about everything.
-func (a *announcer) verdict() bool {
-	return a.inbox.complete() && a.store.Count(desiredstate.Pending) == 0
+// touch notes sources that may stand otherwise now. One is announced once for all
+// that came of it meanwhile: a port is made of many objects.
+func (a *announcer) touch(sources ...string) {
+	a.mu.Lock()
+	for _, s := range sources {
+		a.touched[s] = true
+	}
+	a.mu.Unlock()
+	select {
+	case a.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (a *announcer) taken() map[string]bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	taken := a.touched
+	a.touched = map[string]bool{}
+	return taken
+}
+
+// announce says how things stand. It alone does, so that what is said last is what
+// was looked at last.
+func (a *announcer) announce(ctx context.Context) error {
+	var due <-chan time.Time // from when it is known what is wanted
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-due:
+			a.settle()
+		case <-a.wake:
+		}
+		began := time.Now()
+		for s := range a.taken() {
+			if name, ok := strings.CutPrefix(s, source("")); ok {
+				a.port(name)
+			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
+				a.physnet(physnet)
+			}
+		}
+		if a.inbox.complete() && !a.settled.Load() {
+			if due == nil {
+				due = time.After(dueTime)
+			}
+			if a.store.Count(desiredstate.Pending) == 0 { // VPP had its say about everything
+				a.settle()
+			}
+		}
+		select { // more comes together meanwhile
+		case <-ctx.Done():
+		case <-time.After(time.Since(began)):
+		}
+	}
 }
 
 // settle makes pending mean untrue from now on.
 func (a *announcer) settle() {
-	names, loaded := a.inbox.names()
-	if !loaded || a.settled.Swap(true) {
+	if a.settled.Swap(true) {
 		return
 	}
+	a.taken() // all of it is said now
+	names, _ := a.inbox.names()
 	for _, name := range names {
 		a.port(name)
 	}
@@ -82,8 +146,6 @@ func (a *announcer) settle() {
 
 // port announces how the port of a key stands.
 func (a *announcer) port(name string) {
-	a.saying.Lock()
-	defer a.saying.Unlock()
 	p, known, wrong := a.inbox.look(name)
 	status, _ := a.store.Source(source(name))
 	bound, problem := "ports/"+name, "errors/"+segment(name)
@@ -101,7 +163,7 @@ func (a *announcer) port(name string) {
 		} else {
 			a.board.Clear(bound)
 		}
-		if why := a.why(p); why != "" {
+		if why := a.why(p, status); why != "" {
 			a.board.Set(problem, reason(why))
 		} else {
 			a.board.Clear(problem)
@@ -109,30 +171,31 @@ func (a *announcer) port(name string) {
 	}
 }
 
-// group announces how the ports of a group stand, if something else is wrong now
-// with one of its sets: a port can be bound while VPP refuses what its group has
+// group lists the sources that are the ports of a group, if something else is wrong
+// now with one of its sets: a port can be bound while VPP refuses what its group has
 // come to be.
-func (a *announcer) group(name string, key desiredstate.Key, status desiredstate.Status) {
+func (a *announcer) group(failing map[desiredstate.Key]string, name string, set desiredstate.Key, status desiredstate.Status) (ports []string) {
 	why := ""
 	if status.Err != nil {
 		why = status.Err.Error()
 	}
-	if why == a.failing[key] {
-		return
+	if why == failing[set] {
+		return nil
 	}
-	if a.failing[key] = why; why == "" {
-		delete(a.failing, key)
+	if failing[set] = why; why == "" {
+		delete(failing, set)
 	}
 	for _, port := range a.inbox.in(name) {
-		a.port(port)
+		ports = append(ports, source(port))
 	}
+	return ports
 }
 
-// why says what is wrong with a port: with the keys of its groups, and in VPP.
-func (a *announcer) why(p translate.Port) string {
+// why says what is wrong with a port of this status: with the keys of its groups,
+// and in VPP.
+func (a *announcer) why(p translate.Port, status desiredstate.Status) string {
 	said := a.inbox.trouble(p)
 	wrong := func(k desiredstate.Key) bool { status, _ := a.store.Status(k); return status.Err != nil }
-	status, _ := a.store.Source(source(p.UUID))
 	if status.Err != nil || slices.ContainsFunc(p.Shared(), wrong) {
 		said = append(said, cause(a.store, p)...)
 	}
@@ -141,8 +204,6 @@ func (a *announcer) why(p translate.Port) string {
 
 // physnet announces a physical network as long as its interface is there.
 func (a *announcer) physnet(name string) {
-	a.saying.Lock()
-	defer a.saying.Unlock()
 	status, _ := a.store.Source(uplink(name))
 	switch {
 	case status.State == desiredstate.Applied:

@@ -75,7 +75,7 @@ func (a *agent) status() Status {
 		case wrong != nil:
 			line.Error = wrong.Error()
 		case known:
-			line.Network, line.State, line.Error = p.Network(), status.State, a.announcer.why(p)
+			line.Network, line.State, line.Error = p.Network(), status.State, a.announcer.why(p, status)
 		default:
 			continue // deleted meanwhile
 		}

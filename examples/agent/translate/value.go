@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
 )
 
@@ -27,33 +26,55 @@ func parse(value []byte, most int) (fields, error) {
 	if err := text(value, most); err != nil {
 		return nil, err
 	}
-	d := json.NewDecoder(bytes.NewReader(value))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	value = trim(value)
+	if len(value) == 0 || value[0] != '{' {
 		return nil, errors.New("not a JSON object")
 	}
+	if err := json.Unmarshal(value, new(json.RawMessage)); err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
 	out := fields{}
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return nil, notJSON(err)
+	for rest := value[1:]; len(rest) > 0; {
+		var quoted, raw []byte
+		if quoted, rest = cut(rest); len(quoted) == 0 {
+			break // it has no members
 		}
-		var raw json.RawMessage
-		if err := d.Decode(&raw); err != nil {
-			return nil, notJSON(err)
+		raw, rest = cut(rest)
+		var name string
+		if err := json.Unmarshal(quoted, &name); err != nil {
+			return nil, fmt.Errorf("not JSON: %w", err)
 		}
-		if _, dup := out[name.(string)]; dup {
+		if _, dup := out[name]; dup {
 			return nil, fmt.Errorf("%s is given twice", name)
 		}
-		out[name.(string)] = raw
-	}
-	if _, err := d.Token(); err != nil {
-		return nil, notJSON(err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("more than one JSON value")
+		out[name] = raw
 	}
 	return out, nil
 }
+
+// cut takes the first name or value off the rest of an object, which is JSON: what
+// is up to the next colon, comma or brace that is not within it.
+func cut(rest []byte) (first, after []byte) {
+	depth, quoted := 0, false
+	for i := 0; i < len(rest); i++ {
+		switch c := rest[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{', c == '[':
+			depth++
+		case depth == 0 && (c == ':' || c == ',' || c == '}'):
+			return trim(rest[:i]), rest[i+1:]
+		case c == '}', c == ']':
+			depth--
+		}
+	}
+	return trim(rest), nil
+}
+
+func trim(s []byte) []byte { return bytes.Trim(s, " \t\r\n") }
 
 // text refuses what is too long, and what is none.
 func text(value []byte, most int) error {
@@ -65,8 +86,6 @@ func text(value []byte, most int) error {
 	}
 	return nil
 }
-
-func notJSON(err error) error { return fmt.Errorf("not JSON: %w", err) }
 
 // read stores a member in *to, which stays as it is if there is no such member
 // or it is null.
