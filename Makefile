@@ -12,7 +12,7 @@ test: ## the README's command
 	go test ./... ./examples/...
 
 race: ## data races, in another order, with more random cases
-	go test -race -shuffle=on -timeout 20m . ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./acl/... ./vpptest/... \
+	go test -race -shuffle=on -timeout 20m . ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./acl/... ./vpptest/... ./internal/... \
 		./examples/ownkind/... ./examples/agent/follow/... ./examples/agent/publish/... ./examples/agent/translate/...
 
 lint: ## golangci-lint, with the import law
