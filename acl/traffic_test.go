@@ -5,14 +5,9 @@ package acl_test
 import (
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +15,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -36,19 +32,12 @@ type lan struct {
 
 func newLAN(t *testing.T) *lan {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("NOT ROOT: NO NETWORK NAMESPACES, SO NO PACKETS THROUGH A REAL VPP")
-	}
-	ns := fmt.Sprintf("vppkit-acl-%d", time.Now().UnixNano()%1e6)
-	if out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput(); err != nil {
-		t.Skipf("NO NETWORK NAMESPACES, SO NO PACKETS THROUGH A REAL VPP: %v: %s", err, out)
-	}
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
-	vpp := vpptest.Real(t, vpptest.InNetNS(ns))
+	ns, hosts := netrig.New(t, "vpp"), netrig.New(t, "hosts")
+	vpp := vpptest.Real(t, vpptest.InNetNS(string(ns)))
 	c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(20*time.Second))
 	e := desiredstate.New(append(kinds(c), vppnet.HostInterfaces(c))...)
 	e.MaxPrune = 1
-	return &lan{vpp: vpp, c: c, e: e, a: newHost(t, ns, "a", 0x0a), b: newHost(t, ns, "b", 0x0b)}
+	return &lan{vpp: vpp, c: c, e: e, a: newHost(t, ns, hosts, "a", 0x0a), b: newHost(t, ns, hosts, "b", 0x0b)}
 }
 
 // objects are the two ports, in order: the link of a comes up behind its filter.
@@ -76,50 +65,21 @@ func (l *lan) sync(t *testing.T, want ...desiredstate.Object) {
 type host struct {
 	mac    vppnet.MAC
 	v4, v6 netip.Addr
-	fd     int
+	wire   *netrig.Wire
 	mu     sync.Mutex
 	got    map[uint64]int
 }
 
-func newHost(t *testing.T, ns, name string, n byte) *host {
+func newHost(t *testing.T, vpp, hosts netrig.NetNS, name string, n byte) *host {
 	t.Helper()
-	device := fmt.Sprintf("%s%d", name, time.Now().UnixNano()%1e9)
-	for _, args := range [][]string{
-		{"link", "add", device, "type", "veth", "peer", "name", "to-" + name, "netns", ns},
-		{"link", "set", device, "addrgenmode", "none", "up"},
-		{"-n", ns, "link", "set", "to-" + name, "up"},
-	} {
-		out, err := exec.Command("ip", args...).CombinedOutput()
-		require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
-	}
-	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", device).Run() })
-	i, err := net.InterfaceByName(device)
-	require.NoError(t, err)
-	const everything = 0x0300 // ETH_P_ALL, in network order
-	fd, err := syscall.Socket(syscall.AF_PACKET, syscall.SOCK_RAW, everything)
-	require.NoError(t, err)
-	require.NoError(t, syscall.Bind(fd, &syscall.SockaddrLinklayer{Protocol: everything, Ifindex: i.Index}))
-	require.NoError(t, syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &syscall.Timeval{Usec: 100_000}))
-	h := &host{mac: mac(n), v4: netip.AddrFrom4([4]byte{10, 0, 0, n}), v6: netip.AddrFrom16([16]byte{0xfd, 15: n}), fd: fd, got: map[uint64]int{}}
-	var listening sync.WaitGroup
-	var end atomic.Bool
-	listening.Go(func() { h.listen(&end) })
-	t.Cleanup(func() { end.Store(true); listening.Wait(); _ = syscall.Close(fd) })
-	return h
-}
-
-// listen notes the last eight bytes of each frame that came from the wire.
-func (h *host) listen(end *atomic.Bool) {
-	frame := make([]byte, 2048)
-	for !end.Load() {
-		n, from, err := syscall.Recvfrom(h.fd, frame, 0)
-		if ll, ok := from.(*syscall.SockaddrLinklayer); err != nil || !ok || ll.Pkttype == syscall.PACKET_OUTGOING || n < 22 {
-			continue
-		}
+	netrig.Veth(t, vpp, "to-"+name, hosts, name)
+	h := &host{mac: mac(n), v4: netip.AddrFrom4([4]byte{10, 0, 0, n}), v6: netip.AddrFrom16([16]byte{0xfd, 15: n}), got: map[uint64]int{}}
+	h.wire = hosts.Listen(t, name, func(frame []byte) { // it ends with the mark
 		h.mu.Lock()
-		h.got[binary.BigEndian.Uint64(frame[n-8:])]++
-		h.mu.Unlock()
-	}
+		defer h.mu.Unlock()
+		h.got[binary.BigEndian.Uint64(frame[len(frame)-8:])]++
+	})
+	return h
 }
 
 func (h *host) count(mark uint64) int {
@@ -128,7 +88,7 @@ func (h *host) count(mark uint64) int {
 	return h.got[mark]
 }
 
-func (h *host) send(frame []byte) { _, _ = syscall.Write(h.fd, frame) }
+func (h *host) send(frame []byte) { h.wire.Send(frame) }
 
 // addr is the host's address of a family.
 func (h *host) addr(f acl.Family) netip.Addr {

@@ -7,8 +7,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -87,10 +86,10 @@ func failover(t *testing.T, bvi, six bool) {
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
 	}
-	r1, r2 := vpptest.Real(t, vpptest.InNetNS(w.ns["r1"])), vpptest.Real(t, vpptest.InNetNS(w.ns["r2"]))
+	r1, r2 := vpptest.Real(t, vpptest.InNetNS(string(w.ns["r1"]))), vpptest.Real(t, vpptest.InNetNS(string(w.ns["r2"])))
 	program(r1, "r1", want(1, 200))
 	program(r2, "r2", want(2, 100))
-	program(vpptest.Real(t, vpptest.InNetNS(w.ns["compute"])), "compute", []desiredstate.Object{ // an ordinary bridge domain, which learns
+	program(vpptest.Real(t, vpptest.InNetNS(string(w.ns["compute"]))), "compute", []desiredstate.Object{ // an ordinary bridge domain, which learns
 		vppnet.HostInterface{Name: "up", Device: "trunk"},
 		vppnet.LinkState{Interface: "up", Up: true},
 		vppnet.SubInterface{Name: "vlan", Parent: "up", Outer: 101, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
@@ -152,87 +151,38 @@ func failover(t *testing.T, bvi, six bool) {
 
 // lab is network namespaces for three VPPs, "r1", "r2" and "compute", whose devices
 // "trunk" are on one Linux bridge, which carries tagged frames; hosts can be added.
-type lab struct{ ns map[string]string }
+type lab struct{ ns map[string]netrig.NetNS }
 
 func newLab(t *testing.T) *lab {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("NOT ROOT: NO NETWORK NAMESPACES, SO NO PACKETS THROUGH A REAL VPP")
-	}
-	for _, tool := range []string{"ip", "ping"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("NO PACKETS THROUGH A REAL VPP: %v; install iproute2 and iputils-ping", err)
-		}
-	}
-	w := &lab{map[string]string{}}
-	w.add(t, "wire")
-	runIP(t, "-n", w.ns["wire"], "link", "add", "name", "bridge0", "type", "bridge", "mcast_snooping", "0")
-	runIP(t, "-n", w.ns["wire"], "link", "set", "dev", "bridge0", "up")
+	wire := netrig.New(t, "wire")
+	wire.Bridge(t, "bridge0")
+	w := &lab{map[string]netrig.NetNS{}}
 	for _, r := range []string{"r1", "r2", "compute"} {
-		w.add(t, r)
-		w.plug(t, r, "trunk")
+		w.ns[r] = netrig.New(t, r)
+		wire.Plug(t, "bridge0", "to-"+r, w.ns[r], "trunk")
 	}
 	return w
-}
-
-func (w *lab) add(t *testing.T, name string) {
-	t.Helper()
-	ns := fmt.Sprintf("vppkit-l3-%d-%s", os.Getpid(), name)
-	_ = exec.Command("ip", "netns", "del", ns).Run()
-	if out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput(); err != nil {
-		t.Skipf("NO NETWORK NAMESPACES, SO NO PACKETS THROUGH A REAL VPP: %v: %s", err, out)
-	}
-	w.ns[name] = ns
-	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", ns).Run() })
-	runIP(t, "-n", ns, "link", "set", "dev", "lo", "up")
-}
-
-// plug gives a namespace a device on the bridge.
-func (w *lab) plug(t *testing.T, name, device string) {
-	t.Helper()
-	runIP(t, "-n", w.ns["wire"], "link", "add", "to-"+name, "type", "veth", "peer", "name", device, "netns", w.ns[name])
-	runIP(t, "-n", w.ns["wire"], "link", "set", "dev", "to-"+name, "master", "bridge0", "up")
-	runIP(t, "-n", w.ns[name], "link", "set", "dev", device, "up")
 }
 
 // local adds a host to a VPP: device there, eth0 for the host.
 func (w *lab) local(t *testing.T, router, name, addr string, size int) {
 	t.Helper()
-	w.add(t, name)
-	runIP(t, "-n", w.ns[router], "link", "add", "name", name, "type", "veth", "peer", "name", "eth0", "netns", w.ns[name])
-	runIP(t, "-n", w.ns[router], "link", "set", "dev", name, "up")
-	w.number(t, name, addr, size)
-}
-
-func (w *lab) number(t *testing.T, name, addr string, size int) {
-	t.Helper()
-	runIP(t, "-n", w.ns[name], "link", "set", "dev", "eth0", "up")
-	args := []string{"-n", w.ns[name], "addr", "add", fmt.Sprintf("%s/%d", addr, size), "dev", "eth0"}
-	if strings.Contains(addr, ":") {
-		args = append(args, "nodad")
-	}
-	runIP(t, args...)
-}
-
-func runIP(t *testing.T, args ...string) {
-	t.Helper()
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
+	w.ns[name] = netrig.Host(t, name, w.ns[router], name, fmt.Sprintf("%s/%d", addr, size))
 }
 
 // pinging asks every 10 ms, and knows when answers came.
 type pinging struct {
-	cancel  context.CancelFunc
+	end     func()
 	done    chan struct{}
 	mu      sync.Mutex
 	answers []time.Time
 }
 
-func ping(t *testing.T, ns, addr string) *pinging {
+func ping(t *testing.T, ns netrig.NetNS, addr string) *pinging {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	p := &pinging{cancel: cancel, done: make(chan struct{})}
-	cmd := exec.CommandContext(ctx, "ip", "netns", "exec", ns, "ping", "-n", "-i", "0.01", addr)
+	p := &pinging{done: make(chan struct{})}
+	cmd := ns.Command(t, "ping", "-n", "-i", "0.01", addr)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -247,7 +197,7 @@ func ping(t *testing.T, ns, addr string) *pinging {
 		}
 		_ = cmd.Wait()
 	}()
-	t.Cleanup(cancel)
+	p.end = func() { _ = cmd.Process.Kill() }
 	return p
 }
 
@@ -271,7 +221,7 @@ func (p *pinging) stop(t *testing.T) (longest time.Duration) {
 	p.mu.Lock()
 	all := append(p.answers, time.Now())
 	p.mu.Unlock()
-	p.cancel()
+	p.end()
 	<-p.done
 	for i := range all[1:] {
 		longest = max(longest, all[i+1].Sub(all[i]))

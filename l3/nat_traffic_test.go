@@ -7,19 +7,16 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -100,9 +97,9 @@ func TestNATOfTenants(t *testing.T) {
 	for _, v := range natVariants {
 		t.Run(v.String(), func(t *testing.T) {
 			n := newNATLab(t, v)
-			runIP(t, "-n", n.ns["b"], "addr", "flush", "dev", "eth0")
-			runIP(t, "-n", n.ns["b"], "addr", "add", hostA.String()+"/24", "dev", "eth0")
-			runIP(t, "-n", n.ns["b"], "route", "add", "default", "via", hostA.Prev().String())
+			n.ns["b"].IP(t, "addr", "flush", "dev", "eth0")
+			n.ns["b"].Address(t, hostA.String()+"/24")
+			n.ns["b"].IP(t, "route", "add", "default", "via", hostA.Prev().String())
 			second := netip.MustParseAddr("203.0.113.100")
 			tenants := slices.Concat(world(), tenant("a", "red", shared), tenant("b", "blue", second))
 			n.converge(t, tenants...)
@@ -147,7 +144,7 @@ type natLab struct {
 	vpp     *vpptest.RealVPP
 	c       *vppnet.Conn
 	e       *desiredstate.Engine
-	ns      map[string]string
+	ns      map[string]netrig.NetNS
 }
 
 func newNATLab(t *testing.T, v l3.NATVariant) *natLab {
@@ -156,12 +153,11 @@ func newNATLab(t *testing.T, v l3.NATVariant) *natLab {
 	for name, addr := range map[string]netip.Addr{"a": hostA, "b": hostB, "ext": outside} {
 		l.local(t, "r1", name, addr.String(), 24)
 		if name != "ext" {
-			runIP(t, "-n", l.ns[name], "route", "add", "default", "via", addr.Prev().String())
+			l.ns[name].IP(t, "route", "add", "default", "via", addr.Prev().String())
 		}
-		inNS(t, l.ns[name], func() error { return noOffload("eth0") })
 		serve(t, l.ns[name])
 	}
-	n := &natLab{variant: v, vpp: vpptest.Real(t, vpptest.InNetNS(l.ns["r1"])), ns: l.ns}
+	n := &natLab{variant: v, vpp: vpptest.Real(t, vpptest.InNetNS(string(l.ns["r1"]))), ns: l.ns}
 	n.connect(t)
 	return n
 }
@@ -219,7 +215,7 @@ type natFlow struct {
 func (n *natLab) flow(t *testing.T, from string, to netip.Addr) *natFlow {
 	t.Helper()
 	f := new(natFlow)
-	inNS(t, n.ns[from], func() (err error) {
+	n.ns[from].Do(t, func() (err error) {
 		f.conn, err = net.Dial("udp4", netip.AddrPortFrom(to, 7777).String())
 		return err
 	})
@@ -261,7 +257,7 @@ type natConn struct {
 func (n *natLab) tcp(t *testing.T, from string, to netip.Addr) *natConn {
 	t.Helper()
 	c := new(natConn)
-	inNS(t, n.ns[from], func() (err error) {
+	n.ns[from].Do(t, func() (err error) {
 		for range 5 {
 			if c.conn, err = net.DialTimeout("tcp4", netip.AddrPortFrom(to, 7777).String(), 2*time.Second); err == nil {
 				break
@@ -292,11 +288,11 @@ func (c *natConn) echo(patience time.Duration) error {
 }
 
 // serve answers in a namespace.
-func serve(t *testing.T, ns string) {
+func serve(t *testing.T, ns netrig.NetNS) {
 	t.Helper()
 	var udp net.PacketConn
 	var tcp net.Listener
-	inNS(t, ns, func() (err error) {
+	ns.Do(t, func() (err error) {
 		if udp, err = net.ListenPacket("udp4", ":7777"); err == nil {
 			tcp, err = net.Listen("tcp4", ":7777")
 		}
@@ -327,50 +323,4 @@ func serve(t *testing.T, ns string) {
 			}()
 		}
 	}()
-}
-
-// inNS runs f in a network namespace; the sockets that it makes stay there.
-func inNS(t *testing.T, ns string, f func() error) {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		file, err := os.Open("/run/netns/" + ns)
-		if err == nil {
-			defer file.Close()
-			if _, _, errno := syscall.RawSyscall(sysSetns, file.Fd(), syscall.CLONE_NEWNET, 0); errno != 0 {
-				err = errno
-			} else {
-				err = f()
-			}
-		}
-		done <- err
-	}()
-	require.NoError(t, <-done)
-}
-
-// sysSetns is setns(2) on amd64, which package syscall does not name.
-const sysSetns = 308
-
-// noOffload makes Linux write checksums itself: nobody behind a veth device would, and
-// VPP can but correct them.
-func noOffload(device string) error {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
-	if err != nil {
-		return err
-	}
-	defer syscall.Close(fd)
-	const ethtool, setTxChecksum = 0x8946, 0x17
-	value := [2]uint32{setTxChecksum, 0}
-	var request struct {
-		name [16]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}
-	copy(request.name[:], device)
-	request.data = unsafe.Pointer(&value)
-	if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), ethtool, uintptr(unsafe.Pointer(&request))); errno != 0 {
-		return fmt.Errorf("checksums of %s: %w", device, errno)
-	}
-	return nil
 }

@@ -3,11 +3,8 @@
 package l3_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -16,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -25,25 +23,19 @@ import (
 // addresses, without meeting; through a gateway of a bridge domain; and along a
 // route from table to table. Each host, and VPP, has a network namespace of its own.
 func TestPingThroughTables(t *testing.T) {
-	needNamespaces(t)
-	vpp := newNetNS(t, "vpp")
-	hosts := map[string]string{} // namespace by name
+	vpp := netrig.New(t, "vpp")
+	hosts := map[string]netrig.NetNS{}
 	for name, n := range map[string]int{"red1": 1, "red2": 2, "blue1": 1, "blue2": 2} {
-		ns := newNetNS(t, name)
-		hosts[name] = ns
-		linux(t, "link", "add", "to-"+name, "netns", vpp, "type", "veth", "peer", "name", "eth0", "netns", ns)
-		linux(t, "-n", vpp, "link", "set", "to-"+name, "up")
-		linux(t, "-n", ns, "addr", "add", fmt.Sprintf("10.77.%d.2/24", n), "dev", "eth0")
-		linux(t, "-n", ns, "addr", "add", fmt.Sprintf("2001:db8:%d::2/64", n), "dev", "eth0", "nodad")
-		linux(t, "-n", ns, "link", "set", "eth0", "up")
-		linux(t, "-n", ns, "route", "add", "default", "via", fmt.Sprintf("10.77.%d.1", n))
-		linux(t, "-n", ns, "route", "add", "default", "via", fmt.Sprintf("2001:db8:%d::1", n))
+		h := netrig.Host(t, name, vpp, "to-"+name, fmt.Sprintf("10.77.%d.2/24", n), fmt.Sprintf("2001:db8:%d::2/64", n))
+		h.IP(t, "route", "add", "default", "via", fmt.Sprintf("10.77.%d.1", n))
+		h.IP(t, "route", "add", "default", "via", fmt.Sprintf("2001:db8:%d::1", n))
+		hosts[name] = h
 	}
 	// What is only in one of them, to tell them apart.
-	linux(t, "-n", hosts["red1"], "addr", "add", "10.88.0.1/32", "dev", "eth0")
-	linux(t, "-n", hosts["blue1"], "addr", "add", "10.88.0.2/32", "dev", "eth0")
+	hosts["red1"].Address(t, "10.88.0.1/32")
+	hosts["blue1"].Address(t, "10.88.0.2/32")
 
-	c := dialVPP(t, vpptest.Real(t, vpptest.InNetNS(vpp)).Socket(), "me")
+	c := dialVPP(t, vpptest.Real(t, vpptest.InNetNS(string(vpp))).Socket(), "me")
 	e := engine(c)
 	addresses := func(n int) []netip.Prefix {
 		return []netip.Prefix{
@@ -74,21 +66,16 @@ func TestPingThroughTables(t *testing.T) {
 	blue := append(leg("blue1", "blue", 1), l3.Table{Name: "blue"}, only("blue", "10.88.0.2/32", "blue1"))
 	blue = append(blue, leg("blue2", "blue", 2)...)
 
-	replies := func(from, to string, want bool) {
-		t.Helper()
-		got, out := pingFrom(t, hosts[from], to)
-		require.Equal(t, want, got, "replies of %s to %s: %s", to, from, out)
-	}
 	_, err := e.Sync(t.Context(), append(red, blue...)...)
 	require.NoError(t, err)
-	replies("red2", "10.77.1.2", true) // through the gateway
-	replies("red2", "2001:db8:1::2", true)
-	replies("blue2", "10.77.1.2", true)
-	replies("blue2", "2001:db8:1::2", true)
-	replies("red2", "10.88.0.1", true)
-	replies("red2", "10.88.0.2", false)
-	replies("blue2", "10.88.0.2", true)
-	replies("blue2", "10.88.0.1", false)
+	hosts["red2"].Reaches(t, "10.77.1.2") // through the gateway
+	hosts["red2"].Reaches(t, "2001:db8:1::2")
+	hosts["blue2"].Reaches(t, "10.77.1.2")
+	hosts["blue2"].Reaches(t, "2001:db8:1::2")
+	hosts["red2"].Reaches(t, "10.88.0.1")
+	hosts["red2"].Misses(t, "10.88.0.2")
+	hosts["blue2"].Reaches(t, "10.88.0.2")
+	hosts["blue2"].Misses(t, "10.88.0.1")
 
 	// From table to table: the request by one route, the reply by the host's own.
 	across := l3.Route{Table: "blue", Prefix: netip.MustParsePrefix("10.88.0.1/32"), Paths: []l3.Path{{Table: "red"}}}
@@ -96,46 +83,36 @@ func TestPingThroughTables(t *testing.T) {
 	require.NoError(t, err)
 	back := l3.Route{Table: "red", Prefix: netip.MustParsePrefix("10.77.9.0/24"), Paths: []l3.Path{{Table: "blue"}}}
 	home := l3.Route{Table: "blue", Prefix: netip.MustParsePrefix("10.77.9.0/24"), Paths: []l3.Path{{Interface: "blue1", NextHop: netip.MustParseAddr("10.77.1.2")}}}
-	linux(t, "-n", hosts["blue1"], "addr", "add", "10.77.9.1/32", "dev", "eth0")
-	linux(t, "netns", "exec", hosts["blue1"], "sysctl", "-qw", "net.ipv4.conf.all.arp_announce=2") // VPP answers ARP within a subnet
-	linux(t, "-n", hosts["blue1"], "route", "add", "10.88.0.1/32", "via", "10.77.1.1", "src", "10.77.9.1")
-	replies("blue1", "10.88.0.1", false)
+	hosts["blue1"].Address(t, "10.77.9.1/32")
+	require.NoError(t, hosts["blue1"].Command(t, "sysctl", "-qw", "net.ipv4.conf.all.arp_announce=2").Run()) // VPP answers ARP within a subnet
+	hosts["blue1"].IP(t, "route", "add", "10.88.0.1/32", "via", "10.77.1.1", "src", "10.77.9.1")
+	hosts["blue1"].Misses(t, "10.88.0.1")
 	_, err = e.Ensure(t.Context(), back, home)
 	require.NoError(t, err)
-	replies("blue1", "10.88.0.1", true)
+	hosts["blue1"].Reaches(t, "10.88.0.1")
 
 	// Red goes, blue does not notice.
 	_, err = e.Sync(t.Context(), blue...)
 	require.NoError(t, err)
-	replies("red2", "10.77.1.2", false)
-	replies("blue2", "10.77.1.2", true)
-	replies("blue2", "2001:db8:1::2", true)
+	hosts["red2"].Misses(t, "10.77.1.2")
+	hosts["blue2"].Reaches(t, "10.77.1.2")
+	hosts["blue2"].Reaches(t, "2001:db8:1::2")
 
 	_, err = engine(c).Sync(t.Context())
 	require.NoError(t, err)
-	replies("blue2", "10.77.1.2", false)
+	hosts["blue2"].Misses(t, "10.77.1.2")
 }
 
 // Hosts do as they are told: one makes itself an address and finds a router by
 // advertisements, and reaches by ARP what is not on its link.
 func TestHostsAreTold(t *testing.T) {
-	needNamespaces(t)
-	vpp, near, far := newNetNS(t, "vpp"), newNetNS(t, "near"), newNetNS(t, "far")
-	for name, ns := range map[string]string{"near": near, "far": far} {
-		linux(t, "link", "add", "to-"+name, "netns", vpp, "type", "veth", "peer", "name", "eth0", "netns", ns)
-		linux(t, "-n", vpp, "link", "set", "to-"+name, "up")
-	}
-	// Near takes far for a neighbour.
-	linux(t, "-n", near, "addr", "add", "10.50.0.2/16", "dev", "eth0")
-	linux(t, "-n", far, "addr", "add", "10.50.9.2/24", "dev", "eth0")
-	linux(t, "-n", far, "addr", "add", "2001:db8:51::2/64", "dev", "eth0", "nodad")
-	for _, ns := range []string{near, far} {
-		linux(t, "-n", ns, "link", "set", "eth0", "up")
-	}
-	linux(t, "-n", far, "route", "add", "default", "via", "10.50.9.1")
-	linux(t, "-n", far, "route", "add", "default", "via", "2001:db8:51::1")
+	vpp := netrig.New(t, "vpp")
+	near := netrig.Host(t, "near", vpp, "to-near", "10.50.0.2/16") // takes far for a neighbour
+	far := netrig.Host(t, "far", vpp, "to-far", "10.50.9.2/24", "2001:db8:51::2/64")
+	far.IP(t, "route", "add", "default", "via", "10.50.9.1")
+	far.IP(t, "route", "add", "default", "via", "2001:db8:51::1")
 
-	c := dialVPP(t, vpptest.Real(t, vpptest.InNetNS(vpp)).Socket(), "me")
+	c := dialVPP(t, vpptest.Real(t, vpptest.InNetNS(string(vpp))).Socket(), "me")
 	e := engine(c)
 	want := []desiredstate.Object{l3.Table{Name: "red"}}
 	for _, leg := range []struct{ name, four, six string }{{"near", "10.50.0.1/24", "2001:db8:50::1/64"}, {"far", "10.50.9.1/24", "2001:db8:51::1/64"}} {
@@ -147,10 +124,8 @@ func TestHostsAreTold(t *testing.T) {
 	}
 	_, err := e.Sync(t.Context(), want...)
 	require.NoError(t, err)
-	got, out := pingFrom(t, near, "10.50.0.1")
-	require.True(t, got, out)
-	got, out = pingFrom(t, near, "10.50.9.2")
-	require.False(t, got, out)
+	near.Reaches(t, "10.50.0.1")
+	near.Misses(t, "10.50.9.2")
 
 	want = append(want,
 		l3.ProxyARPRange{Table: "red", Low: addr("10.50.9.0"), High: addr("10.50.9.255")}, l3.ProxyARP{Interface: "near"},
@@ -160,62 +135,10 @@ func TestHostsAreTold(t *testing.T) {
 		})
 	_, err = e.Sync(t.Context(), want...)
 	require.NoError(t, err)
-	got, out = pingFrom(t, near, "10.50.9.2")
-	require.True(t, got, out)
+	near.Reaches(t, "10.50.9.2")
 	require.Eventually(t, func() bool {
-		out, err := exec.Command("ip", "-n", near, "-6", "addr", "show", "dev", "eth0", "scope", "global", "-tentative").CombinedOutput()
+		out, err := exec.Command("ip", "-n", string(near), "-6", "addr", "show", "dev", "eth0", "scope", "global", "-tentative").CombinedOutput()
 		return err == nil && strings.Contains(string(out), "2001:db8:50:")
 	}, 30*time.Second, 200*time.Millisecond)
-	got, out = pingFrom(t, near, "2001:db8:51::2")
-	require.True(t, got, out)
-}
-
-func needNamespaces(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("NOT ROOT: NO NETWORK NAMESPACES, SO NO PING THROUGH A REAL VPP")
-	}
-	for _, tool := range []string{"ip", "ping"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("NO PING THROUGH A REAL VPP: %v; install iproute2 and iputils-ping", err)
-		}
-	}
-}
-
-// newNetNS makes a network namespace that goes with the test.
-func newNetNS(t *testing.T, name string) string {
-	t.Helper()
-	ns := fmt.Sprintf("vppkit-l3-%d-%s", os.Getpid(), name)
-	if out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput(); err != nil {
-		_ = exec.Command("ip", "netns", "del", ns).Run() // it may be half made
-		t.Skipf("NO NETWORK NAMESPACES, SO NO PING THROUGH A REAL VPP: %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("ip", "netns", "del", ns).CombinedOutput(); err != nil {
-			t.Errorf("ip netns del %s: %v: %s", ns, err, out)
-		}
-	})
-	return ns
-}
-
-func linux(t *testing.T, args ...string) {
-	t.Helper()
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	require.NoError(t, err, "ip %s: %s", strings.Join(args, " "), out)
-}
-
-// pingFrom says whether an address answers a network namespace. That ping cannot run
-// is no answer. The first packets may be lost while VPP looks for a neighbour.
-func pingFrom(t *testing.T, ns, addr string) (bool, string) {
-	t.Helper()
-	linux(t, "-n", ns, "neigh", "flush", "dev", "eth0")
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "ip", "netns", "exec", ns, "ping", "-n", "-c", "5", "-i", "0.3", "-W", "1", addr).CombinedOutput()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 1 && strings.Contains(string(out), " 0 received") {
-		return false, string(out)
-	}
-	require.NoError(t, err, "%s", out)
-	return true, string(out)
+	near.Reaches(t, "2001:db8:51::2")
 }
