@@ -66,8 +66,10 @@ func (t *tree) kind() *ds.Kind[leaf] {
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			all := make([]ds.Actual[leaf], 0, len(t.leaves))
-			for id, l := range t.leaves {
-				all = append(all, ds.Actual[leaf]{Spec: l, ID: id})
+			for id := uint32(1); id <= t.next; id++ { // in order, as VPP does
+				if l, ok := t.leaves[id]; ok {
+					all = append(all, ds.Actual[leaf]{Spec: l, ID: id})
+				}
 			}
 			return all, nil
 		},

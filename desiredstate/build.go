@@ -12,12 +12,16 @@ import (
 
 // request says what a plan is to bring about.
 type request struct {
-	want    func(Key) Object // nil: not wanted
-	keys    []Key            // the objects to look at
-	prune   bool             // what is ours and not wanted goes
-	named   func(Key) bool   // goes in any case: somebody deleted it by name
-	restore bool             // what depends on a replaced object comes back, wanted or not
-	refuse  bool             // what something depends on does not go
+	objects []Object // what is wanted, and to be looked at
+	all     bool     // and so is all else that is ours
+
+	want func(Key) Object // in place of objects; nil: not wanted
+	keys []Key            // to be looked at then
+
+	prune   bool           // what is ours and not wanted goes
+	named   func(Key) bool // goes in any case: somebody deleted it by name
+	restore bool           // what depends on a replaced object comes back, wanted or not
+	refuse  bool           // what something depends on does not go
 }
 
 // builder makes a plan. Each step starts as what its object alone would ask for
@@ -47,13 +51,17 @@ type draft struct {
 	late bool  // drafted when others had been settled without it
 }
 
-// plan compares and orders; it only computes. The engine's lock is held.
-func (e *Engine) plan(r request) *Plan {
+// plan compares and orders; it only computes. The error is that the request makes
+// no sense. The engine's lock is held.
+func (e *Engine) plan(r request) (*Plan, error) {
 	if r.named == nil {
 		r.named = func(Key) bool { return false }
 	}
 	b := &builder{e: e, r: r, drafts: map[Key]*draft{}, waiting: map[Key][]Key{}, takers: map[Key]Key{}}
-	keys := b.skim(r.keys)
+	keys, err := b.skim()
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(keys, Key.Compare)
 	for _, k := range slices.Compact(keys) {
 		b.look(k, false)
@@ -97,26 +105,7 @@ func (e *Engine) plan(r request) *Plan {
 	for _, n := range b.loose {
 		e.tidy(n)
 	}
-	return p
-}
-
-// skim notes what is just as it was when last looked at, most of a plan most of
-// the time, and returns the rest.
-func (b *builder) skim(keys []Key) (rest []Key) {
-	b.kept = make([]Result, 0, len(keys))
-	for _, k := range keys {
-		n := b.e.nodes[k]
-		if n == nil || n.asWanted == nil || n.suspect {
-			rest = append(rest, k)
-			continue
-		}
-		if want := b.r.want(k); want == nil || !same(want, n.asWanted) {
-			rest = append(rest, k)
-			continue
-		}
-		b.kept = append(b.kept, Result{Keep, k, n.have[0].id, nil})
-	}
-	return rest
+	return p, nil
 }
 
 // look drafts the step of one key by what the object alone asks for. What is as

@@ -4,7 +4,6 @@ package desiredstate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -51,6 +50,7 @@ type Engine struct {
 	reading bool
 	forgot  bool
 	version uint64
+	round   uint64 // of readings and plans; see node
 	owned   int
 	nodes   map[Key]*node
 	holders map[Key][]Key // by resource; see Kind.Holds
@@ -115,18 +115,14 @@ func New(kinds ...AnyKind) *Engine {
 // it. The Report has one Result per object; the error is Report.Err, or says
 // why nothing could be planned.
 func (e *Engine) Ensure(ctx context.Context, want ...Object) (Report, error) {
-	wants, err := index(want)
-	if err != nil {
-		return nil, err
-	}
-	return e.settle(ctx, request{want: wants.get, keys: keysOf(want), restore: true})
+	return e.settle(ctx, request{objects: want, restore: true})
 }
 
 // Remove makes the target not hold the objects with these keys. What others
 // depend on is refused with ErrInUse, unless they are removed along with it.
 // What is not there, or is not ours, is left alone.
 func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
-	return e.settle(ctx, request{want: wants(nil).get, keys: keys, refuse: true, named: always})
+	return e.settle(ctx, request{want: nothing, keys: keys, refuse: true, named: always})
 }
 
 // Sync is Ensure, and removes all else that is ours. ErrMassDelete is returned,
@@ -142,23 +138,16 @@ func (e *Engine) Sync(ctx context.Context, want ...Object) (Report, error) {
 
 // Plan says what Sync would do, and writes nothing.
 func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
-	wants, err := index(want)
-	if err != nil {
-		return nil, err
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.ready(ctx); err != nil {
 		return nil, err
 	}
 	for {
-		keys := keysOf(want)
-		for k, n := range e.nodes {
-			if _, wanted := wants[k]; !wanted && n.mayGo() {
-				keys = append(keys, k)
-			}
+		p, err := e.plan(request{objects: want, all: true, prune: true})
+		if err != nil {
+			return nil, err
 		}
-		p := e.plan(request{want: wants.get, keys: keys, prune: true})
 		if len(p.suspects) > 0 {
 			if !e.claim(p) {
 				if err := e.wait(ctx); err != nil {
@@ -299,7 +288,10 @@ func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
 		if err := e.ready(ctx); err != nil {
 			return nil, err
 		}
-		p := e.plan(r)
+		p, err := e.plan(r)
+		if err != nil {
+			return nil, err
+		}
 		if !e.claim(p) {
 			if err := e.wait(ctx); err != nil {
 				return nil, err
@@ -326,33 +318,6 @@ func (e *Engine) ready(ctx context.Context) error {
 	return e.load(ctx)
 }
 
-// wants are wanted objects by key.
-type wants map[Key]Object
-
-func (w wants) get(k Key) Object { return w[k] }
-
-func index(list []Object) (wants, error) {
-	w := make(wants, len(list))
-	var errs []error
-	for _, o := range list {
-		if o == nil {
-			return nil, errors.New("a wanted object is nil")
-		}
-		k := o.Key()
-		if _, dup := w[k]; dup {
-			errs = append(errs, &Error{Blocked, k, ErrDuplicate})
-		}
-		w[k] = o
-	}
-	return w, errors.Join(errs...)
-}
-
-func keysOf(list []Object) []Key {
-	keys := make([]Key, len(list))
-	for i, o := range list {
-		keys[i] = o.Key()
-	}
-	return keys
-}
+func nothing(Key) Object { return nil }
 
 func always(Key) bool { return true }

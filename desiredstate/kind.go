@@ -150,6 +150,8 @@ type kind struct {
 	inPlace func(have, want Object) bool
 	holds   func(Object) []Key
 	decode  func([]byte) (Object, error)
+
+	nodes []*node // see nodesFor; the engine's lock guards it
 }
 
 // actual is an Actual without its type parameter.

@@ -16,7 +16,11 @@ type node struct {
 	holds []Key    // of have
 	users map[Key]struct{}
 
-	found *found // while a reading is taken over
+	found   *found // while a reading is taken over
+	seen    uint64 // the round of the reading that found have just so
+	seenRef uint64 // and ref
+	wanted  uint64 // the round of the plan that was asked for it
+	dropped bool   // the engine does not know it any more
 
 	// asWanted is a valid wanted object that have is known to be as good as.
 	asWanted Object
@@ -75,6 +79,7 @@ func (e *Engine) node(k Key) *node {
 // dropped: it tells that what the reading still found is gone.
 func (e *Engine) tidy(n *node) {
 	if !e.reading && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 {
+		n.dropped = true
 		delete(e.nodes, n.key)
 	}
 }

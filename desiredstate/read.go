@@ -72,32 +72,72 @@ type found struct {
 	known bool // ref is one
 }
 
-// deliver gives nodes what was found of them, until they take or forget it. The
-// engine's lock is held.
+// deliver gives nodes what was found of them: most, and that costs little, that
+// they are as they were, the others what they are, until they take or forget it.
+// The engine's lock is held.
 func (e *Engine) deliver(listings []*listing) {
-	size := 0
+	e.round++
+	var slab []found // few allocations for many
 	for _, l := range listings {
-		size += len(l.all)
-	}
-	all := make([]found, 0, size) // one allocation for all
-	for _, l := range listings {
+		nodes, managed := l.kind.nodesFor(len(l.all)), l.kind.create != nil
 		for i, a := range l.all {
-			n := e.node(a.spec.Key())
-			if n.found == nil {
-				all = append(all, found{})
-				n.found = &all[len(all)-1]
+			n, k := nodes[i], a.spec.Key()
+			if n == nil || n.dropped || n.key != k {
+				n = e.node(k)
+				nodes[i] = n
+			}
+			h := handle{a.id, a.foreign}
+			switch {
+			case n.found != nil:
+			case managed && n.seen != e.round && len(n.have) == 1 && n.have[0].same(a):
+				n.seen = e.round
+				continue
+			case !managed && n.seenRef != e.round && n.ref != nil && *n.ref == h:
+				n.seenRef = e.round
+				continue
+			default:
+				if len(slab) == cap(slab) {
+					slab = make([]found, 0, 256)
+				}
+				slab = append(slab, e.found(n))
+				n.found = &slab[len(slab)-1]
 			}
 			f := n.found
 			switch {
-			case l.kind.create != nil && f.have == nil:
+			case managed && f.have == nil:
 				f.have = l.all[i : i+1 : i+1]
-			case l.kind.create != nil:
+			case managed:
 				f.have = append(f.have, a)
 			case !f.known || f.ref.foreign && !a.foreign:
-				f.ref, f.known = handle{a.id, a.foreign}, true
+				f.ref, f.known = h, true
 			}
 		}
 	}
+}
+
+// nodesFor returns the nodes of the kind's last listing, by position: a target
+// mostly lists in the same order again, and its nodes need not be looked for then.
+func (k *kind) nodesFor(size int) []*node {
+	if size > len(k.nodes) {
+		k.nodes = append(k.nodes, make([]*node, size-len(k.nodes))...)
+	}
+	clear(k.nodes[size:])
+	k.nodes = k.nodes[:size]
+	return k.nodes
+}
+
+// found is what the reading that is being taken over has for a node.
+func (e *Engine) found(n *node) (f found) {
+	if n.found != nil {
+		return *n.found
+	}
+	if n.seen == e.round {
+		f.have = slices.Clip(n.have)
+	}
+	if n.seenRef == e.round {
+		f.ref, f.known = *n.ref, true
+	}
+	return f
 }
 
 // load makes sure that there is a reading. The engine's lock is held before and
@@ -134,7 +174,7 @@ func (e *Engine) merge(listings []*listing, since uint64) {
 	var news []*node
 	for _, n := range e.nodes {
 		if n.writers == 0 && n.touched <= since {
-			if same, chosen := n.asFound(); n.suspect || !same || chosen {
+			if same, chosen := e.asFound(n); n.suspect || !same || chosen {
 				news = append(news, n)
 				continue
 			}
@@ -156,21 +196,19 @@ func (e *Engine) merge(listings []*listing, since uint64) {
 
 // asFound says whether a node is as it was found, and whether only but for what
 // the target chose.
-func (n *node) asFound() (same, chosen bool) {
-	f := n.found
-	if f == nil {
-		return !n.exists(), false
+func (e *Engine) asFound(n *node) (same, chosen bool) {
+	if n.found == nil {
+		return (len(n.have) == 0 || n.seen == e.round) && (n.ref == nil || n.seenRef == e.round), false
 	}
+	f := n.found
 	if len(f.have) != len(n.have) || f.known != (n.ref != nil) || f.known && f.ref != *n.ref {
 		return false, false
 	}
 	for i, a := range f.have {
 		b := n.have[i]
 		switch {
-		case a.kind != b.kind || a.id != b.id || a.foreign != b.foreign:
-			return false, false
-		case a.kind.equal(a.spec, b.spec):
-		case a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)):
+		case b.same(a):
+		case a.kind == b.kind && a.id == b.id && a.foreign == b.foreign && a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)):
 			chosen = true
 		default:
 			return false, false
@@ -179,13 +217,14 @@ func (n *node) asFound() (same, chosen bool) {
 	return true, chosen
 }
 
+func (a actual) same(b actual) bool {
+	return a.id == b.id && a.foreign == b.foreign && a.kind == b.kind && a.kind.equal(a.spec, b.spec)
+}
+
 // take makes a node what was found of it, and says whether that is news.
 func (e *Engine) take(n *node) bool {
-	same, chosen := n.asFound()
-	f := n.found
-	if f == nil {
-		f = new(found)
-	}
+	same, chosen := e.asFound(n)
+	f := e.found(n)
 	n.found = nil
 	have := slices.Clone(f.have) // or the node would keep all of the listing
 	var told []Key
