@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import "errors"
+
+// skim lists what a plan has to look at closely. The rest, most of a plan most of
+// the time, is just as it was when last looked at: it is kept, for the cost of one
+// look at its node.
+func (b *builder) skim() (closely []Key, err error) {
+	if b.r.want != nil {
+		b.kept = make([]Result, 0, len(b.r.keys))
+		for _, k := range b.r.keys {
+			n := b.e.nodes[k]
+			if n == nil || n.asWanted == nil || !b.keep(n, b.r.want(k)) {
+				closely = append(closely, k)
+			}
+		}
+		return closely, nil
+	}
+
+	e, objects := b.e, b.r.objects
+	e.round++
+	b.kept = make([]Result, 0, len(objects))
+	unsure := false
+	for _, o := range objects {
+		if o == nil {
+			return nil, errors.New("a wanted object is nil")
+		}
+		k := o.Key()
+		n := e.nodes[k]
+		if n == nil || n.wanted == e.round {
+			unsure = true // it may be there twice
+		} else if n.wanted = e.round; b.keep(n, o) {
+			continue
+		}
+		closely = append(closely, k)
+	}
+	var byKey map[Key]Object
+	if unsure {
+		if byKey, err = index(objects); err != nil {
+			return nil, err
+		}
+	}
+	b.r.want = func(k Key) Object {
+		if byKey == nil {
+			byKey, _ = index(objects)
+		}
+		return byKey[k]
+	}
+	if b.r.all {
+		for k, n := range e.nodes {
+			if n.wanted != e.round && n.mayGo() {
+				closely = append(closely, k)
+			}
+		}
+	}
+	return closely, nil
+}
+
+// keep notes that an object is as wanted, if it was when last looked at and
+// neither has changed since.
+func (b *builder) keep(n *node, want Object) bool {
+	if n.asWanted == nil || n.suspect || want == nil || !same(want, n.asWanted) {
+		return false
+	}
+	b.kept = append(b.kept, Result{Keep, n.key, n.have[0].id, nil})
+	return true
+}
+
+// index maps objects by their keys. The error names those that are there twice.
+func index(objects []Object) (map[Key]Object, error) {
+	byKey := make(map[Key]Object, len(objects))
+	var errs []error
+	for _, o := range objects {
+		k := o.Key()
+		if _, dup := byKey[k]; dup {
+			errs = append(errs, &Error{Blocked, k, ErrDuplicate})
+		}
+		byKey[k] = o
+	}
+	return byKey, errors.Join(errs...)
+}
