@@ -139,6 +139,18 @@ func TestLawsOfNATIdentities(t *testing.T) {
 	})
 }
 
+func TestLawsOfNATExits(t *testing.T) {
+	natLawsOf(t, []l3.NATVariant{l3.EndpointDependent}, func(l3.NATVariant) natLaw[l3.NATExit] {
+		return natLaw[l3.NATExit]{
+			kind: l3.NATExits,
+			base: []desiredstate.Object{l3.Table{Name: "blue", ID: 8}, l3.Table{Name: "world", ID: 9}},
+			gen: rapid.Custom(func(t *rapid.T) l3.NATExit {
+				return l3.NATExit{Table: pick(t, "table", "red", "blue"), To: pick(t, "exits", nil, []string{"world"}, []string{"world", l3.DefaultTable}, []string{l3.DefaultTable, "world"})}
+			}),
+		}
+	})
+}
+
 var natVariants = []l3.NATVariant{l3.EndpointDependent, l3.EndpointIndependent}
 
 // natClaim is ours; the stranger's pool is beside it.
@@ -160,8 +172,12 @@ type natLaw[S desiredstate.Object] struct {
 }
 
 func natLaws[S desiredstate.Object](t *testing.T, law func(l3.NATVariant) natLaw[S]) {
+	natLawsOf(t, natVariants, law)
+}
+
+func natLawsOf[S desiredstate.Object](t *testing.T, variants []l3.NATVariant, law func(l3.NATVariant) natLaw[S]) {
 	t.Parallel()
-	for _, v := range natVariants {
+	for _, v := range variants {
 		l := law(v)
 		run := func(t *testing.T, vpp vpptest.Target, state func() string) {
 			if !l.unowned {
@@ -197,6 +213,7 @@ var natDumps = []api.Message{
 	&ip.IPTableDump{},
 	&nat_ed.Nat44ShowRunningConfig{}, &nat_ed.NatGetMssClamping{}, &nat_ed.Nat44InterfaceDump{}, &nat_ed.Nat44EdOutputInterfaceGet{},
 	&nat_ed.Nat44AddressDump{}, &nat_ed.Nat44StaticMappingDump{}, &nat_ed.Nat44IdentityMappingDump{},
+	&nat_ed.Nat44EdVrfTablesV2Dump{},
 	&nat_ei.Nat44EiShowRunningConfig{}, &nat_ei.Nat44EiGetMssClamping{}, &nat_ei.Nat44EiInterfaceDump{}, &nat_ei.Nat44EiOutputInterfaceGet{},
 	&nat_ei.Nat44EiAddressDump{}, &nat_ei.Nat44EiStaticMappingDump{}, &nat_ei.Nat44EiIdentityMappingDump{},
 }

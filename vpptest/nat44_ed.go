@@ -9,10 +9,13 @@ import (
 )
 
 // natED is the endpoint-dependent NAT44 plugin.
-type natED struct{ nat44 }
+type natED struct {
+	nat44
+	exits pool[natExit]
+}
 
 func loadNATED(v *VPP) {
-	n := &natED{nat44{name: "nat44-ed", off: unsupported, defaultUser: [2]uint32{63 * 1024, 0}}}
+	n := &natED{nat44: nat44{name: "nat44-ed", off: unsupported, defaultUser: [2]uint32{63 * 1024, 0}}}
 	n.load(v)
 	Handle(v, n.enable)
 	Handle(v, n.running)
@@ -31,6 +34,7 @@ func loadNATED(v *VPP) {
 	Handle(v, n.addDelIdentity)
 	HandleDump(v, n.identityDetails)
 	Handle(v, n.deleteSession)
+	n.loadExits(v)
 	HandleDump(v, func(*Call, *nat.Nat44UserDump) []*nat.Nat44UserDetails { return nil })
 	HandleDump(v, func(*Call, *nat.Nat44UserSessionV3Dump) []*nat.Nat44UserSessionV3Details { return nil })
 }
@@ -39,7 +43,9 @@ func (n *natED) enable(_ *Call, q *nat.Nat44EdPluginEnableDisable) *nat.Nat44EdP
 	r := new(nat.Nat44EdPluginEnableDisableReply)
 	switch {
 	case !q.Enable:
-		r.Retval = n.switchOff()
+		if r.Retval = n.switchOff(); r.Retval == 0 {
+			n.forgetExits()
+		}
 	case q.Flags&(nat.NAT44_IS_STATIC_MAPPING_ONLY|nat.NAT44_IS_CONNECTION_TRACKING) != 0:
 		r.Retval = unsupported
 	default:

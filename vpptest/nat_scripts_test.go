@@ -77,6 +77,16 @@ func natGone(inside string, port uint16) api.Message {
 	return &nat_ed.Nat44DelSession{Address: ip4(inside), Port: port, Protocol: 17, Flags: natInside, ExtHostAddress: ip4("9.9.9.9"), ExtHostPort: 53}
 }
 
+var natExits = &nat_ed.Nat44EdVrfTablesV2Dump{}
+
+func natExit(add bool, table uint32) api.Message {
+	return &nat_ed.Nat44EdAddDelVrfTable{IsAdd: add, TableVrfID: table}
+}
+
+func natExitTo(add bool, table, to uint32) api.Message {
+	return &nat_ed.Nat44EdAddDelVrfRoute{IsAdd: add, TableVrfID: table, VrfID: to}
+}
+
 var natScripts = []vpptest.Script{
 	{Name: "nat44-ed", About: "the plugin and its settings, roles of interfaces, pools", Volatile: []string{"nat44_ed_output_interface_get_reply.cursor"}, Steps: []vpptest.Step{
 		note("off, so nothing is", natConfig),
@@ -149,6 +159,16 @@ var natScripts = []vpptest.Script{
 		do(natSame(true, "1.1.1.9", 0, 0, natAddress, 16)), do(tablesOfAll), do(natSame(false, "1.1.1.9", 0, 0, natAddress, 16)), do(tablesOfAll),
 		note("off, and two tables stay", natOff), do(tablesOfAll), do(&ip.IPTableAddDelV2{Table: ip.IPTable{TableID: 11}}), do(tablesOfAll),
 		do(&nat_ei.Nat44EiPluginEnableDisable{Enable: true, InsideVrf: 21, OutsideVrf: 22}), do(&nat_ei.Nat44EiPluginEnableDisable{}), do(tablesOfAll),
+	}},
+	{Name: "nat44-ed-exits", About: "the tables in which the packets of a table go on", Steps: []vpptest.Step{
+		do(natExits), do(natOn(0, 0, 0)),
+		note("it is made with its tables, and keeps them", natExit(true, 11)), do(natExits), do(tablesOfAll),
+		do(natExit(true, 11)),
+		note("of what is not there", natExit(false, 12)), do(natExitTo(true, 12, 13)), do(natExitTo(false, 11, 13)),
+		do(natExitTo(true, 11, 14)), do(natExitTo(true, 11, 13)), do(natExitTo(true, 11, 14)), do(natExits), do(tablesOfAll),
+		do(natExit(true, 12)), do(natExitTo(true, 12, 0)), do(natExitTo(true, 12, 11)), do(natExits),
+		note("it goes with all that is in it", natExit(false, 11)), do(natExits), do(tablesOfAll),
+		note("off, and none is left", natOff), do(natExits), do(tablesOfAll),
 	}},
 	{Name: "nat44-ed-mappings", About: "static and identity mappings", Steps: []vpptest.Step{
 		do(natOn(0, 0, 0)),
