@@ -106,9 +106,11 @@ func (g *Guest) connect(listener int) int {
 	return conn
 }
 
-// carry carries frames between eth0 and the device until either side ends.
+// carry carries frames between eth0 and the device until either side ends. VPP reads
+// its own calls, sometimes before anybody else can see them; so it looks without being
+// called, too.
 func (g *Guest) carry(d *device) {
-	for g.end.wait(-1, d.conn, d.call[0], d.call[1], g.packets.fd) && !d.gone() {
+	for g.end.wait(5, d.conn, d.call[0], d.call[1], g.packets.fd) && !d.gone() {
 		d.called()
 		d.rx.drain(g.packets.send)
 		d.wake(0)

@@ -3,8 +3,10 @@
 package netrig
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -36,12 +38,23 @@ func (n NetNS) Ping(t testing.TB, addr string, args ...string) (answered bool, o
 // minute), and returns what ping said then.
 func (n NetNS) Reaches(t testing.TB, addr string, args ...string) string {
 	t.Helper()
+	return n.until(t, true, addr, args)
+}
+
+// Loses demands that there is no answer any more, however long that takes.
+func (n NetNS) Loses(t testing.TB, addr string, args ...string) {
+	t.Helper()
+	n.until(t, false, addr, args)
+}
+
+func (n NetNS) until(t testing.TB, want bool, addr string, args []string) string {
+	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		answered, out := n.Ping(t, addr, args...)
-		if answered {
+		if answered == want {
 			return out
 		}
-		require.True(t, time.Now().Before(deadline), "%s does not answer %s: %s", addr, n, out)
+		require.True(t, time.Now().Before(deadline), "%s answers %s: %t: %s", addr, n, answered, out)
 	}
 }
 
@@ -50,4 +63,49 @@ func (n NetNS) Misses(t testing.TB, addr string, args ...string) {
 	t.Helper()
 	answered, out := n.Ping(t, addr, args...)
 	require.False(t, answered, "%s answers %s: %s", addr, n, out)
+}
+
+// Pings asks an address twenty times a second, and has had an answer when it returns;
+// stop waits for another, and says how many between them never came.
+func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)) {
+	t.Helper()
+	n.Reaches(t, addr)
+	cmd := n.Command(t, "ping", "-n", "-i", "0.05", addr)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	answered := make(chan int, 1<<16) // the number of what was asked
+	go func() {
+		defer close(answered)
+		for s := bufio.NewScanner(out); s.Scan(); {
+			var seq int
+			_, rest, found := strings.Cut(s.Text(), "bytes from "+addr+": icmp_seq=")
+			if _, err := fmt.Sscan(rest, &seq); found && err == nil {
+				answered <- seq
+			}
+		}
+	}()
+	next := func() int {
+		select {
+		case seq, ok := <-answered:
+			require.True(t, ok, "ping has ended")
+			return seq
+		case <-time.After(30 * time.Second):
+			require.Fail(t, "no more answers", "of %s to %s", addr, n)
+			return 0
+		}
+	}
+	first := next()
+	return func() (answers, lost int) {
+		last := first
+		for answers = 1; len(answered) > 0; answers++ {
+			last = next()
+		}
+		last = next()
+		_ = cmd.Process.Kill()
+		for range answered { // until it has ended
+		}
+		_ = cmd.Wait()
+		return answers + 1, last - first - answers
+	}
 }
