@@ -97,11 +97,10 @@ func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)
 	}
 	first := next()
 	return func() (answers, lost int) {
-		last := first
 		for answers = 1; len(answered) > 0; answers++ {
-			last = next()
+			next()
 		}
-		last = next()
+		last := next()
 		_ = cmd.Process.Kill()
 		for range answered { // until it has ended
 		}

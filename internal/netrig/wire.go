@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/require"
@@ -56,6 +57,13 @@ func (n NetNS) Capture(t testing.TB, device string, want func(frame []byte) bool
 		}
 	})
 	return c
+}
+
+// Some are those kept so far, in order, and there is at least one.
+func (c *Capture) Some(t testing.TB) [][]byte {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(c.Frames()) > 0 }, 10*time.Second, time.Millisecond, "no such frame came")
+	return c.Frames()
 }
 
 // Frames are those kept so far, in order.
