@@ -184,7 +184,6 @@ func (r *runner) launch(ctx context.Context) {
 	if len(keys) == 0 {
 		return
 	}
-	slices.SortFunc(keys, Key.Compare)
 	held := len(r.held)
 	for _, k := range keys {
 		r.flying[k] = struct{}{}
