@@ -78,15 +78,17 @@ func NATRange(first, last netip.Addr, n NATAddress) (out []NATAddress) {
 	return out
 }
 
-// NATAddresses manages the addresses of the pools that are in the claimed prefixes
-// (nat44_add_del_address_range, nat44_ei_add_del_address_range): VPP keeps nothing
-// that says whose an address is. All others stay as they are, and are refused.
+// NATAddresses manages the addresses of the pools that are for the hosts of our
+// tables, or in the claimed prefixes (nat44_add_del_address_range,
+// nat44_ei_add_del_address_range): VPP keeps nothing else that says whose an address
+// is. All others stay as they are, and are refused.
 //
 // All changes replace, and end the sessions of the address.
 func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *desiredstate.Kind[NATAddress] {
 	vpp := newNAT(c, variant)
-	ours := func(a netip.Addr) bool {
-		return slices.ContainsFunc(claims, func(p netip.Prefix) bool { return p.Contains(a) })
+	ours := func(v *desiredstate.View, a netip.Addr, table uint32) bool {
+		_, owned := tableName(v, table)
+		return owned || slices.ContainsFunc(claims, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
 	return &desiredstate.Kind[NATAddress]{
 		Name:     "nat-address",
@@ -99,14 +101,11 @@ func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *d
 				if !n.AnyTable {
 					n.Table, _ = tableName(v, a.table)
 				}
-				out = append(out, desiredstate.Actual[NATAddress]{ID: uint32(i), Foreign: !ours(a.addr), Spec: n})
+				out = append(out, desiredstate.Actual[NATAddress]{ID: uint32(i), Foreign: !ours(v, a.addr, a.table), Spec: n})
 			}
 			return out, err
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, n NATAddress) (uint32, error) {
-			if !ours(n.Address) {
-				return 0, fmt.Errorf("%w: address %v is in none of the claimed prefixes %v", desiredstate.ErrForeign, n.Address, claims)
-			}
 			if n.Twice && variant != EndpointDependent {
 				return 0, fmt.Errorf("%w: %s NAT has no twice-NAT", desiredstate.ErrInvalid, variant)
 			}
@@ -116,6 +115,9 @@ func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *d
 				if table, err = tableID(v, n.Table); err != nil {
 					return 0, err
 				}
+			}
+			if !ours(v, n.Address, table) {
+				return 0, fmt.Errorf("%w: address %v is not for a table of ours, and in none of the claimed prefixes %v", desiredstate.ErrForeign, n.Address, claims)
 			}
 			return 0, vpp.setAddress(ctx, natAddress{n.Address, table, n.Twice}, true)
 		},

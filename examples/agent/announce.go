@@ -66,6 +66,9 @@ func (a *announcer) watch(ctx context.Context) error {
 				sources = append(sources, a.group(failing, group, key, status)...)
 			}
 		}
+		for _, name := range a.inbox.needing(key) {
+			sources = append(sources, routed(name))
+		}
 		a.touch(sources...)
 	}
 	return ctx.Err()
@@ -111,6 +114,8 @@ func (a *announcer) announce(ctx context.Context) error {
 				a.port(name)
 			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
 				a.physnet(physnet)
+			} else if name, ok := strings.CutPrefix(s, routed("")); ok {
+				a.route(name)
 			}
 		}
 		if a.inbox.complete() && !a.settled.Load() {
@@ -137,6 +142,9 @@ func (a *announcer) settle() {
 	names, _ := a.inbox.names()
 	for _, name := range names {
 		a.port(name)
+	}
+	for _, name := range a.inbox.routes() {
+		a.route(name)
 	}
 	for physnet := range a.inbox.site.Physnets {
 		a.physnet(physnet)
@@ -171,6 +179,19 @@ func (a *announcer) port(name string) {
 	}
 }
 
+// route announces what is wrong with a key of a router.
+func (a *announcer) route(name string) {
+	state, err, known := a.inbox.route(name)
+	problem := "errors/routers/" + pathSegments(name)
+	switch {
+	case state == desiredstate.Pending && err == nil && !a.settled.Load():
+	case known && err != nil:
+		a.board.Set(problem, reason(err.Error()))
+	default:
+		a.board.Clear(problem)
+	}
+}
+
 // group lists the sources that are the ports of a group, if something else is wrong
 // now with one of its sets: a port can be bound while VPP refuses what its group has
 // come to be.
@@ -197,7 +218,11 @@ func (a *announcer) why(p translate.Port, status desiredstate.Status) string {
 	said := a.inbox.trouble(p)
 	wrong := func(k desiredstate.Key) bool { status, _ := a.store.Status(k); return status.Err != nil }
 	if status.Err != nil || slices.ContainsFunc(p.Shared(), wrong) {
-		said = append(said, cause(a.store, p)...)
+		keys := p.Shared()
+		for _, o := range p.Objects() {
+			keys = append(keys, o.Key())
+		}
+		said = append(said, causes(a.store, keys)...)
 	}
 	return strings.Join(said, "; ")
 }
@@ -214,14 +239,10 @@ func (a *announcer) physnet(name string) {
 	}
 }
 
-// cause says why a port is not whole, or its groups are not: not that one part of
+// causes says why what is made of these objects is not whole: not that one part of
 // it waits for another, but what the first of them waits for, or was refused.
-func cause(s *desiredstate.Store, p translate.Port) (out []string) {
+func causes(s *desiredstate.Store, keys []desiredstate.Key) (out []string) {
 	failed := map[desiredstate.Key]desiredstate.Status{}
-	keys := p.Shared()
-	for _, o := range p.Objects() {
-		keys = append(keys, o.Key())
-	}
 	for _, k := range keys {
 		if status, _ := s.Status(k); status.Err != nil {
 			failed[k] = status
@@ -248,6 +269,15 @@ func reason(why string) string {
 		return "{}" // strings always marshal
 	}
 	return string(out)
+}
+
+// pathSegments is a name of several parts with each made a segment.
+func pathSegments(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		parts[i] = segment(p)
+	}
+	return strings.Join(parts, "/")
 }
 
 // segment makes one part of a key of any name, however hostile.

@@ -25,7 +25,7 @@ type inbox struct {
 	site  translate.Site
 	store *desiredstate.Store
 	log   *slog.Logger
-	moved func(name string) // told of which port something else is so now
+	moved func(source string) // told of what something else is so now
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
@@ -34,6 +34,7 @@ type inbox struct {
 	loaded  bool
 	changed map[string]change // of ports, since the store was last told
 	groups  *groups
+	routers *routers
 }
 
 // change is what a port's key has come to be.
@@ -47,7 +48,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 	return &inbox{
 		site: site, store: store, log: log, moved: func(string) {},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
-		groups: newGroups(), said: map[string]string{},
+		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
 	}
 }
 
@@ -60,6 +61,9 @@ func uplink(physnet string) string { return "physnet/" + physnet }
 // shared names what wants the sets of a security group.
 func shared(group string) string { return "group/" + group }
 
+// routed names, to the announcer, what a key of a router says.
+func routed(name string) string { return "routers/" + name }
+
 // feed makes a Follower tell the inbox, and follow what it comes to need.
 func (b *inbox) feed(f *follow.Follower) {
 	f.Root = follow.Range(b.site.Ports())
@@ -67,6 +71,7 @@ func (b *inbox) feed(f *follow.Follower) {
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
 	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
+	f.Follow(follow.Range(b.site.Routers()))
 }
 
 // listed takes all that lies in a range.
@@ -87,6 +92,10 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.groups.listed(strings.TrimSuffix(name, "/"), below)
 		return
 	}
+	if key == b.site.Routers() {
+		b.routers.listed(below)
+		return
+	}
 	for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
 		if _, still := below[name]; !still {
 			b.port(name, nil, false)
@@ -103,6 +112,8 @@ func (b *inbox) put(key string, value []byte, there bool) {
 	defer b.mu.Unlock()
 	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
 		b.port(name, value, there)
+	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
+		b.routers.put(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Groups); ok {
 		b.groups.put(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Members); ok {
@@ -145,10 +156,12 @@ func (b *inbox) settled(all bool) {
 			b.ports[name] = now.port
 		}
 	}
+	wants, rerouted := b.routers.work()
 	if all {
 		b.replace()
 	} else {
 		b.assign(moved)
+		b.routers.assign(wants)
 	}
 	for name := range moved {
 		if err := b.wrong[name]; err != nil && (was[name] == nil || was[name].Error() != err.Error()) {
@@ -162,7 +175,10 @@ func (b *inbox) settled(all bool) {
 	clear(b.changed)
 	b.mu.Unlock()
 	for name := range moved {
-		b.moved(name)
+		b.moved(source(name))
+	}
+	for name := range rerouted {
+		b.moved(routed(name))
 	}
 }
 
@@ -179,6 +195,7 @@ func (b *inbox) replace() {
 	for name, p := range b.ports {
 		wants[source(name)] = p.Objects()
 	}
+	maps.Copy(wants, b.routers.now.Wants)
 	if err := b.store.Replace(wants); err != nil {
 		b.log.Error("conflicting wants", "err", err)
 	}
@@ -261,6 +278,46 @@ func (b *inbox) in(group string) []string {
 		return slices.Collect(maps.Keys(x.ports))
 	}
 	return nil
+}
+
+// needing lists the keys of routers that need an object.
+func (b *inbox) needing(k desiredstate.Key) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.routers.needing[k]
+}
+
+// routes lists the keys of routers.
+func (b *inbox) routes() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.routers.now.Parts))
+}
+
+// route says how a key of a router stands, and what is wrong with it.
+func (b *inbox) route(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.routers.status(name)
+}
+
+// routeLines are the keys of routers, as the status page shows them.
+func (b *inbox) routeLines() (out []PortLine) {
+	for _, name := range b.routes() {
+		state, err, known := b.route(name)
+		if !known {
+			continue
+		}
+		line := PortLine{Name: pathSegments(name), State: state}
+		if err != nil {
+			line.Error = err.Error()
+		}
+		b.mu.Lock()
+		line.Network = b.routers.now.Parts[name].Network
+		b.mu.Unlock()
+		out = append(out, line)
+	}
+	return out
 }
 
 // complete says whether there has been a list of all keys.

@@ -44,6 +44,7 @@ func (o *options) register(f *flag.FlagSet) {
 		o.site.Physnets[name] = uplink
 		return nil
 	})
+	f.BoolVar(&o.site.HA, "ha", false, "serve routers only while the key routers/ha says so: other hosts have the same")
 	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
 	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
 	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd and to read VPP though nothing asked for it")

@@ -25,10 +25,11 @@ type Status struct {
 	Etcd      string       `json:"etcd_error,omitempty"`      // "": heard
 	Converged *time.Time   `json:"converged_since,omitempty"` // nil: it is not
 	Ports     []PortLine   `json:"ports"`
+	Routers   []PortLine   `json:"routers"` // their interfaces, and floating IPs
 	Objects   []ObjectLine `json:"objects"`
 }
 
-// PortLine is one key of a port.
+// PortLine is one key of a port, of a router or of a floating IP.
 type PortLine struct {
 	Name    string             `json:"name"`
 	Network string             `json:"network,omitempty"`
@@ -56,7 +57,7 @@ func (o ObjectLine) MarshalJSON() ([]byte, error) {
 }
 
 func (a *agent) status() Status {
-	s := Status{Host: a.site.Host, Ports: []PortLine{}, Objects: []ObjectLine{}}
+	s := Status{Host: a.site.Host, Ports: []PortLine{}, Routers: []PortLine{}, Objects: []ObjectLine{}}
 	if v := a.connected.Load(); v != nil {
 		s.VPP, s.Lacks = v.String(), v.lacks
 	}
@@ -81,6 +82,7 @@ func (a *agent) status() Status {
 		}
 		s.Ports = append(s.Ports, line)
 	}
+	s.Routers = append(s.Routers, a.inbox.routeLines()...)
 	for key, status := range a.store.Statuses() {
 		s.Objects = append(s.Objects, ObjectLine{key.String(), status})
 	}

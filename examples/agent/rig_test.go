@@ -450,11 +450,13 @@ func (r *rig) setDown(vpp, name string) {
 	require.Fail(r, "no such interface", name)
 }
 
-// foreign is all that is not ours, as text, but for the uplink's link state,
-// which is.
+// foreign is all that is not ours, as text, but for the uplink, whose link state is.
 func (r *rig) foreign(site translate.Site, vpp string) string {
 	r.Helper()
 	_, all := r.found(site, vpp)
+	for _, uplink := range site.Physnets { // seen as a loopback once it is up, if it is one
+		delete(all, vppnet.InterfaceKey(uplink))
+	}
 	return r.text(all)
 }
 

@@ -126,6 +126,11 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	for _, name := range slices.Sorted(maps.Keys(box.said)) {
 		said = append(said, box.said[name])
 	}
+	for _, line := range box.routeLines() {
+		if line.Error != "" {
+			said = append(said, fmt.Sprintf("%.120q: %s", "routers/"+line.Name, line.Error))
+		}
+	}
 	var wants []desiredstate.Object
 	for key := range store.Statuses() {
 		o, _ := store.Want(key)

@@ -13,6 +13,7 @@ import (
 	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -32,6 +33,19 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.Bindings(c),
 		acl.MACIPBindings(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
+		vppnet.Loopbacks(c),
+		l3.Tables(c),
+		l3.Memberships(c),
+		l3.Addresses(c),
+		l3.Routes(c),
+		l3.RouterAdvertisements(c),
+		l3.ProxyARPs(c),
+		l3.ProxyARPRanges(c),
+		l3.NATs(c, l3.EndpointDependent),
+		l3.NATInterfaces(c, l3.EndpointDependent),
+		l3.NATAddresses(c, l3.EndpointDependent),
+		l3.NATMappings(c, l3.EndpointDependent),
+		l3.NATExits(c),
 	}
 	r := binapi.Check(c, kinds...)
 	return desiredstate.New(r.Kinds(kinds...)...), r

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -61,6 +62,12 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	fmt.Fprintf(table, "\nPORT\tNETWORK\tSTATE\tERROR\n")
 	for _, p := range s.Ports {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Network, "-"), p.State, p.Error)
+	}
+	if len(s.Routers) > 0 {
+		fmt.Fprintf(table, "\nROUTER\tNETWORK\tSTATE\tERROR\n")
+	}
+	for _, p := range s.Routers {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Network, "-"), p.State, strings.ReplaceAll(p.Error, "\n", "; "))
 	}
 	fmt.Fprintf(table, "\nOBJECT\tID\tSTATE\tERROR\n")
 	asWanted := 0

@@ -3,8 +3,6 @@
 package translate
 
 import (
-	"time"
-
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vhost"
@@ -16,7 +14,7 @@ import (
 func (p Port) Objects() []desiredstate.Object {
 	name, bridge := p.Interface(), p.Network()
 	after := whole(name)
-	objs := append(p.network(),
+	objs := append(p.Net.objects(),
 		vhost.Port{Name: name, Socket: p.Socket(), Server: p.site.Server},
 		vppnet.BridgePort{Bridge: bridge, Interface: name},
 	)
@@ -37,35 +35,10 @@ func (p Port) Shared() []desiredstate.Key {
 	return keys
 }
 
-// network is a bridge domain with the uplink in it: a flat network has the
-// physical network's interface to itself, a VLAN one of its sub-interfaces,
-// which takes the tag off what comes in and puts it on what goes out.
-func (p Port) network() []desiredstate.Object {
-	bridge, member := p.Network(), p.member()
-	objs := []desiredstate.Object{
-		vppnet.BridgeDomain{Name: bridge, MACAge: macAge},
-		vppnet.BridgePort{Bridge: bridge, Interface: member},
-		up(p.Uplink),
-	}
-	if p.Type == "vlan" {
-		objs = append(objs,
-			vppnet.SubInterface{
-				Name: member, Parent: p.Uplink, Outer: p.Segment,
-				Rewrite: vppnet.Rewrite{Op: vppnet.Pop1},
-			},
-			vppnet.LinkState{Interface: member, Up: true, Parent: p.Uplink, After: whole(member)},
-		)
-	}
-	return objs
-}
-
 // whole lists what any interface must have before it may be up.
 func whole(name string) []desiredstate.Key {
 	return []desiredstate.Key{vppnet.BridgePortKey(name)}
 }
-
-// macAge is networking-vpp's default.
-const macAge = 3 * time.Minute
 
 // UplinkObjects are what VPP shall hold for a physical network, with or without
 // ports on it.
@@ -93,14 +66,6 @@ func (p Port) Interface() string {
 		return "secured-" + p.UUID
 	}
 	return "port-" + p.UUID
-}
-
-// member names the interface through which the network leaves this host.
-func (p Port) member() string {
-	if p.Type == "flat" {
-		return p.Uplink
-	}
-	return p.Network()
 }
 
 // Handles finds VPP's numbers of what the port is made of.

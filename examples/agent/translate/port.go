@@ -20,12 +20,9 @@ var ErrNotBuilt = errors.New("not built yet")
 
 // Port is a port as its key describes it, and as this host can serve it.
 type Port struct {
-	UUID    string
-	MAC     string // the VM's, as written
-	Physnet string
-	Uplink  string // VPP's interface for the physnet
-	Type    string // "vlan" or "flat"
-	Segment uint16 // VLAN; 0 if flat
+	UUID string
+	MAC  string // the VM's, as written
+	Net
 
 	// Filtered ports pass what their groups permit, from and to their own addresses.
 	Filtered bool
@@ -52,17 +49,13 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	}
 	// What is missing is what the driver means by leaving it out.
 	in := struct {
-		mac, physnet, kind, binding string
-		segment                     int64
-		security                    bool
-		groups                      []string
-		fixed, pairs                []json.RawMessage
+		mac, binding string
+		security     bool
+		groups       []string
+		fixed, pairs []json.RawMessage
 	}{security: true}
 	err = errors.Join(
 		read(f, "mac_address", &in.mac),
-		read(f, "physnet", &in.physnet),
-		read(f, "network_type", &in.kind),
-		read(f, "segmentation_id", &in.segment),
 		read(f, "binding_type", &in.binding),
 		read(f, "port_security_enabled", &in.security),
 		read(f, "security_groups", &in.groups),
@@ -72,7 +65,7 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	if err != nil {
 		return Port{}, err
 	}
-	p := Port{UUID: name, MAC: in.mac, Physnet: in.physnet, Type: in.kind, site: s}
+	p := Port{UUID: name, MAC: in.mac, site: s}
 	if p.mac, err = vppnet.ParseMAC(in.mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
 		return Port{}, fmt.Errorf("mac_address: %.40q is no unicast MAC", in.mac)
 	}
@@ -83,21 +76,8 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	default:
 		return Port{}, fmt.Errorf("binding_type: %.40q is unknown", in.binding)
 	}
-	switch {
-	case in.kind == "gpe", in.kind == "vxlan":
-		return Port{}, fmt.Errorf("network_type %s: %w", in.kind, ErrNotBuilt)
-	case in.kind == "flat" && in.segment == 0:
-	case in.kind == "flat":
-		return Port{}, fmt.Errorf("segmentation_id: a flat network has no %d", in.segment)
-	case in.kind == "vlan" && in.segment >= 1 && in.segment <= 4094:
-		p.Segment = uint16(in.segment)
-	case in.kind == "vlan":
-		return Port{}, fmt.Errorf("segmentation_id: %d is no VLAN", in.segment)
-	default:
-		return Port{}, fmt.Errorf("network_type: %.40q is unknown", in.kind)
-	}
-	if p.Uplink = s.Physnets[in.physnet]; p.Uplink == "" {
-		return Port{}, fmt.Errorf("physnet: this host has no %.40q", in.physnet)
+	if p.Net, err = s.net(f, "physnet", "network_type", "segmentation_id"); err != nil {
+		return Port{}, err
 	}
 	if p.Filtered = in.security; p.Filtered {
 		err = p.secure(in.groups, in.fixed, in.pairs)
@@ -109,9 +89,4 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 func (p Port) Socket() string { return filepath.Join(p.site.Dir, p.UUID) }
 
 // Network names the port's network on this host.
-func (p Port) Network() string {
-	if p.Type == "flat" {
-		return p.Physnet + ".flat"
-	}
-	return fmt.Sprintf("%s.%s.%d", p.Physnet, p.Type, p.Segment)
-}
+func (p Port) Network() string { return p.Net.Name() }

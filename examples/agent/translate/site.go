@@ -29,10 +29,17 @@ type Site struct {
 	Physnets map[string]string // VPP's interface for each physical network
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
+
+	// HA: other hosts have the same routers, and this one serves them only while its
+	// key Routers()+"ha" says so.
+	HA bool
 }
 
 // Ports is the prefix of the keys of the host's ports.
 func (s Site) Ports() string { return Root + "nodes/" + s.Host + "/ports/" }
+
+// Routers is the prefix of the keys of the host's routers and floating IPs.
+func (s Site) Routers() string { return Root + "nodes/" + s.Host + "/routers/" }
 
 // State is the prefix of all that the host's agent says.
 func (s Site) State() string { return Root + "state/" + s.Host + "/" }

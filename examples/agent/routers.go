@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+)
+
+// routers are the keys of the host's routers and floating IPs. What one of them
+// wants depends on others, so all of them are looked at together, each time one has
+// changed; what then is another than before is told to the store.
+type routers struct {
+	site  translate.Site
+	store *desiredstate.Store
+	log   *slog.Logger
+
+	ports   map[string]translate.RouterPort // by name below Site.Routers
+	floats  map[string]translate.FloatingIP
+	wrong   map[string]error // keys that cannot be read
+	serving bool
+	stale   bool // something has changed since now was made
+	now     translate.Routing
+	needing map[desiredstate.Key][]string // keys of etcd by what they need
+	refused map[string]error              // what the store would not take, by source
+}
+
+func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger) *routers {
+	return &routers{
+		site: site, store: store, log: log, serving: !site.HA,
+		ports: map[string]translate.RouterPort{}, floats: map[string]translate.FloatingIP{}, wrong: map[string]error{},
+		refused: map[string]error{},
+	}
+}
+
+// put takes the value of a key; it is there, or not.
+func (r *routers) put(name string, value []byte, there bool) {
+	r.stale = true
+	delete(r.ports, name)
+	delete(r.floats, name)
+	delete(r.wrong, name)
+	if name == translate.HAKey {
+		r.hear(value, there)
+		return
+	}
+	if !there {
+		return
+	}
+	var err error
+	if translate.IsFloatingIP(name) {
+		var f translate.FloatingIP
+		if f, err = r.site.FloatingIP(name, value); err == nil {
+			r.floats[name] = f
+		}
+	} else {
+		var p translate.RouterPort
+		if p, err = r.site.RouterPort(name, value); err == nil {
+			r.ports[name] = p
+		}
+	}
+	if err != nil {
+		r.wrong[name] = err
+	}
+}
+
+// hear takes the key that says whether this host serves. Of two that serve the same
+// addresses none works, so junk says no.
+func (r *routers) hear(value []byte, there bool) {
+	if !r.site.HA {
+		return
+	}
+	r.serving = false
+	if there {
+		var err error
+		if r.serving, err = translate.Serves(value); err != nil {
+			r.wrong[translate.HAKey] = err
+		}
+	}
+}
+
+// listed takes all keys.
+func (r *routers) listed(values map[string][]byte) {
+	for _, name := range append(r.names(), translate.HAKey) {
+		if _, still := values[name]; !still {
+			r.put(name, nil, false)
+		}
+	}
+	for name, value := range values {
+		r.put(name, value, true)
+	}
+	r.stale = true
+}
+
+// names lists all keys that are known.
+func (r *routers) names() []string {
+	return slices.Concat(slices.Collect(maps.Keys(r.ports)), slices.Collect(maps.Keys(r.floats)), slices.Collect(maps.Keys(r.wrong)))
+}
+
+// work looks at all keys, and returns what each source wants that wants something
+// else than before, and the names of the keys that come to something else.
+func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[string]bool) {
+	wants, moved = map[string][]desiredstate.Object{}, map[string]bool{}
+	if !r.stale {
+		return wants, moved
+	}
+	r.stale = false
+	before := r.now
+	r.now = r.site.Routing(r.ports, r.floats, r.serving)
+	for name, err := range r.wrong {
+		r.now.Parts[name] = translate.Part{Wrong: err}
+	}
+	for source, objs := range r.now.Wants {
+		if !reflect.DeepEqual(objs, before.Wants[source]) {
+			wants[source] = objs
+		}
+	}
+	for source := range before.Wants {
+		if _, still := r.now.Wants[source]; !still {
+			wants[source] = nil
+		}
+	}
+	r.needing = map[desiredstate.Key][]string{}
+	for name, part := range r.now.Parts {
+		if old, known := before.Parts[name]; !known || !samePart(old, part) {
+			moved[name] = true
+			if part.Wrong != nil && !sameError(old.Wrong, part.Wrong) {
+				r.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", part.Wrong)
+			}
+		}
+		for _, k := range part.Needs {
+			r.needing[k] = append(r.needing[k], name)
+		}
+	}
+	for name := range before.Parts {
+		if _, still := r.now.Parts[name]; !still {
+			moved[name] = true
+		}
+	}
+	return wants, moved
+}
+
+func samePart(a, b translate.Part) bool {
+	return a.Network == b.Network && slices.Equal(a.Needs, b.Needs) && sameError(a.Wrong, b.Wrong) && sameError(a.Lacks, b.Lacks)
+}
+
+func sameError(a, b error) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Error() == b.Error()
+}
+
+// assign tells the store. A network may go from one router to another, and what the
+// one has not let go the other cannot have: those who could not have theirs are asked
+// again when the others have let go of theirs.
+func (r *routers) assign(wants map[string][]desiredstate.Object) {
+	for source := range r.refused {
+		if _, new := wants[source]; !new {
+			wants[source] = r.now.Wants[source]
+		}
+	}
+	r.refused = map[string]error{}
+	todo := slices.Sorted(maps.Keys(wants))
+	for {
+		var left []string
+		for _, source := range todo {
+			if err := r.store.Assign(source, wants[source]...); err != nil {
+				left = append(left, source)
+				r.refused[source] = err
+			} else {
+				delete(r.refused, source)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		if len(left) == len(todo) {
+			for _, source := range left { // nobody will let go
+				r.log.Error("conflicting wants", "source", source, "err", r.refused[source])
+			}
+			return
+		}
+		todo = left
+	}
+}
+
+// status sums up how the objects stand that a key needs, and what is wrong with it.
+func (r *routers) status(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
+	p, known := r.now.Parts[name]
+	if p.Wrong != nil {
+		return desiredstate.Invalid, p.Wrong, true
+	}
+	counts := map[desiredstate.State]int{}
+	if p.Lacks != nil {
+		counts[desiredstate.Waits]++
+	}
+	for _, k := range p.Needs {
+		status, _ := r.store.Status(k)
+		counts[status.State]++
+	}
+	s = desiredstate.Applied
+	for _, bad := range []desiredstate.State{desiredstate.Pending, desiredstate.Waits, desiredstate.Failing, desiredstate.Invalid} {
+		if counts[bad] > 0 {
+			s = bad
+		}
+	}
+	errs := []error{p.Lacks}
+	if counts[desiredstate.Applied] < len(p.Needs) {
+		for _, why := range causes(r.store, p.Needs) {
+			errs = append(errs, errors.New(why))
+		}
+	}
+	return s, errors.Join(errs...), known
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// RouterPort is an interface of a router, as its key describes it: a leg in one of
+// its networks, or its gateway, which leads out.
+type RouterPort struct {
+	Router, Port string // UUIDs
+	VRF          uint32 // the number of the router's table
+	Net
+	MAC   vppnet.MAC
+	MTU   uint32         // 0: VPP's default
+	Addrs []netip.Prefix // its own, each with the length of its subnet
+
+	External bool
+	// Of a gateway only.
+	SNAT   bool         // hosts without a floating IP share its first IPv4 address
+	Next   []netip.Addr // of IPv4, IPv6 or both: by whom it leads out
+	Routes []ExtraRoute // of the router, in order
+}
+
+// ExtraRoute is a way to a prefix, by hosts in the networks of a router.
+type ExtraRoute struct {
+	To netip.Prefix
+	By []netip.Addr
+}
+
+// Name is the name of the port's key, below Site.Routers.
+func (p RouterPort) Name() string { return p.Router + "/" + p.Port }
+
+// maxVRF leaves the upper half of the numbers to the tables of external networks.
+const maxVRF = 1<<31 - 1
+
+// RouterPort reads the key of a router's interface: its name below Site.Routers,
+// and its value. The error is final until the value changes.
+func (s Site) RouterPort(name string, value []byte) (p RouterPort, err error) {
+	p.Router, p.Port, _ = strings.Cut(name, "/")
+	if !uuid.MatchString(p.Router) || !uuid.MatchString(p.Port) {
+		return p, errors.New("the key's name is not that of a router and a port, UUID/UUID")
+	}
+	f, err := parse(value, maxPort)
+	if err != nil {
+		return p, err
+	}
+	var out map[string]json.RawMessage
+	if err := read(f, "external_gateway_info", &out); err != nil {
+		return p, err
+	}
+	var mac string
+	var vrf, mtu int64
+	if err := errors.Join(need(f, "vrf_id", &vrf), need(f, "loopback_mac", &mac), read(f, "mtu", &mtu)); err != nil {
+		return p, err
+	}
+	if vrf < 1 || vrf > maxVRF {
+		return p, fmt.Errorf("vrf_id: %d, want 1 to %d", vrf, maxVRF)
+	}
+	p.VRF = uint32(vrf)
+	if p.MAC, err = vppnet.ParseMAC(mac); err != nil || p.MAC.IsZero() || p.MAC.IsMulticast() {
+		return p, fmt.Errorf("loopback_mac: %.40q is no unicast MAC", mac)
+	}
+	if p.External = len(out) > 0; p.External {
+		err = p.gateway(s, f, out)
+	} else {
+		err = p.leg(s, f)
+	}
+	if err != nil {
+		return p, err
+	}
+	least := int64(68)
+	if slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+		least = 1280
+	}
+	if mtu != 0 && (mtu < least || mtu > 65535) {
+		return p, fmt.Errorf("mtu: %d, want %d to 65535", mtu, least)
+	}
+	p.MTU = uint32(mtu)
+	return p, nil
+}
+
+// leg reads what only an interface in one of the router's networks has.
+func (p *RouterPort) leg(s Site, f fields) (err error) {
+	if p.Net, err = s.net(f, "physnet", "net_type", "segmentation_id"); err != nil {
+		return err
+	}
+	var ip string
+	var bits int64
+	if err := errors.Join(need(f, "gateway_ip", &ip), need(f, "prefixlen", &bits)); err != nil {
+		return err
+	}
+	a, err := ownAddress(ip, bits)
+	if err != nil {
+		return fmt.Errorf("gateway_ip: %w", err)
+	}
+	is6 := a.Addr().Is6()
+	if err := read(f, "is_ipv6", &is6); err != nil {
+		return err
+	}
+	if is6 != a.Addr().Is6() {
+		return fmt.Errorf("is_ipv6: %v, but gateway_ip is %s", is6, ip)
+	}
+	p.Addrs = []netip.Prefix{a}
+	return nil
+}
+
+// ownAddress reads an address that an interface can have.
+func ownAddress(ip string, bits int64) (netip.Prefix, error) {
+	a, err := address(ip)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	if bits < 1 || bits > int64(a.BitLen()) {
+		return netip.Prefix{}, fmt.Errorf("a subnet of %s has no prefix of %d bits", a, bits)
+	}
+	p := netip.PrefixFrom(a, int(bits))
+	return p, l3.Address{Interface: "leg", Prefix: p}.Validate()
+}
+
+// gateway reads what only the way out has.
+func (p *RouterPort) gateway(s Site, f, info fields) (err error) {
+	if p.Net, err = s.net(f, "external_physnet", "external_net_type", "external_segmentation_id"); err != nil {
+		return err
+	}
+	p.SNAT = true // what Neutron means by leaving it out
+	if err := read(info, "enable_snat", &p.SNAT); err != nil {
+		return err
+	}
+	var list []json.RawMessage
+	if err := need(f, "gateways", &list); err != nil {
+		return err
+	}
+	for i, raw := range list {
+		a, err := gatewayAddress(raw)
+		if err != nil {
+			return fmt.Errorf("gateways %d: %w", i, err)
+		}
+		if !slices.Contains(p.Addrs, a) {
+			p.Addrs = append(p.Addrs, a)
+		}
+	}
+	if len(p.Addrs) == 0 {
+		return errors.New("gateways: there is none")
+	}
+	// The driver names one, whatever there are. Others can be named beside it.
+	var next string
+	var more []string
+	if err := errors.Join(read(f, "external_gateway_ip", &next), read(f, "external_gateway_ips", &more)); err != nil {
+		return err
+	}
+	if next != "" && !slices.Contains(more, next) {
+		more = append([]string{next}, more...)
+	}
+	for _, ip := range more {
+		if err := p.by(ip); err != nil {
+			return fmt.Errorf("external_gateway_ip: %w", err)
+		}
+	}
+	return p.routes(f)
+}
+
+// gatewayAddress reads [address, length, whether it is IPv6].
+func gatewayAddress(raw []byte) (netip.Prefix, error) {
+	var three []json.RawMessage
+	if err := json.Unmarshal(raw, &three); err != nil || len(three) < 2 {
+		return netip.Prefix{}, fmt.Errorf("%.40s is no list of address, length and family", raw)
+	}
+	var ip string
+	var bits int64
+	if json.Unmarshal(three[0], &ip) != nil || json.Unmarshal(three[1], &bits) != nil {
+		return netip.Prefix{}, fmt.Errorf("%.40s is no list of address, length and family", raw)
+	}
+	return ownAddress(ip, bits)
+}
+
+func (p *RouterPort) by(ip string) error {
+	a, err := address(ip)
+	if err != nil {
+		return err
+	}
+	family := func(b netip.Addr) bool { return b.Is6() == a.Is6() }
+	switch {
+	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback():
+		return fmt.Errorf("%s is nobody's own", a)
+	case slices.ContainsFunc(p.Addrs, func(own netip.Prefix) bool { return own.Addr() == a }):
+		return fmt.Errorf("%s is the router's own", a)
+	case slices.ContainsFunc(p.Next, family):
+		return fmt.Errorf("%s is the second of its family", a)
+	case !slices.ContainsFunc(p.Addrs, func(own netip.Prefix) bool { return family(own.Addr()) }):
+		return fmt.Errorf("%s, but the router has no such address", a)
+	}
+	p.Next = append(p.Next, a)
+	return nil
+}
+
+// routes reads the router's extra routes. Several to one destination share its flows.
+func (p *RouterPort) routes(f fields) error {
+	var list []json.RawMessage
+	if err := read(f, "routes", &list); err != nil {
+		return err
+	}
+	by := map[netip.Prefix][]netip.Addr{}
+	for i, raw := range list {
+		var to, hop string
+		f, err := parse(raw, maxPort)
+		if err == nil {
+			err = errors.Join(need(f, "destination", &to), need(f, "nexthop", &hop))
+		}
+		if err != nil {
+			return fmt.Errorf("routes %d: %w", i, err)
+		}
+		dst, err := prefix(to)
+		if err != nil {
+			return fmt.Errorf("routes %d: destination: %w", i, err)
+		}
+		if dst.Bits() == 0 {
+			return fmt.Errorf("routes %d: the way to everywhere is the gateway", i)
+		}
+		next, err := address(hop)
+		if err == nil {
+			r := l3.Route{Table: p.table(), Prefix: dst, Paths: []l3.Path{{NextHop: next, Interface: "leg"}}}
+			err = r.Validate()
+		}
+		if err == nil && next.Is6() != dst.Addr().Is6() {
+			err = fmt.Errorf("%s is not of the family of %s", next, dst)
+		}
+		if err != nil {
+			return fmt.Errorf("routes %d: nexthop: %w", i, err)
+		}
+		if !slices.Contains(by[dst], next) {
+			by[dst] = append(by[dst], next)
+		}
+	}
+	for to, hops := range by {
+		if len(hops) > 255 {
+			return fmt.Errorf("routes: %d ways to %s, want at most 255", len(hops), to)
+		}
+		slices.SortFunc(hops, netip.Addr.Compare)
+		p.Routes = append(p.Routes, ExtraRoute{to, hops})
+	}
+	slices.SortFunc(p.Routes, func(a, b ExtraRoute) int {
+		return cmp.Or(a.To.Addr().Compare(b.To.Addr()), cmp.Compare(a.To.Bits(), b.To.Bits()))
+	})
+	return nil
+}
+
+// HAKey is the name of the key, below Site.Routers, by which a host is told whether it
+// serves its routers.
+const HAKey = "ha"
+
+// Serves reads the key that says whether the host serves its routers.
+func Serves(value []byte) (bool, error) {
+	switch text := strings.TrimSpace(string(value)); text {
+	case "1", "true":
+		return true, nil
+	case "0", "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%.40q, want 1 or 0", text)
+	}
+}
+
+// table names the router's table.
+func (p RouterPort) table() string { return routerTable(p.Router) }
+
+func routerTable(router string) string { return "router-" + router }
+
+// door names the interface by which routers are in a network.
+func door(n Net) string { return "bvi-" + n.Name() }
+
+// outside names the table of an external network.
+func outside(n Net) string { return "external-" + n.Name() }

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Routing is what the keys of a host's routers come to, all together: a floating IP
+// names no router, and routers share external networks.
+type Routing struct {
+	Wants map[string][]desiredstate.Object // by what wants them: a router, an external network, a floating IP
+	Parts map[string]Part                  // by the names of the keys, below Site.Routers
+}
+
+// Part is what one key comes to.
+type Part struct {
+	Network string
+	Needs   []desiredstate.Key // what has to be there for it
+	Wrong   error              // why it is not served, until a key changes
+	Lacks   error              // what it waits for, or what of it is not served
+}
+
+// Routing turns all keys of routers and floating IPs into what VPP shall hold. If the
+// host is not serving, all of it is there with its links down.
+//
+//	router's table     legs, by BVIs; the way out, by the external network's BVI
+//	external's table   one BVI, with all routers' addresses; what leaves is routed here
+//
+// NAT translates what comes in by a leg if the external table has a way to where it
+// goes, and has it go on there; so routers may have the same addresses inside, and
+// external networks the same outside. A router's own prefixes have routes to nowhere
+// in the external table: what goes there is not translated, and is routed in the
+// router's own table. So have floating IPs: one host reaches another's within its
+// router.
+func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool) Routing {
+	g := &routing{site: s, serving: serving, out: Routing{map[string][]desiredstate.Object{}, map[string]Part{}}}
+	g.sort(ports)
+	g.float(fips)
+	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
+		g.world(g.outsides[name])
+	}
+	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
+		g.route(g.routers[id])
+	}
+	return g.out
+}
+
+// want adds objects to what a source wants, and to what keys need. What is there
+// already is the same: the uplink of two networks.
+func (g *routing) want(source string, objs []desiredstate.Object, keys ...string) {
+	have := map[desiredstate.Key]bool{}
+	for _, o := range g.out.Wants[source] {
+		have[o.Key()] = true
+	}
+	for _, o := range objs {
+		if !have[o.Key()] {
+			have[o.Key()] = true
+			g.out.Wants[source] = append(g.out.Wants[source], o)
+		}
+	}
+	for _, name := range keys {
+		p := g.out.Parts[name]
+		for _, o := range objs {
+			p.Needs = append(p.Needs, o.Key())
+		}
+		g.out.Parts[name] = p
+	}
+}
+
+func (g *routing) lacks(name string, err error) {
+	p := g.out.Parts[name]
+	p.Lacks = errors.Join(p.Lacks, err)
+	g.out.Parts[name] = p
+}
+
+// world wants an external network: the BVI by which this host is in it, its table,
+// and what its routers share of it.
+func (g *routing) world(x *external) {
+	name, table, source := door(x.net), outside(x.net), "external/"+x.net.Name()
+	var keys []string
+	for _, r := range x.exits {
+		keys = append(keys, r.exit.Name())
+	}
+	six := slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Addr().Is6() })
+	four := slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Addr().Is4() })
+	port := vppnet.BridgePort{Bridge: x.net.Name(), Interface: name, BVI: true}
+	objs := append(x.net.objects(),
+		l3.Table{Name: table, ID: g.number(x.net)},
+		vppnet.Loopback{Name: name, MAC: g.site.mac(name)}, port,
+		l3.Membership{Interface: name, Table: table, NoIPv4: !four, NoIPv6: !six},
+	)
+	link := vppnet.LinkState{Interface: name, Up: g.serving, MTU: x.exits[0].exit.MTU, After: []desiredstate.Key{port.Key()}}
+	if link.Up || link.MTU != 0 {
+		objs = append(objs, link)
+	}
+	nat := slices.ContainsFunc(x.exits, (*router).translates)
+	if nat {
+		objs = append(objs, l3.NAT{}, l3.NATInterface{Interface: name, Table: table, Outside: true}, l3.ProxyARP{Interface: name})
+	}
+	for _, next := range x.next() {
+		all := netip.PrefixFrom(unspecified(next), 0)
+		objs = append(objs, l3.Route{Table: table, Prefix: all, Paths: []l3.Path{{Interface: name, NextHop: next}}})
+	}
+	g.want(source, objs, keys...)
+	for _, r := range x.exits {
+		var own []desiredstate.Object
+		for _, a := range r.exit.Addrs {
+			own = append(own, l3.Address{Interface: name, Prefix: a, Table: table})
+		}
+		g.want(source, own, r.exit.Name())
+	}
+	back := map[netip.Prefix]l3.Route{}
+	for _, r := range x.exits {
+		g.back(r, x, nat, back)
+	}
+	routes := slices.SortedFunc(maps.Values(back), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) })
+	for _, r := range routes {
+		g.want(source, []desiredstate.Object{r})
+	}
+}
+
+// next are the gateways of the network: of each family that of the first router that
+// has one.
+func (x *external) next() (out []netip.Addr) {
+	for _, is6 := range []bool{false, true} {
+		for _, r := range x.exits {
+			if i := slices.IndexFunc(r.exit.Next, func(a netip.Addr) bool { return a.Is6() == is6 }); i >= 0 {
+				out = append(out, r.exit.Next[i])
+				break
+			}
+		}
+	}
+	return out
+}
+
+func unspecified(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
+}
+
+// back adds what the external table has to know of a router's prefixes: nothing, if
+// NAT sees to what comes back, else the way.
+func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3.Route) {
+	table := outside(x.net)
+	add := func(key string, want l3.Route) {
+		if have, dup := all[want.Prefix]; !dup {
+			all[want.Prefix] = want
+		} else if !reflect.DeepEqual(have, want) {
+			g.lacks(key, fmt.Errorf("%s lies behind another router of %s too, so nothing comes back from there", want.Prefix, x.net.Name()))
+		}
+	}
+	behind := func(key string, to netip.Prefix) {
+		route := l3.Route{Table: table, Prefix: to}
+		if to.Addr().Is6() || !nat {
+			route.Paths = []l3.Path{{Table: routerTable(r.id)}}
+		}
+		add(key, route)
+	}
+	for _, net := range slices.Sorted(maps.Keys(r.legs)) {
+		for _, p := range r.legs[net].ports {
+			for _, a := range p.Addrs {
+				behind(p.Name(), a.Masked())
+			}
+		}
+	}
+	for _, e := range r.exit.Routes {
+		paths, out, _ := r.ways(e)
+		switch {
+		case len(paths) == 0:
+		case out:
+			add(r.exit.Name(), l3.Route{Table: table, Prefix: e.To, Paths: paths})
+		default:
+			behind(r.exit.Name(), e.To)
+		}
+	}
+	if nat && !r.exit.SNAT && r.exit.first4().IsValid() {
+		g.lacks(r.exit.Name(), fmt.Errorf("enable_snat is false, but there is NAT in %s: VPP drops what it does not translate there", x.net.Name()))
+	}
+}
+
+// ways are the paths of an extra route, whether all of them lead out, and the hops
+// that are in none of the router's networks.
+func (r *router) ways(e ExtraRoute) (paths []l3.Path, out bool, lost []netip.Addr) {
+	out = true
+	for _, hop := range e.By {
+		by := ""
+		for _, net := range slices.Sorted(maps.Keys(r.legs)) {
+			l := r.legs[net]
+			if slices.ContainsFunc(l.addrs(), func(a netip.Prefix) bool { return a.Contains(hop) }) {
+				by, out = door(l.net()), false
+			}
+		}
+		if by == "" && slices.ContainsFunc(r.exit.Addrs, func(a netip.Prefix) bool { return a.Contains(hop) }) {
+			by = door(r.exit.Net)
+		}
+		if by == "" {
+			lost = append(lost, hop)
+			continue
+		}
+		paths = append(paths, l3.Path{Interface: by, NextHop: hop})
+	}
+	return paths, out, lost
+}
+
+// route wants a router, and its floating IPs.
+func (g *routing) route(r *router) {
+	table, source := routerTable(r.id), "router/"+r.id
+	var keys []string
+	for _, net := range slices.Sorted(maps.Keys(r.legs)) {
+		l := r.legs[net]
+		var of []string
+		for _, p := range l.ports {
+			of = append(of, p.Name())
+		}
+		keys = append(keys, of...)
+		g.want(source, g.leg(r, l), of...)
+	}
+	if r.exit != nil {
+		keys = append(keys, r.exit.Name())
+		g.want(source, g.exit(r), r.exit.Name())
+	}
+	g.want(source, []desiredstate.Object{l3.Table{Name: table, ID: r.vrf}}, keys...)
+	for _, f := range r.floats {
+		out := outside(f.External)
+		g.want("fip/"+f.ID, []desiredstate.Object{
+			l3.NAT{},
+			f.mapping(table),
+			l3.ProxyARPRange{Table: out, Low: f.Floating, High: f.Floating},
+			l3.Route{Table: out, Prefix: netip.PrefixFrom(f.Floating, 32)},
+		}, f.Name())
+	}
+}
+
+// leg is the network, and the router's BVI in it.
+func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
+	net, table := l.net(), routerTable(r.id)
+	gateway := l3.Gateway{
+		Name: door(net), Bridge: net.Name(), Table: table, Addresses: l.addrs(),
+		MAC: l.ports[0].MAC, MTU: l.ports[0].MTU, Down: !g.serving,
+	}
+	objs := append(net.objects(), gateway.Objects()...)
+	var advert l3.RouterAdvertisement
+	for _, a := range gateway.Addresses {
+		if a.Addr().Is4() {
+			continue
+		}
+		if !advert.Address.IsValid() {
+			advert = l3.RouterAdvertisement{Interface: gateway.Name, Address: a}
+		}
+		p := l3.AdvertisedPrefix{Prefix: a.Masked(), NoAutonomous: a.Bits() != 64}
+		if !slices.ContainsFunc(advert.Prefixes, func(o l3.AdvertisedPrefix) bool { return o.Prefix.Addr() == p.Prefix.Addr() }) {
+			advert.Prefixes = append(advert.Prefixes, p)
+		}
+	}
+	if advert.Address.IsValid() {
+		objs = append(objs, advert)
+	}
+	if r.translates() {
+		objs = append(objs, l3.NAT{}, l3.NATInterface{Interface: gateway.Name, Table: table, Inside: true})
+	}
+	return objs
+}
+
+// exit is the router's way out.
+func (g *routing) exit(r *router) (objs []desiredstate.Object) {
+	table, out, by := routerTable(r.id), outside(r.exit.Net), door(r.exit.Net)
+	routes := map[netip.Prefix]l3.Route{}
+	connected := map[netip.Prefix]bool{}
+	for _, l := range r.legs {
+		for _, a := range l.addrs() {
+			connected[a.Masked()] = true
+		}
+	}
+	for _, next := range r.exit.Next {
+		all := netip.PrefixFrom(unspecified(next), 0)
+		routes[all] = l3.Route{Table: table, Prefix: all, Paths: []l3.Path{{Interface: by, NextHop: next}}}
+	}
+	for _, a := range r.exit.Addrs { // who is there is found there
+		routes[a.Masked()] = l3.Route{Table: table, Prefix: a.Masked(), Paths: []l3.Path{{Table: out}}}
+	}
+	for _, e := range r.exit.Routes {
+		paths, _, lost := r.ways(e)
+		for _, hop := range lost {
+			g.lacks(r.exit.Name(), fmt.Errorf("routes: nexthop %s is in none of the router's networks", hop))
+		}
+		if _, taken := routes[e.To]; taken || connected[e.To] {
+			g.lacks(r.exit.Name(), fmt.Errorf("routes: %s is a network of the router", e.To))
+		} else if len(paths) > 0 {
+			routes[e.To] = l3.Route{Table: table, Prefix: e.To, Paths: paths}
+		}
+	}
+	for _, a := range r.exit.Addrs {
+		if is6 := a.Addr().Is6(); !slices.ContainsFunc(r.exit.Next, func(n netip.Addr) bool { return n.Is6() == is6 }) {
+			g.lacks(r.exit.Name(), fmt.Errorf("no gateway's address is of the family of %s", a.Addr()))
+		}
+	}
+	for _, r := range slices.SortedFunc(maps.Values(routes), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) }) {
+		objs = append(objs, r)
+	}
+	if r.translates() {
+		objs = append(objs, l3.NAT{}, l3.NATExit{Table: table, To: []string{out}})
+		if r.exit.SNAT {
+			objs = append(objs, l3.NATAddress{Address: r.exit.first4(), Table: table})
+		}
+	}
+	return objs
+}
+
+// number is that of an external network's table: the same on each host, and none of
+// a router's.
+func (g *routing) number(n Net) uint32 {
+	sum := sha256.Sum256([]byte(n.Name()))
+	return binary.BigEndian.Uint32(sum[:])&(maxVRF>>1) | (maxVRF + 1)
+}
+
+// mac is the address of the BVI in an external network. It is no router's: when the
+// router goes, the others stay as they are.
+func (s Site) mac(name string) vppnet.MAC {
+	host := s.Host
+	if s.HA { // whoever serves has it
+		host = ""
+	}
+	sum := sha256.Sum256([]byte(Owner + " " + host + " " + name))
+	m := vppnet.MAC(sum[:6])
+	m[0] = m[0]&^1 | 2
+	return m
+}
