@@ -8,7 +8,9 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vpptest"
@@ -99,6 +102,81 @@ func TestCrowd(t *testing.T) {
 	for i, a := range all {
 		require.Zero(t, a.writes.Load(), "host %d: messages that change VPP", i)
 	}
+	r.crowdInOneGroup(all, vpps, func(i int, value string) { r.put(host(i), uuid(i*portsEach), value) })
+}
+
+// crowdInOneGroup puts a port of every host into one security group, whose members
+// may reach each other, and counts what a change to the group costs, and one to a
+// group that nobody here is in.
+func (r *rig) crowdInOneGroup(all []*running, vpps []*vpptest.VPP, put func(host int, value string)) {
+	const ours, others = 1, 2
+	ip := func(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>14, i>>7&127, i<<1&255) } // no two are neighbours
+	// A host has it when VPP confirmed the set, from such a prefix and so many members.
+	has := func(a *running, prefix netip.Addr, members int) bool {
+		o, _ := a.store.Want(acl.SetKey(acl.ToSet(gid(ours))))
+		set, ok := o.(acl.Set)
+		if !ok || len(set.Rules) != members+1 || !slices.ContainsFunc(set.Rules, func(r acl.Rule) bool { return r.Src.Addr() == prefix }) {
+			return false
+		}
+		status, _ := a.store.Status(set.Key())
+		return status.State == desiredstate.Applied
+	}
+	wait := func(prefix string, members int) {
+		deadline := time.Now().Add(5 * time.Minute)
+		for i, a := range all {
+			for !has(a, netip.MustParseAddr(prefix), members) {
+				require.True(r, time.Now().Before(deadline), "host %d has not heard of it", i)
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	n := len(all)
+
+	before, begin := r.metrics(), time.Now()
+	r.group(ours, ssh("192.0.2.0", gid(ours)))
+	for i := range n { // before anybody follows them: else each costs n events
+		r.member(ours, i, `["`+ip(i)+`"]`)
+	}
+	for i := range n {
+		put(i, secured(100, ip(i), gid(ours)))
+	}
+	wait("192.0.2.0", n)
+	for _, a := range all {
+		r.converged(a)
+	}
+	r.tell("a port of each came to be in one group", n, before, begin)
+	writes := int64(0)
+	for _, a := range all {
+		writes = max(writes, a.writes.Load())
+	}
+	r.Logf("at most %d messages that change a VPP", writes)
+	time.Sleep(time.Second) // for what they say of it, and for their last look at their links
+
+	// change does something to groups, of which every VPP hears by so many messages.
+	change := func(what string, events, messages int, do, wait func()) {
+		r.Helper()
+		for _, v := range vpps {
+			v.ResetLog()
+		}
+		before, begin := r.metrics(), time.Now()
+		do()
+		wait()
+		after := r.tell(what, n, before, begin)
+		require.EqualValues(r, events, after.since(before, "etcd_debugging_mvcc_events_total"), "events that etcd sent: %s", what)
+		require.Zero(r, after.since(before, "Txn"), "what is said of ports stays as it is: %s", what)
+		for i, v := range vpps {
+			sent := slices.DeleteFunc(v.Sent(), func(m string) bool { return m == "control_ping" }) // signs of life
+			require.Len(r, sent, messages, "host %d: %s", i, what)
+		}
+	}
+	change("a rule of the group changed", n, 1,
+		func() { r.group(ours, ssh("198.51.100.0", gid(ours))) }, func() { wait("198.51.100.0", n) })
+	change("a member joined the group", n, 1,
+		func() { r.member(ours, n, `["`+ip(n)+`"]`) }, func() { wait("198.51.100.0", n+1) })
+	change("another group changed", 0, 0, func() {
+		r.group(others, ssh("192.0.2.0", gid(ours)))
+		r.member(others, n, `["`+ip(n)+`"]`)
+	}, func() { time.Sleep(time.Second) })
 }
 
 // hearing counts, for each agent, the statuses that change.
