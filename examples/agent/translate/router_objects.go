@@ -86,7 +86,9 @@ func (g *routing) lacks(name string, err error) {
 }
 
 // world wants an external network: the BVI by which this host is in it, its table,
-// and what its routers share of it.
+// and what its routers share of it. The addresses are single ones, and the subnet is a
+// route: with the address of a subnet VPP forgets all neighbours in it, those of the
+// other routers too.
 func (g *routing) world(x *external) {
 	name, table, source := door(x.net), outside(x.net), "external/"+x.net.Name()
 	var keys []string
@@ -117,7 +119,11 @@ func (g *routing) world(x *external) {
 	for _, r := range x.exits {
 		var own []desiredstate.Object
 		for _, a := range r.exit.Addrs {
-			own = append(own, l3.Address{Interface: name, Prefix: a, Table: table})
+			alone := netip.PrefixFrom(a.Addr(), a.Addr().BitLen())
+			own = append(own, l3.Address{Interface: name, Prefix: alone, Table: table})
+			if a.Bits() < a.Addr().BitLen() {
+				own = append(own, l3.Route{Table: table, Prefix: a.Masked(), Paths: []l3.Path{{Interface: name}}})
+			}
 		}
 		g.want(source, own, r.exit.Name())
 	}

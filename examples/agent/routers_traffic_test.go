@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/binapi/af_packet"
+
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/internal/netrig"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// cloud is hosts on Ethernets, one for each network, and nodes whose VPPs are routers
+// between them. The networks are flat: a Linux without VLANs will do.
+type cloud struct {
+	*rig
+	ethernet netrig.NetNS
+	plugs    int
+}
+
+func newCloud(t *testing.T, nets ...int) *cloud {
+	t.Helper()
+	c := &cloud{ethernet: netrig.New(t, "ethernet")}
+	for _, n := range nets {
+		c.ethernet.Bridge(t, fmt.Sprintf("net%d", n))
+	}
+	c.rig = newRig(t)
+	return c
+}
+
+// plug gives a namespace a device in a network.
+func (c *cloud) plug(ns netrig.NetNS, net int, device string) {
+	c.Helper()
+	c.plugs++
+	c.ethernet.Plug(c, fmt.Sprintf("net%d", net), fmt.Sprintf("port%d", c.plugs), ns, device)
+}
+
+// flat is a router's or a floating IP's value about VLANs, made one about flat networks.
+func flat(value string) string {
+	if value == "" {
+		return ""
+	}
+	var f map[string]any
+	if err := json.Unmarshal([]byte(value), &f); err != nil {
+		panic(err)
+	}
+	for _, which := range []string{"", "external_", "internal_"} {
+		if id, ok := f[which+"segmentation_id"]; ok {
+			f[which+"physnet"], f[which+"net_type"], f[which+"segmentation_id"] = fmt.Sprintf("net%v", id), "flat", nil
+		}
+	}
+	out, err := json.Marshal(f)
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+// host is a host in a network that answers whoever asks it on port 7777, by UDP or TCP,
+// with its name and the address that it sees.
+func (c *cloud) host(name string, network int, prefix, gateway string) netrig.NetNS {
+	c.Helper()
+	ns := netrig.New(c, name)
+	c.plug(ns, network, "eth0")
+	if prefix != "" {
+		ns.Address(c, prefix)
+	}
+	if gateway != "" {
+		ns.IP(c, "route", "add", "default", "via", gateway)
+	}
+	var udp net.PacketConn
+	var tcp net.Listener
+	ns.Do(c, func() (err error) {
+		if udp, err = net.ListenPacket("udp", ":7777"); err == nil {
+			tcp, err = net.Listen("tcp", ":7777")
+		}
+		return err
+	})
+	c.Cleanup(func() { _ = udp.Close(); _ = tcp.Close() })
+	go func() {
+		buf := make([]byte, 64)
+		for {
+			n, from, err := udp.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = udp.WriteTo(fmt.Appendf(nil, "%s %s %s", buf[:n], name, from.(*net.UDPAddr).IP), from)
+		}
+	}()
+	go func() {
+		for {
+			conn, err := tcp.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = fmt.Fprintf(conn, "%s %s\n", name, conn.RemoteAddr().(*net.TCPAddr).IP)
+			_ = conn.Close()
+		}
+	}()
+	return ns
+}
+
+// flow is a UDP socket.
+type flow struct {
+	conn net.Conn
+	said int
+}
+
+func (c *cloud) flow(from netrig.NetNS, to string) *flow {
+	c.Helper()
+	f := new(flow)
+	from.Do(c, func() (err error) {
+		f.conn, err = net.Dial("udp", net.JoinHostPort(to, "7777"))
+		return err
+	})
+	c.Cleanup(func() { _ = f.conn.Close() })
+	return f
+}
+
+// says is who answers, and what address it sees; "": nobody does.
+func (f *flow) says() string {
+	buf := make([]byte, 128)
+	for range 6 { // the first may wait for ARP in vain
+		f.said++
+		_, _ = fmt.Fprint(f.conn, f.said)
+		_ = f.conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		for {
+			n, err := f.conn.Read(buf)
+			if err != nil {
+				break
+			}
+			if to, rest, _ := strings.Cut(string(buf[:n]), " "); to == strconv.Itoa(f.said) {
+				return rest
+			}
+		}
+	}
+	return ""
+}
+
+// asks is one flow.
+func (c *cloud) asks(from netrig.NetNS, to string) string { return c.flow(from, to).says() }
+
+// connects is what a TCP server says.
+func (c *cloud) connects(from netrig.NetNS, to string) string {
+	c.Helper()
+	var line string
+	from.Do(c, func() error {
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(to, "7777"), 4*time.Second)
+		if err != nil {
+			line = ""
+			return nil
+		}
+		defer conn.Close()
+		_ = conn.SetReadDeadline(time.Now().Add(4 * time.Second))
+		line, _ = bufio.NewReader(conn).ReadString('\n')
+		return nil
+	})
+	return strings.TrimSpace(line)
+}
+
+// node is a VPP in some networks, and what its agent is told.
+func (c *cloud) node(host string, nets ...int) (translate.Site, *vpptest.RealVPP) {
+	c.Helper()
+	ns := netrig.New(c, host)
+	site := c.siteOf(host, "")
+	site.Physnets = map[string]string{}
+	for _, n := range nets {
+		c.plug(ns, n, fmt.Sprintf("net%d", n))
+		site.Physnets[fmt.Sprintf("net%d", n)] = fmt.Sprintf("host-net%d", n)
+	}
+	v := vpptest.Real(c.T, vpptest.InNetNS(string(ns)))
+	c.wire(v, site)
+	return site, v
+}
+
+// wire gives a VPP its NICs, as its startup.conf would.
+func (c *cloud) wire(v *vpptest.RealVPP, site translate.Site) {
+	c.Helper()
+	conn, err := vppnet.Dial(c.Context(), v.Socket(), "hand")
+	require.NoError(c, err)
+	defer func() { _ = conn.Close() }()
+	conn.Uses(&af_packet.AfPacketCreateV3{})
+	for i, physnet := range site.PhysnetNames() {
+		_, err = af_packet.NewServiceClient(conn).AfPacketCreateV3(c.Context(), &af_packet.AfPacketCreateV3{
+			Mode: af_packet.AF_PACKET_API_MODE_ETHERNET, HostIfName: physnet, NumRxQueues: 1, NumTxQueues: 1,
+			HwAddr: [6]byte{2, 0xfe, 0, 0, byte(i), site.Host[len(site.Host)-1]},
+		})
+		require.NoError(c, err)
+	}
+}
+
+// Two tenants with the same addresses, on one external network; then one of them goes.
+func TestRoutedTraffic(t *testing.T) {
+	c := newCloud(t, 101, 102, 201, 900)
+	a1, a2 := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("a2", 102, "192.168.2.11/24", "192.168.2.1")
+	c.host("a3", 101, "192.168.1.12/24", "192.168.1.1")
+	b1 := c.host("b1", 201, "192.168.1.11/24", "192.168.1.1")
+	ext := c.host("ext", 900, "203.0.113.1/24", "")
+	ext.IP(t, "addr", "add", "8.8.8.8/32", "dev", "lo")
+	ext.Do(t, func() error { // or it would ask for neighbours as 8.8.8.8
+		return os.WriteFile("/proc/sys/net/ipv4/conf/all/arp_announce", []byte("2"), 0)
+	})
+	site, v := c.node("n1", 101, 102, 201, 900)
+	a := c.rig.agent(site, v.Socket())
+	c.Cleanup(func() {
+		if t.Failed() {
+			for _, command := range []string{"show errors", "show nat44 sessions", "show nat44 vrf tables", "show nat44 addresses", "show nat44 interfaces", "show ip fib table 2", "show interface addr"} {
+				out, _ := v.CLI(command)
+				t.Logf("%s\n%s", command, out)
+			}
+		}
+	})
+	keys := map[string]string{}
+	put := func(name, value string) {
+		if keys[name] = value; value == "" {
+			delete(keys, name)
+		}
+		c.routing("n1", name, flat(value))
+	}
+	settled := func() { t.Helper(); c.rig.routed(a, keys) }
+
+	put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	put(legKey(1, 102), leg(1, 102, "192.168.2.1/24"))
+	put(exitKey(1), exit(1, 900, "203.0.113.101/24", "203.0.113.1"))
+	settled()
+	require.Contains(t, ext.Reaches(t, "203.0.113.101"), "ttl=64")
+	require.Contains(t, a1.Reaches(t, "192.168.1.1"), "ttl=64")
+	require.Contains(t, a1.Reaches(t, "203.0.113.1"), "ttl=63")
+	require.Equal(t, "ext 203.0.113.101", c.asks(a1, "203.0.113.1"))
+	require.Equal(t, "ext 203.0.113.101", c.connects(a2, "8.8.8.8"), "beyond the gateway")
+	require.Contains(t, a1.Reaches(t, "192.168.2.11"), "ttl=63")
+	require.Equal(t, "a2 192.168.1.11", c.asks(a1, "192.168.2.11"), "within a router nothing is translated")
+	ext.IP(t, "route", "add", "192.168.1.0/24", "via", "203.0.113.101")
+	ext.Misses(t, "192.168.1.11")
+	ext.IP(t, "route", "del", "192.168.1.0/24")
+	ext.Misses(t, "203.0.113.102")
+
+	t.Log("the other tenant")
+	put(exitKey(2), exit(2, 900, "203.0.113.151/24", "203.0.113.1"))
+	put(legKey(2, 201), leg(2, 201, "192.168.1.1/24"))
+	settled()
+	require.Equal(t, "ext 203.0.113.151", c.connects(b1, "8.8.8.8"))
+	require.Equal(t, "ext 203.0.113.101", c.connects(a1, "8.8.8.8"))
+
+	t.Log("floating IPs")
+	old := c.flow(a1, "203.0.113.1")
+	require.Equal(t, "ext 203.0.113.101", old.says())
+	put(floatKey(1), float(900, 101, "203.0.113.102", "192.168.1.11"))
+	put(floatKey(3), float(900, 101, "203.0.113.103", "192.168.1.12"))
+	put(floatKey(2), float(900, 201, "203.0.113.152", "192.168.1.11"))
+	settled()
+	require.Contains(t, ext.Reaches(t, "203.0.113.102"), "ttl=63")
+	require.Equal(t, "a1 203.0.113.1", c.asks(ext, "203.0.113.102"))
+	require.Equal(t, "b1 203.0.113.1", c.connects(ext, "203.0.113.152"))
+	require.Equal(t, "ext 203.0.113.102", c.asks(a1, "203.0.113.1"))
+	require.Equal(t, "ext 203.0.113.152", c.connects(b1, "8.8.8.8"))
+	require.Equal(t, "a1 203.0.113.101", c.asks(a2, "203.0.113.102"), "from one host of the router to another's floating IP")
+	require.Equal(t, "a1 203.0.113.101", c.connects(a2, "203.0.113.102"))
+	require.Equal(t, "a3 203.0.113.102", c.asks(a1, "203.0.113.103"), "and from one with a floating IP")
+	require.Equal(t, "a3 203.0.113.102", c.connects(a1, "203.0.113.103"))
+	require.Equal(t, "a2 192.168.1.11", c.asks(a1, "192.168.2.11"), "within a router nothing is translated")
+
+	t.Log("disassociated")
+	in, out := c.flow(ext, "203.0.113.102"), c.flow(a1, "203.0.113.1")
+	require.Equal(t, "a1 203.0.113.1", in.says())
+	require.Equal(t, "ext 203.0.113.102", out.says())
+	put(floatKey(1), "")
+	settled()
+	require.Empty(t, in.says())
+	ext.Loses(t, "203.0.113.102")
+	require.Equal(t, "ext 203.0.113.101", out.says(), "the old sessions are gone")
+
+	t.Log("one tenant goes, and the other does not notice")
+	from, to := a1.Pings(t, "8.8.8.8"), ext.Pings(t, "203.0.113.103")
+	for _, name := range []string{exitKey(2), floatKey(2), legKey(2, 201)} {
+		put(name, "")
+	}
+	settled()
+	time.Sleep(500 * time.Millisecond)
+	for _, stop := range []func() (int, int){from, to} {
+		answers, lost := stop()
+		require.Zero(t, lost, "of %d", answers)
+	}
+	ext.Misses(t, "203.0.113.151")
+
+	t.Log("VPP dies, and comes back")
+	v.Kill()
+	ext.Misses(t, "203.0.113.101")
+	require.NoError(t, v.Restart())
+	c.wire(v, site)
+	ext.Reaches(t, "203.0.113.103")
+	settled()
+	require.Equal(t, "ext 203.0.113.101", c.connects(a2, "8.8.8.8"))
+}
