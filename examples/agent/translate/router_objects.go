@@ -169,7 +169,13 @@ func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3
 			g.lacks(key, fmt.Errorf("%s lies behind another router of %s too, so nothing comes back from there", want.Prefix, x.net.Name()))
 		}
 	}
+	leads := func(is6 bool) bool {
+		return slices.ContainsFunc(r.exit.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() == is6 })
+	}
 	behind := func(key string, to netip.Prefix) {
+		if !leads(to.Addr().Is6()) {
+			return
+		}
 		route := l3.Route{Table: table, Prefix: to}
 		if to.Addr().Is6() || !nat {
 			route.Paths = []l3.Path{{Table: routerTable(r.id)}}
