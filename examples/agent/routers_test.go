@@ -4,14 +4,21 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -137,4 +144,242 @@ func TestRoutersInMemory(t *testing.T) {
 	}
 	r.routed(a, nil)
 	require.Equal(t, empty, v.String(), "nothing is left")
+}
+
+// Whatever the order of the keys, and whatever comes and goes meanwhile, what is wanted
+// in the end is what the keys say in the end; so it is when nothing is left.
+func TestAnyOrderOfRouters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		fresh := func() (*inbox, *desiredstate.Store) {
+			s := desiredstate.NewStore()
+			site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms"}
+			return newInbox(site, s, slog.New(slog.DiscardHandler)), s
+		}
+		wanted := func(b *inbox, s *desiredstate.Store) (out []string) {
+			for k := range s.Statuses() {
+				if o, ok := s.Want(k); ok {
+					out = append(out, fmt.Sprintf("%s %+v", k, o))
+				}
+			}
+			for name, p := range b.routers.now.Parts {
+				out = append(out, fmt.Sprint(name, p))
+			}
+			slices.Sort(out)
+			return out
+		}
+		all := tenants()
+		all[legKey(3, 101)] = leg(3, 101, "192.168.1.1/24") // which is another router's as long as that is there
+		all[exitKey(3)] = exit(3, 901, "198.51.100.9/24", "198.51.100.1")
+		all[floatKey(3)] = float(901, 101, "198.51.100.10", "192.168.1.11")
+		names := slices.Sorted(maps.Keys(all))
+		b, s := fresh()
+		b.settled(true)
+		root := b.site.Routers()
+		now := map[string]string{}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			name := rapid.SampledFrom(names).Draw(t, "key")
+			switch rapid.IntRange(0, 5).Draw(t, "what") {
+			case 0, 1, 2:
+				now[name] = all[name]
+				b.put(root+name, []byte(all[name]), true)
+			case 3:
+				delete(now, name)
+				b.put(root+name, nil, false)
+			case 4:
+				now[name] = "junk"
+				b.put(root+name, []byte("junk"), true)
+			default:
+				b.settled(rapid.Bool().Draw(t, "listed"))
+			}
+		}
+		b.settled(false)
+		once, o := fresh()
+		for name, value := range now {
+			once.put(root+name, []byte(value), true)
+		}
+		once.settled(true)
+		require.Equal(t, wanted(once, o), wanted(b, s))
+
+		b.listed(follow.Range(root), nil)
+		b.settled(false)
+		none, o := fresh()
+		none.settled(true)
+		require.Equal(t, wanted(none, o), wanted(b, s))
+	})
+}
+
+// A bridge domain stays as long as a port or a router is in it: networking-vpp took it
+// from the router when the last port went.
+func TestANetworkOfPortsAndRouters(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	a := r.agent(site, v.Socket())
+	r.put("h1", uuid(1), port(101))
+	keys := map[string]string{legKey(1, 101): leg(1, 101, "192.168.1.1/24")}
+	r.routing("h1", legKey(1, 101), keys[legKey(1, 101)])
+	r.bound("h1", uuid(1))
+	r.routed(a, keys)
+	before, _ := r.found(site, v.Socket())
+	r.unplug("h1", uuid(1))
+	r.bound("h1")
+	r.routed(a, keys)
+	have, _ := r.found(site, v.Socket())
+	bridge := vppnet.BridgeKey("physnet1.vlan.101")
+	require.Equal(t, before[bridge].ID, have[bridge].ID)
+	for _, k := range []desiredstate.Key{vppnet.BridgePortKey("physnet1.vlan.101"), vppnet.BridgePortKey("bvi-physnet1.vlan.101")} {
+		require.Contains(t, have, k)
+	}
+	require.True(t, have[vppnet.LinkKey("bvi-physnet1.vlan.101")].Spec.(vppnet.LinkState).Up)
+
+	r.put("h1", uuid(2), port(101))
+	r.bound("h1", uuid(2))
+	r.routing("h1", legKey(1, 101), "")
+	r.routed(a, nil)
+	have, _ = r.found(site, v.Socket())
+	require.Equal(t, before[bridge].ID, have[bridge].ID)
+	require.Contains(t, have, vppnet.BridgePortKey("port-"+uuid(2)))
+	require.NotContains(t, have, vppnet.BridgePortKey("bvi-physnet1.vlan.101"))
+}
+
+// A floating IP that comes before its router waits, and says for what; the page and the
+// key of its error say the same.
+func TestAFloatingIPWaitsForItsRouter(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	page, paged := paged(t)
+	a := r.agent(site, v.Socket(), paged)
+	all := tenants()
+	key := func(name string) string { t.Helper(); said, _ := r.said("h1", "errors/routers/"); return said[name] }
+	says := func(name, what string) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			got := key(name)
+			return what == "" && got == "" || what != "" && strings.Contains(got, what)
+		}, 10*time.Second, time.Millisecond, "%s: %s", name, what)
+	}
+	r.routing("h1", floatKey(1), all[floatKey(1)])
+	says(floatKey(1), "waits for a router in physnet1.vlan.101")
+	var out strings.Builder
+	require.NoError(t, status(t.Context(), []string{"--socket", page}, &out, &out))
+	require.Regexp(t, "floatingip/"+fid(1)+` +physnet1.vlan.900 +blocked +waits for a router in physnet1.vlan.101`, out.String())
+	r.routing("h1", legKey(1, 101), all[legKey(1, 101)])
+	says(floatKey(1), "waits for a gateway of router "+rid(1)+" in physnet1.vlan.900")
+	r.routing("h1", exitKey(1), exit(1, 900, "203.0.113.101/24", "203.0.113.1"))
+	says(floatKey(1), "")
+	r.converged(a)
+	have, _ := r.found(site, v.Socket())
+	require.Contains(t, have, l3.NATMappingKey("fip-"+fid(1)))
+
+	r.routing("h1", legKey(1, 101), "junk")
+	says(legKey(1, 101), "not a JSON object")
+	says(floatKey(1), "waits for a router")
+	r.converged(a)
+	have, _ = r.found(site, v.Socket())
+	require.NotContains(t, have, l3.NATMappingKey("fip-"+fid(1)))
+	require.NotContains(t, have, vppnet.InterfaceKey("bvi-physnet1.vlan.101"), "what cannot be read wants nothing")
+
+	client, closeEtcd, err := (&options{etcd: r.url}).openEtcd()
+	require.NoError(t, err)
+	defer closeEtcd()
+	_, said, err := dryRun(t.Context(), client, v.Socket(), site)
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(said, "\n"), "waits for a router")
+	require.Contains(t, strings.Join(said, "\n"), "not a JSON object")
+}
+
+// With HA, all of it is there, and silent until the host is told to serve.
+func TestAStandbyIsSilent(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	site.HA = true
+	a := r.agent(site, v.Socket())
+	keys := tenants()
+	for name, value := range keys {
+		r.routing("h1", name, value)
+	}
+	r.routed(a, keys)
+	doors := func(up bool) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			have, _ := r.found(site, v.Socket())
+			for _, vlan := range []int{101, 102, 103, 201, 900} {
+				l, _ := have[vppnet.LinkKey(fmt.Sprintf("bvi-physnet1.vlan.%d", vlan))].Spec.(vppnet.LinkState)
+				if l.Up != up {
+					return false
+				}
+			}
+			return true
+		}, 10*time.Second, time.Millisecond, "up: %v", up)
+		r.converged(a)
+	}
+	doors(false)
+	have, _ := r.found(site, v.Socket())
+	require.Contains(t, have, l3.NATMappingKey("fip-"+fid(1)))
+	before := a.writes.Load()
+	r.routing("h1", "ha", "1")
+	doors(true)
+	require.Equal(t, int64(5), a.writes.Load()-before, "five links, and nothing else")
+	r.routing("h1", "ha", "0")
+	doors(false)
+	r.routing("h1", "ha", "1")
+	doors(true)
+	r.routing("h1", "ha", "maybe")
+	doors(false)
+	said, _ := r.said("h1", "errors/routers/")
+	require.Contains(t, said["ha"], "want 1 or 0")
+	r.routing("h1", "ha", "")
+	doors(false)
+}
+
+// What many routers and floating IPs cost is so much for each; what one change costs
+// does not depend on how many there are.
+func TestCostOfRouters(t *testing.T) {
+	type cost struct{ each, one, add int64 }
+	measure := func(routers, floats int) (c cost) {
+		v := memory(t)
+		r := newRig(t)
+		site := r.siteOf("h1", nic)
+		keys := map[string]string{}
+		var ops []clientv3.Op
+		put := func(name, value string) {
+			keys[name] = value
+			ops = append(ops, clientv3.OpPut("/networking-vpp/nodes/h1/routers/"+name, value))
+		}
+		for n := 1; n <= routers; n++ {
+			put(legKey(n, 100+n), leg(n, 100+n, "192.168.1.1/24"))
+			put(exitKey(n), exit(n, 4000, fmt.Sprintf("203.0.%d.%d/16", 100+n/200, 1+n%200), "203.0.0.1"))
+		}
+		for n := range floats {
+			put(floatKey(n), float(4000, 101+n%routers, fmt.Sprintf("203.0.%d.%d", n/200, 2+n%200), fmt.Sprintf("192.168.1.%d", 2+n/routers)))
+		}
+		for batch := range slices.Chunk(ops, 100) {
+			_, err := r.client.Txn(r.Context()).Then(batch...).Commit()
+			require.NoError(t, err)
+		}
+		a := r.agent(site, v.Socket())
+		r.routed(a, keys)
+		c.each = a.writes.Load()
+		moved := float(4000, 101, "203.0.99.99", "192.168.1.2")
+		r.routing("h1", floatKey(0), moved)
+		require.Eventually(t, func() bool {
+			o, _ := a.store.Want(l3.NATMappingKey("fip-" + fid(0)))
+			m, _ := o.(l3.NATMapping)
+			return m.External.String() == "203.0.99.99"
+		}, 10*time.Second, time.Millisecond)
+		r.converged(a)
+		c.one = a.writes.Load() - c.each
+		keys[legKey(9999, 3999)] = leg(9999, 3999, "192.168.1.1/24")
+		r.routing("h1", legKey(9999, 3999), keys[legKey(9999, 3999)])
+		r.routed(a, keys)
+		c.add = a.writes.Load() - c.each - c.one
+		t.Logf("%d routers, %d floating IPs: %+v", routers, floats, c)
+		return c
+	}
+	few, many := measure(10, 100), measure(100, 1000)
+	require.Equal(t, few.one, many.one, "messages for another address of a floating IP")
+	require.Equal(t, few.add, many.add, "messages for another router")
+	require.Less(t, many.each, 11*few.each, "messages for all")
 }
