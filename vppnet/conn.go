@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/memclnt"
 )
 
 // Conn speaks to one VPP for as long as both live. It implements
@@ -44,6 +45,7 @@ type Conn struct {
 	streams map[uint32]*stream // by context
 	events  map[uint16][]*subscription
 	err     error         // why it died
+	parting bool          // Close was called
 	out     []byte        // frames that wait to be written
 	room    chan struct{} // closed when out has room again; nil if nobody waits
 	asked   int64         // since when VPP owes an answer, 0 if it does not
@@ -160,9 +162,30 @@ func (c *Conn) forget(id uint32, err error) {
 // Close ends the Conn; what is pending fails with [ErrClosed]. VPP keeps what
 // was configured. Closing again does nothing. The error is always nil.
 func (c *Conn) Close() error {
+	c.part()
 	c.die(ErrClosed)
 	c.work.Wait()
 	return nil
+}
+
+// farewell is how long Close waits for VPP to let go of us.
+const farewell = 200 * time.Millisecond
+
+// part tells VPP that we leave. VPP 25.10 can overlook that a client has just gone: at
+// the end of a file it looks at errno, which is EAGAIN for as long as the last call
+// that failed was a write to a slow reader. Such a socket is looked at again and again,
+// and when there are 16 of them VPP's main loop does nothing else any more, for ever.
+func (c *Conn) part() {
+	c.mu.Lock()
+	first := c.err == nil && !c.parting
+	c.parting = true
+	c.mu.Unlock()
+	if !first {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	_, _ = c.invoke(ctx, &memclnt.SockclntDelete{Index: c.client}, new(memclnt.SockclntDeleteReply))
 }
 
 // start runs f on a goroutine that Close waits for.
@@ -194,6 +217,9 @@ func (c *Conn) die(err error) {
 	if c.err != nil {
 		c.mu.Unlock()
 		return
+	}
+	if c.parting {
+		err = ErrClosed // whoever hangs up first
 	}
 	c.err = err
 	calls, streams := c.pending, c.streams
