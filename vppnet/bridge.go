@@ -28,14 +28,6 @@ type BridgeDomain struct {
 	// MACAge is how long a learnt address is kept unseen, in whole minutes up to
 	// 255. 0: for ever.
 	MACAge time.Duration
-
-	ports *bridgePorts // as read
-}
-
-// bridgePorts is what bridge_domain_dump says of the ports.
-type bridgePorts struct {
-	bvi uint32
-	all []l2.BridgeDomainSwIf
 }
 
 // BridgeKey is the key of a bridge domain. One that is not ours is named by its
@@ -73,24 +65,19 @@ const maxBridge = 1<<24 - 1
 func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 	vpp := l2.NewServiceClient(c)
 	return &desiredstate.Kind[BridgeDomain]{
-		Name: "bridge-domain",
-		Messages: c.Uses(&l2.BridgeDomainDump{}, &l2.BridgeDomainAddDelV2{},
-			&l2.BridgeFlags{}, &l2.BridgeDomainSetMacAge{}),
-		Dump: func(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[BridgeDomain], err error) {
-			all, err := Collect(vpp.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
-			for _, d := range all {
-				name, ours := c.Untag(d.BdTag)
-				if !ours {
-					name = fmt.Sprintf("#%d", d.BdID)
-				}
-				out = append(out, desiredstate.Actual[BridgeDomain]{ID: d.BdID, Foreign: !ours, Spec: BridgeDomain{
-					Name: name, ID: d.BdID, NoLearn: !d.Learn, NoForward: !d.Forward, NoFlood: !d.Flood,
+		Name:     "bridge-domain",
+		Requires: []desiredstate.AnyKind{bridges(c)},
+		Messages: c.Uses(&l2.BridgeDomainAddDelV2{}, &l2.BridgeFlags{}, &l2.BridgeDomainSetMacAge{}),
+		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgeDomain], err error) {
+			for b := range desiredstate.All[bridge](v) {
+				d := b.Spec.BridgeDomainDetails
+				out = append(out, desiredstate.Actual[BridgeDomain]{ID: b.ID, Foreign: b.Foreign, Spec: BridgeDomain{
+					Name: b.Spec.name, ID: b.ID, NoLearn: !d.Learn, NoForward: !d.Forward, NoFlood: !d.Flood,
 					NoUnknownUnicastFlood: !d.UuFlood, ARPTermination: d.ArpTerm,
 					MACAge: time.Duration(d.MacAge) * time.Minute,
-					ports:  &bridgePorts{uint32(d.BviSwIfIndex), d.SwIfDetails},
 				}})
 			}
-			return out, err
+			return out, nil
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, b BridgeDomain) (uint32, error) {
 			req := &l2.BridgeDomainAddDelV2{
@@ -129,7 +116,6 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 			if want.ID == 0 {
 				want.ID = have.ID
 			}
-			want.ports = have.ports
 			return want
 		},
 		InPlace: func(have, want BridgeDomain) bool { return have.ID == want.ID },

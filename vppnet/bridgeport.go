@@ -63,12 +63,12 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c)},
 		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}, &interfaces.SwInterfaceDump{}, &l2.L2InterfaceVlanTagRewrite{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgePort], err error) {
-			for b := range desiredstate.All[BridgeDomain](v) {
-				for _, p := range b.Spec.ports.all {
+			for b := range desiredstate.All[bridge](v) {
+				for _, p := range b.Spec.SwIfDetails {
 					id := uint32(p.SwIfIndex)
 					if i, ok := desiredstate.At[Interface](v, id); ok {
 						out = append(out, desiredstate.Actual[BridgePort]{ID: id, Foreign: b.Foreign && i.Foreign, Spec: BridgePort{
-							Bridge: b.Spec.Name, Interface: i.Spec.Name, BVI: id == b.Spec.ports.bvi, SplitHorizonGroup: p.Shg,
+							Bridge: b.Spec.name, Interface: i.Spec.Name, BVI: p.SwIfIndex == b.Spec.BviSwIfIndex, SplitHorizonGroup: p.Shg,
 						}})
 					}
 				}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// bridge is a bridge domain as bridge_domain_dump shows it, ports and all: a reading
+// that BridgeDomains and BridgePorts share, never wanted.
+type bridge struct {
+	name string // of a foreign one: its number, "#7"
+	*l2.BridgeDomainDetails
+}
+
+func (b bridge) Key() desiredstate.Key {
+	return desiredstate.Key{Space: "bridge-domain-read", Name: strconv.FormatUint(uint64(b.id()), 10)}
+}
+
+func (b bridge) id() uint32 {
+	if b.BridgeDomainDetails == nil {
+		return 0 // the zero value has a key, too
+	}
+	return b.BdID
+}
+
+func (b bridge) Deps() []desiredstate.Key { return nil }
+
+func (b bridge) Validate() error { return errors.New("a reading is found, not made") }
+
+func bridges(c *Conn) *desiredstate.Kind[bridge] {
+	vpp := l2.NewServiceClient(c)
+	return &desiredstate.Kind[bridge]{
+		Name:     "bridge-domain-read",
+		Messages: c.Uses(&l2.BridgeDomainDump{}),
+		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[bridge], error) {
+			all, err := Collect(vpp.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
+			out := make([]desiredstate.Actual[bridge], len(all))
+			for i, d := range all {
+				name, ours := c.Untag(d.BdTag)
+				if !ours {
+					name = fmt.Sprintf("#%d", d.BdID)
+				}
+				out[i] = desiredstate.Actual[bridge]{ID: d.BdID, Foreign: !ours, Spec: bridge{name, d}}
+			}
+			return out, err
+		},
+	}
+}
