@@ -5,6 +5,7 @@ package vpptest_test
 import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/arp"
+	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/dhcp"
 	"go.fd.io/govpp/binapi/ethernet_types"
 	"go.fd.io/govpp/binapi/ip"
@@ -98,7 +99,15 @@ func unrelay(rx, tx uint32, server, src string) api.Message {
 
 func relays(is6 bool) api.Message { return &dhcp.DHCPProxyDump{IsIP6: is6} }
 
+func garp(i index, address string) api.Message {
+	return &arping.Arping{SwIfIndex: i, Address: must(ip_types.ParseAddress(address)), IsGarp: true, Repeat: 1}
+}
+
 var neighbourScripts = []vpptest.Script{
+	{Name: "arping", About: "gratuitous ARP", Steps: []vpptest.Step{
+		do(loopback()), do(garp(1, "10.0.0.1")), do(admin(1, 1)),
+		do(garp(1, "10.0.0.1")), do(garp(1, "2001:db8::1")), note("of no interface", garp(9, "10.0.0.1")),
+	}},
 	{
 		Name: "ip-neighbour", About: "neighbours, and what becomes of them when their interface goes",
 		Volatile: append([]string{"ip_neighbor_add_del_reply.stats_index"}, statistics...), Steps: []vpptest.Step{

@@ -57,6 +57,7 @@ var builtin = []plugin{
 	{"", loadIP},
 	{"", loadProxyARP},
 	{"af_packet", loadAfPacket},
+	{"arping", loadArping},
 	{"vhost", loadVhost},
 	{"acl", loadACL},
 	{"dhcp", loadDHCP},

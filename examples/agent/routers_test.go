@@ -9,11 +9,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/arping"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -21,6 +24,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 // rid and fid number routers and floating IPs; lid is the port of a router in a VLAN.
@@ -332,6 +336,61 @@ func TestAStandbyIsSilent(t *testing.T) {
 	require.Contains(t, said["ha"], "want 1 or 0")
 	r.routing("h1", "ha", "")
 	doors(false)
+}
+
+// Hosts are told of each address when it comes to be there, and only then.
+func TestAddressesAreAnnounced(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	site.HA = true
+	var mu sync.Mutex
+	told := map[string]int{}
+	tap := vpptest.NewTap(t, v.Socket(), func(_ uint32, m api.Message) {
+		if q, ok := m.(*arping.Arping); ok {
+			mu.Lock()
+			defer mu.Unlock()
+			require.True(t, q.IsGarp)
+			told[q.Address.String()]++
+		}
+	})
+	heard := func(want ...string) {
+		t.Helper()
+		all := map[string]int{}
+		for _, a := range want {
+			all[a]++
+		}
+		var got map[string]int
+		require.Eventually(t, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			got = maps.Clone(told)
+			return len(got) >= len(all)
+		}, 10*time.Second, time.Millisecond, "%v", want)
+		time.Sleep(3 * together)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, all, told)
+		clear(told)
+	}
+	a := r.agent(site, tap)
+	keys := tenants()
+	for name, value := range keys {
+		r.routing("h1", name, value)
+	}
+	r.routed(a, keys)
+	heard()
+	r.routing("h1", "ha", "1")
+	heard("192.168.1.1", "192.168.1.1", "192.168.2.1", "2001:db8:1::1", "203.0.113.101", "203.0.113.102", "203.0.113.151", "203.0.113.152")
+	r.routing("h1", floatKey(1), float(900, 101, "203.0.113.109", "192.168.1.11"))
+	heard("203.0.113.109")
+	r.routing("h1", exitKey(2), exit(2, 900, "203.0.113.159/24", "203.0.113.1"))
+	heard("203.0.113.159")
+	r.converged(a)
+	a.stop()
+	a = r.agent(site, tap)
+	require.Eventually(t, func() bool { _, ok := a.store.Converged(); return ok }, 20*time.Second, time.Millisecond)
+	heard()
 }
 
 // What many routers and floating IPs cost is so much for each; what one change costs

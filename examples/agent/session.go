@@ -109,7 +109,12 @@ func (a *agent) session(ctx context.Context) error {
 	}()
 
 	e, report := engine(c, a.site)
-	e.Observe = a.observe
+	herald := newHerald(a.inbox, a.store, a.log, c)
+	go herald.run(ctx)
+	e.Observe = func(e desiredstate.Event) {
+		a.observe(e)
+		herald.hear(e)
+	}
 	links, err := c.Watch(ctx)
 	if err != nil {
 		return err

@@ -22,6 +22,14 @@ import (
 type Routing struct {
 	Wants map[string][]desiredstate.Object // by what wants them: a router, an external network, a floating IP
 	Parts map[string]Part                  // by the names of the keys, below Site.Routers
+
+	Voices map[string][]Voice // by interface: where hosts shall find it
+}
+
+// Voice is an address that hosts shall find on an interface, and what puts it there.
+type Voice struct {
+	Addr netip.Addr
+	By   desiredstate.Key
 }
 
 // Part is what one key comes to.
@@ -45,7 +53,7 @@ type Part struct {
 // router's own table. So have floating IPs: one host reaches another's within its
 // router.
 func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool) Routing {
-	g := &routing{site: s, serving: serving, out: Routing{map[string][]desiredstate.Object{}, map[string]Part{}}}
+	g := &routing{site: s, serving: serving, out: Routing{map[string][]desiredstate.Object{}, map[string]Part{}, map[string][]Voice{}}}
 	g.sort(ports)
 	g.float(fips)
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
@@ -77,6 +85,10 @@ func (g *routing) want(source string, objs []desiredstate.Object, keys ...string
 		}
 		g.out.Parts[name] = p
 	}
+}
+
+func (g *routing) voice(door string, a netip.Addr, by desiredstate.Key) {
+	g.out.Voices[door] = append(g.out.Voices[door], Voice{a, by})
 }
 
 func (g *routing) lacks(name string, err error) {
@@ -121,6 +133,7 @@ func (g *routing) world(x *external) {
 		for _, a := range r.exit.Addrs {
 			alone := netip.PrefixFrom(a.Addr(), a.Addr().BitLen())
 			own = append(own, l3.Address{Interface: name, Prefix: alone, Table: table})
+			g.voice(name, a.Addr(), own[len(own)-1].Key())
 			if a.Bits() < a.Addr().BitLen() {
 				own = append(own, l3.Route{Table: table, Prefix: a.Masked(), Paths: []l3.Path{{Interface: name}}})
 			}
@@ -248,10 +261,12 @@ func (g *routing) route(r *router) {
 	g.want(source, []desiredstate.Object{l3.Table{Name: table, ID: r.vrf}}, keys...)
 	for _, f := range r.floats {
 		out := outside(f.External)
+		answers := l3.ProxyARPRange{Table: out, Low: f.Floating, High: f.Floating}
+		g.voice(door(f.External), f.Floating, answers.Key())
 		g.want("fip/"+f.ID, []desiredstate.Object{
 			l3.NAT{},
 			f.mapping(table),
-			l3.ProxyARPRange{Table: out, Low: f.Floating, High: f.Floating},
+			answers,
 			l3.Route{Table: out, Prefix: netip.PrefixFrom(f.Floating, 32)},
 		}, f.Name())
 	}
@@ -265,6 +280,9 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		MAC: l.ports[0].MAC, MTU: l.ports[0].MTU, Down: !g.serving,
 	}
 	objs := append(net.objects(), gateway.Objects()...)
+	for _, a := range gateway.Addresses {
+		g.voice(gateway.Name, a.Addr(), l3.AddressKey(gateway.Name, a))
+	}
 	var advert l3.RouterAdvertisement
 	for _, a := range gateway.Addresses {
 		if a.Addr().Is4() {
