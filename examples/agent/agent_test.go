@@ -115,7 +115,7 @@ func lives(r *rig, vpp target, uplink string, n int, remake func()) {
 		ours, _ := r.found(site, vpp.Socket())
 		l, _ := ours[vppnet.LinkKey("port-"+names(vlans)[0])].Spec.(vppnet.LinkState)
 		return l.Up
-	}, time.Minute, time.Second)
+	}, 10*time.Second, 20*time.Millisecond)
 }
 
 // The uplink is a loopback made by hand: as far as the agent knows, a NIC.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -41,6 +42,42 @@ func TestCostAtRest(t *testing.T) {
 		}
 		a.stop()
 	}
+}
+
+// A look at all of VPP costs a number of messages, three more for each interface, whose
+// addresses and router advertisements VPP shows one by one only, and two for each port
+// behind filters: nothing else shows whether these have an effect.
+func TestCostOfAReading(t *testing.T) {
+	read := func(open, filtered int) (messages int) {
+		r, v := newRig(t), memory(t)
+		site := r.siteOf("h1", nic)
+		r.group(1, ssh("192.0.2.0"))
+		var all []string
+		for i := range open + filtered {
+			all = append(all, uuid(i))
+			if i < open {
+				r.put("h1", uuid(i), port(100))
+			} else {
+				r.put("h1", uuid(i), secured(100, fmt.Sprintf("10.0.0.%d", i), gid(1)))
+			}
+		}
+		a := r.agent(site, v.Socket())
+		if len(all) > 0 {
+			r.bound("h1", all...)
+		}
+		r.converged(a)
+		a.stop()
+		v.ResetLog()
+		r.found(site, v.Socket())
+		require.Zero(t, v.Writes())
+		return len(v.Sent())
+	}
+	few := read(0, 0)
+	require.Less(t, few, 60, "a dump and its end for each kind, or two")
+	const network = 3 // which is on an interface, too
+	require.LessOrEqual(t, read(100, 0), few+network+100*3)
+	require.LessOrEqual(t, read(0, 10), few+network+10*(3+2))
+	require.LessOrEqual(t, read(20, 100), few+network+20*3+100*(3+2))
 }
 
 // measure waits until this process rests.
