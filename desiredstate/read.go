@@ -201,7 +201,15 @@ func (e *Engine) asFound(n *node) (same, chosen bool) {
 		return (len(n.have) == 0 || n.seen == e.round) && (n.ref == nil || n.seenRef == e.round), false
 	}
 	f := n.found
-	if len(f.have) != len(n.have) || f.known != (n.ref != nil) || f.known && f.ref != *n.ref {
+	switch {
+	case len(f.have) != len(n.have):
+		return false, false
+	case f.known && n.ref == nil && len(n.have) > 0: // made since a reference kind last looked
+		if f.ref != (handle{n.have[0].id, n.have[0].foreign}) {
+			return false, false
+		}
+		chosen = true
+	case f.known != (n.ref != nil) || f.known && f.ref != *n.ref:
 		return false, false
 	}
 	for i, a := range f.have {
@@ -231,18 +239,16 @@ func (e *Engine) take(n *node) bool {
 	if len(have) > 0 {
 		told = n.told()
 	}
-	doubt := n.suspect
-	n.suspect = false
+	doubt, ours := n.suspect, n.ours()
+	n.suspect, n.ref = false, nil
+	if f.known {
+		n.ref = &handle{f.ref.id, f.ref.foreign}
+	}
 	if same {
 		if chosen || doubt { // as made, but now with what the target chose
 			e.set(n, have, told)
 		}
 		return false
-	}
-	ours := n.ours()
-	n.ref = nil
-	if f.known {
-		n.ref = &handle{f.ref.id, f.ref.foreign}
 	}
 	e.set(n, have, told)
 	return ours || n.ours()

@@ -61,3 +61,41 @@ func TestRemovedDuringAReading(t *testing.T) {
 	_, err = e.ID(leafKey("a"))
 	require.ErrorIs(t, err, ds.ErrMissing)
 }
+
+// What was just made is as the next reading finds it, and what another hand changed
+// is not.
+func TestOnlyWhatChangedHasDrifted(t *testing.T) {
+	x := newTarget()
+	e := engine(x)
+	var drifted []string
+	e.Observe = func(ev ds.Event) {
+		if ev.Type == ds.Drift {
+			drifted = append(drifted, ev.Key.Name)
+		}
+	}
+	want := []ds.Object{Box{Name: "a"}, Ball{Name: "b", Needs: "a"}, Box{Name: "c"}}
+	again := func() {
+		t.Helper()
+		e.Forget()
+		_, err := e.Sync(t.Context(), want...)
+		require.NoError(t, err)
+	}
+	again()
+	again()
+	require.Empty(t, drifted)
+	x.by(func() {
+		for id, i := range x.items {
+			switch i.name {
+			case "b":
+				i.color = 5
+			case "c":
+				delete(x.items, id)
+				x.free = append(x.free, id)
+			}
+		}
+	})
+	again()
+	require.Equal(t, []string{"b", "c"}, drifted)
+	again()
+	require.Len(t, drifted, 2)
+}
