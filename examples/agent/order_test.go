@@ -279,7 +279,6 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 		return r.agent(site, vpptest.NewTap(r, through, w.hear), func(a *agent) {
 			if len(sabotage) > 0 {
 				a.dial = append(a.dial, vppnet.WithReplyTimeout(300*time.Millisecond))
-				a.resync = 3 * time.Second // finds what went though the reply was lost
 			}
 		})
 	}
