@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -133,16 +134,20 @@ func TestWhatOnlyOneCanHold(t *testing.T) {
 	require.Empty(t, x.violations)
 }
 
+// What is new hangs on the one that stays.
 func TestSurplusGoesAndOneStays(t *testing.T) {
-	x := newTarget()
-	for range 3 {
-		x.add(&item{kind: "box", name: "a", shape: 7})
-	}
-	x.add(&item{kind: "box", name: "a", shape: 7, color: 5})
-	e := engine(x)
-	syncs(t, e, Box{Name: "a", Color: 5}, Box{Name: "b", Needs: "a"})
-	require.Equal(t, "box a color=5 shape=7\nbox b color=0 shape=7 needs=a\n", x.String())
-	require.Empty(t, x.violations)
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		x.delay = time.Millisecond
+		for range 3 {
+			x.add(&item{kind: "box", name: "a", shape: 7})
+		}
+		x.add(&item{kind: "box", name: "a", shape: 7, color: 5})
+		e := engine(x)
+		syncs(t, e, Box{Name: "a", Color: 5}, Box{Name: "b", Needs: "a"})
+		require.Equal(t, "box a color=5 shape=7\nbox b color=0 shape=7 needs=a\n", x.String())
+		require.Empty(t, x.violations)
+	})
 }
 
 func TestCyclesAndDuplicates(t *testing.T) {

@@ -76,6 +76,9 @@ func (b *builder) tasks() []*task {
 		}
 		for _, dep := range d.deps {
 			up.after(ups[dep])
+			if x := b.drafts[dep]; x != nil && !x.goesDown() {
+				up.after(downs[dep]) // or it would hang on what is surplus
+			}
 		}
 		for _, holder := range d.before {
 			if t := downs[holder]; t != nil && b.drafts[holder].goesDown() {
