@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Agent makes one VPP serve the ports that OpenStack's networking-vpp driver
-// binds to a host: it follows the keys of the host in etcd, and writes back what
-// VPP confirmed. It takes the place of networking-vpp's own agent, on etcd v3.
+// binds to a host, and the routers and floating IPs that its L3 plugin puts there: it
+// follows the keys of the host in etcd, and writes back what VPP confirmed. It takes
+// the place of networking-vpp's own agent, on etcd v3.
 //
 //	agent demo       shows all of it, and needs nothing
 //	agent run        serves a host
@@ -15,6 +16,9 @@
 // never up without. Below /networking-vpp it reads
 //
 //	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
+//	nodes/HOST/routers/ROUTER/PORT    a router's interface in a network, or its gateway
+//	nodes/HOST/routers/floatingip/ID  a floating IP
+//	nodes/HOST/routers/ha             "1": serve the routers; with --ha only
 //	global/secgroups/UUID             a group that one of these is in
 //	global/remote_group/UUID/PORT     the addresses in a group that rules of such a one name
 //
@@ -24,6 +28,7 @@
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
 //	state/HOST/errors/UUID     {"error": …}: why a port is not, or what is wrong with its groups
+//	state/HOST/errors/routers/…  the same for the keys of routers, by their names
 //
 // A port with port security comes up when its filters are bound, and goes down
 // before they go; until all its groups are there it is down. What cannot be read of
@@ -31,6 +36,24 @@
 // as the agent runs and a port is in it. An agent that starts knows no last rules,
 // so ports of such a group go down. An address in a group that cannot be read is
 // none. To turn port security on or off makes the port's interface anew.
+//
+// A router is a table, with a BVI in each of its networks. Each external network has
+// one BVI and a table of its own, with the addresses of all routers on it; so routers
+// may have the same addresses inside, and external networks the same outside. Between
+// them is NAT44, endpoint-dependent: a router's hosts share its first IPv4 address
+// (enable_snat), unless they have a floating IP. What goes from one network of a router
+// to another is not translated; hosts reach each other's floating IPs within their
+// router, but not those of another router on the same host. IPv6 is routed, and
+// advertised inside. Extra routes may have several next hops. The driver names one
+// external_gateway_ip; external_gateway_ips names others, for the other family. A
+// router without enable_snat cannot share an external network with NAT: VPP drops there
+// what it does not translate. Addresses are announced (gratuitous ARP) when they come up.
+//
+// A network has one router on a host, and an address one meaning: of keys that do not
+// go together, the first by name is served, and the others say why they are not. A
+// floating IP waits for its router. With --ha, all of it is there with its links down
+// until routers/ha is "1"; other hosts with the same routers then stay silent. NAT is
+// the agent's: it is off where no router needs it.
 //
 // Kinds that the connected VPP cannot be used for, for want of a plugin perhaps,
 // are named with messages and plugin in the log, by status and plan, and under
