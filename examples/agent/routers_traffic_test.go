@@ -304,3 +304,107 @@ func TestRoutedTraffic(t *testing.T) {
 	settled()
 	require.Equal(t, "ext 203.0.113.101", c.connects(a2, "8.8.8.8"))
 }
+
+// keyed writes keys of routers, and waits until agents have done what they say.
+type keyed struct {
+	*cloud
+	keys   map[string]string
+	agents map[string]*running
+}
+
+func (k *keyed) put(name, value string) {
+	k.Helper()
+	if k.keys[name] = value; value == "" {
+		delete(k.keys, name)
+	}
+	for host := range k.agents {
+		k.routing(host, name, flat(value))
+	}
+}
+
+func (k *keyed) settled() {
+	k.Helper()
+	for _, a := range k.agents {
+		k.routed(a, k.keys)
+	}
+}
+
+// IPv6 is routed, and advertised to hosts; extra routes share their flows; and another
+// external network may have the same addresses.
+func TestRoutedMore(t *testing.T) {
+	c := newCloud(t, 101, 102, 103, 201, 900, 901)
+	a1, a2 := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("a2", 102, "192.168.2.11/24", "192.168.2.1")
+	a3 := c.host("a3", 101, "192.168.1.12/24", "192.168.1.1")
+	for _, a := range []netrig.NetNS{a1, a2} {
+		a.IP(t, "addr", "add", "10.5.0.1/32", "dev", "lo")
+	}
+	b1, six := c.host("b1", 201, "192.168.1.11/24", "192.168.1.1"), c.host("six", 103, "", "")
+	ext, ext2 := c.host("ext", 900, "203.0.113.1/24", ""), c.host("ext2", 901, "203.0.113.1/24", "")
+	ext.Address(t, "2001:db8:f::1/64")
+	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+	site, v := c.node("n1", 101, 102, 103, 201, 900, 901)
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
+	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	k.put(legKey(1, 102), leg(1, 102, "192.168.2.1/24"))
+	k.put(legKey(1, 103), leg(1, 103, "2001:db8:1::1/64"))
+	k.put(exitKey(1), strings.Replace(exit(1, 900, "203.0.113.101/24", "203.0.113.1", `"external_gateway_ips":["2001:db8:f::1"]`,
+		`"routes":[{"destination":"10.5.0.0/16","nexthop":"192.168.1.11"},{"destination":"10.5.0.0/16","nexthop":"192.168.2.11"}]`),
+		`"gateways":[`, `"gateways":[["2001:db8:f::101",64,true],`, 1))
+	k.put(legKey(2, 201), leg(2, 201, "192.168.1.1/24"))
+	k.put(exitKey(2), exit(2, 901, "203.0.113.111/24", "203.0.113.1"))
+	k.settled()
+
+	require.Equal(t, "ext 203.0.113.101", c.asks(a1, "203.0.113.1"))
+	require.Equal(t, "ext2 203.0.113.111", c.asks(b1, "203.0.113.1"), "the other network's")
+	ext2.Reaches(t, "203.0.113.111")
+	ext2.Misses(t, "203.0.113.101")
+
+	ways := map[string]bool{}
+	for range 24 {
+		ways[c.connects(a3, "10.5.0.1")] = true
+	}
+	require.Equal(t, map[string]bool{"a1 192.168.1.12": true, "a2 192.168.1.12": true}, ways)
+
+	six.Reaches(t, "2001:db8:1::1")
+	require.Contains(t, six.Reaches(t, "2001:db8:f::1"), "ttl=63")
+	require.Contains(t, c.asks(six, "2001:db8:f::1"), "ext 2001:db8:1:", "by an address that it made itself of what is advertised, and untranslated")
+}
+
+// Two nodes have the same routers, and a key says which of them serves: hosts find the
+// other by what it announces, since both have the same addresses and MACs.
+func TestRoutersMoveToTheStandby(t *testing.T) {
+	c := newCloud(t, 101, 900)
+	a1, ext := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("ext", 900, "203.0.113.1/24", "")
+	k := &keyed{c, map[string]string{}, map[string]*running{}}
+	nodes := map[string]*vpptest.RealVPP{}
+	for _, host := range []string{"n1", "n2"} {
+		site, v := c.node(host, 101, 900)
+		site.HA, nodes[host] = true, v
+		k.agents[host] = c.rig.agent(site, v.Socket())
+	}
+	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	k.put(exitKey(1), exit(1, 900, "203.0.113.101/24", "203.0.113.1"))
+	k.put(floatKey(1), float(900, 101, "203.0.113.102", "192.168.1.11"))
+	k.settled()
+	a1.Misses(t, "192.168.1.1")
+	k.routing("n1", "ha", "1")
+	a1.Reaches(t, "203.0.113.1")
+	for _, to := range []string{"n2", "n1", "n2"} {
+		from := map[string]string{"n1": "n2", "n2": "n1"}[to]
+		out, in, door := a1.Pings(t, "203.0.113.1"), ext.Pings(t, "203.0.113.102"), a1.Pings(t, "192.168.1.1")
+		k.routing(from, "ha", "0")
+		k.routing(to, "ha", "1")
+		time.Sleep(time.Second)
+		for _, stop := range []func() (int, int){out, in, door} {
+			answers, lost := stop()
+			t.Logf("to %s: %d answers, %d lost", to, answers, lost)
+			require.Less(t, lost, 20, "in a second")
+		}
+		require.Equal(t, "ext 203.0.113.102", c.asks(a1, "203.0.113.1"))
+	}
+	nodes["n2"].Kill()
+	a1.Misses(t, "203.0.113.1")
+	k.routing("n1", "ha", "1")
+	a1.Reaches(t, "203.0.113.1")
+	ext.Reaches(t, "203.0.113.102")
+}
