@@ -311,21 +311,22 @@ func TestPortSecurityOnVPP(t *testing.T) {
 	require.False(t, w.send(t, "pg0", ethernet(hostMAC, 0x0806, arp(peer, ip("10.0.0.5"))))[0].out, "ARP of another's MAC")
 }
 
-// Ports share the sets of a group. Somebody who joins it is one write, however many
-// ports there are, and the same told again is none.
+// Ports share the sets of a group. A rule that changes, or somebody who joins, is one
+// write, however many ports there are, and the same told again is none.
 func TestGroupIsSharedByPorts(t *testing.T) {
 	vpp, err := vpptest.Start()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = vpp.Close() })
 	engine := desiredstate.New(kinds(dial(t, vpp.Socket(), "me"))...)
 
-	const ports = 300
+	const ports = 1000
 	g := acl.SecurityGroup{
 		Name:    "default",
 		Ingress: []acl.GroupRule{{Family: acl.IPv4, RemoteGroup: "default"}},
 		Egress:  []acl.GroupRule{{Family: acl.IPv4}},
 	}
 	members := acl.Members{}
+	addr := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 7), byte(i << 1)}) } // no two are neighbours
 	cloud := func() []desiredstate.Object {
 		to, from, err := g.Sets(members)
 		require.NoError(t, err)
@@ -335,7 +336,7 @@ func TestGroupIsSharedByPorts(t *testing.T) {
 			name := fmt.Sprintf("vm%d", i)
 			made, err := acl.PortSecurity{
 				Interface: name, MAC: vppnet.MAC{2, 0, 0, 1, byte(i >> 8), byte(i)},
-				Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}, Groups: []string{g.Name},
+				Addrs: []netip.Addr{addr(i)}, Groups: []string{g.Name},
 			}.Objects()
 			require.NoError(t, err)
 			for _, o := range append(made, vppnet.Loopback{Name: name}) {
@@ -354,13 +355,23 @@ func TestGroupIsSharedByPorts(t *testing.T) {
 		return vpp.Writes() - before
 	}
 	for i := range ports {
-		members["default"] = append(members["default"], netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
+		members["default"] = append(members["default"], addr(i))
 	}
 	require.Greater(t, writes(), 4*ports)
+	set, ok := cloud()[0].(acl.Set)
+	require.True(t, ok)
+	require.Len(t, set.Rules, ports)
 	slices.Reverse(members["default"])
 	require.Zero(t, writes(), "the same, in another order")
 	members["default"] = append(members["default"], ip("10.1.0.1"))
 	require.Equal(t, 1, writes(), "a member joined")
 	members["default"] = members["default"][:ports]
 	require.Equal(t, 1, writes(), "it left")
+	g.Ingress = append(g.Ingress, acl.GroupRule{Family: acl.IPv4, Protocol: acl.TCP, Ports: acl.Only(22)})
+	vpp.ResetLog()
+	require.Equal(t, 1, writes(), "a rule came")
+	require.Contains(t, vpp.Sent(), "acl_add_replace")
+	require.NotContains(t, vpp.Sent(), "acl_interface_set_acl_list", "the ports' bindings stay as they are")
+	g.Ingress = g.Ingress[:1]
+	require.Equal(t, 1, writes(), "it went")
 }
