@@ -120,10 +120,7 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 			return ctx.Err()
 		case <-timer.C:
 		case <-r.changes.wake:
-			for _, k := range r.s.taken(r.changes) {
-				r.dirty[k] = struct{}{}
-				delete(r.retries, k) // changed: a new chance at once
-			}
+			r.changed()
 			if _, confirmed := r.s.prunes(); confirmed && len(r.held) > 0 {
 				r.markOurs()
 			}
@@ -146,6 +143,7 @@ func (r *runner) look(ctx context.Context) error {
 		e.observe(Event{Type: ReadFailed, Err: err})
 		return err
 	}
+	r.changed() // or what changed before the reading would be looked at twice
 	r.markOurs()
 	for _, k := range r.s.keys() {
 		r.dirty[k] = struct{}{}
@@ -156,6 +154,14 @@ func (r *runner) look(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// changed makes dirty what changed in the store. That is a new chance for it, at once.
+func (r *runner) changed() {
+	for k := range r.s.take(r.changes) {
+		r.dirty[k] = struct{}{}
+		delete(r.retries, k)
+	}
 }
 
 // markOurs makes all of ours dirty: some of it may have to go.

@@ -30,6 +30,7 @@ func running(t *testing.T, f func(t *testing.T, x *target, e *ds.Engine, s *ds.S
 		defer cancel()
 		done := make(chan error, 1)
 		go func() { done <- e.Run(ctx, s, time.Minute) }()
+		synctest.Wait() // it has read the target
 		f(t, x, e, s)
 		cancel()
 		require.ErrorIs(t, <-done, context.Canceled)
@@ -48,8 +49,9 @@ func status(t *testing.T, s *ds.Store, name string) ds.Status {
 }
 
 func TestRunFollowsTheStore(t *testing.T) {
-	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
 		x.by(func() { x.add(&item{kind: "box", name: "old", shape: 7}) })
+		e.Forget()
 		require.NoError(t, s.Put(Box{Name: "a"}, Box{Name: "b", Needs: "a"}))
 		require.NoError(t, s.Wait(t.Context(), thingKey("a"), thingKey("b")))
 		require.Contains(t, x.String(), "box old", "nothing goes before the store is complete")
@@ -68,6 +70,27 @@ func TestRunFollowsTheStore(t *testing.T) {
 		require.Equal(t, dumps, x.dumped(), "a change costs no reading")
 		_, ok = s.Status(thingKey("b"))
 		require.False(t, ok)
+	})
+}
+
+// What was wanted before Run began is looked at once, not once for being wanted and
+// once for the first reading.
+func TestRunBeginsWithOneLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, s, tries := newTarget(), ds.NewStore(), 0
+		x.fail = func(int, string) outcome {
+			tries++
+			return refused
+		}
+		require.NoError(t, s.Put(Box{Name: "a"}))
+		s.Complete()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- engine(x).Run(ctx, s, time.Minute) }()
+		synctest.Wait()
+		x.by(func() { require.Equal(t, 1, tries) })
+		cancel()
+		<-done
 	})
 }
 
@@ -217,7 +240,7 @@ func TestWhatIsLeftAndWillNotGoIsReported(t *testing.T) {
 		require.NoError(t, s.Put(Box{Name: "a"}))
 		s.Complete()
 		require.NoError(t, s.Wait(t.Context(), thingKey("a")))
-		time.Sleep(61 * time.Second) // it may have been put there just after the first reading
+		time.Sleep(61 * time.Second)
 		_, ok := s.Converged()
 		require.False(t, ok)
 		st := status(t, s, "old")

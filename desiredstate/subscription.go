@@ -35,9 +35,13 @@ func (s *Store) unsubscribe(from map[*subscription]struct{}, w *subscription) {
 
 // taken returns the changed keys, in order, and forgets them.
 func (s *Store) taken(w *subscription) []Key {
+	return slices.SortedFunc(maps.Keys(s.take(w)), Key.Compare)
+}
+
+func (s *Store) take(w *subscription) map[Key]struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keys := slices.SortedFunc(maps.Keys(w.keys), Key.Compare)
+	keys := w.keys
 	w.keys = map[Key]struct{}{} // a map that was large once stays slow to range over
 	return keys
 }
