@@ -133,22 +133,22 @@ func (w *witness) of(id uint32) *heard {
 }
 
 // named learns from a dump, or from the reply to what makes it, which interface is
-// a filtered port. Nothing can be done to one before VPP gave its number.
+// a filtered port. Nothing can be done to one before VPP gave its number, which
+// another may have had: a dump that was under way could tell of that one.
 func (w *witness) named(context uint32, m api.Message) {
-	tag, id := "", uint32(0)
 	switch m := m.(type) {
 	case *interfaces.SwInterfaceDetails:
-		tag, id = m.Tag, uint32(m.SwIfIndex)
+		if isFiltered(m.Tag) {
+			w.of(uint32(m.SwIfIndex)).filtered = true
+		}
 	case *vhost_user.CreateVhostUserIfV2Reply:
-		tag, id = w.creates[context], uint32(m.SwIfIndex)
-		if m.Retval != 0 {
-			return
+		if m.Retval == 0 {
+			w.ifs[uint32(m.SwIfIndex)] = &heard{filtered: isFiltered(w.creates[context])}
 		}
 	}
-	if strings.HasPrefix(tag, translate.Owner+"/secured-") {
-		w.of(id).filtered = true
-	}
 }
+
+func isFiltered(tag string) bool { return strings.HasPrefix(tag, translate.Owner+"/secured-") }
 
 const up = "up" // stands for sw_interface_set_flags that say so
 
