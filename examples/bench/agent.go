@@ -44,14 +44,18 @@ func (s *agent) flags() []string {
 	}
 }
 
-// prepare writes the keys of all ports.
+// prepare writes the keys of all groups and ports.
 func (s *agent) prepare(ctx context.Context) error {
-	const batch = 128 // operations that etcd takes in one transaction
-	for from := 0; from < s.size; from += batch {
-		var ops []clientv3.Op
-		for n := from; n < min(from+batch, s.size); n++ {
-			ops = append(ops, clientv3.OpPut(s.key(n), s.value(n, s.network(n))))
+	var all []clientv3.Op
+	for n := range s.networks() {
+		if s.filtered {
+			all = append(all, clientv3.OpPut(translate.Groups+s.gid(n), s.groupValue()))
 		}
+	}
+	for n := range s.size {
+		all = append(all, clientv3.OpPut(s.key(n), s.value(n, s.network(n))))
+	}
+	for ops := range slices.Chunk(all, 128) { // what etcd takes in one transaction
 		if _, err := s.etcd.Txn(ctx).Then(ops...).Commit(); err != nil {
 			return err
 		}
@@ -173,14 +177,9 @@ func (s *agent) left() (n int, err error) {
 		return 0, err
 	}
 	defer w.close()
-	r, err := w.read(true)
-	for _, d := range r.interfaces {
-		if strings.HasPrefix(d.Tag, translate.Owner+"/") {
-			n++
-		}
-	}
-	for _, d := range r.bridges {
-		if strings.HasPrefix(d.BdTag, translate.Owner+"/") {
+	r, err := w.read(true, s.filtered)
+	for _, tag := range r.tags() {
+		if strings.HasPrefix(tag, translate.Owner+"/") {
 			n++
 		}
 	}

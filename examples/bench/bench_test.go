@@ -52,7 +52,7 @@ func (all results) at(t *testing.T, job, system string, ports int) result {
 // Every system does every job.
 func TestAll(t *testing.T) {
 	const ports = minPorts
-	all := measured(t, &bench{ports: []int{ports}, jobs: allJobs, systems: allSystems})
+	all := measured(t, &bench{acl: true, ports: []int{ports}, jobs: allJobs, systems: allSystems})
 	require.Len(t, all, len(allJobs)*len(allSystems))
 	for _, job := range allJobs {
 		floor := all.at(t, job, floorSystem, ports)
@@ -65,13 +65,22 @@ func TestAll(t *testing.T) {
 		}
 	}
 	require.Zero(t, all.at(t, agentRestart, agentSystem, ports).Writes)
-	require.Equal(t, 3, all.at(t, addOne, agentSystem, ports).Writes)
+	require.Equal(t, 6, all.at(t, addOne, agentSystem, ports).Writes)
 }
 
 // What the engine costs in messages, which is the same on every machine.
 func TestMessages(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { messages(t, false) })
+	t.Run("filtered", func(t *testing.T) { messages(t, true) })
+}
+
+func messages(t *testing.T, filtered bool) {
 	few, many := minPorts, 10*minPorts
-	all := measured(t, &bench{server: true, ports: []int{few, many}, jobs: allJobs, systems: []string{floorSystem, sequentialSystem, engineSystem}})
+	all := measured(t, &bench{
+		acl: filtered, server: true, ports: []int{few, many},
+		jobs: allJobs, systems: []string{floorSystem, sequentialSystem, engineSystem},
+	})
+	each := map[string]int{} // messages of a job for each port
 	for _, ports := range []int{few, many} {
 		for _, job := range allJobs {
 			floor := all.at(t, job, floorSystem, ports)
@@ -79,6 +88,10 @@ func TestMessages(t *testing.T) {
 			require.Equal(t, floor.Writes, all.at(t, job, engineSystem, ports).Writes, "%s writes no more than it must", job)
 		}
 		fleet := 1 + 6*ports/perVLAN + 3*ports // the uplink, networks, ports
+		if filtered {
+			fleet += 2 + 2*ports/perVLAN + 3*ports               // the sets of all, of groups, and what a port has for itself
+			each = map[string]int{converged: 2, agentRestart: 2} // is it in effect?
+		}
 		for _, job := range []string{cold, vppRestart, teardown} {
 			require.Equal(t, fleet, all.at(t, job, engineSystem, ports).Writes, job)
 		}
@@ -88,7 +101,7 @@ func TestMessages(t *testing.T) {
 		require.Equal(t, all.at(t, converged, floorSystem, ports).Messages, all.at(t, converged, engineSystem, ports).Messages, "a look at everything is the dumps")
 	}
 	for _, job := range []string{addOne, changeOne, converged, agentRestart} {
-		require.Equal(t, all.at(t, job, engineSystem, few).Messages, all.at(t, job, engineSystem, many).Messages,
+		require.Equal(t, all.at(t, job, engineSystem, few).Messages+each[job]*(many-few), all.at(t, job, engineSystem, many).Messages,
 			"%s costs as many messages, whatever the total", job)
 	}
 }

@@ -60,19 +60,19 @@ func (s *blind) cold(context.Context) error {
 }
 
 func (s *blind) converged(context.Context) error {
-	_, err := s.w.read(s.pipelined)
+	_, err := s.w.read(s.pipelined, s.filtered)
 	return err
 }
 
 func (s *blind) add(_ context.Context, port int) error {
 	return s.run(
-		func() []ask { return []ask{s.x.create(s.fleet, port)} },
+		func() []ask { return s.x.create(s.fleet, port) },
 		func() []ask { return s.x.connect(s.fleet, port) },
 	)
 }
 
 func (s *blind) remove(_ context.Context, port int) error {
-	return s.run(func() []ask { return s.x.unmake(port) })
+	return s.run(func() []ask { return s.x.unmake(s.fleet, port) })
 }
 
 func (s *blind) move(_ context.Context, port, network int) error {
@@ -113,7 +113,7 @@ func findUplink(vpp, name string) (*interfaces.SwInterfaceDetails, error) {
 		return nil, err
 	}
 	defer w.close()
-	r, err := w.read(true)
+	r, err := w.read(true, false)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -39,10 +40,14 @@ func (s *engine) cold(ctx context.Context) error {
 }
 
 func newEngine(c *vppnet.Conn, f fleet) *desiredstate.Engine {
-	e := desiredstate.New(
+	kinds := []desiredstate.AnyKind{
 		vppnet.LinkStates(c, vppnet.ClaimInterfaces(func(name string) bool { return name == f.uplink })),
 		vppnet.SubInterfaces(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vhost.Ports(c, f.dir),
-	)
+	}
+	if f.filtered {
+		kinds = append(kinds, acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c))
+	}
+	e := desiredstate.New(kinds...)
 	e.MaxPrune = 1
 	return e
 }

@@ -4,8 +4,10 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -22,11 +24,14 @@ type fleet struct {
 	server bool   // VPP makes the sockets; if not, it connects to them, in vain
 	dir    string // of the sockets
 	uplink string // VPP's name of the interface that the networks leave by
+
+	filtered bool // ports are behind filters
 }
 
 const (
 	owner    = "bench" // marks in VPP what all systems but the agent make
 	physnet  = "physnet1"
+	vmMAC    = "fa:16:3e:00:10:01"
 	perVLAN  = 10
 	macAge   = 3 * time.Minute
 	maxPorts = 4094 * perVLAN
@@ -62,6 +67,9 @@ func (f fleet) objects() []desiredstate.Object {
 			vppnet.LinkState{Interface: name, Up: true, Parent: f.uplink},
 		)
 	}
+	for _, s := range f.sets() {
+		all = append(all, s)
+	}
 	for n := range f.size {
 		all = append(all, f.portObjects(n)...)
 	}
@@ -70,16 +78,26 @@ func (f fleet) objects() []desiredstate.Object {
 
 func (f fleet) portObjects(port int) []desiredstate.Object {
 	name := f.iface(port)
-	return []desiredstate.Object{
+	link := vppnet.LinkState{Interface: name, Up: true}
+	all := []desiredstate.Object{
 		vhost.Port{Name: name, Socket: f.socket(port), Server: f.server},
 		vppnet.BridgePort{Bridge: f.bridge(f.network(port)), Interface: name},
-		vppnet.LinkState{Interface: name, Up: true},
 	}
+	if f.filtered {
+		sources, rest := f.security(port)
+		all = append(append(all, sources), rest...)
+		link.After = []desiredstate.Key{vppnet.BridgePortKey(name), acl.BindingKey(name), acl.MACIPBindingKey(name)}
+	}
+	return append(all, link)
 }
 
 // value is a port's key in etcd, for the agent.
 func (f fleet) value(port, network int) string {
-	return fmt.Sprintf(`{"mac_address":"fa:16:3e:00:10:01","mtu":1500,"physnet":%q,"network_type":"vlan",`+
-		`"segmentation_id":%d,"binding_type":"vhostuser","security_groups":[],"allowed_address_pairs":[],`+
-		`"fixed_ips":[],"port_security_enabled":false,"device_id":"bench"}`, physnet, f.vlan(network))
+	groups, ips := "", ""
+	if f.filtered {
+		groups, ips = strconv.Quote(f.gid(f.network(port))), fmt.Sprintf(`{"subnet_id":"s","ip_address":%q}`, f.ip(port))
+	}
+	return fmt.Sprintf(`{"mac_address":%q,"mtu":1500,"physnet":%q,"network_type":"vlan",`+
+		`"segmentation_id":%d,"binding_type":"vhostuser","security_groups":[%s],"allowed_address_pairs":[],`+
+		`"fixed_ips":[%s],"port_security_enabled":%t,"device_id":"bench"}`, vmMAC, physnet, f.vlan(network), groups, ips, f.filtered)
 }

@@ -2,7 +2,9 @@
 
 // Bench has several systems do the same jobs on VPP in one run, and says what each
 // costs. A job is about ports of VMs: vhost-user interfaces, up, and in the bridge
-// domains of VLAN networks, ten ports each. The systems are
+// domains of VLAN networks, ten ports each, and behind filters: the sets of a security
+// group of ten rules, which the ports of a network share, and a MACIP set of its own
+// for each. The systems are
 //
 //	floor        a client by hand that sends the messages blindly and pipelined
 //	sequential   the same messages, each after the answer to the one before
@@ -76,13 +78,14 @@ type bench struct {
 	agent     string
 	settle    time.Duration
 	server    bool
+	acl       bool
 
 	out, errs io.Writer
 	results   results
 }
 
 func command(ctx context.Context, args []string, out, errs io.Writer) error {
-	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems, settle: settling, server: true}
+	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems, settle: settling, server: true, acl: true}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.Func("ports", "`N[,N]` ports, 20 to 40940 (default 1000)", func(v string) (err error) {
@@ -103,6 +106,7 @@ func command(ctx context.Context, args []string, out, errs io.Writer) error {
 		}
 		return nil
 	})
+	f.BoolVar(&b.acl, "acl", true, "each port is behind the filters of a security group")
 	f.StringVar(&b.vpp, "vpp", "", "`socket` of a VPP that runs; it is left as it was, but it is not fresh, and is not restarted")
 	f.BoolVar(&b.sim, "sim", false, "the in-memory VPP only")
 	f.IntVar(&b.count, "count", 1, "how `often` to run all; the table shows medians")
@@ -173,7 +177,7 @@ func (b *bench) sources() []source {
 	switch {
 	case b.vpp != "":
 		fmt.Fprintln(b.errs, "bench: a VPP that runs is warm: what it had once, it has room for, which flatters all but the first system")
-		return []source{given(b.vpp)}
+		return []source{given(b.vpp, b.acl)}
 	case b.sim:
 		return []source{simulated}
 	}

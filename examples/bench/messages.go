@@ -3,6 +3,7 @@
 package main
 
 import (
+	binding "go.fd.io/govpp/binapi/acl"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
@@ -18,6 +19,7 @@ type numbers struct {
 	bridges []l2.BridgeDomainAddDelV2Reply        // by network
 	members []interfaces.CreateSubifReply         // by network
 	ports   []vhost_user.CreateVhostUserIfV2Reply // by port
+	filters
 }
 
 func newNumbers(f fleet, uplink interface_types.InterfaceIndex) *numbers {
@@ -26,6 +28,10 @@ func newNumbers(f fleet, uplink interface_types.InterfaceIndex) *numbers {
 		bridges: make([]l2.BridgeDomainAddDelV2Reply, f.networks()),
 		members: make([]interfaces.CreateSubifReply, f.networks()),
 		ports:   make([]vhost_user.CreateVhostUserIfV2Reply, f.size+1), // and the one that comes and goes
+		filters: filters{
+			sets:   make([]binding.ACLAddReplaceReply, len(f.sets())),
+			macips: make([]binding.MacipACLAddReplaceReply, f.size+1),
+		},
 	}
 }
 
@@ -44,8 +50,9 @@ func (x *numbers) creates(f fleet) []ask {
 			}, &x.members[n]},
 		)
 	}
+	asks = append(asks, x.createSets(f)...)
 	for n := range f.size {
-		asks = append(asks, x.create(f, n))
+		asks = append(asks, x.create(f, n)...)
 	}
 	return asks
 }
@@ -69,16 +76,24 @@ func (x *numbers) joins(f fleet) (asks []ask) {
 
 const pop1 = 3 // of VPP's vtr_op
 
-func (x *numbers) create(f fleet, port int) ask {
-	return ask{&vhost_user.CreateVhostUserIfV2{
+func (x *numbers) create(f fleet, port int) []ask {
+	asks := []ask{{&vhost_user.CreateVhostUserIfV2{
 		Tag: owner + "/" + f.iface(port), SockFilename: f.socket(port), IsServer: f.server,
-	}, &x.ports[port]}
+	}, &x.ports[port]}}
+	if f.filtered {
+		asks = append(asks, x.createSources(f, port))
+	}
+	return asks
 }
 
 // connect is what a port needs once it has a number.
 func (x *numbers) connect(f fleet, port int) []ask {
 	index := x.ports[port].SwIfIndex
-	return []ask{x.join(index, f.network(port)), setUp(index)}
+	asks := []ask{x.join(index, f.network(port))}
+	if f.filtered {
+		asks = append(asks, x.bind(f, index, port)...)
+	}
+	return append(asks, setUp(index))
 }
 
 func (x *numbers) join(index interface_types.InterfaceIndex, network int) ask {
@@ -86,16 +101,20 @@ func (x *numbers) join(index interface_types.InterfaceIndex, network int) ask {
 }
 
 // unmake takes a port away.
-func (x *numbers) unmake(port int) []ask {
+func (x *numbers) unmake(f fleet, port int) []ask {
 	index := x.ports[port].SwIfIndex
-	return []ask{leave(index), setDown(index), {request: &vhost_user.DeleteVhostUserIf{SwIfIndex: index}}}
+	asks := []ask{setDown(index)}
+	if f.filtered {
+		asks = append(asks, x.unbind(index, port)...)
+	}
+	return append(asks, leave(index), ask{request: &vhost_user.DeleteVhostUserIf{SwIfIndex: index}})
 }
 
 // teardown takes all away. vppkit keeps a sub-interface's rewrite when it leaves
 // its bridge domain, and clears it when it goes itself.
 func (x *numbers) teardown(f fleet) (asks []ask) {
 	for n := range f.size {
-		asks = append(asks, x.unmake(n)...)
+		asks = append(asks, x.unmake(f, n)...)
 	}
 	for n := range f.networks() {
 		index := x.members[n].SwIfIndex
@@ -108,7 +127,7 @@ func (x *numbers) teardown(f fleet) (asks []ask) {
 			ask{request: &l2.BridgeDomainAddDelV2{BdID: x.bridges[n].BdID}},
 		)
 	}
-	return append(asks, setDown(x.uplink))
+	return append(append(asks, x.removeSets()...), setDown(x.uplink))
 }
 
 func leave(index interface_types.InterfaceIndex) ask {
@@ -121,61 +140,4 @@ func setUp(index interface_types.InterfaceIndex) ask {
 
 func setDown(index interface_types.InterfaceIndex) ask {
 	return ask{request: &interfaces.SwInterfaceSetFlags{SwIfIndex: index}}
-}
-
-// A reading is what the dumps show that vppkit reads.
-type reading struct {
-	interfaces []*interfaces.SwInterfaceDetails
-	bridges    []*l2.BridgeDomainDetails
-	ports      []*vhost_user.SwInterfaceVhostUserDetails
-}
-
-const everything = ^interface_types.InterfaceIndex(0)
-
-// read reads all of VPP, in one go or dump by dump.
-func (w *wire) read(pipelined bool) (r reading, err error) {
-	w.begin()
-	dumps := []struct {
-		send, receive func() error
-	}{
-		{
-			func() error { return w.sendDump(&interfaces.SwInterfaceDump{SwIfIndex: everything}) },
-			func() error {
-				return receiveDump(w, func() *interfaces.SwInterfaceDetails { return new(interfaces.SwInterfaceDetails) },
-					func(d *interfaces.SwInterfaceDetails) { r.interfaces = append(r.interfaces, d) })
-			},
-		},
-		{
-			func() error { return w.sendDump(&l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: everything}) },
-			func() error {
-				return receiveDump(w, func() *l2.BridgeDomainDetails { return new(l2.BridgeDomainDetails) },
-					func(d *l2.BridgeDomainDetails) { r.bridges = append(r.bridges, d) })
-			},
-		},
-		{
-			func() error { return w.sendDump(&vhost_user.SwInterfaceVhostUserDump{SwIfIndex: everything}) },
-			func() error {
-				return receiveDump(w, func() *vhost_user.SwInterfaceVhostUserDetails { return new(vhost_user.SwInterfaceVhostUserDetails) },
-					func(d *vhost_user.SwInterfaceVhostUserDetails) { r.ports = append(r.ports, d) })
-			},
-		},
-	}
-	if pipelined {
-		for _, d := range dumps {
-			if err := d.send(); err != nil {
-				return r, err
-			}
-		}
-	}
-	for _, d := range dumps {
-		if !pipelined {
-			if err := d.send(); err != nil {
-				return r, err
-			}
-		}
-		if err := d.receive(); err != nil {
-			return r, err
-		}
-	}
-	return r, nil
 }

@@ -26,7 +26,7 @@ const (
 var allSystems = []string{floorSystem, sequentialSystem, engineSystem, agentSystem}
 
 func (b *bench) fleet(vpp *target, ports int) fleet {
-	return fleet{size: ports, server: b.server, dir: vpp.dir, uplink: vpp.uplink}
+	return fleet{size: ports, server: b.server, dir: vpp.dir, uplink: vpp.uplink, filtered: b.acl}
 }
 
 func mode(server bool) string {

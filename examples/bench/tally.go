@@ -31,7 +31,7 @@ func (t *tally) sums() (messages, writes int) {
 
 // mutates says whether a request can change VPP.
 func mutates(message string) bool {
-	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "sockclnt_"} {
+	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "sockclnt_", "l2_flags"} {
 		if strings.Contains(message, reads) {
 			return false
 		}

@@ -117,7 +117,7 @@ func version(socket string) (string, error) {
 
 // given uses a VPP that runs, and leaves it as it was. It must hold nothing yet
 // that looks like ours, because that would go.
-func given(socket string) source {
+func given(socket string, filters bool) source {
 	return func() (*target, error) {
 		name, err := version(socket)
 		if err != nil {
@@ -128,18 +128,11 @@ func given(socket string) source {
 			return nil, err
 		}
 		defer w.close()
-		r, err := w.read(true)
+		r, err := w.read(true, filters)
 		if err != nil {
 			return nil, err
 		}
-		var tags []string
-		for _, d := range r.interfaces {
-			tags = append(tags, d.Tag)
-		}
-		for _, d := range r.bridges {
-			tags = append(tags, d.BdTag)
-		}
-		for _, tag := range tags {
+		for _, tag := range r.tags() {
 			for _, o := range []string{owner, translate.Owner} {
 				if strings.HasPrefix(tag, o+"/") {
 					return nil, fmt.Errorf("VPP at %s holds %q: the benchmark would remove it; take another VPP", socket, tag)
@@ -155,8 +148,8 @@ func given(socket string) source {
 			return nil, errors.Join(err, os.RemoveAll(dir))
 		}
 		t := &target{Name: name + " (warm)", Socket: socket, dir: dir}
-		t.close = func() error { return errors.Join(t.sweep(loop), os.RemoveAll(dir)) }
-		if r, err = w.read(true); err != nil {
+		t.close = func() error { return errors.Join(t.sweep(loop, filters), os.RemoveAll(dir)) }
+		if r, err = w.read(true, false); err != nil {
 			return nil, errors.Join(err, t.close())
 		}
 		for _, d := range r.interfaces {
@@ -169,7 +162,7 @@ func given(socket string) source {
 }
 
 // sweep removes what a system may have left, and the loopback.
-func (t *target) sweep(loop interfaces.CreateLoopbackReply) error {
+func (t *target) sweep(loop interfaces.CreateLoopbackReply, filters bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var errs []error
@@ -178,7 +171,7 @@ func (t *target) sweep(loop interfaces.CreateLoopbackReply) error {
 		if err != nil {
 			return err
 		}
-		_, err = newEngine(c, fleet{dir: t.dir, uplink: t.uplink}).Sync(ctx)
+		_, err = newEngine(c, fleet{dir: t.dir, uplink: t.uplink, filtered: filters}).Sync(ctx)
 		errs = append(errs, err, c.Close())
 	}
 	w, err := openWire(t.Socket, new(tally))

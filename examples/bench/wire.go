@@ -202,10 +202,14 @@ func (w *wire) receive(asks []ask) error {
 		if err != nil {
 			return err
 		}
-		if len(msg) < replyHeader+4 {
+		at := replyHeader
+		if numbered[a.request.GetMessageName()] {
+			at += 4
+		}
+		if len(msg) < at+4 {
 			return fmt.Errorf("%s: answer of %d bytes", a.request.GetMessageName(), len(msg))
 		}
-		if retval := int32(binary.BigEndian.Uint32(msg[replyHeader:])); retval != 0 {
+		if retval := int32(binary.BigEndian.Uint32(msg[at:])); retval != 0 {
 			return fmt.Errorf("%s: %w", a.request.GetMessageName(), api.RetvalToVPPApiError(retval))
 		}
 		if a.reply != nil {
@@ -217,7 +221,10 @@ func (w *wire) receive(asks []ask) error {
 	return nil
 }
 
-// dump sends a dump and a ping behind it, whose answer is its end.
+// numbered are requests whose answer has a number before its return value.
+var numbered = map[string]bool{"acl_add_replace": true, "macip_acl_add_replace": true}
+
+// sendDump sends a dump and a ping behind it, whose answer is its end.
 func (w *wire) sendDump(m api.Message) error {
 	return w.send([]ask{{request: m}, {request: &memclnt.ControlPing{}}})
 }
