@@ -189,6 +189,9 @@ func (b *inbox) replace() {
 	for physnet := range b.site.Physnets {
 		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
 	}
+	if part := b.site.ElectionObjects(); part != nil {
+		wants[electionSource] = part
+	}
 	for name, x := range b.groups.all {
 		wants[shared(name)] = x.sets
 	}
@@ -278,6 +281,21 @@ func (b *inbox) in(group string) []string {
 		return slices.Collect(maps.Keys(x.ports))
 	}
 	return nil
+}
+
+// serve has the host serve its routers, or be silent.
+func (b *inbox) serve(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.routers
+	if r.serving == on {
+		return
+	}
+	r.serving, r.stale = on, true
+	if b.loaded { // else it is looked at when all is known
+		wants, _ := r.work()
+		r.assign(wants)
+	}
 }
 
 // needing lists the keys of routers that need an object.

@@ -18,7 +18,7 @@
 //	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
 //	nodes/HOST/routers/ROUTER/PORT    a router's interface in a network, or its gateway
 //	nodes/HOST/routers/floatingip/ID  a floating IP
-//	nodes/HOST/routers/ha             "1": serve the routers; with --ha only
+//	nodes/HOST/routers/ha             "1": serve the routers; with --ha key only
 //	global/secgroups/UUID             a group that one of these is in
 //	global/remote_group/UUID/PORT     the addresses in a group that rules of such a one name
 //
@@ -51,9 +51,15 @@
 //
 // A network has one router on a host, and an address one meaning: of keys that do not
 // go together, the first by name is served, and the others say why they are not. A
-// floating IP waits for its router. With --ha, all of it is there with its links down
-// until routers/ha is "1"; other hosts with the same routers then stay silent. NAT is
-// the agent's: it is off where no router needs it.
+// floating IP waits for its router. NAT is the agent's: it is off where no router needs
+// it.
+//
+// Several hosts can have the same routers. With --ha key, all of it is there with its
+// links down until routers/ha is "1". With --ha vrrp, VPPs agree by VRRP on a VLAN of
+// their own which of them is master, and its agent has the links up: when a VPP dies
+// another takes over after three adverts and the skew of its priority, without etcd,
+// but its agent has to be there. Who comes back leaves the other alone. TCP that went
+// through NAT has to begin anew, that of floating IPs too.
 //
 // Kinds that the connected VPP cannot be used for, for want of a plugin perhaps,
 // are named with messages and plugin in the log, by status and plan, and under

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +27,13 @@ type options struct {
 	vpp    string
 	mode   string
 	resync time.Duration
+
+	election struct {
+		translate.Election
+		on               bool
+		network, address string
+		id, priority     uint
+	}
 }
 
 func (o *options) register(f *flag.FlagSet) {
@@ -44,7 +53,18 @@ func (o *options) register(f *flag.FlagSet) {
 		o.site.Physnets[name] = uplink
 		return nil
 	})
-	f.BoolVar(&o.site.HA, "ha", false, "serve routers only while the key routers/ha says so: other hosts have the same")
+	f.Func("ha", "`MODE`: others have the same routers, and this host serves them only while the key routers/ha says so (key), or while its VPP is master (vrrp, needs --ha-network and --ha-address)", func(v string) error {
+		o.site.HA, o.election.on = true, v == "vrrp"
+		if v != "key" && v != "vrrp" {
+			return errors.New("want key or vrrp")
+		}
+		return nil
+	})
+	f.StringVar(&o.election.network, "ha-network", "", "`PHYSNET:VLAN` by which hosts agree who serves, for nothing else")
+	f.StringVar(&o.election.address, "ha-address", "", "`ADDRESS/LENGTH` of this host there; the first one of the subnet is nobody's own")
+	f.UintVar(&o.election.id, "ha-id", 1, "`number` of the virtual router there, 1 to 255, the same on all hosts")
+	f.UintVar(&o.election.priority, "ha-priority", 100, "`priority` of this host when several begin together, 1 to 254")
+	f.DurationVar(&o.election.Interval, "ha-interval", time.Second, "between adverts; who hears none for three of them takes over")
 	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
 	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
 	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd and to read VPP though nothing asked for it")
@@ -63,7 +83,32 @@ func (o *options) check() error {
 	if o.resync <= 0 {
 		return errors.New("--resync: want more than nothing")
 	}
+	if err := o.elect(); err != nil {
+		return err
+	}
 	return o.site.Validate()
+}
+
+// elect reads how this host takes part in the election, if it does.
+func (o *options) elect() error {
+	e := &o.election
+	if !e.on {
+		return nil
+	}
+	physnet, vlan, _ := strings.Cut(e.network, ":")
+	n, err := strconv.ParseUint(vlan, 10, 16)
+	if err != nil {
+		return fmt.Errorf("--ha-network %q: want PHYSNET:VLAN", e.network)
+	}
+	if e.Address, err = netip.ParsePrefix(e.address); err != nil {
+		return fmt.Errorf("--ha-address %q: want ADDRESS/LENGTH", e.address)
+	}
+	if e.id < 1 || e.id > 255 || e.priority < 1 || e.priority > 254 {
+		return errors.New("--ha-id: want 1 to 255; --ha-priority: 1 to 254")
+	}
+	e.Physnet, e.VLAN, e.ID, e.Priority = physnet, uint16(n), uint8(e.id), uint8(e.priority)
+	o.site.Election = &e.Election
+	return nil
 }
 
 // openEtcd returns a client of the etcd meant, and what ends both.

@@ -73,7 +73,7 @@ func (r *routers) put(name string, value []byte, there bool) {
 // hear takes the key that says whether this host serves. Of two that serve the same
 // addresses none works, so junk says no.
 func (r *routers) hear(value []byte, there bool) {
-	if !r.site.HA {
+	if !r.site.HA || r.site.Election != nil {
 		return
 	}
 	r.serving = false

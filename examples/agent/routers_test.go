@@ -3,7 +3,9 @@
 package main
 
 import (
+	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -441,4 +443,39 @@ func TestCostOfRouters(t *testing.T) {
 	require.Equal(t, few.one, many.one, "messages for another address of a floating IP")
 	require.Equal(t, few.add, many.add, "messages for another router")
 	require.Less(t, many.each, 11*few.each, "messages for all")
+}
+
+func TestHAOptions(t *testing.T) {
+	parsed := func(args ...string) (translate.Site, error) {
+		var o options
+		f := flag.NewFlagSet("agent", flag.ContinueOnError)
+		f.SetOutput(io.Discard)
+		o.register(f)
+		err := f.Parse(append([]string{"--etcd", "x", "--host", "h", "--vhost-user-dir", "/run/vms", "--physnet", "p=e"}, args...))
+		if err == nil {
+			err = o.check()
+		}
+		return o.site, err
+	}
+	s, err := parsed()
+	require.NoError(t, err)
+	require.False(t, s.HA)
+	s, err = parsed("--ha", "key")
+	require.NoError(t, err)
+	require.True(t, s.HA)
+	require.Nil(t, s.Election)
+	s, err = parsed("--ha", "vrrp", "--ha-network", "p:77", "--ha-address", "169.254.7.11/24", "--ha-priority", "200", "--ha-interval", "100ms")
+	require.NoError(t, err)
+	require.Equal(t, &translate.Election{
+		Physnet: "p", VLAN: 77, Address: netip.MustParsePrefix("169.254.7.11/24"), ID: 1, Priority: 200, Interval: 100 * time.Millisecond,
+	}, s.Election)
+	for want, args := range map[string][]string{
+		"want key or vrrp":  {"--ha", "yes"},
+		"want PHYSNET:VLAN": {"--ha", "vrrp"},
+		"want ADDRESS":      {"--ha", "vrrp", "--ha-network", "p:77"},
+		"--ha-priority":     {"--ha", "vrrp", "--ha-network", "p:77", "--ha-address", "169.254.7.11/24", "--ha-priority", "255"},
+	} {
+		_, err := parsed(args...)
+		require.ErrorContains(t, err, want)
+	}
 }

@@ -7,15 +7,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/binapi/af_packet"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vppnet"
@@ -407,4 +410,78 @@ func TestRoutersMoveToTheStandby(t *testing.T) {
 	k.routing("n1", "ha", "1")
 	a1.Reaches(t, "203.0.113.1")
 	ext.Reaches(t, "203.0.113.102")
+}
+
+// Two nodes agree by VRRP which of them serves: when the VPP of one dies, the other
+// takes over as soon as the protocol allows, though there is no etcd any more; when the
+// first comes back it leaves things as they are.
+func TestRoutersMoveWithoutEtcd(t *testing.T) {
+	const advert = 300 * time.Millisecond
+	c := newCloud(t, 101, 900)
+	a1, ext := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("ext", 900, "203.0.113.1/24", "")
+	k := &keyed{c, map[string]string{}, map[string]*running{}}
+	nodes, sites := map[string]*vpptest.RealVPP{}, map[string]translate.Site{}
+	for i, host := range []string{"n1", "n2"} {
+		site, v := c.node(host, 101, 900)
+		site.HA, site.Election = true, &translate.Election{
+			Physnet: "net900", VLAN: 77, Address: netip.MustParsePrefix(fmt.Sprintf("169.254.7.%d/24", 11+i)), Priority: uint8(200 - 100*i), Interval: advert,
+		}
+		nodes[host], sites[host] = v, site
+		k.agents[host] = c.rig.agent(site, v.Socket())
+	}
+	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	k.put(exitKey(1), exit(1, 900, "203.0.113.101/24", "203.0.113.1"))
+	k.put(floatKey(1), float(900, 101, "203.0.113.102", "192.168.1.11"))
+	k.settled()
+	serves := func() (who []string) {
+		for _, host := range []string{"n1", "n2"} {
+			o, _ := k.agents[host].store.Want(vppnet.LinkKey("bvi-net900.flat"))
+			if l, _ := o.(vppnet.LinkState); l.Up {
+				who = append(who, host)
+			}
+		}
+		return who
+	}
+	one := func(host string) {
+		t.Helper()
+		require.EventuallyWithT(t, func(t *assert.CollectT) { assert.Equal(t, []string{host}, serves()) }, 20*time.Second, tick)
+	}
+	one("n1")
+	out, in := a1.Pings(t, "203.0.113.1"), ext.Pings(t, "203.0.113.102")
+
+	t.Log("an agent that is started anew changes nothing")
+	k.agents["n1"].stop()
+	k.agents["n1"] = c.rig.agent(sites["n1"], nodes["n1"].Socket())
+	k.settled()
+	require.Zero(t, k.agents["n1"].writes.Load())
+	for _, stop := range []func() (int, int){out, in} {
+		answers, lost := stop()
+		require.Zero(t, lost, "of %d", answers)
+	}
+
+	t.Log("VPP is killed, and so is etcd")
+	out, in = a1.Pings(t, "203.0.113.1"), ext.Pings(t, "203.0.113.102")
+	c.rig.etcd.Stop()
+	nodes["n1"].Kill()
+	bound := 3*advert + (256-100)*advert/256 + 200*time.Millisecond
+	time.Sleep(bound)
+	for _, stop := range []func() (int, int){out, in} {
+		_, lost := stop()
+		t.Logf("%d pings lost, of 20 a second; bound %v", lost, bound)
+		require.LessOrEqual(t, time.Duration(lost)*50*time.Millisecond, bound)
+	}
+	require.Equal(t, "ext 203.0.113.102", c.asks(a1, "203.0.113.1"))
+
+	t.Log("it comes back, and leaves the other alone")
+	out = a1.Pings(t, "203.0.113.1")
+	require.NoError(t, nodes["n1"].Restart())
+	c.wire(nodes["n1"], sites["n1"])
+	require.Eventually(t, func() bool {
+		status, _ := k.agents["n1"].store.Source(electionSource)
+		return status.State == desiredstate.Applied
+	}, 20*time.Second, tick)
+	time.Sleep(5 * advert)
+	one("n2")
+	_, lost := out()
+	require.Zero(t, lost)
 }

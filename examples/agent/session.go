@@ -46,6 +46,7 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		l3.NATAddresses(c, l3.EndpointDependent),
 		l3.NATMappings(c, l3.EndpointDependent),
 		l3.NATExits(c),
+		l3.VirtualRouters(c),
 	}
 	r := binapi.Check(c, kinds...)
 	return desiredstate.New(r.Kinds(kinds...)...), r
@@ -124,6 +125,9 @@ func (a *agent) session(ctx context.Context) error {
 	a.log.Info("connected to VPP", "vpp", vpp.Identity)
 	for _, why := range vpp.lacks {
 		a.log.Error("this VPP cannot do all", "err", why)
+	}
+	if err := a.elect(ctx, c); err != nil {
+		return err
 	}
 	a.connected.Store(&vpp)
 	defer a.connected.Store(nil)

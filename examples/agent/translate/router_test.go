@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -404,4 +405,36 @@ func FuzzRouters(f *testing.F) {
 			require.Contains(t, now, k)
 		}
 	})
+}
+
+// What takes part in an election is valid, whatever is left to defaults; what could not
+// is refused at the start.
+func TestElections(t *testing.T) {
+	with := func(change func(*translate.Site)) translate.Site {
+		s := site
+		s.HA, s.Election = true, &translate.Election{Physnet: "physnet1", VLAN: 77, Address: netip.MustParsePrefix("169.254.7.11/24")}
+		change(&s)
+		return s
+	}
+	good := with(func(*translate.Site) {})
+	require.NoError(t, good.Validate())
+	store := desiredstate.NewStore()
+	require.NoError(t, store.Assign("election", good.ElectionObjects()...))
+	o, ok := store.Want(l3.VirtualRouterKey(translate.ElectionInterface, 1, false))
+	require.True(t, ok)
+	require.True(t, o.(l3.VirtualRouter).NoPreempt)
+	require.Equal(t, []netip.Addr{netip.MustParseAddr("169.254.7.1")}, o.(l3.VirtualRouter).Addresses)
+	for want, change := range map[string]func(*translate.Site){
+		"an election, but no HA":                         func(s *translate.Site) { s.HA = false },
+		"this host has no physical network \"physnet9\"": func(s *translate.Site) { s.Election.Physnet = "physnet9" },
+		"4095 is no VLAN":                                func(s *translate.Site) { s.Election.VLAN = 4095 },
+		"want an IPv4 address":                           func(s *translate.Site) { s.Election.Address = netip.MustParsePrefix("2001:db8::2/64") },
+		"the first address of 169.254.7.0/24":            func(s *translate.Site) { s.Election.Address = netip.MustParsePrefix("169.254.7.1/24") },
+		"the first address of 169.254.7.0/30":            func(s *translate.Site) { s.Election.Address = netip.MustParsePrefix("169.254.7.2/30") },
+		"want 10ms to 40.95s":                            func(s *translate.Site) { s.Election.Interval = time.Millisecond },
+		"address 169.254.7.255/24 is its subnet's own":   func(s *translate.Site) { s.Election.Address = netip.MustParsePrefix("169.254.7.255/24") },
+	} {
+		s := with(change)
+		require.ErrorContains(t, s.Validate(), want)
+	}
 }

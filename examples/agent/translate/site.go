@@ -31,8 +31,9 @@ type Site struct {
 	Server   bool              // VPP makes the sockets, and VMs connect
 
 	// HA: other hosts have the same routers, and this one serves them only while its
-	// key Routers()+"ha" says so.
-	HA bool
+	// key Routers()+"ha" says so, or while it wins the Election if there is one.
+	HA       bool
+	Election *Election
 }
 
 // Ports is the prefix of the keys of the host's ports.
@@ -76,6 +77,7 @@ func (s Site) Validate() error {
 		}
 		taken[uplink] = name
 	}
+	errs = append(errs, s.validateElection())
 	return errors.Join(errs...)
 }
 

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// electionSource names what wants the host's part in the election.
+const electionSource = "election"
+
+// elect has the inbox serve routers as long as VPP is master. It returns once it is
+// known what VPP is: a master that only lost its agent stays what it is.
+func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
+	if a.site.Election == nil {
+		return nil
+	}
+	events, err := l3.WatchRouters(ctx, c)
+	if err != nil {
+		return fmt.Errorf("election: %w", err)
+	}
+	index, state, err := candidate(ctx, c)
+	if err != nil {
+		return fmt.Errorf("election: %w", err)
+	}
+	a.inbox.serve(state == l3.RouterMaster)
+	go func() {
+		for e := range events {
+			// Until the interface is made nobody knows its number.
+			if index == nobody || e.Lost > 0 {
+				if index, state, err = candidate(ctx, c); err != nil {
+					a.log.Error("election", "err", err)
+					continue
+				}
+			} else if e.Index == index {
+				state = e.New
+			}
+			a.log.Info("election", "state", state)
+			a.inbox.serve(state == l3.RouterMaster)
+		}
+	}()
+	return nil
+}
+
+const nobody = ^uint32(0)
+
+// candidate is the interface by which VPP takes part, and what it is there.
+func candidate(ctx context.Context, c *vppnet.Conn) (index uint32, state l3.RouterState, err error) {
+	c.Uses(&interfaces.SwInterfaceDump{})
+	all, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
+	if err != nil {
+		return nobody, 0, err
+	}
+	index = nobody
+	for _, d := range all {
+		if name, ours := c.Untag(d.Tag); ours && name == translate.ElectionInterface {
+			index = uint32(d.SwIfIndex)
+		}
+	}
+	states, err := l3.RouterStates(ctx, c)
+	for _, s := range states {
+		if s.Index == index {
+			state = s.New
+		}
+	}
+	return index, state, err
+}
