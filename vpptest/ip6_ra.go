@@ -189,11 +189,16 @@ func (a *advertisement) prefix(q *ip6_nd.SwInterfaceIP6ndRaPrefix) int32 {
 }
 
 func (s *ips) advertisements(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaDump) (out []*ip6_nd.SwInterfaceIP6ndRaDetails) {
-	for _, index := range sortedKeys(s.at) {
-		a := s.at[index].ra
-		if a == nil || q.SwIfIndex != none && uint32(q.SwIfIndex) != index {
+	indexes := []uint32{uint32(q.SwIfIndex)}
+	if q.SwIfIndex == none {
+		indexes = sortedKeys(s.at)
+	}
+	for _, index := range indexes {
+		at := s.at[index]
+		if at == nil || at.ra == nil {
 			continue
 		}
+		a := at.ra
 		out = append(out, &ip6_nd.SwInterfaceIP6ndRaDetails{
 			SwIfIndex: interface_types.InterfaceIndex(index), CurHopLimit: 64,
 			AdvManagedFlag: a.managed, AdvOtherFlag: a.other, AdvRouterLifetime: uint16(a.lifetime),
