@@ -86,7 +86,7 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 	}
 	ours := func(v *desiredstate.View, id uint32) bool {
 		name, ok := v.Owned(vppnet.InterfaceKey("").Space, id)
-		return ok || slices.ContainsFunc(claims, func(claims vppnet.Claim) bool { return claims(name) })
+		return vppnet.Ours(name, ok, claims)
 	}
 	return &desiredstate.Kind[EtherTypes]{
 		Name:     "acl-ethertypes",

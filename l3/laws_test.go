@@ -54,7 +54,8 @@ func router() []desiredstate.Object {
 }
 
 func TestLawsOfMemberships(t *testing.T) {
-	laws(t, l3.Memberships, router(), rapid.Custom(func(t *rapid.T) l3.Membership {
+	memberships := func(c *vppnet.Conn) *desiredstate.Kind[l3.Membership] { return l3.Memberships(c) }
+	laws(t, memberships, router(), rapid.Custom(func(t *rapid.T) l3.Membership {
 		m := l3.Membership{
 			Interface: pick(t, "interface", "lo", "up", theirLoopback), Table: pick(t, "table", "red", "blue", "four", theirTable),
 		}

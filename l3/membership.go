@@ -70,10 +70,10 @@ func (m Membership) Validate() error {
 // for. Into that table, and out of it, an interface with addresses may therefore
 // move in two passes: the first fails, saying so, and takes the old ones away.
 //
-// A reading costs two requests for each interface of VPP, unless there is no table
-// but the default one.
-func Memberships(c *vppnet.Conn) *desiredstate.Kind[Membership] {
-	k := members{c, interfaces.NewServiceClient(c)}
+// A reading costs two requests for each interface of VPP that is not disclaimed,
+// unless there is no table but the default one.
+func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Membership] {
+	k := members{c, interfaces.NewServiceClient(c), claims}
 	return &desiredstate.Kind[Membership]{
 		Name:     membershipSpace,
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
@@ -116,8 +116,9 @@ func Memberships(c *vppnet.Conn) *desiredstate.Kind[Membership] {
 }
 
 type members struct {
-	c   *vppnet.Conn
-	vpp interfaces.RPCService
+	c      *vppnet.Conn
+	vpp    interfaces.RPCService
+	claims []vppnet.Claim
 }
 
 func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Membership], err error) {
@@ -131,6 +132,9 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	var found []desiredstate.Actual[vppnet.Interface]
 	var reqs []api.Message
 	for i := range desiredstate.All[vppnet.Interface](v) {
+		if !vppnet.Ours(i.Spec.Name, true, k.claims) {
+			continue // disclaimed
+		}
 		index := interface_types.InterfaceIndex(i.ID)
 		found = append(found, i)
 		reqs = append(reqs, &interfaces.SwInterfaceGetTable{SwIfIndex: index}, &interfaces.SwInterfaceGetTable{SwIfIndex: index, IsIPv6: true})
@@ -195,7 +199,7 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 		return err
 	}
 	_, ours := v.Owned(tableSpace, table)
-	if _, mine := v.Owned(interfaceSpace, id); !ours && !mine {
+	if _, mine := v.Owned(interfaceSpace, id); !ours && !mine || !vppnet.Ours(m.Interface, true, k.claims) {
 		return fmt.Errorf("%w: neither the table nor the interface is", desiredstate.ErrForeign)
 	}
 	for _, f := range []struct {

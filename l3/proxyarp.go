@@ -54,7 +54,7 @@ func (r ProxyARPRange) Validate() error {
 
 // ClaimTables claims the tables whose names f accepts, as DefaultTable. Nobody
 // else may put what the kind manages into them.
-func ClaimTables(f func(name string) bool) vppnet.Claim { return f }
+func ClaimTables(f func(name string) bool) vppnet.Claim { return vppnet.Claims(f) }
 
 // tableScope says which tables a kind manages: ours, and those that are claimed.
 type tableScope []vppnet.Claim
@@ -64,7 +64,7 @@ func (s tableScope) has(v *desiredstate.View, id uint32) bool {
 	if name == "" {
 		name = DefaultTable
 	}
-	return ours || slices.ContainsFunc(s, func(claims vppnet.Claim) bool { return claims(name) })
+	return vppnet.Ours(name, ours, s)
 }
 
 func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {

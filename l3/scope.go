@@ -4,14 +4,13 @@ package l3
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// scope says which interfaces a kind manages: ours, those in a table of ours, and
-// those that are claimed.
+// scope says which interfaces a kind manages: ours and those in a table of ours, but
+// for what is claimed or disclaimed.
 type scope []vppnet.Claim
 
 // needs are the kinds that a scope reads.
@@ -21,13 +20,10 @@ func (s scope) needs(c *vppnet.Conn) []desiredstate.AnyKind {
 
 func (s scope) has(v *desiredstate.View, id uint32) bool {
 	name, ours := v.Owned(interfaceSpace, id)
-	if ours {
-		return true
+	if !ours {
+		_, ours = v.Owned(membershipSpace, id)
 	}
-	if _, ours := v.Owned(membershipSpace, id); ours {
-		return true
-	}
-	return name != "" && slices.ContainsFunc(s, func(claims vppnet.Claim) bool { return claims(name) })
+	return vppnet.Ours(name, ours, s)
 }
 
 // take is the index of an interface that may be changed.

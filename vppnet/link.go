@@ -86,14 +86,6 @@ func (l LinkState) Validate() error {
 	return l.MAC.CheckUnicast()
 }
 
-// A Claim lets a kind manage things in VPP that neither carry our tag nor hang
-// on anything that does.
-type Claim func(name string) bool
-
-// ClaimInterfaces claims the interfaces whose names f accepts, such as the
-// machine's own "GigabitEthernet0/8/0". Nobody else may manage them.
-func ClaimInterfaces(f func(name string) bool) Claim { return f }
-
 // LinkStates manages the state of our interfaces, and of those that are claimed.
 // The state of all others is known, so that ours can depend on it, and is never
 // changed.
@@ -158,8 +150,7 @@ type links struct {
 func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[LinkState], err error) {
 	for a := range desiredstate.All[Interface](v) {
 		i := a.Spec
-		claimed := slices.ContainsFunc(k.claims, func(claims Claim) bool { return claims(i.Name) })
-		foreign := a.Foreign && !claimed
+		foreign := !Ours(i.Name, !a.Foreign, k.claims)
 		if std := i.defaultMTU(); foreign || i.Up || i.MTU != std {
 			out = append(out, desiredstate.Actual[LinkState]{ID: a.ID, Foreign: foreign, Spec: LinkState{
 				Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: i.MAC, Parent: i.Parent, std: std,

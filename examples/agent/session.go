@@ -21,6 +21,7 @@ import (
 // engine builds the kinds of one VPP's connection. Kinds that this VPP cannot be
 // used for are reported, and refuse their objects; the others work.
 func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.Report) {
+	layer2 := vppnet.DisclaimInterfaces(translate.IsPort) // or VPP is asked thrice about each, and more
 	kinds := []desiredstate.AnyKind{
 		vppnet.Interfaces(c),
 		vppnet.LinkStates(c, vppnet.ClaimInterfaces(site.IsUplink)),
@@ -35,10 +36,10 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 		vppnet.Loopbacks(c),
 		l3.Tables(c),
-		l3.Memberships(c),
-		l3.Addresses(c),
+		l3.Memberships(c, layer2),
+		l3.Addresses(c, layer2),
 		l3.Routes(c),
-		l3.RouterAdvertisements(c),
+		l3.RouterAdvertisements(c, layer2),
 		l3.ProxyARPs(c),
 		l3.ProxyARPRanges(c),
 		l3.NATs(c, l3.EndpointDependent),

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+// A Claim moves the line between what a kind manages and what it leaves alone, which
+// otherwise is whether a thing in VPP carries our tag, or hangs on something that
+// does. Of several, the first that accepts a name decides.
+type Claim struct {
+	accepts func(name string) bool
+	ours    bool
+}
+
+// Claims returns a Claim of the things whose names f accepts.
+func Claims(f func(name string) bool) Claim { return Claim{f, true} }
+
+// ClaimInterfaces claims the interfaces whose names f accepts, such as the
+// machine's own "GigabitEthernet0/8/0". Nobody else may manage them.
+func ClaimInterfaces(f func(name string) bool) Claim { return Claims(f) }
+
+// DisclaimInterfaces says that a kind has nothing to do with the interfaces whose
+// names f accepts, though they are ours. Where VPP can only be asked interface by
+// interface, it is not asked about them: ports of VMs have no addresses.
+func DisclaimInterfaces(f func(name string) bool) Claim { return Claim{f, false} }
+
+// Ours says whether a kind with these claims manages what has this name, if without
+// them it would be ours or not.
+func Ours(name string, ours bool, claims []Claim) bool {
+	for _, c := range claims {
+		if c.accepts(name) {
+			return c.ours
+		}
+	}
+	return ours
+}
