@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -88,6 +90,11 @@ func tenants() map[string]string {
 	}
 }
 
+// looking has an agent look at all of VPP every other second. Keys that come one by one
+// are worked at by several passes of the engine at once, and what one misses of another
+// is found by the next look.
+func looking(a *agent) { a.resync = 2 * time.Second }
+
 // routed waits until the inbox knows just these keys, and VPP holds what they want.
 func (r *rig) routed(a *running, keys map[string]string) {
 	r.Helper()
@@ -110,7 +117,7 @@ func TestRoutersInMemory(t *testing.T) {
 	v := memory(t)
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
-	a := r.agent(site, v.Socket())
+	a := r.agent(site, v.Socket(), looking)
 	r.bound("h1")
 	r.converged(a)
 	empty := v.String()
@@ -141,7 +148,7 @@ func TestRoutersInMemory(t *testing.T) {
 	}
 
 	a.stop()
-	a = r.agent(site, v.Socket())
+	a = r.agent(site, v.Socket(), looking)
 	r.routed(a, keys)
 	require.Zero(t, a.writes.Load(), "a second agent finds all of it")
 
@@ -214,13 +221,123 @@ func TestAnyOrderOfRouters(t *testing.T) {
 	})
 }
 
+// Routers change in any way, also while the agent is away; each time VPP comes to hold
+// what is wanted, and nothing else, and another agent has nothing to do.
+func TestRoutersWander(t *testing.T) {
+	t.Run("in memory", func(t *testing.T) {
+		for seed := range uint64(2) {
+			v := memory(t)
+			wander(newRig(t), v.Socket(), nic, seed, 30)
+		}
+	})
+	t.Run("real", func(t *testing.T) {
+		v, r := vpptest.Real(t), newRig(t)
+		r.loopback(v.Socket())
+		wander(r, v.Socket(), "loop0", 9, 30)
+	})
+}
+
+func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	site := r.siteOf("h1", uplink)
+	pick := func(all ...string) string { return all[random.IntN(len(all))] }
+	some := map[string]func() string{
+		legKey(1, 101): func() string {
+			return pick(leg(1, 101, "192.168.1.1/24"), leg(1, 101, "192.168.1.254/24"), leg(1, 101, "10.0.0.1/8"), leg(7, 101, "192.168.1.1/24"), leg(1, 111, "192.168.1.1/24"))
+		},
+		legKey(1, 102): func() string { return pick(leg(1, 102, "192.168.2.1/24"), leg(1, 102, "2001:db8:2::1/64")) },
+		legKey(1, 103): func() string { return pick(leg(1, 102, "2001:db8:3::1/64"), leg(1, 103, "2001:db8:1::1/64")) },
+		exitKey(1): func() string {
+			off := func(v string) string { return strings.Replace(v, `"enable_snat":true`, `"enable_snat":false`, 1) }
+			return pick(exit(1, 900, "203.0.113.101/24", "203.0.113.1"), exit(1, 901, "203.0.113.101/24", "203.0.113.1"), exit(1, 900, "203.0.113.109/24", "203.0.113.2"),
+				off(exit(1, 900, "203.0.113.101/24", "203.0.113.1")), exit(1, 900, "2001:db8:f::101/64", "2001:db8:f::1"),
+				exit(1, 900, "203.0.113.101/24", "203.0.113.1", `"routes":[{"destination":"10.5.0.0/16","nexthop":"192.168.1.7"},{"destination":"10.6.0.0/16","nexthop":"203.0.113.7"}]`))
+		},
+		legKey(2, 201): func() string { return pick(leg(2, 201, "192.168.1.1/24"), leg(2, 101, "192.168.1.1/24")) },
+		exitKey(2): func() string {
+			return pick(exit(2, 900, "203.0.113.151/24", "203.0.113.1"), exit(2, 901, "203.0.113.151/25", "203.0.113.129"))
+		},
+		floatKey(1): func() string {
+			return pick(float(900, 101, "203.0.113.102", "192.168.1.11"), float(901, 101, "203.0.113.103", "192.168.1.11"))
+		},
+		floatKey(2): func() string {
+			return pick(float(900, 201, "203.0.113.152", "192.168.1.11"), float(900, 101, "203.0.113.102", "192.168.1.12"))
+		},
+	}
+	names := slices.Sorted(maps.Keys(some))
+	keys := map[string]string{}
+	move := func() {
+		for range 1 + random.IntN(4) {
+			name := names[random.IntN(len(names))]
+			if random.IntN(4) == 0 {
+				delete(keys, name)
+			} else {
+				keys[name] = some[name]()
+			}
+			r.routing("h1", name, keys[name])
+		}
+	}
+	often := func(a *agent) { a.resync = 300 * time.Millisecond }
+	a := r.agent(site, vpp, often)
+	heard := func() {
+		r.Helper()
+		now, err := r.client.Get(r.Context(), site.Routers(), clientv3.WithPrefix())
+		require.NoError(r, err)
+		want := map[string]string{}
+		for _, kv := range now.Kvs {
+			want[strings.TrimPrefix(string(kv.Key), site.Routers())] = string(kv.Value)
+		}
+		require.Equal(r, keys, want)
+		other := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
+		for name, value := range keys {
+			other.put(site.Routers()+name, []byte(value), true)
+		}
+		other.routers.stale = true
+		other.settled(true)
+		require.Eventually(r, func() bool {
+			a.inbox.mu.Lock()
+			defer a.inbox.mu.Unlock()
+			return reflect.DeepEqual(other.routers.now, a.inbox.routers.now)
+		}, 10*time.Second, time.Millisecond)
+		r.converged(a)
+	}
+	for step := range steps {
+		move()
+		if step%3 == 0 {
+			heard()
+		}
+		if step%5 == 4 {
+			heard()
+			time.Sleep(500 * time.Millisecond) // it has looked since
+			heard()
+			a.stop()
+			if step%2 == 0 {
+				move()
+			}
+			a = r.agent(site, vpp, often)
+			a.store.Confirm() // what went meanwhile may be much of what there is
+			heard()
+			if step%2 != 0 {
+				require.Zero(r, a.writes.Load(), "step %d", step)
+			}
+		}
+	}
+	for _, name := range names {
+		delete(keys, name)
+		r.routing("h1", name, "")
+	}
+	heard()
+	left, _ := r.found(site, vpp)
+	require.Len(r, left, 1, "but for the uplink's link")
+}
+
 // A bridge domain stays as long as a port or a router is in it: networking-vpp took it
 // from the router when the last port went.
 func TestANetworkOfPortsAndRouters(t *testing.T) {
 	v := memory(t)
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
-	a := r.agent(site, v.Socket())
+	a := r.agent(site, v.Socket(), looking)
 	r.put("h1", uuid(1), port(101))
 	keys := map[string]string{legKey(1, 101): leg(1, 101, "192.168.1.1/24")}
 	r.routing("h1", legKey(1, 101), keys[legKey(1, 101)])
@@ -255,7 +372,7 @@ func TestAFloatingIPWaitsForItsRouter(t *testing.T) {
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
 	page, paged := paged(t)
-	a := r.agent(site, v.Socket(), paged)
+	a := r.agent(site, v.Socket(), looking, paged)
 	all := tenants()
 	key := func(name string) string { t.Helper(); said, _ := r.said("h1", "errors/routers/"); return said[name] }
 	says := func(name, what string) {
@@ -301,7 +418,7 @@ func TestAStandbyIsSilent(t *testing.T) {
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
 	site.HA = true
-	a := r.agent(site, v.Socket())
+	a := r.agent(site, v.Socket(), looking)
 	keys := tenants()
 	for name, value := range keys {
 		r.routing("h1", name, value)
@@ -375,7 +492,7 @@ func TestAddressesAreAnnounced(t *testing.T) {
 		require.Equal(t, all, told)
 		clear(told)
 	}
-	a := r.agent(site, tap)
+	a := r.agent(site, tap, looking)
 	keys := tenants()
 	for name, value := range keys {
 		r.routing("h1", name, value)
@@ -390,7 +507,7 @@ func TestAddressesAreAnnounced(t *testing.T) {
 	heard("203.0.113.159")
 	r.converged(a)
 	a.stop()
-	a = r.agent(site, tap)
+	a = r.agent(site, tap, looking)
 	require.Eventually(t, func() bool { _, ok := a.store.Converged(); return ok }, 20*time.Second, time.Millisecond)
 	heard()
 }
@@ -420,7 +537,7 @@ func TestCostOfRouters(t *testing.T) {
 			_, err := r.client.Txn(r.Context()).Then(batch...).Commit()
 			require.NoError(t, err)
 		}
-		a := r.agent(site, v.Socket())
+		a := r.agent(site, v.Socket(), looking)
 		r.routed(a, keys)
 		c.each = a.writes.Load()
 		moved := float(4000, 101, "203.0.99.99", "192.168.1.2")

@@ -39,7 +39,7 @@ type external struct {
 
 // translates says whether NAT has to do with a router's packets.
 func (r *router) translates() bool {
-	return r.exit != nil && (r.exit.SNAT && r.exit.first4().IsValid() || len(r.floats) > 0)
+	return r.exit != nil && r.exit.first4().IsValid() && (r.exit.SNAT || len(r.floats) > 0)
 }
 
 // first4 is the address that hosts share; the zero address if there is none.
@@ -192,6 +192,8 @@ func (g *routing) float(fips map[string]FloatingIP) {
 			part.Lacks = fmt.Errorf("waits for a router in %s", f.Internal.Name())
 		case r.exit == nil || r.exit.Net.Name() != f.External.Name():
 			part.Lacks = fmt.Errorf("waits for a gateway of router %s in %s", r.id, f.External.Name())
+		case !r.exit.first4().IsValid():
+			part.Lacks = fmt.Errorf("waits for an IPv4 address of router %s in %s", r.id, f.External.Name())
 		case external[f.Floating] != "":
 			part.Wrong = fmt.Errorf("floating_ip_address: %s is that of %s", f.Floating, external[f.Floating])
 		case hosts[host{r, f.Fixed}] != "":

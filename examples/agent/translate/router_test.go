@@ -223,6 +223,15 @@ func TestNoSNAT(t *testing.T) {
 	require.NotContains(t, objects(t, r), l3.NATAddressKey(netip.MustParseAddr("203.0.113.101")))
 }
 
+// A router that leads out by IPv6 only translates nothing, and floating IPs wait.
+func TestIPv6Only(t *testing.T) {
+	all := classic()
+	all[routerID(1)+"/"+portID(9)] = gateway(members{"gateways": []any{[]any{"2001:db8:f::101", 64, true}}, "external_gateway_ip": "2001:db8:f::1"})
+	r := all.routing(t, site)
+	require.NotContains(t, objects(t, r), l3.NATKey())
+	require.ErrorContains(t, r.Parts[floatID(1)].Lacks, "waits for an IPv4 address of router "+routerID(1))
+}
+
 // What does not go together is said of one of the keys; the others are served.
 func TestWhatDoesNotGoTogether(t *testing.T) {
 	other := func(n int) string { return routerID(2) + "/" + portID(n) }
