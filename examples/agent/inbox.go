@@ -71,7 +71,9 @@ func (b *inbox) feed(f *follow.Follower) {
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
 	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
-	f.Follow(follow.Range(b.site.Routers()))
+	if !b.site.NoRouters {
+		f.Follow(follow.Range(b.site.Routers()))
+	}
 }
 
 // listed takes all that lies in a range.

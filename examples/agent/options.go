@@ -53,6 +53,7 @@ func (o *options) register(f *flag.FlagSet) {
 		o.site.Physnets[name] = uplink
 		return nil
 	})
+	f.BoolVar(&o.site.NoRouters, "no-routers", false, "leave routers, and all of L3 in VPP, to others; NAT44 is the agent's otherwise")
 	f.Func("ha", "`MODE`: others have the same routers, and this host serves them only while the key routers/ha says so (key), or while its VPP is master (vrrp, needs --ha-network and --ha-address)", func(v string) error {
 		o.site.HA, o.election.on = true, v == "vrrp"
 		if v != "key" && v != "vrrp" {

@@ -457,6 +457,30 @@ func TestAStandbyIsSilent(t *testing.T) {
 	doors(false)
 }
 
+// An agent that leaves routers to others reads nothing of them, and leaves NAT alone.
+func TestNoRouters(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	c, err := vppnet.Dial(t.Context(), v.Socket(), "other")
+	require.NoError(t, err)
+	_, err = desiredstate.New(l3.Tables(c), l3.NATs(c, l3.EndpointDependent)).Ensure(t.Context(), l3.NAT{Sessions: 1000})
+	require.NoError(t, err)
+	site := r.siteOf("h1", nic)
+	site.NoRouters = true
+	r.routing("h1", legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	r.put("h1", uuid(1), port(101))
+	before := v.String()
+	a := r.agent(site, v.Socket())
+	r.bound("h1", uuid(1))
+	r.converged(a)
+	require.NotContains(t, v.String(), "loop")
+	r.unplug("h1", uuid(1))
+	r.bound("h1")
+	r.converged(a)
+	require.Contains(t, v.String(), "nat44-ed {inside:0 outside:0 sessions:1000")
+	require.Contains(t, before, "nat44-ed {inside:0 outside:0 sessions:1000")
+}
+
 // Hosts are told of each address when it comes to be there, and only then.
 func TestAddressesAreAnnounced(t *testing.T) {
 	v := memory(t)

@@ -21,7 +21,6 @@ import (
 // engine builds the kinds of one VPP's connection. Kinds that this VPP cannot be
 // used for are reported, and refuse their objects; the others work.
 func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.Report) {
-	layer2 := vppnet.DisclaimInterfaces(translate.IsPort) // or VPP is asked thrice about each, and more
 	kinds := []desiredstate.AnyKind{
 		vppnet.Interfaces(c),
 		vppnet.LinkStates(c, vppnet.ClaimInterfaces(site.IsUplink)),
@@ -34,6 +33,18 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.Bindings(c),
 		acl.MACIPBindings(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
+	}
+	if !site.NoRouters {
+		kinds = append(kinds, routing(c)...)
+	}
+	r := binapi.Check(c, kinds...)
+	return desiredstate.New(r.Kinds(kinds...)...), r
+}
+
+// routing builds the kinds of routers.
+func routing(c *vppnet.Conn) []desiredstate.AnyKind {
+	layer2 := vppnet.DisclaimInterfaces(translate.IsPort) // or VPP is asked thrice about each, and more
+	return []desiredstate.AnyKind{
 		vppnet.Loopbacks(c),
 		l3.Tables(c),
 		l3.Memberships(c, layer2),
@@ -49,8 +60,6 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		l3.NATExits(c),
 		l3.VirtualRouters(c),
 	}
-	r := binapi.Check(c, kinds...)
-	return desiredstate.New(r.Kinds(kinds...)...), r
 }
 
 // lacks says in a sentence for each kind why this VPP cannot be used for it.

@@ -30,6 +30,9 @@ type Site struct {
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
 
+	// NoRouters: the host's routers are somebody else's, and so is L3 in its VPP.
+	NoRouters bool
+
 	// HA: other hosts have the same routers, and this one serves them only while its
 	// key Routers()+"ha" says so, or while it wins the Election if there is one.
 	HA       bool
@@ -76,6 +79,9 @@ func (s Site) Validate() error {
 			errs = append(errs, fmt.Errorf("physical networks %q and %q share %s", other, name, uplink))
 		}
 		taken[uplink] = name
+	}
+	if s.NoRouters && s.HA {
+		errs = append(errs, errors.New("HA of no routers"))
 	}
 	errs = append(errs, s.validateElection())
 	return errors.Join(errs...)
