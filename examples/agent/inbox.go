@@ -285,61 +285,6 @@ func (b *inbox) in(group string) []string {
 	return nil
 }
 
-// serve has the host serve its routers, or be silent.
-func (b *inbox) serve(on bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.routers
-	if r.serving == on {
-		return
-	}
-	r.serving, r.stale = on, true
-	if b.loaded { // else it is looked at when all is known
-		wants, _ := r.work()
-		r.assign(wants)
-	}
-}
-
-// needing lists the keys of routers that need an object.
-func (b *inbox) needing(k desiredstate.Key) []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.needing[k]
-}
-
-// routes lists the keys of routers.
-func (b *inbox) routes() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Sorted(maps.Keys(b.routers.now.Parts))
-}
-
-// route says how a key of a router stands, and what is wrong with it.
-func (b *inbox) route(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.status(name)
-}
-
-// routeLines are the keys of routers, as the status page shows them.
-func (b *inbox) routeLines() (out []PortLine) {
-	for _, name := range b.routes() {
-		state, err, known := b.route(name)
-		if !known {
-			continue
-		}
-		line := PortLine{Name: pathSegments(name), State: state}
-		if err != nil {
-			line.Error = err.Error()
-		}
-		b.mu.Lock()
-		line.Network = b.routers.now.Parts[name].Network
-		b.mu.Unlock()
-		out = append(out, line)
-	}
-	return out
-}
-
 // complete says whether there has been a list of all keys.
 func (b *inbox) complete() bool {
 	b.mu.Lock()

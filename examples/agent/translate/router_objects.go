@@ -3,18 +3,14 @@
 package translate
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
-	"github.com/vppkit/vppkit/vppnet"
 )
 
 // Routing is what the keys of a host's routers come to, all together: a floating IP
@@ -95,150 +91,6 @@ func (g *routing) lacks(name string, err error) {
 	p := g.out.Parts[name]
 	p.Lacks = errors.Join(p.Lacks, err)
 	g.out.Parts[name] = p
-}
-
-// world wants an external network: the BVI by which this host is in it, its table,
-// and what its routers share of it. The addresses are single ones, and the subnet is a
-// route: with the address of a subnet VPP forgets all neighbours in it, those of the
-// other routers too.
-func (g *routing) world(x *external) {
-	name, table, source := door(x.net), outside(x.net), "external/"+x.net.Name()
-	var keys []string
-	for _, r := range x.exits {
-		keys = append(keys, r.exit.Name())
-	}
-	six := slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Addr().Is6() })
-	four := slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Addr().Is4() })
-	port := vppnet.BridgePort{Bridge: x.net.Name(), Interface: name, BVI: true}
-	objs := append(x.net.objects(),
-		l3.Table{Name: table, ID: g.number(x.net)},
-		vppnet.Loopback{Name: name, MAC: g.site.mac(name)}, port,
-		l3.Membership{Interface: name, Table: table, NoIPv4: !four, NoIPv6: !six},
-	)
-	link := vppnet.LinkState{Interface: name, Up: g.serving, MTU: x.exits[0].exit.MTU, After: []desiredstate.Key{port.Key()}}
-	if link.Up || link.MTU != 0 {
-		objs = append(objs, link)
-	}
-	nat := slices.ContainsFunc(x.exits, (*router).translates)
-	if nat {
-		objs = append(objs, l3.NAT{}, l3.NATInterface{Interface: name, Table: table, Outside: true}, l3.ProxyARP{Interface: name})
-	}
-	for _, next := range x.next() {
-		all := netip.PrefixFrom(unspecified(next), 0)
-		objs = append(objs, l3.Route{Table: table, Prefix: all, Paths: []l3.Path{{Interface: name, NextHop: next}}})
-	}
-	g.want(source, objs, keys...)
-	for _, r := range x.exits {
-		var own []desiredstate.Object
-		for _, a := range r.exit.Addrs {
-			alone := netip.PrefixFrom(a.Addr(), a.Addr().BitLen())
-			own = append(own, l3.Address{Interface: name, Prefix: alone, Table: table})
-			g.voice(name, a.Addr(), own[len(own)-1].Key())
-			if a.Bits() < a.Addr().BitLen() {
-				own = append(own, l3.Route{Table: table, Prefix: a.Masked(), Paths: []l3.Path{{Interface: name}}})
-			}
-		}
-		g.want(source, own, r.exit.Name())
-	}
-	back := map[netip.Prefix]l3.Route{}
-	for _, r := range x.exits {
-		g.back(r, x, nat, back)
-	}
-	routes := slices.SortedFunc(maps.Values(back), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) })
-	for _, r := range routes {
-		g.want(source, []desiredstate.Object{r})
-	}
-}
-
-// next are the gateways of the network: of each family that of the first router that
-// has one.
-func (x *external) next() (out []netip.Addr) {
-	for _, is6 := range []bool{false, true} {
-		for _, r := range x.exits {
-			if i := slices.IndexFunc(r.exit.Next, func(a netip.Addr) bool { return a.Is6() == is6 }); i >= 0 {
-				out = append(out, r.exit.Next[i])
-				break
-			}
-		}
-	}
-	return out
-}
-
-func unspecified(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		return netip.IPv6Unspecified()
-	}
-	return netip.IPv4Unspecified()
-}
-
-// back adds what the external table has to know of a router's prefixes: nothing, if
-// NAT sees to what comes back, else the way.
-func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3.Route) {
-	table := outside(x.net)
-	add := func(key string, want l3.Route) {
-		if have, dup := all[want.Prefix]; !dup {
-			all[want.Prefix] = want
-		} else if !reflect.DeepEqual(have, want) {
-			g.lacks(key, fmt.Errorf("%s lies behind another router of %s too, so nothing comes back from there", want.Prefix, x.net.Name()))
-		}
-	}
-	leads := func(is6 bool) bool {
-		return slices.ContainsFunc(r.exit.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() == is6 })
-	}
-	behind := func(key string, to netip.Prefix) {
-		if !leads(to.Addr().Is6()) {
-			return
-		}
-		route := l3.Route{Table: table, Prefix: to}
-		if to.Addr().Is6() || !nat {
-			route.Paths = []l3.Path{{Table: routerTable(r.id)}}
-		}
-		add(key, route)
-	}
-	for _, net := range slices.Sorted(maps.Keys(r.legs)) {
-		for _, p := range r.legs[net].ports {
-			for _, a := range p.Addrs {
-				behind(p.Name(), a.Masked())
-			}
-		}
-	}
-	for _, e := range r.exit.Routes {
-		paths, out, _ := r.ways(e)
-		switch {
-		case len(paths) == 0:
-		case out:
-			add(r.exit.Name(), l3.Route{Table: table, Prefix: e.To, Paths: paths})
-		default:
-			behind(r.exit.Name(), e.To)
-		}
-	}
-	if nat && !r.exit.SNAT && r.exit.first4().IsValid() {
-		g.lacks(r.exit.Name(), fmt.Errorf("enable_snat is false, but there is NAT in %s: VPP drops what it does not translate there", x.net.Name()))
-	}
-}
-
-// ways are the paths of an extra route, whether all of them lead out, and the hops
-// that are in none of the router's networks.
-func (r *router) ways(e ExtraRoute) (paths []l3.Path, out bool, lost []netip.Addr) {
-	out = true
-	for _, hop := range e.By {
-		by := ""
-		for _, net := range slices.Sorted(maps.Keys(r.legs)) {
-			l := r.legs[net]
-			if slices.ContainsFunc(l.addrs(), func(a netip.Prefix) bool { return a.Contains(hop) }) {
-				by, out = door(l.net()), false
-			}
-		}
-		if by == "" && slices.ContainsFunc(r.exit.Addrs, func(a netip.Prefix) bool { return a.Contains(hop) }) {
-			by = door(r.exit.Net)
-		}
-		if by == "" {
-			lost = append(lost, hop)
-			continue
-		}
-		paths = append(paths, l3.Path{Interface: by, NextHop: hop})
-	}
-	return paths, out, lost
 }
 
 // route wants a router, and its floating IPs.
@@ -348,24 +200,4 @@ func (g *routing) exit(r *router) (objs []desiredstate.Object) {
 		}
 	}
 	return objs
-}
-
-// number is that of an external network's table: the same on each host, and none of
-// a router's.
-func (g *routing) number(n Net) uint32 {
-	sum := sha256.Sum256([]byte(n.Name()))
-	return binary.BigEndian.Uint32(sum[:])&(maxVRF>>1) | (maxVRF + 1)
-}
-
-// mac is the address of the BVI in an external network. It is no router's: when the
-// router goes, the others stay as they are.
-func (s Site) mac(name string) vppnet.MAC {
-	host := s.Host
-	if s.HA { // whoever serves has it
-		host = ""
-	}
-	sum := sha256.Sum256([]byte(Owner + " " + host + " " + name))
-	m := vppnet.MAC(sum[:6])
-	m[0] = m[0]&^1 | 2
-	return m
 }
