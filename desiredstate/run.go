@@ -29,7 +29,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 		e: e, s: s, changes: s.subscribe(s.runs),
 		dirty: map[Key]struct{}{}, flying: map[Key]struct{}{},
 		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
-		held: map[Key]struct{}{},
+		held: map[Key]struct{}{}, freed: map[Key]int{},
 		wake: make(chan struct{}, 1),
 	}
 	defer s.unsubscribe(s.runs, r.changes)
@@ -53,6 +53,9 @@ type runner struct {
 	due     schedule // of retries
 
 	held map[Key]struct{} // their removal waits for Store.Confirm
+
+	turn  int         // counts passes
+	freed map[Key]int // in what turn, while there are passes that cannot know
 
 	complete  bool // the store was, when last looked
 	converged bool
@@ -198,12 +201,16 @@ func (r *runner) launch(ctx context.Context) {
 			held--
 		}
 	}
-	r.passes.Go(func() { r.pass(ctx, keys, held) })
+	if r.turn++; len(r.flying) == len(keys) {
+		clear(r.freed) // no pass is older
+	}
+	turn := r.turn
+	r.passes.Go(func() { r.pass(ctx, keys, held, turn) })
 }
 
 // pass brings the target to what the store wants of these keys; held others are
 // not removed for being too many.
-func (r *runner) pass(ctx context.Context, keys []Key, held int) {
+func (r *runner) pass(ctx context.Context, keys []Key, held, turn int) {
 	e, s := r.e, r.s
 	var mu sync.Mutex
 	seen := map[Key]Object{} // what was planned for
@@ -275,7 +282,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, held int) {
 			if !stepped[k] { // gone, perhaps by a removal whose answer was lost
 				delete(r.flying, k)
 				delete(r.retries, k)
-				r.free(k)
+				r.news(k)
 			}
 		}
 		for _, kept := range p.kept {
@@ -296,7 +303,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, held int) {
 	})
 	e.execute(ctx, p, func(res Result, by []Key) {
 		want := seenOf(&mu, seen, res.Key)
-		r.post(func() { r.finished(res, by, want) })
+		r.post(func() { r.finished(res, by, want, turn) })
 	})
 }
 
@@ -306,15 +313,16 @@ func seenOf(mu *sync.Mutex, seen map[Key]Object, k Key) Object {
 	return seen[k]
 }
 
-// finished takes note of what became of one object.
-func (r *runner) finished(res Result, by []Key, want Object) {
+// finished takes note of what became of one object in the pass that began as this
+// turn.
+func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	k := res.Key
 	delete(r.flying, k)
 	delete(r.held, k)
 	r.unblock(k) // another pass may have left it blocked meanwhile
 	if res.Err == nil {
 		delete(r.retries, k)
-		r.free(k)
+		r.news(k)
 		if res.Action == Delete && want == nil {
 			r.s.gone(k)
 			return
@@ -323,7 +331,7 @@ func (r *runner) finished(res Result, by []Key, want Object) {
 		return
 	}
 	if res.Action == Delete && !r.e.holdsOurs(k) { // gone, but for a reason that keeps it from coming back
-		r.free(k)
+		r.news(k)
 	}
 	switch {
 	case errors.Is(res.Err, ErrInvalid):
@@ -337,6 +345,9 @@ func (r *runner) finished(res Result, by []Key, want Object) {
 				r.blocked[b] = map[Key]struct{}{}
 			}
 			r.blocked[b][k] = struct{}{}
+			if at, ok := r.freed[b]; ok && at >= turn {
+				r.dirty[k] = struct{}{} // the pass may have been planned before that
+			}
 		}
 		r.s.report(k, want, Status{State: Waits, ID: res.ID, Err: res.Err, BlockedBy: by})
 	default:
@@ -385,6 +396,12 @@ func (r *runner) unblock(k Key) {
 		}
 	}
 	delete(r.waits, k)
+}
+
+// news makes dirty what k blocked, or is yet to be known to have blocked.
+func (r *runner) news(k Key) {
+	r.freed[k] = r.turn
+	r.free(k)
 }
 
 // free makes dirty what k blocked.

@@ -191,6 +191,31 @@ func TestRunBlocksAndResumes(t *testing.T) {
 	})
 }
 
+// What was found to block an object may be done with before that is noted.
+func TestABlockThatEndsEarlyIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, s := newTarget(), ds.NewStore()
+		x.delay = 5 * time.Millisecond
+		e := engine(x)
+		e.Observe = func(ev ds.Event) {
+			if ev.Type == ds.Waiting {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx, s, time.Hour) }()
+		require.NoError(t, s.Put(Box{Name: "base"}))
+		time.Sleep(time.Millisecond) // it is being made
+		require.NoError(t, s.Put(Box{Name: "top", Needs: "base"}))
+		begin := time.Now()
+		require.NoError(t, s.Wait(t.Context(), thingKey("top")))
+		require.Less(t, time.Since(begin), time.Second, "no resync was needed")
+		cancel()
+		<-done
+	})
+}
+
 func TestRunLeavesTheInvalidUntilItChanges(t *testing.T) {
 	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
 		s.Complete()
