@@ -38,7 +38,7 @@ func AddressKey(iface string, prefix netip.Prefix) desiredstate.Key {
 // Key is AddressKey(a.Interface, a.Prefix).
 func (a Address) Key() desiredstate.Key { return AddressKey(a.Interface, a.Prefix) }
 
-// Deps lists the interface and, if a table is named, its Membership.
+// Deps lists the interface and, if a table is named, its Membership and the table.
 func (a Address) Deps() []desiredstate.Key { return inTable(a.Interface, a.Table) }
 
 // Validate checks names and prefix. It refuses what VPP would take though no host

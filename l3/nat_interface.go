@@ -34,7 +34,7 @@ func NATInterfaceKey(iface string) desiredstate.Key {
 // Key is NATInterfaceKey(n.Interface).
 func (n NATInterface) Key() desiredstate.Key { return NATInterfaceKey(n.Interface) }
 
-// Deps lists NAT, the interface and its Membership.
+// Deps lists NAT, the interface, its Membership and the table.
 func (n NATInterface) Deps() []desiredstate.Key {
 	return append(inTable(n.Interface, n.Table), NATKey())
 }

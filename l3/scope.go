@@ -64,11 +64,12 @@ func tableOf(v *desiredstate.View, id uint32) string {
 }
 
 // inTable are the dependencies of what hangs on an interface's place in a table:
-// the interface, and its Membership unless that is the default table.
+// the interface and, unless that is the default table, its Membership and the table
+// itself, whose number is looked up.
 func inTable(iface, table string) []desiredstate.Key {
 	deps := []desiredstate.Key{vppnet.InterfaceKey(iface)}
 	if table != "" {
-		deps = append(deps, MembershipKey(iface))
+		deps = append(deps, MembershipKey(iface), TableKey(table))
 	}
 	return deps
 }

@@ -83,8 +83,8 @@ func (r VirtualRouter) MAC() vppnet.MAC {
 	return m
 }
 
-// Deps lists the interface, its Membership, what is tracked and, unless Stopped,
-// After.
+// Deps lists the interface, its Membership and table, what is tracked and, unless
+// Stopped, After.
 func (r VirtualRouter) Deps() []desiredstate.Key {
 	deps := inTable(r.Interface, r.Table)
 	for _, t := range r.Track {
