@@ -10,19 +10,34 @@ type claim struct {
 	write bool
 }
 
-// claim takes all that a plan touches, or nothing if another pass has any of
-// it. The engine's lock is held.
-func (e *Engine) claim(p *Plan) bool {
+// touches ranges over what a plan changes or relies on, and what it doubts.
+func (p *Plan) touches(yield func(claim) bool) {
 	for _, k := range p.suspects {
-		if e.nodes[k].writers > 0 {
-			return false
+		if !yield(claim{k, false}) {
+			return
 		}
 	}
 	for _, s := range p.Steps {
 		for _, c := range s.claims {
-			if n := e.nodes[c.key]; n != nil && (n.writers > 0 || c.write && n.readers > 0) {
-				return false
+			if !yield(c) {
+				return
 			}
+		}
+	}
+}
+
+// taken says whether another pass has claimed what c wants.
+func (e *Engine) taken(c claim) bool {
+	n := e.nodes[c.key]
+	return n != nil && (n.writers > 0 || c.write && n.readers > 0)
+}
+
+// claim takes all that a plan's steps touch, or nothing if another pass has any of
+// it. The engine's lock is held.
+func (e *Engine) claim(p *Plan) bool {
+	for c := range p.touches {
+		if e.taken(c) {
+			return false
 		}
 	}
 	for _, s := range p.Steps {
@@ -36,6 +51,20 @@ func (e *Engine) claim(p *Plan) bool {
 		}
 	}
 	return true
+}
+
+// queue waits until other passes have let go of all that a plan touches, which is to
+// be made again then. The engine's lock is held before and after, not meanwhile.
+func (e *Engine) queue(ctx context.Context, p *Plan) error {
+	for c := range p.touches {
+		if !e.taken(c) {
+			continue
+		}
+		if err := e.wait(ctx, func() bool { return !e.taken(c) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // release lets go of what claim took for one step. The engine's lock is held.
@@ -78,15 +107,20 @@ func (e *Engine) reconsider(ctx context.Context, p *Plan) (bool, error) {
 	return true, err
 }
 
-// wait lets others use the engine until something was released. The engine's
-// lock is held before and after.
-func (e *Engine) wait(ctx context.Context) error {
+// wait lets others use the engine until what they do makes a condition true. The
+// engine's lock is held before, after, and while the condition is looked at.
+func (e *Engine) wait(ctx context.Context, until func() bool) error {
 	stop := context.AfterFunc(ctx, func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.change.Broadcast()
 	})
 	defer stop()
-	e.change.Wait()
-	return ctx.Err()
+	for !until() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		e.change.Wait()
+	}
+	return nil
 }

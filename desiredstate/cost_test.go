@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -84,4 +86,48 @@ func atMost(t *testing.T, what string, have, limit float64) {
 	t.Helper()
 	t.Logf("%s: %.1f", what, have)
 	require.LessOrEqual(t, have, limit, fmt.Sprint(what))
+}
+
+// A call that has to wait for others is planned anew when they have let go, not each
+// time that they finish something.
+func TestWaitingIsNotPlanning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := ds.New(&ds.Kind[looked]{
+			Name: "looked",
+			Dump: func(context.Context, *ds.View) ([]ds.Actual[looked], error) { return nil, nil },
+			Create: func(context.Context, *ds.View, looked) (uint32, error) {
+				time.Sleep(time.Millisecond)
+				return 1, nil
+			},
+		})
+		e.Parallel = 1
+		var many []ds.Object
+		for i := range 100 {
+			many = append(many, looked{fmt.Sprint(i)})
+		}
+		done := make(chan error)
+		go func() {
+			_, err := e.Ensure(t.Context(), many...)
+			done <- err
+		}()
+		time.Sleep(10 * time.Millisecond)
+		looks.Store(0)
+		_, err := e.Ensure(t.Context(), looked{"99"})
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		require.LessOrEqual(t, looks.Load(), int32(2))
+	})
+}
+
+// looked counts how often it is looked at.
+type looked struct{ name string }
+
+var looks atomic.Int32
+
+func (l looked) Key() ds.Key    { return ds.Key{Space: "looked", Name: l.name} }
+func (l looked) Deps() []ds.Key { return nil }
+
+func (l looked) Validate() error {
+	looks.Add(1)
+	return nil
 }

@@ -150,7 +150,7 @@ func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
 		}
 		if len(p.suspects) > 0 {
 			if !e.claim(p) {
-				if err := e.wait(ctx); err != nil {
+				if err := e.queue(ctx, p); err != nil {
 					return nil, err
 				}
 				continue
@@ -293,7 +293,7 @@ func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
 			return nil, err
 		}
 		if !e.claim(p) {
-			if err := e.wait(ctx); err != nil {
+			if err := e.queue(ctx, p); err != nil {
 				return nil, err
 			}
 			continue

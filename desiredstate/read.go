@@ -145,7 +145,7 @@ func (e *Engine) found(n *node) (f found) {
 func (e *Engine) load(ctx context.Context) error {
 	for !e.fresh {
 		if e.reading {
-			if err := e.wait(ctx); err != nil {
+			if err := e.wait(ctx, func() bool { return !e.reading }); err != nil {
 				return err
 			}
 			continue
