@@ -149,7 +149,12 @@ func (a *agent) session(ctx context.Context) error {
 // here had wanted. A burst of events costs one look, and what the engine itself
 // does none: it has half a second to know of it too.
 func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent) {
-	news := map[uint32]vppnet.LinkEvent{}
+	const patience = 500 * time.Millisecond
+	type event struct {
+		vppnet.LinkEvent
+		at time.Time
+	}
+	news := map[uint32]event{}
 	var later <-chan time.Time
 	for {
 		select {
@@ -157,30 +162,45 @@ func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent) {
 			if !ok {
 				return
 			}
-			if news[l.Index] = l; later == nil {
-				later = time.After(500 * time.Millisecond)
+			if news[l.Index] = (event{l, time.Now()}); later == nil {
+				later = time.After(patience)
 			}
-		case <-later:
-			later = nil
-			for _, l := range news {
-				if a.surprising(e, l) {
-					e.Forget()
-					break
+		case now := <-later:
+			surprise := false
+			for index, l := range news {
+				if now.Sub(l.at) >= patience {
+					surprise = surprise || a.surprising(e, l.LinkEvent)
+					delete(news, index)
 				}
 			}
-			clear(news)
+			if surprise {
+				e.Forget()
+			}
+			if later = nil; len(news) > 0 {
+				later = time.After(patience)
+			}
 		}
 	}
 }
 
+// surprising says whether an event cannot come from what the engine does or is about
+// to do.
 func (a *agent) surprising(e *desiredstate.Engine, l vppnet.LinkEvent) bool {
 	name, known := e.Name(vppnet.InterfaceKey("").Space, l.Index)
-	if l.Lost > 0 || known == l.Deleted {
+	switch {
+	case l.Lost > 0:
 		return true
+	case !known:
+		return !l.Deleted
+	case l.Deleted:
+		st, ok := a.store.Status(vppnet.InterfaceKey(name))
+		return !ok || st.State == desiredstate.Applied && !st.Leaving
 	}
-	o, _ := a.store.Want(vppnet.LinkKey(name))
+	k := vppnet.LinkKey(name)
+	o, _ := a.store.Want(k)
 	want, ok := o.(vppnet.LinkState)
-	return ok && want.Up != l.AdminUp
+	st, _ := a.store.Status(k)
+	return ok && want.Up != l.AdminUp && st.State == desiredstate.Applied
 }
 
 func ignore(err, harmless error) error {
