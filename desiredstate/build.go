@@ -37,6 +37,7 @@ type builder struct {
 	takers  map[Key]Key // resource: the one object that may take it
 	kept    []Result
 	suspect []Key
+	busy    []Key   // kept, but being changed by another pass
 	loose   []*node // that an object no longer depends on
 }
 
@@ -176,7 +177,7 @@ func (b *builder) look(k Key, dragged bool) *draft {
 		if len(n.have) == 1 {
 			n.asWanted = want
 		}
-		b.kept = append(b.kept, Result{Keep, k, cur.id, nil})
+		b.keeps(n, cur.id)
 		return nil
 	}
 	d := b.draft(k, n, Replace)
@@ -312,7 +313,7 @@ func (b *builder) settle() {
 		was, had := d.Action, d.by
 		d.Action, d.by, d.Err = b.outcome(d)
 		if d.goesDown() {
-			for u := range d.n.users {
+			for _, u := range slices.SortedFunc(maps.Keys(d.n.users), Key.Compare) {
 				if b.e.nodes[u].suspect { // it may hang on this, or not
 					b.suspect = append(b.suspect, u)
 				}
@@ -321,6 +322,7 @@ func (b *builder) settle() {
 				}
 				if x := b.drag(u); x != nil {
 					x.late = true
+					b.assign(u)
 					b.queue(u)
 				}
 			}
@@ -487,19 +489,21 @@ func (d *draft) comesUp() bool {
 // assignHolds settles who may take what only one can have: who has it already,
 // else the first by name.
 func (b *builder) assignHolds() {
-	keys := make([]Key, 0, len(b.drafts))
-	for k, d := range b.drafts {
-		if d.want != nil && d.base != Blocked {
-			keys = append(keys, k)
-		}
+	for _, k := range slices.SortedFunc(maps.Keys(b.drafts), Key.Compare) {
+		b.assign(k)
 	}
-	slices.SortFunc(keys, Key.Compare)
-	for _, k := range keys {
-		for _, r := range b.drafts[k].kind.holds(b.drafts[k].want) {
-			first, taken := b.takers[r]
-			if !taken || !slices.Contains(b.e.holders[r], first) && slices.Contains(b.e.holders[r], k) {
-				b.takers[r] = k
-			}
+}
+
+func (b *builder) assign(k Key) {
+	d := b.drafts[k]
+	if d.want == nil || d.base == Blocked {
+		return
+	}
+	for _, r := range d.kind.holds(d.want) {
+		first, taken := b.takers[r]
+		if !taken || !slices.Contains(b.e.holders[r], first) && slices.Contains(b.e.holders[r], k) {
+			b.takers[r] = k
+			b.queue(first)
 		}
 	}
 }
@@ -602,7 +606,7 @@ func (b *builder) claims(p *Plan) {
 		}
 	}
 	slices.SortFunc(b.suspect, Key.Compare)
-	p.suspects = slices.Compact(b.suspect)
+	p.suspects, p.busy = slices.Compact(b.suspect), b.busy
 }
 
 // take claims resources, so that nobody else plans with them meanwhile.

@@ -2,7 +2,10 @@
 
 package desiredstate
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // claim is a step's hold on a key: to change it, or to rely on it.
 type claim struct {
@@ -12,7 +15,7 @@ type claim struct {
 
 // touches ranges over what a plan changes or relies on, and what it doubts.
 func (p *Plan) touches(yield func(claim) bool) {
-	for _, k := range p.suspects {
+	for _, k := range slices.Concat(p.suspects, p.busy) {
 		if !yield(claim{k, false}) {
 			return
 		}

@@ -313,3 +313,24 @@ func TestDecode(t *testing.T) {
 	_, err = e.Decode("cube", nil)
 	require.ErrorIs(t, err, ds.ErrUnknownKind)
 }
+
+// Who wants what another call is removing gets it: the calls are in line.
+func TestEnsureDuringRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		e := engine(x)
+		syncs(t, e, Box{Name: "a"})
+		x.delay = 5 * time.Millisecond
+		done := make(chan error)
+		go func() {
+			_, err := e.Remove(t.Context(), thingKey("a"))
+			done <- err
+		}()
+		time.Sleep(time.Millisecond)
+		r, err := e.Ensure(t.Context(), Box{Name: "a"})
+		require.NoError(t, err)
+		require.NoError(t, <-done)
+		require.Equal(t, 1, r.Changed(), "%v", r)
+		require.Contains(t, x.String(), "box a")
+	})
+}

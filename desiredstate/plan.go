@@ -51,6 +51,7 @@ type Plan struct {
 	confirmed bool
 	tasks     []*task
 	suspects  []Key // to be read before the plan can be trusted
+	busy      []Key // kept, but being changed by another pass
 }
 
 // Empty says that there is nothing to do, though something may be blocked.

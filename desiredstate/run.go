@@ -151,6 +151,9 @@ func (r *runner) look(ctx context.Context) error {
 	for _, k := range r.s.keys() {
 		r.dirty[k] = struct{}{}
 	}
+	for k := range r.held {
+		r.dirty[k] = struct{}{}
+	}
 	for k, t := range r.retries {
 		if !t.next.IsZero() {
 			delete(r.dirty, k) // failed, and not due yet
@@ -272,12 +275,17 @@ func (r *runner) pass(ctx context.Context, keys []Key, held, turn int) {
 		s.report(kept.Key, seen[kept.Key], Status{State: Applied, ID: kept.ID})
 		stepped[kept.Key] = true
 	}
+	var gone []Key
 	for _, k := range keys {
 		if !stepped[k] && seen[k] == nil && complete && !e.holdsOurs(k) {
 			s.gone(k)
+			gone = append(gone, k)
 		}
 	}
 	r.post(func() {
+		for _, k := range gone {
+			delete(r.held, k)
+		}
 		for _, k := range keys {
 			if !stepped[k] { // gone, perhaps by a removal whose answer was lost
 				delete(r.flying, k)
@@ -319,6 +327,9 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	k := res.Key
 	delete(r.flying, k)
 	delete(r.held, k)
+	if now := r.s.want(k); (now == nil) != (want == nil) || now != nil && !same(now, want) {
+		r.dirty[k] = struct{}{} // another is wanted by now
+	}
 	r.unblock(k) // another pass may have left it blocked meanwhile
 	if res.Err == nil {
 		delete(r.retries, k)
@@ -330,14 +341,18 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 		r.s.report(k, want, Status{State: Applied, ID: res.ID})
 		return
 	}
-	if res.Action == Delete && !r.e.holdsOurs(k) { // gone, but for a reason that keeps it from coming back
+	// What could not be tried waits for something else. What is gone, for a reason
+	// that keeps it from coming back, does so too.
+	untried := res.Action == Blocked
+	if res.Action == Delete && !r.e.holdsOurs(k) {
+		untried = true
 		r.news(k)
 	}
 	switch {
 	case errors.Is(res.Err, ErrInvalid):
 		delete(r.retries, k)
 		r.s.report(k, want, Status{State: Invalid, ID: res.ID, Err: res.Err})
-	case len(by) > 0 || isRefusal(res.Err):
+	case len(by) > 0 || untried && isRefusal(res.Err):
 		delete(r.retries, k)
 		r.waits[k] = by
 		for _, b := range by {
@@ -413,8 +428,8 @@ func (r *runner) free(k Key) {
 
 // converge takes note of there being nothing left to do.
 func (r *runner) converge() {
-	if len(r.flying) == 0 && len(r.dirty) == 0 && len(r.held) == 0 {
-		r.s.settle(true)
+	if len(r.flying) == 0 && len(r.dirty) == 0 {
+		r.s.settle(len(r.held) == 0)
 	}
 	was := r.converged
 	r.converged = r.s.check(was)

@@ -401,6 +401,101 @@ func TestWhatIsDraggedLatePullsItsUsersAlong(t *testing.T) {
 	})
 }
 
+// What was held back, and then goes by another hand, holds nothing up any more.
+func TestWhatWasHeldBackMayGoByItself(t *testing.T) {
+	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
+		x.by(func() {
+			for i := range 30 {
+				x.add(&item{kind: "box", name: fmt.Sprint(i), shape: 7})
+			}
+		})
+		s.Complete()
+		e.Forget()
+		synctest.Wait()
+		_, ok := s.Converged()
+		require.False(t, ok)
+		x.by(func() {
+			for id, i := range x.items {
+				if !i.foreign {
+					delete(x.items, id)
+					x.free = append(x.free, id)
+				}
+			}
+		})
+		e.Forget()
+		require.NoError(t, s.Wait(t.Context()))
+	})
+}
+
+// What is wanted again while a removal of it is under way comes back.
+func TestWantedAgainWhileItGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, s := newTarget(), ds.NewStore()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- engine(x).Run(ctx, s, time.Hour) }()
+		s.Complete()
+		require.NoError(t, s.Put(Box{Name: "base"}, Box{Name: "a", Needs: "base"}))
+		require.NoError(t, s.Wait(t.Context()))
+		x.by(func() { x.delay = 5 * time.Millisecond })
+		require.NoError(t, s.Put(Box{Name: "a", Needs: "base", Color: 1}))
+		time.Sleep(time.Millisecond)
+		s.Delete(thingKey("a"), thingKey("base")) // waits until a has its color
+		time.Sleep(time.Millisecond)
+		require.NoError(t, s.Put(Box{Name: "base"}, Box{Name: "a", Needs: "base", Color: 1}))
+		time.Sleep(time.Second)
+		require.NoError(t, s.Wait(t.Context()))
+		require.Contains(t, x.String(), "box a color=1")
+		require.Contains(t, x.String(), "box base")
+		cancel()
+		<-done
+	})
+}
+
+// A kind that misses something itself is asked again, with patience.
+func TestWhatAKindMissesIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		k := newTree().kind()
+		k.Create = func(context.Context, *ds.View, leaf) (uint32, error) {
+			if tries++; tries < 3 {
+				return 0, fmt.Errorf("%w: its number", ds.ErrMissing)
+			}
+			return 1, nil
+		}
+		s := ds.NewStore()
+		require.NoError(t, s.Put(leaf{Name: hub}))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- ds.New(k).Run(ctx, s, time.Hour) }()
+		begin := time.Now()
+		require.NoError(t, s.Wait(t.Context(), leafKey(hub)))
+		require.Less(t, time.Since(begin), time.Minute)
+		cancel()
+		<-done
+	})
+}
+
+// Two that a plan drags down late, and that want the same, do not both get it.
+func TestWhatIsDraggedLateSharesNothing(t *testing.T) {
+	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
+		s.Complete()
+		require.NoError(t, s.Put(
+			Box{Name: "a"}, Box{Name: "c", Needs: "a"}, Box{Name: "d", Needs: "a"}, Box{Name: "e", Slot: "s"}))
+		require.NoError(t, s.Wait(t.Context()))
+		require.NoError(t, s.Put(Box{Name: "c", Slot: "s"}, Box{Name: "d", Slot: "s"}))
+		synctest.Wait()
+		require.Equal(t, ds.Waits, status(t, s, "c").State)
+		require.NoError(t, s.Replace(map[string][]ds.Object{"": {
+			Box{Name: "c", Slot: "s"}, Box{Name: "d", Slot: "s"}, Box{Name: "e"},
+		}}))
+		synctest.Wait()
+		require.Empty(t, x.violations)
+		require.NoError(t, s.Wait(t.Context(), thingKey("c"), thingKey("e")))
+		require.Equal(t, []ds.Key{thingKey("c")}, status(t, s, "d").BlockedBy)
+	})
+}
+
 func TestReplaceIsGuardedAndDeleteIsNot(t *testing.T) {
 	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
 		all := map[string][]ds.Object{}

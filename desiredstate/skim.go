@@ -64,8 +64,16 @@ func (b *builder) keep(n *node, want Object) bool {
 	if n.asWanted == nil || n.suspect || want == nil || !same(want, n.asWanted) {
 		return false
 	}
-	b.kept = append(b.kept, Result{Keep, n.key, n.have[0].id, nil})
+	b.keeps(n, n.have[0].id)
 	return true
+}
+
+// keeps notes an object that is as wanted, unless another pass is about to change that.
+func (b *builder) keeps(n *node, id uint32) {
+	b.kept = append(b.kept, Result{Keep, n.key, id, nil})
+	if n.writers > 0 {
+		b.busy = append(b.busy, n.key)
+	}
 }
 
 // index maps objects by their keys. The error names those that are there twice.
