@@ -25,7 +25,7 @@ import (
 // set of others is there, everything passes.
 //
 // A reading asks for the lists of all interfaces and for the L2 features of those
-// with sets of ours (l2_flags with nothing to set), to find sets without effect:
+// that have one (l2_flags with nothing to set), to find sets without effect:
 // see Binding.After. They are put to effect by one message, the interface's list
 // of ethertypes sent as it is, without a moment in which there is no filter. What
 // became of the output side is not visible: it is taken to share the fate of the
@@ -34,7 +34,7 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 	k := bindings{acl.NewServiceClient(c), l2.NewServiceClient(c)}
 	return &desiredstate.Kind[Binding]{
 		Name:     "acl-binding",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c)},
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c), filters(c)},
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}, &l2.L2Flags{},
 			&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}),
 		Dump: k.dump,
@@ -66,28 +66,19 @@ type bindings struct {
 	l2  l2.RPCService
 }
 
-func (k bindings) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
-	found, err := vppnet.Collect(k.vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range found {
-		id := uint32(d.SwIfIndex)
-		name, ok := v.Name("interface", id)
+func (k bindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
+	for f := range desiredstate.All[filtered](v) {
+		name, ok := v.Name("interface", f.ID)
 		if !ok {
 			continue // gone since
 		}
-		in, sets := split(d)
-		b := Binding{Interface: name, Input: names(v, in), Output: names(v, sets)}
+		b := Binding{Interface: name, Input: names(v, f.Spec.in), Output: names(v, f.Spec.out)}
+		b.lost = len(b.Input) > 0 && f.Spec.features&featACL == 0
 		if len(b.Input)+len(b.Output) > 0 {
-			out = append(out, desiredstate.Actual[Binding]{ID: id, Spec: b})
+			out = append(out, desiredstate.Actual[Binding]{ID: f.ID, Spec: b})
 		}
 	}
-	features, err := readFeatures(ctx, k.l2, out)
-	for i, f := range features {
-		out[i].Spec.lost = len(out[i].Spec.Input) > 0 && f&featACL == 0
-	}
-	return out, err
+	return out, nil
 }
 
 // split divides a list into input and output.

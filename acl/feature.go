@@ -5,13 +5,16 @@ package acl
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
-	"golang.org/x/sync/errgroup"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // everywhere asks a dump for all interfaces.
@@ -25,25 +28,73 @@ const (
 	featACL   = 0x8000
 )
 
-// readFeatures asks for those of each object's interface, many at a time. That of
-// an interface that is gone has all.
-func readFeatures[S desiredstate.Object](ctx context.Context, vpp l2.RPCService, of []desiredstate.Actual[S]) ([]uint32, error) {
-	out := make([]uint32, len(of))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(64)
-	for i, a := range of {
-		g.Go(func() error {
-			r, err := vpp.L2Flags(ctx, &l2.L2Flags{SwIfIndex: interface_types.InterfaceIndex(a.ID), IsSet: true})
-			if errors.Is(err, api.INVALID_SW_IF_INDEX) {
-				out[i] = ^uint32(0)
-				return nil
-			}
+// filtered is an interface that has filters, and what its L2 features are: a reading
+// that Bindings and MACIPBindings share, never wanted.
+type filtered struct {
+	id       uint32
+	in, out  []uint32 // sets
+	macip    uint32   // set; all: none
+	features uint32   // of an interface that has gone since: all
+}
+
+func (f filtered) Key() desiredstate.Key {
+	return desiredstate.Key{Space: "acl-filtered", Name: strconv.FormatUint(uint64(f.id), 10)}
+}
+
+func (f filtered) Deps() []desiredstate.Key { return nil }
+
+func (f filtered) Validate() error { return errors.New("a reading is found, not made") }
+
+func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
+	vpp := acl.NewServiceClient(c)
+	return &desiredstate.Kind[filtered]{
+		Name:     "acl-filtered",
+		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.MacipACLInterfaceListDump{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
+		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[filtered], error) {
+			lists, err := vppnet.Collect(vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
 			if err != nil {
-				return err
+				return nil, err
 			}
-			out[i] = r.ResultingFeatureBitmap
-			return nil
-		})
+			macips, err := vppnet.Collect(vpp.MacipACLInterfaceListDump(ctx, &acl.MacipACLInterfaceListDump{SwIfIndex: everywhere}))
+			if err != nil {
+				return nil, err
+			}
+			var out []desiredstate.Actual[filtered]
+			at := map[uint32]int{}
+			find := func(i interface_types.InterfaceIndex) *filtered {
+				id := uint32(i)
+				if _, ok := at[id]; !ok {
+					at[id] = len(out)
+					out = append(out, desiredstate.Actual[filtered]{ID: id, Spec: filtered{id: id, macip: all}})
+				}
+				return &out[at[id]].Spec
+			}
+			for _, d := range lists {
+				if len(d.Acls) > 0 {
+					f := find(d.SwIfIndex)
+					f.in, f.out = split(d)
+				}
+			}
+			for _, d := range macips {
+				if len(d.Acls) > 0 && d.Acls[0] != all {
+					find(d.SwIfIndex).macip = d.Acls[0]
+				}
+			}
+			return out, readFeatures(ctx, c, out)
+		},
 	}
-	return out, g.Wait()
+}
+
+func readFeatures(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[filtered]) error {
+	reqs := make([]api.Message, len(of))
+	for i, f := range of {
+		reqs[i] = &l2.L2Flags{SwIfIndex: interface_types.InterfaceIndex(f.ID), IsSet: true}
+	}
+	flags, err := vppnet.AskEach[*l2.L2FlagsReply](ctx, c, reqs...)
+	for i, r := range flags {
+		if of[i].Spec.features = r.ResultingFeatureBitmap; r.Retval != 0 {
+			of[i].Spec.features = ^uint32(0)
+		}
+	}
+	return err
 }

@@ -10,7 +10,6 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/interface_types"
-	"go.fd.io/govpp/binapi/l2"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -60,11 +59,11 @@ func (b MACIPBinding) Validate() error {
 // while no packet moves. As with [Bindings], a reading finds bindings that have
 // lost their effect; binding again mends that.
 func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
-	k := macipBindings{acl.NewServiceClient(c), l2.NewServiceClient(c)}
+	k := macipBindings{acl.NewServiceClient(c)}
 	return &desiredstate.Kind[MACIPBinding]{
 		Name:     "macip-binding",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c)},
-		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{}, &l2.L2Flags{}),
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c), filters(c)},
+		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{}),
 		Dump:     k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, b MACIPBinding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
@@ -90,34 +89,21 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 	}
 }
 
-type macipBindings struct {
-	vpp acl.RPCService
-	l2  l2.RPCService
-}
+type macipBindings struct{ vpp acl.RPCService }
 
-func (k macipBindings) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[MACIPBinding], err error) {
-	found, err := vppnet.Collect(k.vpp.MacipACLInterfaceListDump(ctx, &acl.MacipACLInterfaceListDump{SwIfIndex: everywhere}))
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range found {
-		iface, known := v.Name("interface", uint32(d.SwIfIndex))
-		if !known || len(d.Acls) == 0 {
-			continue // gone since
-		}
-		set, known := v.Name(MACIPKey("").Space, d.Acls[0])
-		if !known {
-			continue
+func (k macipBindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MACIPBinding], err error) {
+	for f := range desiredstate.All[filtered](v) {
+		iface, there := v.Name("interface", f.ID)
+		set, known := v.Name(MACIPKey("").Space, f.Spec.macip)
+		if !there || !known {
+			continue // there is none, or it has gone since
 		}
 		out = append(out, desiredstate.Actual[MACIPBinding]{
-			ID: uint32(d.SwIfIndex), Foreign: !mine(v, uint32(d.SwIfIndex), d.Acls[0]), Spec: MACIPBinding{Interface: iface, Set: set},
+			ID: f.ID, Foreign: !mine(v, f.ID, f.Spec.macip),
+			Spec: MACIPBinding{Interface: iface, Set: set, lost: f.Spec.features&featMACIP == 0},
 		})
 	}
-	features, err := readFeatures(ctx, k.l2, out)
-	for i, f := range features {
-		out[i].Spec.lost = f&featMACIP == 0
-	}
-	return out, err
+	return out, nil
 }
 
 // mine says whether interface or set is ours.

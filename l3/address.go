@@ -110,12 +110,12 @@ func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desire
 		index := interface_types.InterfaceIndex(id)
 		reqs = append(reqs, &ip.IPAddressDump{SwIfIndex: index}, &ip.IPAddressDump{SwIfIndex: index, IsIPv6: true})
 	}
-	all, err := ask(ctx, k.c, append(reqs, askForVirtual(k.c)...))
+	all, err := vppnet.Ask(ctx, k.c, append(reqs, askForVirtual(k.c)...)...)
 	if err != nil {
 		return nil, err
 	}
 	virtual, all := virtualAddresses(all)
-	found, err := answers[*ip.IPAddressDetails](all)
+	found, err := vppnet.As[*ip.IPAddressDetails](all)
 	for _, d := range found {
 		id := uint32(d.SwIfIndex)
 		if virtual[virtualAddress{id, readPrefix(ip_types.Prefix(d.Prefix)).Addr()}] {

@@ -79,11 +79,11 @@ func (k advertisements) read(ctx context.Context, ids ...uint32) ([]*ip6_nd.SwIn
 	for _, id := range ids {
 		reqs = append(reqs, &ip6_nd.SwInterfaceIP6ndRaDump{SwIfIndex: interface_types.InterfaceIndex(id)})
 	}
-	all, err := ask(ctx, k.c, reqs)
+	all, err := vppnet.Ask(ctx, k.c, reqs...)
 	if err != nil {
 		return nil, err
 	}
-	return answers[*ip6_nd.SwInterfaceIP6ndRaDetails](all)
+	return vppnet.As[*ip6_nd.SwInterfaceIP6ndRaDetails](all)
 }
 
 // advertised is what VPP has, all of it said.

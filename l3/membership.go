@@ -139,16 +139,9 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		found = append(found, i)
 		reqs = append(reqs, &interfaces.SwInterfaceGetTable{SwIfIndex: index}, &interfaces.SwInterfaceGetTable{SwIfIndex: index, IsIPv6: true})
 	}
-	all, err := ask(ctx, k.c, reqs)
+	in, err := vppnet.AskEach[*interfaces.SwInterfaceGetTableReply](ctx, k.c, reqs...)
 	if err != nil {
 		return nil, err
-	}
-	in, err := answers[*interfaces.SwInterfaceGetTableReply](all)
-	if err != nil {
-		return nil, err
-	}
-	if len(in) != len(reqs) {
-		return nil, fmt.Errorf("%w: %d answers to %d requests for tables", vppnet.ErrUnexpectedReply, len(in), len(reqs))
 	}
 	for n, i := range found {
 		four, six := in[2*n], in[2*n+1]

@@ -123,7 +123,7 @@ type natExits struct {
 // dump cannot use the generated client: VPP answers the second version of this dump
 // with the first version's message, which is as good.
 func (k natExits) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[NATExit], err error) {
-	all, err := ask(ctx, k.c, []api.Message{&nat.Nat44EdVrfTablesV2Dump{}})
+	all, err := vppnet.Ask(ctx, k.c, &nat.Nat44EdVrfTablesV2Dump{})
 	if err != nil {
 		return nil, err
 	}

@@ -90,11 +90,6 @@ func tenants() map[string]string {
 	}
 }
 
-// looking has an agent look at all of VPP every other second. Keys that come one by one
-// are worked at by several passes of the engine at once, and what one misses of another
-// is found by the next look.
-func looking(a *agent) { a.resync = 2 * time.Second }
-
 // routed waits until the inbox knows just these keys, and VPP holds what they want.
 func (r *rig) routed(a *running, keys map[string]string) {
 	r.Helper()
@@ -117,7 +112,7 @@ func TestRoutersInMemory(t *testing.T) {
 	v := memory(t)
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
-	a := r.agent(site, v.Socket(), looking)
+	a := r.agent(site, v.Socket())
 	r.bound("h1")
 	r.converged(a)
 	empty := v.String()
@@ -148,7 +143,7 @@ func TestRoutersInMemory(t *testing.T) {
 	}
 
 	a.stop()
-	a = r.agent(site, v.Socket(), looking)
+	a = r.agent(site, v.Socket())
 	r.routed(a, keys)
 	require.Zero(t, a.writes.Load(), "a second agent finds all of it")
 
@@ -277,7 +272,7 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 			r.routing("h1", name, keys[name])
 		}
 	}
-	often := func(a *agent) { a.resync = 300 * time.Millisecond }
+	often := func(a *agent) { a.resync = time.Minute }
 	a := r.agent(site, vpp, often)
 	heard := func() {
 		r.Helper()
@@ -337,7 +332,7 @@ func TestANetworkOfPortsAndRouters(t *testing.T) {
 	v := memory(t)
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
-	a := r.agent(site, v.Socket(), looking)
+	a := r.agent(site, v.Socket())
 	r.put("h1", uuid(1), port(101))
 	keys := map[string]string{legKey(1, 101): leg(1, 101, "192.168.1.1/24")}
 	r.routing("h1", legKey(1, 101), keys[legKey(1, 101)])
@@ -372,7 +367,7 @@ func TestAFloatingIPWaitsForItsRouter(t *testing.T) {
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
 	page, paged := paged(t)
-	a := r.agent(site, v.Socket(), looking, paged)
+	a := r.agent(site, v.Socket(), paged)
 	all := tenants()
 	key := func(name string) string { t.Helper(); said, _ := r.said("h1", "errors/routers/"); return said[name] }
 	says := func(name, what string) {
@@ -418,7 +413,7 @@ func TestAStandbyIsSilent(t *testing.T) {
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
 	site.HA = true
-	a := r.agent(site, v.Socket(), looking)
+	a := r.agent(site, v.Socket())
 	keys := tenants()
 	for name, value := range keys {
 		r.routing("h1", name, value)
@@ -516,7 +511,7 @@ func TestAddressesAreAnnounced(t *testing.T) {
 		require.Equal(t, all, told)
 		clear(told)
 	}
-	a := r.agent(site, tap, looking)
+	a := r.agent(site, tap)
 	keys := tenants()
 	for name, value := range keys {
 		r.routing("h1", name, value)
@@ -531,7 +526,7 @@ func TestAddressesAreAnnounced(t *testing.T) {
 	heard("203.0.113.159")
 	r.converged(a)
 	a.stop()
-	a = r.agent(site, tap, looking)
+	a = r.agent(site, tap)
 	require.Eventually(t, func() bool { _, ok := a.store.Converged(); return ok }, 20*time.Second, time.Millisecond)
 	heard()
 }
@@ -561,7 +556,7 @@ func TestCostOfRouters(t *testing.T) {
 			_, err := r.client.Txn(r.Context()).Then(batch...).Commit()
 			require.NoError(t, err)
 		}
-		a := r.agent(site, v.Socket(), looking)
+		a := r.agent(site, v.Socket())
 		r.routed(a, keys)
 		c.each = a.writes.Load()
 		moved := float(4000, 101, "203.0.99.99", "192.168.1.2")

@@ -218,7 +218,7 @@ func TestRoutedTraffic(t *testing.T) {
 		return os.WriteFile("/proc/sys/net/ipv4/conf/all/arp_announce", []byte("2"), 0)
 	})
 	site, v := c.node("n1", 101, 102, 201, 900)
-	a := c.rig.agent(site, v.Socket(), looking)
+	a := c.rig.agent(site, v.Socket())
 	c.Cleanup(func() {
 		if t.Failed() {
 			for _, command := range []string{"show errors", "show nat44 sessions", "show nat44 vrf tables", "show nat44 addresses", "show nat44 interfaces", "show ip fib table 2", "show interface addr"} {
@@ -348,7 +348,7 @@ func TestRoutedMore(t *testing.T) {
 	ext.Address(t, "2001:db8:f::1/64")
 	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
 	site, v := c.node("n1", 101, 102, 103, 201, 900, 901)
-	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket(), looking)}}
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
 	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
 	k.put(legKey(1, 102), leg(1, 102, "192.168.2.1/24"))
 	k.put(legKey(1, 103), leg(1, 103, "2001:db8:1::1/64"))
@@ -375,7 +375,7 @@ func TestRoutedMore(t *testing.T) {
 	require.Contains(t, c.asks(six, "2001:db8:f::1"), "ext 2001:db8:1:", "by an address that it made itself of what is advertised, and untranslated")
 
 	k.agents["n1"].stop()
-	k.agents["n1"] = c.rig.agent(site, v.Socket(), looking)
+	k.agents["n1"] = c.rig.agent(site, v.Socket())
 	k.settled()
 	require.Zero(t, k.agents["n1"].writes.Load(), "another agent finds all of it")
 	for name := range maps.Clone(k.keys) {
@@ -399,7 +399,7 @@ func TestRoutersMoveToTheStandby(t *testing.T) {
 	for _, host := range []string{"n1", "n2"} {
 		site, v := c.node(host, 101, 900)
 		site.HA, nodes[host] = true, v
-		k.agents[host] = c.rig.agent(site, v.Socket(), looking)
+		k.agents[host] = c.rig.agent(site, v.Socket())
 	}
 	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
 	k.put(exitKey(1), exit(1, 900, "203.0.113.101/24", "203.0.113.1"))
@@ -443,7 +443,7 @@ func TestRoutersMoveWithoutEtcd(t *testing.T) {
 			Physnet: "net900", VLAN: 77, Address: netip.MustParsePrefix(fmt.Sprintf("169.254.7.%d/24", 11+i)), Priority: uint8(200 - 100*i), Interval: advert,
 		}
 		nodes[host], sites[host] = v, site
-		k.agents[host] = c.rig.agent(site, v.Socket(), looking)
+		k.agents[host] = c.rig.agent(site, v.Socket())
 	}
 	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
 	k.put(exitKey(1), exit(1, 900, "203.0.113.101/24", "203.0.113.1"))
@@ -467,7 +467,7 @@ func TestRoutersMoveWithoutEtcd(t *testing.T) {
 
 	t.Log("an agent that is started anew changes nothing")
 	k.agents["n1"].stop()
-	k.agents["n1"] = c.rig.agent(sites["n1"], nodes["n1"].Socket(), looking)
+	k.agents["n1"] = c.rig.agent(sites["n1"], nodes["n1"].Socket())
 	k.settled()
 	require.Zero(t, k.agents["n1"].writes.Load())
 	for _, stop := range []func() (int, int){out, in} {

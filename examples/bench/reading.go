@@ -82,11 +82,15 @@ func (w *wire) read(pipelined, filters bool) (r reading, err error) {
 	return r, w.each(r.effects())
 }
 
-// effects asks of each interface with filters whether these have an effect, of either
-// sort, as vppkit does.
+// effects asks of each interface with filters whether these have an effect, as vppkit
+// does.
 func (r reading) effects() (asks []ask) {
+	asked := map[interface_types.InterfaceIndex]bool{}
 	effect := func(index interface_types.InterfaceIndex) {
-		asks = append(asks, ask{request: &l2.L2Flags{SwIfIndex: index, IsSet: true}})
+		if !asked[index] {
+			asked[index] = true
+			asks = append(asks, ask{request: &l2.L2Flags{SwIfIndex: index, IsSet: true}})
+		}
 	}
 	for _, d := range r.bound {
 		if d.Count > 0 {
