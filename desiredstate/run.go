@@ -271,8 +271,8 @@ func (r *runner) pass(ctx context.Context, keys []Key, held, turn int) {
 	for _, st := range p.Steps {
 		stepped[st.Key] = true
 	}
+	s.applied(p.kept, seen)
 	for _, kept := range p.kept {
-		s.report(kept.Key, seen[kept.Key], Status{State: Applied, ID: kept.ID})
 		stepped[kept.Key] = true
 	}
 	var gone []Key

@@ -319,16 +319,14 @@ func (s *Store) Source(source string) (Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keys, ok := s.sources[source]
-	worst := Applied
-	for k := range keys {
-		if st := s.entries[k].status.State; st.worse(worst) {
-			worst = st
-		}
-	}
-	sum, of := Status{State: worst}, Key{}
+	sum, of := Status{State: Applied}, Key{}
 	for k := range keys {
 		st := s.entries[k].status
-		if st.State != worst {
+		switch {
+		case st.State.worse(sum.State):
+			sum, of = st, k
+			continue
+		case st.State != sum.State:
 			continue
 		}
 		since := sum.Since

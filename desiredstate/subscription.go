@@ -150,18 +150,38 @@ func (s *Store) entryWant(k Key) Object {
 func (s *Store) report(k Key, seen Object, st Status) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.note(k, seen, st) {
+		s.wakeWatches()
+	}
+}
+
+// applied reports that all of these are as they were seen to be wanted.
+func (s *Store) applied(all []Result, seen map[Key]Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := false
+	for _, r := range all {
+		news = s.note(r.Key, seen[r.Key], Status{State: Applied, ID: r.ID}) || news
+	}
+	if news {
+		s.wakeWatches()
+	}
+}
+
+// note is report, without waking those who watch; it says whether there is news.
+func (s *Store) note(k Key, seen Object, st Status) bool {
 	x := s.entries[k]
 	if x == nil && seen == nil && st.Err != nil { // ours, never wanted here, and it would not go
 		x = s.enter(k)
 	}
 	if x == nil || (x.want == nil) != (seen == nil) || seen != nil && !same(x.want, seen) {
-		return
+		return false
 	}
 	if st.sure() && x.status.sure() && st.ID == x.status.ID {
-		return // no news
+		return false
 	}
 	s.put(k, x, st)
-	s.wakeWatches()
+	return true
 }
 
 // gone forgets an object that was on its way out.

@@ -43,7 +43,8 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 
 // routing builds the kinds of routers.
 func routing(c *vppnet.Conn) []desiredstate.AnyKind {
-	layer2 := vppnet.DisclaimInterfaces(translate.IsPort) // or VPP is asked thrice about each, and more
+	// Or VPP would be asked thrice about each port.
+	layer2 := vppnet.DisclaimInterfaces(func(name string) bool { return !translate.IsRouted(name) })
 	return []desiredstate.AnyKind{
 		vppnet.Loopbacks(c),
 		l3.Tables(c),

@@ -3,8 +3,6 @@
 package translate
 
 import (
-	"strings"
-
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vhost"
@@ -65,16 +63,9 @@ func up(name string) vppnet.LinkState { return vppnet.LinkState{Interface: name,
 // and gets another, which comes up when it has them.
 func (p Port) Interface() string {
 	if p.Filtered {
-		return secured + p.UUID
+		return "secured-" + p.UUID
 	}
-	return unfiltered + p.UUID
-}
-
-const secured, unfiltered = "secured-", "port-"
-
-// IsPort says whether a port's interface has this name.
-func IsPort(iface string) bool {
-	return strings.HasPrefix(iface, secured) || strings.HasPrefix(iface, unfiltered)
+	return "port-" + p.UUID
 }
 
 // Handles finds VPP's numbers of what the port is made of.

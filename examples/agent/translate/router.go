@@ -277,7 +277,14 @@ func (p RouterPort) table() string { return routerTable(p.Router) }
 func routerTable(router string) string { return "router-" + router }
 
 // door names the interface by which routers are in a network.
-func door(n Net) string { return "bvi-" + n.Name() }
+func door(n Net) string { return doors + n.Name() }
+
+const doors = "bvi-"
+
+// IsRouted says whether an interface of ours with this name may have addresses.
+func IsRouted(iface string) bool {
+	return strings.HasPrefix(iface, doors) || iface == ElectionInterface
+}
 
 // outside names the table of an external network.
 func outside(n Net) string { return "external-" + n.Name() }
