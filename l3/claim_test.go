@@ -20,7 +20,9 @@ func TestDisclaimed(t *testing.T) {
 	vpp := vpptest.New(t)
 	c := dialVPP(t, vpp.Socket(), "me")
 	want := []desiredstate.Object{
-		l3.Table{Name: "red", ID: 7}, vppnet.Loopback{Name: "in"}, l3.Membership{Interface: "in", Table: "red"},
+		l3.Table{Name: "red", ID: 7},
+		vppnet.Loopback{Name: "in"},
+		l3.Membership{Interface: "in", Table: "red"},
 		l3.Address{Interface: "in", Table: "red", Prefix: prefix("192.0.2.1/24")},
 	}
 	asked := func() int {
