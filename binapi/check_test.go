@@ -35,6 +35,9 @@ func golden(t *testing.T, file, got string) {
 	require.Equal(t, string(want), got)
 }
 
+// ed stands for both variants of NAT: what they use is alike.
+const ed = l3.EndpointDependent
+
 // kinds are all that the library has.
 func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{
@@ -43,6 +46,8 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c),
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c),
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
+		l3.NATs(c, ed), l3.NATInterfaces(c, ed), l3.NATAddresses(c, ed), l3.NATMappings(c, ed), l3.NATIdentities(c, ed), l3.NATExits(c),
+		l3.VirtualRouters(c),
 		vhost.Ports(c, "/run/vms"),
 	}
 }
@@ -121,7 +126,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	delete(vpp, "af_packet_dump_51077d14")
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
-	require.Equal(t, []string{"bridge-domain", "acl", "macip-acl", "table", "proxy-arp-range", "dhcp-relay"}, names(r.Available(all...)))
+	require.Equal(t, []string{"bridge-domain", "acl", "macip-acl", "table", "proxy-arp-range", "dhcp-relay", "nat", "nat-address", "nat-mapping", "nat-identity", "nat-exit"}, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())
 	last := r.Missing[len(r.Missing)-1]
 	require.Equal(t, binapi.Message{
