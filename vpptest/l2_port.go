@@ -255,8 +255,11 @@ func (b *bridges) unusedID() uint32 {
 
 func (b *bridges) dumpPorts(d *dump) {
 	for _, index := range sortedKeys(b.ports) {
-		p := b.ports[index]
-		if *p == (port{}) || *p == (port{bits: featDrop}) {
+		p := *b.ports[index]
+		if p.mode == routed {
+			p.bits &^= featDrop // what was bridged once has it; on L3 it means nothing
+		}
+		if p == (port{}) {
 			continue
 		}
 		where := "l3"
