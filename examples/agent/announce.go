@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,14 +32,11 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
-
-	mu      sync.Mutex
-	touched map[string]bool // sources to be announced anew
-	wake    chan struct{}
+	touched *dirty[string] // sources to be announced anew: a port is made of many objects
 }
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
-	return &announcer{inbox: inbox, store: store, board: board, touched: map[string]bool{}, wake: make(chan struct{}, 1)}
+	return &announcer{inbox: inbox, store: store, board: board, touched: newDirty[string]()}
 }
 
 // dueTime is how long a VPP that may be there has to confirm what was said.
@@ -69,31 +65,9 @@ func (a *announcer) watch(ctx context.Context) error {
 		for _, name := range a.inbox.needing(key) {
 			sources = append(sources, routed(name))
 		}
-		a.touch(sources...)
+		a.touched.add(sources...)
 	}
 	return ctx.Err()
-}
-
-// touch notes sources that may stand otherwise now. One is announced once for all
-// that came of it meanwhile: a port is made of many objects.
-func (a *announcer) touch(sources ...string) {
-	a.mu.Lock()
-	for _, s := range sources {
-		a.touched[s] = true
-	}
-	a.mu.Unlock()
-	select {
-	case a.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (a *announcer) taken() map[string]bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	taken := a.touched
-	a.touched = map[string]bool{}
-	return taken
 }
 
 // announce says how things stand. It alone does, so that what is said last is what
@@ -106,10 +80,10 @@ func (a *announcer) announce(ctx context.Context) error {
 			return ctx.Err()
 		case <-due:
 			a.settle()
-		case <-a.wake:
+		case <-a.touched.bell:
 		}
 		began := time.Now()
-		for s := range a.taken() {
+		for s := range a.touched.take() {
 			if name, ok := strings.CutPrefix(s, source("")); ok {
 				a.port(name)
 			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
@@ -138,7 +112,7 @@ func (a *announcer) settle() {
 	if a.settled.Swap(true) {
 		return
 	}
-	a.taken() // all of it is said now
+	a.touched.take() // all of it is said now
 	names, _ := a.inbox.names()
 	for _, name := range names {
 		a.port(name)

@@ -194,13 +194,7 @@ func (c *classic) float(ip string, v *vm) {
 // routing writes a key of the network node's routers; "": deletes it.
 func (c *classic) routing(name, value string) {
 	c.Helper()
-	key, err := "/networking-vpp/nodes/n1/routers/"+name, error(nil)
-	if value == "" {
-		_, err = c.client.Delete(c.Context(), key)
-	} else {
-		_, err = c.client.Put(c.Context(), key, value)
-	}
-	require.NoError(c, err)
+	c.rig.routing("n1", name, value)
 }
 
 // tagged takes the frames of a VM that its node sends into the Ethernet.

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -25,15 +24,12 @@ type herald struct {
 	store *desiredstate.Store
 	log   *slog.Logger
 	say   func(ctx context.Context, index uint32, addrs ...netip.Addr) error
-
-	mu    sync.Mutex
-	fresh map[desiredstate.Key]bool // what the engine has made or changed
-	wake  chan struct{}
+	fresh *dirty[desiredstate.Key] // what the engine has made or changed
 }
 
 func newHerald(b *inbox, s *desiredstate.Store, log *slog.Logger, c *vppnet.Conn) *herald {
 	return &herald{
-		inbox: b, store: s, log: log, fresh: map[desiredstate.Key]bool{}, wake: make(chan struct{}, 1),
+		inbox: b, store: s, log: log, fresh: newDirty[desiredstate.Key](),
 		say: func(ctx context.Context, index uint32, addrs ...netip.Addr) error {
 			return l3.Announce(ctx, c, index, addrs...)
 		},
@@ -45,19 +41,7 @@ func (h *herald) hear(e desiredstate.Event) {
 	if e.Type != desiredstate.Done || e.Action == desiredstate.Delete {
 		return
 	}
-	h.note(e.Key)
-}
-
-func (h *herald) note(keys ...desiredstate.Key) {
-	h.mu.Lock()
-	for _, k := range keys {
-		h.fresh[k] = true
-	}
-	h.mu.Unlock()
-	select {
-	case h.wake <- struct{}{}:
-	default:
-	}
+	h.fresh.add(e.Key)
 }
 
 // together is how long the herald waits for more: what comes up is made of many objects.
@@ -69,18 +53,14 @@ func (h *herald) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-h.wake:
+		case <-h.fresh.bell:
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(together):
 		}
-		h.mu.Lock()
-		fresh := h.fresh
-		h.fresh = map[desiredstate.Key]bool{}
-		h.mu.Unlock()
-		h.speak(ctx, fresh)
+		h.speak(ctx, h.fresh.take())
 	}
 }
 
@@ -102,7 +82,7 @@ func (h *herald) speak(ctx context.Context, fresh map[desiredstate.Key]bool) {
 		}
 		state, _ := h.store.Status(vppnet.LinkKey(door))
 		if state.State == desiredstate.Pending {
-			h.note(by...) // the engine is still at it
+			h.fresh.add(by...) // the engine is still at it
 		}
 		if state.State != desiredstate.Applied {
 			continue

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -27,14 +28,7 @@ func BenchmarkPutToVPP(b *testing.B) {
 }
 
 func putToVPP(b *testing.B, ports int) {
-	e, err := etcd.Embed(b.TempDir())
-	require.NoError(b, err)
-	b.Cleanup(e.Stop)
-	client, err := etcd.Dial(e.URL(), etcd.TLS{})
-	require.NoError(b, err)
-	b.Cleanup(func() { _ = client.Close() })
-	vpp := vpptest.New(b, vpptest.WithInterface(nic))
-	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: b.TempDir()}
+	client, vpp, site := benchHost(b)
 	put := func(i, vlan int) {
 		_, err := client.Put(b.Context(), site.Ports()+uuid(i), port(vlan))
 		require.NoError(b, err)
@@ -71,4 +65,18 @@ func putToVPP(b *testing.B, ports int) {
 	slices.Sort(all)
 	b.ReportMetric(all[len(all)/2].Seconds()*1e3, "p50-ms")
 	b.ReportMetric(all[len(all)*99/100].Seconds()*1e3, "p99-ms")
+}
+
+// benchHost is a host with an etcd and a VPP, both in this process.
+func benchHost(b *testing.B) (*clientv3.Client, *vpptest.VPP, translate.Site) {
+	b.Helper()
+	e, err := etcd.Embed(b.TempDir())
+	require.NoError(b, err)
+	b.Cleanup(e.Stop)
+	client, err := etcd.Dial(e.URL(), etcd.TLS{})
+	require.NoError(b, err)
+	b.Cleanup(func() { _ = client.Close() })
+	vpp := vpptest.New(b, vpptest.WithInterface(nic))
+	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: b.TempDir()}
+	return client, vpp, site
 }

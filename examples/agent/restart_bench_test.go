@@ -10,24 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"github.com/vppkit/vppkit/examples/agent/etcd"
-	"github.com/vppkit/vppkit/examples/agent/translate"
-	"github.com/vppkit/vppkit/vpptest"
 )
 
 // BenchmarkRestart starts an agent whose 10,000 ports are all in VPP and in etcd,
 // until it has converged and said so.
 func BenchmarkRestart(b *testing.B) {
 	const ports = 10000
-	e, err := etcd.Embed(b.TempDir())
-	require.NoError(b, err)
-	b.Cleanup(e.Stop)
-	client, err := etcd.Dial(e.URL(), etcd.TLS{})
-	require.NoError(b, err)
-	b.Cleanup(func() { _ = client.Close() })
-	vpp := vpptest.New(b, vpptest.WithInterface(nic))
-	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: b.TempDir()}
+	client, vpp, site := benchHost(b)
 	for i := 0; i < ports; i += 100 {
 		var ops []clientv3.Op
 		for p := i; p < i+100; p++ {

@@ -188,7 +188,12 @@ func (r *rig) member(n, port int, value string) {
 
 func (r *rig) global(key, value string) {
 	r.Helper()
-	key = "/networking-vpp/global/" + key
+	r.set("/networking-vpp/global/"+key, value)
+}
+
+// set writes a key; "": there is none any more.
+func (r *rig) set(key, value string) {
+	r.Helper()
 	var err error
 	if value == "" {
 		_, err = r.client.Delete(r.Context(), key)

@@ -65,14 +65,7 @@ func float(external, internal int, floating, fixed string) string {
 // routing writes a key below routers/; "": none any more.
 func (r *rig) routing(host, name, value string) {
 	r.Helper()
-	key := "/networking-vpp/nodes/" + host + "/routers/" + name
-	var err error
-	if value == "" {
-		_, err = r.client.Delete(r.Context(), key)
-	} else {
-		_, err = r.client.Put(r.Context(), key, value)
-	}
-	require.NoError(r, err)
+	r.set("/networking-vpp/nodes/"+host+"/routers/"+name, value)
 }
 
 // tenants are two routers with the same networks inside, on one external network, and
