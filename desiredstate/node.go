@@ -78,7 +78,7 @@ func (e *Engine) node(k Key) *node {
 // tidy drops a node that means nothing any more. During a reading none is
 // dropped: it tells that what the reading still found is gone.
 func (e *Engine) tidy(n *node) {
-	if !e.reading && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 {
+	if !n.dropped && !e.reading && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 {
 		n.dropped = true
 		delete(e.nodes, n.key)
 	}

@@ -181,8 +181,7 @@ func TestAlwaysConvergesWhateverFails(t *testing.T) {
 					for id, i := range x.items {
 						users := slices.ContainsFunc(x.ids(), func(u uint32) bool { return slices.Contains(x.items[u].needs, id) })
 						if !i.foreign && !users {
-							delete(x.items, id)
-							x.free = append(x.free, id)
+							x.lose(id)
 							break
 						}
 					}

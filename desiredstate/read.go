@@ -279,11 +279,9 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 		e.take(n)
 	}
 	for _, l := range listings { // the rest is not claimed
-		for _, a := range l.all {
-			if n := e.nodes[a.spec.Key()]; n != nil {
-				n.found = nil
-				e.tidy(n)
-			}
+		for _, n := range l.kind.nodes {
+			n.found = nil
+			e.tidy(n)
 		}
 	}
 	return nil

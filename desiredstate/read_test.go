@@ -89,8 +89,7 @@ func TestOnlyWhatChangedHasDrifted(t *testing.T) {
 			case "b":
 				i.color = 5
 			case "c":
-				delete(x.items, id)
-				x.free = append(x.free, id)
+				x.lose(id)
 			}
 		}
 	})

@@ -109,8 +109,7 @@ func TestRunRepairsDrift(t *testing.T) {
 					case "a":
 						i.color = 5
 					case "b":
-						delete(x.items, id)
-						x.free = append(x.free, id)
+						x.lose(id)
 					}
 				}
 			})
@@ -417,8 +416,7 @@ func TestWhatWasHeldBackMayGoByItself(t *testing.T) {
 		x.by(func() {
 			for id, i := range x.items {
 				if !i.foreign {
-					delete(x.items, id)
-					x.free = append(x.free, id)
+					x.lose(id)
 				}
 			}
 		})

@@ -207,8 +207,7 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 						t.violate("delete %s: %s hangs on it", i.name, o.name)
 					}
 				}
-				delete(t.items, have.ID)
-				t.free = append(t.free, have.ID)
+				t.lose(have.ID)
 			})
 		},
 		Fill: func(have, want S) S {
@@ -304,6 +303,12 @@ func (t *target) by(f func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f()
+}
+
+// lose takes an item away; its number may be another's next. The lock is held.
+func (t *target) lose(id uint32) {
+	delete(t.items, id)
+	t.free = append(t.free, id)
 }
 
 func (t *target) heal() { t.by(func() { t.fail = nil }) }
