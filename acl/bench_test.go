@@ -168,13 +168,21 @@ func byHand(b *testing.B, c *vppnet.Conn, ports desiredstate.Report, filters []d
 		switch o := o.(type) {
 		case acl.Set:
 			first.Go(func() error {
-				r, err := vpp.ACLAddReplace(b.Context(), acl.EncodeSet(c, o))
+				req, err := acl.EncodeSet(c, o)
+				if err != nil {
+					return err
+				}
+				r, err := vpp.ACLAddReplace(b.Context(), req)
 				index[i] = r.ACLIndex
 				return err
 			})
 		case acl.MACIPSet:
 			first.Go(func() error {
-				r, err := vpp.MacipACLAddReplace(b.Context(), acl.EncodeMACIPSet(c, o))
+				req, err := acl.EncodeMACIPSet(c, o)
+				if err != nil {
+					return err
+				}
+				r, err := vpp.MacipACLAddReplace(b.Context(), req)
 				index[i] = r.ACLIndex
 				return err
 			})

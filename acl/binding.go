@@ -3,7 +3,7 @@
 package acl
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -57,7 +57,7 @@ const maxBound = 255
 // Validate wants at least one set, and none twice in a direction: VPP would refuse
 // that when it has changed one direction already.
 func (b Binding) Validate() error {
-	if err := checkRef(b.Interface, b.Key(), b.After); err != nil {
+	if err := cmp.Or(vppnet.CheckRef("interface", b.Interface), vppnet.CheckAfter(b.Key(), b.After)); err != nil {
 		return err
 	}
 	if n := len(b.Input) + len(b.Output); n == 0 || n > maxBound {
@@ -66,7 +66,7 @@ func (b Binding) Validate() error {
 	for _, direction := range [][]string{b.Input, b.Output} {
 		seen := map[string]bool{}
 		for _, s := range direction {
-			if err := checkName(s); err != nil {
+			if err := vppnet.CheckName(s); err != nil {
 				return fmt.Errorf("set: %w", err)
 			}
 			if seen[s] {
@@ -74,20 +74,6 @@ func (b Binding) Validate() error {
 			}
 			seen[s] = true
 		}
-	}
-	return nil
-}
-
-// checkRef reports what is wrong with a reference to an interface, and with what
-// an object comes after.
-func checkRef(iface string, self desiredstate.Key, after []desiredstate.Key) error {
-	switch {
-	case iface == "":
-		return errors.New("no interface is named")
-	case slices.Contains(after, self):
-		return errors.New("comes after itself")
-	case slices.Contains(after, desiredstate.Key{}):
-		return errors.New("comes after an object without a name")
 	}
 	return nil
 }

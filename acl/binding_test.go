@@ -320,7 +320,7 @@ func TestTooManySets(t *testing.T) {
 		}
 		b.Interface = "a"
 		ensure(t, engine(theirs), append(objects, vppnet.Loopback{Name: "a"}, b)...)
-		b.Interface = "loop0"
+		b.Interface = "they/a"
 		_, err := engine(mine).Ensure(t.Context(), append(objects, b)...)
 		require.ErrorContains(t, err, "400 sets with those of others, VPP can list 255")
 		b.Input = b.Input[:55]
@@ -337,7 +337,7 @@ func TestTwins(t *testing.T) {
 		raw := binding.NewServiceClient(c)
 		id := ensure(t, engine(c), vppnet.Loopback{Name: "lo"})[vppnet.InterfaceKey("lo")]
 		for range 3 {
-			_, err := raw.ACLAddReplace(t.Context(), &binding.ACLAddReplace{ACLIndex: ^uint32(0), Tag: c.Tag("a")})
+			_, err := raw.ACLAddReplace(t.Context(), &binding.ACLAddReplace{ACLIndex: ^uint32(0), Tag: "me/a"})
 			require.NoError(t, err)
 		}
 		_, err := raw.ACLInterfaceSetACLList(t.Context(), &binding.ACLInterfaceSetACLList{

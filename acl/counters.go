@@ -67,10 +67,10 @@ func Count(ctx context.Context, c *vppnet.Conn, stats Stats, names ...string) ([
 		return nil, err
 	}
 	var out []Counted
-	named := namer(c)
-	for _, d := range found {
-		name, ours := named(d.Tag, d.ACLIndex)
-		if !ours || len(names) > 0 && !slices.Contains(names, name) {
+	named := nameAll(c, found, func(d *acl.ACLDetails) (string, uint32) { return d.Tag, d.ACLIndex })
+	for n, d := range found {
+		name := named[n].Name
+		if !named[n].Ours || len(names) > 0 && !slices.Contains(names, name) {
 			continue
 		}
 		set := Set{Name: name, Rules: make([]Rule, len(d.R))}

@@ -42,7 +42,7 @@ func (e EtherTypes) Deps() []desiredstate.Key {
 
 // Validate wants at least one type, none of them IP, which sets decide on.
 func (e EtherTypes) Validate() error {
-	if err := checkRef(e.Interface, e.Key(), nil); err != nil {
+	if err := vppnet.CheckRef("interface", e.Interface); err != nil {
 		return err
 	}
 	if n := len(e.Input) + len(e.Output); n == 0 || n > maxBound {

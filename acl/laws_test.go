@@ -70,7 +70,7 @@ func TestLawsOfBindings(t *testing.T) {
 
 func TestLawsOfMACIPBindings(t *testing.T) {
 	laws(t, acl.MACIPBindings, filtered(), rapid.Custom(func(t *rapid.T) acl.MACIPBinding {
-		b := acl.MACIPBinding{Interface: pick(t, "interface", "lo", "port", "loop1"), Set: pick(t, "set", "x", "y")}
+		b := acl.MACIPBinding{Interface: pick(t, "interface", "lo", "port", "stranger/b"), Set: pick(t, "set", "x", "y")}
 		b.After = after(b.Interface)
 		return b
 	}))
@@ -78,11 +78,11 @@ func TestLawsOfMACIPBindings(t *testing.T) {
 
 func TestLawsOfEtherTypes(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[acl.EtherTypes] {
-		return acl.EtherTypeLists(c, vppnet.ClaimInterfaces(func(name string) bool { return name == "loop1" }))
+		return acl.EtherTypeLists(c, vppnet.ClaimInterfaces(func(name string) bool { return name == "stranger/b" }))
 	}
 	laws(t, kind, filtered(), rapid.Custom(func(t *rapid.T) acl.EtherTypes {
 		types := rapid.SliceOfNDistinct(rapid.SampledFrom([]uint16{0x806, 0x88cc, 0x8847, 0xffff}), 0, 3, rapid.ID)
-		return acl.EtherTypes{Interface: pick(t, "interface", "lo", "port", "loop1"), Input: types.Draw(t, "in"), Output: types.Draw(t, "out")}
+		return acl.EtherTypes{Interface: pick(t, "interface", "lo", "port", "stranger/b"), Input: types.Draw(t, "in"), Output: types.Draw(t, "out")}
 	}).Filter(func(e acl.EtherTypes) bool { return e.Validate() == nil }))
 }
 
@@ -202,7 +202,7 @@ var dumps = []api.Message{
 }
 
 // theirLoopback has sets of its owner's.
-const theirLoopback = "loop0"
+const theirLoopback = "stranger/a"
 
 // strangers makes what is not ours: loop0, which is filtered, and loop1.
 func strangers(t *testing.T, socket string) {

@@ -40,8 +40,8 @@ type MACIPSet struct {
 // when what they fill, 8 MB a table, is not enough: at some 12,000 in one table.
 const MaxMACIPRules = 1000
 
-// MACIPKey is the key of a MACIP set. One that is not ours, or whose name another
-// has, is named by VPP's index, "#7".
+// MACIPKey is the key of a MACIP set. One that is not ours is named by its owner's
+// tag, "owner/name", or by VPP's index, "vpp:7".
 func MACIPKey(name string) desiredstate.Key {
 	return desiredstate.Key{Space: "macip-acl", Name: name}
 }
@@ -112,7 +112,7 @@ func (r MACIPRule) String() string {
 
 // Validate checks name and rules.
 func (s MACIPSet) Validate() error {
-	if err := checkName(s.Name); err != nil {
+	if err := vppnet.CheckName(s.Name); err != nil {
 		return err
 	}
 	if n := len(s.Rules); n == 0 || n > MaxMACIPRules {

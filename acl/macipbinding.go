@@ -3,6 +3,7 @@
 package acl
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,10 +44,10 @@ func (b MACIPBinding) Deps() []desiredstate.Key {
 
 // Validate checks the names.
 func (b MACIPBinding) Validate() error {
-	if err := checkRef(b.Interface, b.Key(), b.After); err != nil {
+	if err := cmp.Or(vppnet.CheckRef("interface", b.Interface), vppnet.CheckAfter(b.Key(), b.After)); err != nil {
 		return err
 	}
-	if err := checkName(b.Set); err != nil {
+	if err := vppnet.CheckName(b.Set); err != nil {
 		return fmt.Errorf("set: %w", err)
 	}
 	return nil

@@ -27,10 +27,10 @@ import (
 func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 	vpp := acl.NewServiceClient(c)
 	put := func(ctx context.Context, index uint32, s MACIPSet) (uint32, error) {
-		if err := c.CheckName(s.Name); err != nil {
+		req, err := encodeMACIPSet(c, s)
+		if err != nil {
 			return 0, err
 		}
-		req := encodeMACIPSet(c, s)
 		req.ACLIndex = index
 		r, err := vpp.MacipACLAddReplace(ctx, req)
 		if err != nil {
@@ -44,14 +44,13 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[MACIPSet], error) {
 			found, err := vppnet.Collect(vpp.MacipACLDump(ctx, &acl.MacipACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[MACIPSet], len(found))
-			names := namer(c)
+			names := nameAll(c, found, func(d *acl.MacipACLDetails) (string, uint32) { return d.Tag, d.ACLIndex })
 			for i, d := range found {
-				name, ours := names(d.Tag, d.ACLIndex)
-				s := MACIPSet{Name: name, Rules: make([]MACIPRule, len(d.R))}
+				s := MACIPSet{Name: names[i].Name, Rules: make([]MACIPRule, len(d.R))}
 				for n, r := range d.R {
 					s.Rules[n] = decodeMACIP(r)
 				}
-				out[i] = desiredstate.Actual[MACIPSet]{Spec: s, ID: d.ACLIndex, Foreign: !ours}
+				out[i] = desiredstate.Actual[MACIPSet]{Spec: s, ID: d.ACLIndex, Foreign: !names[i].Ours, Leftover: names[i].Surplus}
 			}
 			return out, err
 		},
@@ -74,10 +73,11 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 }
 
 // encodeMACIPSet asks for a new set.
-func encodeMACIPSet(c *vppnet.Conn, s MACIPSet) *acl.MacipACLAddReplace {
+func encodeMACIPSet(c *vppnet.Conn, s MACIPSet) (*acl.MacipACLAddReplace, error) {
 	rules := make([]acl_types.MacipACLRule, len(s.Rules))
 	for i, r := range s.Rules {
 		rules[i] = r.encode()
 	}
-	return &acl.MacipACLAddReplace{ACLIndex: anew, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules}
+	tag, err := c.Tag(s.Name)
+	return &acl.MacipACLAddReplace{ACLIndex: anew, Tag: tag, Count: uint32(len(rules)), R: rules}, err
 }

@@ -87,14 +87,15 @@ func TestMACIPValidate(t *testing.T) {
 func TestBindingValidate(t *testing.T) {
 	many := make([]string, 256)
 	for refusal, b := range map[string]acl.Binding{
-		"no interface":   {Input: []string{"a"}},
-		"0 sets":         {Interface: "vm"},
-		"256 sets":       {Interface: "vm", Output: many},
-		`"a" twice`:      {Interface: "vm", Input: []string{"a", "b", "a"}},
-		"name is empty":  {Interface: "vm", Output: []string{""}},
-		"# stands":       {Interface: "vm", Output: []string{"#3"}},
-		"after itself":   {Interface: "vm", Input: []string{"a"}, After: []desiredstate.Key{acl.BindingKey("vm")}},
-		"without a name": {Interface: "vm", Input: []string{"a"}, After: make([]desiredstate.Key, 1)},
+		"interface: name is empty": {Input: []string{"a"}},
+		"0 sets":                   {Interface: "vm"},
+		"256 sets":                 {Interface: "vm", Output: many},
+		`"a" twice`:                {Interface: "vm", Input: []string{"a", "b", "a"}},
+		"name is empty":            {Interface: "vm", Output: []string{""}},
+		"# stands":                 {Interface: "vm", Output: []string{"#3"}},
+		"vpp:GigabitEth":           {Interface: "GigabitEthernet0/8/0", Output: []string{"a"}},
+		"after itself":             {Interface: "vm", Input: []string{"a"}, After: []desiredstate.Key{acl.BindingKey("vm")}},
+		"without a name":           {Interface: "vm", Input: []string{"a"}, After: make([]desiredstate.Key, 1)},
 	} {
 		require.ErrorContains(t, b.Validate(), refusal)
 	}

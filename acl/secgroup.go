@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // SecurityGroup lists what may go to and from the ports in it, as clouds have it:
@@ -88,7 +90,7 @@ type remote struct {
 
 func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members, seen map[remote][]netip.Prefix) (Set, error) {
 	fail := func(err error) (Set, error) { return Set{}, fmt.Errorf("security group %s: %w", g.Name, err) }
-	if err := cmp.Or(checkName(g.Name), checkName(name)); err != nil {
+	if err := cmp.Or(vppnet.CheckName(g.Name), vppnet.CheckName(name)); err != nil {
 		return fail(err)
 	}
 	var holes []hole

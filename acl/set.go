@@ -23,8 +23,8 @@ type Set struct {
 // before, changing a set keeps it from forwarding for seconds.
 const MaxRules = 10000
 
-// SetKey is the key of a set. One that is not ours, or whose name another
-// has, is named by VPP's index, "#7".
+// SetKey is the key of a set. One that is not ours is named by its owner's tag,
+// "owner/name", or by VPP's index, "vpp:7".
 func SetKey(name string) desiredstate.Key { return desiredstate.Key{Space: "acl", Name: name} }
 
 // Key is SetKey(s.Name).
@@ -35,7 +35,7 @@ func (s Set) Deps() []desiredstate.Key { return nil }
 
 // Validate checks name and rules.
 func (s Set) Validate() error {
-	if err := checkName(s.Name); err != nil {
+	if err := vppnet.CheckName(s.Name); err != nil {
 		return err
 	}
 	if len(s.Rules) > MaxRules {
@@ -64,15 +64,4 @@ func lines[R fmt.Stringer](name string, rules []R) string {
 		fmt.Fprintf(&b, "\n  %d: %s", i, r)
 	}
 	return b.String()
-}
-
-// checkName refuses what no set of ours can be called.
-func checkName(name string) error {
-	if err := vppnet.CheckName(name); err != nil {
-		return err
-	}
-	if name[0] == '#' {
-		return fmt.Errorf("name %q: # stands before the index of a set that is not ours", name)
-	}
-	return nil
 }

@@ -30,10 +30,10 @@ const anew, all = ^uint32(0), ^uint32(0)
 func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 	vpp := acl.NewServiceClient(c)
 	put := func(ctx context.Context, index uint32, s Set) (uint32, error) {
-		if err := c.CheckName(s.Name); err != nil {
+		req, err := encodeSet(c, s)
+		if err != nil {
 			return 0, err
 		}
-		req := encodeSet(c, s)
 		req.ACLIndex = index
 		r, err := vpp.ACLAddReplace(ctx, req)
 		if err != nil {
@@ -47,14 +47,13 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Set], error) {
 			found, err := vppnet.Collect(vpp.ACLDump(ctx, &acl.ACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[Set], len(found))
-			names := namer(c)
+			names := nameAll(c, found, func(d *acl.ACLDetails) (string, uint32) { return d.Tag, d.ACLIndex })
 			for i, d := range found {
-				name, ours := names(d.Tag, d.ACLIndex)
-				s := Set{Name: name, Rules: make([]Rule, len(d.R))}
+				s := Set{Name: names[i].Name, Rules: make([]Rule, len(d.R))}
 				for n, r := range d.R {
 					s.Rules[n] = decode(r)
 				}
-				out[i] = desiredstate.Actual[Set]{Spec: s, ID: d.ACLIndex, Foreign: !ours}
+				out[i] = desiredstate.Actual[Set]{Spec: s, ID: d.ACLIndex, Foreign: !names[i].Ours, Leftover: names[i].Surplus}
 			}
 			return out, err
 		},
@@ -77,26 +76,21 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 }
 
 // encodeSet asks for a new set.
-func encodeSet(c *vppnet.Conn, s Set) *acl.ACLAddReplace {
+func encodeSet(c *vppnet.Conn, s Set) (*acl.ACLAddReplace, error) {
 	rules := make([]acl_types.ACLRule, len(s.Rules))
 	for i, r := range s.Rules {
 		rules[i] = r.encode()
 	}
-	return &acl.ACLAddReplace{ACLIndex: anew, Tag: c.Tag(s.Name), Count: uint32(len(rules)), R: rules}
+	tag, err := c.Tag(s.Name)
+	return &acl.ACLAddReplace{ACLIndex: anew, Tag: tag, Count: uint32(len(rules)), R: rules}, err
 }
 
-// namer gives the names of sets by their tags, and says whether they are ours. VPP
-// looks at no tag, so several can be the same: the first has the name, the others
-// go by their index, so that what is bound to them can change over before they go.
-func namer(c *vppnet.Conn) func(tag string, index uint32) (string, bool) {
-	taken := map[string]bool{}
-	return func(tag string, index uint32) (string, bool) {
-		name, ours := c.Untag(tag)
-		ours = ours && checkName(name) == nil
-		if !ours || taken[name] {
-			return fmt.Sprintf("#%d", index), ours
-		}
-		taken[name] = true
-		return name, true
+// nameAll gives the names of sets by their tags, all being all of VPP's.
+func nameAll[D any](c *vppnet.Conn, found []D, tag func(D) (tag string, index uint32)) []vppnet.Name {
+	all := make([]vppnet.Named, len(found))
+	for i, d := range found {
+		tag, index := tag(d)
+		all[i] = vppnet.Named{Tag: tag, VPP: fmt.Sprint(index)}
 	}
+	return c.Names(all...)
 }

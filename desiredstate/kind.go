@@ -160,6 +160,7 @@ type actual struct {
 	spec    Object
 	id      uint32
 	foreign bool
+	left    bool // Actual.Leftover
 }
 
 func (k *Kind[S]) erase() *kind {
@@ -168,12 +169,11 @@ func (k *Kind[S]) erase() *kind {
 	for _, r := range k.Requires {
 		out.requires = append(out.requires, r.erase())
 	}
-	typed := func(a actual) Actual[S] { return Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign} }
 	out.dump = func(ctx context.Context, v *View) ([]actual, error) {
 		found, err := k.Dump(ctx, v)
 		list := make([]actual, len(found))
 		for i, a := range found {
-			list[i] = actual{kind: out, spec: a.Spec, id: a.ID, foreign: a.Foreign}
+			list[i] = actual{kind: out, spec: a.Spec, id: a.ID, foreign: a.Foreign, left: a.Leftover}
 		}
 		return list, err
 	}
@@ -184,12 +184,12 @@ func (k *Kind[S]) erase() *kind {
 	}
 	if k.Update != nil {
 		out.update = func(ctx context.Context, v *View, have actual, want Object) error {
-			return k.Update(ctx, v, typed(have), want.(S))
+			return k.Update(ctx, v, typed[S](have), want.(S))
 		}
 	}
 	if k.Delete != nil {
 		out.delete = func(ctx context.Context, v *View, have actual) error {
-			return k.Delete(ctx, v, typed(have))
+			return k.Delete(ctx, v, typed[S](have))
 		}
 	}
 	out.fill = func(_, want Object) Object { return want }
@@ -220,4 +220,9 @@ func (k *Kind[S]) erase() *kind {
 		return s, nil
 	}
 	return out
+}
+
+// typed is an actual as its kind knows it.
+func typed[S Object](a actual) Actual[S] {
+	return Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign, Leftover: a.left}
 }

@@ -42,4 +42,9 @@ type Actual[S Object] struct {
 	Spec    S
 	ID      uint32 // the target's handle of it
 	Foreign bool   // not ours: may be referred to, is never changed
+
+	// Leftover: ours, and nobody can want it by its name, such as what a crash left
+	// unfinished, or a second object of one name. It goes when what is not wanted
+	// goes, and makes way for what is wanted.
+	Leftover bool
 }

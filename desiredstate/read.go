@@ -226,7 +226,7 @@ func (e *Engine) asFound(n *node) (same, chosen bool) {
 }
 
 func (a actual) same(b actual) bool {
-	return a.id == b.id && a.foreign == b.foreign && a.kind == b.kind && a.kind.equal(a.spec, b.spec)
+	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.kind == b.kind && a.kind.equal(a.spec, b.spec)
 }
 
 // take makes a node what was found of it, and says whether that is news.

@@ -165,7 +165,7 @@ func All[S Object](v *View) iter.Seq[Actual[S]] {
 			return
 		}
 		for _, a := range l.all {
-			if !yield(Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign}) {
+			if !yield(typed[S](a)) {
 				return
 			}
 		}
@@ -183,7 +183,7 @@ func At[S Object](v *View, id uint32) (Actual[S], bool) {
 		return Actual[S]{}, false
 	}
 	a := l.all[i]
-	return Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign}, true
+	return typed[S](a), true
 }
 
 func (v *View) listing(t reflect.Type) *listing {

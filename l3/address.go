@@ -45,7 +45,7 @@ func (a Address) Deps() []desiredstate.Key { return inTable(a.Interface, a.Table
 // can have it: group addresses, broadcast, and the first and last address of an
 // IPv4 subnet. Link-local addresses are VPP's own affair.
 func (a Address) Validate() error {
-	if err := checkRef(interfaceSpace, a.Interface); err != nil {
+	if err := vppnet.CheckRef(interfaceSpace, a.Interface); err != nil {
 		return err
 	}
 	if err := checkTable(a.Table); err != nil {

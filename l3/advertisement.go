@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // RouterAdvertisement tells the IPv6 hosts on an interface's link of this router.
@@ -84,7 +85,7 @@ func (r RouterAdvertisement) Deps() []desiredstate.Key {
 // Validate checks names, times and prefixes; VPP would cut a lifetime of more than
 // 9000 seconds without a word.
 func (r RouterAdvertisement) Validate() error {
-	if err := checkRef(interfaceSpace, r.Interface); err != nil {
+	if err := vppnet.CheckRef(interfaceSpace, r.Interface); err != nil {
 		return err
 	}
 	for _, t := range []time.Duration{r.Lifetime, r.MaxInterval, r.MinInterval} {

@@ -156,11 +156,11 @@ func TestTablesOfOthers(t *testing.T) {
 		e := engine(c)
 		_, err := e.Ensure(t.Context(), l3.Table{Name: "mine", ID: 70})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
-		_, err = e.Ensure(t.Context(), l3.Route{Table: "#70", Prefix: prefix("20.0.0.0/24")})
+		_, err = e.Ensure(t.Context(), l3.Route{Table: "other/red", Prefix: prefix("20.0.0.0/24")})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
 		_, err = e.Ensure(t.Context(), l3.Route{Prefix: prefix("20.0.0.0/24")})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
-		_, err = e.Ensure(t.Context(), l3.Address{Interface: "local0", Prefix: prefix("10.0.0.1/24")})
+		_, err = e.Ensure(t.Context(), l3.Address{Interface: "vpp:local0", Prefix: prefix("10.0.0.1/24")})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
 
 		// The other family of its number is free, and one is one's own.

@@ -295,9 +295,9 @@ func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
 
 // Names of what strangers make.
 const (
-	theirLoopback = "loop0"
-	theirOther    = "loop1"
-	theirTable    = "#99"
+	theirLoopback = "stranger/a"
+	theirOther    = "stranger/b"
+	theirTable    = "stranger/theirs"
 )
 
 // claim takes one of them.

@@ -43,7 +43,7 @@ func (m Membership) Deps() []desiredstate.Key {
 
 // Validate checks the names, and that there is a family.
 func (m Membership) Validate() error {
-	if err := checkRef(interfaceSpace, m.Interface); err != nil {
+	if err := vppnet.CheckRef(interfaceSpace, m.Interface); err != nil {
 		return err
 	}
 	if m.Table == "" || m.Table == DefaultTable {

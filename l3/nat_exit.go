@@ -59,7 +59,7 @@ func (n NATExit) Validate() error {
 	}
 	for i, to := range n.To {
 		if to != DefaultTable {
-			if err := checkRef("table", to); err != nil {
+			if err := vppnet.CheckRef("table", to); err != nil {
 				return err
 			}
 		}

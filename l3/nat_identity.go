@@ -48,7 +48,7 @@ func (n NATIdentity) Deps() []desiredstate.Key {
 
 // Validate checks address and port.
 func (n NATIdentity) Validate() error {
-	if err := errors.Join(checkNATName(n.Name), check4("address", n.Address), checkTable(n.Table), n.Protocol.check()); err != nil {
+	if err := errors.Join(vppnet.CheckName(n.Name), check4("address", n.Address), checkTable(n.Table), n.Protocol.check()); err != nil {
 		return err
 	}
 	if (n.Protocol == NoProtocol) != (n.Port == 0) {
@@ -77,19 +77,17 @@ func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIde
 			for _, a := range addresses {
 				pool[a.addr] = pool[a.addr] || !a.twice
 			}
-			for _, w := range all {
-				n := NATIdentity{Address: w.external, Protocol: Protocol(w.protocol), Port: w.externalPort, Pooled: pool[w.external]}
+			names := natNames(c, all)
+			for i, w := range all {
+				n := NATIdentity{Name: names[i].Name, Address: w.external, Protocol: Protocol(w.protocol), Port: w.externalPort, Pooled: pool[w.external]}
 				n.Table, _ = tableName(v, w.table)
-				name, ours := c.Untag(w.tag)
-				if n.Name = name; !ours {
-					n.Name = "#" + natSide(n.Address, n.Protocol, n.Port)
-				}
-				out = append(out, desiredstate.Actual[NATIdentity]{ID: w.table, Foreign: !ours, Spec: n})
+				out = append(out, desiredstate.Actual[NATIdentity]{ID: w.table, Foreign: !names[i].Ours, Leftover: names[i].Surplus, Spec: n})
 			}
 			return out, err
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, n NATIdentity) (uint32, error) {
-			if err := c.CheckName(n.Name); err != nil {
+			tag, err := c.Tag(n.Name)
+			if err != nil {
 				return 0, err
 			}
 			if variant == EndpointIndependent && n.Protocol != NoProtocol && !n.Pooled {
@@ -99,7 +97,7 @@ func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIde
 			if err != nil {
 				return 0, err
 			}
-			return table, vpp.setIdentity(ctx, natMapping{external: n.Address, externalPort: n.Port, protocol: uint8(n.Protocol), table: table, tag: c.Tag(n.Name)}, true)
+			return table, vpp.setIdentity(ctx, natMapping{external: n.Address, externalPort: n.Port, protocol: uint8(n.Protocol), table: table, tag: tag}, true)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[NATIdentity]) error {
 			n := have.Spec

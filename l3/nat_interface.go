@@ -41,7 +41,7 @@ func (n NATInterface) Deps() []desiredstate.Key {
 
 // Validate wants a role.
 func (n NATInterface) Validate() error {
-	if err := errors.Join(checkRef(interfaceSpace, n.Interface), checkTable(n.Table)); err != nil {
+	if err := errors.Join(vppnet.CheckRef(interfaceSpace, n.Interface), checkTable(n.Table)); err != nil {
 		return err
 	}
 	switch {

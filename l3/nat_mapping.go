@@ -85,7 +85,7 @@ func (p Protocol) check() error {
 }
 
 // NATMappingKey is the key of a mapping. One that is not ours is named by its
-// external side, "#203.0.113.5" or "#203.0.113.5 tcp 80".
+// external side, "vpp:203.0.113.5" or "vpp:203.0.113.5 tcp 80".
 func NATMappingKey(name string) desiredstate.Key {
 	return desiredstate.Key{Space: "nat-mapping", Name: name}
 }
@@ -104,7 +104,7 @@ func (m NATMapping) Deps() []desiredstate.Key {
 
 // Validate checks addresses, ports, and what goes together.
 func (m NATMapping) Validate() error {
-	if err := errors.Join(checkNATName(m.Name), check4("local address", m.Local), check4("external address", m.External), checkTable(m.Table), m.Protocol.check()); err != nil {
+	if err := errors.Join(vppnet.CheckName(m.Name), check4("local address", m.Local), check4("external address", m.External), checkTable(m.Table), m.Protocol.check()); err != nil {
 		return err
 	}
 	switch {
@@ -122,22 +122,21 @@ func (m NATMapping) Validate() error {
 	return nil
 }
 
-func checkNATName(name string) error {
-	if err := vppnet.CheckName(name); err != nil {
-		return err
-	}
-	if name[0] == '#' {
-		return fmt.Errorf("name %q: # stands before what is not ours", name)
-	}
-	return nil
-}
-
 // natSide names one side of a mapping.
 func natSide(a netip.Addr, p Protocol, port uint16) string {
 	if p == NoProtocol {
 		return a.String()
 	}
 	return fmt.Sprintf("%v %v %d", a, p, port)
+}
+
+// natNames are the names of all the mappings of one sort.
+func natNames(c *vppnet.Conn, all []natMapping) []vppnet.Name {
+	marks := make([]vppnet.Named, len(all))
+	for i, w := range all {
+		marks[i] = vppnet.Named{Tag: w.tag, VPP: natSide(w.external, Protocol(w.protocol), w.externalPort)}
+	}
+	return c.Names(marks...)
 }
 
 func natExternal(side string) desiredstate.Key {
@@ -211,23 +210,21 @@ func (k natMappings) dump(ctx context.Context, v *desiredstate.View) (out []desi
 	for _, a := range addresses {
 		pool[a.addr] = pool[a.addr] || !a.twice
 	}
-	for _, w := range all {
+	names := natNames(k.c, all)
+	for i, w := range all {
 		m := NATMapping{
-			Local: w.local, LocalPort: w.localPort, External: w.external, ExternalPort: w.externalPort, Protocol: Protocol(w.protocol),
+			Name: names[i].Name, Local: w.local, LocalPort: w.localPort, External: w.external, ExternalPort: w.externalPort, Protocol: Protocol(w.protocol),
 			TwiceNAT: w.twice, SelfTwiceNAT: w.self, OneWay: w.oneWay, Pooled: pool[w.external],
 		}
 		m.Table, _ = tableName(v, w.table)
-		name, ours := k.c.Untag(w.tag)
-		if m.Name = name; !ours {
-			m.Name = "#" + natSide(m.External, m.Protocol, m.ExternalPort)
-		}
-		out = append(out, desiredstate.Actual[NATMapping]{ID: w.table, Foreign: !ours, Spec: m})
+		out = append(out, desiredstate.Actual[NATMapping]{ID: w.table, Foreign: !names[i].Ours, Leftover: names[i].Surplus, Spec: m})
 	}
 	return out, err
 }
 
 func (k natMappings) wire(v *desiredstate.View, m NATMapping) (w natMapping, err error) {
-	if err := k.c.CheckName(m.Name); err != nil {
+	tag, err := k.c.Tag(m.Name)
+	if err != nil {
 		return w, err
 	}
 	if k.vpp.variant() == EndpointIndependent {
@@ -241,6 +238,6 @@ func (k natMappings) wire(v *desiredstate.View, m NATMapping) (w natMapping, err
 	table, err := tableID(v, m.Table)
 	return natMapping{
 		local: m.Local, localPort: m.LocalPort, external: m.External, externalPort: m.ExternalPort, protocol: uint8(m.Protocol),
-		twice: m.TwiceNAT, self: m.SelfTwiceNAT, oneWay: m.OneWay, table: table, tag: k.c.Tag(m.Name),
+		twice: m.TwiceNAT, self: m.SelfTwiceNAT, oneWay: m.OneWay, table: table, tag: tag,
 	}, err
 }

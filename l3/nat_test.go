@@ -70,7 +70,7 @@ func TestNATOfOthers(t *testing.T) {
 		only := desiredstate.New(natKinds(c, v, natClaim)...)
 		_, err = only.Ensure(t.Context(), l3.NATAddress{Address: netip.MustParseAddr("192.0.2.1")})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
-		_, err = only.Ensure(t.Context(), l3.NATInterface{Interface: "loop0", Output: true})
+		_, err = only.Ensure(t.Context(), l3.NATInterface{Interface: "stranger/a", Output: true})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
 		_, err = only.Ensure(t.Context(), l3.NATMapping{Name: "x", Local: hostA, External: netip.MustParseAddr("203.0.113.9")})
 		require.ErrorIs(t, err, desiredstate.ErrForeign, "the address is mapped already")
@@ -114,7 +114,7 @@ func TestNATInvalid(t *testing.T) {
 		l3.NAT{Sessions: l3.MaxNATSessions + 1},
 		l3.NAT{UDP: time.Millisecond},
 		l3.NAT{ICMP: -time.Second},
-		l3.NAT{InsideTable: "#0"},
+		l3.NAT{InsideTable: "vpp:0"},
 		l3.NATInterface{Interface: "a"},
 		l3.NATInterface{Interface: "a", Inside: true, Output: true},
 		l3.NATInterface{Inside: true},

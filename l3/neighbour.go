@@ -42,7 +42,7 @@ func (n Neighbour) Deps() []desiredstate.Key {
 
 // Validate wants the address of one host and a unicast MAC; VPP itself takes any.
 func (n Neighbour) Validate() error {
-	if err := checkRef(interfaceSpace, n.Interface); err != nil {
+	if err := vppnet.CheckRef(interfaceSpace, n.Interface); err != nil {
 		return err
 	}
 	if err := checkAddr("IP", n.IP); err != nil {

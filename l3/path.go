@@ -75,7 +75,7 @@ func (p Path) check(table string, prefix netip.Prefix) error {
 		}
 	}
 	if p.Interface != "" {
-		if err := checkRef(interfaceSpace, p.Interface); err != nil {
+		if err := vppnet.CheckRef(interfaceSpace, p.Interface); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func (s tableScope) has(v *desiredstate.View, id uint32) bool {
 func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {
 	id, err := tableID(v, name)
 	if err == nil && !s.has(v, id) {
-		err = fmt.Errorf("%w: table #%d", desiredstate.ErrForeign, id)
+		err = fmt.Errorf("%w: table number %d", desiredstate.ErrForeign, id)
 	}
 	return id, err
 }
@@ -143,7 +143,7 @@ func (p ProxyARP) Deps() []desiredstate.Key {
 }
 
 // Validate checks the name.
-func (p ProxyARP) Validate() error { return checkRef(interfaceSpace, p.Interface) }
+func (p ProxyARP) Validate() error { return vppnet.CheckRef(interfaceSpace, p.Interface) }
 
 // ProxyARPs manages which of our interfaces, of those in tables of ours, and of
 // those that are claimed, answer ARP for others (proxy_arp_intfc_enable_disable).

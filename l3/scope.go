@@ -53,7 +53,7 @@ func interfaceName(v *desiredstate.View, id uint32) string {
 	if name, ok := v.Name(interfaceSpace, id); ok {
 		return name
 	}
-	return fmt.Sprintf("#%d", id)
+	return vppnet.Foreign(fmt.Sprint(id))
 }
 
 // tableOf is the table that a Membership puts an interface into, for a kind that

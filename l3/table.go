@@ -32,12 +32,12 @@ type Table struct {
 
 // DefaultTable is the name of the table that VPP always has, number 0, which is
 // nobody's. Where a spec has a Table, "" stands for it, and the name is refused.
-const DefaultTable = "#0"
+const DefaultTable = "vpp:0"
 
 const tableSpace = "table"
 
-// TableKey is the key of a table. One that is not ours is named by its number,
-// "#7".
+// TableKey is the key of a table. One that is not ours is named by its owner's tag,
+// "owner/name", or by its number, "vpp:7".
 func TableKey(name string) desiredstate.Key {
 	return desiredstate.Key{Space: tableSpace, Name: name}
 }
@@ -54,8 +54,6 @@ func (t Table) Validate() error {
 		return err
 	}
 	switch {
-	case t.Name[0] == '#':
-		return fmt.Errorf("name %q: # stands before the number of a table that is not ours", t.Name)
 	case t.ID == ^uint32(0):
 		return fmt.Errorf("ID %d is VPP's word for none", t.ID)
 	case t.NoIPv4 && t.NoIPv6:
@@ -122,59 +120,61 @@ type tables struct {
 	vpp ip.RPCService
 }
 
-// dump joins the two families of a number. If they are of two owners, one of them
-// ours, the number stands for ours.
+// dump joins the two families of a number. If they are of two owners, the number stands
+// for us, else for who tagged one.
 func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
-	type vrf struct {
-		id   uint32
-		name string // "": not ours
-	}
-	found := map[vrf]Table{}
+	found := map[uint32][]Table{} // by number, with tags for names
 	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
 	for _, d := range all {
-		name, _ := k.c.Untag(strings.TrimRight(d.Table.Name, "\x00"))
-		at := vrf{d.Table.TableID, name}
-		t, ok := found[at]
-		if !ok {
-			t = Table{Name: name, ID: at.id, NoIPv4: true, NoIPv6: true}
+		id, tag := d.Table.TableID, strings.TrimRight(d.Table.Name, "\x00")
+		if !(vppnet.Named{Tag: tag}).Owned() {
+			tag = "" // VPP's own, other for each family
 		}
-		if d.Table.IsIP6 {
+		at := slices.IndexFunc(found[id], func(t Table) bool { return t.Name == tag })
+		if at < 0 {
+			at = len(found[id])
+			found[id] = append(found[id], Table{Name: tag, ID: id, NoIPv4: true, NoIPv6: true})
+		}
+		if t := &found[id][at]; d.Table.IsIP6 {
 			t.NoIPv6 = false
 		} else {
 			t.NoIPv4 = false
 		}
-		found[at] = t
 	}
-	owner := map[uint32]string{}
-	for at := range found {
-		if at.name != "" {
-			owner[at.id] = at.name
-		}
+	var marks []vppnet.Named
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		t := slices.MaxFunc(found[id], func(a, b Table) int { return cmp.Compare(k.rank(a), k.rank(b)) })
+		t.shared = len(found[id]) > 1
+		marks = append(marks, vppnet.Named{Tag: t.Name, VPP: fmt.Sprint(id)})
+		out = append(out, desiredstate.Actual[Table]{ID: id, Spec: t})
 	}
-	for _, t := range slices.SortedFunc(maps.Values(found), func(a, b Table) int { return cmp.Compare(a.ID, b.ID) }) {
-		foreign := t.Name == ""
-		if foreign {
-			if owner[t.ID] != "" {
-				continue
-			}
-			t.Name = fmt.Sprintf("#%d", t.ID)
-		} else {
-			_, t.shared = found[vrf{t.ID, ""}]
-		}
-		out = append(out, desiredstate.Actual[Table]{ID: t.ID, Foreign: foreign, Spec: t})
+	for i, n := range k.c.Names(marks...) {
+		out[i].Spec.Name, out[i].Foreign, out[i].Leftover = n.Name, !n.Ours, n.Surplus
 	}
 	return out, err
 }
 
+// rank says who has a number first.
+func (k tables) rank(t Table) int {
+	switch _, ours := k.c.Untag(t.Name); {
+	case ours:
+		return 2
+	case t.Name != "":
+		return 1
+	}
+	return 0
+}
+
 func (k tables) create(ctx context.Context, t Table) (uint32, error) {
-	if err := k.c.CheckName(t.Name); err != nil {
+	tag, err := k.c.Tag(t.Name)
+	if err != nil {
 		return 0, err
 	}
 	if t.ID != 0 {
 		return t.ID, k.add(ctx, t, t.NoIPv4, t.NoIPv6)
 	}
 	r, err := k.vpp.IPTableAllocate(ctx, &ip.IPTableAllocate{
-		Table: ip.IPTable{TableID: ^uint32(0), IsIP6: t.NoIPv4, Name: k.c.Tag(t.Name)},
+		Table: ip.IPTable{TableID: ^uint32(0), IsIP6: t.NoIPv4, Name: tag},
 	})
 	if err != nil {
 		return 0, err
@@ -186,12 +186,16 @@ func (k tables) create(ctx context.Context, t Table) (uint32, error) {
 
 // add makes the families that are not to be skipped.
 func (k tables) add(ctx context.Context, t Table, skip4, skip6 bool) error {
+	tag, err := k.c.Tag(t.Name)
+	if err != nil {
+		return err
+	}
 	for _, f := range []struct{ skip, is6 bool }{{skip4, false}, {skip6, true}} {
 		if f.skip {
 			continue
 		}
 		_, err := k.vpp.IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{
-			IsAdd: true, CreateMfib: true, Table: ip.IPTable{TableID: t.ID, IsIP6: f.is6, Name: k.c.Tag(t.Name)},
+			IsAdd: true, CreateMfib: true, Table: ip.IPTable{TableID: t.ID, IsIP6: f.is6, Name: tag},
 		})
 		if err != nil {
 			return err
@@ -238,7 +242,7 @@ func checkTable(name string) error {
 	case name == DefaultTable:
 		return fmt.Errorf(`table %q: leave the name open, "" is the default table`, name)
 	}
-	return checkRef("table", name)
+	return vppnet.CheckRef("table", name)
 }
 
 // tableDeps is the dependency on a table; VPP's own is always there.
@@ -264,7 +268,7 @@ func tableName(v *desiredstate.View, id uint32) (name string, ours bool) {
 	}
 	name, ours = v.Owned(tableSpace, id)
 	if name == "" {
-		name = fmt.Sprintf("#%d", id)
+		name = vppnet.Foreign(fmt.Sprint(id))
 	}
 	return name, ours
 }

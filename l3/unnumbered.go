@@ -42,10 +42,10 @@ func (u Unnumbered) Deps() []desiredstate.Key {
 
 // Validate checks the names.
 func (u Unnumbered) Validate() error {
-	if err := checkRef(interfaceSpace, u.Interface); err != nil {
+	if err := vppnet.CheckRef(interfaceSpace, u.Interface); err != nil {
 		return err
 	}
-	if err := checkRef("lender", u.Lender); err != nil {
+	if err := vppnet.CheckRef("lender", u.Lender); err != nil {
 		return err
 	}
 	if u.Interface == u.Lender {

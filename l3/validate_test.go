@@ -38,7 +38,7 @@ func TestInvalid(t *testing.T) {
 		err string
 	}{
 		{l3.Table{}, "name is empty"},
-		{l3.Table{Name: "#7"}, "stands before the number"},
+		{l3.Table{Name: "#7"}, "stands before a number"},
 		{l3.Table{Name: "a", ID: 1<<32 - 1}, "VPP's word for none"},
 		{l3.Table{Name: "a", NoIPv4: true, NoIPv6: true}, "no table at all"},
 		{l3.Membership{Interface: "lo"}, "is in the default table"},
@@ -122,7 +122,7 @@ func TestInvalidIsNotSent(t *testing.T) {
 	vpp := vpptest.New(t)
 	e := engine(dialVPP(t, vpp.Socket(), "me"))
 	for _, o := range []desiredstate.Object{
-		l3.Table{Name: "#1"}, l3.Address{Interface: "local0", Prefix: prefix("10.0.0.0/24")}, l3.Route{Prefix: prefix("224.0.0.0/4")},
+		l3.Table{Name: "#1"}, l3.Address{Interface: "vpp:local0", Prefix: prefix("10.0.0.0/24")}, l3.Route{Prefix: prefix("224.0.0.0/4")},
 	} {
 		_, err := e.Ensure(t.Context(), o)
 		require.ErrorIs(t, err, desiredstate.ErrInvalid)

@@ -98,7 +98,7 @@ func (r VirtualRouter) Deps() []desiredstate.Key {
 
 // Validate checks all that can be told without VPP.
 func (r VirtualRouter) Validate() error {
-	if err := errors.Join(checkRef(interfaceSpace, r.Interface), checkTable(r.Table)); err != nil {
+	if err := errors.Join(vppnet.CheckRef(interfaceSpace, r.Interface), checkTable(r.Table)); err != nil {
 		return err
 	}
 	switch {
@@ -123,7 +123,7 @@ func (r VirtualRouter) Validate() error {
 	}
 	seen := map[string]bool{r.Interface: true}
 	for _, t := range r.Track {
-		if err := checkRef("tracked interface", t.Interface); err != nil {
+		if err := vppnet.CheckRef("tracked interface", t.Interface); err != nil {
 			return err
 		}
 		if t.Decrement == 0 || t.Decrement == 255 {

@@ -120,19 +120,20 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 				}
 				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC, Instance: instance(i.Spec.VPPName)}
 				p.recall(c.TagOptions(i.Spec.Tag))
-				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign})
+				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover})
 			}
 			return out, err
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, p Port) (uint32, error) {
-			if err := c.CheckName(p.Name, p.options()...); err != nil {
+			tag, err := c.Tag(p.Name, p.options()...)
+			if err != nil {
 				return 0, err
 			}
 			if err := confine(dir, p.Socket, p.Server); err != nil {
 				return 0, err
 			}
 			r, err := vpp.CreateVhostUserIfV2(ctx, &vhost_user.CreateVhostUserIfV2{
-				Tag: c.Tag(p.Name, p.options()...), SockFilename: p.Socket, IsServer: p.Server,
+				Tag: tag, SockFilename: p.Socket, IsServer: p.Server,
 				EnableGso: p.GSO, EnablePacked: p.Packed, EnableEventIdx: p.EventIndex,
 				Renumber: p.Instance != 0, CustomDevInstance: p.Instance,
 				UseCustomMac: !p.MAC.IsZero(), MacAddress: ethernet_types.MacAddress(p.MAC),

@@ -158,16 +158,16 @@ func TestSocketsAreConfined(t *testing.T) {
 func TestSegment(t *testing.T) {
 	vpp := vpptest.New(t, vpptest.WithInterface("GigabitEthernet0/8/0"))
 	c := dial(t, vpp.Socket(), "me")
-	claim := vppnet.ClaimInterfaces(func(name string) bool { return name == "GigabitEthernet0/8/0" })
+	claim := vppnet.ClaimInterfaces(func(name string) bool { return name == "vpp:GigabitEthernet0/8/0" })
 	e := desiredstate.New(
 		vhost.Ports(c, "/run/vms"), vppnet.Loopbacks(c), vppnet.SubInterfaces(c),
 		vppnet.LinkStates(c, claim), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c),
 	)
 	e.Parallel = 1
 	_, err := e.Sync(t.Context(),
-		vppnet.LinkState{Interface: "GigabitEthernet0/8/0", Up: true, MTU: 1500},
-		vppnet.SubInterface{Name: "uplink.100", Parent: "GigabitEthernet0/8/0", Outer: 100, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
-		vppnet.LinkState{Interface: "uplink.100", Parent: "GigabitEthernet0/8/0", Up: true},
+		vppnet.LinkState{Interface: "vpp:GigabitEthernet0/8/0", Up: true, MTU: 1500},
+		vppnet.SubInterface{Name: "uplink.100", Parent: "vpp:GigabitEthernet0/8/0", Outer: 100, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
+		vppnet.LinkState{Interface: "uplink.100", Parent: "vpp:GigabitEthernet0/8/0", Up: true},
 		vhost.Port{Name: "vm1", Socket: "/run/vms/vm1", Server: true, GSO: true, MAC: vppnet.MAC{2, 0, 0, 0, 0, 1}},
 		vppnet.LinkState{Interface: "vm1", Up: true},
 		vppnet.Loopback{Name: "gateway", BVI: true},

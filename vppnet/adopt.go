@@ -68,7 +68,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 	}
 	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
 		name := want.Key().Name
-		if err := c.CheckName(name); err != nil {
+		if _, err := c.Tag(name); err != nil {
 			return 0, err
 		}
 		if id, ok, err := t.adopt(ctx, want); ok || err != nil {
@@ -177,8 +177,12 @@ func (o orphan[S]) inTheWay() error {
 
 // tag marks an interface as ours, named so.
 func (c *Conn) tag(ctx context.Context, id uint32, name string) error {
-	_, err := interfaces.NewServiceClient(c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
-		IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(id), Tag: c.Tag(name),
+	tag, err := c.Tag(name)
+	if err != nil {
+		return err
+	}
+	_, err = interfaces.NewServiceClient(c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
+		IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(id), Tag: tag,
 	})
 	return err
 }
@@ -189,7 +193,7 @@ func (c *Conn) unchanged(ctx context.Context, id uint32, seen Interface) (bool, 
 	if err != nil {
 		return false, err
 	}
-	i.LinkUp, i.Parent = seen.LinkUp, seen.Parent // the world's, and by whatever name
+	i.Name, i.LinkUp, i.Parent = seen.Name, seen.LinkUp, seen.Parent // the world's, and by whatever name
 	if i != seen {
 		return false, nil
 	}
@@ -199,7 +203,7 @@ func (c *Conn) unchanged(ctx context.Context, id uint32, seen Interface) (bool, 
 	}), err
 }
 
-// at reads one interface, whose parent has VPP's name.
+// at reads one interface, without its name; its parent has VPP's.
 func (c *Conn) at(ctx context.Context, id uint32) (Interface, error) {
 	all, err := Collect(interfaces.NewServiceClient(c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{
 		SwIfIndex: interface_types.InterfaceIndex(id),
@@ -209,8 +213,7 @@ func (c *Conn) at(ctx context.Context, id uint32) (Interface, error) {
 	}
 	for _, d := range all { // asked for index 0, VPP shows all
 		if uint32(d.SwIfIndex) == id {
-			i, _ := c.describe(d)
-			return i, nil
+			return describe(d), nil
 		}
 	}
 	return Interface{}, fmt.Errorf("interface with index %d: %w", id, api.INVALID_SW_IF_INDEX)

@@ -152,10 +152,10 @@ func TestOthersAreNotAdopted(t *testing.T) {
 
 		e := layer2(c)
 		r, err := e.Ensure(t.Context(),
-			vppnet.SubInterface{Name: "s100", Parent: "loop1", Outer: 100},
-			vppnet.SubInterface{Name: "s101", Parent: "loop1", Outer: 101},
-			vppnet.SubInterface{Name: "s102", Parent: "loop1", Outer: 102},
-			vppnet.SubInterface{Name: "s103", Parent: "loop1", Outer: 103},
+			vppnet.SubInterface{Name: "s100", Parent: "vpp:loop1", Outer: 100},
+			vppnet.SubInterface{Name: "s101", Parent: "vpp:loop1", Outer: 101},
+			vppnet.SubInterface{Name: "s102", Parent: "vpp:loop1", Outer: 102},
+			vppnet.SubInterface{Name: "s103", Parent: "vpp:loop1", Outer: 103},
 			vppnet.Loopback{Name: "one", Instance: 1},
 		)
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
@@ -294,7 +294,7 @@ func TestRefusedTagIsUndone(t *testing.T) {
 		vppnet.Loopback{Name: "lo"},
 		vppnet.Loopback{Name: "bvi", BVI: true},
 		vppnet.HostInterface{Name: "host", Device: "eth0"},
-		vppnet.SubInterface{Name: "sub", Parent: nic, Outer: 100},
+		vppnet.SubInterface{Name: "sub", Parent: uplink, Outer: 100},
 	} {
 		vpp.Inject(vpptest.Fault{Message: "sw_interface_tag_add_del", Kind: vpptest.Refuse, Retval: int32(api.UNSPECIFIED)})
 		_, err := layer2(c).Ensure(t.Context(), o)

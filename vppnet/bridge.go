@@ -30,8 +30,8 @@ type BridgeDomain struct {
 	MACAge time.Duration
 }
 
-// BridgeKey is the key of a bridge domain. One that is not ours is named by its
-// number, "#7".
+// BridgeKey is the key of a bridge domain. One that is not ours is named by its owner's
+// tag, "owner/name", or by its number, "vpp:7".
 func BridgeKey(name string) desiredstate.Key {
 	return desiredstate.Key{Space: "bridge-domain", Name: name}
 }
@@ -48,8 +48,6 @@ func (b BridgeDomain) Validate() error {
 		return err
 	}
 	switch {
-	case b.Name[0] == '#':
-		return fmt.Errorf("name %q: # stands before the number of a bridge domain that is not ours", b.Name)
 	case b.ID > maxBridge:
 		return fmt.Errorf("ID %d, want at most %d", b.ID, maxBridge)
 	case b.MACAge < 0 || b.MACAge > 255*time.Minute || b.MACAge%time.Minute != 0:
@@ -71,7 +69,7 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgeDomain], err error) {
 			for b := range desiredstate.All[bridge](v) {
 				d := b.Spec.BridgeDomainDetails
-				out = append(out, desiredstate.Actual[BridgeDomain]{ID: b.ID, Foreign: b.Foreign, Spec: BridgeDomain{
+				out = append(out, desiredstate.Actual[BridgeDomain]{ID: b.ID, Foreign: b.Foreign, Leftover: b.Leftover, Spec: BridgeDomain{
 					Name: b.Spec.name, ID: b.ID, NoLearn: !d.Learn, NoForward: !d.Forward, NoFlood: !d.Flood,
 					NoUnknownUnicastFlood: !d.UuFlood, ARPTermination: d.ArpTerm,
 					MACAge: time.Duration(d.MacAge) * time.Minute,
@@ -80,8 +78,12 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 			return out, nil
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, b BridgeDomain) (uint32, error) {
+			tag, err := c.Tag(b.Name)
+			if err != nil {
+				return 0, err
+			}
 			req := &l2.BridgeDomainAddDelV2{
-				BdID: ^uint32(0), IsAdd: true, BdTag: c.Tag(b.Name), MacAge: b.age(), Learn: !b.NoLearn, Forward: !b.NoForward,
+				BdID: ^uint32(0), IsAdd: true, BdTag: tag, MacAge: b.age(), Learn: !b.NoLearn, Forward: !b.NoForward,
 				Flood: !b.NoFlood, UuFlood: !b.NoUnknownUnicastFlood, ArpTerm: b.ARPTermination,
 			}
 			if b.ID != 0 {

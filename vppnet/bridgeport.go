@@ -43,10 +43,10 @@ func (p BridgePort) Deps() []desiredstate.Key {
 
 // Validate checks the names.
 func (p BridgePort) Validate() error {
-	if err := checkRef("bridge domain", p.Bridge); err != nil {
+	if err := CheckRef("bridge domain", p.Bridge); err != nil {
 		return err
 	}
-	return checkRef("interface", p.Interface)
+	return CheckRef("interface", p.Interface)
 }
 
 // BridgePorts manages the ports of our bridge domains, and our interfaces'

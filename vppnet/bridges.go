@@ -16,7 +16,7 @@ import (
 // bridge is a bridge domain as bridge_domain_dump shows it, ports and all: a reading
 // that BridgeDomains and BridgePorts share, never wanted.
 type bridge struct {
-	name string // of a foreign one: its number, "#7"
+	name string
 	*l2.BridgeDomainDetails
 }
 
@@ -43,12 +43,12 @@ func bridges(c *Conn) *desiredstate.Kind[bridge] {
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[bridge], error) {
 			all, err := Collect(vpp.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
 			out := make([]desiredstate.Actual[bridge], len(all))
+			marks := make([]Named, len(all))
 			for i, d := range all {
-				name, ours := c.Untag(d.BdTag)
-				if !ours {
-					name = fmt.Sprintf("#%d", d.BdID)
-				}
-				out[i] = desiredstate.Actual[bridge]{ID: d.BdID, Foreign: !ours, Spec: bridge{name, d}}
+				marks[i] = Named{d.BdTag, fmt.Sprint(d.BdID)}
+			}
+			for i, n := range c.Names(marks...) {
+				out[i] = desiredstate.Actual[bridge]{ID: all[i].BdID, Foreign: !n.Ours, Leftover: n.Surplus, Spec: bridge{n.Name, all[i]}}
 			}
 			return out, err
 		},

@@ -64,7 +64,7 @@ func bare(b *testing.B, c *vppnet.Conn) time.Duration {
 			return
 		}
 		made[i] = r.SwIfIndex
-		if _, err := vpp.SwInterfaceTagAddDel(b.Context(), &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: r.SwIfIndex, Tag: c.Tag(name)}); err != nil {
+		if _, err := vpp.SwInterfaceTagAddDel(b.Context(), &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: r.SwIfIndex, Tag: tag(b, c, name)}); err != nil {
 			b.Error(err)
 		}
 	})

@@ -28,12 +28,12 @@ func ExampleBridgePorts() {
 
 	engine := desiredstate.New(
 		vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
-		vppnet.LinkStates(c, vppnet.ClaimInterfaces(func(name string) bool { return name == "GigabitEthernet0/8/0" })),
+		vppnet.LinkStates(c, vppnet.ClaimInterfaces(func(name string) bool { return name == "vpp:GigabitEthernet0/8/0" })),
 	)
 	plan, err := engine.Plan(ctx,
-		vppnet.LinkState{Interface: "GigabitEthernet0/8/0", Up: true},
-		vppnet.SubInterface{Name: "blue-uplink", Parent: "GigabitEthernet0/8/0", Outer: 100, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
-		vppnet.LinkState{Interface: "blue-uplink", Parent: "GigabitEthernet0/8/0", Up: true},
+		vppnet.LinkState{Interface: "vpp:GigabitEthernet0/8/0", Up: true},
+		vppnet.SubInterface{Name: "blue-uplink", Parent: "vpp:GigabitEthernet0/8/0", Outer: 100, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
+		vppnet.LinkState{Interface: "blue-uplink", Parent: "vpp:GigabitEthernet0/8/0", Up: true},
 		vppnet.Loopback{Name: "blue-gateway"},
 		vppnet.BridgeDomain{Name: "blue"},
 		vppnet.BridgePort{Bridge: "blue", Interface: "blue-uplink"},
@@ -52,8 +52,8 @@ func ExampleBridgePorts() {
 	// + bridge-port/blue-uplink
 	// + interface/blue-gateway (loopback)
 	// + interface/blue-uplink (sub-interface)
-	// + link/GigabitEthernet0/8/0
 	// + link/blue-uplink
+	// + link/vpp:GigabitEthernet0/8/0
 	// 7 to create
 	// error: <nil>
 }

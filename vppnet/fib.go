@@ -42,8 +42,8 @@ func (f FIBEntry) Deps() []desiredstate.Key {
 
 // Validate wants a unicast address, and either an interface or Filter.
 func (f FIBEntry) Validate() error {
-	if err := CheckName(f.Bridge); err != nil {
-		return fmt.Errorf("bridge domain: %w", err)
+	if err := CheckRef("bridge domain", f.Bridge); err != nil {
+		return err
 	}
 	switch {
 	case f.MAC.IsZero():
@@ -51,7 +51,7 @@ func (f FIBEntry) Validate() error {
 	case f.Filter && f.Interface != "":
 		return errors.New("an entry that filters has no interface")
 	case !f.Filter:
-		if err := checkRef("interface", f.Interface); err != nil {
+		if err := CheckRef("interface", f.Interface); err != nil {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ func (k fib) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate
 		f := FIBEntry{Bridge: bridge, MAC: MAC(d.Mac), Filter: d.FilterMac}
 		if !f.Filter {
 			if f.Interface, ok = v.Name("interface", uint32(d.SwIfIndex)); !ok {
-				f.Interface = fmt.Sprintf("#%d", d.SwIfIndex) // gone; known so that it can be deleted
+				f.Interface = Foreign(fmt.Sprint(d.SwIfIndex)) // gone; known so that it can be deleted
 			}
 		}
 		out = append(out, desiredstate.Actual[FIBEntry]{Spec: f, ID: d.BdID})

@@ -21,22 +21,22 @@ func TestLinksOfOthersNeedAClaim(t *testing.T) {
 	before := vpp.String()
 	c := dialVPP(t, vpp.Socket())
 	want := []desiredstate.Object{
-		vppnet.LinkState{Interface: nic, Up: true, MTU: 1500, MAC: vppnet.MAC{2, 2, 2, 2, 2, 2}},
-		vppnet.SubInterface{Name: "sub", Parent: nic, Outer: 5},
-		vppnet.LinkState{Interface: "sub", Parent: nic, Up: true},
+		vppnet.LinkState{Interface: uplink, Up: true, MTU: 1500, MAC: vppnet.MAC{2, 2, 2, 2, 2, 2}},
+		vppnet.SubInterface{Name: "sub", Parent: uplink, Outer: 5},
+		vppnet.LinkState{Interface: "sub", Parent: uplink, Up: true},
 	}
 	_, err := layer2(c).Ensure(t.Context(), want[0])
 	require.ErrorIs(t, err, desiredstate.ErrForeign)
 	require.Equal(t, before, vpp.String())
 
-	e := layer2(c, vppnet.ClaimInterfaces(func(name string) bool { return name == nic }))
+	e := layer2(c, vppnet.ClaimInterfaces(func(name string) bool { return name == uplink }))
 	_, err = e.Sync(t.Context(), want...)
 	require.NoError(t, err)
 	e.Forget()
 	p, err := e.Plan(t.Context(), want...)
 	require.NoError(t, err)
 	require.Equal(t, "3 as wanted\n", p.String())
-	_, err = e.Ensure(t.Context(), vppnet.LinkState{Interface: "GigabitEthernet0/9/0", Up: true})
+	_, err = e.Ensure(t.Context(), vppnet.LinkState{Interface: "vpp:GigabitEthernet0/9/0", Up: true})
 	require.ErrorIs(t, err, desiredstate.ErrForeign)
 
 	require.Contains(t, vpp.String(), "mac 02:02:02:02:02:02 up link mtu 9000 [1500 0 0 0]")
@@ -95,22 +95,22 @@ func TestBridgeDomainsOfOthers(t *testing.T) {
 		mine := vppnet.Loopback{Name: "mine"}
 
 		for _, want := range []desiredstate.Object{
-			vppnet.BridgeDomain{Name: "net", ID: 9},                               // the number is taken
-			vppnet.BridgePort{Bridge: "#9", Interface: "loop1"},                   // theirs
-			vppnet.BridgePort{Bridge: "#9", Interface: "loop2"},                   // neither is ours
-			vppnet.BridgePort{Bridge: "#9", Interface: "mine", BVI: true},         // it has one
-			vppnet.FIBEntry{Bridge: "#9", Interface: "loop1", MAC: vppnet.MAC{2}}, // its bridge domain is not ours
+			vppnet.BridgeDomain{Name: "net", ID: 9},                                          // the number is taken
+			vppnet.BridgePort{Bridge: "other/net", Interface: "vpp:loop1"},                   // theirs
+			vppnet.BridgePort{Bridge: "other/net", Interface: "vpp:loop2"},                   // neither is ours
+			vppnet.BridgePort{Bridge: "other/net", Interface: "mine", BVI: true},             // it has one
+			vppnet.FIBEntry{Bridge: "other/net", Interface: "vpp:loop1", MAC: vppnet.MAC{2}}, // its bridge domain is not ours
 		} {
 			_, err := layer2(c).Ensure(t.Context(), mine, want)
 			require.ErrorIs(t, err, desiredstate.ErrForeign, "%+v", want)
 		}
-		converge(t, c, mine, vppnet.BridgePort{Bridge: "#9", Interface: "mine"})
+		converge(t, c, mine, vppnet.BridgePort{Bridge: "other/net", Interface: "mine"})
 		converge(t, c, mine)
 		net := vppnet.BridgeDomain{Name: "net"}
-		converge(t, c, net, vppnet.BridgePort{Bridge: "net", Interface: "loop2"})
+		converge(t, c, net, vppnet.BridgePort{Bridge: "net", Interface: "vpp:loop2"})
 		converge(t, c)
 
-		_, err = layer2(c).Ensure(t.Context(), vppnet.BridgePort{Bridge: "#9", Interface: "loop1", BVI: true})
+		_, err = layer2(c).Ensure(t.Context(), vppnet.BridgePort{Bridge: "other/net", Interface: "vpp:loop1", BVI: true})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
 		o.bridge(lo, 0, false)
 		o.remove(lo)
@@ -200,15 +200,15 @@ func TestVLANIsNeverProbed(t *testing.T) {
 			SubIfFlags: interface_types.SUB_IF_API_FLAG_TWO_TAGS | interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY,
 		})
 		require.NoError(t, err)
-		_, err = layer2(c).Ensure(t.Context(), vppnet.SubInterface{Name: "s", Parent: "loop1", Outer: 100})
+		_, err = layer2(c).Ensure(t.Context(), vppnet.SubInterface{Name: "s", Parent: "vpp:loop1", Outer: 100})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
-		require.ErrorContains(t, err, "interface/loop1.4000 holds vlan/loop1 dot1q 100.0")
+		require.ErrorContains(t, err, "interface/vpp:loop1.4000 holds vlan/vpp:loop1 dot1q 100.0")
 		converge(t, c,
-			vppnet.SubInterface{Name: "ad", Parent: "loop1", Outer: 100, Dot1ad: true},
-			vppnet.SubInterface{Name: "inner", Parent: "loop1", Outer: 100, Inner: 1},
-			vppnet.SubInterface{Name: "any", Parent: "loop1", Outer: 200},
+			vppnet.SubInterface{Name: "ad", Parent: "vpp:loop1", Outer: 100, Dot1ad: true},
+			vppnet.SubInterface{Name: "inner", Parent: "vpp:loop1", Outer: 100, Inner: 1},
+			vppnet.SubInterface{Name: "any", Parent: "vpp:loop1", Outer: 200},
 		)
-		_, err = layer2(c).Ensure(t.Context(), vppnet.SubInterface{Name: "again", Parent: "loop1", Outer: 200})
+		_, err = layer2(c).Ensure(t.Context(), vppnet.SubInterface{Name: "again", Parent: "vpp:loop1", Outer: 200})
 		require.ErrorIs(t, err, desiredstate.ErrConflict)
 		converge(t, c)
 		o.remove(lo)

@@ -5,7 +5,6 @@ package vppnet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -18,7 +17,7 @@ import (
 // other kinds share, never wanted. A kind that requires [Interfaces] finds all
 // of them with desiredstate.All[Interface] and At[Interface] while it dumps.
 type Interface struct {
-	Name    string // ours: what we call it; foreign: VPPName
+	Name    string // ours: what we call it; else by whose tag, "owner/name", or by VPPName, "vpp:loop0"
 	VPPName string // "loop0", "VirtualEthernet0/0/3", "GigabitEthernet0/8/0.100"
 	Device  string // VPP's device class: "Loopback", "BVI", "vhost-user", "af-packet" …; that of the parent for a sub-interface
 	Tag     string // whoever's it is, as it is
@@ -55,8 +54,8 @@ func (i Interface) Deps() []desiredstate.Key { return nil }
 func (i Interface) Validate() error { return errors.New("interfaces are made by kinds of their own") }
 
 // Interfaces knows all of VPP's interfaces by name: those with our tag, of
-// whatever kind, by ours, all others as foreign ones by VPP's, "local0"
-// included. It costs one sw_interface_dump per reading, which all kinds share.
+// whatever kind, by ours, all others as foreign ones, "vpp:local0" included; see
+// Conn.Names. It costs one sw_interface_dump per reading, which all kinds share.
 func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 	vpp := interfaces.NewServiceClient(c)
 	return &desiredstate.Kind[Interface]{
@@ -68,15 +67,18 @@ func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 				return nil, err
 			}
 			out := make([]desiredstate.Actual[Interface], len(all))
-			names := make(map[uint32]string, len(all))
+			marks := make([]Named, len(all))
+			at := make(map[uint32]int, len(all))
 			for n, d := range all {
-				i, ours := c.describe(d)
-				out[n] = desiredstate.Actual[Interface]{Spec: i, ID: uint32(d.SwIfIndex), Foreign: !ours}
-				names[uint32(d.SwIfIndex)] = i.Name
+				i := describe(d)
+				out[n] = desiredstate.Actual[Interface]{Spec: i, ID: uint32(d.SwIfIndex)}
+				marks[n], at[uint32(d.SwIfIndex)] = Named{i.Tag, i.VPPName}, n
 			}
+			names := c.Names(marks...)
 			for n, d := range all {
-				if d.SupSwIfIndex != uint32(d.SwIfIndex) {
-					out[n].Spec.Parent = names[d.SupSwIfIndex]
+				out[n].Spec.Name, out[n].Foreign, out[n].Leftover = names[n].Name, !names[n].Ours, names[n].Surplus
+				if parent, ok := at[d.SupSwIfIndex]; ok && parent != n {
+					out[n].Spec.Parent = names[parent].Name
 				}
 			}
 			return out, nil
@@ -87,9 +89,9 @@ func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 // allInterfaces asks a dump for all that there is.
 const allInterfaces = ^interface_types.InterfaceIndex(0)
 
-// describe turns details into an Interface, whose parent has VPP's name.
-func (c *Conn) describe(d *interfaces.SwInterfaceDetails) (i Interface, ours bool) {
-	i = Interface{
+// describe turns details into an Interface without a name, whose parent has VPP's.
+func describe(d *interfaces.SwInterfaceDetails) Interface {
+	i := Interface{
 		VPPName: d.InterfaceName,
 		Device:  d.InterfaceDevType,
 		Tag:     strings.TrimRight(d.Tag, "\x00"),
@@ -108,10 +110,7 @@ func (c *Conn) describe(d *interfaces.SwInterfaceDetails) (i Interface, ours boo
 		i.Dot1ad = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_DOT1AD != 0
 		i.Exact = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH != 0
 	}
-	if i.Name, ours = c.Untag(i.Tag); !ours {
-		i.Name = i.VPPName
-	}
-	return i, ours
+	return i
 }
 
 // defaultMTU is the L3 MTU that VPP gave the interface when it was made. 0: a
@@ -130,13 +129,4 @@ func (i Interface) defaultMTU() uint32 {
 // made, up or not, as far as the interface itself tells.
 func (i Interface) untouched(up bool) bool {
 	return i.Tag == "" && i.Up == up && i.MTU == i.defaultMTU()
-}
-
-// checkRef reports why name cannot be that of an interface or a bridge domain,
-// ours or foreign.
-func checkRef(what, name string) error {
-	if name == "" || len(name) > maxTag || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return fmt.Errorf("%s %q: want a name of 1 to %d bytes", what, name, maxTag)
-	}
-	return nil
 }

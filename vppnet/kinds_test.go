@@ -14,7 +14,10 @@ import (
 	"github.com/vppkit/vppkit/vpptest"
 )
 
-const nic = "GigabitEthernet0/8/0"
+const (
+	nic    = "GigabitEthernet0/8/0"
+	uplink = "vpp:" + nic // as specs call it
+)
 
 // everywhere runs a test on the in-memory VPP and on a real one. devices names
 // Linux devices that are to be there.

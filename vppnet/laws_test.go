@@ -183,8 +183,8 @@ func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
 
 // Names of what strangers make.
 const (
-	theirLoopback = "loop0"
-	theirBridge   = "#99"
+	theirLoopback = "stranger/a"
+	theirBridge   = "stranger/net"
 )
 
 // layer2Dumps show all that the kinds of this package can change.

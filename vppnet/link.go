@@ -3,10 +3,10 @@
 package vppnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/ethernet_types"
@@ -60,11 +60,11 @@ func (l LinkState) Deps() []desiredstate.Key {
 
 // Validate wants something that VPP shows: up, or an MTU.
 func (l LinkState) Validate() error {
-	if err := checkRef("interface", l.Interface); err != nil {
+	if err := CheckRef("interface", l.Interface); err != nil {
 		return err
 	}
 	if l.Parent != "" {
-		if err := checkRef("parent", l.Parent); err != nil {
+		if err := CheckRef("parent", l.Parent); err != nil {
 			return err
 		}
 		if !l.MAC.IsZero() {
@@ -74,16 +74,12 @@ func (l LinkState) Validate() error {
 	switch {
 	case l.Parent == l.Interface:
 		return errors.New("interface is its own parent")
-	case slices.Contains(l.After, l.Key()):
-		return errors.New("comes up after itself")
-	case slices.Contains(l.After, desiredstate.Key{}):
-		return errors.New("comes up after an object without a name")
 	case l.MTU != 0 && (l.MTU < 68 || l.MTU > 65535):
 		return fmt.Errorf("MTU %d, want 68 to 65535 bytes", l.MTU)
 	case !l.Up && l.MTU == 0:
 		return errors.New("neither up nor an MTU: that is no LinkState at all")
 	}
-	return l.MAC.CheckUnicast()
+	return cmp.Or(CheckAfter(l.Key(), l.After), l.MAC.CheckUnicast())
 }
 
 // LinkStates manages the state of our interfaces, and of those that are claimed.

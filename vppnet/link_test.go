@@ -211,7 +211,7 @@ func TestNothingIsPutOnWhatIsHalfMade(t *testing.T) {
 	e.RetryMin, e.RetryMax = 20*time.Millisecond, 20*time.Millisecond
 	vpp.Inject(vpptest.Fault{Message: "l2_interface_vlan_tag_rewrite", Kind: vpptest.Refuse, Retval: -1, Times: -1})
 	s := desiredstate.NewStore()
-	sub := vppnet.SubInterface{Name: "sub", Parent: nic, Outer: 5, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}}
+	sub := vppnet.SubInterface{Name: "sub", Parent: uplink, Outer: 5, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}}
 	inSub := vppnet.BridgePort{Bridge: "net", Interface: "sub"}
 	require.NoError(t, s.Put(bridge(7), sub, inSub))
 	s.Complete()

@@ -58,7 +58,7 @@ func (m MAC) CheckUnicast() error {
 // that lost its maker before it got its tag. Hosts that share a network need
 // owners, or names, that differ.
 func (c *Conn) MAC(name string) MAC {
-	sum := sha256.Sum256([]byte(c.Tag(name)))
+	sum := sha256.Sum256([]byte(c.owner + ofOwner + name))
 	m := MAC(sum[:6])
 	m[0] = m[0]&^1 | 2
 	return m

@@ -36,7 +36,7 @@ func (s SubInterface) Validate() error {
 	if err := CheckName(s.Name); err != nil {
 		return err
 	}
-	if err := checkRef("parent", s.Parent); err != nil {
+	if err := CheckRef("parent", s.Parent); err != nil {
 		return err
 	}
 	tags := 1

@@ -41,7 +41,7 @@ func (s *engine) cold(ctx context.Context) error {
 
 func newEngine(c *vppnet.Conn, f fleet) *desiredstate.Engine {
 	kinds := []desiredstate.AnyKind{
-		vppnet.LinkStates(c, vppnet.ClaimInterfaces(func(name string) bool { return name == f.uplink })),
+		vppnet.LinkStates(c, vppnet.ClaimInterfaces(func(name string) bool { return name == vppnet.Foreign(f.uplink) })),
 		vppnet.SubInterfaces(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vhost.Ports(c, f.dir),
 	}
 	if f.filtered {

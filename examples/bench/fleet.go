@@ -57,14 +57,14 @@ func (f fleet) socket(port int) string { return f.dir + "/" + f.uuid(port) }
 
 // objects is the whole fleet, for the engine.
 func (f fleet) objects() []desiredstate.Object {
-	all := []desiredstate.Object{vppnet.LinkState{Interface: f.uplink, Up: true}}
+	all := []desiredstate.Object{vppnet.LinkState{Interface: vppnet.Foreign(f.uplink), Up: true}}
 	for n := range f.networks() {
 		name := f.bridge(n)
 		all = append(all,
 			vppnet.BridgeDomain{Name: name, MACAge: macAge},
-			vppnet.SubInterface{Name: name, Parent: f.uplink, Outer: f.vlan(n), Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
+			vppnet.SubInterface{Name: name, Parent: vppnet.Foreign(f.uplink), Outer: f.vlan(n), Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
 			vppnet.BridgePort{Bridge: name, Interface: name},
-			vppnet.LinkState{Interface: name, Up: true, Parent: f.uplink},
+			vppnet.LinkState{Interface: name, Up: true, Parent: vppnet.Foreign(f.uplink)},
 		)
 	}
 	for _, s := range f.sets() {

@@ -52,7 +52,7 @@ func (s Site) ElectionObjects() []desiredstate.Object {
 	if e == nil {
 		return nil
 	}
-	name, uplink := ElectionInterface, s.Physnets[e.Physnet]
+	name, uplink := ElectionInterface, s.uplink(e.Physnet)
 	sum := sha256.Sum256([]byte(name))
 	return []desiredstate.Object{
 		up(uplink),

@@ -40,7 +40,7 @@ func (s Site) net(f fields, physnet, kind, segment string) (n Net, err error) {
 	default:
 		return n, fmt.Errorf("%s: %.40q is unknown", kind, n.Type)
 	}
-	if n.Uplink = s.Physnets[n.Physnet]; n.Uplink == "" {
+	if n.Uplink = s.uplink(n.Physnet); n.Uplink == "" {
 		return n, fmt.Errorf("%s: this host has no %.40q", physnet, n.Physnet)
 	}
 	return n, nil

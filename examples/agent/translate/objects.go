@@ -43,13 +43,13 @@ func whole(name string) []desiredstate.Key {
 // UplinkObjects are what VPP shall hold for a physical network, with or without
 // ports on it.
 func (s Site) UplinkObjects(physnet string) []desiredstate.Object {
-	return []desiredstate.Object{up(s.Physnets[physnet])}
+	return []desiredstate.Object{up(s.uplink(physnet))}
 }
 
 // IsUplink says whether an interface is the site's to bring up.
 func (s Site) IsUplink(name string) bool {
-	for _, uplink := range s.Physnets {
-		if uplink == name {
+	for physnet := range s.Physnets {
+		if s.uplink(physnet) == name {
 			return true
 		}
 	}

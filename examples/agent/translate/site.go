@@ -26,7 +26,7 @@ const Owner = "net-vpp"
 // Site is what the host adds to the keys of its ports.
 type Site struct {
 	Host     string            // as Neutron binds ports to it
-	Physnets map[string]string // VPP's interface for each physical network
+	Physnets map[string]string // for each physical network, VPP's name of its interface, or "tag:owner/name"
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
 
@@ -47,6 +47,19 @@ func (s Site) Routers() string { return Root + "nodes/" + s.Host + "/routers/" }
 
 // State is the prefix of all that the host's agent says.
 func (s Site) State() string { return Root + "state/" + s.Host + "/" }
+
+// uplink is what the library calls the interface of a physical network; "" if this host
+// has none.
+func (s Site) uplink(physnet string) string {
+	vpp := s.Physnets[physnet]
+	if vpp == "" {
+		return ""
+	}
+	if tag, ok := strings.CutPrefix(vpp, "tag:"); ok {
+		return tag
+	}
+	return vppnet.Foreign(vpp)
+}
 
 // PhysnetNames lists the physical networks in order.
 func (s Site) PhysnetNames() []string { return slices.Sorted(maps.Keys(s.Physnets)) }
@@ -72,8 +85,8 @@ func (s Site) Validate() error {
 		if len(name) > 32 || !plain(name) || strings.Contains(name, ".") {
 			errs = append(errs, fmt.Errorf("physical network %q: want 1 to 32 letters, digits or _-", name))
 		}
-		if err := vppnet.CheckName(uplink); err != nil {
-			errs = append(errs, fmt.Errorf("physical network %q: interface: %w", name, err))
+		if err := vppnet.CheckRef("interface", s.uplink(name)); err != nil {
+			errs = append(errs, fmt.Errorf("physical network %q: %w", name, err))
 		}
 		if other, dup := taken[uplink]; dup {
 			errs = append(errs, fmt.Errorf("physical networks %q and %q share %s", other, name, uplink))
