@@ -95,7 +95,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 			continue
 		}
 		p.Steps = append(p.Steps, d.Step)
-		if d.Action == Delete && d.Err == nil && !r.named(d.Key) {
+		if d.Action == Delete && d.Err == nil && !r.named(d.Key) && !d.n.leftover() {
 			p.inferred++
 		}
 	}
@@ -424,6 +424,9 @@ func (b *builder) lacks(d *draft) ([]Key, error) {
 			}
 			b.wait(k, d.Key)
 			h := b.drafts[k]
+			if h == nil && b.e.nodes[k].leftover() {
+				h = b.clear(k)
+			}
 			if h == nil || !h.letsGo(r) {
 				return []Key{k}, fmt.Errorf("%w: %s holds %s", ErrConflict, k, r)
 			}
@@ -431,6 +434,16 @@ func (b *builder) lacks(d *draft) ([]Key, error) {
 		}
 	}
 	return nil, nil
+}
+
+// clear drafts the end of a leftover that is in the way of something wanted.
+func (b *builder) clear(k Key) *draft {
+	n := b.e.nodes[k]
+	d := b.draft(k, n, Delete)
+	d.there(n.owned(), 0)
+	d.late = true
+	b.queue(k)
+	return d
 }
 
 // letsGo says whether the step frees resource r of what it has.

@@ -4,6 +4,7 @@ package desiredstate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -55,7 +56,8 @@ type Engine struct {
 	nodes   map[Key]*node
 	holders map[Key][]Key // by resource; see Kind.Holds
 	view    *View
-	nudge   chan struct{} // Forget wakes Run
+	provers map[string]*prover // by space
+	nudge   chan struct{}      // Forget wakes Run
 }
 
 // New makes an engine of kinds and of all that they require. Misuse (two kinds
@@ -67,6 +69,7 @@ func New(kinds ...AnyKind) *Engine {
 		nodes:   map[Key]*node{},
 		holders: map[Key][]Key{},
 		view:    newView(),
+		provers: map[string]*prover{},
 		nudge:   make(chan struct{}, 1),
 	}
 	e.change.L = &e.mu
@@ -102,6 +105,9 @@ func New(kinds ...AnyKind) *Engine {
 		}
 		e.byType[x.typ] = x
 		e.kinds = append(e.kinds, x)
+		if x.verify != nil && e.provers[x.space] == nil {
+			e.provers[x.space] = newProver(x.verify)
+		}
 		return x
 	}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
@@ -263,19 +269,23 @@ func (e *Engine) Decode(kind string, data []byte) (Object, error) {
 }
 
 // settle plans and applies a request, once more if surplus objects went, whose
-// going may have changed what else is there.
+// going may have changed what else is there, or if a handle turned out to be another's.
 func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
+	var report Report
 	for round := 1; ; round++ {
 		p, err := e.prepare(ctx, r)
 		if err != nil {
-			return nil, err
-		}
-		report := e.execute(ctx, p, nil)
-		surplus := slices.ContainsFunc(p.Steps, func(s *Step) bool { return s.Surplus > 0 })
-		if err := report.Err(); err != nil || !surplus || round == 3 {
 			return report, err
 		}
-		e.Forget()
+		report = report.then(e.execute(ctx, p, nil))
+		err = report.Err()
+		surplus := slices.ContainsFunc(p.Steps, func(s *Step) bool { return s.Surplus > 0 })
+		switch changed := errors.Is(err, ErrChanged); {
+		case round == 3 || err != nil && !changed || err == nil && !surplus:
+			return report, err
+		case !changed:
+			e.Forget()
+		}
 	}
 }
 

@@ -41,6 +41,14 @@ var (
 	// ErrStale: the target changed since the plan was made. Plan again.
 	ErrStale = errors.New("stale plan")
 
+	// ErrChanged: the handle of the object, or of something that it directly depends on,
+	// is something else's by now, or nobody's. Nothing was sent; both are read anew.
+	ErrChanged = errors.New("changed behind our back")
+
+	// ErrUnread: the target could not be asked for objects of this kind. They are left
+	// as they are; what depends on them waits.
+	ErrUnread = errors.New("cannot be read")
+
 	// ErrMassDelete: a plan would remove a greater share of what is ours than
 	// Engine.MaxPrune allows. Look at it, then confirm it.
 	ErrMassDelete = errors.New("would remove too much")

@@ -25,6 +25,7 @@ type pass struct {
 	by     map[Key][]Key // whose failure errs tells of, if not the key's own
 	ids    map[Key]uint32
 	open   map[Key]int // tasks left of a step
+	made   map[Key]time.Time
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
@@ -38,7 +39,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 	}
 	x := &pass{
 		e: e, ctx: ctx, result: result, left: len(p.tasks),
-		errs: map[Key]error{}, by: map[Key][]Key{}, ids: map[Key]uint32{}, open: map[Key]int{},
+		errs: map[Key]error{}, by: map[Key][]Key{}, ids: map[Key]uint32{}, open: map[Key]int{}, made: map[Key]time.Time{},
 	}
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
@@ -100,33 +101,7 @@ func (x *pass) run(t *task) (uint32, error) {
 	}
 	e, start := x.e, time.Now()
 	e.observe(Event{Type: Started, Key: s.Key, Action: s.Action})
-	id, err := s.have.id, error(nil)
-	var have []actual
-	switch {
-	case t.gone != nil:
-		left := append([]actual{s.have}, s.spare...)
-		if s.Action == Create {
-			left = s.spare
-		}
-		for _, a := range t.gone {
-			if err = a.kind.delete(x.ctx, e.view, a); err != nil {
-				break
-			}
-			left = slices.DeleteFunc(left, func(l actual) bool { return l.kind == a.kind && l.id == a.id })
-		}
-		have = left
-	case s.Action == Update:
-		err = s.kind.update(x.ctx, e.view, s.have, s.want)
-		have = []actual{{kind: s.kind, spec: s.want, id: id}}
-		if err != nil {
-			have[0] = s.have
-		}
-	default:
-		id, err = s.kind.create(x.ctx, e.view, s.Want)
-		if err == nil {
-			have = []actual{{kind: s.kind, spec: s.kind.fill(s.kind.zero, s.Want), id: id}}
-		}
-	}
+	id, have, err := x.do(t)
 
 	e.mu.Lock()
 	n := e.node(s.Key)
@@ -153,6 +128,51 @@ func (x *pass) run(t *task) (uint32, error) {
 	}
 	e.observe(ev)
 	return id, err
+}
+
+// do does what the task is about, if the handles that it uses are what they were, and
+// returns what the target has afterwards. What is to go and is another's has gone.
+func (x *pass) do(t *task) (id uint32, have []actual, err error) {
+	s, view := t.step, x.e.view
+	lost, err := x.prove(t)
+	switch {
+	case t.gone != nil:
+		have = append([]actual{s.have}, s.spare...)
+		if s.Action == Create {
+			have = s.spare
+		}
+		for _, a := range t.gone {
+			if err == nil && !slices.Contains(lost, a.id) {
+				err = a.kind.delete(x.ctx, view, a)
+			}
+			if err != nil {
+				break
+			}
+			have = slices.DeleteFunc(have, func(l actual) bool { return l.kind == a.kind && l.id == a.id })
+		}
+		return s.have.id, have, err
+	case s.Action == Update:
+		if err == nil && len(lost) > 0 {
+			err = fmt.Errorf("%w: %s", ErrChanged, s.Key)
+		}
+		if err == nil {
+			err = s.kind.update(x.ctx, view, s.have, s.want)
+		}
+		if err != nil {
+			return s.have.id, []actual{s.have}, err
+		}
+		return s.have.id, []actual{{kind: s.kind, spec: s.want, id: s.have.id}}, nil
+	}
+	if err == nil {
+		id, err = s.kind.create(x.ctx, view, s.Want)
+	}
+	if err == nil {
+		have = []actual{{kind: s.kind, spec: s.kind.fill(s.kind.zero, s.Want), id: id}}
+		x.mu.Lock()
+		x.made[s.Key] = time.Now()
+		x.mu.Unlock()
+	}
+	return id, have, err
 }
 
 // done lets what waited for t go on, or be skipped. The pass's lock is held.

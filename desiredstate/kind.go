@@ -53,6 +53,13 @@ type Kind[S Object] struct {
 	// InPlace says whether Update can turn have into want. Nil: it always can.
 	InPlace func(have, want S) bool
 
+	// Verify says, of names in this kind's space and of the handles that they had, of
+	// whichever kind, whether each handle still is of what the name stands for, or of
+	// something else by now, or of nothing. The engine asks right before it uses a
+	// handle. One kind of a space needs it, if the target gives handles to others as
+	// soon as they are free. Nil: handles are believed.
+	Verify func(ctx context.Context, held []Held) ([]bool, error)
+
 	// Holds names what only one object of the target can have at a time: a
 	// socket's path, a VLAN of an interface. The engine frees it before it takes
 	// it, and refuses a second holder without sending anything. Nil: nothing.
@@ -149,6 +156,7 @@ type kind struct {
 	equal   func(a, b Object) bool
 	inPlace func(have, want Object) bool
 	holds   func(Object) []Key
+	verify  func(context.Context, []Held) ([]bool, error)
 	decode  func([]byte) (Object, error)
 
 	nodes []*node // see nodesFor; the engine's lock guards it
@@ -165,7 +173,7 @@ type actual struct {
 
 func (k *Kind[S]) erase() *kind {
 	var zero S
-	out := &kind{name: k.Name, zero: zero, space: zero.Key().Space, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst}
+	out := &kind{name: k.Name, zero: zero, space: zero.Key().Space, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify}
 	for _, r := range k.Requires {
 		out.requires = append(out.requires, r.erase())
 	}

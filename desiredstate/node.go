@@ -40,6 +40,11 @@ func (n *node) ours() bool {
 	return n != nil && slices.ContainsFunc(n.have, func(a actual) bool { return !a.foreign })
 }
 
+// leftover says whether all that the target has of this key is what nobody can want.
+func (n *node) leftover() bool {
+	return n != nil && len(n.have) > 0 && !slices.ContainsFunc(n.have, func(a actual) bool { return !a.left })
+}
+
 // mayGo says whether a node may have to be removed: it is ours, or may be.
 func (n *node) mayGo() bool { return n.ours() || n != nil && n.suspect }
 

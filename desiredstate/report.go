@@ -2,7 +2,10 @@
 
 package desiredstate
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Result is what became of one object.
 type Result struct {
@@ -37,6 +40,30 @@ func (r Report) Changed() int {
 		}
 	}
 	return n
+}
+
+// then is the report of a second try: what it says nothing of any more is as it was, and
+// what was to go and had changed is gone.
+func (r Report) then(again Report) Report {
+	if r == nil {
+		return again
+	}
+	said := make(map[Key]bool, len(again))
+	for _, x := range again {
+		said[x.Key] = true
+	}
+	out := slices.Clone(again)
+	for _, x := range r {
+		if said[x.Key] {
+			continue
+		}
+		if x.Action == Delete {
+			x.Err = nil
+		}
+		out = append(out, x)
+	}
+	slices.SortStableFunc(out, func(a, b Result) int { return a.Key.Compare(b.Key) })
+	return out
 }
 
 // Of returns the result for a key.

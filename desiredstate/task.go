@@ -9,6 +9,7 @@ import "slices"
 type task struct {
 	step *Step
 	gone []actual // down: what to unmake; nil: the way up
+	deps []Key    // whose handles it uses
 	need int      // tasks to be done first
 	next []*task  // tasks that wait for this one
 	by   *Key     // what failed, so that this task is skipped
@@ -43,11 +44,11 @@ func (b *builder) tasks() []*task {
 			gone = append([]actual{d.have}, d.spare...)
 		}
 		if len(gone) > 0 {
-			downs[k] = &task{step: d.Step, gone: gone}
+			downs[k] = &task{step: d.Step, gone: gone, deps: slices.Clone(d.n.deps)}
 			all = append(all, downs[k])
 		}
 		if d.comesUp() {
-			ups[k] = &task{step: d.Step}
+			ups[k] = &task{step: d.Step, deps: d.deps}
 			ups[k].after(downs[k])
 			all = append(all, ups[k])
 		}

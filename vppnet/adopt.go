@@ -13,16 +13,16 @@ import (
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
-	"go.fd.io/govpp/binapi/l2"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
-// Most interfaces get their tag with a second message. Whoever dies between the
-// two leaves an orphan: an interface without a tag that nobody has touched. So
-// that it is neither leaked nor in the way for ever, the next create of an object
-// like it takes it over. That costs an ordinary create nothing: the engine reads
-// what is in doubt before it tries again, so a dump has seen the orphan by then.
+// Most interfaces get their tag with a second message, and whoever dies between the two
+// leaves one without. So that it is found again whatever is wanted by then, the create
+// leaves a mark of its own where VPP has room for one: a MAC, a number. What has our mark
+// and no tag, and is not in use, is a leftover: it goes when what is not wanted goes, and
+// makes way for what is wanted. A kind that can leave no mark takes over what is just
+// like a wanted object; what nobody wants any more then stays.
 
 // Orphan says how a kind tells an interface that a Create of its own left.
 type Orphan[S desiredstate.Object] struct {
@@ -30,8 +30,16 @@ type Orphan[S desiredstate.Object] struct {
 	// been touched, and is somebody's.
 	Up bool
 
-	// Like says whether a create of want makes what have is. Have was found, so
-	// its name is VPP's; what want leaves to VPP is filled in, see Kind.Fill.
+	// Mark is what Create leaves of want on the interface before it has its tag, which
+	// nobody else does; Marked is what is on an interface that was found as such, if it
+	// can be ours. Nil: there is no room for a mark.
+	Mark   func(want S) string
+	Marked func(found S, i Interface) (mark string, ours bool)
+
+	// Like says whether a create of want makes what have is, for what has no mark. Have
+	// was found, so its name is VPP's; what want leaves to VPP is filled in, see
+	// Kind.Fill. If there are things that a create sets and have does not show, say no.
+	// Nil: nothing without a mark is taken over.
 	Like func(have, want S) bool
 }
 
@@ -44,15 +52,18 @@ type Orphan[S desiredstate.Object] struct {
 //   - to Requires, Interfaces;
 //   - to Create, the tag (sw_interface_tag_add_del). If VPP refuses it, or ctx
 //     ends, Delete is called, and has five seconds;
-//   - to Dump, whose each object is. Orphans are left out; an object that Dump
-//     itself calls Foreign is not one;
-//   - that Create takes over an orphan like the wanted object, if it is still as
-//     it was found and in no bridge domain. If an orphan that is otherwise made,
-//     or in use, Holds what the object wants to hold, it is desiredstate.ErrForeign.
+//   - to Dump, whose each object is. What has our mark is a leftover. What a Create may
+//     take over is left out; an object that Dump itself calls Foreign is neither;
+//   - that Create takes over what is Like the wanted object, if it is still as it was
+//     found. If one that is otherwise made, or in use, Holds what the object wants to
+//     hold, it is desiredstate.ErrForeign.
+//
+// In use is an interface that is up, has a tag, an address, a table, filters or another
+// feature, is bridged, cross-connected or mirrored, or the parent of another.
 //
 // A kind whose create carries the tag does not need it.
 func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]) *desiredstate.Kind[S] {
-	t := &tagged[S]{c: c, Orphan: o, holds: k.Holds, fill: k.Fill}
+	t := &tagged[S]{c: c, Orphan: o, holds: k.Holds, fill: k.Fill, making: map[string]int{}}
 	if t.holds == nil {
 		t.holds = func(S) []desiredstate.Key { return nil }
 	}
@@ -60,11 +71,16 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		t.fill = func(_, want S) S { return want }
 	}
 	k.Requires = append([]desiredstate.AnyKind{Interfaces(c)}, k.Requires...)
-	k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{}, &l2.BridgeDomainDump{})...)
-	dump, create := k.Dump, k.Create
+	k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{})...)
+	k.Messages = append(k.Messages, usage.messages(c)...)
+	dump, create, remove := k.Dump, k.Create, k.Delete
+	t.remove = remove
 	k.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[S], error) {
 		found, err := dump(ctx, v)
-		return t.sift(v, found), err
+		if err != nil {
+			return nil, err
+		}
+		return t.sift(ctx, v, found)
 	}
 	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
 		name := want.Key().Name
@@ -74,6 +90,10 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		if id, ok, err := t.adopt(ctx, want); ok || err != nil {
 			return id, err
 		}
+		defer t.make(want)()
+		if err := t.clear(ctx, v, want); err != nil {
+			return 0, err
+		}
 		id, err := create(ctx, v, want)
 		if err != nil {
 			return 0, err
@@ -81,22 +101,33 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		if err = c.tag(ctx, id, name); err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
-			return 0, errors.Join(err, k.Delete(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
+			return 0, errors.Join(err, remove(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
 		}
 		return id, nil
+	}
+	k.Delete = func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[S]) error {
+		if have.Leftover && t.busy(have.ID) { // who makes the object anew takes it away
+			return nil
+		}
+		return remove(ctx, v, have)
 	}
 	return k
 }
 
-// tagged is what Tagged remembers: the orphans of the last dump.
+// tagged is what Tagged remembers: what is being made, and what the last dump found
+// that can be taken over.
 type tagged[S desiredstate.Object] struct {
 	Orphan[S]
 	c     *Conn
 	holds func(S) []desiredstate.Key
 	fill  func(have, want S) S
 
-	mu   sync.Mutex
-	left []orphan[S]
+	remove func(context.Context, *desiredstate.View, desiredstate.Actual[S]) error
+
+	mu     sync.Mutex
+	making map[string]int       // by mark
+	marks  map[string]orphan[S] // leftovers
+	left   []orphan[S]          // to be taken over
 }
 
 type orphan[S desiredstate.Object] struct {
@@ -104,24 +135,111 @@ type orphan[S desiredstate.Object] struct {
 	seen Interface
 }
 
-// sift says whose each object is, and puts orphans aside.
-func (t *tagged[S]) sift(v *desiredstate.View, found []desiredstate.Actual[S]) (out []desiredstate.Actual[S]) {
+// make notes that want is being made, and has no tag yet, until done is called.
+func (t *tagged[S]) make(want S) (done func()) {
+	if t.Mark == nil {
+		return func() {}
+	}
+	mark := t.Mark(want)
+	count := func(n int) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.making[mark] += n; t.making[mark] == 0 {
+			delete(t.making, mark)
+		}
+	}
+	count(1)
+	return func() { count(-1) }
+}
+
+// marked says whether what was found is what a Create of ours left, and none is at work on.
+func (t *tagged[S]) marked(found S, i Interface) (ours, busy bool) {
+	if t.Marked == nil {
+		return false, false
+	}
+	mark, ours := t.Marked(found, i)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return ours, t.making[mark] > 0
+}
+
+// sift says whose each object is, and puts aside what can be taken over.
+func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desiredstate.Actual[S]) (out []desiredstate.Actual[S], err error) {
 	var left []orphan[S]
+	var leftovers []int // in out
 	for _, a := range found {
 		i, ok := desiredstate.At[Interface](v, a.ID)
-		switch {
-		case !ok: // gone since
-		case i.Foreign && !a.Foreign && i.Spec.untouched(t.Up):
-			left = append(left, orphan[S]{a, i.Spec})
-		default:
-			a.Foreign = i.Foreign
-			out = append(out, a)
+		if !ok { // gone since
+			continue
+		}
+		if i.Foreign && !a.Foreign && i.Spec.untouched(t.Up) {
+			ours, busy := t.marked(a.Spec, i.Spec)
+			switch {
+			case ours && !busy:
+				leftovers = append(leftovers, len(out))
+			case !ours && t.Like != nil:
+				left = append(left, orphan[S]{a, i.Spec})
+				continue
+			}
+		}
+		a.Foreign, a.Leftover = i.Foreign, i.Leftover
+		out = append(out, a)
+	}
+	marks := map[string]orphan[S]{}
+	if len(leftovers) > 0 {
+		ids := make([]uint32, len(leftovers))
+		for n, at := range leftovers {
+			ids[n] = out[at].ID
+		}
+		used, err := usage.of(ctx, t.c, ids...)
+		if err != nil {
+			return nil, err
+		}
+		for _, at := range leftovers {
+			if a := &out[at]; used[a.ID] == "" {
+				a.Foreign, a.Leftover = false, true
+				i, _ := desiredstate.At[Interface](v, a.ID)
+				mark, _ := t.Marked(a.Spec, i.Spec)
+				marks[mark] = orphan[S]{*a, i.Spec}
+			}
 		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.left = left
-	return out
+	t.left, t.marks = left, marks
+	return out, nil
+}
+
+// clear removes what an earlier try to make want left.
+func (t *tagged[S]) clear(ctx context.Context, v *desiredstate.View, want S) error {
+	if t.Mark == nil {
+		return nil
+	}
+	mark := t.Mark(want)
+	t.mu.Lock()
+	o, ok := t.marks[mark]
+	delete(t.marks, mark)
+	t.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	same, err := t.c.unchanged(ctx, o.ID, o.seen)
+	if err != nil || !same {
+		return Gone(err, api.INVALID_SW_IF_INDEX)
+	}
+	return t.remove(ctx, v, o.Actual)
+}
+
+// busy says whether a leftover is of an object that is being made.
+func (t *tagged[S]) busy(id uint32) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for mark, o := range t.marks {
+		if o.ID == id {
+			return t.making[mark] > 0
+		}
+	}
+	return len(t.making) > 0
 }
 
 // adopt makes an orphan ours that is like want, if there is one.
@@ -187,7 +305,7 @@ func (c *Conn) tag(ctx context.Context, id uint32, name string) error {
 	return err
 }
 
-// unchanged says whether an interface is as seen, and in no bridge domain.
+// unchanged says whether an interface is as seen, and not in use.
 func (c *Conn) unchanged(ctx context.Context, id uint32, seen Interface) (bool, error) {
 	i, err := c.at(ctx, id)
 	if err != nil {
@@ -197,10 +315,8 @@ func (c *Conn) unchanged(ctx context.Context, id uint32, seen Interface) (bool, 
 	if i != seen {
 		return false, nil
 	}
-	all, err := Collect(l2.NewServiceClient(c).BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
-	return !slices.ContainsFunc(all, func(b *l2.BridgeDomainDetails) bool {
-		return slices.ContainsFunc(b.SwIfDetails, func(p l2.BridgeDomainSwIf) bool { return uint32(p.SwIfIndex) == id })
-	}), err
+	used, err := usage.of(ctx, c, id)
+	return used[id] == "", err
 }
 
 // at reads one interface, without its name; its parent has VPP's.

@@ -5,9 +5,15 @@ package vppnet_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/span"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -98,40 +104,134 @@ func (o other) list() string {
 	return b.String()
 }
 
-// What a create left that died before it could set the tag is taken over.
-func TestStraysAreAdopted(t *testing.T) {
+// What a create left that died before it could set the tag makes way for what is wanted,
+// and goes if nobody wants it any more.
+func TestLeftovers(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
 		o, c := somebody(t, socket), dialVPP(t, socket)
-		lo := o.loopback(c.MAC("lo"))
-		o.loopback(c.MAC("seven"), 7)
-		o.bvi(c.MAC("bvi"))
-		o.loopback(vppnet.MAC{2, 2, 2, 2, 2, 2})
-		sub := o.subInterface(lo, 100, 100, interface_types.SUB_IF_API_FLAG_EXACT_MATCH)
-		o.rewrite(sub, vppnet.Pop1) // as inherited from an earlier interface with this index
-		_, err := af_packet.NewServiceClient(o).AfPacketCreateV3(t.Context(), &af_packet.AfPacketCreateV3{
-			Mode: af_packet.AF_PACKET_API_MODE_ETHERNET, HostIfName: "vppkit0", HwAddr: ethernet_types.MacAddress(c.MAC("host")),
-			NumRxQueues: 1, NumTxQueues: 1,
-		})
+		before := o.list()
+		leave := func() {
+			o.loopback(c.MAC("lo"))
+			o.loopback(c.MAC("seven"), 7)
+			o.bvi(c.MAC("bvi"))
+			_, err := af_packet.NewServiceClient(o).AfPacketCreateV3(t.Context(), &af_packet.AfPacketCreateV3{
+				Mode: af_packet.AF_PACKET_API_MODE_ETHERNET, HostIfName: "vppkit0", HwAddr: ethernet_types.MacAddress(c.MAC("host")),
+				NumRxQueues: 1, NumTxQueues: 1,
+			})
+			require.NoError(t, err)
+		}
+		leave()
+		p, err := layer2(c).Plan(t.Context())
 		require.NoError(t, err)
-		converge(t, c, vppnet.Loopback{Name: "lo"}) // the parent of an orphan of ours is nobody's orphan
-		converge(t, c,
+		require.Equal(t, 4, p.Count(desiredstate.Delete), p)
+		converge(t, c)
+		require.Equal(t, before, o.list(), "nobody wants them")
+
+		leave()
+		theirs := o.loopback(vppnet.MAC{2, 2, 2, 2, 2, 2})
+		before = o.list()
+		_, err = layer2(c).Ensure(t.Context(), // which removes nothing that is not in the way
 			vppnet.Loopback{Name: "lo"},
 			vppnet.Loopback{Name: "seven", Instance: 7},
 			vppnet.Loopback{Name: "bvi", BVI: true},
-			vppnet.Loopback{Name: "mine", MAC: vppnet.MAC{2, 2, 2, 2, 2, 2}},
-			vppnet.SubInterface{Name: "sub", Parent: "lo", Outer: 100},
 			vppnet.HostInterface{Name: "host", Device: "vppkit0"},
 		)
+		require.NoError(t, err)
 		list := o.list()
-		for _, line := range []string{
-			"loop0 [me/lo]", "loop7 [me/seven]", "bvi0 [me/bvi]", "loop1 [me/mine]", "loop0.100 [me/sub]", "host-vppkit0 [me/host]",
-		} {
+		for _, line := range []string{"loop7 [me/seven]", "[me/lo]", "[me/bvi]", "host-vppkit0 [me/host]"} {
 			require.Contains(t, list, line)
 		}
-		require.Equal(t, 6, strings.Count(list, "[me/"), list)
-		require.NotContains(t, list, "loop2")
+		require.Equal(t, strings.Count(before, "\n"), strings.Count(list, "\n"), list)
+		converge(t, c)
+		o.remove(theirs)
+	}, "vppkit0")
+}
+
+// What cannot be marked is taken over by who wants the same again.
+func TestWhatHasNoMarkIsAdopted(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		host := vppnet.HostInterface{Name: "host", Device: "vppkit0", MAC: vppnet.MAC{2, 3, 3, 3, 3, 3}}
+		_, err := af_packet.NewServiceClient(o).AfPacketCreateV3(t.Context(), &af_packet.AfPacketCreateV3{
+			Mode: af_packet.AF_PACKET_API_MODE_ETHERNET, HostIfName: "vppkit0", HwAddr: ethernet_types.MacAddress(host.MAC),
+			NumRxQueues: 1, NumTxQueues: 1,
+		})
+		require.NoError(t, err)
+		converge(t, c, host)
+		require.Equal(t, 1, strings.Count(o.list(), "host-vppkit0 [me/host]"))
 		converge(t, c)
 	}, "vppkit0")
+}
+
+// What has our mark and is in use, in whatever way, is nobody's leftover.
+func TestWhatIsInUseIsNoLeftover(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		o.Uses(&interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetTable{}, &interfaces.SwInterfaceSetUnnumbered{}, &ip.IPTableAddDelV2{},
+			&acl.ACLAddReplace{}, &acl.ACLInterfaceSetACLList{}, &acl.ACLDel{}, &l2.SwInterfaceSetL2Xconnect{}, &interfaces.SwInterfaceSetMtu{}, &span.SwInterfaceSpanEnableDisable{})
+		aclAPI := acl.NewServiceClient(o)
+		r, err := aclAPI.ACLAddReplace(t.Context(), &acl.ACLAddReplace{ACLIndex: ^uint32(0), Tag: "theirs"})
+		require.NoError(t, err)
+		address := func(i interface_types.InterfaceIndex, add bool) error {
+			_, err := o.SwInterfaceAddDelAddress(t.Context(), &interfaces.SwInterfaceAddDelAddress{
+				SwIfIndex: i, IsAdd: add, Prefix: ip_types.AddressWithPrefix{Address: ip_types.Address{Un: ip_types.AddressUnionIP4(ip_types.IP4Address{192, 0, 2, 1})}, Len: 24},
+			})
+			return err
+		}
+		uses := map[string]func(i interface_types.InterfaceIndex, on bool) error{
+			"up":      func(i interface_types.InterfaceIndex, on bool) error { o.up(i, on); return nil },
+			"address": address,
+			"bridge":  func(i interface_types.InterfaceIndex, on bool) error { o.bridge(i, 9, on); return nil },
+			"table": func(i interface_types.InterfaceIndex, on bool) error {
+				table := &ip.IPTableAddDelV2{IsAdd: true, CreateMfib: true, Table: ip.IPTable{TableID: 44}}
+				if _, err := ip.NewServiceClient(o).IPTableAddDelV2(t.Context(), table); err != nil {
+					return err
+				}
+				req := &interfaces.SwInterfaceSetTable{SwIfIndex: i}
+				if on {
+					req.VrfID = 44
+				}
+				_, err := o.SwInterfaceSetTable(t.Context(), req)
+				return err
+			},
+			"ACL": func(i interface_types.InterfaceIndex, on bool) error {
+				req := &acl.ACLInterfaceSetACLList{SwIfIndex: i}
+				if on {
+					req.Count, req.NInput, req.Acls = 1, 1, []uint32{r.ACLIndex}
+				}
+				_, err := aclAPI.ACLInterfaceSetACLList(t.Context(), req)
+				return err
+			},
+			"cross-connect": func(i interface_types.InterfaceIndex, on bool) error {
+				_, err := l2.NewServiceClient(o).SwInterfaceSetL2Xconnect(t.Context(), &l2.SwInterfaceSetL2Xconnect{RxSwIfIndex: i, TxSwIfIndex: i, Enable: on})
+				return err
+			},
+			"MTU": func(i interface_types.InterfaceIndex, on bool) error {
+				mtu := uint32(9000)
+				if on {
+					mtu = 1234
+				}
+				_, err := o.SwInterfaceSetMtu(t.Context(), &interfaces.SwInterfaceSetMtu{SwIfIndex: i, Mtu: []uint32{mtu, 0, 0, 0}})
+				return err
+			},
+		}
+		for use, set := range uses {
+			i := o.loopback(c.MAC("lo"))
+			require.NoError(t, set(i, true), use)
+			before := o.list()
+			converge(t, c)
+			require.Equal(t, before, o.list(), use)
+			require.NoError(t, set(i, false), use)
+			converge(t, c)
+			require.Equal(t, strings.Count(before, "\n")-1, strings.Count(o.list(), "\n"), "without %s it is a leftover:\n%s", use, o.list())
+		}
+		_, err = aclAPI.ACLDel(t.Context(), &acl.ACLDel{ACLIndex: r.ACLIndex})
+		require.NoError(t, err)
+		_, err = l2.NewServiceClient(o).BridgeDomainAddDelV2(t.Context(), &l2.BridgeDomainAddDelV2{BdID: 9})
+		require.NoError(t, err)
+		_, err = ip.NewServiceClient(o).IPTableAddDelV2(t.Context(), &ip.IPTableAddDelV2{CreateMfib: true, Table: ip.IPTable{TableID: 44}})
+		require.NoError(t, err)
+	})
 }
 
 // What looks like a stray and is in use is somebody's, and stays so.
@@ -179,17 +279,6 @@ func TestOthersAreNotAdopted(t *testing.T) {
 		o.remove(lo)
 		o.remove(bridged)
 	})
-}
-
-// Of two that an orphan would do for, one gets it.
-func TestAnOrphanIsAdoptedOnce(t *testing.T) {
-	vpp := vpptest.New(t)
-	c, mac := dialVPP(t, vpp.Socket()), vppnet.MAC{2, 2, 2, 2, 2, 2}
-	o := somebody(t, vpp.Socket())
-	o.loopback(mac)
-	converge(t, c, vppnet.Loopback{Name: "a", MAC: mac}, vppnet.Loopback{Name: "b", MAC: mac})
-	require.Equal(t, 1, strings.Count(o.list(), "[me/a]"), o.list())
-	require.Equal(t, 1, strings.Count(o.list(), "[me/b]"), o.list())
 }
 
 // What goes between the dump of interfaces and that of a kind is not there.
@@ -300,5 +389,31 @@ func TestRefusedTagIsUndone(t *testing.T) {
 		_, err := layer2(c).Ensure(t.Context(), o)
 		require.ErrorIs(t, err, api.UNSPECIFIED, o.Key())
 		require.Equal(t, before, vpp.String(), o.Key())
+	}
+}
+
+// Whatever is wanted after a crash, nothing of ours is left.
+func TestDeathThenNobodyWantsIt(t *testing.T) {
+	want := slices.DeleteFunc(all(), func(o desiredstate.Object) bool { // what can bear no mark
+		h, ok := o.(vppnet.HostInterface)
+		return ok && !h.MAC.IsZero()
+	})
+	want = append(want, vppnet.SubInterface{Name: "inner", Parent: "lo", Outer: 100, Inner: 7}, vppnet.SubInterface{Name: "ad", Parent: "lo", Outer: 100, Dot1ad: true})
+	for _, kind := range []vpptest.FaultKind{vpptest.CutBefore, vpptest.CutAfter} {
+		for nth := 1; ; nth++ {
+			vpp := vpptest.New(t)
+			empty := vpp.String()
+			e := layer2(dialVPP(t, vpp.Socket()))
+			vpp.Inject(vpptest.Fault{Kind: kind, Nth: nth})
+			e.Parallel = 1
+			_, err := e.Sync(t.Context(), want...)
+			vpp.Heal()
+			converge(t, dialVPP(t, vpp.Socket()))
+			require.Equal(t, empty, vpp.String(), "%v %d", kind, nth)
+			if err == nil {
+				require.Greater(t, nth, 20)
+				break
+			}
+		}
 	}
 }

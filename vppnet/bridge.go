@@ -10,6 +10,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -65,7 +66,8 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 	return &desiredstate.Kind[BridgeDomain]{
 		Name:     "bridge-domain",
 		Requires: []desiredstate.AnyKind{bridges(c)},
-		Messages: c.Uses(&l2.BridgeDomainAddDelV2{}, &l2.BridgeFlags{}, &l2.BridgeDomainSetMacAge{}),
+		Messages: c.Uses(&l2.BridgeDomainAddDelV2{}, &l2.BridgeFlags{}, &l2.BridgeDomainSetMacAge{}, &memclnt.ControlPing{}),
+		Verify:   verifyBridges(c),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgeDomain], err error) {
 			for b := range desiredstate.All[bridge](v) {
 				d := b.Spec.BridgeDomainDetails

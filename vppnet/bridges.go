@@ -5,7 +5,6 @@ package vppnet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 
 	"go.fd.io/govpp/binapi/l2"
@@ -21,7 +20,7 @@ type bridge struct {
 }
 
 func (b bridge) Key() desiredstate.Key {
-	return desiredstate.Key{Space: "bridge-domain-read", Name: strconv.FormatUint(uint64(b.id()), 10)}
+	return desiredstate.Key{Space: "bridge-domain-read", Name: bridgeNumber(b.id())}
 }
 
 func (b bridge) id() uint32 {
@@ -35,6 +34,9 @@ func (b bridge) Deps() []desiredstate.Key { return nil }
 
 func (b bridge) Validate() error { return errors.New("a reading is found, not made") }
 
+// bridgeNumber is what VPP calls a bridge domain.
+func bridgeNumber(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
 func bridges(c *Conn) *desiredstate.Kind[bridge] {
 	vpp := l2.NewServiceClient(c)
 	return &desiredstate.Kind[bridge]{
@@ -45,7 +47,7 @@ func bridges(c *Conn) *desiredstate.Kind[bridge] {
 			out := make([]desiredstate.Actual[bridge], len(all))
 			marks := make([]Named, len(all))
 			for i, d := range all {
-				marks[i] = Named{d.BdTag, fmt.Sprint(d.BdID)}
+				marks[i] = Named{d.BdTag, bridgeNumber(d.BdID)}
 			}
 			for i, n := range c.Names(marks...) {
 				out[i] = desiredstate.Actual[bridge]{ID: all[i].BdID, Foreign: !n.Ours, Leftover: n.Surplus, Spec: bridge{n.Name, all[i]}}

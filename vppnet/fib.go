@@ -30,12 +30,12 @@ func (f FIBEntry) Key() desiredstate.Key {
 	return desiredstate.Key{Space: "l2-fib", Name: f.Bridge + " " + f.MAC.String()}
 }
 
-// Deps lists the bridge domain and the port, because an entry that survived
-// either would belong to the next one with its number.
+// Deps lists the bridge domain, the port and its interface, because an entry that
+// survived one of them would belong to the next one with its number.
 func (f FIBEntry) Deps() []desiredstate.Key {
 	deps := []desiredstate.Key{BridgeKey(f.Bridge)}
 	if f.Interface != "" {
-		deps = append(deps, BridgePortKey(f.Interface))
+		deps = append(deps, BridgePortKey(f.Interface), InterfaceKey(f.Interface))
 	}
 	return deps
 }

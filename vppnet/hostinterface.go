@@ -51,6 +51,9 @@ func checkDevice(name string) error {
 // HostInterfaces manages host interfaces (af_packet_create_v3). All that changes
 // replaces: to set the MAC in place, VPP would change that of the Linux device.
 //
+// One that was given a MAC bears no mark of ours before it has its tag: if the program
+// dies between the two messages, it stays until an object like it is wanted again.
+//
 // VPP shows such an interface up whatever becomes of the device. If the device
 // goes, so does the traffic, until the object is removed and made again.
 func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
@@ -89,8 +92,12 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 		Holds: func(h HostInterface) []desiredstate.Key {
 			return []desiredstate.Key{{Space: "linux-device", Name: h.Device}}
 		},
-	}, Orphan[HostInterface]{Like: func(have, want HostInterface) bool {
-		have.Name = want.Name
-		return have == want
-	}})
+	}, Orphan[HostInterface]{
+		Mark:   func(want HostInterface) string { return c.pick(want.MAC, want.Name).String() },
+		Marked: func(found HostInterface, _ Interface) (string, bool) { return found.MAC.String(), c.signed(found.MAC) },
+		Like: func(have, want HostInterface) bool {
+			have.Name = want.Name
+			return have == want
+		},
+	})
 }

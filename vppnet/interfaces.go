@@ -9,6 +9,7 @@ import (
 
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -35,6 +36,7 @@ type Interface struct {
 	Outer, Inner uint16 // VLANs; 0: any, if there is such a tag
 	Dot1ad       bool   // the outer tag is 802.1ad, not 802.1Q
 	Exact        bool   // the frame has exactly these tags
+	inner        uint16 // as VPP has it, also where there is no inner tag
 
 	Rewrite Rewrite
 }
@@ -60,7 +62,8 @@ func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 	vpp := interfaces.NewServiceClient(c)
 	return &desiredstate.Kind[Interface]{
 		Name:     "interface",
-		Messages: c.Uses(&interfaces.SwInterfaceDump{}),
+		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &memclnt.ControlPing{}),
+		Verify:   verifyInterfaces(c),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Interface], error) {
 			all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: allInterfaces}))
 			if err != nil {
@@ -106,7 +109,10 @@ func describe(d *interfaces.SwInterfaceDetails) Interface {
 	}
 	if d.SupSwIfIndex != uint32(d.SwIfIndex) {
 		i.Parent = i.VPPName[:max(0, strings.LastIndexByte(i.VPPName, '.'))]
-		i.SubID, i.Tags, i.Outer, i.Inner = d.SubID, d.SubNumberOfTags, d.SubOuterVlanID, d.SubInnerVlanID
+		i.SubID, i.Tags, i.Outer, i.inner = d.SubID, d.SubNumberOfTags, d.SubOuterVlanID, d.SubInnerVlanID
+		if i.Tags == 2 {
+			i.Inner = i.inner
+		}
 		i.Dot1ad = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_DOT1AD != 0
 		i.Exact = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH != 0
 	}

@@ -57,7 +57,7 @@ const maxLoopback = 16383
 // The MAC changes in place, all else replaces.
 func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 	k := loopbacks{interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
-	return Tagged(c, &desiredstate.Kind[Loopback]{
+	kind := Tagged(c, &desiredstate.Kind[Loopback]{
 		Name: "loopback",
 		Messages: c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
 			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{}),
@@ -73,14 +73,10 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			return out, nil
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, l Loopback) (uint32, error) {
-			return k.create(ctx, l, c.pick(l.MAC, l.Name))
+			return k.create(ctx, l, c.MAC(l.Name))
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback], want Loopback) error {
-			_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-				SwIfIndex:  interface_types.InterfaceIndex(have.ID),
-				MacAddress: ethernet_types.MacAddress(c.pick(want.MAC, want.Name)),
-			})
-			return err
+			return k.setMAC(ctx, have.ID, c.pick(want.MAC, want.Name))
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback]) error {
 			return Gone(k.delete(ctx, have.ID, have.Spec.BVI), api.INVALID_SW_IF_INDEX)
@@ -99,10 +95,19 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			}
 			return []desiredstate.Key{{Space: l.device() + "-instance", Name: strconv.FormatUint(uint64(l.Instance), 10)}}
 		},
-	}, Orphan[Loopback]{Like: func(have, want Loopback) bool {
-		have.Name = want.Name
-		return have == want
-	}})
+	}, Orphan[Loopback]{
+		Mark:   func(want Loopback) string { return c.MAC(want.Name).String() },
+		Marked: func(found Loopback, _ Interface) (string, bool) { return found.MAC.String(), c.signed(found.MAC) },
+	})
+	create := kind.Create
+	kind.Create = func(ctx context.Context, v *desiredstate.View, l Loopback) (uint32, error) {
+		id, err := create(ctx, v, l)
+		if err == nil && !l.MAC.IsZero() { // it has its tag: the mark has done its work
+			err = k.setMAC(ctx, id, l.MAC)
+		}
+		return id, err
+	}
+	return kind
 }
 
 const (
@@ -141,6 +146,13 @@ func (k loopbacks) create(ctx context.Context, l Loopback, mac MAC) (uint32, err
 		return 0, err
 	}
 	return uint32(r.SwIfIndex), nil
+}
+
+func (k loopbacks) setMAC(ctx context.Context, id uint32, mac MAC) error {
+	_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
+		SwIfIndex: interface_types.InterfaceIndex(id), MacAddress: ethernet_types.MacAddress(mac),
+	})
+	return err
 }
 
 func (k loopbacks) delete(ctx context.Context, id uint32, bvi bool) error {

@@ -55,14 +55,26 @@ func (m MAC) CheckUnicast() error {
 // MAC is the address that an interface of ours has if its spec leaves it open:
 // a locally administered one, made of owner and name. It is the same after VPP
 // restarts, so what neighbours have learnt stays true, and it tells an interface
-// that lost its maker before it got its tag. Hosts that share a network need
+// that lost its maker before it got its tag: its last four bytes are of the name, its
+// first two are what the owner makes of those. Hosts that share a network need
 // owners, or names, that differ.
 func (c *Conn) MAC(name string) MAC {
 	sum := sha256.Sum256([]byte(c.owner + ofOwner + name))
-	m := MAC(sum[:6])
-	m[0] = m[0]&^1 | 2
+	return c.sign(MAC{2: sum[0], 3: sum[1], 4: sum[2], 5: sum[3]})
+}
+
+// sign sets the first two bytes to what the owner makes of the others.
+func (c *Conn) sign(m MAC) MAC {
+	sum := sha256.Sum256(append([]byte(c.owner+"\x00"), m[2:]...))
+	m[0], m[1] = sum[0]&^1|2, sum[1]
+	if m[0] == 0xde && m[1] == 0xad { // VPP's own are like this
+		m[1] = 0xae
+	}
 	return m
 }
+
+// signed says whether the address is one that Conn.MAC makes.
+func (c *Conn) signed(m MAC) bool { return !m.IsZero() && m == c.sign(m) }
 
 // fillMAC leaves an address that want does not set to what have shows, if that
 // is the one that it would get.

@@ -4,6 +4,8 @@ package vppnet
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -53,17 +55,23 @@ func (s SubInterface) Validate() error {
 	return s.Rewrite.check(tags)
 }
 
-// id is the number in VPP's name for it, "eth0.100": the VLAN, if there is one
-// tag of 802.1Q; else one that says all of the match, and is no VLAN.
-func (s SubInterface) id() uint32 {
-	id := uint32(s.Outer)
+// mark is what create_subif is told of s beside its tags, so that it is known for ours
+// before it has its own: for one VLAN tag an inner VLAN, which VPP keeps and shows and
+// does not look at; for two the number in VPP's name for it. With one tag that number is
+// the VLAN, "eth0.100".
+func (s SubInterface) mark(owner string) (id uint32, inner uint16) {
+	id = uint32(s.Outer)
 	if s.Inner != 0 {
 		id = id<<12 | uint32(s.Inner)
 	}
 	if s.Dot1ad {
 		id |= 1 << 24
 	}
-	return id
+	sum := sha256.Sum256([]byte("sub-interface of " + owner))
+	if s.Inner != 0 {
+		return 1<<31 | id ^ binary.BigEndian.Uint32(sum[:])>>1, s.Inner
+	}
+	return id, 1<<15 | binary.BigEndian.Uint16(sum[:]) ^ s.Outer
 }
 
 func (s SubInterface) flags() interface_types.SubIfFlags {
@@ -106,7 +114,7 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 				if i.Parent == "" || i.Outer == 0 || i.Inner == 0 && i.Tags == 2 {
 					continue // none of ours can be in its way
 				}
-				out = append(out, desiredstate.Actual[SubInterface]{Spec: s, ID: a.ID, Foreign: !s.is(i)})
+				out = append(out, desiredstate.Actual[SubInterface]{Spec: s, ID: a.ID})
 			}
 			return out, nil
 		},
@@ -115,9 +123,10 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			if err != nil {
 				return 0, err
 			}
+			number, inner := s.mark(c.Owner())
 			r, err := vpp.CreateSubif(ctx, &interfaces.CreateSubif{
-				SwIfIndex: interface_types.InterfaceIndex(parent), SubID: s.id(), SubIfFlags: s.flags(),
-				OuterVlanID: s.Outer, InnerVlanID: s.Inner,
+				SwIfIndex: interface_types.InterfaceIndex(parent), SubID: number, SubIfFlags: s.flags(),
+				OuterVlanID: s.Outer, InnerVlanID: inner,
 			})
 			if err != nil {
 				return 0, err
@@ -142,10 +151,13 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			return have == want
 		},
 		Holds: func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
-	}, Orphan[SubInterface]{Like: func(have, want SubInterface) bool {
-		have.Name, have.Rewrite = want.Name, want.Rewrite
-		return have == want
-	}})
+	}, Orphan[SubInterface]{
+		Mark: func(want SubInterface) string { return want.vlan().Name },
+		Marked: func(found SubInterface, i Interface) (string, bool) {
+			id, inner := found.mark(c.Owner())
+			return found.vlan().Name, i.Exact && i.SubID == id && i.inner == inner
+		},
+	})
 	create := k.Create
 	k.Create = func(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
 		id, err := create(ctx, v, s)
@@ -156,10 +168,4 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 		return id, c.rewrite(ctx, id, s.Rewrite)
 	}
 	return k
-}
-
-// is says whether i is as a create of s leaves it, but for the parent: numbered
-// otherwise, it is nobody's orphan.
-func (s SubInterface) is(i Interface) bool {
-	return i.SubID == s.id() && i.Outer == s.Outer && i.Inner == s.Inner && i.Dot1ad == s.Dot1ad && i.Exact
 }

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Held is a name, and the target's handle of what had it when last looked at.
+type Held struct {
+	Key Key
+	ID  uint32
+}
+
+// A handle proves nothing: the target gives it to another as soon as the first is
+// gone. So right before the engine changes or unmakes an object, it asks whether the
+// object's handle, and those of what it directly depends on, still are what it takes
+// them for. What it made itself a moment ago needs no proof.
+
+// moment is how long what a pass has made is not doubted.
+const moment = time.Second
+
+// A prover asks one kind whether handles are what they were. Questions that come while
+// one is out go along with the next.
+type prover struct {
+	verify func(context.Context, []Held) ([]bool, error)
+	turn   chan struct{} // one question is out at a time
+
+	mu   sync.Mutex
+	next *question // collects
+}
+
+type question struct {
+	held []Held
+	at   map[Held]int
+	ok   []bool
+	err  error
+	done chan struct{}
+}
+
+func newProver(verify func(context.Context, []Held) ([]bool, error)) *prover {
+	return &prover{verify: verify, turn: make(chan struct{}, 1)}
+}
+
+// ask returns those of held that are something else by now, or nothing.
+func (p *prover) ask(ctx context.Context, held ...Held) (changed []Held, err error) {
+	for {
+		q, first := p.join(held)
+		if first {
+			p.put(ctx, q)
+		}
+		select {
+		case <-q.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if q.err != nil && ctx.Err() == nil && (errors.Is(q.err, context.Canceled) || errors.Is(q.err, context.DeadlineExceeded)) && !first {
+			continue // who asked for all of us gave up
+		}
+		for _, h := range held {
+			if q.err == nil && !q.ok[q.at[h]] {
+				changed = append(changed, h)
+			}
+		}
+		return changed, q.err
+	}
+}
+
+// join adds to the question that is put next, and says whether nobody did before.
+func (p *prover) join(held []Held) (q *question, first bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if first = p.next == nil; first {
+		p.next = &question{at: map[Held]int{}, done: make(chan struct{})}
+	}
+	q = p.next
+	for _, h := range held {
+		if _, dup := q.at[h]; !dup {
+			q.at[h] = len(q.held)
+			q.held = append(q.held, h)
+		}
+	}
+	return q, first
+}
+
+// put asks the kind, once the question before is answered.
+func (p *prover) put(ctx context.Context, q *question) {
+	defer close(q.done)
+	var blocked error
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		blocked = ctx.Err()
+	}
+	p.mu.Lock()
+	p.next = nil
+	p.mu.Unlock()
+	if q.err = blocked; blocked != nil {
+		return
+	}
+	q.ok, q.err = p.verify(ctx, q.held)
+	if q.err == nil && len(q.ok) != len(q.held) {
+		q.err = fmt.Errorf("%d answers to %d questions", len(q.ok), len(q.held))
+	}
+}
+
+// prove asks about the handles that a task uses, as far as there is a kind to ask. Lost
+// are those of what the task is to change or unmake; that what it depends on has changed
+// is an ErrChanged, and makes that suspect.
+func (x *pass) prove(t *task) (lost []uint32, err error) {
+	s, e := t.step, x.e
+	bySpace := map[string][]Held{}
+	add := func(k Key, id uint32) {
+		if e.provers[k.Space] != nil && !x.fresh(k) {
+			bySpace[k.Space] = append(bySpace[k.Space], Held{k, id})
+		}
+	}
+	for _, a := range t.gone {
+		add(s.Key, a.id)
+	}
+	if t.gone == nil && s.Action == Update {
+		add(s.Key, s.have.id)
+	}
+	for _, k := range t.deps {
+		if h, ok := e.view.handle(k); ok {
+			add(k, h.id)
+		}
+	}
+	var others []Key
+	for space, held := range bySpace {
+		changed, wrong := e.provers[space].ask(x.ctx, held...)
+		if wrong != nil {
+			err = errors.Join(err, fmt.Errorf("verify %s: %w", space, wrong))
+		}
+		for _, h := range changed {
+			if h.Key == s.Key {
+				lost = append(lost, h.ID)
+			} else {
+				others = append(others, h.Key)
+			}
+		}
+	}
+	if err != nil || len(others) == 0 {
+		return lost, err
+	}
+	slices.SortFunc(others, Key.Compare)
+	e.mu.Lock()
+	for _, k := range others {
+		e.node(k).suspect = true
+	}
+	e.mu.Unlock()
+	return lost, fmt.Errorf("%w: %s", ErrChanged, join(others))
+}
+
+// fresh says whether this pass has just made what has the key.
+func (x *pass) fresh(k Key) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at, ok := x.made[k]
+	return ok && time.Since(at) < moment
+}
