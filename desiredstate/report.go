@@ -48,3 +48,27 @@ func (r Report) Of(k Key) (Result, bool) {
 	}
 	return Result{}, false
 }
+
+// then returns the report of two rounds, of which the second looked again at what
+// the first had done.
+func (r Report) then(second Report) Report {
+	if len(r) == 0 {
+		return second
+	}
+	at := make(map[Key]int, len(r))
+	for i, x := range r {
+		at[x.Key] = i
+	}
+	for _, x := range second {
+		i, again := at[x.Key]
+		switch {
+		case !again:
+			r = append(r, x)
+		case x.Action == Keep:
+			r[i].ID = x.ID
+		default:
+			r[i] = x
+		}
+	}
+	return r
+}
