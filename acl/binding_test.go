@@ -99,6 +99,7 @@ func TestSharedInterface(t *testing.T) {
 func TestSetsInUse(t *testing.T) {
 	onBoth(t, func(t *testing.T, vpp vpptest.Target) {
 		e := engine(dial(t, vpp.Socket(), "me"))
+		e.MaxPrune = 1
 		want := []desiredstate.Object{
 			vppnet.Loopback{Name: "lo"},
 			acl.Set{Name: "a"},

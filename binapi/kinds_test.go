@@ -39,7 +39,7 @@ func TestKindsThatSayWhyNot(t *testing.T) {
 	require.ErrorIs(t, err, binapi.ErrIncompatible)
 	require.ErrorContains(t, err, "plugin vhost")
 	require.Equal(t, 1, report.Changed())
-	_, err = e.Sync(t.Context())
+	_, err = e.Remove(t.Context(), want[0].Key())
 	require.NoError(t, err)
 
 	full := dial(t)

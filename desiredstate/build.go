@@ -296,7 +296,7 @@ func (b *builder) drag(k Key) *draft {
 	}
 	d := b.draft(k, n, Delete)
 	d.there(have, 0)
-	if b.r.restore || !b.r.prune {
+	if b.r.restore || !b.r.prune && !b.r.named(k) {
 		d.base, d.Action = Keep, Keep
 		d.wanted(have[0].kind, have[0].spec, have[0].spec)
 	}

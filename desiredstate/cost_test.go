@@ -99,6 +99,7 @@ func TestWaitingIsNotPlanning(t *testing.T) {
 				time.Sleep(time.Millisecond)
 				return 1, nil
 			},
+			Delete: func(context.Context, *ds.View, ds.Actual[looked]) error { return nil },
 		})
 		e.Parallel = 1
 		var many []ds.Object

@@ -26,10 +26,25 @@ type Engine struct {
 	// there.
 	Parallel int
 
-	// MaxPrune is the share of our own objects that may be removed without
-	// anyone having deleted them by name. 0: one half; 1: no limit. Ten objects
-	// may always go.
+	// MaxPrune is the share that may go by omission: because it is not mentioned any
+	// more, and nobody deleted it by name. An empty or shrunken answer is no order, so
+	// what is more is held back, whole, until it is confirmed. 0: one half; 1: no limit.
+	//
+	//   - Run counts sources where it knows them: those that Store.Replace did not
+	//     mention, and that still have something to be removed, against these and all
+	//     that are there. Where it does not, it counts objects: what is there and was
+	//     never wanted in its store, against all that is ours. If nothing is wanted,
+	//     or only by fixed sources, nothing goes by omission.
+	//   - Sync, and Apply, count the objects that are not wanted against all that are ours.
+	//
+	// Not counted is what goes by name: by Store.Delete, Store.Assign, Remove, or
+	// because a source that Replace mentions wants something else; and what goes
+	// along with something that it depends on.
 	MaxPrune float64
+
+	// Prune says what Run may remove; see also Grace.
+	Prune Prune
+	Grace Grace
 
 	// RetryMin and RetryMax bound the time after which Run tries a failed object
 	// again; it doubles with each failure, give or take a half.
@@ -60,9 +75,9 @@ type Engine struct {
 	nudge   chan struct{}      // Forget wakes Run
 }
 
-// New makes an engine of kinds and of all that they require. Misuse (two kinds
-// of one name or of one type of object, a kind without Dump) is returned by
-// every call.
+// New makes an engine of kinds and of all that they require. Misuse (a nil kind, two
+// kinds of one name or of one type of object, a kind without Dump, with Create and
+// without Delete, or whose objects are no plain data) is returned by every call.
 func New(kinds ...AnyKind) *Engine {
 	e := &Engine{
 		byType:  map[reflect.Type]*kind{},
@@ -77,6 +92,10 @@ func New(kinds ...AnyKind) *Engine {
 	// Kinds that were given go before those that are merely required, because
 	// they may have been made with other claims.
 	for _, k := range kinds {
+		if isNil(k) {
+			e.misuse = errors.New("a kind is nil")
+			return e
+		}
 		x := k.erase()
 		if byName[x.name] != nil {
 			e.misuse = fmt.Errorf("two kinds are named %q", x.name)
@@ -94,8 +113,8 @@ func New(kinds ...AnyKind) *Engine {
 		if slices.Contains(e.kinds, x) {
 			return x
 		}
-		if x.dump == nil {
-			e.misuse = fmt.Errorf("kind %q has no Dump", x.name)
+		if x.misuse != nil {
+			e.misuse = fmt.Errorf("kind %q: %w", x.name, x.misuse)
 		}
 		for i, r := range x.requires {
 			x.requires[i] = add(r)
@@ -126,9 +145,36 @@ func (e *Engine) Ensure(ctx context.Context, want ...Object) (Report, error) {
 
 // Remove makes the target not hold the objects with these keys. What others
 // depend on is refused with ErrInUse, unless they are removed along with it.
-// What is not there, or is not ours, is left alone.
+//
+// The Report has one Result per key. What is not there is a Keep, with ID 0; what is
+// there but not ours is left alone and no failure: a Blocked without Err. The
+// error is Report.Err, or says why nothing could be planned.
 func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
-	return e.settle(ctx, request{want: nothing, keys: keys, refuse: true, named: always})
+	asked := make(map[Key]bool, len(keys))
+	for _, k := range keys {
+		asked[k] = true
+	}
+	r, err := e.settle(ctx, request{want: nothing, keys: keys, refuse: true, named: func(k Key) bool { return asked[k] }})
+	if r == nil {
+		return nil, err
+	}
+	for _, x := range r {
+		delete(asked, x.Key)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, k := range keys {
+		if !asked[k] {
+			continue
+		}
+		delete(asked, k)
+		x := Result{Action: Keep, Key: k}
+		if h, ok := e.view.handle(k); ok {
+			x.Action, x.ID = Blocked, h.id
+		}
+		r = append(r, x)
+	}
+	return r, err
 }
 
 // Sync is Ensure, and removes all else that is ours. ErrMassDelete is returned,
@@ -173,7 +219,7 @@ func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
 
 // Apply carries out a plan, whole: what fails or is blocked does not keep the
 // rest from being done. ErrStale is returned, and nothing done, if the engine
-// has seen the target change since the plan was made.
+// has seen the target change since the plan was made, or has begun to apply it.
 func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
 	if e.misuse != nil {
 		return nil, e.misuse
@@ -184,11 +230,15 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
 	if err := e.guard(p); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
-	if p.version != e.version || !e.claim(p) {
+	if p.applied || p.version != e.version || !e.claim(p) {
 		e.mu.Unlock()
 		return nil, ErrStale
 	}
+	p.applied = true
 	e.mu.Unlock()
 	r := e.execute(ctx, p, nil)
 	return r, r.Err()
@@ -196,11 +246,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
 
 // guard refuses a plan that removes too much.
 func (e *Engine) guard(p *Plan) error {
-	share := e.MaxPrune
-	if share == 0 {
-		share = 0.5
-	}
-	if p.confirmed || p.inferred <= 10 || float64(p.inferred) <= share*float64(p.owned) {
+	if p.confirmed || !tooMany(e.share(), p.inferred, p.owned) {
 		return nil
 	}
 	return fmt.Errorf("%w: %d of our %d objects, which nobody deleted by name; confirm the plan if that is meant",
@@ -256,6 +302,9 @@ func (e *Engine) Name(space string, id uint32) (string, bool) { return e.view.Na
 // Decode makes an object of a kind from JSON. Unknown fields, and anything
 // after the object, are errors; Validate is not called.
 func (e *Engine) Decode(kind string, data []byte) (Object, error) {
+	if e.misuse != nil {
+		return nil, e.misuse
+	}
 	for _, k := range e.kinds {
 		if k.name == kind {
 			o, err := k.decode(data)
@@ -329,5 +378,3 @@ func (e *Engine) ready(ctx context.Context) error {
 }
 
 func nothing(Key) Object { return nil }
-
-func always(Key) bool { return true }

@@ -40,6 +40,7 @@ func TestSyncReachesWhatIsWantedAndStops(t *testing.T) {
 	syncs(t, e, want...)
 	syncs(t, engine(x), want...) // a new engine adopts all
 	require.Equal(t, writes, x.writes)
+	e.MaxPrune = 1
 	syncs(t, e)
 	require.Empty(t, x.String())
 	require.Empty(t, x.violations)
@@ -124,6 +125,7 @@ func TestWhatOnlyOneCanHold(t *testing.T) {
 	x := newTarget()
 	x.add(&item{kind: "box", name: "theirs", slot: "f", foreign: true})
 	e := engine(x)
+	e.MaxPrune = 1
 	_, err := e.Sync(t.Context(), Box{Name: "a", Slot: "s"}, Box{Name: "b", Slot: "s"}, Box{Name: "c", Slot: "f"})
 	require.ErrorContains(t, err, "thing/a wants slot/s too")
 	require.ErrorContains(t, err, "thing/theirs holds slot/f")

@@ -38,7 +38,8 @@ var (
 	// ErrDuplicate: two of the wanted objects have one key.
 	ErrDuplicate = errors.New("wanted twice")
 
-	// ErrStale: the target changed since the plan was made. Plan again.
+	// ErrStale: the target changed since the plan was made, or the plan was applied.
+	// Plan again. From Store.Confirm: that is not what is held back. Look again.
 	ErrStale = errors.New("stale plan")
 
 	// ErrChanged: the handle of the object, or of something that it directly depends on,
@@ -49,8 +50,8 @@ var (
 	// as they are; what depends on them waits.
 	ErrUnread = errors.New("cannot be read")
 
-	// ErrMassDelete: a plan would remove a greater share of what is ours than
-	// Engine.MaxPrune allows. Look at it, then confirm it.
+	// ErrMassDelete: more would be removed than Engine.MaxPrune allows, though nobody
+	// deleted it by name. Look at it, then confirm it.
 	ErrMassDelete = errors.New("would remove too much")
 
 	// ErrUnavailable: the engine was told that this target cannot do the kind; see

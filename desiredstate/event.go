@@ -16,7 +16,7 @@ const (
 	Waiting    EventType = "waiting"     // Key is blocked: Err says by what
 	Drift      EventType = "drift"       // Key was found other than it was left
 	ReadFailed EventType = "read failed" // the target could not be read: Err
-	HeldBack   EventType = "held back"   // Plan removes too much and waits for Store.Confirm: Err
+	HeldBack   EventType = "held back"   // Run: too much would be removed, and waits for Store.Confirm of Token: Err
 	Converged  EventType = "converged"   // Run: all that is wanted is in, and nothing else
 )
 
@@ -30,6 +30,7 @@ type Event struct {
 	Err    error
 	Took   time.Duration
 	Plan   *Plan
+	Token  string // of HeldBack; Store.Held tells the rest
 }
 
 func (e *Engine) observe(ev Event) {

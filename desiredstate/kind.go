@@ -6,8 +6,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
+	"slices"
 	"sync"
 )
 
@@ -91,6 +94,9 @@ func (k *Kind[S]) Ensure(ctx context.Context, want ...S) (Report, error) {
 // Remove makes the target not hold the objects with the keys of gone. What is
 // not there, or is not ours, is left alone. See Ensure for cost and concurrency.
 func (k *Kind[S]) Remove(ctx context.Context, gone ...S) (Report, error) {
+	if e := k.engine(); e.misuse != nil {
+		return nil, e.misuse
+	}
 	keys := make([]Key, len(gone))
 	for i, g := range gone {
 		keys[i] = g.Key()
@@ -159,6 +165,8 @@ type kind struct {
 	verify  func(context.Context, []Held) ([]bool, error)
 	decode  func([]byte) (Object, error)
 
+	misuse error // what is wrong with the Kind itself
+
 	nodes []*node // see nodesFor; the engine's lock guards it
 }
 
@@ -173,7 +181,11 @@ type actual struct {
 
 func (k *Kind[S]) erase() *kind {
 	var zero S
-	out := &kind{name: k.Name, zero: zero, space: zero.Key().Space, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify}
+	out := &kind{name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify}
+	if out.misuse = k.wrong(); out.misuse != nil {
+		return out
+	}
+	out.space = zero.Key().Space
 	for _, r := range k.Requires {
 		out.requires = append(out.requires, r.erase())
 	}
@@ -222,8 +234,8 @@ func (k *Kind[S]) erase() *kind {
 		if err := d.Decode(&s); err != nil {
 			return nil, err
 		}
-		if d.More() {
-			return nil, fmt.Errorf("more than one value")
+		if _, err := d.Token(); err != io.EOF {
+			return nil, errors.New("something follows the value")
 		}
 		return s, nil
 	}
@@ -233,4 +245,20 @@ func (k *Kind[S]) erase() *kind {
 // typed is an actual as its kind knows it.
 func typed[S Object](a actual) Actual[S] {
 	return Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign, Leftover: a.left}
+}
+
+// wrong says why an engine cannot work with the kind.
+func (k *Kind[S]) wrong() error {
+	t := reflect.TypeFor[S]()
+	switch {
+	case t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface:
+		return fmt.Errorf("its objects are of type %s, want a struct used by value", t)
+	case k.Dump == nil:
+		return errors.New("it has no Dump")
+	case k.Create != nil && k.Delete == nil:
+		return errors.New("it has Create and no Delete: what it makes could never go")
+	case slices.ContainsFunc(k.Requires, func(r AnyKind) bool { return isNil(r) }):
+		return errors.New("a kind that it requires is nil")
+	}
+	return plain(t)
 }

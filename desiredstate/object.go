@@ -4,6 +4,8 @@ package desiredstate
 
 import (
 	"cmp"
+	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -24,7 +26,9 @@ func (k Key) Compare(o Key) int {
 }
 
 // Object is a wanted thing: plain data and three pure methods. Its type is a
-// struct, used by value, that no one changes once it was handed over.
+// struct, used by value, that no one changes once it was handed over. It has no
+// fields of interface, function or channel types: what they hold cannot be compared,
+// read from JSON, or shown.
 type Object interface {
 	// Key names the object.
 	Key() Key
@@ -47,4 +51,44 @@ type Actual[S Object] struct {
 	// unfinished, or a second object of one name. It goes when what is not wanted
 	// goes, and makes way for what is wanted.
 	Leftover bool
+}
+
+var errNil = fmt.Errorf("%w: the object is nil", ErrInvalid)
+
+// isNil says so of a nil pointer in an interface, too.
+func isNil(x any) bool {
+	v := reflect.ValueOf(x)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// plain says why values of a type are not plain data.
+func plain(t reflect.Type) error {
+	seen := map[reflect.Type]bool{}
+	var look func(t reflect.Type, at string) error
+	look = func(t reflect.Type, at string) error {
+		if seen[t] {
+			return nil
+		}
+		seen[t] = true
+		switch t.Kind() {
+		case reflect.Interface, reflect.Func, reflect.Chan, reflect.UnsafePointer:
+			return fmt.Errorf("%w: %s is %s, want plain data", ErrInvalid, at, t)
+		case reflect.Struct:
+			for i := range t.NumField() {
+				f := t.Field(i)
+				if err := look(f.Type, at+"."+f.Name); err != nil {
+					return err
+				}
+			}
+		case reflect.Map:
+			if err := look(t.Key(), at+"[]"); err != nil {
+				return err
+			}
+			return look(t.Elem(), at+"[]")
+		case reflect.Pointer, reflect.Slice, reflect.Array:
+			return look(t.Elem(), at)
+		}
+		return nil
+	}
+	return look(t, t.String())
 }

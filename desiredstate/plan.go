@@ -49,6 +49,7 @@ type Plan struct {
 	inferred  int      // deletions of objects that nobody named
 	owned     int
 	confirmed bool
+	applied   bool
 	tasks     []*task
 	suspects  []Key // to be read before the plan can be trusted
 	busy      []Key // kept, but being changed by another pass

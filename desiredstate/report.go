@@ -2,10 +2,7 @@
 
 package desiredstate
 
-import (
-	"errors"
-	"slices"
-)
+import "errors"
 
 // Result is what became of one object.
 type Result struct {
@@ -42,30 +39,6 @@ func (r Report) Changed() int {
 	return n
 }
 
-// then is the report of a second try: what it says nothing of any more is as it was, and
-// what was to go and had changed is gone.
-func (r Report) then(again Report) Report {
-	if r == nil {
-		return again
-	}
-	said := make(map[Key]bool, len(again))
-	for _, x := range again {
-		said[x.Key] = true
-	}
-	out := slices.Clone(again)
-	for _, x := range r {
-		if said[x.Key] {
-			continue
-		}
-		if x.Action == Delete {
-			x.Err = nil
-		}
-		out = append(out, x)
-	}
-	slices.SortStableFunc(out, func(a, b Result) int { return a.Key.Compare(b.Key) })
-	return out
-}
-
 // Of returns the result for a key.
 func (r Report) Of(k Key) (Result, bool) {
 	for _, x := range r {
@@ -74,4 +47,31 @@ func (r Report) Of(k Key) (Result, bool) {
 		}
 	}
 	return Result{}, false
+}
+
+// then returns the report of two rounds, of which the second looked again at what
+// the first had done. What was to go, and of which the second says nothing, has gone.
+func (r Report) then(second Report) Report {
+	if len(r) == 0 {
+		return second
+	}
+	at := make(map[Key]int, len(r))
+	for i, x := range r {
+		at[x.Key] = i
+		if x.Action == Delete {
+			r[i].Err = nil
+		}
+	}
+	for _, x := range second {
+		i, again := at[x.Key]
+		switch {
+		case !again:
+			r = append(r, x)
+		case x.Action == Keep:
+			r[i].ID, r[i].Err = x.ID, nil
+		default:
+			r[i] = x
+		}
+	}
+	return r
 }

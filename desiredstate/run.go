@@ -29,7 +29,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 		e: e, s: s, changes: s.subscribe(s.runs),
 		dirty: map[Key]struct{}{}, flying: map[Key]struct{}{},
 		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
-		held: map[Key]struct{}{}, freed: map[Key]int{},
+		sightings: map[Key]sighting{}, young: map[Key]struct{}{}, freed: map[Key]int{},
 		wake: make(chan struct{}, 1),
 	}
 	defer s.unsubscribe(s.runs, r.changes)
@@ -52,7 +52,9 @@ type runner struct {
 	retries map[Key]*retry
 	due     schedule // of retries
 
-	held map[Key]struct{} // their removal waits for Store.Confirm
+	sightings map[Key]sighting // of what is ours and nobody has wanted; see Grace
+	young     map[Key]struct{} // of these, what has grace left
+	told      string           // the token of what the observer knows to be held back
 
 	turn  int         // counts passes
 	freed map[Key]int // in what turn, while there are passes that cannot know
@@ -103,8 +105,11 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 				t.next = time.Time{}
 				r.dirty[k] = struct{}{}
 			}
+			if _, ok := r.young[k]; ok {
+				r.dirty[k] = struct{}{}
+			}
 		}
-		if complete, _ := r.s.prunes(); complete && !r.complete {
+		if r.s.isComplete() && !r.complete {
 			r.complete = true
 			r.markOurs()
 		}
@@ -124,9 +129,6 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 		case <-timer.C:
 		case <-r.changes.wake:
 			r.changed()
-			if _, confirmed := r.s.prunes(); confirmed && len(r.held) > 0 {
-				r.markOurs()
-			}
 		case <-r.wake:
 		case <-r.e.nudge:
 			look = true
@@ -148,10 +150,11 @@ func (r *runner) look(ctx context.Context) error {
 	}
 	r.changed() // or what changed before the reading would be looked at twice
 	r.markOurs()
+	r.sight()
 	for _, k := range r.s.keys() {
 		r.dirty[k] = struct{}{}
 	}
-	for k := range r.held {
+	for k := range r.young {
 		r.dirty[k] = struct{}{}
 	}
 	for k, t := range r.retries {
@@ -196,29 +199,24 @@ func (r *runner) launch(ctx context.Context) {
 	if len(keys) == 0 {
 		return
 	}
-	held := len(r.held)
 	for _, k := range keys {
 		r.flying[k] = struct{}{}
 		r.unblock(k)
-		if _, ok := r.held[k]; ok {
-			held--
-		}
 	}
 	if r.turn++; len(r.flying) == len(keys) {
 		clear(r.freed) // no pass is older
 	}
-	turn := r.turn
-	r.passes.Go(func() { r.pass(ctx, keys, held, turn) })
+	turn, goes := r.turn, r.removable(keys)
+	r.passes.Go(func() { r.pass(ctx, keys, goes, turn) })
 }
 
-// pass brings the target to what the store wants of these keys; held others are
-// not removed for being too many.
-func (r *runner) pass(ctx context.Context, keys []Key, held, turn int) {
+// pass brings the target to what the store wants of these keys. Of what it does not
+// want, only what goes is removed.
+func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn int) {
 	e, s := r.e, r.s
 	var mu sync.Mutex
 	seen := map[Key]Object{} // what was planned for
-	complete, _ := s.prunes()
-	req := request{keys: keys, prune: complete, want: func(k Key) Object {
+	p, err := e.prepare(ctx, request{keys: keys, want: func(k Key) Object {
 		mu.Lock()
 		defer mu.Unlock()
 		o, ok := seen[k]
@@ -227,36 +225,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, held, turn int) {
 			seen[k] = o
 		}
 		return o
-	}, named: func(k Key) bool { return complete && s.named(k) }}
-
-	p, err := e.prepare(ctx, req)
-	if err == nil {
-		p.inferred += held // or they would go a few at a time
-		if guard := e.guard(p); guard != nil && s.takeConfirm() {
-			p.confirmed = true
-		} else if guard != nil {
-			e.mu.Lock()
-			for _, st := range p.Steps {
-				e.release(st)
-			}
-			e.mu.Unlock()
-			e.observe(Event{Type: HeldBack, Plan: p, Err: guard})
-			var back []Key
-			for _, st := range p.Steps {
-				if st.Action == Delete && st.Want == nil && !s.named(st.Key) {
-					back = append(back, st.Key)
-				}
-			}
-			r.post(func() {
-				for _, k := range back {
-					r.held[k] = struct{}{}
-				}
-			})
-			req.prune = false
-			clear(seen)
-			p, err = e.prepare(ctx, req)
-		}
-	}
+	}, named: func(k Key) bool { return goes[k] || e.Prune != PruneNone && s.named(k) }})
 	if err != nil {
 		r.post(func() {
 			for _, k := range keys {
@@ -275,17 +244,12 @@ func (r *runner) pass(ctx context.Context, keys []Key, held, turn int) {
 	for _, kept := range p.kept {
 		stepped[kept.Key] = true
 	}
-	var gone []Key
 	for _, k := range keys {
-		if !stepped[k] && seen[k] == nil && complete && !e.holdsOurs(k) {
+		if !stepped[k] && seen[k] == nil && !e.holdsOurs(k) {
 			s.gone(k)
-			gone = append(gone, k)
 		}
 	}
 	r.post(func() {
-		for _, k := range gone {
-			delete(r.held, k)
-		}
 		for _, k := range keys {
 			if !stepped[k] { // gone, perhaps by a removal whose answer was lost
 				delete(r.flying, k)
@@ -298,7 +262,6 @@ func (r *runner) pass(ctx context.Context, keys []Key, held, turn int) {
 			if t := r.retries[kept.Key]; t != nil {
 				t.next = time.Time{} // what made it go, and failed, may try that again
 			}
-			delete(r.held, kept.Key)
 			r.unblock(kept.Key)
 			r.free(kept.Key)
 		}
@@ -326,7 +289,6 @@ func seenOf(mu *sync.Mutex, seen map[Key]Object, k Key) Object {
 func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	k := res.Key
 	delete(r.flying, k)
-	delete(r.held, k)
 	if now := r.s.want(k); (now == nil) != (want == nil) || now != nil && !same(now, want) {
 		r.dirty[k] = struct{}{} // another is wanted by now
 	}
@@ -429,7 +391,7 @@ func (r *runner) free(k Key) {
 // converge takes note of there being nothing left to do.
 func (r *runner) converge() {
 	if len(r.flying) == 0 && len(r.dirty) == 0 {
-		r.s.settle(len(r.held) == 0)
+		r.s.settle(len(r.young) == 0)
 	}
 	was := r.converged
 	r.converged = r.s.check(was)

@@ -24,8 +24,8 @@ func (b *builder) skim() (closely []Key, err error) {
 	b.kept = make([]Result, 0, len(objects))
 	unsure := false
 	for _, o := range objects {
-		if o == nil {
-			return nil, errors.New("a wanted object is nil")
+		if isNil(o) {
+			return nil, errNil
 		}
 		k := o.Key()
 		n := e.nodes[k]

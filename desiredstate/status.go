@@ -17,6 +17,7 @@ const (
 	Waits   State = "blocked" // not there as wanted, because of something else: see Err
 	Failing State = "failing" // refused by the target; tried again at NextTry
 	Invalid State = "invalid" // wrong by itself; waits for its next change
+	Left    State = "left"    // not wanted, and not removed: see Engine.Prune
 )
 
 // Status is the state of one object, and how it got there.

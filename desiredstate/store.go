@@ -33,7 +33,12 @@ type Store struct {
 	watches  map[*subscription]struct{}
 	waits    map[Key]map[*subscription]struct{}
 	moved    chan struct{} // closed, and made anew, when a status changes
-	confirm  bool
+
+	fixed    map[string]struct{}         // sources that say nothing of the others
+	vanished map[string]map[Key]struct{} // sources that Replace did not mention, and what went unwanted with them
+	held     map[Key]struct{}            // what Run does not remove unconfirmed
+	hold     Hold                        // of held, without the keys; no token: not yet asked for
+	types    map[reflect.Type]error      // what is wrong with types of objects
 }
 
 // entry is one object: wanted, or (want is nil) on its way out.
@@ -41,7 +46,8 @@ type entry struct {
 	want    Object
 	sources []string
 	status  Status
-	named   bool // somebody deleted it by name
+	named   bool     // somebody deleted it by name
+	missing []string // the vanished sources that wanted it last
 }
 
 // NewStore returns an empty store that is not complete.
@@ -53,6 +59,10 @@ func NewStore() *Store {
 		runs:    map[*subscription]struct{}{},
 		watches: map[*subscription]struct{}{},
 		waits:   map[Key]map[*subscription]struct{}{},
+
+		vanished: map[string]map[Key]struct{}{},
+		held:     map[Key]struct{}{},
+		types:    map[reflect.Type]error{},
 	}
 }
 
@@ -65,21 +75,26 @@ func (s *Store) Put(objs ...Object) error {
 }
 
 // Delete takes objects out of what the source "" wants. Each goes, once no
-// other source wants it.
+// other source wants it, and whether or not any ever did: it was deleted by name,
+// so Run removes what the target has of it that is ours, even before Complete.
 func (s *Store) Delete(keys ...Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range keys {
+		s.forgive("", k)
 		if _, ok := s.sources[""][k]; ok {
-			s.drop("", k, true)
+			s.drop("", k)
+		} else if x := s.entries[k]; x == nil || x.want == nil && !x.named && len(x.missing) == 0 {
+			s.order(k)
 		}
 	}
 	s.notify()
 }
 
 // Assign says that a source wants exactly these objects from now on; without
-// objects, that there is no such source any more. If another source wants
-// something else by the same key, or a key comes twice, that is an error and
+// objects, that there is no such source any more. What it takes away was deleted by
+// name. If another source wants something else by the same key, if a key comes
+// twice, or if an object is nil or no plain data (ErrInvalid), that is an error and
 // nothing is changed.
 func (s *Store) Assign(source string, objs ...Object) error {
 	s.mu.Lock()
@@ -87,21 +102,33 @@ func (s *Store) Assign(source string, objs ...Object) error {
 	return s.assign(source, objs, true)
 }
 
-// Replace says what all sources want. Unlike what Assign and Delete take away,
-// what goes because it is not mentioned here counts for the limit on removals;
-// see Engine.MaxPrune and Confirm.
+// Replace says what all sources want. A source that is mentioned gave an order,
+// as by Assign, if only to want nothing. One that is not mentioned has vanished:
+// what only such sources wanted is not removed if they are too many; see
+// Engine.MaxPrune and Confirm.
+//
+// Fixed are sources that the caller wants whatever it was told. That they are there
+// does not show that the answer is whole, so they are not counted.
 //
 // A source is in error if it wants a key twice, or something else by it than a
-// source before it by name. It goes on wanting what it did, or, if that is in
-// conflict too, nothing. All others get what they want.
-func (s *Store) Replace(all map[string][]Object) error {
+// source before it by name, or an object that Assign would refuse. It goes on
+// wanting what it did, or, if that is in conflict too, nothing. All others get
+// what they want.
+func (s *Store) Replace(all map[string][]Object, fixed ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fixed = make(map[string]struct{}, len(fixed))
+	for _, source := range fixed {
+		s.fixed[source] = struct{}{}
+	}
 	wanted := map[Key]Object{}
 	by := map[Key]string{}
 	take := func(source string, objs []Object) error {
 		mine := make(map[Key]bool, len(objs))
 		for _, o := range objs {
+			if err := s.refuse(o); err != nil {
+				return err
+			}
 			k := o.Key()
 			if mine[k] {
 				return &Error{Blocked, k, ErrDuplicate}
@@ -133,12 +160,16 @@ func (s *Store) Replace(all map[string][]Object) error {
 		if take(source, old) == nil {
 			all[source] = old
 		} else {
-			delete(all, source)
+			all[source] = nil
 		}
 	}
 
 	// What changes is dropped by all who wanted it before any wants it anew.
+	missing := map[string][]Key{}
 	for source, had := range s.sources {
+		if _, ok := all[source]; !ok {
+			missing[source] = slices.Collect(maps.Keys(had))
+		}
 		still := make(map[Key]bool, len(all[source]))
 		for _, o := range all[source] {
 			k := o.Key()
@@ -146,7 +177,7 @@ func (s *Store) Replace(all map[string][]Object) error {
 		}
 		for k := range had {
 			if !still[k] {
-				s.drop(source, k, false)
+				s.drop(source, k)
 			}
 		}
 	}
@@ -154,6 +185,10 @@ func (s *Store) Replace(all map[string][]Object) error {
 		for _, o := range objs {
 			s.add(source, o.Key(), o)
 		}
+		s.heard(source)
+	}
+	for source, had := range missing {
+		s.miss(source, had)
 	}
 	s.notify()
 	return errors.Join(errs...)
@@ -167,6 +202,9 @@ func conflict(k Key, other string) error {
 func (s *Store) assign(source string, objs []Object, exactly bool) error {
 	wanted := make(map[Key]Object, len(objs))
 	for _, o := range objs {
+		if err := s.refuse(o); err != nil {
+			return err
+		}
 		k := o.Key()
 		if _, dup := wanted[k]; dup {
 			return &Error{Blocked, k, ErrDuplicate}
@@ -181,12 +219,15 @@ func (s *Store) assign(source string, objs []Object, exactly bool) error {
 	if exactly {
 		for k := range s.sources[source] {
 			if _, still := wanted[k]; !still {
-				s.drop(source, k, true)
+				s.drop(source, k)
 			}
 		}
 	}
 	for k, o := range wanted {
 		s.add(source, k, o)
+	}
+	if exactly {
+		s.heard(source)
 	}
 	s.notify()
 	return nil
@@ -208,11 +249,13 @@ func (s *Store) add(source string, k Key, o Object) {
 		return
 	}
 	x.want, x.named = o, false
+	s.unmiss(k, x)
+	s.release(k)
 	s.put(k, x, Status{State: Pending, ID: x.status.ID})
 	s.touch(s.runs, k)
 }
 
-func (s *Store) drop(source string, k Key, named bool) {
+func (s *Store) drop(source string, k Key) {
 	x, at := s.entries[k], s.sources[source][k]
 	last := x.sources[len(x.sources)-1]
 	x.sources[at], x.sources = last, x.sources[:len(x.sources)-1]
@@ -223,11 +266,25 @@ func (s *Store) drop(source string, k Key, named bool) {
 	if len(x.sources) > 0 {
 		return
 	}
-	x.want, x.named = nil, named
+	x.want, x.named = nil, true
 	st := x.status
 	st.Leaving = true
 	s.put(k, x, st)
 	s.touch(s.runs, k)
+}
+
+// refuse says what is wrong with an object before anybody asks it for its key.
+func (s *Store) refuse(o Object) error {
+	if isNil(o) {
+		return errNil
+	}
+	t := reflect.TypeOf(o)
+	err, known := s.types[t]
+	if !known {
+		err = plain(t)
+		s.types[t] = err
+	}
+	return err
 }
 
 // same compares wanted objects.
@@ -239,19 +296,11 @@ func same(a, b Object) bool {
 }
 
 // Complete says that all that is wanted has been put in: from now on, what is
-// ours and not wanted is removed. Before, nothing is.
+// ours and not wanted is removed. Before, only what was deleted by name is.
 func (s *Store) Complete() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.complete, s.settled = true, false
-	s.wakeRuns()
-}
-
-// Confirm allows, once, the removals that were held back for being too many.
-func (s *Store) Confirm() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.confirm, s.settled = true, false
 	s.wakeRuns()
 }
 

@@ -129,7 +129,7 @@ func (s *Store) put(k Key, x *entry, st Status) {
 	s.tell(k)
 }
 
-func (s Status) sure() bool { return s.State == Applied && !s.Leaving }
+func (s Status) sure() bool { return s.State == Applied && !s.Leaving || s.State == Left }
 
 // want returns the wanted object with this key, or nil.
 func (s *Store) want(k Key) Object {
@@ -196,6 +196,8 @@ func (s *Store) gone(k Key) {
 		s.unsure--
 	}
 	s.counts[x.status.State]--
+	s.unmiss(k, x)
+	s.release(k)
 	delete(s.entries, k)
 	s.tell(k)
 	s.wakeWatches()
@@ -206,7 +208,7 @@ func (s *Store) named(k Key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.entries[k]
-	return x != nil && x.want == nil && x.named
+	return x != nil && x.byName()
 }
 
 // settle notes whether the target has been brought to what is wanted, as far as
@@ -252,19 +254,8 @@ func (s *Store) keys() []Key {
 	return slices.Collect(maps.Keys(s.entries))
 }
 
-// takeConfirm uses up a Confirm.
-func (s *Store) takeConfirm() bool {
+func (s *Store) isComplete() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	was := s.confirm
-	s.confirm = false
-	return was
-}
-
-// prunes says whether what is not wanted may be removed, and whether removing
-// too much of it was confirmed.
-func (s *Store) prunes() (complete, confirmed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.complete, s.confirm
+	return s.complete
 }

@@ -13,17 +13,31 @@ import (
 // Wait returns when the objects with these keys are in the target as wanted;
 // without keys, when the store has converged. It returns at once with the error
 // of an object that is invalid or not wanted, and with the context's, joined
-// with what keeps the objects, when that ends first.
+// with what keeps the objects, when that ends first. For removals, see WaitGone.
 func (s *Store) Wait(ctx context.Context, keys ...Key) error {
 	if len(keys) == 0 {
 		return s.waitConverged(ctx)
 	}
+	return s.waitFor(ctx, keys, s.missing)
+}
+
+// WaitGone returns when none of the objects with these keys is on its way out any
+// more: the target has nothing of ours by these names. It returns at once with
+// the error of an object that is wanted, or that is Left, and with the context's,
+// joined with what keeps the objects, when that ends first. Of what was neither
+// wanted nor deleted here, the store knows nothing, and does not wait.
+func (s *Store) WaitGone(ctx context.Context, keys ...Key) error {
+	return s.waitFor(ctx, keys, s.leaving)
+}
+
+// waitFor waits until there is no reason left, or one that is final.
+func (s *Store) waitFor(ctx context.Context, keys []Key, reason func(Key) (why error, final bool)) error {
 	w := s.await(keys)
 	defer s.unawait(keys, w)
 	left := map[Key]struct{}{}
 	for {
 		for _, k := range s.taken(w) {
-			why, final := s.missing(k)
+			why, final := reason(k)
 			if final {
 				return why
 			}
@@ -37,7 +51,7 @@ func (s *Store) Wait(ctx context.Context, keys ...Key) error {
 			return nil
 		}
 		if !w.wait(ctx) {
-			return errors.Join(ctx.Err(), s.whyMissing(keys))
+			return errors.Join(ctx.Err(), all(keys, reason))
 		}
 	}
 }
@@ -52,19 +66,53 @@ func (s *Store) missing(k Key) (why error, final bool) {
 		return fmt.Errorf("%s is not wanted", k), true
 	case x.status.State == Applied:
 		return nil, false
-	case x.status.Err != nil:
-		return fmt.Errorf("%s %s: %w", k, x.status.State, x.status.Err), x.status.State == Invalid
 	}
-	return fmt.Errorf("%s is %s", k, x.status.State), false
+	return x.status.why(k), x.status.State == Invalid
 }
 
-// whyMissing joins why these objects are not in, by name.
-func (s *Store) whyMissing(keys []Key) error {
+// leaving says why an object is not gone, and whether that is final.
+func (s *Store) leaving(k Key) (why error, final bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.entries[k]
+	switch {
+	case x == nil:
+		return nil, false
+	case x.want != nil:
+		return fmt.Errorf("%s is wanted", k), true
+	}
+	return x.status.why(k), x.status.State == Left
+}
+
+// unsettled says why an object, wanted or not, is not as it should be.
+func (s *Store) unsettled(k Key) (why error, final bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.entries[k]; x != nil && !x.status.sure() {
+		return x.status.why(k), false
+	}
+	return nil, false
+}
+
+// why words a status.
+func (s Status) why(k Key) error {
+	to := ""
+	if s.Leaving {
+		to = ", and is to go"
+	}
+	if s.Err != nil {
+		return fmt.Errorf("%s is %s%s: %w", k, s.State, to, s.Err)
+	}
+	return fmt.Errorf("%s is %s%s", k, s.State, to)
+}
+
+// all joins the reasons of these objects, by name.
+func all(keys []Key, reason func(Key) (why error, final bool)) error {
 	keys = slices.Clone(keys)
 	slices.SortFunc(keys, Key.Compare)
 	var errs []error
 	for _, k := range slices.Compact(keys) {
-		if why, _ := s.missing(k); why != nil {
+		if why, _ := reason(k); why != nil {
 			errs = append(errs, why)
 		}
 	}
@@ -104,7 +152,7 @@ func (s *Store) unconverged() error {
 	if len(keys) == 0 {
 		return errors.New("the target has not been looked at, or the store is not complete")
 	}
-	return cmp.Or(s.whyMissing(keys), errors.New("not converged"))
+	return cmp.Or(all(keys, s.unsettled), errors.New("not converged"))
 }
 
 // await subscribes to what becomes of these keys alone, which are as if changed

@@ -51,7 +51,9 @@ func sockets(t *testing.T) string {
 // anew finds nothing to do.
 func converge(t *testing.T, c *vppnet.Conn, dir string, want ...desiredstate.Object) {
 	t.Helper()
-	_, err := desiredstate.New(vhost.Ports(c, dir)).Sync(t.Context(), want...)
+	e := desiredstate.New(vhost.Ports(c, dir))
+	e.MaxPrune = 1
+	_, err := e.Sync(t.Context(), want...)
 	require.NoError(t, err)
 	p, err := desiredstate.New(vhost.Ports(c, dir)).Plan(t.Context(), want...)
 	require.NoError(t, err)

@@ -290,6 +290,7 @@ func TestTaggedLeavesOutWhatIsGone(t *testing.T) {
 		Dump: func(context.Context, *desiredstate.View) ([]desiredstate.Actual[vppnet.Loopback], error) {
 			return []desiredstate.Actual[vppnet.Loopback]{{ID: 0, Foreign: true, Spec: vppnet.Loopback{Name: "there"}}, {ID: 77, Spec: vppnet.Loopback{Name: "gone"}}}, nil
 		},
+		Delete: func(context.Context, *desiredstate.View, desiredstate.Actual[vppnet.Loopback]) error { return nil },
 	}, vppnet.Orphan[vppnet.Loopback]{})
 	e := desiredstate.New(k)
 	_, err := e.Plan(t.Context())

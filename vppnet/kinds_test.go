@@ -197,9 +197,9 @@ func TestChanges(t *testing.T) {
 			objects{lo, vppnet.Loopback{Name: "bvi", BVI: true}, vppnet.Loopback{Name: "seven", Instance: 7}},
 			objects{vppnet.Loopback{Name: "lo", MAC: mac(1)}, vppnet.Loopback{Name: "bvi", BVI: true, MAC: mac(2)}, vppnet.Loopback{Name: "seven", Instance: 8, BVI: true}},
 			`~ interface/bvi (loopback)
-      MAC: 4a:ef:36:00:a0:ba -> 02:00:00:00:00:02
+      MAC: 06:f4:48:ef:36:00 -> 02:00:00:00:00:02
 ~ interface/lo (loopback)
-      MAC: 1a:45:8d:59:2c:13 -> 02:00:00:00:00:01
+      MAC: 52:d3:1b:45:8d:59 -> 02:00:00:00:00:01
 ± interface/seven (loopback)
       Instance: 7 -> 8
       BVI: false -> true

@@ -73,7 +73,7 @@ func (u uses) messages(c *Conn) []string {
 
 // known are those of the messages that this VPP has: a plugin may be missing.
 func (u uses) known(c *Conn, all []api.Message) []api.Message {
-	return slices.DeleteFunc(all, func(m api.Message) bool { return !c.Has(m.GetMessageName() + "_" + m.GetCrcString()) })
+	return slices.DeleteFunc(all, func(m api.Message) bool { return c != nil && !c.Has(m.GetMessageName()+"_"+m.GetCrcString()) })
 }
 
 // of says what each of these interfaces is used for; "" if nothing is seen.

@@ -259,7 +259,9 @@ func TestBrokenKinds(t *testing.T) {
 		})
 	}
 	m := newMast()
-	require.ErrorContains(t, kindtest.Portable(kindtest.World[secret]{Kind: &desiredstate.Kind[secret]{Name: "secret"}}, secret{m}), "decoded as")
+	none := func(context.Context, *desiredstate.View) ([]desiredstate.Actual[secret], error) { return nil, nil }
+	w := kindtest.World[secret]{Kind: &desiredstate.Kind[secret]{Name: "secret", Dump: none}}
+	require.ErrorContains(t, kindtest.Portable(w, secret{m}), "decoded as")
 }
 
 // secret does not survive JSON.

@@ -100,7 +100,7 @@ func (a *agent) observe(e desiredstate.Event) {
 	case desiredstate.ReadFailed:
 		a.log.Error("cannot read VPP", "err", e.Err)
 	case desiredstate.HeldBack:
-		a.log.Error("removals are held back; look at \"agent plan\", then \"agent confirm\"", "err", e.Err)
+		a.log.Error("removals are held back; look at \"agent status\", then \"agent confirm TOKEN\"", "token", e.Token, "err", e.Err)
 	case desiredstate.Converged:
 		a.log.Info("converged")
 	}

@@ -32,6 +32,7 @@ type inbox struct {
 	wrong   map[string]error
 	said    map[string]string // of each group what is wrong with it
 	loaded  bool
+	missed  bool              // a port's key was in no list any more, and nobody said that it is deleted
 	changed map[string]change // of ports, since the store was last told
 	groups  *groups
 	routers *routers
@@ -101,6 +102,7 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 	for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
 		if _, still := below[name]; !still {
 			b.port(name, nil, false)
+			b.missed = true
 		}
 	}
 	for name, value := range below {
@@ -160,7 +162,7 @@ func (b *inbox) settled(all bool) {
 	}
 	wants, rerouted := b.routers.work()
 	if all {
-		b.replace()
+		b.replace(wants)
 	} else {
 		b.assign(moved)
 		b.routers.assign(wants)
@@ -184,24 +186,42 @@ func (b *inbox) settled(all bool) {
 	}
 }
 
-// replace says all that is wanted. Ports that are not in it were perhaps deleted
-// unseen, or their etcd lost them: the engine's limit on removals is for them.
-func (b *inbox) replace() {
+// replace says all that is wanted. Keys that are not in it were perhaps deleted
+// unseen, or their etcd lost them: the engine's limit on removals is for what they
+// wanted. What is wanted no more though no key is missing, somebody ordered so.
+func (b *inbox) replace(rerouted map[string][]desiredstate.Object) {
 	wants := map[string][]desiredstate.Object{}
+	var fixed []string // wanted whatever etcd holds
 	for physnet := range b.site.Physnets {
 		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
+		fixed = append(fixed, uplink(physnet))
 	}
 	if part := b.site.ElectionObjects(); part != nil {
 		wants[electionSource] = part
+		fixed = append(fixed, electionSource)
+	}
+	for name := range b.groups.changed {
+		if !b.missed {
+			wants[shared(name)] = nil
+		}
 	}
 	for name, x := range b.groups.all {
 		wants[shared(name)] = x.sets
 	}
+	for name := range b.wrong {
+		wants[source(name)] = nil
+	}
 	for name, p := range b.ports {
 		wants[source(name)] = p.Objects()
 	}
+	for source := range rerouted {
+		if !b.routers.missed {
+			wants[source] = nil
+		}
+	}
 	maps.Copy(wants, b.routers.now.Wants)
-	if err := b.store.Replace(wants); err != nil {
+	b.missed, b.routers.missed = false, false
+	if err := b.store.Replace(wants, fixed...); err != nil {
 		b.log.Error("conflicting wants", "err", err)
 	}
 	b.store.Complete()

@@ -9,7 +9,7 @@
 //	agent run        serves a host
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
-//	agent confirm    lets a running agent remove what it held back
+//	agent confirm    lets a running agent remove what it held back, by the token of status
 //
 // It serves VLAN and flat networks, and vhost-user ports with or without port
 // security. What it cannot do yet (GPE, TAP) it refuses: such a port is an error,
@@ -66,8 +66,9 @@
 // the keys of the ports that need them; all else is served.
 //
 // A key that cannot be read wants nothing: what its last value had brought up
-// goes. Keys that an etcd has lost, rather than told to be deleted, cost no more
-// than half of what is in VPP, until somebody says "agent confirm".
+// goes. Keys that an etcd has lost, rather than told to be deleted, cost nothing if
+// they are more than half of all, or the only one, until somebody says "agent
+// confirm" with the token that "agent status" shows.
 package main
 
 import (
@@ -93,7 +94,7 @@ const usage = `usage: agent COMMAND [FLAGS]
   run       serves a host's ports
   plan      says what run would change in VPP, and changes nothing
   status    asks a running agent how everything stands
-  confirm   lets a running agent remove what it held back for being too much
+  confirm   TOKEN: lets a running agent remove what it held back for being too much
 
 agent COMMAND -h lists the flags of a command.
 `

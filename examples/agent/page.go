@@ -24,9 +24,18 @@ type Status struct {
 	Lacks     []string     `json:"vpp_lacks,omitempty"`       // why VPP cannot be used for which kinds
 	Etcd      string       `json:"etcd_error,omitempty"`      // "": heard
 	Converged *time.Time   `json:"converged_since,omitempty"` // nil: it is not
+	Held      *Held        `json:"held_back,omitempty"`       // nil: nothing
 	Ports     []PortLine   `json:"ports"`
 	Routers   []PortLine   `json:"routers"` // their interfaces, and floating IPs
 	Objects   []ObjectLine `json:"objects"`
+}
+
+// Held is what is not removed before somebody confirms it by its token.
+type Held struct {
+	Token string    `json:"token"`
+	Since time.Time `json:"since"`
+	Error string    `json:"error"`
+	Keys  []string  `json:"keys"`
 }
 
 // PortLine is one key of a port, of a router or of a floating IP.
@@ -66,6 +75,12 @@ func (a *agent) status() Status {
 	}
 	if since, ok := a.store.Converged(); ok {
 		s.Converged = &since
+	}
+	if h, ok := a.store.Held(); ok {
+		s.Held = &Held{h.Token, h.Since, h.Err.Error(), nil}
+		for _, k := range h.Keys {
+			s.Held.Keys = append(s.Held.Keys, k.String())
+		}
 	}
 	names, _ := a.inbox.names()
 	slices.Sort(names)
@@ -124,9 +139,13 @@ func (a *agent) serve(ctx context.Context) error {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, _ *http.Request) {
-		a.log.Warn("removals confirmed")
-		a.store.Confirm()
+	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, q *http.Request) {
+		token := q.FormValue("token")
+		if err := a.store.Confirm(token); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		a.log.Warn("removals confirmed", "token", token)
 		fmt.Fprintln(w, "confirmed")
 	})
 	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}

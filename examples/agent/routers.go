@@ -27,6 +27,7 @@ type routers struct {
 	wrong   map[string]error // keys that cannot be read
 	serving bool
 	stale   bool // something has changed since now was made
+	missed  bool // a key was in no list any more, and nobody said that it is deleted
 	now     translate.Routing
 	needing map[desiredstate.Key][]string // keys of etcd by what they need
 	refused map[string]error              // what the store would not take, by source
@@ -90,6 +91,7 @@ func (r *routers) listed(values map[string][]byte) {
 	for _, name := range append(r.names(), translate.HAKey) {
 		if _, still := values[name]; !still {
 			r.put(name, nil, false)
+			r.missed = r.missed || name != translate.HAKey
 		}
 	}
 	for name, value := range values {

@@ -265,7 +265,14 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 			r.routing("h1", name, keys[name])
 		}
 	}
-	often := func(a *agent) { a.resync = time.Minute }
+	often := func(a *agent) {
+		a.resync = time.Minute
+		a.watcher = func(e desiredstate.Event) {
+			if e.Type == desiredstate.HeldBack { // what went meanwhile may be much of what there is
+				_ = a.store.Confirm(e.Token)
+			}
+		}
+	}
 	a := r.agent(site, vpp, often)
 	heard := func() {
 		r.Helper()
@@ -303,7 +310,6 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 				move()
 			}
 			a = r.agent(site, vpp, often)
-			a.store.Confirm() // what went meanwhile may be much of what there is
 			heard()
 			if step%2 != 0 {
 				require.Zero(r, a.writes.Load(), "step %d", step)

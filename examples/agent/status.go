@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"flag"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -58,6 +60,13 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	} else {
 		fmt.Fprintln(out, "not converged")
 	}
+	if h := s.Held; h != nil {
+		fmt.Fprintf(out, "held back since %s: %s\n  to remove these %d objects: agent confirm %s\n",
+			h.Since.Format(time.RFC3339), h.Error, len(h.Keys), h.Token)
+		for _, key := range h.Keys {
+			fmt.Fprintf(out, "  - %s\n", key)
+		}
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nPORT\tNETWORK\tSTATE\tERROR\n")
 	for _, p := range s.Ports {
@@ -85,14 +94,22 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	return err
 }
 
-// confirm lets a running agent remove what it held back.
+// confirm lets a running agent remove what it holds back under a token.
 func confirm(ctx context.Context, args []string, out, errs io.Writer) error {
 	f := flag.NewFlagSet("agent confirm", flag.ContinueOnError)
 	socket := f.String("socket", defaultPage, "`path` of the running agent's socket")
+	token := ""
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		token, args = args[0], args[1:]
+	}
 	if err := parse(f, args, errs); err != nil {
 		return err
 	}
-	body, err := ask(ctx, *socket, http.MethodPost, "/confirm")
+	if token == "" {
+		fmt.Fprintln(errs, "usage: agent confirm TOKEN [FLAGS]; agent status shows the token")
+		return errUsage
+	}
+	body, err := ask(ctx, *socket, http.MethodPost, "/confirm?token="+url.QueryEscape(token))
 	if err != nil {
 		return err
 	}
@@ -118,8 +135,9 @@ func ask(ctx context.Context, socket, method, path string) (io.ReadCloser, error
 		return nil, err
 	}
 	if r.StatusCode != http.StatusOK {
-		_ = r.Body.Close()
-		return nil, fmt.Errorf("%s: %s", path, r.Status)
+		defer func() { _ = r.Body.Close() }()
+		why, _ := io.ReadAll(io.LimitReader(r.Body, 1000))
+		return nil, fmt.Errorf("%s: %s: %s", path, r.Status, bytes.TrimSpace(why))
 	}
 	return r.Body, nil
 }
