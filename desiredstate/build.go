@@ -22,6 +22,7 @@ type request struct {
 	named   func(Key) bool // goes in any case: somebody deleted it by name
 	restore bool           // what depends on a replaced object comes back, wanted or not
 	refuse  bool           // what something depends on does not go
+	again   bool           // kinds that could not be read are tried once more if they matter
 }
 
 // builder makes a plan. Each step starts as what its object alone would ask for
@@ -39,6 +40,7 @@ type builder struct {
 	suspect []Key
 	busy    []Key   // kept, but being changed by another pass
 	loose   []*node // that an object no longer depends on
+	blind   bool    // a kind that could not be read matters here
 }
 
 type draft struct {
@@ -102,7 +104,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	slices.SortFunc(p.Steps, func(a, b *Step) int { return a.Key.Compare(b.Key) })
 	p.kept = b.kept
 	b.claims(p)
-	p.version = e.version
+	p.version, p.blind, p.Unread = e.version, b.blind, e.unread(anyKind)
 	for _, n := range b.loose {
 		e.tidy(n)
 	}
@@ -119,6 +121,17 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	want := b.r.want(k)
 	have := n.owned()
 	if want == nil {
+		if named := b.r.named(k); named || b.r.prune && len(have) > 0 {
+			if why := b.unread(k, n); why != nil { // there may be something
+				b.blind = true
+				if !named {
+					return nil
+				}
+				d := b.draft(k, n, Blocked)
+				d.why = why
+				return d
+			}
+		}
 		if len(have) == 0 || !b.r.prune && !b.r.named(k) {
 			return nil
 		}
@@ -146,6 +159,9 @@ func (b *builder) look(k Key, dragged bool) *draft {
 		return refuse(fmt.Errorf("%w: %w", ErrUnavailable, kind.unavailable))
 	case kind.create == nil:
 		return refuse(fmt.Errorf("%w: a %s is only referred to, never made", ErrInvalid, kind.name))
+	case kind.unread != nil:
+		b.blind = true
+		return refuse(fmt.Errorf("%w: %w", ErrUnread, kind.unread))
 	}
 	if err := want.Validate(); err != nil {
 		return refuse(fmt.Errorf("%w: %w", ErrInvalid, err))
@@ -193,6 +209,46 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	return d
 }
 
+// unread says why nobody knows what the target has of a key: a kind of its space could not
+// be read.
+func (b *builder) unread(k Key, n *node) error {
+	why := b.e.blind(n)
+	if why == nil && !n.exists() {
+		why = b.e.unread(func(x *kind) bool { return x.space == k.Space && x.create != nil })
+	}
+	if why != nil {
+		why = fmt.Errorf("%w: %w", ErrUnread, why)
+	}
+	return why
+}
+
+// pinned says whether something that would have to go with a node could not be read, and
+// so must not be touched.
+func (b *builder) pinned(n *node) (Key, error) {
+	if !b.e.partial {
+		return Key{}, nil
+	}
+	seen := map[Key]bool{}
+	var visit func(n *node) (Key, error)
+	visit = func(n *node) (Key, error) {
+		for u := range n.users {
+			x := b.e.nodes[u]
+			if seen[u] || !x.ours() {
+				continue
+			}
+			seen[u] = true
+			if why := b.e.blind(x); why != nil {
+				return u, why
+			}
+			if k, why := visit(x); why != nil {
+				return k, why
+			}
+		}
+		return Key{}, nil
+	}
+	return visit(n)
+}
+
 // support brings along what a step relies on and is there, but not as wanted:
 // its own last change failed, perhaps, and is not due to be tried again. Nothing
 // is put on top of what is half done.
@@ -205,7 +261,8 @@ func (b *builder) support() {
 			continue
 		}
 		for _, k := range d.deps {
-			if b.drafts[k] != nil || !b.e.nodes[k].ours() || b.r.want(k) == nil {
+			n := b.e.nodes[k]
+			if b.drafts[k] != nil || !n.ours() || n.writers > 0 || b.r.want(k) == nil { // or another pass sees to it
 				continue
 			}
 			kept := b.kept
@@ -359,6 +416,12 @@ func (b *builder) outcome(d *draft) (Action, []Key, error) {
 		}
 	}
 	down = down && pulled
+	if d.base == Delete || d.base == Replace {
+		if u, why := b.pinned(d.n); why != nil {
+			b.blind = true
+			return Blocked, []Key{u}, fmt.Errorf("%w: %s, which depends on it: %w", ErrUnread, u, why)
+		}
+	}
 	switch d.base {
 	case Delete:
 		if users := b.keptUsers(d); b.r.refuse && len(users) > 0 {
@@ -403,7 +466,14 @@ func (b *builder) lacks(d *draft) ([]Key, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return missing, fmt.Errorf("%w: %s", ErrMissing, join(missing))
+		why := fmt.Errorf("%w: %s", ErrMissing, join(missing))
+		for _, k := range missing {
+			if unread := b.unread(k, b.e.nodes[k]); unread != nil {
+				b.blind = true
+				return missing, fmt.Errorf("%w: %w", why, unread)
+			}
+		}
+		return missing, why
 	}
 	d.before = d.before[:0]
 	for _, r := range d.kind.holds(d.want) {
@@ -472,7 +542,7 @@ func (b *builder) available(k Key) bool {
 		}
 		return true
 	}
-	return b.e.nodes[k].exists()
+	return b.e.nodes[k].exists() && b.e.blind(b.e.nodes[k]) == nil
 }
 
 // keptUsers lists what depends on an object that is to go, and is to stay.

@@ -29,17 +29,25 @@ func (p *Plan) touches(yield func(claim) bool) {
 	}
 }
 
-// taken says whether another pass has claimed what c wants.
-func (e *Engine) taken(c claim) bool {
+// taken says whether another pass has claimed what c wants, or, if it is only to rely on
+// it, waits to change it since before ticket; 0 is a newcomer's. Without that, passes that
+// rely on an object could keep one that is to change it waiting for ever.
+func (e *Engine) taken(c claim, ticket uint64) bool {
 	n := e.nodes[c.key]
-	return n != nil && (n.writers > 0 || c.write && n.readers > 0)
+	switch {
+	case n == nil:
+		return false
+	case c.write:
+		return n.writers > 0 || n.readers > 0
+	}
+	return n.writers > 0 || slices.ContainsFunc(n.waiting, func(t uint64) bool { return ticket == 0 || t < ticket })
 }
 
 // claim takes all that a plan's steps touch, or nothing if another pass has any of
 // it. The engine's lock is held.
 func (e *Engine) claim(p *Plan) bool {
 	for c := range p.touches {
-		if e.taken(c) {
+		if e.taken(c, p.ticket) {
 			return false
 		}
 	}
@@ -59,11 +67,25 @@ func (e *Engine) claim(p *Plan) bool {
 // queue waits until other passes have let go of all that a plan touches, which is to
 // be made again then. The engine's lock is held before and after, not meanwhile.
 func (e *Engine) queue(ctx context.Context, p *Plan) error {
+	e.tickets++
+	ticket := e.tickets
+	var waiting []*node
 	for c := range p.touches {
-		if !e.taken(c) {
-			continue
+		if c.write {
+			n := e.node(c.key)
+			n.waiting = append(n.waiting, ticket)
+			waiting = append(waiting, n)
 		}
-		if err := e.wait(ctx, func() bool { return !e.taken(c) }); err != nil {
+	}
+	defer func() {
+		for _, n := range waiting {
+			n.waiting = slices.DeleteFunc(n.waiting, func(t uint64) bool { return t == ticket })
+			e.tidy(n)
+		}
+		e.change.Broadcast()
+	}()
+	for c := range p.touches {
+		if err := e.wait(ctx, func() bool { return !e.taken(c, ticket) }); err != nil {
 			return err
 		}
 	}

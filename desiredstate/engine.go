@@ -60,19 +60,22 @@ type Engine struct {
 	kinds  []*kind // each after those that it requires
 	byType map[reflect.Type]*kind
 
-	mu      sync.Mutex
-	change  sync.Cond // a pass or a reading ended
-	fresh   bool      // nodes are a reading of the target
-	reading bool
-	forgot  bool
-	version uint64
-	round   uint64 // of readings and plans; see node
-	owned   int
-	nodes   map[Key]*node
-	holders map[Key][]Key // by resource; see Kind.Holds
-	view    *View
-	provers map[string]*prover // by space
-	nudge   chan struct{}      // Forget wakes Run
+	mu       sync.Mutex
+	change   sync.Cond // a pass or a reading ended
+	fresh    bool      // nodes are a reading of the target
+	partial  bool      // but for some kinds, which could not be read
+	readings int       // counts them, those of a few kinds too
+	tickets  uint64    // of passes that wait for others
+	reading  bool
+	forgot   bool
+	version  uint64
+	round    uint64 // of readings and plans; see node
+	owned    int
+	nodes    map[Key]*node
+	holders  map[Key][]Key // by resource; see Kind.Holds
+	view     *View
+	provers  map[string]*prover // by space
+	nudge    chan struct{}      // Forget wakes Run
 }
 
 // New makes an engine of kinds and of all that they require. Misuse (a nil kind, two
@@ -140,7 +143,7 @@ func New(kinds ...AnyKind) *Engine {
 // it. The Report has one Result per object; the error is Report.Err, or says
 // why nothing could be planned.
 func (e *Engine) Ensure(ctx context.Context, want ...Object) (Report, error) {
-	return e.settle(ctx, request{objects: want, restore: true})
+	return e.settle(ctx, request{objects: want, restore: true, again: true})
 }
 
 // Remove makes the target not hold the objects with these keys. What others
@@ -154,7 +157,7 @@ func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
 	for _, k := range keys {
 		asked[k] = true
 	}
-	r, err := e.settle(ctx, request{want: nothing, keys: keys, refuse: true, named: func(k Key) bool { return asked[k] }})
+	r, err := e.settle(ctx, request{want: nothing, keys: keys, refuse: true, again: true, named: func(k Key) bool { return asked[k] }})
 	if r == nil {
 		return nil, err
 	}
@@ -185,7 +188,8 @@ func (e *Engine) Sync(ctx context.Context, want ...Object) (Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.Apply(ctx, p)
+	r, err := e.Apply(ctx, p)
+	return r, errors.Join(err, p.Unread)
 }
 
 // Plan says what Sync would do, and writes nothing.
@@ -195,10 +199,17 @@ func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
 	if err := e.ready(ctx); err != nil {
 		return nil, err
 	}
-	for {
+	for readings := e.readings; ; {
 		p, err := e.plan(request{objects: want, all: true, prune: true})
 		if err != nil {
 			return nil, err
+		}
+		if e.partial && e.readings == readings { // they may be readable by now
+			e.fresh = false
+			if err := e.load(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if len(p.suspects) > 0 {
 			if !e.claim(p) {
@@ -275,7 +286,8 @@ type Found struct {
 }
 
 // Found lists what the target holds, reading it if need be, sorted by key.
-// Reference kinds are not listed.
+// Reference kinds are not listed. With the list comes an error if a kind could not be
+// read: what is known of it is from before.
 func (e *Engine) Found(ctx context.Context) ([]Found, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -289,7 +301,7 @@ func (e *Engine) Found(ctx context.Context) ([]Found, error) {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Found) int { return a.Key.Compare(b.Key) })
-	return out, nil
+	return out, e.unread(anyKind)
 }
 
 // ID returns the target's handle of the object with this key, without reading:
@@ -343,13 +355,17 @@ func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
 func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for {
+	for readings := e.readings; ; {
 		if err := e.ready(ctx); err != nil {
 			return nil, err
 		}
 		p, err := e.plan(r)
 		if err != nil {
 			return nil, err
+		}
+		if p.blind && r.again && e.readings == readings { // it may be readable by now
+			e.fresh = false
+			continue
 		}
 		if !e.claim(p) {
 			if err := e.queue(ctx, p); err != nil {

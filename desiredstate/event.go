@@ -15,7 +15,7 @@ const (
 	Failed     EventType = "failed"      // Action on Key failed with Err, after Took
 	Waiting    EventType = "waiting"     // Key is blocked: Err says by what
 	Drift      EventType = "drift"       // Key was found other than it was left
-	ReadFailed EventType = "read failed" // the target could not be read: Err
+	ReadFailed EventType = "read failed" // Kind could not be read: Err
 	HeldBack   EventType = "held back"   // Run: too much would be removed, and waits for Store.Confirm of Token: Err
 	Converged  EventType = "converged"   // Run: all that is wanted is in, and nothing else
 )
@@ -24,6 +24,7 @@ const (
 // it, outside of the engine.
 type Event struct {
 	Type   EventType
+	Kind   string // of ReadFailed
 	Key    Key
 	Action Action
 	ID     uint32

@@ -167,7 +167,9 @@ type kind struct {
 
 	misuse error // what is wrong with the Kind itself
 
-	nodes []*node // see nodesFor; the engine's lock guards it
+	// The engine's lock guards these.
+	nodes  []*node // see nodesFor
+	unread error   // why it could not be read when that was last tried
 }
 
 // actual is an Actual without its type parameter.

@@ -29,6 +29,8 @@ type node struct {
 	suspect bool   // its last change failed: read it again before the next
 	writers int    // passes that change it: 0 or 1
 	readers int    // passes that rely on it
+
+	waiting []uint64 // tickets of those that wait to change it
 }
 
 // exists says whether the target has something of this key.
@@ -83,7 +85,7 @@ func (e *Engine) node(k Key) *node {
 // tidy drops a node that means nothing any more. During a reading none is
 // dropped: it tells that what the reading still found is gone.
 func (e *Engine) tidy(n *node) {
-	if !n.dropped && !e.reading && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 {
+	if !n.dropped && !e.reading && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 && len(n.waiting) == 0 {
 		n.dropped = true
 		delete(e.nodes, n.key)
 	}

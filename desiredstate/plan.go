@@ -43,6 +43,10 @@ func (s *Step) Diff() []Change {
 type Plan struct {
 	Steps []*Step
 
+	// Unread says which kinds could not be read, and why. What the target has of them
+	// stays as it is, what is wanted of them is blocked.
+	Unread error
+
 	engine    *Engine
 	version   uint64
 	kept      []Result // objects as wanted, which have no step
@@ -53,6 +57,8 @@ type Plan struct {
 	tasks     []*task
 	suspects  []Key // to be read before the plan can be trusted
 	busy      []Key // kept, but being changed by another pass
+	ticket    uint64
+	blind     bool // a kind that could not be read matters here
 }
 
 // Empty says that there is nothing to do, though something may be blocked.
@@ -109,6 +115,11 @@ func (p *Plan) String() string {
 			fmt.Fprintf(&b, "      %s\n", c)
 		}
 	}
+	if p.Unread != nil {
+		for line := range strings.Lines(p.Unread.Error()) {
+			fmt.Fprintf(&b, "! %s\n", strings.TrimSuffix(line, "\n"))
+		}
+	}
 	var sum []string
 	for _, a := range []struct {
 		Action
@@ -151,8 +162,13 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		}
 		steps = append(steps, x)
 	}
+	unread := ""
+	if p.Unread != nil {
+		unread = p.Unread.Error()
+	}
 	return json.Marshal(struct {
-		Steps []step `json:"steps"`
-		Kept  int    `json:"kept"`
-	}{steps, p.Count(Keep)})
+		Steps  []step `json:"steps"`
+		Kept   int    `json:"kept"`
+		Unread string `json:"unread,omitempty"`
+	}{steps, p.Count(Keep), unread})
 }

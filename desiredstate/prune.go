@@ -2,7 +2,10 @@
 
 package desiredstate
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Prune says what Run may remove of what is ours and not wanted.
 type Prune int
@@ -101,6 +104,7 @@ func (r *runner) removable(keys []Key) map[Key]bool {
 		return goes
 	}
 	missed, unknown = e.present(missed), r.ripe(e.present(unknown))
+	unknown = e.leftovers(unknown, goes)
 	free, back := r.s.restrain(e.share(), e.ownedCount(), missed, unknown)
 	for _, k := range free {
 		goes[k] = true
@@ -148,6 +152,20 @@ func (e *Engine) present(keys []Key) (out []Key) {
 		}
 	}
 	return out
+}
+
+// leftovers takes from these keys those of what nobody can want, which go without a
+// question, and returns the others.
+func (e *Engine) leftovers(keys []Key, goes map[Key]bool) []Key {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.DeleteFunc(keys, func(k Key) bool {
+		if e.nodes[k].leftover() {
+			goes[k] = true
+			return true
+		}
+		return false
+	})
 }
 
 func (e *Engine) ownedCount() int {

@@ -4,15 +4,16 @@ package desiredstate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 )
 
 // dump reads the given kinds and all that they require, and returns what each
-// of them found.
+// of them found. One that cannot be read says why in its listing, and so do those that
+// require it; the error is that of ctx.
 func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	needed := map[*kind]bool{}
 	var need func(k *kind)
@@ -29,40 +30,93 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	}
 
 	v := &View{dump: newReading()}
+	read := map[*kind]*listing{}
 	done := map[*kind]chan struct{}{}
 	for k := range needed {
-		done[k] = make(chan struct{})
+		read[k], done[k] = &listing{kind: k}, make(chan struct{})
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	var all sync.WaitGroup
 	for k := range needed {
-		g.Go(func() error {
+		all.Go(func() {
+			defer close(done[k])
+			l := read[k]
 			for _, r := range k.requires {
-				select {
-				case <-done[r]:
-				case <-ctx.Done():
-					return ctx.Err()
+				<-done[r]
+				if l.err == nil {
+					l.err = read[r].err
 				}
 			}
-			all, err := k.dump(ctx, v)
-			if err != nil {
-				return fmt.Errorf("read %s: %w", k.name, err)
+			if l.err != nil {
+				return
 			}
-			v.dump.add(newListing(k, all))
-			close(done[k])
-			return nil
+			found, err := k.dump(ctx, v)
+			if err != nil {
+				l.err = fmt.Errorf("read %s: %w", k.name, err)
+				return
+			}
+			l.take(found)
+			v.dump.add(l)
 		})
 	}
-	if err := g.Wait(); err != nil {
+	all.Wait()
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 
 	var out []*listing
 	for _, k := range e.kinds {
 		if needed[k] {
-			out = append(out, v.dump.of(k.typ))
+			out = append(out, read[k])
 		}
 	}
 	return out, nil
+}
+
+// note takes note of which kinds could be read, and tells the observer of those that could
+// not. The engine's lock is held.
+func (e *Engine) note(listings []*listing) {
+	for _, l := range listings {
+		if l.kind.unread = l.err; l.err != nil {
+			e.observe(Event{Type: ReadFailed, Kind: l.kind.name, Err: l.err})
+		}
+	}
+	e.partial = slices.ContainsFunc(e.kinds, func(k *kind) bool { return k.unread != nil })
+	e.readings++
+}
+
+// unread says why some kinds could not be read when that was last tried; nil if all could.
+func (e *Engine) unread(which func(*kind) bool) error {
+	if !e.partial {
+		return nil
+	}
+	var errs []error
+	seen := map[string]bool{} // what many require fails for all of them
+	for _, k := range e.kinds {
+		if k.unread != nil && which(k) && !seen[k.unread.Error()] {
+			seen[k.unread.Error()] = true
+			errs = append(errs, k.unread)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func anyKind(*kind) bool { return true }
+
+// blind says whether what the engine knows of a node comes from kinds that could not be
+// read since. The engine's lock is held.
+func (e *Engine) blind(n *node) error {
+	if !e.partial || !n.exists() {
+		return nil
+	}
+	for _, a := range n.have {
+		if a.kind.unread != nil {
+			return a.kind.unread
+		}
+	}
+	if len(n.have) > 0 {
+		return nil
+	}
+	return e.unread(func(k *kind) bool { return k.create == nil && k.space == n.key.Space })
 }
 
 // found is what a reading has for one key.
@@ -79,6 +133,9 @@ func (e *Engine) deliver(listings []*listing) {
 	e.round++
 	var slab []found // few allocations for many
 	for _, l := range listings {
+		if l.err != nil {
+			continue
+		}
 		nodes, managed := l.kind.nodesFor(len(l.all)), l.kind.create != nil
 		for i, a := range l.all {
 			n, k := nodes[i], a.spec.Key()
@@ -160,6 +217,7 @@ func (e *Engine) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		e.note(listings)
 		e.merge(listings, since)
 		e.fresh = !e.forgot // something was forgotten meanwhile: once more
 	}
@@ -173,7 +231,7 @@ func (e *Engine) merge(listings []*listing, since uint64) {
 	e.deliver(listings)
 	var news []*node
 	for _, n := range e.nodes {
-		if n.writers == 0 && n.touched <= since {
+		if n.writers == 0 && n.touched <= since && e.blind(n) == nil {
 			if same, chosen := e.asFound(n); n.suspect || !same || chosen {
 				news = append(news, n)
 				continue
@@ -274,14 +332,19 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 	if err != nil {
 		return err
 	}
+	e.note(listings)
 	e.deliver(listings)
 	for _, n := range suspects {
-		e.take(n)
+		if e.blind(n) == nil {
+			e.take(n)
+		}
 	}
 	for _, l := range listings { // the rest is not claimed
 		for _, n := range l.kind.nodes {
-			n.found = nil
-			e.tidy(n)
+			if n != nil {
+				n.found = nil
+				e.tidy(n)
+			}
 		}
 	}
 	return nil

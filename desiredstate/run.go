@@ -88,10 +88,11 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 		now := time.Now()
 		if look || !now.Before(full) {
 			look = false
-			if err := r.look(ctx); err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
+			partial, err := r.look(ctx)
+			if err != nil {
+				return err
+			}
+			if partial {
 				if unread == nil {
 					unread = r.patience()
 				}
@@ -113,10 +114,8 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 			r.complete = true
 			r.markOurs()
 		}
-		if unread == nil {
-			r.launch(ctx)
-			r.converge()
-		}
+		r.launch(ctx)
+		r.converge(unread == nil)
 
 		next := full
 		if len(r.due) > 0 && r.due[0].at.Before(next) {
@@ -137,16 +136,17 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 	}
 }
 
-// look reads the target as a whole and makes everything dirty.
-func (r *runner) look(ctx context.Context) error {
+// look reads the target as a whole and makes everything dirty. It says whether there are
+// kinds that could not be read; the error is ctx's.
+func (r *runner) look(ctx context.Context) (partial bool, err error) {
 	e := r.e
 	e.mu.Lock()
 	e.fresh = false
-	err := e.load(ctx)
+	err = e.load(ctx)
+	partial = e.partial
 	e.mu.Unlock()
 	if err != nil {
-		e.observe(Event{Type: ReadFailed, Err: err})
-		return err
+		return false, err
 	}
 	r.changed() // or what changed before the reading would be looked at twice
 	r.markOurs()
@@ -162,7 +162,7 @@ func (r *runner) look(ctx context.Context) error {
 			delete(r.dirty, k) // failed, and not due yet
 		}
 	}
-	return nil
+	return partial, nil
 }
 
 // changed makes dirty what changed in the store. That is a new chance for it, at once.
@@ -216,7 +216,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 	e, s := r.e, r.s
 	var mu sync.Mutex
 	seen := map[Key]Object{} // what was planned for
-	p, err := e.prepare(ctx, request{keys: keys, want: func(k Key) Object {
+	p, rest, err := e.begin(ctx, request{keys: keys, want: func(k Key) Object {
 		mu.Lock()
 		defer mu.Unlock()
 		o, ok := seen[k]
@@ -226,6 +226,10 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		}
 		return o
 	}, named: func(k Key) bool { return goes[k] || e.Prune != PruneNone && s.named(k) }})
+	for _, group := range rest {
+		keys = slices.DeleteFunc(keys, func(k Key) bool { return slices.Contains(group, k) })
+		r.passes.Go(func() { r.pass(ctx, group, goes, turn) })
+	}
 	if err != nil {
 		r.post(func() {
 			for _, k := range keys {
@@ -334,7 +338,7 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 
 // isRefusal says whether the engine itself, not the target, said no.
 func isRefusal(err error) bool {
-	return slices.ContainsFunc([]error{ErrForeign, ErrConflict, ErrMissing, ErrCycle, ErrUnknownKind, ErrUnavailable},
+	return slices.ContainsFunc([]error{ErrForeign, ErrConflict, ErrMissing, ErrCycle, ErrUnknownKind, ErrUnavailable, ErrUnread},
 		func(why error) bool { return errors.Is(err, why) })
 }
 
@@ -389,9 +393,9 @@ func (r *runner) free(k Key) {
 }
 
 // converge takes note of there being nothing left to do.
-func (r *runner) converge() {
+func (r *runner) converge(read bool) {
 	if len(r.flying) == 0 && len(r.dirty) == 0 {
-		r.s.settle(len(r.young) == 0)
+		r.s.settle(read && len(r.young) == 0)
 	}
 	was := r.converged
 	r.converged = r.s.check(was)

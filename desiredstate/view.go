@@ -44,35 +44,35 @@ type reading struct {
 // for: most never are.
 type listing struct {
 	kind  *kind
+	err   error // it could not be read
 	all   []actual
 	byID  func() map[uint32]int
 	byKey func() map[Key]int
 }
 
-func newListing(k *kind, all []actual) *listing {
-	return &listing{
-		kind: k, all: all,
-		byID: sync.OnceValue(func() map[uint32]int {
-			m := make(map[uint32]int, len(all))
-			for i, a := range all {
-				if _, dup := m[a.id]; !dup {
-					m[a.id] = i
-				}
+// take fills the listing.
+func (l *listing) take(all []actual) {
+	l.all = all
+	l.byID = sync.OnceValue(func() map[uint32]int {
+		m := make(map[uint32]int, len(all))
+		for i, a := range all {
+			if _, dup := m[a.id]; !dup {
+				m[a.id] = i
 			}
-			return m
-		}),
-		// Of several things with one name the first has it, but ours before others.
-		byKey: sync.OnceValue(func() map[Key]int {
-			m := make(map[Key]int, len(all))
-			for i, a := range all {
-				key := a.spec.Key()
-				if first, dup := m[key]; !dup || all[first].foreign && !a.foreign {
-					m[key] = i
-				}
+		}
+		return m
+	})
+	// Of several things with one name the first has it, but ours before others.
+	l.byKey = sync.OnceValue(func() map[Key]int {
+		m := make(map[Key]int, len(all))
+		for i, a := range all {
+			key := a.spec.Key()
+			if first, dup := m[key]; !dup || all[first].foreign && !a.foreign {
+				m[key] = i
 			}
-			return m
-		}),
-	}
+		}
+		return m
+	})
 }
 
 func newReading() *reading {

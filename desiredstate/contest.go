@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"slices"
+)
+
+// begin prepares those keys of a request that no other pass is in the way of. The others
+// come back in groups which have nothing to do with each other; each is a request of its
+// own, to be prepared when it can be. If all are contested, and they are one group, begin
+// waits. So nothing but what contests a key is delayed by it.
+func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		if err := e.ready(ctx); err != nil {
+			return nil, rest, err
+		}
+		if p, err = e.plan(r); err != nil {
+			return nil, rest, err
+		}
+		if !e.claim(p) {
+			groups := e.contested(p, r.keys)
+			free := slices.DeleteFunc(slices.Clone(r.keys), func(k Key) bool {
+				return slices.ContainsFunc(groups, func(g []Key) bool { return slices.Contains(g, k) })
+			})
+			switch {
+			case len(free) > 0:
+				r.keys, rest = free, append(rest, groups...)
+			case len(groups) > 1:
+				r.keys, rest = groups[0], append(rest, groups[1:]...)
+			default:
+				if err := e.queue(ctx, p); err != nil {
+					return nil, rest, err
+				}
+			}
+			continue
+		}
+		again, err := e.reconsider(ctx, p)
+		if err != nil || !again {
+			return p, rest, err
+		}
+	}
+}
+
+// contested groups those of the keys whose steps another pass is in the way of, directly
+// or by way of steps that touch the same.
+func (e *Engine) contested(p *Plan, keys []Key) [][]Key {
+	touched := map[Key][]int{} // by steps
+	writes := map[Key][]int{}
+	for i, s := range p.Steps {
+		for _, c := range s.claims {
+			touched[c.key] = append(touched[c.key], i)
+			if c.write {
+				writes[c.key] = append(writes[c.key], i)
+			}
+		}
+	}
+	asked := make(map[Key]bool, len(keys))
+	for _, k := range keys {
+		asked[k] = true
+	}
+	var groups [][]Key
+	seen := make([]bool, len(p.Steps))
+	gather := func(from int) {
+		var group []Key
+		todo := []int{from}
+		seen[from] = true
+		for len(todo) > 0 {
+			s := p.Steps[todo[0]]
+			todo = todo[1:]
+			if asked[s.Key] {
+				delete(asked, s.Key)
+				group = append(group, s.Key)
+			}
+			for _, c := range s.claims {
+				near := writes[c.key]
+				if c.write {
+					near = touched[c.key]
+				}
+				for _, i := range near {
+					if !seen[i] {
+						seen[i] = true
+						todo = append(todo, i)
+					}
+				}
+			}
+		}
+		if len(group) > 0 {
+			groups = append(groups, group)
+		}
+	}
+	for i, s := range p.Steps {
+		if !seen[i] && slices.ContainsFunc(s.claims, func(c claim) bool { return e.taken(c, 0) }) {
+			gather(i)
+		}
+	}
+	for _, k := range slices.Concat(p.suspects, p.busy) { // nothing is planned of them, but it is not sure
+		if e.taken(claim{k, false}, 0) {
+			for _, i := range touched[k] {
+				if !seen[i] {
+					gather(i)
+				}
+			}
+			if asked[k] {
+				delete(asked, k)
+				groups = append(groups, []Key{k})
+			}
+		}
+	}
+	if len(groups) == 0 { // what is in the way was not asked about
+		groups = append(groups, slices.Clone(keys))
+	}
+	return groups
+}
