@@ -135,11 +135,9 @@ func (c *Call) send(id uint16, m api.Message) {
 	if err != nil {
 		return // as VPP: what cannot be said is not said
 	}
-	at := replyContextAt
-	if m.GetMessageType() == api.RequestMessage { // sockclnt_create_reply is built like one
-		at = requestContextAt
+	if at, ok := contextAt(m); ok {
+		binary.BigEndian.PutUint32(msg[at:], c.context)
 	}
-	binary.BigEndian.PutUint32(msg[at:], c.context)
 	c.client.out.add(msg)
 }
 

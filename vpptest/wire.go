@@ -157,7 +157,8 @@ func (w *wire) receive(timeout time.Duration) (api.Message, uint32, error) {
 	if err := codec.DecodeMsg(msg, m); err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", name, err)
 	}
-	return m, binary.BigEndian.Uint32(msg[replyContextAt:]), nil
+	context, _ := contextOf(m, msg)
+	return m, context, nil
 }
 
 // quiet collects events until none has come for a while.
