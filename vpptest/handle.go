@@ -182,8 +182,9 @@ func (t *Topic) Publish(v *VPP, event func(pid uint32) api.Message) {
 		}
 		live = append(live, s)
 		m := event(s.pid)
-		msg, err := codec.EncodeMsg(m, v.life.idOf(m))
-		if err != nil {
+		id := v.life.idOf(m)
+		msg, err := codec.EncodeMsg(m, id)
+		if err != nil || id == 0 {
 			continue
 		}
 		binary.BigEndian.PutUint32(msg[clientAt:], s.client.index)
