@@ -47,7 +47,8 @@ var releases = sync.OnceValue(func() map[string]release {
 // Release makes VPP announce the messages of another release, by name and CRC, and call
 // itself by its name in show_version. What a message does stays that of 25.10; one that
 // the release lacks is unknown, even if it was taught. Modules that are not listed in
-// releases.txt, such as a plugin of yours, are as their bindings are.
+// releases.txt, such as a plugin of yours, are as their bindings are. The name "" is for
+// what the bindings are of.
 func Release(name string) Option { return func(o *options) { o.release = name } }
 
 // messages are the release's of a module; false: it is one that is not listed.
