@@ -37,7 +37,8 @@ type RecordedStep struct {
 }
 
 // Record makes the requests of s of the VPP at socket, which should be fresh: indices
-// are recorded as they come. Dir is what $DIR stands for.
+// are recorded as they come. Dir is what $DIR stands for. If VPP ends on the way, the
+// recording ends with the request that it did not answer, beside the error.
 func Record(socket, dir string, s Script) (*Recording, error) {
 	r, err := s.recording()
 	if err != nil {
@@ -50,7 +51,8 @@ func Record(socket, dir string, s Script) (*Recording, error) {
 	defer p.close()
 	for i := range r.Steps {
 		if err := p.play(&r.Steps[i]); err != nil {
-			return nil, fmt.Errorf("vpptest: script %s, step %d: %w", r.Script, i+1, err)
+			r.Steps = r.Steps[:i+1]
+			return r, fmt.Errorf("vpptest: script %s, step %d: %w", r.Script, i+1, err)
 		}
 	}
 	return r, nil

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"reflect"
+	"slices"
+
+	"go.fd.io/govpp/api"
+)
+
+// shrink looks for a shorter and plainer sequence that ends in the same kind of
+// difference. Same tries one on fresh VPPs; it is asked at most budget times.
+func shrink(sequence []api.Message, budget int, same func([]api.Message) bool) []api.Message {
+	try := func(s []api.Message) bool {
+		if budget--; budget < 0 || len(s) == 0 || !allowed(s) {
+			return false
+		}
+		return same(s)
+	}
+	// What only reads can go at once, mostly; the last is what shows it.
+	last := len(sequence) - 1
+	writes := slices.Clone(sequence[:last])
+	writes = slices.DeleteFunc(writes, func(m api.Message) bool { return readsOnly(m.GetMessageName(), nil) })
+	if s := append(writes, sequence[last]); len(s) < len(sequence) && try(s) {
+		sequence = s
+	}
+	for size := len(sequence) / 2; size > 0; size = min(size/2, len(sequence)/2) {
+		for begin := 0; begin < len(sequence)-1; {
+			end := min(begin+size, len(sequence)-1)
+			if s := slices.Concat(sequence[:begin], sequence[end:]); try(s) {
+				sequence = s
+			} else {
+				begin = end
+			}
+		}
+	}
+	for i := range sequence {
+		for _, plainer := range plainer(sequence[i]) {
+			s := slices.Clone(sequence)
+			if s[i] = plainer(s[i]); s[i] != nil && try(s) {
+				sequence = s
+			}
+		}
+	}
+	return sequence
+}
+
+// allowed: what was left out may have been what made the rest harmless.
+func allowed(sequence []api.Message) bool {
+	for i, m := range sequence {
+		if neverSend(m, sequence[:i]) != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// plainer are ways to make a message say less: a field of zero, a list cut short. Each
+// makes a new message, or nil if it says so little already.
+func plainer(like api.Message) (ways []func(api.Message) api.Message) {
+	t := reflect.TypeOf(like).Elem()
+	for i := range t.NumField() {
+		ways = append(ways, func(m api.Message) api.Message {
+			out := newMessage(m)
+			v := reflect.ValueOf(out).Elem()
+			v.Set(reflect.ValueOf(m).Elem())
+			f := v.Field(i)
+			switch {
+			case f.IsZero() || f.Kind() == reflect.Slice && f.Len() == 0:
+				return nil
+			case f.Kind() == reflect.Slice && f.Len() > 1:
+				f.Set(f.Slice(0, 1))
+			default:
+				f.SetZero()
+			}
+			return out
+		})
+	}
+	return ways
+}
