@@ -21,8 +21,8 @@ type generator struct {
 	junk     float64       // how often a value is anything at all
 }
 
-// sequence is n requests around a few modules, after some that give them something to
-// work on.
+// sequence is n requests around a few modules, others after a while, and among some that
+// give them something to work on.
 func (g *generator) sequence(n int) (out []api.Message) {
 	add := func(m api.Message) {
 		if neverSend(m, out) == "" {
@@ -37,15 +37,17 @@ func (g *generator) sequence(n int) (out []api.Message) {
 			}
 		}
 	}
-	for len(out) < n {
+	for tries := 0; len(out) < n; tries++ {
+		if tries%400 == 399 {
+			focus = g.focus()
+		}
 		switch {
-		case len(out)%40 == 39: // look at everything at once
+		case tries%40 == 39: // look at everything at once
 			for _, m := range focus {
 				if strings.Contains(m.GetMessageName(), "_dump") {
 					add(g.all(m))
 				}
 			}
-			add(g.make(focus[g.IntN(len(focus))]))
 		case g.IntN(8) == 0:
 			if m := g.named(starters[g.IntN(len(starters))]); m != nil {
 				add(g.make(m))

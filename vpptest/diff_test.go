@@ -105,7 +105,7 @@ func (f *fuzzer) try(sequence []api.Message, into *figures) (*difference, error)
 func (f *fuzzer) one(seed uint64) error {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), requests: f.requests}
 	g.junk = pickOf(g, []float64{0, 0.01, 0.05})
-	sequence := g.sequence(pickOf(g, []int{60, 300, 1500}))
+	sequence := g.sequence(pickOf(g, []int{100, 1000, 8000}))
 	f.sequences++
 	d, err := f.try(sequence, &f.figures)
 	if err != nil || d == nil {
@@ -146,6 +146,25 @@ func (x *found) script() Script {
 	return s
 }
 
+// save records what the real VPP answers, and sees that a replay shows the difference.
+func (x *found) save(t *testing.T, reals *supply) {
+	real := reals.next(t)
+	defer real.Close()
+	r, err := Record(real.Socket(), real.Dir(), x.script())
+	if r == nil || err != nil && !x.died {
+		t.Errorf("%s: %v", x.group, err)
+		return
+	}
+	require.NoError(t, r.Save(x.file))
+	fake, err := Start(append(reals.hosts, WithDirectory(real.Dir()))...)
+	require.NoError(t, err)
+	defer fake.Close()
+	guard(fake, func(any) {})
+	if r.Replay(fake.Socket(), real.Dir()) == nil && !x.died {
+		t.Errorf("%s: a replay of %s does not show it", x.group, x.file)
+	}
+}
+
 var noSlug = regexp.MustCompile(`[^a-zA-Z0-9_-]+`)
 
 func slug(group string) string {
@@ -180,15 +199,8 @@ func TestDiff(t *testing.T) {
 		for _, x := range f.found {
 			if x.seed == seed {
 				x.file = filepath.Join(dir, slug(x.group)+".json")
-				real := reals.next(t)
-				r, err := Record(real.Socket(), real.Dir(), x.script())
-				if r == nil || err != nil && !x.died {
-					t.Logf("%s: %v", x.group, err)
-				} else {
-					require.NoError(t, r.Save(x.file))
-				}
-				_ = real.Close()
 				t.Logf("%s: %d requests, %s", x.group, len(x.sequence), x.file)
+				x.save(t, reals)
 			}
 		}
 	}
