@@ -56,6 +56,7 @@ var volatile = []string{
 	"show_version_reply.build_date",
 	"show_version_reply.build_directory",
 	"show_vpe_system_time_reply.vpe_system_time",
+	"show_vpe_system_time_reply.@bytes", // of the same: JSON has whole microseconds
 	"bridge_domain_details.sw_if_details.context",
 	"ip_neighbor_details.age",
 	"ip_route_v2_details.route.stats_index",
