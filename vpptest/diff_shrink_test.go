@@ -18,12 +18,21 @@ func shrink(sequence []api.Message, budget int, same func([]api.Message) bool) [
 		}
 		return same(s)
 	}
-	// What only reads can go at once, mostly; the last is what shows it.
-	last := len(sequence) - 1
-	writes := slices.Clone(sequence[:last])
-	writes = slices.DeleteFunc(writes, func(m api.Message) bool { return readsOnly(m.GetMessageName(), nil) })
-	if s := append(writes, sequence[last]); len(s) < len(sequence) && try(s) {
-		sequence = s
+	// Good guesses come first: the last request shows it, and may be all that it takes, or
+	// need only its own module's; what only reads can go.
+	last := sequence[len(sequence)-1]
+	for _, drop := range []func(api.Message) bool{
+		func(api.Message) bool { return true },
+		func(m api.Message) bool {
+			return readsOnly(m.GetMessageName(), nil) || moduleOf(m) != moduleOf(last) && !slices.Contains(starters, m.GetMessageName())
+		},
+		func(m api.Message) bool { return readsOnly(m.GetMessageName(), nil) },
+	} {
+		s := append(slices.DeleteFunc(slices.Clone(sequence[:len(sequence)-1]), drop), last)
+		if len(s) < len(sequence) && try(s) {
+			sequence = s
+			break
+		}
 	}
 	for size := len(sequence) / 2; size > 0; size = min(size/2, len(sequence)/2) {
 		for begin := 0; begin < len(sequence)-1; {

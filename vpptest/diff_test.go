@@ -28,7 +28,7 @@ var (
 	diffReplies = flags.Int("replies", 0, "compare this many replies of a real VPP with the in-memory one's")
 	diffSeed    = flags.Uint64("seed", 1, "of the first sequence; the next ones count on")
 	diffFor     = flags.Duration("for", 10*time.Minute, "end the comparison after this time")
-	diffOut     = flags.String("findings", "", "directory for recordings of what is unexplained; default: one that is named")
+	diffOut     = flags.String("findings", "", "directory for recordings of what is unexplained, but of what is there already; default: one that is named")
 	diffTrials  = flags.Int("trials", 60, "how many VPPs to start to make one finding smaller")
 )
 
@@ -73,6 +73,7 @@ type fuzzer struct {
 	requests []api.Message
 	fresh    func() (*pair, func(), error) // and what ends them
 	trials   int
+	known    func(group string) bool // it needs not be made small once more
 	figures
 	found     map[string]*found
 	sequences int
@@ -80,7 +81,7 @@ type fuzzer struct {
 
 func newFuzzer(requests []api.Message, fresh func() (*pair, func(), error), trials int) *fuzzer {
 	return &fuzzer{
-		requests: requests, fresh: fresh, trials: trials,
+		requests: requests, fresh: fresh, trials: trials, known: func(string) bool { return false },
 		figures: figures{explained: make(map[string]int)}, found: make(map[string]*found),
 	}
 }
@@ -113,6 +114,10 @@ func (f *fuzzer) one(seed uint64) error {
 	}
 	if known := f.found[d.group]; known != nil {
 		known.times++
+		return nil
+	}
+	if f.known(d.group) {
+		f.found[d.group] = &found{difference: *d, seed: seed, times: 1}
 		return nil
 	}
 	small := shrink(sequence[:d.at+1], f.trials, func(s []api.Message) bool {
@@ -189,6 +194,8 @@ func TestDiff(t *testing.T) {
 		p, err := newPair(real.Socket(), real.Dir(), reals.hosts...)
 		return p, func() { p.close(); _ = real.Close() }, err
 	}, *diffTrials)
+	file := func(group string) string { return filepath.Join(dir, slug(group)+".json") }
+	f.known = func(group string) bool { _, err := os.Stat(file(group)); return err == nil }
 	began := time.Now()
 	for seed := *diffSeed; f.replies < *diffReplies && time.Since(began) < *diffFor; seed++ {
 		before := len(f.found)
@@ -197,8 +204,10 @@ func TestDiff(t *testing.T) {
 			continue
 		}
 		for _, x := range f.found {
-			if x.seed == seed {
-				x.file = filepath.Join(dir, slug(x.group)+".json")
+			if x.seed != seed {
+				continue
+			}
+			if x.file = file(x.group); x.sequence != nil {
 				t.Logf("%s: %d requests, %s", x.group, len(x.sequence), x.file)
 				x.save(t, reals)
 			}

@@ -151,7 +151,7 @@ func (s said) scrub(dir string, fields []string) (said, error) {
 			return nil, err
 		}
 		for _, field := range fields {
-			if path, ok := strings.CutPrefix(field, name+"."); ok {
+			if path, ok := strings.CutPrefix(field, name+"."); ok && path != bytesMark {
 				blank(v, strings.Split(path, "."))
 			}
 		}
