@@ -10,13 +10,19 @@ import (
 )
 
 // shrink looks for a shorter and plainer sequence that ends in the same kind of
-// difference. Same tries one on fresh VPPs; it is asked at most budget times.
-func shrink(sequence []api.Message, budget int, same func([]api.Message) bool) []api.Message {
+// difference. Same tries one on fresh VPPs, and says how many of its requests it took,
+// or 0; it is asked at most budget times.
+func shrink(sequence []api.Message, budget int, same func([]api.Message) int) []api.Message {
 	try := func(s []api.Message) bool {
-		if budget--; budget < 0 || len(s) == 0 || !allowed(s) {
+		if budget <= 0 || len(s) == 0 || !allowed(s) {
 			return false
 		}
-		return same(s)
+		budget--
+		n := same(s)
+		if n > 0 {
+			sequence = s[:n]
+		}
+		return n > 0
 	}
 	// Good guesses come first: the last request shows it, and may be all that it takes, or
 	// need only its own module's; what only reads can go.
@@ -30,29 +36,41 @@ func shrink(sequence []api.Message, budget int, same func([]api.Message) bool) [
 	} {
 		s := append(slices.DeleteFunc(slices.Clone(sequence[:len(sequence)-1]), drop), last)
 		if len(s) < len(sequence) && try(s) {
-			sequence = s
 			break
 		}
 	}
-	for size := len(sequence) / 2; size > 0; size = min(size/2, len(sequence)/2) {
-		for begin := 0; begin < len(sequence)-1; {
-			end := min(begin+size, len(sequence)-1)
-			if s := slices.Concat(sequence[:begin], sequence[end:]); try(s) {
-				sequence = s
-			} else {
+	// Fewer requests, then less in each, which may make others needless.
+	for n := len(sequence) + 1; len(sequence) < n; {
+		n = len(sequence)
+		fewer(&sequence, try)
+		poorer(&sequence, try)
+	}
+	return sequence
+}
+
+// fewer leaves out stretches of a sequence, shorter and shorter ones, but the last.
+func fewer(sequence *[]api.Message, try func([]api.Message) bool) {
+	for size := len(*sequence) / 2; size > 0; size = min(size/2, len(*sequence)/2) {
+		for begin := 0; begin < len(*sequence)-1; {
+			end := min(begin+size, len(*sequence)-1)
+			if !try(slices.Concat((*sequence)[:begin], (*sequence)[end:])) {
 				begin = end
 			}
 		}
 	}
-	for i := range sequence {
-		for _, plainer := range plainer(sequence[i]) {
-			s := slices.Clone(sequence)
-			if s[i] = plainer(s[i]); s[i] != nil && try(s) {
-				sequence = s
+}
+
+// poorer makes the messages of a sequence plainer, one field at a time.
+func poorer(sequence *[]api.Message, try func([]api.Message) bool) {
+	for i := 0; i < len(*sequence); i++ {
+		for _, plainer := range plainer((*sequence)[i]) {
+			if s := slices.Clone(*sequence); i < len(s) {
+				if s[i] = plainer(s[i]); s[i] != nil {
+					try(s)
+				}
 			}
 		}
 	}
-	return sequence
 }
 
 // allowed: what was left out may have been what made the rest harmless.

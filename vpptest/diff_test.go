@@ -120,9 +120,12 @@ func (f *fuzzer) one(seed uint64) error {
 		f.found[d.group] = &found{difference: *d, seed: seed, times: 1}
 		return nil
 	}
-	small := shrink(sequence[:d.at+1], f.trials, func(s []api.Message) bool {
+	small := shrink(sequence[:d.at+1], f.trials, func(s []api.Message) int {
 		again, err := f.try(s, &figures{explained: map[string]int{}})
-		return err == nil && again != nil && again.group == d.group && again.at == len(s)-1
+		if err != nil || again == nil || again.group != d.group {
+			return 0
+		}
+		return again.at + 1
 	})
 	f.found[d.group] = &found{difference: *d, sequence: small, seed: seed, times: 1}
 	return nil
