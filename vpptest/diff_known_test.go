@@ -120,6 +120,12 @@ func neverSend(m api.Message, past []api.Message) string {
 		}
 	case *ip.IPRouteAddDelV2:
 		for _, p := range m.Route.Paths {
+			if p.Proto > fib_types.FIB_API_PATH_NH_PROTO_IP6 && p.Type != fib_types.FIB_API_PATH_TYPE_DROP {
+				return "a path of MPLS, BIER or Ethernet in an IP route kills VPP"
+			}
+			if p.Type == fib_types.FIB_API_PATH_TYPE_UDP_ENCAP || p.Type == fib_types.FIB_API_PATH_TYPE_BIER_IMP || p.Type > fib_types.FIB_API_PATH_TYPE_SOURCE_LOOKUP {
+				return "a path by an object that is not there kills VPP"
+			}
 			if m.IsMultipath && p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL {
 				return "ICMP and other special paths as one of several kill VPP"
 			}
