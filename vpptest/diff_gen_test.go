@@ -10,7 +10,9 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/ethernet_types"
+	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/vrrp"
 )
 
 // A generator makes requests at random. Values come from small pools (diff_pools_test.go),
@@ -19,6 +21,16 @@ type generator struct {
 	*rand.Rand
 	requests []api.Message // one of each, as models
 	junk     float64       // how often a value is anything at all
+}
+
+// any is a sequence of any length. One in twenty is short, and listens to events.
+func (g *generator) any() []api.Message {
+	if g.IntN(20) == 0 {
+		return append([]api.Message{
+			&interfaces_api.WantInterfaceEvents{EnableDisable: 1, PID: 7}, &vrrp.WantVrrpVrEvents{EnableDisable: true, PID: 7},
+		}, g.sequence(30)...)
+	}
+	return g.sequence(pickOf(g, []int{100, 1000, 8000}))
 }
 
 // sequence is n requests around a few modules, others after a while, and among some that

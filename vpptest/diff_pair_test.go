@@ -22,36 +22,56 @@ type side struct {
 	dir string
 }
 
-// ask sends requests in one go, each with a context of its own, and returns the answers
-// to each. When VPP ends, it returns what came before.
-func (s *side) ask(requests []api.Message) ([][]received, error) {
+// An exchange is what came back of some requests.
+type exchange struct {
+	answers [][]received // to each
+	events  []received   // between and, if they were waited for, behind
+	err     error        // errDied: VPP ended, this is what came before
+}
+
+// ask sends requests in one go, each with a context of its own. Listening, it waits
+// for events too.
+func (s *side) ask(requests []api.Message, listening bool) exchange {
+	answers, events, err := s.exchange(requests)
+	if err == nil && listening {
+		var late []received
+		if late, err = s.w.quiet(calm); err != nil {
+			err = fmt.Errorf("%w: %w", errDied, err)
+		}
+		events = append(events, late...)
+	}
+	return exchange{answers, events, err}
+}
+
+func (s *side) exchange(requests []api.Message) (answers [][]received, events []received, err error) {
 	var out []byte
 	first := s.w.context + 1
 	for _, m := range requests {
 		wire, err := s.encode(m)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out, _ = s.w.address(out, wire)
 	}
 	ping, err := s.w.encode(&memclnt.ControlPing{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	out, fence := s.w.address(out, ping)
-	answers := make([][]received, len(requests))
+	answers = make([][]received, len(requests))
 	if _, err := s.w.conn.Write(out); err != nil {
-		return answers, fmt.Errorf("%w: %w", errDied, err)
+		return answers, nil, fmt.Errorf("%w: %w", errDied, err)
 	}
 	for {
 		r, context, err := s.w.hear(patience)
 		if err != nil {
-			return answers, fmt.Errorf("%w: %w", errDied, err)
+			return answers, events, fmt.Errorf("%w: %w", errDied, err)
 		}
 		switch i := int(context - first); {
 		case r.GetMessageType() == api.EventMessage:
+			events = append(events, r)
 		case context == fence:
-			return answers, nil
+			return answers, events, nil
 		case i >= 0 && i < len(answers):
 			answers[i] = append(answers[i], r)
 		}
@@ -140,43 +160,44 @@ const deathShape = "the real VPP died"
 
 // figures count what was compared.
 type figures struct {
-	requests, replies int
-	explained         map[string]int // by group
+	requests, replies, events int
+	explained                 map[string]int // by group
 }
 
 // run asks both sides the whole sequence, some requests at a time, up to the first
 // difference that is not explained.
 func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference, error) {
+	listening := slices.ContainsFunc(sequence, func(m api.Message) bool { return strings.HasPrefix(m.GetMessageName(), "want_") })
+	if listening {
+		atOnce = 1 // which events are one depends on what VPP reads in one go
+	}
 	for begin := 0; begin < len(sequence); begin += atOnce {
 		part := sequence[begin:min(begin+atOnce, len(sequence))]
-		fake := make(chan [][]received, 1)
-		go func() {
-			answers, _ := p.fake.ask(part)
-			fake <- answers
-		}()
-		real, err := p.real.ask(part)
-		have := <-fake
-		if errors.Is(err, errDied) && len(part) == 1 {
+		asked := make(chan exchange, 1)
+		go func() { asked <- p.fake.ask(part, listening) }()
+		real := p.real.ask(part, listening)
+		fake := <-asked
+		if errors.Is(real.err, errDied) && len(part) == 1 {
 			return &difference{at: begin, group: part[0].GetMessageName() + "|" + deathShape, died: true}, nil
 		}
-		if err != nil {
-			return nil, err // errDied: who killed it is seen when they are asked one by one
+		if real.err != nil {
+			return nil, real.err // errDied: who killed it is seen when they are asked one by one
 		}
 		for i, m := range part {
-			name := m.GetMessageName()
 			f.requests++
-			f.replies += len(real[i])
-			d, bad := compareAnswers(name, real[i], have[i], p.real.dir)
-			if bad != nil {
-				return nil, bad
+			f.replies += len(real.answers[i])
+			d, err := p.compare(m.GetMessageName(), real.answers[i], fake.answers[i])
+			if d == nil && err == nil && listening {
+				f.events += len(real.events)
+				d, err = p.compare("event of "+m.GetMessageName(), real.events, fake.events)
+			}
+			if err != nil {
+				return nil, err
 			}
 			if d == nil {
 				continue
 			}
 			d.at = begin + i
-			if why := p.panicked.Load(); why != nil && len(have[i]) == 0 {
-				d.group = name + "|the in-memory VPP panicked: " + why.(string)
-			}
 			if explain(d) == "" {
 				return d, nil
 			}
@@ -184,6 +205,15 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 		}
 	}
 	return nil, nil
+}
+
+// compare is nil if two lists of answers are the same.
+func (p *pair) compare(request string, real, fake []received) (*difference, error) {
+	d, err := compareAnswers(request, real, fake, p.real.dir)
+	if why := p.panicked.Load(); d != nil && why != nil && len(fake) == 0 {
+		d.group = request + "|the in-memory VPP panicked: " + why.(string)
+	}
+	return d, err
 }
 
 // compareAnswers is nil if the answers to one request are the same.

@@ -76,3 +76,19 @@ func TestDiffFindsADeath(t *testing.T) {
 	require.Equal(t, 1, d.at)
 	require.Equal(t, "delete_loopback|"+deathShape, d.group)
 }
+
+// Events are compared too.
+func TestDiffOfEvents(t *testing.T) {
+	f := against(t, func(v *VPP) {
+		Handle(v, func(*Call, *interfaces_api.WantInterfaceEvents) *interfaces_api.WantInterfaceEventsReply {
+			return &interfaces_api.WantInterfaceEventsReply{}
+		})
+	})
+	d, err := f.try([]api.Message{
+		&interfaces_api.WantInterfaceEvents{EnableDisable: 1}, &interfaces_api.SwInterfaceDump{SwIfIndex: none},
+		&interfaces_api.CreateLoopback{MacAddress: macs[1]},
+	}, &f.figures)
+	require.NoError(t, err)
+	require.NotNil(t, d)
+	require.Equal(t, "event of create_loopback|only fake sw_interface_event", d.group)
+}
