@@ -99,6 +99,7 @@ type pair struct {
 	real, fake side
 	vpp        *VPP
 	panicked   atomic.Value // string
+	deaths     bool         // differences of answers do not matter
 }
 
 // newPair starts the VPP in memory; the other one is listening on a socket.
@@ -186,6 +187,9 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 		for i, m := range part {
 			f.requests++
 			f.replies += len(real.answers[i])
+			if p.deaths {
+				continue
+			}
 			d, err := p.compare(m.GetMessageName(), real.answers[i], fake.answers[i])
 			if d == nil && err == nil && listening {
 				f.events += len(real.events)

@@ -29,6 +29,7 @@ var (
 	diffSeed    = flags.Uint64("seed", 1, "of the first sequence; the next ones count on")
 	diffFor     = flags.Duration("for", 10*time.Minute, "end the comparison after this time")
 	diffOut     = flags.String("findings", "", "directory for recordings of what is unexplained, but of what is there already; default: one that is named")
+	diffDeaths  = flags.Bool("deaths", false, "go on after differences, and look only for what kills the real VPP")
 	diffTrials  = flags.Int("trials", 60, "how many VPPs to start to make one finding smaller")
 )
 
@@ -76,6 +77,7 @@ type fuzzer struct {
 	requests []api.Message
 	fresh    func() (*pair, func(), error) // and what ends them
 	trials   int
+	deaths   bool                    // nothing else counts
 	known    func(group string) bool // it needs not be made small once more
 	figures
 	found     map[string]*found
@@ -96,6 +98,7 @@ func (f *fuzzer) try(sequence []api.Message, into *figures) (*difference, error)
 		if err != nil {
 			return nil, err
 		}
+		p.deaths = f.deaths
 		d, err := p.run(sequence, atOnce, into)
 		end()
 		if !errors.Is(err, errDied) {
@@ -200,6 +203,7 @@ func TestDiff(t *testing.T) {
 		p, err := newPair(real.Socket(), real.Dir(), reals.hosts...)
 		return p, func() { p.close(); _ = real.Close() }, err
 	}, *diffTrials)
+	f.deaths = *diffDeaths
 	file := func(group string) string { return filepath.Join(dir, slug(group)+".json") }
 	f.known = func(group string) bool { _, err := os.Stat(file(group)); return err == nil }
 	began := time.Now()
@@ -235,7 +239,7 @@ type supply struct {
 func newSupply(t *testing.T) *supply {
 	s := &supply{ready: make(chan *RealVPP), bad: make(chan error, 1)}
 	var opts []RealOption
-	const ns = "vpptest-diff"
+	ns := fmt.Sprintf("vpptest-diff-%d", os.Getpid())
 	if hostDevices(ns) {
 		opts = append(opts, InNetNS(ns))
 		s.hosts = []Option{WithHostDevice("vt0"), WithHostDevice("vt1")}
