@@ -11,6 +11,7 @@ import (
 	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/fib_types"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/l2"
@@ -106,9 +107,21 @@ func neverSend(m api.Message, past []api.Message) string {
 		if m.Sessions > 1<<12 || m.Users > 1<<12 || m.UserSessions > 1<<12 {
 			return "VPP allocates all sessions at once"
 		}
-	case *nat44_ei.Nat44EiUserSessionV2Dump, *nat44_ei.Nat44EiUserSessionDump:
+	case *nat44_ei.Nat44EiUserSessionV2Dump, *nat44_ei.Nat44EiUserSessionDump, *nat44_ei.Nat44EiDelSession:
 		if !natIsOn(past) {
-			return "sessions of NAT44-EI that is off kill VPP"
+			return "sessions of NAT44-EI that is off, or for static mappings only, kill VPP"
+		}
+	case *nat44_ei.Nat44EiAddDelStaticMapping:
+		return farIndex(m.ExternalSwIfIndex)
+	case *nat44_ei.Nat44EiAddDelIdentityMapping:
+		return farIndex(m.SwIfIndex)
+	case *nat44_ed.Nat44AddDelStaticMappingV2:
+		return farIndex(m.ExternalSwIfIndex)
+	case *nat44_ed.Nat44AddDelIdentityMapping:
+		return farIndex(m.SwIfIndex)
+	case *ip.IPRouteLookupV2:
+		if m.Prefix.Len > 32 && (m.Prefix.Address.Af == ip_types.ADDRESS_IP4 || m.Prefix.Len > 128) {
+			return "looking up a prefix longer than addresses are kills VPP"
 		}
 	case *nat44_ed.Nat44AddDelAddressRange:
 		if tooWide(m.FirstIPAddress, m.LastIPAddress) {
@@ -125,6 +138,9 @@ func neverSend(m api.Message, past []api.Message) string {
 			}
 			if p.Type == fib_types.FIB_API_PATH_TYPE_UDP_ENCAP || p.Type == fib_types.FIB_API_PATH_TYPE_BIER_IMP || p.Type > fib_types.FIB_API_PATH_TYPE_SOURCE_LOOKUP {
 				return "a path by an object that is not there kills VPP"
+			}
+			if p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL && p.SwIfIndex != none && p.SwIfIndex != 0 {
+				return "a special path by an interface that is not there kills VPP"
 			}
 			if m.IsMultipath && p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL {
 				return "ICMP and other special paths as one of several kill VPP"
@@ -160,7 +176,7 @@ var never = map[string]string{
 func natIsOn(past []api.Message) bool {
 	for _, m := range slices.Backward(past) {
 		if m, ok := m.(*nat44_ei.Nat44EiPluginEnableDisable); ok {
-			return m.Enable && m.Sessions > 0 && m.InsideVrf < 100 && m.OutsideVrf < 100
+			return m.Enable && m.Flags&nat44_ei.NAT44_EI_STATIC_MAPPING_ONLY == 0 && m.InsideVrf < 100 && m.OutsideVrf < 100
 		}
 	}
 	return false
@@ -185,6 +201,14 @@ func onLocal0(past []api.Message) bool {
 		}
 		return false
 	})
+}
+
+// farIndex: NAT looks into the list of interfaces without looking how long it is.
+func farIndex(i interface_types.InterfaceIndex) string {
+	if 100 < i && i < none {
+		return "an interface index far from any kills VPP"
+	}
+	return ""
 }
 
 func tooWide(first, last ip_types.IP4Address) bool {
