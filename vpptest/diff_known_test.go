@@ -99,6 +99,13 @@ func neverSend(m api.Message, past []api.Message) string {
 		if !m.IsAdd && ip_types.Prefix(m.Prefix).Address.ToIP().IsLinkLocalUnicast() {
 			return "deleting a link-local address where IPv6 is off kills VPP"
 		}
+		if m.IsAdd && m.Prefix.Address.Af == ip_types.ADDRESS_IP6 && (m.SwIfIndex == 0 || onLocal0(past)) {
+			return randomLinkLocal
+		}
+	case *ip.SwInterfaceIP6EnableDisable:
+		if m.SwIfIndex == 0 || onLocal0(past) {
+			return randomLinkLocal
+		}
 	case *nat44_ed.Nat44EdPluginEnableDisable:
 		if m.Sessions > 1<<12 {
 			return "VPP allocates all sessions at once"
@@ -152,6 +159,8 @@ func neverSend(m api.Message, past []api.Message) string {
 	}
 	return ""
 }
+
+const randomLinkLocal = "VPP draws the link-local address of what has no hardware address at random"
 
 // never is what is not sent at all.
 var never = map[string]string{
