@@ -236,6 +236,9 @@ func TestLawsOfDHCPRelays(t *testing.T) {
 	}))
 }
 
+// A kind that does not work with a release before 25.10.
+const ranges, hidesTables = "proxy-arp-range", "24.10"
+
 // laws runs them for one kind.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
@@ -244,7 +247,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 			c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
 			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 			for _, m := range kinds(c) {
-				if m.KindName() != w.Kind.Name {
+				if m.KindName() != w.Kind.Name && !(m.KindName() == ranges && c.VPP().Version == hidesTables+"-release") {
 					w.More = append(w.More, m)
 				}
 			}
@@ -255,6 +258,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
 		t.Run("in memory "+release, func(t *testing.T) {
 			t.Parallel()
+			if release == hidesTables && kind(nil).Name == ranges {
+				t.Skipf("VPP %s does not tell which table a range is in", release)
+			}
 			vpp := vpptest.New(t, vpptest.Release(release))
 			run(t, checks, vpp, vpp.String)
 		})
