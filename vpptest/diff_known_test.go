@@ -83,6 +83,9 @@ func neverSend(m api.Message, past []api.Message) string {
 		if m.PortType == l2.L2_API_PORT_TYPE_BVI && (m.RxSwIfIndex == 0 || onLocal0(past)) {
 			return "local0 or a sub-interface of it as a BVI kills VPP, as it has no hardware address"
 		}
+		if m.RxSwIfIndex == 0 && m.BdID == 0 {
+			return "taking local0 out of bridge domain 0 kills VPP"
+		}
 	case *vhost_user.CreateVhostUserIfV2:
 		return elsewhere(m.SockFilename)
 	case *vhost_user.ModifyVhostUserIfV2:
@@ -181,14 +184,19 @@ var never = map[string]string{
 	"memclnt_keepalive":               "says nothing of VPP's state",
 }
 
-// natIsOn: the last word on NAT44-EI was to enable it.
-func natIsOn(past []api.Message) bool {
-	for _, m := range slices.Backward(past) {
+// natIsOn: NAT44-EI is surely on, and not for static mappings only. Who enables it while
+// it is on changes nothing.
+func natIsOn(past []api.Message) (sure bool) {
+	on := false
+	for _, m := range past {
 		if m, ok := m.(*nat44_ei.Nat44EiPluginEnableDisable); ok {
-			return m.Enable && m.Flags&nat44_ei.NAT44_EI_STATIC_MAPPING_ONLY == 0 && m.InsideVrf < 100 && m.OutsideVrf < 100
+			if !on || !m.Enable {
+				sure = m.Enable && m.Flags&nat44_ei.NAT44_EI_STATIC_MAPPING_ONLY == 0 && m.InsideVrf < 100 && m.OutsideVrf < 100
+			}
+			on = m.Enable
 		}
 	}
-	return false
+	return sure
 }
 
 // elsewhere: VPP, as root, removes what lies at the path of a socket.
