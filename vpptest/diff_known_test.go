@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/fib_types"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
@@ -85,6 +86,10 @@ func neverSend(m api.Message, past []api.Message) string {
 		}
 		if m.RxSwIfIndex == 0 && m.BdID == 0 {
 			return "taking local0 out of bridge domain 0 kills VPP"
+		}
+	case *af_packet.AfPacketCreateV3:
+		if len(m.HostIfName) > 63 {
+			return "a device name without an end kills VPP"
 		}
 	case *vhost_user.CreateVhostUserIfV2:
 		return elsewhere(m.SockFilename)
