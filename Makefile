@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
-.PHONY: all check test race lint fmt bench bench-vpp record demo
+.PHONY: all check test race lint fmt bench bench-vpp record diff demo
+
+# What builds anywhere; a real VPP, and the rig around it, need Linux.
+LIBRARY = ./desiredstate/... ./binapi ./vppnet/... ./vhost ./acl ./l3 ./vpptest
 
 all: check test
 
 check: ## what is quick and must always hold
 	go vet ./... ./examples/...
+	for os in darwin windows; do GOOS=$$os go vet . $(LIBRARY) || exit 1; done
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 
 test: ## the README's command
@@ -30,6 +34,13 @@ bench-vpp: ## the same jobs by hand, by the engine and by the agent, on a real V
 
 record: ## what the installed VPP answers, for vpptest to be measured by
 	go test ./vpptest -run Record -record
+
+REPLIES ?= 50000
+SEED ?= 1
+FINDINGS ?=
+
+diff: ## random requests to the installed VPP and to vpptest: do they answer the same? (REPLIES, SEED, FINDINGS=directory)
+	go test ./vpptest -run 'TestDiff$$' -v -count 1 -timeout 0 -replies $(REPLIES) -seed $(SEED) -for 2h -findings '$(FINDINGS)'
 
 demo:
 	go run ./examples/agent demo

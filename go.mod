@@ -1,6 +1,6 @@
 module github.com/vppkit/vppkit
 
-go 1.26.0
+go 1.25.0
 
 require (
 	github.com/cenkalti/backoff/v4 v4.3.0
@@ -8,7 +8,7 @@ require (
 	github.com/stretchr/testify v1.12.1
 	go.fd.io/govpp v0.13.0
 	go.uber.org/goleak v1.3.0
-	golang.org/x/sync v0.24.0
+	golang.org/x/sync v0.19.0
 	golang.org/x/sys v0.35.0
 	pgregory.net/rapid v1.3.0
 )

@@ -68,7 +68,7 @@ func (h hole) compare(o hole) int {
 		cmp.Compare(o.action, h.action),
 		cmp.Compare(h.family, o.family),
 		cmp.Compare(h.proto, o.proto),
-		h.remote.Compare(o.remote),
+		comparePrefixes(h.remote, o.remote),
 		h.span[0].compare(o.span[0]),
 		h.span[1].compare(o.span[1]))
 }
@@ -198,7 +198,7 @@ func joinSpans(holes []hole, i int) []hole {
 func joinPrefixes(holes []hole) []hole {
 	without := func(h hole) hole { h.remote = netip.Prefix{}; return h }
 	slices.SortFunc(holes, func(a, b hole) int {
-		return cmp.Or(without(a).compare(without(b)), a.remote.Compare(b.remote))
+		return cmp.Or(without(a).compare(without(b)), comparePrefixes(a.remote, b.remote))
 	})
 	var out []hole
 	for len(holes) > 0 {

@@ -143,7 +143,7 @@ func hosts(addrs []netip.Addr, f Family) ([]netip.Prefix, error) {
 			list = append(list, netip.PrefixFrom(a, a.BitLen()))
 		}
 	}
-	slices.SortFunc(list, netip.Prefix.Compare)
+	slices.SortFunc(list, comparePrefixes)
 	return aggregate(list), nil
 }
 

@@ -123,7 +123,7 @@ func (p PortSecurity) sources() (MACIPSet, error) {
 	}
 	set := MACIPSet{Name: p.Interface}
 	for m, list := range prefixes {
-		slices.SortFunc(list, netip.Prefix.Compare)
+		slices.SortFunc(list, comparePrefixes)
 		// Neighbours are not merged, unlike those of a group: each length of prefix
 		// takes nine tables of the classifier, a rule in one of them nothing.
 		var last netip.Prefix
@@ -141,7 +141,7 @@ func (p PortSecurity) sources() (MACIPSet, error) {
 		if a.Family != b.Family {
 			return int(a.Family) - int(b.Family)
 		}
-		return a.Src.Compare(b.Src)
+		return comparePrefixes(a.Src, b.Src)
 	})
 	return set, nil
 }

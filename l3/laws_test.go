@@ -236,15 +236,18 @@ func TestLawsOfDHCPRelays(t *testing.T) {
 	}))
 }
 
+// A kind that does not work with a release before 25.10.
+const ranges, hidesTables = "proxy-arp-range", "24.10"
+
 // laws runs them for one kind.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
-	run := func(t *testing.T, vpp vpptest.Target, state func() string) {
+	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		strangers(t, vpp.Socket())
-		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: 4, Open: func(t testing.TB) kindtest.World[S] {
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
 			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 			for _, m := range kinds(c) {
-				if m.KindName() != w.Kind.Name {
+				if m.KindName() != w.Kind.Name && !(m.KindName() == ranges && c.VPP().Version == hidesTables+"-release") {
 					w.More = append(w.More, m)
 				}
 			}
@@ -252,15 +255,20 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 		}})
 	}
 	t.Parallel()
-	t.Run("in memory", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.New(t)
-		run(t, vpp, vpp.String)
-	})
+	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
+		t.Run("in memory "+release, func(t *testing.T) {
+			t.Parallel()
+			if release == hidesTables && kind(nil).Name == ranges {
+				t.Skipf("VPP %s does not tell which table a range is in", release)
+			}
+			vpp := vpptest.New(t, vpptest.Release(release))
+			run(t, checks, vpp, vpp.String)
+		})
+	}
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
 		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		run(t, vpp, func() string { return vpp.State(layer3Dumps()...) })
+		run(t, 4, vpp, func() string { return vpp.State(layer3Dumps()...) })
 	})
 }
 

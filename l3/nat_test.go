@@ -15,6 +15,15 @@ import (
 	"github.com/vppkit/vppkit/vpptest"
 )
 
+var (
+	shared   = netip.MustParseAddr("203.0.113.101")
+	floating = netip.MustParseAddr("203.0.113.102")
+	other    = netip.MustParseAddr("203.0.113.103")
+	outside  = netip.MustParseAddr("203.0.113.254")
+	hostA    = netip.MustParseAddr("10.1.0.2")
+	hostB    = netip.MustParseAddr("10.2.0.2")
+)
+
 func natEngine(c *vppnet.Conn, v l3.NATVariant) *desiredstate.Engine {
 	e := desiredstate.New(append(natKinds(c, v, natClaim), l3.NATs(c, v))...)
 	e.MaxPrune = 1

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package l3_test
 
 import (
@@ -28,15 +30,6 @@ func TestNATTraffic(t *testing.T) {
 		t.Run(v.String(), func(t *testing.T) { natTraffic(t, v) })
 	}
 }
-
-var (
-	shared   = netip.MustParseAddr("203.0.113.101")
-	floating = netip.MustParseAddr("203.0.113.102")
-	other    = netip.MustParseAddr("203.0.113.103")
-	outside  = netip.MustParseAddr("203.0.113.254")
-	hostA    = netip.MustParseAddr("10.1.0.2")
-	hostB    = netip.MustParseAddr("10.2.0.2")
-)
 
 func natTraffic(t *testing.T, v l3.NATVariant) {
 	n := newNATLab(t, v)

@@ -41,11 +41,13 @@ func TestLaws(t *testing.T) {
 			},
 		})
 	}
-	t.Run("in memory", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.New(t)
-		run(t, 8, vpp, sockets(t), vpp.String)
-	})
+	for release, checks := range map[string]int{"": 8, "24.10": 1, "26.06": 1} {
+		t.Run("in memory "+release, func(t *testing.T) {
+			t.Parallel()
+			vpp := vpptest.New(t, vpptest.Release(release))
+			run(t, checks, vpp, sockets(t), vpp.String)
+		})
+	}
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
 		const all = ^interface_types.InterfaceIndex(0)

@@ -31,14 +31,14 @@ func loadCore(v *VPP) {
 		return &memclnt.APIVersionsReply{} // always empty: nothing in VPP fills it
 	})
 	Handle(v, func(*Call, *vpe.ShowVersion) *vpe.ShowVersionReply {
-		return &vpe.ShowVersionReply{Program: "vpe", Version: Version, BuildDate: "2025-10-29T00:00:00", BuildDirectory: "/vpptest"}
+		return &vpe.ShowVersionReply{Program: "vpe", Version: v.options.version(), BuildDate: "2025-10-29T00:00:00", BuildDirectory: "/vpptest"}
 	})
 	Handle(v, func(*Call, *vpe.ShowVpeSystemTime) *vpe.ShowVpeSystemTimeReply {
 		return &vpe.ShowVpeSystemTimeReply{VpeSystemTime: vpe_types.NewTimestamp(time.Now())}
 	})
 	Handle(v, func(_ *Call, q *vlib.CliInband) *vlib.CliInbandReply {
 		if strings.TrimSpace(q.Cmd) == "show version" {
-			return &vlib.CliInbandReply{Reply: "vpp v" + Version + " built by vpptest\n"}
+			return &vlib.CliInbandReply{Reply: "vpp v" + v.options.version() + " built by vpptest\n"}
 		}
 		return &vlib.CliInbandReply{Retval: unspecified, Reply: "unknown input `" + q.Cmd + "'\n"}
 	})

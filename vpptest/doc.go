@@ -11,7 +11,13 @@
 // answered. Its behaviour is recorded, not imagined: testdata/vpp-25.10 holds
 // what a real VPP answered to scripts of requests, and the tests of this package
 // replay every script against the in-memory VPP and compare all answers. Record
-// and Replay do the same for messages and a VPP of your own.
+// and Replay do the same for messages and a VPP of your own. What nobody thought of
+// recording is found by comparison: make diff sends random requests, valid and not,
+// over all messages of all kinds, to a real VPP and to the in-memory one, and makes of
+// every difference the shortest recording that shows it.
+//
+// Release has it announce the messages of another release of VPP; what they do stays
+// that of 25.10.
 //
 // Teach it the messages of your own plugin with Handle, HandleDump and HandleGet;
 // the built-in messages use nothing else. Make it misbehave with Inject, Kill and

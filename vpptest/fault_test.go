@@ -3,16 +3,21 @@
 package vpptest
 
 import (
+	"fmt"
 	"io"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/feature"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/lldp"
 	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/vlib"
+	"go.fd.io/govpp/binapi/vpe"
+	"pgregory.net/rapid"
 )
 
 // Faults do the same in the in-memory VPP and in a proxy before it.
@@ -180,5 +185,117 @@ func TestJournal(t *testing.T) {
 		front.ResetLog()
 		require.Zero(t, front.Writes())
 		require.Empty(t, front.Sent())
+	})
+}
+
+// same sends requests as a stream does, with one context, and says what came back.
+func (w *wire) same(t *testing.T, requests ...api.Message) (answers []string) {
+	t.Helper()
+	context := w.context
+	var out []byte
+	for _, m := range append(requests, &memclnt.ControlPing{}) {
+		var err error
+		w.context = context
+		out, _, err = w.frame(out, m)
+		require.NoError(t, err)
+	}
+	_, err := w.conn.Write(out)
+	require.NoError(t, err)
+	for {
+		m, c, err := w.receive(patience)
+		require.NoError(t, err)
+		require.Equal(t, w.context, c, m.GetMessageName())
+		if m.GetMessageName() == "control_ping_reply" {
+			return answers
+		}
+		s, err := say(m)
+		require.NoError(t, err)
+		answers = append(answers, s.String())
+	}
+}
+
+// The requests of a stream have one context. A fault meets one of them, wherever it is.
+func TestFaultsInStreams(t *testing.T) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front Target) {
+		rapid.Check(t, func(rt *rapid.T) {
+			require.NoError(t, vpp.Restart())
+			front.Heal()
+			w, err := dial(front.Socket())
+			require.NoError(t, err)
+			defer w.close()
+			kinds := rapid.SliceOfN(rapid.SampledFrom([]FaultKind{0, Drop, Refuse}), 1, 8).Draw(rt, "faults")
+			var requests []api.Message
+			var want []string
+			for i, kind := range kinds {
+				id := uint32(i + 1)
+				requests = append(requests, domain5(id), &l2.BridgeDomainDump{BdID: id, SwIfIndex: none})
+				if kind != 0 {
+					front.Inject(Fault{Message: "bridge_domain_add_del_v2", Nth: i + 1, Kind: kind, Retval: -7})
+				}
+				reply, details := fmt.Sprintf(`{"bridge_domain_add_del_v2_reply": {"bd_id":%d}}`, id), fmt.Sprintf(`{"bridge_domain_details": {"bd_id":%d,`, id)
+				switch kind {
+				case 0:
+					want = append(want, reply, details)
+				case Drop:
+					want = append(want, details)
+				case Refuse:
+					want = append(want, `{"bridge_domain_add_del_v2_reply": {"retval":-7,"bd_id":4294967295}}`)
+				}
+			}
+			have := w.same(t, requests...)
+			require.Len(rt, have, len(want))
+			for i := range want {
+				require.Contains(rt, have[i], want[i])
+			}
+		})
+	})
+}
+
+// A reply that begins like a request has its context elsewhere.
+func TestFaultsOnOddReplies(t *testing.T) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front Target) {
+		Handle(vpp, func(_ *Call, q *feature.FeatureIsEnabled) *feature.FeatureIsEnabledReply {
+			return &feature.FeatureIsEnabledReply{IsEnabled: q.SwIfIndex == 0}
+		})
+		front.ResetLog()
+		w := client(t, front.Socket())
+		q := &feature.FeatureIsEnabled{}
+		yes, no := &feature.FeatureIsEnabledReply{IsEnabled: true}, &feature.FeatureIsEnabledReply{Retval: -7}
+		front.Inject(Fault{Message: "feature_is_enabled", Nth: 2, Kind: Drop})
+		front.Inject(Fault{Message: "feature_is_enabled", Nth: 3, Kind: Refuse, Retval: -7})
+		answers, _, err := w.ask(q, q, q, q)
+		require.NoError(t, err)
+		require.Equal(t, []api.Message{yes, no, yes}, answers)
+		require.Zero(t, front.Writes(), "and it only reads")
+	})
+}
+
+func TestReads(t *testing.T) {
+	overFaulty(t, func(t *testing.T, vpp *VPP, front Target) {
+		w := client(t, front.Socket())
+		reads := []api.Message{
+			&memclnt.ControlPing{}, &interfaces_api.SwInterfaceDump{}, &interfaces_api.SwInterfaceGetTable{}, &vpe.ShowVersion{},
+			&interfaces_api.WantInterfaceEvents{}, &l2.L2Flags{IsSet: true}, &l2.BridgeFlags{BdID: 1}, &vlib.CliInband{Cmd: "show version"},
+		}
+		writes := []api.Message{
+			domain5(1), &l2.L2Flags{FeatureBitmap: 1}, &l2.BridgeFlags{BdID: 1, Flags: l2.BRIDGE_API_FLAG_LEARN},
+			&vlib.CliInband{Cmd: "create loopback show "}, &l2.L2fibAddDel{},
+		}
+		_, _, err := w.ask(reads...)
+		require.NoError(t, err)
+		require.Zero(t, front.Writes(), "%v", front.Sent())
+		for i, m := range writes {
+			_, _, err = w.ask(m)
+			require.NoError(t, err)
+			require.Equal(t, i+1, front.Writes(), m.GetMessageName())
+		}
+		front.ResetLog()
+		front.DeclareReads("l2fib_add_del")
+		front.FailWrite(1, false)
+		answers, _, err := w.ask(&l2.L2fibAddDel{}, domain5(2))
+		require.NoError(t, err)
+		require.NotEqual(t, &l2.L2fibAddDelReply{Retval: -1}, answers[0])
+		require.Equal(t, &l2.BridgeDomainAddDelV2Reply{Retval: -1, BdID: none}, answers[1])
+		require.Equal(t, 1, front.Writes())
 	})
 }

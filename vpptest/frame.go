@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"encoding/binary"
 	"io"
+
+	"go.fd.io/govpp/api"
 )
 
 // A message on the socket follows a header of 16 bytes, of which only the length,
@@ -64,3 +66,25 @@ const (
 	replyContextAt   = 2
 	requestHead      = 10
 )
+
+// contextAt is where an answer of this type has its context. Some begin like requests,
+// with a client index (sockclnt_create_reply, feature_is_enabled_reply), and bindings
+// call them so. Events have none.
+func contextAt(m api.Message) (at int, ok bool) {
+	switch m.GetMessageType() {
+	case api.RequestMessage:
+		return requestContextAt, true
+	case api.ReplyMessage:
+		return replyContextAt, true
+	}
+	return 0, false
+}
+
+// contextOf reads the context of an answer; false: it has none.
+func contextOf(m api.Message, msg []byte) (uint32, bool) {
+	at, ok := contextAt(m)
+	if !ok || len(msg) < at+4 {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(msg[at:]), true
+}

@@ -135,11 +135,9 @@ func (c *Call) send(id uint16, m api.Message) {
 	if err != nil {
 		return // as VPP: what cannot be said is not said
 	}
-	at := replyContextAt
-	if m.GetMessageType() == api.RequestMessage { // sockclnt_create_reply is built like one
-		at = requestContextAt
+	if at, ok := contextAt(m); ok {
+		binary.BigEndian.PutUint32(msg[at:], c.context)
 	}
-	binary.BigEndian.PutUint32(msg[at:], c.context)
 	c.client.out.add(msg)
 }
 
@@ -184,8 +182,9 @@ func (t *Topic) Publish(v *VPP, event func(pid uint32) api.Message) {
 		}
 		live = append(live, s)
 		m := event(s.pid)
-		msg, err := codec.EncodeMsg(m, v.life.idOf(m))
-		if err != nil {
+		id := v.life.idOf(m)
+		msg, err := codec.EncodeMsg(m, id)
+		if err != nil || id == 0 {
 			continue
 		}
 		binary.BigEndian.PutUint32(msg[clientAt:], s.client.index)

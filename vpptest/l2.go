@@ -286,7 +286,8 @@ func (b *bridges) dump(d *dump) {
 			when(bd.learnLimit != defaultLearnLimit, "learn-limit %d", bd.learnLimit),
 			when(bd.tag != "", "tag %q", bd.tag))
 		for _, address := range sortedKeys(bd.neighbours) {
-			d.line(" ", "neighbour", address, new(bd.neighbours[address]).String())
+			mac := bd.neighbours[address]
+			d.line(" ", "neighbour", address, mac.String())
 		}
 	}
 	b.dumpPorts(d)

@@ -12,6 +12,7 @@ import (
 // A life is all that a VPP loses when it restarts. Its fields are touched only by
 // the main thread, that is with VPP.mu held, but for those of its last block.
 type life struct {
+	options  *options
 	pid      uint32
 	table    *table
 	handlers map[uint16]handler
@@ -34,9 +35,10 @@ type life struct {
 	conns    map[*net.UnixConn]bool
 }
 
-func newLife() *life {
+func newLife(o *options) *life {
 	return &life{
-		table:    newTable(),
+		options:  o,
+		table:    newTable(o),
 		handlers: make(map[uint16]handler),
 		done:     make(chan struct{}),
 		conns:    make(map[*net.UnixConn]bool),
@@ -44,17 +46,24 @@ func newLife() *life {
 }
 
 // handle makes h answer request, and the messages of its package known.
+// One that this release of VPP lacks stays unknown.
 func (l *life) handle(request api.Message, h handler) {
-	l.handlers[l.idOf(request)] = h
+	if id := l.idOf(request); id != 0 {
+		l.handlers[id] = h
+	}
 }
 
-// idOf numbers the module of m first, if that has not happened.
+// idOf numbers the module of m first, if that has not happened. It is 0 for what this
+// release of VPP lacks.
 func (l *life) idOf(m api.Message) uint16 {
 	if id, ok := l.table.ids[crcName(m)]; ok {
 		return id
 	}
 	l.table.add(moduleOf(m))
-	l.table.number(m) // a message that its package does not register
+	if l.options.lacks(m) {
+		return 0
+	}
+	l.table.number(crcName(m)) // a message that its package does not register
 	return l.table.ids[crcName(m)]
 }
 

@@ -14,6 +14,10 @@ import (
 )
 
 // A link is one connection through a proxy, both halves of it.
+//
+// VPP answers in order, so the answers to one request are what comes between the
+// replies to a ping before it and one behind it. That holds for whatever clients do
+// with contexts; in a stream all requests have the same.
 type link struct {
 	proxy       *Proxy
 	client, vpp net.Conn
@@ -23,18 +27,24 @@ type link struct {
 	mu     sync.Mutex
 	ids    map[string]uint16 // by name_crc; nil before the handshake
 	names  map[uint16]string
-	muted  map[uint32]bool   // contexts whose answers are dropped
-	forged map[uint32][]byte // contexts of pings whose replies become something else
+	fences []fence // pings of the proxy's own that are not answered yet, oldest first
+	passed uint32  // number of fences so far
+	muted  bool    // what comes is not for the client
 }
 
-// The proxy's own ping, behind a request after which it cuts the connection.
-const cutContext = 0xffcc0001
+// A fence is a ping of the proxy's own, and what is to happen when its reply comes.
+type fence struct {
+	context uint32
+	say     []byte // what the client gets in its place
+	mute    bool   // what follows, up to the next fence, is not for the client
+	cut     bool   // the link ends here
+}
+
+// Contexts of fences count from here. They are told from a client's by being expected.
+const fenceContext = 0xffcc0000
 
 func newLink(p *Proxy, client, vpp net.Conn) *link {
-	return &link{
-		proxy: p, client: client, vpp: vpp, ended: make(chan struct{}),
-		muted: make(map[uint32]bool), forged: make(map[uint32][]byte),
-	}
+	return &link{proxy: p, client: client, vpp: vpp, ended: make(chan struct{})}
 }
 
 func (l *link) close() {
@@ -78,13 +88,7 @@ func (l *link) request(w *bufio.Writer, msg []byte) ([][]byte, bool) {
 	if !known || len(msg) < requestHead || name == "sockclnt_create" || name == "sockclnt_delete" {
 		return [][]byte{msg}, true
 	}
-	writes := l.proxy.note(name, msg)
-	context := binary.BigEndian.Uint32(msg[requestContextAt:])
-	l.mu.Lock()
-	delete(l.muted, context)
-	l.mu.Unlock()
-
-	fault := l.proxy.hit(name, writes)
+	fault := l.proxy.hit(name, l.proxy.note(name, msg))
 	switch fault.Kind {
 	case Delay, Stall:
 		if w.Flush() != nil { // what came before is not held up
@@ -92,32 +96,26 @@ func (l *link) request(w *bufio.Writer, msg []byte) ([][]byte, bool) {
 		}
 		l.proxy.wait(fault, l.ended)
 	case CutBefore:
-		l.cutBehind(w, l.ping(msg, cutContext))
+		l.sendAndWait(w, l.ping(msg, fence{cut: true}))
 		return nil, false
 	case CutAfter:
-		l.mute(context)
-		l.cutBehind(w, msg, l.ping(msg, cutContext))
+		l.sendAndWait(w, l.ping(msg, fence{mute: true}), msg, l.ping(msg, fence{cut: true}))
 		return nil, false
 	case Drop:
-		l.mute(context)
+		return [][]byte{l.ping(msg, fence{mute: true}), msg, l.ping(msg, fence{})}, true
 	case Refuse:
-		reply := l.forge(name, context, fault.Retval)
+		reply := l.forge(name, binary.BigEndian.Uint32(msg[requestContextAt:]), fault.Retval)
 		if reply == nil {
 			return nil, true // a dump: refused is empty
 		}
-		// A ping in its place keeps the answers in order.
-		l.mu.Lock()
-		l.forged[context] = reply
-		l.mu.Unlock()
-		return [][]byte{l.ping(msg, context)}, true
+		return [][]byte{l.ping(msg, fence{say: reply})}, true // in its place among the answers
 	}
 	return [][]byte{msg}, true
 }
 
-// cutBehind sends the last messages of this link, of which the last is the proxy's
-// own ping, and waits until its reply has ended the link: all answers due to the
-// client before have then gone to it.
-func (l *link) cutBehind(w *bufio.Writer, messages ...[]byte) {
+// sendAndWait sends the last messages of this link, of which the last is a fence that
+// cuts it, and waits for that: all answers due to the client before have then gone to it.
+func (l *link) sendAndWait(w *bufio.Writer, messages ...[]byte) {
 	for _, msg := range messages {
 		if _, err := w.Write(appendFrame(nil, msg)); err != nil {
 			return
@@ -126,12 +124,6 @@ func (l *link) cutBehind(w *bufio.Writer, messages ...[]byte) {
 	if w.Flush() == nil {
 		<-l.ended
 	}
-}
-
-func (l *link) mute(context uint32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.muted[context] = true
 }
 
 func (l *link) nameOf(msg []byte) (string, bool) {
@@ -145,13 +137,16 @@ func (l *link) nameOf(msg []byte) (string, bool) {
 	return name, ok
 }
 
-// ping makes a control_ping of the client that sent like.
-func (l *link) ping(like []byte, context uint32) []byte {
+// ping makes a control_ping of the client that sent like, which is a fence.
+func (l *link) ping(like []byte, f fence) []byte {
 	msg := append([]byte(nil), like[:requestHead]...)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.passed++
+	f.context = fenceContext | l.passed&0xffff
+	l.fences = append(l.fences, f)
 	binary.BigEndian.PutUint16(msg[idAt:], l.ids[crcName(&memclnt.ControlPing{})])
-	binary.BigEndian.PutUint32(msg[requestContextAt:], context)
+	binary.BigEndian.PutUint32(msg[requestContextAt:], f.context)
 	return msg
 }
 
@@ -168,7 +163,9 @@ func (l *link) forge(name string, context uint32, retval int32) []byte {
 	if err != nil {
 		return nil
 	}
-	binary.BigEndian.PutUint32(msg[replyContextAt:], context)
+	if at, ok := contextAt(m); ok {
+		binary.BigEndian.PutUint32(msg[at:], context)
+	}
 	return msg
 }
 
@@ -215,19 +212,20 @@ func (l *link) answer(msg []byte) ([]byte, bool) {
 		return msg, true
 	}
 	full := l.names[binary.BigEndian.Uint16(msg)]
-	if m, ok := bindings()[full]; ok && m.GetMessageType() == api.EventMessage {
+	m, known := bindings()[full]
+	if known && m.GetMessageType() == api.EventMessage {
 		return msg, true
 	}
-	context := binary.BigEndian.Uint32(msg[replyContextAt:])
-	pong := full == crcName(&memclnt.ControlPingReply{})
-	switch {
-	case pong && context == cutContext:
-		return nil, false
-	case pong && l.forged[context] != nil:
-		msg = l.forged[context]
-		delete(l.forged, context)
-	case l.muted[context]:
+	if context, ok := contextOf(pong, msg); ok && full == crcName(pong) && len(l.fences) > 0 && context == l.fences[0].context {
+		f := l.fences[0]
+		l.fences = l.fences[1:]
+		l.muted = f.mute
+		return f.say, !f.cut
+	}
+	if l.muted {
 		return nil, true
 	}
 	return msg, true
 }
+
+var pong = &memclnt.ControlPingReply{}

@@ -3,7 +3,6 @@
 package vpptest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -67,8 +65,12 @@ func Real(t testing.TB, opts ...RealOption) *RealVPP {
 var ErrNotInstalled = errors.New("vpptest: no VPP is installed")
 
 // StartReal starts the VPP that the environment variable VPPKIT_VPP names, or else the
-// vpp on PATH; the caller must Close it. ErrNotInstalled: there is none.
+// vpp on PATH; the caller must Close it. ErrNotInstalled: there is none, or this is not
+// Linux, which VPP needs.
 func StartReal(opts ...RealOption) (*RealVPP, error) {
+	if runtime.GOOS != "linux" {
+		return nil, fmt.Errorf("%w: it needs Linux, and this is %s", ErrNotInstalled, runtime.GOOS)
+	}
 	bin, err := findVPP()
 	if err != nil {
 		return nil, err
@@ -180,45 +182,4 @@ func (v *RealVPP) CLI(command string) (string, error) {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, ctl, append([]string{"-s", filepath.Join(v.dir, "cli.sock")}, strings.Fields(command)...)...).CombinedOutput()
 	return string(out), err
-}
-
-// A process ends with this one.
-type process struct {
-	pid  int
-	dead chan struct{}
-	said bytes.Buffer // stdout and stderr; complete when dead
-}
-
-// start runs a program in a process group of its own. The kernel kills it when the
-// thread that started it ends, so that thread waits for it, and does nothing else.
-func start(args []string) (*process, error) {
-	p := &process{dead: make(chan struct{})}
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdout, cmd.Stderr = &p.said, &p.said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		if err == nil {
-			p.pid = cmd.Process.Pid
-		}
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(p.dead)
-	}()
-	return p, <-started
-}
-
-func (p *process) kill() {
-	if p == nil {
-		return
-	}
-	if err := syscall.Kill(-p.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-		_ = syscall.Kill(p.pid, syscall.SIGKILL)
-	}
-	<-p.dead
 }

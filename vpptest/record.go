@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/vpe"
 )
 
@@ -27,16 +26,19 @@ type Recording struct {
 // A RecordedStep is one request, the answers to it in their order, and the events
 // that came before the next step.
 type RecordedStep struct {
-	Note     string `json:"note,omitempty"`
-	Client   int    `json:"client,omitempty"`
-	Pipeline bool   `json:"pipeline,omitempty"`
-	Request  said   `json:"request"`
-	Answers  []said `json:"answers,omitempty"`
-	Events   []said `json:"events,omitempty"`
+	Note     string            `json:"note,omitempty"`
+	Client   int               `json:"client,omitempty"`
+	Pipeline bool              `json:"pipeline,omitempty"`
+	As       string            `json:"as,omitempty"`
+	From     map[string]string `json:"from,omitempty"`
+	Request  said              `json:"request"`
+	Answers  []said            `json:"answers,omitempty"`
+	Events   []said            `json:"events,omitempty"`
 }
 
 // Record makes the requests of s of the VPP at socket, which should be fresh: indices
-// are recorded as they come. Dir is what $DIR stands for.
+// are recorded as they come. Dir is what $DIR stands for. If VPP ends on the way, the
+// recording ends with the request that it did not answer, beside the error.
 func Record(socket, dir string, s Script) (*Recording, error) {
 	r, err := s.recording()
 	if err != nil {
@@ -49,7 +51,8 @@ func Record(socket, dir string, s Script) (*Recording, error) {
 	defer p.close()
 	for i := range r.Steps {
 		if err := p.play(&r.Steps[i]); err != nil {
-			return nil, fmt.Errorf("vpptest: script %s, step %d: %w", r.Script, i+1, err)
+			r.Steps = r.Steps[:i+1]
+			return r, fmt.Errorf("vpptest: script %s, step %d: %w", r.Script, i+1, err)
 		}
 	}
 	return r, nil
@@ -63,7 +66,9 @@ func (s Script) recording() (*Recording, error) {
 		if err != nil {
 			return nil, fmt.Errorf("vpptest: script %s, step %d: %w", s.Name, i+1, err)
 		}
-		r.Steps = append(r.Steps, RecordedStep{Note: step.Note, Client: step.Client, Pipeline: step.Pipeline, Request: request})
+		r.Steps = append(r.Steps, RecordedStep{
+			Note: step.Note, Client: step.Client, Pipeline: step.Pipeline, As: step.As, From: step.From, Request: request,
+		})
 	}
 	return r, nil
 }
@@ -71,7 +76,7 @@ func (s Script) recording() (*Recording, error) {
 func (r *Recording) player(socket, dir string) *player {
 	return &player{
 		socket: socket, dir: dir, volatile: r.Volatile,
-		clients: make(map[int]*wire), pending: make(map[int][]api.Message),
+		clients: make(map[int]*wire), pending: make(map[int][][]byte), named: make(map[string][]said),
 	}
 }
 
@@ -82,7 +87,7 @@ func (r *Recording) Replay(socket, dir string) error {
 	defer p.close()
 	var errs []error
 	for i, want := range r.Steps {
-		have := RecordedStep{Client: want.Client, Pipeline: want.Pipeline, Request: want.Request}
+		have := RecordedStep{Client: want.Client, Pipeline: want.Pipeline, As: want.As, From: want.From, Request: want.Request}
 		if err := p.play(&have); err != nil {
 			return errors.Join(append(errs, fmt.Errorf("%s, step %d: %w", r.Script, i+1, err))...)
 		}
@@ -102,7 +107,7 @@ func (r *Recording) Matches(s Script) error {
 	}
 	asked := func(r *Recording) (out []string) {
 		for _, step := range r.Steps {
-			out = append(out, fmt.Sprint(step.Client, step.Pipeline, step.Request))
+			out = append(out, fmt.Sprint(step.Client, step.Pipeline, step.As, step.From, step.Request))
 		}
 		return out
 	}
@@ -182,6 +187,12 @@ func (r *Recording) Save(path string) error {
 		}
 		if step.Client != 0 {
 			field("      ", "client", step.Client, ",")
+		}
+		if step.As != "" {
+			field("      ", "as", step.As, ",")
+		}
+		if len(step.From) > 0 {
+			field("      ", "from", step.From, ",")
 		}
 		if step.Pipeline {
 			fmt.Fprintf(&b, "      \"pipeline\": true,\n      \"request\": %s\n    }", step.Request)

@@ -75,6 +75,7 @@ type table struct {
 	bases   map[string]uint16 // first id by module name
 	added   map[string]bool   // by import path
 	next    uint16
+	options *options // say of which release
 }
 
 type entry struct {
@@ -84,27 +85,29 @@ type entry struct {
 
 // newTable starts with memclnt. The ids of all that is added later begin at random,
 // so that no client gets away with remembering them.
-func newTable() *table {
+func newTable(o *options) *table {
 	t := &table{
 		ids:     make(map[string]uint16),
 		entries: make(map[uint16]entry),
 		bases:   make(map[string]uint16),
 		added:   map[string]bool{moduleOf(&memclnt.ControlPing{}): true},
 		next:    1,
+		options: o,
 	}
 	for _, m := range memclntIDs {
-		t.number(m)
+		t.number(crcName(m))
 	}
 	t.next += uint16(rand.IntN(1000))
 	return t
 }
 
-func (t *table) number(m api.Message) {
-	if _, ok := t.ids[crcName(m)]; ok {
+func (t *table) number(full string) {
+	if _, ok := t.ids[full]; ok {
 		return
 	}
-	t.ids[crcName(m)] = t.next
-	t.entries[t.next] = entry{m.GetMessageName(), m.GetCrcString()}
+	name, crc := cutCRC(full)
+	t.ids[full] = t.next
+	t.entries[t.next] = entry{name, crc}
 	t.next++
 }
 
@@ -116,8 +119,14 @@ func (t *table) add(pkg string) {
 	t.added[pkg] = true
 	mod := modules()[pkg]
 	t.bases[mod.name()] = t.next
-	for _, m := range mod.messages {
-		t.number(m)
+	if names, ok := t.options.messages(mod.name()); ok {
+		for _, full := range names {
+			t.number(full)
+		}
+	} else {
+		for _, m := range mod.messages {
+			t.number(crcName(m))
+		}
 	}
 	t.next += uint16(rand.IntN(50))
 }

@@ -9,6 +9,7 @@ type Target interface {
 	Writes() int
 	Sent() []string
 	ResetLog()
+	DeclareReads(names ...string)
 
 	Inject(Fault)
 	FailWrite(nth int, lost bool)

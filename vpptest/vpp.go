@@ -41,6 +41,7 @@ type options struct {
 	hosts   []string // nil: any
 	dirs    []string // nil: any
 	plugins []plugin
+	release string // "" is what the bindings are of
 }
 
 // A plugin is a part of VPP that can be missing.
@@ -106,11 +107,15 @@ func WithDirectory(path string) Option {
 	return func(o *options) { o.dirs = append(o.dirs, path) }
 }
 
-// Start starts a VPP; the caller must Close it. It fails when it cannot listen.
+// Start starts a VPP; the caller must Close it. It fails when it cannot listen, or the
+// Release is unknown.
 func Start(opts ...Option) (*VPP, error) {
 	v := &VPP{pid: 1000 + rand.Uint32N(1<<15)}
 	for _, opt := range opts {
 		opt(&v.options)
+	}
+	if err := v.options.check(); err != nil {
+		return nil, err
 	}
 	v.path = v.options.socket
 	if v.path == "" {
@@ -150,7 +155,7 @@ func (v *VPP) Restart() error {
 	defer v.startStop.Unlock()
 	v.stop()
 
-	l := newLife()
+	l := newLife(&v.options)
 	v.mu.Lock()
 	v.pid++
 	l.pid, v.life, v.loading = v.pid, l, true

@@ -96,80 +96,127 @@ func (w *wire) next(timeout time.Duration) ([]byte, error) {
 
 // frame makes a request of m, and returns its context.
 func (w *wire) frame(buf []byte, m api.Message) ([]byte, uint32, error) {
-	id, ok := w.ids[crcName(m)]
-	if !ok {
-		return nil, 0, fmt.Errorf("vpp does not know %s", crcName(m))
-	}
-	msg, err := codec.EncodeMsg(m, id)
+	msg, err := w.encode(m)
 	if err != nil {
 		return nil, 0, err
 	}
+	buf, context := w.address(buf, msg)
+	return buf, context, nil
+}
+
+func (w *wire) encode(m api.Message) ([]byte, error) {
+	id, ok := w.ids[crcName(m)]
+	if !ok {
+		return nil, fmt.Errorf("vpp does not know %s", crcName(m))
+	}
+	return codec.EncodeMsg(m, id)
+}
+
+// address makes a request of a message of which only that is lacking, and returns its
+// context.
+func (w *wire) address(buf, msg []byte) ([]byte, uint32) {
 	w.context++
 	binary.BigEndian.PutUint32(msg[clientAt:], w.index)
 	binary.BigEndian.PutUint32(msg[requestContextAt:], w.context)
-	return appendFrame(buf, msg), w.context, nil
+	return appendFrame(buf, msg), w.context
 }
 
 // ask sends requests at once and returns all answers to them, and what events came
-// between. A control_ping sent behind tells where the answers end.
+// between.
 func (w *wire) ask(requests ...api.Message) (answers, events []api.Message, err error) {
-	var out []byte
-	var fence uint32
-	for _, m := range append(requests[:len(requests):len(requests)], &memclnt.ControlPing{}) {
-		if out, fence, err = w.frame(out, m); err != nil {
+	var out [][]byte
+	for _, m := range requests {
+		msg, err := w.encode(m)
+		if err != nil {
 			return nil, nil, err
 		}
+		out = append(out, msg)
+	}
+	a, e, err := w.exchange(out...)
+	return messagesOf(a), messagesOf(e), err
+}
+
+// received is a message, and what it was decoded from.
+type received struct {
+	api.Message
+	wire []byte
+}
+
+func messagesOf(all []received) (out []api.Message) {
+	for _, r := range all {
+		out = append(out, r.Message)
+	}
+	return out
+}
+
+// exchange is ask for encoded messages. A control_ping sent behind tells where the
+// answers end.
+func (w *wire) exchange(requests ...[]byte) (answers, events []received, err error) {
+	ping, err := w.encode(&memclnt.ControlPing{})
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []byte
+	var fence uint32
+	for _, msg := range append(requests[:len(requests):len(requests)], ping) {
+		out, fence = w.address(out, msg)
 	}
 	if _, err := w.conn.Write(out); err != nil {
 		return nil, nil, err
 	}
 	for {
-		m, context, err := w.receive(patience)
+		r, context, err := w.hear(patience)
 		if err != nil {
 			return answers, events, err
 		}
 		switch {
-		case m.GetMessageType() == api.EventMessage:
-			events = append(events, m)
+		case r.GetMessageType() == api.EventMessage:
+			events = append(events, r)
 		case context == fence:
 			return answers, events, nil
 		default:
-			answers = append(answers, m)
+			answers = append(answers, r)
 		}
 	}
 }
 
 // receive decodes the next message.
 func (w *wire) receive(timeout time.Duration) (api.Message, uint32, error) {
+	r, context, err := w.hear(timeout)
+	return r.Message, context, err
+}
+
+func (w *wire) hear(timeout time.Duration) (received, uint32, error) {
 	msg, err := w.next(timeout)
 	if err != nil {
-		return nil, 0, err
+		return received{}, 0, err
 	}
 	if len(msg) < replyContextAt+4 {
-		return nil, 0, errors.New("short message")
+		return received{}, 0, errors.New("short message")
 	}
 	name := w.names[binary.BigEndian.Uint16(msg)]
 	known, ok := bindings()[name]
 	if !ok {
-		return nil, 0, fmt.Errorf("no binding for %s", name)
+		return received{}, 0, fmt.Errorf("no binding for %s", name)
 	}
 	m := newMessage(known)
 	if err := codec.DecodeMsg(msg, m); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", name, err)
+		return received{}, 0, fmt.Errorf("%s: %w", name, err)
 	}
-	return m, binary.BigEndian.Uint32(msg[replyContextAt:]), nil
+	context, _ := contextOf(m, msg)
+	return received{m, msg}, context, nil
 }
 
 // quiet collects events until none has come for a while.
-func (w *wire) quiet(while time.Duration) (events []api.Message, err error) {
+func (w *wire) quiet(while time.Duration) (events []received, err error) {
 	for {
-		m, _, err := w.receive(while)
+		r, _, err := w.hear(while)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return events, nil
 		}
 		if err != nil {
 			return events, err
 		}
-		events = append(events, m)
+		events = append(events, r)
 	}
 }

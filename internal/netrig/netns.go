@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 // Package netrig is what tests put around a real VPP to send packets through it:
 // network namespaces, veth pairs and bridges of Linux, packet sockets, and guests,
 // which are VMs on vhost-user ports as far as VPP can tell. All of it goes with the

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/af_packet"
+	"go.fd.io/govpp/binapi/arping"
+	"go.fd.io/govpp/binapi/fib_types"
+	interfaces_api "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/nat44_ed"
+	"go.fd.io/govpp/binapi/nat44_ei"
+	"go.fd.io/govpp/binapi/vhost_user"
+	"go.fd.io/govpp/binapi/vlib"
+	"go.fd.io/govpp/binapi/vrrp"
+)
+
+// What is known about differences stands here, and only here: what is never sent, what
+// is arbitrary in answers, and which differences are explained.
+
+// arbitrary are fields whose values mean nothing to compare, beside those of volatile.
+var arbitrary = []string{
+	"ip_neighbor_add_del_reply.stats_index", // of VPP's counters, of which the in-memory VPP has none
+	"ip_route_add_del_v2_reply.stats_index", // the same
+	"ip_route_lookup_v2_reply.route.stats_index",
+	"dhcp_proxy_details.vss_type",                // not initialised
+	"nat44_ed_output_interface_get_reply.cursor", // not initialised for an empty pool
+	"nat44_ei_output_interface_get_reply.cursor",
+	"sw_interface_vhost_user_details.sock_errno", // of a client's attempts, which come later
+}
+
+// An explanation says why a kind of difference is none that matters.
+type explanation struct {
+	group *regexp.Regexp // request|shape
+	when  func(real, fake []said) bool
+	why   string
+}
+
+var explanations = []explanation{
+	{
+		group: regexp.MustCompile(`^ip_neighbor_dump\|only real ip_neighbor_details$`),
+		when: func(real, fake []said) bool {
+			return !slices.ContainsFunc(real, func(s said) bool {
+				return !strings.Contains(s.String(), `"fe80::`) && !slices.ContainsFunc(fake, func(f said) bool { return f.String() == s.String() })
+			})
+		},
+		why: "a loopback hears its own neighbour solicitation, and learns itself, sooner or later",
+	},
+}
+
+func explain(d *difference) string {
+	for _, e := range explanations {
+		if e.group.MatchString(d.group) && (e.when == nil || e.when(d.real, d.fake)) {
+			return e.why
+		}
+	}
+	return ""
+}
+
+// neverSend says why m must not follow what was sent in this life of VPP; "" if it may.
+// Most of it kills VPP 25.10; what no kind of ours sends is here all the same, in case
+// one comes to use it.
+func neverSend(m api.Message, past []api.Message) string {
+	if why, ok := never[m.GetMessageName()]; ok {
+		return why
+	}
+	switch m := m.(type) {
+	case *memclnt.GetFirstMsgID, *memclnt.GetAPIJSON, *memclnt.ControlPing:
+		return "says nothing of VPP's state"
+	case *vlib.CliInband:
+		return "text differs between builds"
+	case *arping.Arping:
+		return "it waits for an answer a second at a time; and is_garp on local0 kills VPP, which looks for its hardware address"
+	case *l2.SwInterfaceSetL2Bridge:
+		if m.PortType == l2.L2_API_PORT_TYPE_BVI && (m.RxSwIfIndex == 0 || onLocal0(past)) {
+			return "local0 or a sub-interface of it as a BVI kills VPP, as it has no hardware address"
+		}
+		if m.RxSwIfIndex == 0 && m.BdID == 0 {
+			return "taking local0 out of bridge domain 0 kills VPP"
+		}
+	case *af_packet.AfPacketCreateV3:
+		if len(m.HostIfName) > 63 {
+			return "a device name without an end kills VPP"
+		}
+	case *vhost_user.CreateVhostUserIfV2:
+		return elsewhere(m.SockFilename)
+	case *vhost_user.ModifyVhostUserIfV2:
+		return elsewhere(m.SockFilename)
+	case *vrrp.VrrpVrAddDel:
+		if 0 < m.Interval && m.Interval < 20000 {
+			return "elections within minutes would be seen at one time or another"
+		}
+	case *l2.BridgeDomainAddDelV2:
+		if m.BdID == none && m.IsAdd {
+			return "VPP draws a number at random"
+		}
+	case *interfaces_api.SwInterfaceAddDelAddress:
+		if !m.IsAdd && ip_types.Prefix(m.Prefix).Address.ToIP().IsLinkLocalUnicast() {
+			return "deleting a link-local address where IPv6 is off kills VPP"
+		}
+		if m.IsAdd && m.Prefix.Address.Af == ip_types.ADDRESS_IP6 && (m.SwIfIndex == 0 || onLocal0(past)) {
+			return randomLinkLocal
+		}
+	case *ip.SwInterfaceIP6EnableDisable:
+		if m.SwIfIndex == 0 || onLocal0(past) {
+			return randomLinkLocal
+		}
+	case *nat44_ed.Nat44EdPluginEnableDisable:
+		if m.Sessions > 1<<12 {
+			return "VPP allocates all sessions at once"
+		}
+	case *nat44_ei.Nat44EiPluginEnableDisable:
+		if m.Sessions > 1<<12 || m.Users > 1<<12 || m.UserSessions > 1<<12 {
+			return "VPP allocates all sessions at once"
+		}
+	case *nat44_ei.Nat44EiUserSessionV2Dump, *nat44_ei.Nat44EiUserSessionDump, *nat44_ei.Nat44EiDelSession:
+		if !natIsOn(past) {
+			return "sessions of NAT44-EI that is off, or for static mappings only, kill VPP"
+		}
+	case *nat44_ei.Nat44EiAddDelStaticMapping:
+		return farIndex(m.ExternalSwIfIndex)
+	case *nat44_ei.Nat44EiAddDelIdentityMapping:
+		return farIndex(m.SwIfIndex)
+	case *nat44_ed.Nat44AddDelStaticMappingV2:
+		return farIndex(m.ExternalSwIfIndex)
+	case *nat44_ed.Nat44AddDelIdentityMapping:
+		return farIndex(m.SwIfIndex)
+	case *ip.IPRouteLookupV2:
+		if m.Prefix.Len > 32 && (m.Prefix.Address.Af == ip_types.ADDRESS_IP4 || m.Prefix.Len > 128) {
+			return "looking up a prefix longer than addresses are kills VPP"
+		}
+	case *nat44_ed.Nat44AddDelAddressRange:
+		if tooWide(m.FirstIPAddress, m.LastIPAddress) {
+			return "VPP adds addresses one by one"
+		}
+	case *nat44_ei.Nat44EiAddDelAddressRange:
+		if tooWide(m.FirstIPAddress, m.LastIPAddress) {
+			return "VPP adds addresses one by one"
+		}
+	case *ip.IPRouteAddDelV2:
+		for _, p := range m.Route.Paths {
+			if p.Proto > fib_types.FIB_API_PATH_NH_PROTO_IP6 && p.Type != fib_types.FIB_API_PATH_TYPE_DROP {
+				return "a path of MPLS, BIER or Ethernet in an IP route kills VPP"
+			}
+			if p.Type == fib_types.FIB_API_PATH_TYPE_UDP_ENCAP || p.Type == fib_types.FIB_API_PATH_TYPE_BIER_IMP || p.Type > fib_types.FIB_API_PATH_TYPE_SOURCE_LOOKUP {
+				return "a path by an object that is not there kills VPP"
+			}
+			if p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL && p.SwIfIndex != none && p.SwIfIndex != 0 {
+				return "a special path by an interface that is not there kills VPP"
+			}
+			if m.IsMultipath && p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL {
+				return "ICMP and other special paths as one of several kill VPP"
+			}
+		}
+		if outlived(m.Route, past) {
+			return "changing a route whose interface has gone kills VPP"
+		}
+	}
+	return ""
+}
+
+const randomLinkLocal = "VPP draws the link-local address of what has no hardware address at random"
+
+// never is what is not sent at all.
+var never = map[string]string{
+	"vrrp_vr_del":                     "the next start of a virtual router on the interface kills VPP",
+	"sw_interface_ip4_enable_disable": "does the opposite of what it says",
+	"ip_table_add_del":                "kills VPP while the table has routes",
+	"ip_table_flush":                  "takes interfaces down",
+	"graph_node_get":                  "kills VPP for a client of the socket",
+	"trace_capture_packets":           "kills VPP for an unknown node",
+	"want_l2_macs_events2":            "kills VPP when the client goes while it looks",
+	"ip_neighbor_flush":               "kills VPP if a static neighbour outlived its interface",
+	"ip_neighbor_replace_end":         "kills VPP if a static neighbour outlived its interface",
+	"memif_create_v2":                 "kills VPP for a mode that it does not know",
+	"lisp_add_del_local_eid":          "kills VPP for a locator set other than that of the EID",
+	"one_stats_dump":                  "kills VPP",
+	"policer_input_v2":                "writes out of bounds for an interface without a policer",
+	"show_vpe_system_time":            "is another each time",
+	"memclnt_keepalive":               "says nothing of VPP's state",
+}
+
+// natIsOn: NAT44-EI is surely on, and not for static mappings only. Who enables it while
+// it is on changes nothing.
+func natIsOn(past []api.Message) (sure bool) {
+	on := false
+	for _, m := range past {
+		if m, ok := m.(*nat44_ei.Nat44EiPluginEnableDisable); ok {
+			if !on || !m.Enable {
+				sure = m.Enable && m.Flags&nat44_ei.NAT44_EI_STATIC_MAPPING_ONLY == 0 && m.InsideVrf < 100 && m.OutsideVrf < 100
+			}
+			on = m.Enable
+		}
+	}
+	return sure
+}
+
+// elsewhere: VPP, as root, removes what lies at the path of a socket.
+func elsewhere(path string) string {
+	if path == "" || strings.HasPrefix(path, dirMark+"/") || strings.HasPrefix(path, "/none/") {
+		return ""
+	}
+	return "VPP would remove and make files anywhere"
+}
+
+// onLocal0: there may be a sub-interface of local0.
+func onLocal0(past []api.Message) bool {
+	return slices.ContainsFunc(past, func(m api.Message) bool {
+		switch m := m.(type) {
+		case *interfaces_api.CreateSubif:
+			return m.SwIfIndex == 0
+		case *interfaces_api.CreateVlanSubif:
+			return m.SwIfIndex == 0
+		}
+		return false
+	})
+}
+
+// farIndex: NAT looks into the list of interfaces without looking how long it is.
+func farIndex(i interface_types.InterfaceIndex) string {
+	if 100 < i && i < none {
+		return "an interface index far from any kills VPP"
+	}
+	return ""
+}
+
+func tooWide(first, last ip_types.IP4Address) bool {
+	return first[0] != last[0] || first[1] != last[1] || first[2] != last[2]
+}
+
+// outlived: a path that the route was ever given led over an interface that was deleted
+// since.
+func outlived(r ip.IPRouteV2, past []api.Message) bool {
+	over := map[uint32]bool{}
+	for _, m := range past {
+		switch m := m.(type) {
+		case *ip.IPRouteAddDelV2:
+			if m.Route.Prefix == r.Prefix && m.Route.TableID == r.TableID {
+				for _, p := range m.Route.Paths {
+					over[p.SwIfIndex] = true
+				}
+			}
+		case *interfaces_api.DeleteLoopback:
+			if over[uint32(m.SwIfIndex)] {
+				return true
+			}
+		case *interfaces_api.DeleteSubif:
+			if over[uint32(m.SwIfIndex)] {
+				return true
+			}
+		case *l2.BviDelete:
+			if over[uint32(m.SwIfIndex)] {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/memclnt"
+)
+
+// A side is one of two VPPs that are asked the same.
+type side struct {
+	w   *wire
+	dir string
+}
+
+// An exchange is what came back of some requests.
+type exchange struct {
+	answers [][]received // to each
+	events  []received   // between and, if they were waited for, behind
+	err     error        // errDied: VPP ended, this is what came before
+}
+
+// ask sends requests in one go, each with a context of its own. Listening, it waits
+// for events too.
+func (s *side) ask(requests []api.Message, listening bool) exchange {
+	answers, events, err := s.exchange(requests)
+	if err == nil && listening {
+		var late []received
+		if late, err = s.w.quiet(calm); err != nil {
+			err = fmt.Errorf("%w: %w", errDied, err)
+		}
+		events = append(events, late...)
+	}
+	return exchange{answers, events, err}
+}
+
+func (s *side) exchange(requests []api.Message) (answers [][]received, events []received, err error) {
+	var out []byte
+	first := s.w.context + 1
+	for _, m := range requests {
+		wire, err := s.encode(m)
+		if err != nil {
+			return nil, nil, err
+		}
+		out, _ = s.w.address(out, wire)
+	}
+	ping, err := s.w.encode(&memclnt.ControlPing{})
+	if err != nil {
+		return nil, nil, err
+	}
+	out, fence := s.w.address(out, ping)
+	answers = make([][]received, len(requests))
+	if _, err := s.w.conn.Write(out); err != nil {
+		return answers, nil, fmt.Errorf("%w: %w", errDied, err)
+	}
+	for {
+		r, context, err := s.w.hear(patience)
+		if err != nil {
+			return answers, events, fmt.Errorf("%w: %w", errDied, err)
+		}
+		switch i := int(context - first); {
+		case r.GetMessageType() == api.EventMessage:
+			events = append(events, r)
+		case context == fence:
+			return answers, events, nil
+		case i >= 0 && i < len(answers):
+			answers[i] = append(answers[i], r)
+		}
+	}
+}
+
+var errDied = errors.New("no more answers")
+
+// encode puts the side's directory in the place of $DIR.
+func (s *side) encode(m api.Message) ([]byte, error) {
+	wire, err := s.w.encode(m)
+	if err != nil || !bytes.Contains(wire, []byte(dirMark)) {
+		return wire, err
+	}
+	text, err := say(m)
+	if err != nil {
+		return nil, err
+	}
+	_, wire, err = text.in(s.dir).wire(s.w.ids)
+	return wire, err
+}
+
+// A pair is a fresh real VPP and a fresh one in memory.
+type pair struct {
+	real, fake side
+	vpp        *VPP
+	panicked   atomic.Value // string
+	deaths     bool         // differences of answers do not matter
+}
+
+// newPair starts the VPP in memory; the other one is listening on a socket.
+func newPair(socket, dir string, opts ...Option) (*pair, error) {
+	p := &pair{}
+	var err error
+	if p.vpp, err = Start(append(opts, WithDirectory(dir))...); err != nil {
+		return nil, err
+	}
+	guard(p.vpp, func(why any) { p.panicked.Store(fmt.Sprint(why)) })
+	p.real.dir, p.fake.dir = dir, dir
+	if p.real.w, err = dial(socket); err == nil {
+		p.fake.w, err = dial(p.vpp.Socket())
+	}
+	if err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// guard has a handler that panics answer nothing, and say so, rather than end the test.
+func guard(v *VPP, say func(why any)) {
+	v.Do(func() {
+		for id, h := range v.life.handlers {
+			run := h.run
+			h.run = func(c *Call, msg []byte) (ok bool) {
+				defer func() {
+					if why := recover(); why != nil {
+						say(why)
+					}
+				}()
+				return run(c, msg)
+			}
+			v.life.handlers[id] = h
+		}
+	})
+}
+
+func (p *pair) close() {
+	for _, s := range []*side{&p.real, &p.fake} {
+		if s.w != nil {
+			s.w.close()
+		}
+	}
+	_ = p.vpp.Close()
+}
+
+// A difference is one answer that was not the same.
+type difference struct {
+	at         int    // which request of the sequence
+	group      string // request|shape
+	real, fake []said
+	died       bool
+}
+
+// deathShape is the shape of a difference that is the real VPP's end.
+const deathShape = "the real VPP died"
+
+// figures count what was compared.
+type figures struct {
+	requests, replies, events int
+	explained                 map[string]int // by group
+}
+
+// run asks both sides the whole sequence, some requests at a time, up to the first
+// difference that is not explained.
+func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference, error) {
+	listening := slices.ContainsFunc(sequence, func(m api.Message) bool { return strings.HasPrefix(m.GetMessageName(), "want_") })
+	if listening {
+		atOnce = 1 // which events are one depends on what VPP reads in one go
+	}
+	for begin := 0; begin < len(sequence); begin += atOnce {
+		part := sequence[begin:min(begin+atOnce, len(sequence))]
+		asked := make(chan exchange, 1)
+		go func() { asked <- p.fake.ask(part, listening) }()
+		real := p.real.ask(part, listening)
+		fake := <-asked
+		if errors.Is(real.err, errDied) && len(part) == 1 {
+			return &difference{at: begin, group: part[0].GetMessageName() + "|" + deathShape, died: true}, nil
+		}
+		if real.err != nil {
+			return nil, real.err // errDied: who killed it is seen when they are asked one by one
+		}
+		for i, m := range part {
+			f.requests++
+			f.replies += len(real.answers[i])
+			if p.deaths {
+				continue
+			}
+			d, err := p.compare(m.GetMessageName(), real.answers[i], fake.answers[i])
+			if d == nil && err == nil && listening {
+				f.events += len(real.events)
+				d, err = p.compare("event of "+m.GetMessageName(), real.events, fake.events)
+			}
+			if err != nil {
+				return nil, err
+			}
+			if d == nil {
+				continue
+			}
+			d.at = begin + i
+			if explain(d) == "" {
+				return d, nil
+			}
+			f.explained[d.group]++
+		}
+	}
+	return nil, nil
+}
+
+// compare is nil if two lists of answers are the same.
+func (p *pair) compare(request string, real, fake []received) (*difference, error) {
+	d, err := compareAnswers(request, real, fake, p.real.dir)
+	if why := p.panicked.Load(); d != nil && why != nil && len(fake) == 0 {
+		d.group = request + "|the in-memory VPP panicked: " + why.(string)
+	}
+	return d, err
+}
+
+// compareAnswers is nil if the answers to one request are the same.
+func compareAnswers(request string, real, fake []received, dir string) (*difference, error) {
+	if slices.EqualFunc(real, fake, func(a, b received) bool {
+		return a.GetMessageName() == b.GetMessageName() && bytes.Equal(bodyOf(a.Message, a.wire), bodyOf(b.Message, b.wire))
+	}) {
+		return nil, nil
+	}
+	p := &player{dir: dir, volatile: arbitrary}
+	r, err := p.hear(real)
+	if err != nil {
+		return nil, err
+	}
+	f, err := p.hear(fake)
+	if err != nil {
+		return nil, err
+	}
+	if shape := shapeOf(r, f); shape != "" {
+		return &difference{group: request + "|" + shape, real: r, fake: f}, nil
+	}
+	return nil, nil
+}
+
+// shapeOf says in what way two lists of answers differ, without the values but of
+// retval; "" if they do not.
+func shapeOf(real, fake []said) string {
+	count := make(map[string]int)
+	for _, s := range real {
+		count[s.name()]++
+	}
+	for _, s := range fake {
+		count[s.name()]--
+	}
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		switch {
+		case count[name] > 0:
+			return "only real " + name
+		case count[name] < 0:
+			return "only fake " + name
+		}
+	}
+	for i, r := range real {
+		f := fake[i]
+		if r.String() == f.String() {
+			continue
+		}
+		if r.name() != f.name() {
+			return "order"
+		}
+		rv, _ := values(r[r.name()])
+		fv, _ := values(f[f.name()])
+		paths := map[string]bool{}
+		differing(rv, fv, "", paths)
+		if paths[".retval"] {
+			return fmt.Sprintf("retval real %s, fake %s", retvalOf(rv), retvalOf(fv))
+		}
+		if len(paths) == 0 {
+			return r.name() + " " + bytesMark
+		}
+		return r.name() + " " + strings.Join(slices.Sorted(maps.Keys(paths)), ",")
+	}
+	return ""
+}
+
+func retvalOf(v any) string {
+	if m, ok := v.(map[string]any); ok && m["retval"] != nil {
+		return string(m["retval"].(json.Number))
+	}
+	return "0"
+}
+
+// differing collects the names of what is not the same in two values.
+func differing(a, b any, path string, into map[string]bool) {
+	am, aok := a.(map[string]any)
+	bm, bok := b.(map[string]any)
+	if aok && bok {
+		for name := range am {
+			differing(am[name], bm[name], path+"."+name, into)
+		}
+		for name := range bm {
+			if _, ok := am[name]; !ok {
+				into[path+"."+name] = true
+			}
+		}
+		return
+	}
+	al, aok := a.([]any)
+	bl, bok := b.([]any)
+	if aok && bok && len(al) == len(bl) {
+		for i := range al {
+			differing(al[i], bl[i], path, into)
+		}
+		return
+	}
+	if fmt.Sprint(a) != fmt.Sprint(b) {
+		into[path] = true
+	}
+}
