@@ -45,9 +45,9 @@ func (e *Engine) taken(c claim, ticket uint64) bool {
 
 // claim takes all that a plan's steps touch, or nothing if another pass has any of
 // it. The engine's lock is held.
-func (e *Engine) claim(p *Plan) bool {
+func (e *Engine) claim(p *Plan, ticket uint64) bool {
 	for c := range p.touches {
-		if e.taken(c, p.ticket) {
+		if e.taken(c, ticket) {
 			return false
 		}
 	}
@@ -65,27 +65,31 @@ func (e *Engine) claim(p *Plan) bool {
 }
 
 // queue waits until other passes have let go of all that a plan touches, which is to
-// be made again then. The engine's lock is held before and after, not meanwhile.
-func (e *Engine) queue(ctx context.Context, p *Plan) error {
-	e.tickets++
-	ticket := e.tickets
+// be made again then. Who has a ticket already keeps its place. The engine's lock is held
+// before and after, not meanwhile.
+func (e *Engine) queue(ctx context.Context, p *Plan, ticket *uint64) error {
+	if *ticket == 0 {
+		e.tickets++
+		*ticket = e.tickets
+	}
+	mine := *ticket
 	var waiting []*node
 	for c := range p.touches {
 		if c.write {
 			n := e.node(c.key)
-			n.waiting = append(n.waiting, ticket)
+			n.waiting = append(n.waiting, mine)
 			waiting = append(waiting, n)
 		}
 	}
 	defer func() {
 		for _, n := range waiting {
-			n.waiting = slices.DeleteFunc(n.waiting, func(t uint64) bool { return t == ticket })
+			n.waiting = slices.DeleteFunc(n.waiting, func(t uint64) bool { return t == mine })
 			e.tidy(n)
 		}
 		e.change.Broadcast()
 	}()
 	for c := range p.touches {
-		if err := e.wait(ctx, func() bool { return !e.taken(c, ticket) }); err != nil {
+		if err := e.wait(ctx, func() bool { return !e.taken(c, mine) }); err != nil {
 			return err
 		}
 	}

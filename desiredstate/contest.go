@@ -14,15 +14,15 @@ import (
 func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for {
+	for ticket := uint64(0); ; {
 		if err := e.ready(ctx); err != nil {
 			return nil, rest, err
 		}
 		if p, err = e.plan(r); err != nil {
 			return nil, rest, err
 		}
-		if !e.claim(p) {
-			groups := e.contested(p, r.keys)
+		if !e.claim(p, ticket) {
+			groups := e.contested(p, r.keys, ticket)
 			free := slices.DeleteFunc(slices.Clone(r.keys), func(k Key) bool {
 				return slices.ContainsFunc(groups, func(g []Key) bool { return slices.Contains(g, k) })
 			})
@@ -32,7 +32,7 @@ func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, e
 			case len(groups) > 1:
 				r.keys, rest = groups[0], append(rest, groups[1:]...)
 			default:
-				if err := e.queue(ctx, p); err != nil {
+				if err := e.queue(ctx, p, &ticket); err != nil {
 					return nil, rest, err
 				}
 			}
@@ -47,7 +47,7 @@ func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, e
 
 // contested groups those of the keys whose steps another pass is in the way of, directly
 // or by way of steps that touch the same.
-func (e *Engine) contested(p *Plan, keys []Key) [][]Key {
+func (e *Engine) contested(p *Plan, keys []Key, ticket uint64) [][]Key {
 	touched := map[Key][]int{} // by steps
 	writes := map[Key][]int{}
 	for i, s := range p.Steps {
@@ -93,12 +93,12 @@ func (e *Engine) contested(p *Plan, keys []Key) [][]Key {
 		}
 	}
 	for i, s := range p.Steps {
-		if !seen[i] && slices.ContainsFunc(s.claims, func(c claim) bool { return e.taken(c, 0) }) {
+		if !seen[i] && slices.ContainsFunc(s.claims, func(c claim) bool { return e.taken(c, ticket) }) {
 			gather(i)
 		}
 	}
 	for _, k := range slices.Concat(p.suspects, p.busy) { // nothing is planned of them, but it is not sure
-		if e.taken(claim{k, false}, 0) {
+		if e.taken(claim{k, false}, ticket) {
 			for _, i := range touched[k] {
 				if !seen[i] {
 					gather(i)

@@ -199,7 +199,7 @@ func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
 	if err := e.ready(ctx); err != nil {
 		return nil, err
 	}
-	for readings := e.readings; ; {
+	for readings, ticket := e.readings, uint64(0); ; {
 		p, err := e.plan(request{objects: want, all: true, prune: true})
 		if err != nil {
 			return nil, err
@@ -212,8 +212,8 @@ func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
 			continue
 		}
 		if len(p.suspects) > 0 {
-			if !e.claim(p) {
-				if err := e.queue(ctx, p); err != nil {
+			if !e.claim(p, ticket) {
+				if err := e.queue(ctx, p, &ticket); err != nil {
 					return nil, err
 				}
 				continue
@@ -245,7 +245,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
 		return nil, err
 	}
 	e.mu.Lock()
-	if p.applied || p.version != e.version || !e.claim(p) {
+	if p.applied || p.version != e.version || !e.claim(p, 0) {
 		e.mu.Unlock()
 		return nil, ErrStale
 	}
@@ -355,7 +355,7 @@ func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
 func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for readings := e.readings; ; {
+	for readings, ticket := e.readings, uint64(0); ; {
 		if err := e.ready(ctx); err != nil {
 			return nil, err
 		}
@@ -367,8 +367,8 @@ func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
 			e.fresh = false
 			continue
 		}
-		if !e.claim(p) {
-			if err := e.queue(ctx, p); err != nil {
+		if !e.claim(p, ticket) {
+			if err := e.queue(ctx, p, &ticket); err != nil {
 				return nil, err
 			}
 			continue

@@ -57,8 +57,7 @@ type Plan struct {
 	tasks     []*task
 	suspects  []Key // to be read before the plan can be trusted
 	busy      []Key // kept, but being changed by another pass
-	ticket    uint64
-	blind     bool // a kind that could not be read matters here
+	blind     bool  // a kind that could not be read matters here
 }
 
 // Empty says that there is nothing to do, though something may be blocked.

@@ -53,6 +53,21 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "portable", 10*s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Portable(w, s.one(t))
 	})
+	s.law(t, "settled", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Settled(t.Context(), w, s.versions(t)...)
+	})
+	s.law(t, "predicted", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Predicted(t.Context(), w, s.versions(t)...)
+	})
+	s.law(t, "contained", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Contained(t.Context(), w, s.one(t))
+	})
+	s.law(t, "apart from strangers", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Apart(t.Context(), w, s.versions(t)...)
+	})
+	s.law(t, "bound to its own", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Bound(t.Context(), w, s.versions(t)...)
+	})
 	faults := max(1, s.Checks/4)
 	s.law(t, "repairable, created", faults, func(t *rapid.T, w World[S], _ string) error {
 		a := s.one(t)
@@ -76,6 +91,9 @@ func (s Suite[S]) law(t *testing.T, name string, checks int, law func(*rapid.T, 
 		}
 		if w.Fault == nil && strings.HasPrefix(name, "repairable") {
 			t.Skip("World.Fault is nil: no faults")
+		}
+		if w.Stranger == nil && (name == "apart from strangers" || name == "bound to its own") {
+			t.Skip("World.Stranger is nil: nobody else has such things")
 		}
 		if w.State == nil && name == "harmless" {
 			t.Skip("World.State is nil: what happens to others is not seen")

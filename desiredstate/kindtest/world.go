@@ -40,6 +40,10 @@ type World[S desiredstate.Object] struct {
 	// Heal takes back a Fault that has not struck. Set it along with Fault.
 	Heal func()
 
+	// Stranger is the same target to another owner of things, who has objects of the
+	// same names. Nil: what is done to others of these names is not checked.
+	Stranger func() World[S]
+
 	// Reopen connects to the same target once more, as a program does that
 	// starts again. Nil: Run uses Suite.Open; the laws, called one by one, try it
 	// with new engines alone.
@@ -48,10 +52,14 @@ type World[S desiredstate.Object] struct {
 
 // engine is a new one, that has read nothing.
 func (w World[S]) engine() *desiredstate.Engine {
-	e := desiredstate.New(append(slices.Clone(w.More), w.Kind)...)
+	e := desiredstate.New(w.kinds()...)
 	e.MaxPrune = 1
 	return e
 }
+
+func (w World[S]) more() []desiredstate.AnyKind { return slices.Clone(w.More) }
+
+func (w World[S]) kinds() []desiredstate.AnyKind { return append(w.more(), w.Kind) }
 
 func (w World[S]) heal() {
 	if w.Heal != nil {

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kindtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Settled is the law that what was just made is what is found: under the handle that
+// Create returned, and as no drift.
+func Settled[S desiredstate.Object](ctx context.Context, w World[S], all ...S) error {
+	e, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	var drift atomic.Value
+	e.Observe = func(ev desiredstate.Event) {
+		if ev.Type == desiredstate.Drift {
+			drift.Store(ev.Key)
+		}
+	}
+	for _, s := range all {
+		r, err := e.Ensure(ctx, s)
+		if err != nil {
+			return err
+		}
+		made, _ := r.Of(s.Key())
+		e.Forget()
+		found, err := e.Found(ctx)
+		if err != nil {
+			return err
+		}
+		if k := drift.Load(); k != nil {
+			return fmt.Errorf("%+v: %v has drifted as soon as it is read", s, k)
+		}
+		for _, f := range found {
+			if f.Key == s.Key() && !f.Foreign && f.ID != made.ID {
+				return fmt.Errorf("%+v: made with handle %d, found with %d", s, made.ID, f.ID)
+			}
+		}
+	}
+	return nil
+}
+
+// Predicted is the law that a plan says what is done.
+func Predicted[S desiredstate.Object](ctx context.Context, w World[S], all ...S) error {
+	e, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		p, err := e.Plan(ctx, append(append([]desiredstate.Object(nil), w.Base...), s)...)
+		if err != nil {
+			return err
+		}
+		said := map[desiredstate.Key]desiredstate.Action{}
+		for _, step := range p.Steps {
+			said[step.Key] = step.Action
+		}
+		r, err := e.Apply(ctx, p)
+		if err != nil {
+			return fmt.Errorf("%+v: the plan\n%sends in %w", s, p, err)
+		}
+		for _, x := range r {
+			if x.Action != desiredstate.Keep && said[x.Key] != x.Action {
+				return fmt.Errorf("%+v: %s %s was not in the plan\n%s", s, x.Action, x.Key, p)
+			}
+			delete(said, x.Key)
+		}
+		for k, a := range said {
+			return fmt.Errorf("%+v: %s %s was planned, and not done", s, a, k)
+		}
+	}
+	return nil
+}
+
+// Contained is the law that a kind that cannot be read, be it the one under test or
+// another one, hurts nobody else.
+func Contained[S desiredstate.Object](ctx context.Context, w World[S], s S) error {
+	if _, err := w.begin(ctx); err != nil {
+		return err
+	}
+	broken := errors.New("broken by the law")
+	dump := func(context.Context, *desiredstate.View) ([]desiredstate.Actual[bystander], error) {
+		return nil, broken
+	}
+	e := desiredstate.New(append([]desiredstate.AnyKind{&desiredstate.Kind[bystander]{Name: "kindtest-bystander", Dump: dump}}, w.kinds()...)...)
+	if _, err := e.Ensure(ctx, s); err != nil {
+		return fmt.Errorf("beside a kind that cannot be read: %w", err)
+	}
+	if _, err := e.Remove(ctx, s.Key()); err != nil {
+		return fmt.Errorf("beside a kind that cannot be read: %w", err)
+	}
+
+	k := w.Kind
+	e = desiredstate.New(append(w.more(), &desiredstate.Kind[S]{
+		Name: k.Name, Requires: k.Requires, Messages: k.Messages, Create: k.Create, Update: k.Update, Delete: k.Delete,
+		Fill: k.Fill, InPlace: k.InPlace, Holds: k.Holds, GoesFirst: k.GoesFirst,
+		Dump: func(context.Context, *desiredstate.View) ([]desiredstate.Actual[S], error) { return nil, broken },
+	})...)
+	if !slices.ContainsFunc(w.Base, func(o desiredstate.Object) bool { _, same := o.(S); return same }) {
+		if _, err := e.Ensure(ctx, w.Base...); err != nil {
+			return fmt.Errorf("the kind cannot be read, and others suffer: %w", err)
+		}
+	}
+	return w.quiet("the kind cannot be read", func() error {
+		if _, err := e.Ensure(ctx, s); !errors.Is(err, desiredstate.ErrUnread) {
+			return fmt.Errorf("want desiredstate.ErrUnread, got %w", err)
+		}
+		return nil
+	})
+}
+
+// bystander is an object of a kind that has nothing to do with any other.
+type bystander struct{ Name string }
+
+func (b bystander) Key() desiredstate.Key {
+	return desiredstate.Key{Space: "kindtest-bystander", Name: b.Name}
+}
+func (b bystander) Deps() []desiredstate.Key { return nil }
+func (b bystander) Validate() error          { return nil }
+
+// Apart is the law that another owner's object of the same name is another object: what
+// is done with ours leaves it as it is.
+func Apart[S desiredstate.Object](ctx context.Context, w World[S], all ...S) error {
+	e, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return w.beside(ctx, all[0], func() error {
+		for _, s := range all {
+			if _, err := e.Ensure(ctx, s); err != nil && !refused(err) {
+				return err
+			}
+		}
+		_, err := e.Remove(ctx, all[0].Key())
+		return err
+	})
+}
+
+// Bound is the law that a remembered handle never hits a stranger: ours was unmade behind
+// our back, and its handle, as chance may have it, is another owner's by now.
+func Bound[S desiredstate.Object](ctx context.Context, w World[S], all ...S) error {
+	for _, change := range []bool{false, true} {
+		e, err := w.begin(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := e.Ensure(ctx, all[0]); err != nil {
+			return err
+		}
+		behind := w.engine()
+		if _, err := behind.Sync(ctx); err != nil { // Base too: whatever hands out handles has them all
+			return err
+		}
+		err = w.beside(ctx, all[0], func() error {
+			if change {
+				if _, err := e.Ensure(ctx, all[len(all)-1]); err != nil && !refused(err) {
+					return err
+				}
+			}
+			_, err := e.Remove(ctx, all[0].Key())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refused says whether an object gives way to somebody else's, or to there being nothing
+// that it could hang on any more.
+func refused(err error) bool {
+	return errors.Is(err, desiredstate.ErrForeign) || errors.Is(err, desiredstate.ErrMissing) || errors.Is(err, desiredstate.ErrConflict)
+}
+
+// beside checks that what another owner has of the same names is as it was after f, and
+// takes it away then.
+func (w World[S]) beside(ctx context.Context, s S, f func() error) error {
+	other := w.Stranger()
+	e, err := other.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("the stranger: %w", err)
+	}
+	if _, err := e.Ensure(ctx, s); err != nil {
+		if refused(err) { // only one owner can have such a thing
+			return nil
+		}
+		return fmt.Errorf("the stranger: %w", err)
+	}
+	before := other.found
+	if err := f(); err != nil {
+		return err
+	}
+	if err := before(ctx, other.engine(), s); err != nil {
+		return fmt.Errorf("what is a stranger's was touched: %w", err)
+	}
+	_, err = other.engine().Sync(ctx)
+	return err
+}
