@@ -159,6 +159,9 @@ func linkLocal(m vppnet.MAC) netip.Prefix {
 	}), 128)
 }
 
+// contains says whether all addresses of q are in p.
+func contains(p, q netip.Prefix) bool { return p.Bits() <= q.Bits() && p.Contains(q.Addr()) }
+
 // SpoofSets returns the sets that all ports share. They let a VM get its addresses
 // by DHCP and DHCPv6, find its neighbours and routers, tell its multicast groups and
 // reach the metadata service at 169.254.169.254; and keep it from being a DHCP

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package acl
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// drawHole draws of a small world, so that holes often overlap, contain each other or
+// lie side by side.
+func drawHole(t *rapid.T) hole {
+	r := Rule{Action: PermitReflect, Family: rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "family")}
+	icmp, addr := ICMP, netip.AddrFrom4([4]byte{10, 0, 0, rapid.Byte().Draw(t, "host")})
+	if r.Family == IPv6 {
+		icmp, addr = ICMPv6, netip.AddrFrom16([16]byte{0x20, 1, 7: rapid.Byte().Draw(t, "net"), 8: rapid.Byte().Draw(t, "host")})
+	}
+	if rapid.IntRange(0, 3).Draw(t, "reflects") == 0 {
+		r.Action = Permit
+	}
+	if bits := rapid.SampledFrom([]int{0, 8, 24, 25, 26, 27, 28, 29, 30, 31, 32, 63, 64, 65, 66, 128}).Draw(t, "bits"); bits <= addr.BitLen() {
+		r.Src, _ = addr.Prefix(bits)
+	}
+	between := func(most uint16) Range {
+		first := rapid.Uint16Range(most-5, most).Draw(t, "first")
+		return Between(first, rapid.Uint16Range(first, most).Draw(t, "last"))
+	}
+	switch r.Protocol = rapid.SampledFrom([]Protocol{0, TCP, TCP, TCP, UDP, icmp, icmp, 132}).Draw(t, "protocol"); r.Protocol {
+	case TCP, UDP:
+		r.DstPorts = between(rapid.SampledFrom([]uint16{8, maxPort}).Draw(t, "about"))
+	case icmp:
+		r.ICMPTypes, r.ICMPCodes = between(rapid.SampledFrom([]uint16{8, maxICMP}).Draw(t, "about")), between(5)
+	}
+	return holeOf(r)
+}
+
+// What is quick says what is plain.
+func TestUniteIsReference(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.SampledFrom([]int{3, 12, 100}).Draw(t, "most")
+		holes := rapid.SliceOfN(rapid.Custom(drawHole), 0, n).Draw(t, "holes")
+		var plain, got []refHole
+		for _, h := range holes {
+			plain = append(plain, h.reference())
+		}
+		want := refUnite(plain)
+		for _, h := range unite(slices.Clone(holes)) {
+			got = append(got, h.reference())
+		}
+		require.Equal(t, want, got)
+	})
+}
+
+func TestBlockIsPrefix(t *testing.T) {
+	draw := func(t *rapid.T) (hole, netip.Prefix) { h := drawHole(t); return h, h.reference().remote }
+	rapid.Check(t, func(t *rapid.T) {
+		a, p := draw(t)
+		b, q := draw(t)
+		require.Equal(t, a.remote, blockOf(p))
+		if a.family == b.family {
+			require.Equal(t, p.Compare(q), a.remote.compare(b.remote))
+			require.Equal(t, contains(p, q), a.remote.contains(b.remote))
+		}
+	})
+}
+
+// shapes are groups of n rules that once cost much, or could.
+var shapes = []struct {
+	name string
+	rule func(n, i int) GroupRule
+}{
+	{"prefixes of one port", func(_, i int) GroupRule {
+		return GroupRule{Protocol: TCP, Ports: Only(80), Remote: host4(2 * i)}
+	}},
+	{"ports of one prefix", func(_, i int) GroupRule {
+		return GroupRule{Family: IPv4, Protocol: Protocol(6 + 11*(i&1)), Ports: Only(uint16(i))}
+	}},
+	{"overlapping ports of one prefix", func(n, i int) GroupRule {
+		return GroupRule{Family: IPv4, Protocol: TCP, Ports: Between(uint16(i*(maxPort/2)/n), uint16(i*(maxPort/2)/n+maxPort/2))}
+	}},
+	{"nested prefixes", func(_, i int) GroupRule {
+		return GroupRule{Protocol: TCP, Ports: Only(uint16(i)), Remote: netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1}), 128-i%112)}
+	}},
+	{"ports in nested prefixes", func(_, i int) GroupRule {
+		a := host4(i / 25).Addr()
+		return GroupRule{Protocol: TCP, Ports: Only(uint16(3 * i)), Remote: netip.PrefixFrom(a, 8+i%25)}
+	}},
+	{"all different", func(_, i int) GroupRule {
+		return GroupRule{Protocol: TCP, Ports: Between(uint16(i), uint16(i+i%7)), Remote: host4(2 * i)}
+	}},
+	{"all of one", func(_, i int) GroupRule {
+		return GroupRule{Protocol: TCP, Remote: host4(i)}
+	}},
+	{"types and codes", func(_, i int) GroupRule {
+		if i < 100 {
+			return GroupRule{Family: IPv4, Protocol: ICMP, ICMPCodes: Only(uint16(i))}
+		}
+		return GroupRule{Family: IPv4, Protocol: ICMP, ICMPTypes: Only(uint16(i % 256)), ICMPCodes: Only(uint16(i / 256))}
+	}},
+}
+
+func host4(i int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)
+}
+
+func shaped(rule func(n, i int) GroupRule, n int) SecurityGroup {
+	g := SecurityGroup{Name: "g", Ingress: make([]GroupRule, n)}
+	for i := range n {
+		g.Ingress[i*7919%n] = rule(n, i) // 7919 is prime: in no order
+	}
+	return g
+}
+
+// BenchmarkRules says what a rule costs, by how many there are. More than MaxRules of
+// them are refused, but only after they were united.
+func BenchmarkRules(b *testing.B) {
+	for _, s := range shapes {
+		for _, n := range []int{1000, 35000} {
+			b.Run(fmt.Sprintf("%s/%d", s.name, n), func(b *testing.B) {
+				g := shaped(s.rule, n)
+				for b.Loop() {
+					_, _, _ = g.Sets(nil)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/rule")
+			})
+		}
+	}
+}
+
+// Ten times the rules cost about ten times as much, whatever they are about. The best
+// of several runs is what other work on the machine disturbs least.
+func TestCostIsLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures time")
+	}
+	best := func(s func(n, i int) GroupRule, n int) time.Duration {
+		g, least := shaped(s, n), time.Hour
+		runtime.GC()
+		for range 5 {
+			begin := time.Now()
+			_, _, _ = g.Sets(nil)
+			least = min(least, time.Since(begin))
+		}
+		return least
+	}
+	for _, s := range shapes {
+		small, large := best(s.rule, 2000), best(s.rule, 20000)
+		require.Less(t, large, 40*small, "%s: %s for 2,000 rules, %s for 20,000", s.name, small, large)
+	}
+}
