@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync/atomic"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
@@ -20,21 +21,15 @@ import (
 // everywhere asks a dump for all interfaces.
 const everywhere = ^interface_types.InterfaceIndex(0)
 
-// Input features of an interface on L2, as l2_flags shows them. They are on also
-// while an interface that was not bridged yet is not, and are lost when one that
-// was goes to L3.
-const (
-	featMACIP = 0x2000
-	featACL   = 0x8000
-)
-
 // filtered is an interface that has filters, and what its L2 features are: a reading
-// that Bindings and MACIPBindings share, never wanted.
+// that Bindings and MACIPBindings share, never wanted. The first one that finds any is of
+// all interfaces, for those without filters tell what features are not theirs.
 type filtered struct {
 	id       uint32
 	in, out  []uint32 // sets
 	macip    uint32   // set; all: none
-	features uint32   // of an interface that has gone since: all
+	features uint32
+	gone     bool // since it was found to have filters
 }
 
 func (f filtered) Key() desiredstate.Key {
@@ -47,6 +42,7 @@ func (f filtered) Validate() error { return errors.New("a reading is found, not 
 
 func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 	vpp := acl.NewServiceClient(c)
+	var once atomic.Bool // all were read
 	return &desiredstate.Kind[filtered]{
 		Name:     "acl-filtered",
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.MacipACLInterfaceListDump{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
@@ -80,7 +76,19 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 					find(d.SwIfIndex).macip = d.Acls[0]
 				}
 			}
-			return out, readFeatures(ctx, c, out)
+			whole := len(out) > 0 && !once.Load()
+			if whole {
+				for _, d := range lists {
+					find(d.SwIfIndex)
+				}
+			}
+			if err := readFeatures(ctx, c, out); err != nil {
+				return nil, err
+			}
+			if whole {
+				once.Store(true)
+			}
+			return out, nil
 		},
 	}
 }
@@ -92,9 +100,7 @@ func readFeatures(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[
 	}
 	flags, err := vppnet.AskEach[*l2.L2FlagsReply](ctx, c, reqs...)
 	for i, r := range flags {
-		if of[i].Spec.features = r.ResultingFeatureBitmap; r.Retval != 0 {
-			of[i].Spec.features = ^uint32(0)
-		}
+		of[i].Spec.features, of[i].Spec.gone = r.ResultingFeatureBitmap, r.Retval != 0
 	}
 	return err
 }
