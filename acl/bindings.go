@@ -32,7 +32,7 @@ import (
 // became of the output side is not visible: it is taken to share the fate of the
 // input side, and a binding without Input is taken to be in effect.
 func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
-	k := &bindings{conn: c, vpp: acl.NewServiceClient(c), l2: l2.NewServiceClient(c)}
+	k := &bindings{conn: c, vpp: acl.NewServiceClient(c)}
 	return &desiredstate.Kind[Binding]{
 		Name:     "acl-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c), filters(c)},
@@ -65,7 +65,6 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 type bindings struct {
 	conn   *vppnet.Conn
 	vpp    acl.RPCService
-	l2     l2.RPCService
 	effect effect
 }
 
@@ -143,7 +142,7 @@ func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b B
 	case len(in) == 0:
 		return send()
 	case len(hadIn) == 0: // the first set of a direction always takes effect
-		return k.effect.watch(ctx, k.l2, index, true, false, send)
+		return k.effect.watch(ctx, k.conn, index, true, false, send)
 	}
 	if err := send(); err != nil {
 		return err
@@ -193,7 +192,7 @@ func splice(v *desiredstate.View, mine map[uint32]bool, have []uint32, want []st
 
 // revive puts the sets of an interface to effect where they have none.
 func (k *bindings) revive(ctx context.Context, index interface_types.InterfaceIndex) error {
-	features, err := readFeature(ctx, k.l2, index)
+	features, err := readFeature(ctx, k.conn, index)
 	if err != nil || !k.effect.lost(features) {
 		return err
 	}
@@ -210,7 +209,7 @@ func (k *bindings) revive(ctx context.Context, index interface_types.InterfaceIn
 	for _, t := range types {
 		req.Count, req.NInput, req.Whitelist = uint8(len(t.Whitelist)), t.NInput, t.Whitelist
 	}
-	return k.effect.watch(ctx, k.l2, index, false, true, func() error {
+	return k.effect.watch(ctx, k.conn, index, false, true, func() error {
 		_, err := k.vpp.ACLInterfaceSetEtypeWhitelist(ctx, req)
 		return err
 	})

@@ -4,11 +4,15 @@ package acl
 
 import (
 	"context"
+	"fmt"
 	"math/bits"
 	"sync"
 
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // An effect finds out which of the L2 features that l2_flags shows is that of a filter:
@@ -79,20 +83,25 @@ func (e *effect) known() bool {
 	return bits.OnesCount32(^e.not) == 1
 }
 
-// watch binds a filter, and looks at what features that brings. It always looks if the
-// interface is to be mended.
-func (e *effect) watch(ctx context.Context, vpp l2.RPCService, index interface_types.InterfaceIndex, first, mend bool, bind func() error) error {
+// watch binds a filter, and looks at what features that brings, unless there is nothing to
+// find out and nothing to mend. An interface has one filter bound at a time meanwhile.
+func (e *effect) watch(ctx context.Context, c *vppnet.Conn, index interface_types.InterfaceIndex, first, mend bool, bind func() error) error {
 	if e.known() && !mend {
 		return bind()
 	}
-	before, err := readFeature(ctx, vpp, index)
+	done, err := c.Turn(ctx, desiredstate.Key{Space: "acl-filtered", Name: fmt.Sprint(index)})
+	if err != nil {
+		return err
+	}
+	defer done()
+	before, err := readFeature(ctx, c, index)
 	if err != nil {
 		return err
 	}
 	if err := bind(); err != nil {
 		return err
 	}
-	after, err := readFeature(ctx, vpp, index)
+	after, err := readFeature(ctx, c, index)
 	if err == nil {
 		e.bound(before, after, first)
 	}
@@ -100,8 +109,8 @@ func (e *effect) watch(ctx context.Context, vpp l2.RPCService, index interface_t
 }
 
 // readFeature asks for the features of one interface: it sets none.
-func readFeature(ctx context.Context, vpp l2.RPCService, index interface_types.InterfaceIndex) (uint32, error) {
-	r, err := vpp.L2Flags(ctx, &l2.L2Flags{SwIfIndex: index, IsSet: true})
+func readFeature(ctx context.Context, c *vppnet.Conn, index interface_types.InterfaceIndex) (uint32, error) {
+	r, err := l2.NewServiceClient(c).L2Flags(ctx, &l2.L2Flags{SwIfIndex: index, IsSet: true})
 	if err != nil {
 		return 0, err
 	}

@@ -64,7 +64,7 @@ func (b MACIPBinding) Validate() error {
 // while no packet moves. As with [Bindings], a reading finds bindings that have
 // lost their effect; binding again mends that.
 func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
-	k := &macipBindings{conn: c, vpp: acl.NewServiceClient(c), l2: l2.NewServiceClient(c)}
+	k := &macipBindings{conn: c, vpp: acl.NewServiceClient(c)}
 	return &desiredstate.Kind[MACIPBinding]{
 		Name:     "macip-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c), filters(c)},
@@ -97,7 +97,6 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 type macipBindings struct {
 	conn   *vppnet.Conn
 	vpp    acl.RPCService
-	l2     l2.RPCService
 	effect effect
 }
 
@@ -176,7 +175,7 @@ func (k *macipBindings) bind(ctx context.Context, v *desiredstate.View, id uint3
 		return fmt.Errorf("%w: somebody else's MACIP set is on it", desiredstate.ErrForeign)
 	}
 	index := interface_types.InterfaceIndex(id)
-	return k.effect.watch(ctx, k.l2, index, h == nothing, lost, func() error {
+	return k.effect.watch(ctx, k.conn, index, h == nothing, lost, func() error {
 		_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{IsAdd: true, SwIfIndex: index, ACLIndex: set})
 		return err
 	})

@@ -41,6 +41,8 @@ type options struct {
 	hosts   []string // nil: any
 	dirs    []string // nil: any
 	plugins []plugin
+
+	l2Features func(uint32) uint32
 }
 
 // A plugin is a part of VPP that can be missing.
