@@ -44,13 +44,13 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 			if err != nil {
 				return 0, err
 			}
-			return id, k.set(ctx, v, id, b)
+			return id, k.set(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding], want Binding) error {
-			return k.set(ctx, v, have.ID, want)
+			return k.set(ctx, v, have.ID, want, have.Spec.lost)
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding]) error {
-			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}), api.INVALID_SW_IF_INDEX)
+			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}, false), api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have, want Binding) Binding {
 			want.After = have.After
@@ -69,11 +69,6 @@ type bindings struct {
 }
 
 func (k *bindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
-	for f := range desiredstate.All[filtered](v) {
-		if len(f.Spec.in) == 0 && !f.Spec.gone {
-			k.effect.absent(f.Spec.features)
-		}
-	}
 	for f := range desiredstate.All[filtered](v) {
 		name, ok := v.Name("interface", f.ID)
 		if !ok {
@@ -105,8 +100,8 @@ func names(v *desiredstate.View, sets []uint32) (out []string) {
 }
 
 // set makes the sets of b the ones of ours on an interface, and sees to it that
-// they have an effect.
-func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Binding) error {
+// they have an effect; lost says that they have none.
+func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Binding, lost bool) error {
 	index := interface_types.InterfaceIndex(id)
 	found, err := vppnet.Collect(k.vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: index}))
 	if err != nil {
@@ -147,7 +142,7 @@ func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b B
 	if err := send(); err != nil {
 		return err
 	}
-	return k.revive(ctx, index)
+	return k.revive(ctx, index, lost)
 }
 
 // mine says which sets of a list are ours. Those that b does not want are taken off it,
@@ -191,9 +186,9 @@ func splice(v *desiredstate.View, mine map[uint32]bool, have []uint32, want []st
 }
 
 // revive puts the sets of an interface to effect where they have none.
-func (k *bindings) revive(ctx context.Context, index interface_types.InterfaceIndex) error {
+func (k *bindings) revive(ctx context.Context, index interface_types.InterfaceIndex, lost bool) error {
 	features, err := readFeature(ctx, k.conn, index)
-	if err != nil || !k.effect.lost(features) {
+	if err != nil || !lost && !k.effect.lost(features) {
 		return err
 	}
 	done, err := k.conn.Turn(ctx, typesOf(uint32(index)))

@@ -15,57 +15,55 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
+// bridging are the L2 features of a port without filters: the first ten of VPP's list, of
+// which learning is the last.
+const bridging = 1<<10 - 1
+
 // An effect finds out which of the L2 features that l2_flags shows is that of a filter:
 // it is on while the filter is in the datapath, also while an interface that was not
 // bridged yet is not, and is lost when one that was goes to L3.
 //
 // VPP numbers features by their place in a list that grows from release to release, and
-// has no message that names them. So nothing is known at first but that it is one of
-// them, and what VPP shows rules out others: a feature that is off right after a filter
-// was bound, or on where none is bound, is another. Nothing is written to find that out,
-// and nothing asked once one is left. A filter is lost for certain if all that its
-// feature can still be are off; else nothing is said. After a filter was bound again
-// what is on is among them, so that no binding is found lost for ever, whatever VPP
-// shows.
+// has no message that names them. So it is learned from what is on after a filter was
+// bound, and was not before: the first binding tells it, nothing is written or read for
+// it later, and each is only believed as long as others agree. Until then a filter is
+// lost if nothing is on but what bridging sets. Where that is another feature, or VPP will
+// have put one before those, nothing is said. What is on where no filter is bound tells
+// nothing: after a list of ethertypes was taken from a bound interface, VPP leaves the
+// feature on when the sets go.
+//
+// So nothing that is in effect is ever taken for lost; and should VPP show, several times,
+// what cannot be, nothing is said any more, rather than bind the same again and again.
 //
 // The zero value knows nothing. Safe for concurrent use.
 type effect struct {
-	mu    sync.Mutex
-	not   uint32 // what it is not
-	doubt bool   // what it was taken for was wrong: only what is bound by us says more
+	mu   sync.Mutex
+	may  uint32 // what it can be; 0: any but bridging
+	odds int    // how often it was another
 }
 
-// absent tells the features of an interface without such a filter.
-func (e *effect) absent(features uint32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !e.doubt {
-		e.rule(features)
-	}
-}
+// maxOdds is how often an effect may be mistaken. Once can be: somebody else's change of
+// an interface came right between ours and a look at it.
+const maxOdds = 2
 
 // bound tells the features of an interface right before and after a filter was bound;
 // first says that it had none before.
 func (e *effect) bound(before, after uint32, first bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	on := after
-	if gained := after &^ before; first && gained != 0 {
+	on := after &^ bridging
+	if gained := on &^ before; first && gained != 0 {
 		on = gained
 	}
-	if on != 0 && !e.rule(^on) {
-		e.not, e.doubt = ^on, true
+	switch {
+	case e.may == 0 && on != 0:
+		e.may = on
+	case e.may&on != 0:
+		e.may &= on
+	default:
+		e.may = on
+		e.odds++
 	}
-}
-
-// rule rules features out, unless none would be left.
-func (e *effect) rule(out uint32) bool {
-	if e.not|out == ^uint32(0) {
-		e.doubt = true
-		return false
-	}
-	e.not |= out
-	return true
 }
 
 // lost says whether these features are certainly those of an interface on which the
@@ -73,14 +71,18 @@ func (e *effect) rule(out uint32) bool {
 func (e *effect) lost(features uint32) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return features&^e.not == 0
+	may := e.may
+	if may == 0 {
+		may = ^uint32(bridging)
+	}
+	return e.odds <= maxOdds && features&may == 0
 }
 
 // known says that there is nothing left to find out.
 func (e *effect) known() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return bits.OnesCount32(^e.not) == 1
+	return bits.OnesCount32(e.may) == 1
 }
 
 // watch binds a filter, and looks at what features that brings, unless there is nothing to

@@ -13,7 +13,7 @@ import (
 // effect is lost; what has lost its effect is, once a filter was bound by us.
 func TestEffect(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		bit := uint32(1) << rapid.IntRange(0, 31).Draw(t, "bit")
+		bit := uint32(1) << rapid.IntRange(10, 31).Draw(t, "bit")
 		ports := rapid.SliceOfN(rapid.Map(rapid.Uint32(), func(others uint32) uint32 { return others &^ bit }), 1, 6).Draw(t, "other features")
 		filter, on := make([]bool, len(ports)), make([]bool, len(ports))
 		features := func(i int) uint32 {
@@ -22,32 +22,24 @@ func TestEffect(t *testing.T) {
 			}
 			return ports[i]
 		}
+		port := func(t *rapid.T) int { return rapid.IntRange(0, len(ports)-1).Draw(t, "port") }
 		var e effect
-		bound := 0
+		learned := false
 		t.Repeat(map[string]func(*rapid.T){
 			"bind": func(t *rapid.T) {
-				i := rapid.IntRange(0, len(ports)-1).Draw(t, "port")
+				i := port(t)
 				first, before := !filter[i], features(i)
+				learned = learned || first && !on[i]
 				filter[i], on[i] = true, true
 				e.bound(before, features(i), first)
-				if first {
-					bound++
-				}
 			},
-			"lose": func(t *rapid.T) {
-				i := rapid.IntRange(0, len(ports)-1).Draw(t, "port")
-				on[i] = false
-			},
+			"lose":   func(t *rapid.T) { on[port(t)] = false },
+			"unbind": func(t *rapid.T) { filter[port(t)] = false }, // it can stay on
 			"read": func(*rapid.T) {
-				for i := range ports {
-					if !filter[i] {
-						e.absent(features(i))
-					}
-				}
 				for i := range ports {
 					if filter[i] {
 						require.False(t, on[i] && e.lost(features(i)), "in effect")
-						require.False(t, !on[i] && bound > 0 && !e.lost(features(i)), "lost")
+						require.False(t, !on[i] && learned && !e.lost(features(i)), "lost")
 					}
 				}
 			},
@@ -58,41 +50,29 @@ func TestEffect(t *testing.T) {
 // Whatever VPP shows, also what cannot be true, a binding that is made again whenever it
 // is found lost is not for ever: after a few readings nothing is written any more.
 func TestEffectCannotFlap(t *testing.T) {
+	type port struct {
+		others uint32
+		on     bool
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		bit := uint32(1) << rapid.IntRange(0, 31).Draw(t, "bit")
-		odd := rapid.Bool().Draw(t, "without filters it is on too")
-		type port struct {
-			others     uint32
-			filter, on bool
-		}
 		ports := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *port {
-			p := &port{others: rapid.Uint32Range(0, 1<<20).Draw(t, "others"), filter: rapid.Bool().Draw(t, "filter"), on: rapid.Bool().Draw(t, "on")}
-			p.on = p.on && (p.filter || odd)
-			return p
+			return &port{rapid.Uint32().Draw(t, "others") &^ bit, rapid.Bool().Draw(t, "on")}
 		}), 1, 6).Draw(t, "ports")
 		features := func(p *port) uint32 {
 			if p.on {
 				return p.others | bit
 			}
-			return p.others &^ bit
+			return p.others
 		}
 		var e effect
 		for range rapid.IntRange(0, 5).Draw(t, "lies") {
-			if rapid.Bool().Draw(t, "absent") {
-				e.absent(rapid.Uint32().Draw(t, "features"))
-			} else {
-				e.bound(rapid.Uint32().Draw(t, "before"), rapid.Uint32().Draw(t, "after")|bit, rapid.Bool().Draw(t, "first"))
-			}
+			e.bound(rapid.Uint32().Draw(t, "before"), rapid.Uint32().Draw(t, "after"), rapid.Bool().Draw(t, "first"))
 		}
 		pass := func() (writes int) {
-			for _, p := range ports {
-				if !p.filter {
-					e.absent(features(p))
-				}
-			}
 			var lost []*port // as a reading finds them; they are mended after it
 			for _, p := range ports {
-				if p.filter && e.lost(features(p)) {
+				if e.lost(features(p)) {
 					lost = append(lost, p)
 				}
 			}
@@ -103,11 +83,8 @@ func TestEffectCannotFlap(t *testing.T) {
 			}
 			return len(lost)
 		}
-		passes := 0
-		for pass() > 0 {
-			passes++
-			require.LessOrEqual(t, passes, 3)
+		for passes := 0; pass() > 0; passes++ {
+			require.LessOrEqual(t, passes, 10)
 		}
-		require.Zero(t, pass())
 	})
 }

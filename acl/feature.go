@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"sync/atomic"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
@@ -22,8 +21,7 @@ import (
 const everywhere = ^interface_types.InterfaceIndex(0)
 
 // filtered is an interface that has filters, and what its L2 features are: a reading
-// that Bindings and MACIPBindings share, never wanted. The first one that finds any is of
-// all interfaces, for those without filters tell what features are not theirs.
+// that Bindings and MACIPBindings share, never wanted.
 type filtered struct {
 	id       uint32
 	in, out  []uint32 // sets
@@ -42,7 +40,6 @@ func (f filtered) Validate() error { return errors.New("a reading is found, not 
 
 func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 	vpp := acl.NewServiceClient(c)
-	var once atomic.Bool // all were read
 	return &desiredstate.Kind[filtered]{
 		Name:     "acl-filtered",
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.MacipACLInterfaceListDump{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
@@ -76,19 +73,7 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 					find(d.SwIfIndex).macip = d.Acls[0]
 				}
 			}
-			whole := len(out) > 0 && !once.Load()
-			if whole {
-				for _, d := range lists {
-					find(d.SwIfIndex)
-				}
-			}
-			if err := readFeatures(ctx, c, out); err != nil {
-				return nil, err
-			}
-			if whole {
-				once.Store(true)
-			}
-			return out, nil
+			return out, readFeatures(ctx, c, out)
 		},
 	}
 }

@@ -102,11 +102,6 @@ type macipBindings struct {
 
 func (k *macipBindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MACIPBinding], err error) {
 	for f := range desiredstate.All[filtered](v) {
-		if f.Spec.macip == all && !f.Spec.gone {
-			k.effect.absent(f.Spec.features)
-		}
-	}
-	for f := range desiredstate.All[filtered](v) {
 		iface, there := v.Name("interface", f.ID)
 		set, known := v.Name(MACIPKey("").Space, f.Spec.macip)
 		if !there || !known {
