@@ -86,16 +86,17 @@ func (e *effect) known() bool {
 }
 
 // watch binds a filter, and looks at what features that brings, unless there is nothing to
-// find out and nothing to mend. An interface has one filter bound at a time meanwhile.
+// find out and nothing to mend. An interface has one filter bound at a time, lest the
+// feature of another be taken for this one's.
 func (e *effect) watch(ctx context.Context, c *vppnet.Conn, index interface_types.InterfaceIndex, first, mend bool, bind func() error) error {
-	if e.known() && !mend {
-		return bind()
-	}
-	done, err := c.Turn(ctx, desiredstate.Key{Space: "acl-filtered", Name: fmt.Sprint(index)})
+	done, err := c.Turn(ctx, desiredstate.Key{Space: "acl-filtered", Name: vppnet.Foreign(fmt.Sprint(index))})
 	if err != nil {
 		return err
 	}
 	defer done()
+	if e.known() && !mend {
+		return bind()
+	}
 	before, err := readFeature(ctx, c, index)
 	if err != nil {
 		return err
