@@ -3,8 +3,10 @@
 package acl_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -172,4 +174,46 @@ func TestLearningIsCheap(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, p.Steps)
 	}))
+}
+
+// Who mends a filter, which takes an interface's ethertypes to be written as they were
+// read, and who sets them, take turns. Nobody else waits: no other interface, no other
+// VPP, nobody whose time is over.
+func TestTurnsAboutEtherTypes(t *testing.T) {
+	vpp := vpptest.New(t)
+	c := dial(t, vpp.Socket(), "me")
+	e := engine(c)
+	r := ensure(t, e, secured()...)
+	lo := acl.EtherTypes{Interface: "lo", Input: []uint16{0x0806}}
+	port := acl.EtherTypes{Interface: "port", Input: []uint16{0x0806}}
+	turn := func(iface string) func() {
+		done, err := c.Turn(t.Context(), desiredstate.Key{Space: "acl-ethertypes", Name: vppnet.Foreign(fmt.Sprint(r[vppnet.InterfaceKey(iface)]))})
+		require.NoError(t, err)
+		return done
+	}
+	waits := func(want ...desiredstate.Object) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := e.Ensure(ctx, want...)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	done := turn("lo")
+	waits(lo)
+	ensure(t, e, port)
+	other := vpptest.New(t)
+	ensure(t, engine(dial(t, other.Socket(), "me")), vppnet.Loopback{Name: "lo"}, lo)
+	done()
+	ensure(t, e, lo)
+
+	done = turn("port")
+	lose(t, c, r)
+	e.Forget()
+	waits(secured()...)
+	done()
+	ensure(t, e, secured()...)
+	e.Forget()
+	p, err := e.Plan(t.Context(), append(secured(), lo, port)...)
+	require.NoError(t, err)
+	require.Empty(t, p.Steps, "%s", p)
 }
