@@ -177,6 +177,13 @@ func TestCostIsLinear(t *testing.T) {
 		require.NoError(t, err)
 		return func() { _ = to.Validate(); _ = to.same(to) }
 	})
+	check("sources", MaxMACIPRules/10, func(n int) func() {
+		set := MACIPSet{Name: "s"}
+		for i := range n {
+			set.Rules = append(set.Rules, MACIPRule{Action: Action(i & 1), MAC: [6]byte{2, 4: byte(i >> 8), 5: byte(i)}, Src: host4(i)})
+		}
+		return func() { require.NoError(t, set.Validate()) }
+	})
 	check("pairs", 1000, func(n int) func() {
 		p := PortSecurity{Interface: "p", MAC: [6]byte{2}}
 		for i := range n {
