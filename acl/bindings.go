@@ -27,7 +27,9 @@ import (
 //
 // A reading asks for the lists of all interfaces and for the L2 features of those
 // that have one (l2_flags with nothing to set), to find sets without effect:
-// see Binding.After. They are put to effect by one message, the interface's list
+// see Binding.After. Which feature that is, is learned from the VPP at hand by the first
+// binding; before, and where in doubt, no binding is said to have lost its effect unless
+// no feature at all is on. They are put to effect by one message, the interface's list
 // of ethertypes sent as it is, without a moment in which there is no filter. What
 // became of the output side is not visible: it is taken to share the fate of the
 // input side, and a binding without Input is taken to be in effect.
