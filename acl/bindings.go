@@ -11,6 +11,7 @@ import (
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -26,30 +27,32 @@ import (
 //
 // A reading asks for the lists of all interfaces and for the L2 features of those
 // that have one (l2_flags with nothing to set), to find sets without effect:
-// see Binding.After. They are put to effect by one message, the interface's list
+// see Binding.After. Which feature that is, is learned from the VPP at hand by the first
+// binding; before, and where in doubt, no binding is said to have lost its effect unless
+// no feature at all is on. They are put to effect by one message, the interface's list
 // of ethertypes sent as it is, without a moment in which there is no filter. What
 // became of the output side is not visible: it is taken to share the fate of the
 // input side, and a binding without Input is taken to be in effect.
 func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
-	k := bindings{acl.NewServiceClient(c), l2.NewServiceClient(c)}
+	k := &bindings{conn: c, vpp: acl.NewServiceClient(c)}
 	return &desiredstate.Kind[Binding]{
 		Name:     "acl-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c), filters(c)},
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}, &l2.L2Flags{},
-			&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}),
+			&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}, &memclnt.ControlPing{}),
 		Dump: k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, b Binding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
 			if err != nil {
 				return 0, err
 			}
-			return id, k.set(ctx, v, id, b)
+			return id, k.set(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding], want Binding) error {
-			return k.set(ctx, v, have.ID, want)
+			return k.set(ctx, v, have.ID, want, have.Spec.lost)
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding]) error {
-			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}), api.INVALID_SW_IF_INDEX)
+			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}, false), api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have, want Binding) Binding {
 			want.After = have.After
@@ -62,18 +65,19 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 }
 
 type bindings struct {
-	vpp acl.RPCService
-	l2  l2.RPCService
+	conn   *vppnet.Conn
+	vpp    acl.RPCService
+	effect effect
 }
 
-func (k bindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
+func (k *bindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
 	for f := range desiredstate.All[filtered](v) {
 		name, ok := v.Name("interface", f.ID)
 		if !ok {
 			continue // gone since
 		}
 		b := Binding{Interface: name, Input: names(v, f.Spec.in), Output: names(v, f.Spec.out)}
-		b.lost = len(b.Input) > 0 && f.Spec.features&featACL == 0
+		b.lost = len(b.Input) > 0 && !f.Spec.gone && k.effect.lost(f.Spec.features)
 		if len(b.Input)+len(b.Output) > 0 {
 			out = append(out, desiredstate.Actual[Binding]{ID: f.ID, Spec: b})
 		}
@@ -98,8 +102,8 @@ func names(v *desiredstate.View, sets []uint32) (out []string) {
 }
 
 // set makes the sets of b the ones of ours on an interface, and sees to it that
-// they have an effect.
-func (k bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Binding) error {
+// they have an effect; lost says that they have none.
+func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Binding, lost bool) error {
 	index := interface_types.InterfaceIndex(id)
 	found, err := vppnet.Collect(k.vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: index}))
 	if err != nil {
@@ -109,11 +113,15 @@ func (k bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Bi
 		return fmt.Errorf("%w: it has gone", api.INVALID_SW_IF_INDEX)
 	}
 	hadIn, hadOut := split(found[0])
-	in, err := splice(v, hadIn, b.Input)
+	mine, err := k.mine(ctx, v, found[0].Acls, b)
 	if err != nil {
 		return err
 	}
-	out, err := splice(v, hadOut, b.Output)
+	in, err := splice(v, mine, hadIn, b.Input)
+	if err != nil {
+		return err
+	}
+	out, err := splice(v, mine, hadOut, b.Output)
 	if err != nil {
 		return err
 	}
@@ -121,19 +129,48 @@ func (k bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Bi
 	if len(lists) > maxBound {
 		return fmt.Errorf("%d sets with those of others, VPP can list %d", len(lists), maxBound)
 	}
-	_, err = k.vpp.ACLInterfaceSetACLList(ctx, &acl.ACLInterfaceSetACLList{
-		SwIfIndex: index, Count: uint8(len(lists)), NInput: uint8(len(in)), Acls: lists,
-	})
-	if err != nil || len(in) == 0 || len(hadIn) == 0 {
-		return err // the first set of a direction always takes effect
+	send := func() error {
+		_, err := k.vpp.ACLInterfaceSetACLList(ctx, &acl.ACLInterfaceSetACLList{
+			SwIfIndex: index, Count: uint8(len(lists)), NInput: uint8(len(in)), Acls: lists,
+		})
+		return err
 	}
-	return k.revive(ctx, index)
+	switch {
+	case len(in) == 0:
+		return send()
+	case len(hadIn) == 0: // the first set of a direction always takes effect
+		return k.effect.watch(ctx, k.conn, index, true, false, send)
+	}
+	if err := send(); err != nil {
+		return err
+	}
+	return k.revive(ctx, index, lost)
+}
+
+// mine says which sets of a list are ours. Those that b does not want are taken off it,
+// so that they still are is asked of VPP: the index of one that was deleted can be that
+// of somebody else's by now.
+func (k *bindings) mine(ctx context.Context, v *desiredstate.View, list []uint32, b Binding) (map[uint32]bool, error) {
+	mine := map[uint32]bool{}
+	var doubted []string
+	var ids []uint32
+	for _, s := range list {
+		name, ours := v.Owned(SetKey("").Space, s)
+		mine[s] = ours
+		if ours && !slices.Contains(b.Input, name) && !slices.Contains(b.Output, name) {
+			doubted, ids = append(doubted, name), append(ids, s)
+		}
+	}
+	held, err := setsHeld(ctx, k.conn, doubted, ids)
+	for i, ok := range held {
+		mine[ids[i]] = ok
+	}
+	return mine, err
 }
 
 // splice puts our sets into a list in the place of those that were ours.
-func splice(v *desiredstate.View, have []uint32, want []string) (out []uint32, err error) {
-	ours := func(s uint32) bool { _, ok := v.Owned(SetKey("").Space, s); return ok }
-	first := max(0, slices.IndexFunc(have, ours)) // no set of ours: all of the others' come after
+func splice(v *desiredstate.View, mine map[uint32]bool, have []uint32, want []string) (out []uint32, err error) {
+	first := max(0, slices.IndexFunc(have, func(s uint32) bool { return mine[s] })) // no set of ours: all of the others' come after
 	out = slices.Clone(have[:first])
 	for _, name := range want {
 		s, err := v.ID(SetKey(name))
@@ -143,7 +180,7 @@ func splice(v *desiredstate.View, have []uint32, want []string) (out []uint32, e
 		out = append(out, s)
 	}
 	for _, s := range have[first:] {
-		if !ours(s) {
+		if !mine[s] {
 			out = append(out, s)
 		}
 	}
@@ -151,13 +188,16 @@ func splice(v *desiredstate.View, have []uint32, want []string) (out []uint32, e
 }
 
 // revive puts the sets of an interface to effect where they have none.
-func (k bindings) revive(ctx context.Context, index interface_types.InterfaceIndex) error {
-	f, err := k.l2.L2Flags(ctx, &l2.L2Flags{SwIfIndex: index, IsSet: true})
-	if err != nil || f.ResultingFeatureBitmap&featACL != 0 {
+func (k *bindings) revive(ctx context.Context, index interface_types.InterfaceIndex, lost bool) error {
+	features, err := readFeature(ctx, k.conn, index)
+	if err != nil || !lost && !k.effect.lost(features) {
 		return err
 	}
-	typesInDoubt.Lock()
-	defer typesInDoubt.Unlock()
+	done, err := k.conn.Turn(ctx, typesOf(uint32(index)))
+	if err != nil {
+		return err
+	}
+	defer done()
 	types, err := vppnet.Collect(k.vpp.ACLInterfaceEtypeWhitelistDump(ctx, &acl.ACLInterfaceEtypeWhitelistDump{SwIfIndex: index}))
 	if err != nil {
 		return err
@@ -166,6 +206,8 @@ func (k bindings) revive(ctx context.Context, index interface_types.InterfaceInd
 	for _, t := range types {
 		req.Count, req.NInput, req.Whitelist = uint8(len(t.Whitelist)), t.NInput, t.Whitelist
 	}
-	_, err = k.vpp.ACLInterfaceSetEtypeWhitelist(ctx, req)
-	return err
+	return k.effect.watch(ctx, k.conn, index, false, true, func() error {
+		_, err := k.vpp.ACLInterfaceSetEtypeWhitelist(ctx, req)
+		return err
+	})
 }

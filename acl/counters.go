@@ -67,10 +67,14 @@ func Count(ctx context.Context, c *vppnet.Conn, stats Stats, names ...string) ([
 		return nil, err
 	}
 	var out []Counted
+	wanted := make(map[string]bool, len(names))
+	for _, name := range names {
+		wanted[name] = true
+	}
 	named := nameAll(c, found, func(d *acl.ACLDetails) (string, uint32) { return d.Tag, d.ACLIndex })
 	for n, d := range found {
 		name := named[n].Name
-		if !named[n].Ours || len(names) > 0 && !slices.Contains(names, name) {
+		if !named[n].Ours || len(names) > 0 && !wanted[name] {
 			continue
 		}
 		set := Set{Name: name, Rules: make([]Rule, len(d.R))}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
@@ -63,9 +62,11 @@ func (e EtherTypes) Validate() error {
 	return nil
 }
 
-// typesInDoubt is held by who sends an interface's list of ethertypes as it read it
-// before, and shared by who sends another.
-var typesInDoubt sync.RWMutex
+// typesOf is what a list of ethertypes is taken turns about. Bindings send the list of an
+// interface as they read it; another must not come in between.
+func typesOf(iface uint32) desiredstate.Key {
+	return desiredstate.Key{Space: "acl-ethertypes", Name: vppnet.Foreign(fmt.Sprint(iface))}
+}
 
 // EtherTypeLists manages the lists of ethertypes of our interfaces, and of those
 // that others named in them (acl_interface_set_etype_whitelist). Both directions
@@ -76,10 +77,13 @@ var typesInDoubt sync.RWMutex
 func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[EtherTypes] {
 	vpp := acl.NewServiceClient(c)
 	set := func(ctx context.Context, id uint32, e EtherTypes) error {
-		typesInDoubt.RLock()
-		defer typesInDoubt.RUnlock()
+		done, err := c.Turn(ctx, typesOf(id))
+		if err != nil {
+			return err
+		}
+		defer done()
 		types := slices.Concat(e.Input, e.Output)
-		_, err := vpp.ACLInterfaceSetEtypeWhitelist(ctx, &acl.ACLInterfaceSetEtypeWhitelist{
+		_, err = vpp.ACLInterfaceSetEtypeWhitelist(ctx, &acl.ACLInterfaceSetEtypeWhitelist{
 			SwIfIndex: interface_types.InterfaceIndex(id), Count: uint8(len(types)), NInput: uint8(len(e.Input)), Whitelist: types,
 		})
 		return err

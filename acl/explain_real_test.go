@@ -183,14 +183,14 @@ func TestExplainAgreesWithVPP(t *testing.T) {
 		n++
 		sets := []acl.Set{n.set("a").Draw(t, "a"), n.set("b").Draw(t, "b"), n.set("c").Draw(t, "c")}
 		sets = sets[:rapid.IntRange(1, 3).Draw(t, "sets")]
-		bind := acl.Binding{Interface: "pg0"}
+		bind := acl.Binding{Interface: vppnet.Foreign("pg0")}
 		objects := []desiredstate.Object{}
 		for _, s := range sets {
 			objects = append(objects, s)
 			bind.Input = append(bind.Input, s.Name)
 		}
 		if rapid.Bool().Draw(t, "output") {
-			bind.Interface, bind.Input, bind.Output = "pg1", nil, bind.Input
+			bind.Interface, bind.Input, bind.Output = vppnet.Foreign("pg1"), nil, bind.Input
 		}
 		w.agree(t, n, append(objects, bind), sets, tally)
 	})

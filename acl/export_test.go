@@ -7,3 +7,9 @@ var (
 	EncodeSet      = encodeSet
 	EncodeMACIPSet = encodeMACIPSet
 )
+
+// What proves a remembered index.
+var (
+	SetsHeld      = setsHeld
+	MACIPSetsHeld = macipSetsHeld
+)

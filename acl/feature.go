@@ -20,21 +20,14 @@ import (
 // everywhere asks a dump for all interfaces.
 const everywhere = ^interface_types.InterfaceIndex(0)
 
-// Input features of an interface on L2, as l2_flags shows them. They are on also
-// while an interface that was not bridged yet is not, and are lost when one that
-// was goes to L3.
-const (
-	featMACIP = 0x2000
-	featACL   = 0x8000
-)
-
 // filtered is an interface that has filters, and what its L2 features are: a reading
 // that Bindings and MACIPBindings share, never wanted.
 type filtered struct {
 	id       uint32
 	in, out  []uint32 // sets
 	macip    uint32   // set; all: none
-	features uint32   // of an interface that has gone since: all
+	features uint32
+	gone     bool // since it was found to have filters
 }
 
 func (f filtered) Key() desiredstate.Key {
@@ -92,9 +85,7 @@ func readFeatures(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[
 	}
 	flags, err := vppnet.AskEach[*l2.L2FlagsReply](ctx, c, reqs...)
 	for i, r := range flags {
-		if of[i].Spec.features = r.ResultingFeatureBitmap; r.Retval != 0 {
-			of[i].Spec.features = ^uint32(0)
-		}
+		of[i].Spec.features, of[i].Spec.gone = r.ResultingFeatureBitmap, r.Retval != 0
 	}
 	return err
 }

@@ -7,10 +7,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -54,30 +57,31 @@ func (b MACIPBinding) Validate() error {
 }
 
 // MACIPBindings manages which MACIP set is on an interface
-// (macip_acl_interface_add_del). A binding is ours if its set or its interface is.
+// (macip_acl_interface_add_del). A binding is ours if its set is, or if its interface is
+// and nobody else's tag is on the set: an interface has one, and who came first stays.
 //
 // One set takes the place of another in place, by one message that VPP executes
 // while no packet moves. As with [Bindings], a reading finds bindings that have
 // lost their effect; binding again mends that.
 func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
-	k := macipBindings{acl.NewServiceClient(c)}
+	k := &macipBindings{conn: c, vpp: acl.NewServiceClient(c)}
 	return &desiredstate.Kind[MACIPBinding]{
 		Name:     "macip-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c), filters(c)},
-		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{}),
+		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, b MACIPBinding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
 			if err != nil {
 				return 0, err
 			}
-			return id, k.bind(ctx, v, id, b)
+			return id, k.bind(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[MACIPBinding], want MACIPBinding) error {
-			return k.bind(ctx, v, have.ID, want)
+			return k.bind(ctx, v, have.ID, want, have.Spec.lost)
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[MACIPBinding]) error {
-			if ours, err := k.ours(ctx, v, have.ID); err != nil || !ours {
+			if h, err := k.holder(ctx, v, have.ID); err != nil || h != ourSet {
 				return err
 			}
 			_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
@@ -90,9 +94,13 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 	}
 }
 
-type macipBindings struct{ vpp acl.RPCService }
+type macipBindings struct {
+	conn   *vppnet.Conn
+	vpp    acl.RPCService
+	effect effect
+}
 
-func (k macipBindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MACIPBinding], err error) {
+func (k *macipBindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MACIPBinding], err error) {
 	for f := range desiredstate.All[filtered](v) {
 		iface, there := v.Name("interface", f.ID)
 		set, known := v.Name(MACIPKey("").Space, f.Spec.macip)
@@ -101,48 +109,69 @@ func (k macipBindings) dump(_ context.Context, v *desiredstate.View) (out []desi
 		}
 		out = append(out, desiredstate.Actual[MACIPBinding]{
 			ID: f.ID, Foreign: !mine(v, f.ID, f.Spec.macip),
-			Spec: MACIPBinding{Interface: iface, Set: set, lost: f.Spec.features&featMACIP == 0},
+			Spec: MACIPBinding{Interface: iface, Set: set, lost: !f.Spec.gone && k.effect.lost(f.Spec.features)},
 		})
 	}
 	return out, nil
 }
 
-// mine says whether interface or set is ours.
+// mine says whether a binding is ours, by what a reading says of interface and set.
 func mine(v *desiredstate.View, iface, set uint32) bool {
-	_, i := v.Owned(vppnet.InterfaceKey("").Space, iface)
-	_, s := v.Owned(MACIPKey("").Space, set)
-	return i || s
+	if _, ours := v.Owned(MACIPKey("").Space, set); ours {
+		return true
+	}
+	_, ours := v.Owned(vppnet.InterfaceKey("").Space, iface)
+	name, _ := v.Name(MACIPKey("").Space, set)
+	return ours && strings.HasPrefix(name, vppnet.Foreign(""))
 }
 
-// ours says whether what is bound to an interface at this moment may be changed;
-// nothing may.
-func (k macipBindings) ours(ctx context.Context, v *desiredstate.View, id uint32) (bool, error) {
+// A holder is what is bound to an interface at this moment: nothing, something of ours,
+// or something that is not ours to change.
+type holder int
+
+const (
+	nothing holder = iota
+	ourSet
+	theirSet
+)
+
+// holder asks VPP: the index of a set that was deleted can be that of somebody else's.
+func (k *macipBindings) holder(ctx context.Context, v *desiredstate.View, id uint32) (holder, error) {
 	found, err := vppnet.Collect(k.vpp.MacipACLInterfaceListDump(ctx, &acl.MacipACLInterfaceListDump{SwIfIndex: interface_types.InterfaceIndex(id)}))
+	if err != nil || len(found) == 0 || len(found[0].Acls) == 0 || found[0].Acls[0] == all {
+		return nothing, err
+	}
+	set := found[0].Acls[0]
+	tags, err := macipTags(ctx, k.conn, set)
 	if err != nil {
-		return false, err
+		return nothing, err
 	}
-	for _, d := range found {
-		if len(d.Acls) > 0 && d.Acls[0] != all && !mine(v, id, d.Acls[0]) {
-			return false, nil
-		}
+	_, ours := k.conn.Untag(tags[set])
+	if !ours && !(vppnet.Named{Tag: tags[set]}).Owned() { // nobody's
+		_, ours = v.Owned(vppnet.InterfaceKey("").Space, id)
 	}
-	return true, nil
+	if ours {
+		return ourSet, nil
+	}
+	return theirSet, nil
 }
 
-func (k macipBindings) bind(ctx context.Context, v *desiredstate.View, id uint32, b MACIPBinding) error {
+// bind puts a set on an interface; lost says that it is there, to no effect.
+func (k *macipBindings) bind(ctx context.Context, v *desiredstate.View, id uint32, b MACIPBinding, lost bool) error {
 	set, err := v.ID(MACIPKey(b.Set))
 	if err != nil {
 		return err
 	}
-	ours, err := k.ours(ctx, v, id)
+	h, err := k.holder(ctx, v, id)
 	if err != nil {
 		return err
 	}
-	if !ours {
+	if h == theirSet {
 		return fmt.Errorf("%w: somebody else's MACIP set is on it", desiredstate.ErrForeign)
 	}
-	_, err = k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{
-		IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(id), ACLIndex: set,
+	index := interface_types.InterfaceIndex(id)
+	return k.effect.watch(ctx, k.conn, index, h == nothing, lost, func() error {
+		_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{IsAdd: true, SwIfIndex: index, ACLIndex: set})
+		return err
 	})
-	return err
 }

@@ -68,7 +68,7 @@ func FromSet(group string) string { return "sg:" + group + ".from" }
 // anew. A rule reflects, unless it is about ICMP types for which VPP keeps no
 // sessions. An error names the rule; so does one for more than MaxRules.
 func (g SecurityGroup) Sets(members Members) (to, from Set, err error) {
-	seen := make(map[remote][]netip.Prefix)
+	seen := make(map[remote][]block)
 	if to, err = g.set(ToSet(g.Name), "ingress", g.Ingress, members, seen); err != nil {
 		return Set{}, Set{}, err
 	}
@@ -88,12 +88,12 @@ type remote struct {
 	family Family
 }
 
-func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members, seen map[remote][]netip.Prefix) (Set, error) {
+func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members, seen map[remote][]block) (Set, error) {
 	fail := func(err error) (Set, error) { return Set{}, fmt.Errorf("security group %s: %w", g.Name, err) }
 	if err := cmp.Or(vppnet.CheckName(g.Name), vppnet.CheckName(name)); err != nil {
 		return fail(err)
 	}
-	var holes []hole
+	holes := make([]hole, 0, len(rules))
 	for i, r := range rules {
 		h, err := r.hole()
 		if err != nil {
@@ -115,8 +115,7 @@ func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members,
 			return fail(fmt.Errorf("%s rule %d: the %d addresses of group %s make it more than %d rules, a set has at most %d",
 				way, i, len(addrs), r.RemoteGroup, maxHoles, MaxRules))
 		}
-		for _, p := range addrs {
-			h.remote = p
+		for _, h.remote = range addrs {
 			holes = append(holes, h)
 		}
 	}
@@ -126,24 +125,27 @@ func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members,
 			way, len(holes), MaxRules))
 	}
 	set := Set{Name: name}
+	if len(holes) > 0 {
+		set.Rules = make([]Rule, 0, len(holes))
+	}
 	for _, h := range holes {
 		set.Rules = append(set.Rules, h.rule(way == "ingress"))
 	}
 	return set, nil
 }
 
-// hosts returns the prefixes that are together the addresses of one family.
-func hosts(addrs []netip.Addr, f Family) ([]netip.Prefix, error) {
-	var list []netip.Prefix
+// hosts returns the blocks that are together the addresses of one family.
+func hosts(addrs []netip.Addr, f Family) ([]block, error) {
+	list := make([]block, 0, len(addrs))
 	for _, a := range addrs {
 		if !a.IsValid() || a.Zone() != "" {
 			return nil, fmt.Errorf("address %q: want one of IPv4 or IPv6 without a zone", a)
 		}
 		if a = a.Unmap(); a.Is4() == (f == IPv4) {
-			list = append(list, netip.PrefixFrom(a, a.BitLen()))
+			list = append(list, blockOf(netip.PrefixFrom(a, a.BitLen())))
 		}
 	}
-	slices.SortFunc(list, comparePrefixes)
+	slices.SortFunc(list, block.compare)
 	return aggregate(list), nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // groupRule draws a rule that is fine, about an address of the world or one of the
@@ -359,11 +360,11 @@ func TestSetsOfGroupOnVPP(t *testing.T) {
 		spoofTo, spoofFrom := acl.SpoofSets()
 		w.agree(t, n, []desiredstate.Object{
 			to, from, spoofTo, spoofFrom,
-			acl.Binding{Interface: "pg1", Output: []string{spoofTo.Name, to.Name}},
+			acl.Binding{Interface: vppnet.Foreign("pg1"), Output: []string{spoofTo.Name, to.Name}},
 		}, []acl.Set{spoofTo, to}, tally)
 		w.agree(t, n, []desiredstate.Object{
 			to, from, spoofTo, spoofFrom,
-			acl.Binding{Interface: "pg0", Input: []string{spoofFrom.Name, from.Name}},
+			acl.Binding{Interface: vppnet.Foreign("pg0"), Input: []string{spoofFrom.Name, from.Name}},
 		}, []acl.Set{spoofFrom, from}, tally)
 	})
 	t.Log(tally)

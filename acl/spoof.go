@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -45,7 +46,8 @@ const (
 const maxGroups = (maxBound - 2) / 2
 
 // Objects returns what makes the port secure: the sets that all ports share, the
-// port's own MACIPSet, which bears the interface's name, and what binds these and
+// port's own MACIPSet, which bears the interface's name (one that is not ours,
+// "vpp:pg0", is written as "port:vpp:pg0"), and what binds these and
 // the groups' sets to the interface. The groups' sets themselves come from
 // [SecurityGroup.Sets]; until they are there nothing is bound, so a port must not
 // come up before its bindings.
@@ -121,7 +123,7 @@ func (p PortSecurity) sources() (MACIPSet, error) {
 		}
 		prefixes[m] = append(prefixes[m], more...)
 	}
-	set := MACIPSet{Name: p.Interface}
+	set := MACIPSet{Name: sourcesOf(p.Interface)}
 	for m, list := range prefixes {
 		slices.SortFunc(list, comparePrefixes)
 		// Neighbours are not merged, unlike those of a group: each length of prefix
@@ -158,6 +160,28 @@ func linkLocal(m vppnet.MAC) netip.Prefix {
 		8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5],
 	}), 128)
 }
+
+// sourcesOf names the MACIP set of an interface. What is not ours has a name that no set
+// of ours can have: it is put behind "port:", with "#2f" for a slash and the like.
+func sourcesOf(iface string) string {
+	const foreign = "port:"
+	if vppnet.CheckName(iface) == nil && !strings.HasPrefix(iface, foreign) {
+		return iface
+	}
+	var b strings.Builder
+	b.WriteString(foreign)
+	for _, c := range []byte(iface) {
+		if c == '#' || vppnet.CheckName("x"+string(rune(c))) != nil {
+			fmt.Fprintf(&b, "#%02x", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// contains says whether all addresses of q are in p.
+func contains(p, q netip.Prefix) bool { return p.Bits() <= q.Bits() && p.Contains(q.Addr()) }
 
 // SpoofSets returns the sets that all ports share. They let a VM get its addresses
 // by DHCP and DHCPv6, find its neighbours and routers, tell its multicast groups and

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -248,7 +249,7 @@ func TestPortSecurityOnVPP(t *testing.T) {
 	to, from, err := acl.SecurityGroup{Name: "out", Egress: []acl.GroupRule{{Family: acl.IPv4}, {Family: acl.IPv6}}}.Sets(nil)
 	require.NoError(t, err)
 	objects, err := acl.PortSecurity{
-		Interface: "pg0", MAC: hostMAC, Addrs: []netip.Addr{ip("10.0.0.5"), ip("fd00::5")}, Groups: []string{"out"},
+		Interface: vppnet.Foreign("pg0"), MAC: hostMAC, Addrs: []netip.Addr{ip("10.0.0.5"), ip("fd00::5")}, Groups: []string{"out"},
 		Pairs: []acl.AddressPair{{Prefix: netip.MustParsePrefix("10.9.9.9/24")}},
 	}.Objects()
 	require.NoError(t, err)
@@ -374,4 +375,32 @@ func TestGroupIsSharedByPorts(t *testing.T) {
 	require.NotContains(t, vpp.Sent(), "acl_interface_set_acl_list", "the ports' bindings stay as they are")
 	g.Ingress = g.Ingress[:1]
 	require.Equal(t, 1, writes(), "it went")
+}
+
+// Each interface's set has a name of its own, which can be ours: that of an interface of
+// ours is the interface's.
+func TestNameOfSources(t *testing.T) {
+	names := func(t *rapid.T) string {
+		n := rapid.SampledFrom([]string{"a", "b:c", "x", "port:a", "port:they#2fa", "#7"}).Draw(t, "name")
+		switch rapid.IntRange(0, 2).Draw(t, "whose") {
+		case 0:
+			return vppnet.Foreign(n + rapid.SampledFrom([]string{"", "/0/8.100", "+#", "#2f"}).Draw(t, "more"))
+		case 1:
+			return "they/" + strings.TrimPrefix(n, "#")
+		}
+		return strings.TrimPrefix(n, "#")
+	}
+	of := func(t *rapid.T, iface string) string {
+		require.NoError(t, vppnet.CheckRef("interface", iface))
+		objects, err := acl.PortSecurity{Interface: iface, MAC: hostMAC}.Objects()
+		require.NoError(t, err, iface)
+		return objects[2].(acl.MACIPSet).Name
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := names(t), names(t)
+		require.Equal(t, a == b, of(t, a) == of(t, b), "%s %s", a, b)
+		if !strings.ContainsAny(a, "/") && !strings.HasPrefix(a, "vpp:") && !strings.HasPrefix(a, "port:") {
+			require.Equal(t, a, of(t, a))
+		}
+	})
 }

@@ -38,6 +38,7 @@ type Conn struct {
 	types   types
 	allowed sync.Map // name_crc of the requests that may be sent
 	calls   sync.Pool
+	turns   sync.Map // what is a turn's key, and the channel that its end closes
 
 	mu      sync.Mutex
 	last    uint32             // context last given out

@@ -184,7 +184,7 @@ func (b *bridges) setPortFlags(_ *Call, q *l2.L2Flags) *l2.L2FlagsReply {
 			p.bits &^= bit
 		}
 	}
-	return &l2.L2FlagsReply{ResultingFeatureBitmap: p.bits}
+	return &l2.L2FlagsReply{ResultingFeatureBitmap: b.v.options.numbered(p.bits)}
 }
 
 // portBits maps what l2_flags takes to what it shows.

@@ -35,13 +35,14 @@ type VPP struct {
 }
 
 type options struct {
-	socket  string
-	without []string
-	nics    []string
-	hosts   []string // nil: any
-	dirs    []string // nil: any
-	plugins []plugin
-	release string // "" is what the bindings are of
+	socket     string
+	without    []string
+	nics       []string
+	hosts      []string // nil: any
+	dirs       []string // nil: any
+	plugins    []plugin
+	release    string // "" is what the bindings are of
+	l2Features func(uint32) uint32
 }
 
 // A plugin is a part of VPP that can be missing.

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Turn waits until nobody else on this Conn has its turn with what k names, and begins
+// one, which done ends. A kind takes it where it reads something in order to write it,
+// and another kind can write the same. Turns of different keys do not know of each other.
+// The error is that of ctx.
+func (c *Conn) Turn(ctx context.Context, k desiredstate.Key) (done func(), err error) {
+	mine := make(chan struct{})
+	for {
+		other, taken := c.turns.LoadOrStore(k, mine)
+		if !taken {
+			return func() { c.turns.Delete(k); close(mine) }, nil
+		}
+		select {
+		case <-other.(chan struct{}):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
