@@ -109,7 +109,8 @@ func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIde
 			return want
 		},
 		Holds: func(n NATIdentity) []desiredstate.Key {
-			return []desiredstate.Key{natExternal(natSide(n.Address, n.Protocol, n.Port))}
+			side := natSide(n.Address, n.Protocol, n.Port)
+			return []desiredstate.Key{natExternal(side), natLocal(n.Table, side)}
 		},
 	}
 }

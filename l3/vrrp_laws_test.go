@@ -57,7 +57,7 @@ func TestLawsOfVirtualRouters(t *testing.T) {
 			r.Track = append(r.Track, l3.TrackedInterface{Interface: "b", Decrement: pick[uint8](t, "decrement b", 1, 254)})
 		}
 		if pick(t, "track theirs", false, true) {
-			r.Track = append(r.Track, l3.TrackedInterface{Interface: "stranger/a", Decrement: 10})
+			r.Track = append(r.Track, l3.TrackedInterface{Interface: "stranger/x", Decrement: 10})
 		}
 		return r
 	})
