@@ -76,13 +76,14 @@ func natAll(v l3.NATVariant) []desiredstate.Object {
 	out := []desiredstate.Object{
 		l3.NAT{Sessions: 1000}, l3.Table{Name: "nat", ID: 55}, vppnet.Loopback{Name: "leg"}, vppnet.Loopback{Name: "world"}, l3.Membership{Interface: "leg", Table: "nat"},
 		l3.NATInterface{Interface: "leg", Table: "nat", Inside: true}, l3.NATInterface{Interface: "world", Outside: true},
-		l3.NATAddress{Address: addr("203.0.113.3"), Table: "nat"}, l3.NATAddress{Address: addr("203.0.113.1"), Table: "nat"}, l3.NATAddress{Address: addr("203.0.113.2"), Table: "nat"},
-		l3.NATMapping{Name: "fip", Local: hostA, External: addr("203.0.113.9"), Table: "nat"},
-		l3.NATMapping{Name: "web", Local: hostB, LocalPort: 80, External: addr("203.0.113.1"), ExternalPort: 80, Protocol: l3.TCP, Table: "nat", Pooled: true},
-		l3.NATIdentity{Name: "self", Address: addr("203.0.113.8"), Table: "nat"},
+		l3.NATAddress{Address: addr("192.0.2.3"), Table: "nat"}, l3.NATAddress{Address: addr("192.0.2.1"), Table: "nat"}, l3.NATAddress{Address: addr("192.0.2.2"), Table: "nat"},
+		l3.NATMapping{Name: "fip", Local: hostA, External: addr("192.0.2.9"), Table: "nat"},
+		l3.NATMapping{Name: "web", Local: hostB, LocalPort: 80, External: addr("192.0.2.1"), ExternalPort: 80, Protocol: l3.TCP, Table: "nat", Pooled: true},
+		l3.NATIdentity{Name: "ssh", Address: addr("192.0.2.2"), Protocol: l3.TCP, Port: 22, Table: "nat", Pooled: true},
 	}
 	if v == l3.EndpointDependent {
-		out = append(out, l3.NATExit{Table: "nat", To: []string{l3.DefaultTable}}, l3.NATAddress{Address: addr("203.0.113.1"), Table: "nat", Twice: true})
+		out = append(out, l3.NATIdentity{Name: "self", Address: addr("192.0.2.8"), Table: "nat"})
+		out = append(out, l3.NATExit{Table: "nat", To: []string{l3.DefaultTable}}, l3.NATAddress{Address: addr("192.0.2.1"), Table: "nat", Twice: true})
 	}
 	return out
 }
