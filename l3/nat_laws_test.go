@@ -183,7 +183,7 @@ func natLawsOf[S desiredstate.Object](t *testing.T, variants []l3.NATVariant, la
 			if !l.unowned {
 				natStrangers(t, vpp.Socket(), v)
 			}
-			kindtest.Run(t, kindtest.Suite[S]{Gen: l.gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
+			check(t, kindtest.Suite[S]{Gen: l.gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 				c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
 				w := kindtest.World[S]{Kind: l.kind(c), Base: append([]desiredstate.Object{l3.Table{Name: "red", ID: 7}}, l.base...), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range natKinds(c, v, natClaim) {
