@@ -66,6 +66,8 @@ func mortal(t *testing.T, vpp *vpptest.VPP) {
 	})
 }
 
+var numbers = []uint32{0, 7, 8, 99, ^uint32(0)}
+
 // unharmed makes calls, and looks after each whether VPP still answers.
 func unharmed(t *testing.T, rt *rapid.T, socket string) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -95,8 +97,12 @@ func unharmed(t *testing.T, rt *rapid.T, socket string) {
 		_, _ = e.Sync(ctx)
 		alive("all was taken away")
 	}()
+	if pick(rt, "plenty", true, true, true, false) {
+		_, _ = e.Ensure(ctx, plenty()...)
+	}
+	strange := dice{rt, true}
 	for range rapid.IntRange(1, 25).Draw(rt, "calls") {
-		call := pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", "by hand", "by hand")
+		call := pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", "by hand")
 		switch call {
 		case "ensure":
 			var all []desiredstate.Object
@@ -111,11 +117,11 @@ func unharmed(t *testing.T, rt *rapid.T, socket string) {
 		case "sync":
 			_, _ = e.Sync(ctx, anything(rt), anything(rt))
 		case "announce":
-			_ = l3.Announce(ctx, c, pick[uint32](rt, "index", 0, 1, 2, 3, 99, ^uint32(0)), anyAddr(rt), anyAddr(rt))
+			_ = l3.Announce(ctx, c, pick[uint32](rt, "index", 0, 1, 2, 3, 99, ^uint32(0)), strange.addr(false), strange.addr(true))
 		case "sessions":
-			_, _ = l3.NATSessions(ctx, c, pick(rt, "variant", natVariants...), anyAddr(rt), anyNumber(rt))
+			_, _ = l3.NATSessions(ctx, c, pick(rt, "variant", natVariants...), strange.addr(false), pick(rt, "table", numbers...))
 		case "end sessions":
-			_, _ = l3.EndNATSessions(ctx, c, pick(rt, "variant", natVariants...), anyAddr(rt), anyNumber(rt), func(l3.NATSession) bool { return true })
+			_, _ = l3.EndNATSessions(ctx, c, pick(rt, "variant", natVariants...), strange.addr(false), pick(rt, "table", numbers...), func(l3.NATSession) bool { return true })
 		case "states":
 			_, err := l3.RouterStates(ctx, c)
 			require.NoError(t, err)
@@ -150,116 +156,198 @@ func everyKind(c *vppnet.Conn, v l3.NATVariant) []desiredstate.AnyKind {
 	return kinds
 }
 
-func anyIface(t *rapid.T) string {
-	return pick(t, "interface", "a", "a", "a", "b", "b", "vpp:local0", "vpp:99", "gone", "")
+// A dice draws what objects are made of. Mad, it draws what makes no sense, too.
+type dice struct {
+	*rapid.T
+	mad bool
 }
 
-func anyTable(t *rapid.T) string {
-	return pick(t, "table", "", "", "", "red", "red", "blue", "vpp:8", "gone", l3.DefaultTable)
+func (d dice) yes(label string) bool { return pick(d.T, label, false, false, true) }
+
+// place is an interface and the table that it is in.
+func (d dice) place() (iface, table string) {
+	if d.mad {
+		return d.iface(), d.table()
+	}
+	if d.yes("b") {
+		return "b", "red"
+	}
+	return "a", ""
 }
 
-func anyNumber(t *rapid.T) uint32 { return pick[uint32](t, "number", 0, 7, 8, 99, ^uint32(0)) }
+func (d dice) iface() string {
+	if d.mad {
+		return pick(d.T, "interface", "a", "b", "vpp:local0", "vpp:local0", "vpp:99", "gone", "")
+	}
+	return pick(d.T, "interface", "a", "b")
+}
 
-func anyAddr(t *rapid.T) netip.Addr {
-	text := pick(t, "address", "10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.9", "203.0.113.1", "2001:db8::1", "2001:db8::1", "2001:db8::9", "fe80::5", "fe80::9",
-		"0.0.0.0", "255.255.255.255", "224.0.0.1", "ff02::1", "::", "::ffff:10.0.0.1", "127.0.0.1", "")
-	a, _ := netip.ParseAddr(text)
+func (d dice) table() string {
+	if d.mad {
+		return pick(d.T, "table", "", "red", "blue", "vpp:8", "gone", l3.DefaultTable)
+	}
+	return pick(d.T, "table", "", "red", "red", "blue")
+}
+
+func (d dice) addr(six bool) netip.Addr {
+	texts := []string{"10.0.0.1", "10.0.0.2", "10.0.0.9", "203.0.113.1"}
+	if six {
+		texts = []string{"2001:db8::1", "2001:db8::2", "2001:db8::9"}
+	}
+	if d.mad {
+		texts = append(texts, "10.0.0.1", "2001:db8::1", "fe80::5", "0.0.0.0", "255.255.255.255", "224.0.0.1", "ff02::1", "::", "::ffff:10.0.0.1", "127.0.0.1", "")
+	}
+	a, _ := netip.ParseAddr(pick(d.T, "address", texts...))
 	return a
 }
 
-func anyPrefix(t *rapid.T) netip.Prefix {
-	a := anyAddr(t)
-	p := netip.PrefixFrom(a, pick(t, "length", 24, 24, 32, 64, 64, 128, 0, 1, 31, 8))
-	if pick(t, "masked", false, true) {
-		p = p.Masked()
+func (d dice) prefix(six bool) netip.Prefix {
+	lengths := []int{24, 24, 32, 31}
+	if six {
+		lengths = []int{64, 64, 128}
 	}
-	return p
+	if d.mad {
+		lengths = append(lengths, 0, 1, 8, 33, 128)
+	}
+	return netip.PrefixFrom(d.addr(six), pick(d.T, "length", lengths...))
 }
 
-func many[T any](t *rapid.T, label string, one func(*rapid.T) T) (out []T) {
-	for range pick(t, label, 0, 1, 1, 2, 3) {
-		out = append(out, one(t))
+func many[T any](d dice, one func() T) (out []T) {
+	for range pick(d.T, "how many", 0, 1, 1, 2, 3) {
+		out = append(out, one())
 	}
 	return out
 }
 
 // anything is an object, valid or not, of things that are there or not.
 func anything(t *rapid.T) desiredstate.Object {
-	yes := func(label string) bool { return pick(t, label, false, false, true) }
-	seconds := func(label string) time.Duration { return pick(t, label, 0, 0, time.Second, 200*time.Second, 1000*time.Hour, -1) }
+	d := dice{t, pick(t, "mad", false, false, true)}
+	six := d.yes("IPv6")
+	iface, table := d.place()
 	port := func(label string) uint16 { return pick[uint16](t, label, 0, 1, 80, 65535) }
-	protocol := func() l3.Protocol { return pick(t, "protocol", l3.NoProtocol, l3.NoProtocol, l3.TCP, l3.ICMP, 47) }
-	name := func() string { return pick(t, "name", "a", "b", "", "vpp:7") }
-	switch pick(t, "kind", "loopback", "loopback", "table", "table", "link", "bridge", "port", "membership", "membership", "address", "address", "address", "unnumbered",
-		"route", "route", "neighbour", "advertisement", "range", "proxy", "relay", "router", "router", "NAT", "NAT", "NAT interface", "NAT interface", "NAT address", "mapping", "identity", "exit") {
+	side := func() (p l3.Protocol, one, two uint16) {
+		if d.mad {
+			return pick(t, "protocol", l3.NoProtocol, l3.TCP, l3.ICMP, 47), port("one"), port("two")
+		}
+		if d.yes("ports") {
+			return pick(t, "protocol", l3.UDP, l3.TCP, l3.ICMP), pick[uint16](t, "one", 1, 80), pick[uint16](t, "two", 1, 80)
+		}
+		return l3.NoProtocol, 0, 0
+	}
+	name := pick(t, "name", "a", "b")
+	switch pick(t, "kind", "loopback", "table", "link", "bridge", "port", "membership", "address", "address", "address", "unnumbered", "route", "route", "neighbour", "advertisement",
+		"range", "proxy", "relay", "router", "router", "NAT", "NAT interface", "NAT address", "mapping", "identity", "exit") {
 	case "loopback":
-		return vppnet.Loopback{Name: pick(t, "loopback", "a", "b")}
+		return vppnet.Loopback{Name: name}
 	case "table":
-		return l3.Table{Name: pick(t, "table", "red", "blue"), ID: pick[uint32](t, "ID", 0, 7, 9, ^uint32(0)), NoIPv4: yes("no IPv4"), NoIPv6: yes("no IPv6")}
+		t := l3.Table{Name: pick(t, "table", "red", "blue"), ID: pick[uint32](t, "ID", 0, 0, 7, 9)}
+		if d.mad {
+			t.ID, t.NoIPv4, t.NoIPv6 = pick(d.T, "ID", 0, 9, ^uint32(0)), d.yes("no IPv4"), d.yes("no IPv6")
+		}
+		return t
 	case "link":
-		return vppnet.LinkState{Interface: pick(t, "interface", "a", "b"), Up: !yes("down")}
+		return vppnet.LinkState{Interface: name, Up: !d.yes("down")}
 	case "bridge":
-		return vppnet.BridgeDomain{Name: "net", NoLearn: yes("no learn")}
+		return vppnet.BridgeDomain{Name: "net", NoLearn: d.yes("no learn")}
 	case "port":
-		return vppnet.BridgePort{Bridge: "net", Interface: pick(t, "interface", "a", "b"), BVI: yes("BVI")}
+		return vppnet.BridgePort{Bridge: "net", Interface: name, BVI: d.yes("BVI")}
 	case "membership":
-		return l3.Membership{Interface: anyIface(t), Table: anyTable(t), NoIPv4: yes("no IPv4"), NoIPv6: yes("no IPv6")}
+		return l3.Membership{Interface: d.iface(), Table: d.table(), NoIPv4: d.yes("no IPv4"), NoIPv6: d.yes("no IPv6")}
 	case "address":
-		return l3.Address{Interface: anyIface(t), Table: anyTable(t), Prefix: anyPrefix(t)}
+		return l3.Address{Interface: iface, Table: table, Prefix: d.prefix(six)}
 	case "unnumbered":
-		return l3.Unnumbered{Interface: anyIface(t), Lender: anyIface(t), Table: anyTable(t)}
+		return l3.Unnumbered{Interface: iface, Lender: d.iface(), Table: table}
 	case "route":
-		return l3.Route{Table: anyTable(t), Prefix: anyPrefix(t), Paths: many(t, "paths", func(t *rapid.T) l3.Path {
-			p := l3.Path{Weight: pick[uint8](t, "weight", 0, 1, 255), Preference: pick[uint8](t, "preference", 0, 255), Local: pick(t, "local", false, false, false, true)}
-			if yes("hop") {
-				p.NextHop = anyAddr(t)
-			}
-			if yes("by") {
-				p.Interface = anyIface(t)
-			}
-			if yes("in") {
-				p.Table = anyTable(t)
+		return l3.Route{Table: d.table(), Prefix: d.prefix(six).Masked(), Paths: many(d, func() (p l3.Path) {
+			p.Weight, p.Preference = pick[uint8](t, "weight", 0, 1, 255), pick[uint8](t, "preference", 0, 255)
+			switch way := pick(t, "way", 0, 1, 2, 3, 4); {
+			case d.mad:
+				p.NextHop, p.Interface, p.Table, p.Local = d.addr(six), d.iface(), d.table(), d.yes("local")
+			case way == 0:
+				p.Local = true
+			case way == 1:
+				p.Interface = iface
+			case way == 2:
+				p.Table = pick(t, "elsewhere", "blue", "red", l3.DefaultTable)
+			case way == 3:
+				p.NextHop = d.addr(six)
+			default:
+				p.Interface, p.NextHop = iface, d.addr(six || d.yes("IPv6 hop"))
 			}
 			return p
 		})}
 	case "neighbour":
-		return l3.Neighbour{Interface: anyIface(t), IP: anyAddr(t), MAC: pick(t, "MAC", mac(1), mac(2), vppnet.MAC{}, vppnet.MAC{1}), NoRoute: yes("no route")}
+		n := l3.Neighbour{Interface: iface, IP: d.addr(six), MAC: mac(1), NoRoute: d.yes("no route")}
+		if d.mad {
+			n.MAC = pick(t, "MAC", vppnet.MAC{}, vppnet.MAC{1}, mac(2))
+		}
+		return n
 	case "advertisement":
-		return l3.RouterAdvertisement{
-			Interface: anyIface(t), Address: anyPrefix(t), Managed: yes("managed"), NoDefaultRouter: yes("no router"), Lifetime: seconds("lifetime"), MaxInterval: seconds("longest"),
-			Prefixes: many(t, "prefixes", func(t *rapid.T) l3.AdvertisedPrefix { return l3.AdvertisedPrefix{Prefix: anyPrefix(t)} }),
+		r := l3.RouterAdvertisement{
+			Interface: iface, Address: d.prefix(true), Managed: d.yes("managed"), NoDefaultRouter: d.yes("no router"),
+			Prefixes: many(d, func() l3.AdvertisedPrefix { return l3.AdvertisedPrefix{Prefix: d.prefix(true).Masked()} }),
 		}
+		if d.mad {
+			r.Lifetime, r.MaxInterval = pick(t, "lifetime", 0, time.Second, 1000*time.Hour, -1), pick(t, "longest", 0, time.Second, 1000*time.Hour)
+		}
+		return r
 	case "range":
-		return l3.ProxyARPRange{Table: anyTable(t), Low: anyAddr(t), High: anyAddr(t)}
+		return l3.ProxyARPRange{Table: d.table(), Low: d.addr(false), High: d.addr(false)}
 	case "proxy":
-		return l3.ProxyARP{Interface: anyIface(t)}
+		return l3.ProxyARP{Interface: iface}
 	case "relay":
-		return l3.DHCPRelay{Table: anyTable(t), Source: anyAddr(t), Servers: many(t, "servers", func(t *rapid.T) l3.DHCPServer {
-			return l3.DHCPServer{Addr: anyAddr(t), Table: anyTable(t)}
-		})}
+		return l3.DHCPRelay{Table: d.table(), Source: d.addr(six), Servers: many(d, func() l3.DHCPServer { return l3.DHCPServer{Addr: d.addr(six), Table: d.table()} })}
 	case "router":
-		return l3.VirtualRouter{
-			Interface: anyIface(t), Table: anyTable(t), ID: pick[uint8](t, "ID", 0, 1, 255), Addresses: many(t, "addresses", anyAddr), Priority: pick[uint8](t, "priority", 0, 1, 255),
-			Interval: pick(t, "interval", 0, 10*time.Millisecond, time.Hour), Accept: yes("accept"), Peers: pick(t, "peers", nil, nil, many(t, "peers", anyAddr)), Stopped: yes("stopped"),
-			Track: pick(t, "track", nil, nil, many(t, "tracked", func(t *rapid.T) l3.TrackedInterface {
-				return l3.TrackedInterface{Interface: anyIface(t), Decrement: pick[uint8](t, "decrement", 0, 1, 254, 255)}
-			})),
+		r := l3.VirtualRouter{
+			Interface: iface, Table: table, ID: pick[uint8](t, "ID", 1, 2), Addresses: []netip.Addr{d.addr(six)}, Interval: pick(t, "interval", 0, 10*time.Millisecond, 30*time.Second),
+			Priority: pick[uint8](t, "priority", 0, 1, 254), Accept: d.yes("accept"), Stopped: d.yes("stopped"),
 		}
+		if d.yes("peers") {
+			r.Peers = many(d, func() netip.Addr { return d.addr(six) })
+		}
+		if d.yes("track") {
+			r.Track = many(d, func() l3.TrackedInterface { return l3.TrackedInterface{Interface: d.iface(), Decrement: 10} })
+		}
+		if d.mad {
+			r.ID, r.Priority, r.Addresses = pick[uint8](t, "ID", 0, 1, 255), pick[uint8](t, "priority", 0, 1, 255), many(d, func() netip.Addr { return d.addr(six) })
+		}
+		return r
 	case "NAT":
-		return l3.NAT{InsideTable: anyTable(t), OutsideTable: anyTable(t), Sessions: pick[uint32](t, "sessions", 0, 1000), MSS: port("MSS"), Restart: yes("restart")}
-	case "NAT interface":
-		return l3.NATInterface{Interface: anyIface(t), Table: anyTable(t), Inside: yes("inside"), Outside: yes("outside"), Output: yes("output")}
-	case "NAT address":
-		return l3.NATAddress{Address: anyAddr(t), Table: anyTable(t), AnyTable: yes("any table"), Twice: yes("twice")}
-	case "mapping":
-		return l3.NATMapping{
-			Name: name(), Table: anyTable(t), Local: anyAddr(t), External: anyAddr(t), Protocol: protocol(), LocalPort: port("local"), ExternalPort: port("external"),
-			TwiceNAT: yes("twice"), SelfTwiceNAT: yes("self"), OneWay: yes("one way"), Pooled: yes("pooled"),
+		n := l3.NAT{Sessions: 1000, MSS: port("MSS"), Restart: d.yes("restart")}
+		if d.mad {
+			n.InsideTable, n.OutsideTable, n.Sessions = d.table(), d.table(), pick[uint32](t, "sessions", 1, 1000)
 		}
+		return n
+	case "NAT interface":
+		n := l3.NATInterface{Interface: iface, Table: table, Inside: d.yes("inside"), Outside: d.yes("outside")}
+		n.Output = !n.Inside && !n.Outside || d.mad && d.yes("output")
+		return n
+	case "NAT address":
+		n := l3.NATAddress{Address: d.addr(false), Table: d.table(), Twice: d.mad && d.yes("twice")}
+		if d.yes("any table") {
+			n.AnyTable, n.Table = true, ""
+		}
+		return n
+	case "mapping":
+		m := l3.NATMapping{Name: name, Table: d.table(), Local: d.addr(false), External: d.addr(false), Pooled: d.yes("pooled"), OneWay: d.mad && d.yes("one way")}
+		m.Protocol, m.LocalPort, m.ExternalPort = side()
+		m.TwiceNAT, m.SelfTwiceNAT = m.Protocol != 0 && d.yes("twice"), d.mad && d.yes("self")
+		return m
 	case "identity":
-		return l3.NATIdentity{Name: name(), Table: anyTable(t), Address: anyAddr(t), Protocol: protocol(), Port: port("port"), Pooled: yes("pooled")}
+		n := l3.NATIdentity{Name: name, Table: d.table(), Address: d.addr(false), Pooled: d.yes("pooled")}
+		n.Protocol, n.Port, _ = side()
+		return n
 	default:
-		return l3.NATExit{Table: anyTable(t), To: many(t, "to", anyTable)}
+		return l3.NATExit{Table: d.table(), To: many(d, func() string { return pick(t, "to", "blue", "red", l3.DefaultTable) })}
+	}
+}
+
+// plenty is there when the calls begin: most of what an object can refer to.
+func plenty() []desiredstate.Object {
+	return []desiredstate.Object{
+		vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, vppnet.LinkState{Interface: "a", Up: true}, vppnet.LinkState{Interface: "b", Up: true},
+		l3.Table{Name: "red"}, l3.Table{Name: "blue"}, l3.Membership{Interface: "b", Table: "red"},
+		l3.Address{Interface: "a", Prefix: prefix("10.0.0.1/24")}, l3.Address{Interface: "b", Table: "red", Prefix: prefix("2001:db8::1/64")}, l3.NAT{Sessions: 1000},
 	}
 }
 
