@@ -93,9 +93,14 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
 		},
 		Holds: func(a Address) []desiredstate.Key {
-			return []desiredstate.Key{{Space: "table-address", Name: a.Table + " " + a.Prefix.Addr().String()}}
+			return []desiredstate.Key{tableAddress(a.Table, a.Prefix.Addr())}
 		},
 	}
+}
+
+// tableAddress is held by what gives an interface in a table an address.
+func tableAddress(table string, a netip.Addr) desiredstate.Key {
+	return desiredstate.Key{Space: "table-address", Name: table + " " + a.String()}
 }
 
 type addresses struct {

@@ -106,15 +106,15 @@ func (r RouterAdvertisement) Validate() error {
 	case !r.NoDefaultRouter && (full.Lifetime <= full.MaxInterval || full.Lifetime > 9000*time.Second):
 		return fmt.Errorf("lifetime %v, want more than %v, up to 9000 s", full.Lifetime, full.MaxInterval)
 	}
-	for i, p := range r.Prefixes {
+	seen := make(map[netip.Addr]netip.Prefix, len(r.Prefixes))
+	for _, p := range r.Prefixes {
 		if err := p.validate(); err != nil {
 			return fmt.Errorf("prefix %v: %w", p.Prefix, err)
 		}
-		for _, o := range r.Prefixes[:i] {
-			if o.Prefix.Addr() == p.Prefix.Addr() {
-				return fmt.Errorf("prefixes %v and %v have one address", o.Prefix, p.Prefix)
-			}
+		if other, dup := seen[p.Prefix.Addr()]; dup {
+			return fmt.Errorf("prefixes %v and %v have one address", other, p.Prefix)
 		}
+		seen[p.Prefix.Addr()] = p.Prefix
 	}
 	return nil
 }
@@ -155,10 +155,13 @@ func (r RouterAdvertisement) normal() RouterAdvertisement {
 // and lifetimes that have been running for a while taken from have.
 func (r RouterAdvertisement) over(have RouterAdvertisement) RouterAdvertisement {
 	r = r.normal()
+	running := make(map[netip.Prefix]AdvertisedPrefix, len(have.Prefixes))
+	for _, h := range have.Prefixes {
+		running[h.Prefix] = h
+	}
 	for i, p := range r.Prefixes {
-		n := slices.IndexFunc(have.Prefixes, func(h AdvertisedPrefix) bool { return h.Prefix == p.Prefix })
-		if n >= 0 && fresh(have.Prefixes[n].Valid, p.Valid) && fresh(have.Prefixes[n].Preferred, p.Preferred) {
-			r.Prefixes[i].Valid, r.Prefixes[i].Preferred = have.Prefixes[n].Valid, have.Prefixes[n].Preferred
+		if h, ok := running[p.Prefix]; ok && fresh(h.Valid, p.Valid) && fresh(h.Preferred, p.Preferred) {
+			r.Prefixes[i].Valid, r.Prefixes[i].Preferred = h.Valid, h.Preferred
 		}
 	}
 	r.Address = have.Address

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"go.fd.io/govpp/api"
@@ -130,15 +129,17 @@ func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdv
 			return err
 		}
 	}
+	keep := prefixSet(want.Prefixes)
 	for _, p := range have.Prefixes {
-		if !slices.Contains(want.Prefixes, p) {
+		if !keep[p] {
 			if err := k.withdraw(ctx, index, p); err != nil {
 				return err
 			}
 		}
 	}
+	there := prefixSet(have.Prefixes)
 	for _, p := range want.Prefixes {
-		if slices.Contains(have.Prefixes, p) {
+		if there[p] {
 			continue
 		}
 		req := &ip6_nd.SwInterfaceIP6ndRaPrefix{
@@ -161,6 +162,14 @@ func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdv
 		MaxInterval: uint32(want.MaxInterval / time.Second), MinInterval: uint32(want.MinInterval / time.Second),
 	})
 	return err
+}
+
+func prefixSet(all []AdvertisedPrefix) map[AdvertisedPrefix]bool {
+	out := make(map[AdvertisedPrefix]bool, len(all))
+	for _, p := range all {
+		out[p] = true
+	}
+	return out
 }
 
 // clear makes everything as VPP made it, and silent. What dies in between is still

@@ -20,8 +20,13 @@ import (
 // comes up, so hosts that know another MAC for one keep to it. Only a VirtualRouter
 // does.
 //
-// It needs VPP's arping plugin. It goes on after an error, and returns all.
+// It needs VPP's arping plugin. VPP dies of it on an interface without a MAC, such as
+// local0, so the interface is looked at first, in a round trip. It goes on after an
+// address that fails, and returns all errors.
 func Announce(ctx context.Context, c *vppnet.Conn, index uint32, addrs ...netip.Addr) error {
+	if err := checkEthernet(ctx, c, index); err != nil {
+		return err
+	}
 	c.Uses(&arping.Arping{})
 	vpp := arping.NewServiceClient(c)
 	var errs []error

@@ -7,17 +7,27 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.fd.io/govpp/api"
 
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
 func TestAnnounce(t *testing.T) {
-	c := dialVPP(t, vpptest.New(t).Socket(), "me")
-	good := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
-	require.NoError(t, l3.Announce(t.Context(), c, 0, good...))
-	require.ErrorIs(t, l3.Announce(t.Context(), c, 99, good...), api.INVALID_SW_IF_INDEX)
-	require.ErrorContains(t, l3.Announce(t.Context(), c, 0, netip.MustParseAddr("224.0.0.1")), "nobody's own")
-	require.ErrorContains(t, l3.Announce(t.Context(), c, 0, netip.Addr{}), "not set")
+	test := func(t *testing.T, socket string) {
+		c := dialVPP(t, socket, "me")
+		good := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+		r, err := vppnet.Loopbacks(c).Ensure(t.Context(), vppnet.Loopback{Name: "lo"})
+		require.NoError(t, err)
+		lo, _ := r.Of(vppnet.InterfaceKey("lo"))
+		require.NoError(t, l3.Announce(t.Context(), c, lo.ID, good...))
+		require.ErrorContains(t, l3.Announce(t.Context(), c, lo.ID, netip.MustParseAddr("224.0.0.1")), "nobody's own")
+		require.ErrorContains(t, l3.Announce(t.Context(), c, lo.ID, netip.Addr{}), "not set")
+		r, err = vppnet.SubInterfaces(c).Ensure(t.Context(), vppnet.SubInterface{Name: "sub", Parent: "lo", Outer: 5})
+		require.NoError(t, err)
+		sub, _ := r.Of(vppnet.InterfaceKey("sub"))
+		require.NoError(t, l3.Announce(t.Context(), c, sub.ID, good...), "it has its parent's MAC")
+	}
+	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t).Socket()) })
+	t.Run("real", func(t *testing.T) { test(t, vpptest.Real(t).Socket()) })
 }

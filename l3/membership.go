@@ -80,7 +80,7 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Messages: c.Uses(&interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, m Membership) (uint32, error) {
-			id, err := v.ID(vppnet.InterfaceKey(m.Interface))
+			id, err := interfaceID(v, m.Interface)
 			if err != nil {
 				return 0, err
 			}

@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.fd.io/govpp/api"
@@ -110,27 +110,41 @@ func (n NAT) Validate() error {
 // their own). An engine that is given this kind owns NAT: it may be turned off.
 // The other NAT kinds only refer to it.
 //
-// Turning NAT off ends everybody's sessions, and is refused while anything in it
-// is not ours. VPP keeps its two tables for good once NAT was on with them.
+// Turning NAT off ends everybody's sessions. While others have something in it, a NAT
+// that is removed is therefore left on, as it is, and forgotten: NAT in which there is
+// nothing but what others have is not shown. A NAT that is wanted then takes it over,
+// unless what is fixed is otherwise. VPP keeps its two tables for good once NAT was on
+// with them.
 func NATs(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NAT] {
 	return nats(c, variant, true)
 }
 
 // nats is for NATs, and for those that only refer to what it manages.
 func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT] {
-	k := natKind{newNAT(c, variant)}
-	messages := k.vpp.messages(natReads)
+	k := natKind{c: c, vpp: newNAT(c, variant), mine: new(atomic.Bool)}
+	messages, needs := k.vpp.messages(natReads), []desiredstate.AnyKind{Tables(c)}
 	if ours {
 		messages = append(messages, k.vpp.messages(natWrites, natRoles, natPool, natMaps)...)
+		needs = scope(nil).needs(c)
 	}
 	return &desiredstate.Kind[NAT]{
 		Name:     "nat",
-		Requires: []desiredstate.AnyKind{Tables(c)},
+		Requires: needs,
 		Messages: c.Uses(messages...),
 		Dump: func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[NAT], error) {
 			s, err := k.vpp.settings(ctx)
-			if err != nil || s.sessions == 0 {
+			if err != nil {
 				return nil, err
+			}
+			if s.sessions == 0 {
+				k.mine.Store(false)
+				return nil, nil
+			}
+			if ours && !k.mine.Load() {
+				if theirs, err := k.theirs(ctx, v); theirs || err != nil {
+					return nil, err
+				}
+				k.mine.Store(true)
 			}
 			return []desiredstate.Actual[NAT]{{Spec: s.read(v), Foreign: !ours}}, nil
 		},
@@ -139,13 +153,21 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 			if err != nil {
 				return 0, err
 			}
-			if err := k.vpp.enable(ctx, want); err != nil {
-				return 0, err
-			}
 			have, err := k.vpp.settings(ctx)
 			if err != nil {
 				return 0, err
 			}
+			if have.sessions == 0 {
+				if err := k.vpp.enable(ctx, want); err != nil {
+					return 0, err
+				}
+				if have, err = k.vpp.settings(ctx); err != nil {
+					return 0, err
+				}
+			} else if is, to := fixed(have.read(v)), fixed(k.defaults(n)); is != to {
+				return 0, fmt.Errorf("%w: others have NAT on with %+v, which is fixed while it is on, want %+v: take that, or have them turn it off", desiredstate.ErrForeign, is, to)
+			}
+			k.mine.Store(true)
 			return 0, k.change(ctx, have, want)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[NAT], want NAT) error {
@@ -164,8 +186,13 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 			return k.change(ctx, h, w)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, _ desiredstate.Actual[NAT]) error {
-			if err := k.unused(ctx); err != nil {
+			used, err := k.used(ctx)
+			if err != nil {
 				return err
+			}
+			k.mine.Store(false)
+			if used {
+				return nil // by others; it stays, and is theirs
 			}
 			return vppnet.Gone(k.vpp.disable(ctx), api.FEATURE_ALREADY_DISABLED)
 		},
@@ -180,7 +207,14 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 	}
 }
 
-type natKind struct{ vpp natAPI }
+type natKind struct {
+	c   *vppnet.Conn
+	vpp natAPI
+
+	// mine: this engine has found NAT to be ours, or has taken it. VPP keeps nothing
+	// that says whose it is.
+	mine *atomic.Bool
+}
 
 // fixed is n without all that changes in place.
 func fixed(n NAT) NAT {
@@ -194,6 +228,7 @@ type natSettings struct {
 	forwarding                    bool
 	timeouts                      natTimeouts
 	mss                           uint16
+	stateless                     bool // somebody has it keep no sessions
 }
 
 // natTimeouts are in seconds.
@@ -277,35 +312,57 @@ func (k natKind) change(ctx context.Context, have, want natSettings) error {
 	return nil
 }
 
-// unused reports what is still in NAT once all that is ours has gone from it.
-func (k natKind) unused(ctx context.Context) error {
+// theirs says whether others have something in NAT, and we have nothing. It stops at
+// the first thing of ours, of which interfaces are told at the least cost.
+func (k natKind) theirs(ctx context.Context, v *desiredstate.View) (some bool, err error) {
 	roles, err := k.vpp.roles(ctx)
 	if err != nil {
-		return err
+		return false, err
+	}
+	for id := range roles {
+		if scope(nil).has(v, id) {
+			return false, nil
+		}
 	}
 	pool, err := k.vpp.addresses(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	mappings, err := k.vpp.mappings(ctx)
-	if err != nil {
-		return err
-	}
-	identities, err := k.vpp.identities(ctx)
-	if err != nil {
-		return err
-	}
-	var left []string
-	for _, x := range []struct {
-		what string
-		n    int
-	}{{"interfaces", len(roles)}, {"addresses", len(pool)}, {"mappings", len(mappings) + len(identities)}} {
-		if x.n > 0 {
-			left = append(left, fmt.Sprintf("%d %s", x.n, x.what))
+	for _, a := range pool {
+		if _, ours := tableName(v, a.table); ours && a.table != anyTable {
+			return false, nil
 		}
 	}
-	if left != nil {
-		return fmt.Errorf("%w: NAT still has %s; remove them, whosever they are", desiredstate.ErrForeign, strings.Join(left, ", "))
+	some = len(roles)+len(pool) > 0
+	for _, read := range []func(context.Context) ([]natMapping, error){k.vpp.mappings, k.vpp.identities} {
+		all, err := read(ctx)
+		if err != nil {
+			return false, err
+		}
+		for _, m := range all {
+			if _, ours := k.c.Untag(m.tag); ours {
+				return false, nil
+			}
+		}
+		some = some || len(all) > 0
 	}
-	return nil
+	return some, nil
+}
+
+// used says whether anything is still in NAT once all that is ours has gone from it.
+func (k natKind) used(ctx context.Context) (bool, error) {
+	roles, err := k.vpp.roles(ctx)
+	if err != nil || len(roles) > 0 {
+		return len(roles) > 0, err
+	}
+	pool, err := k.vpp.addresses(ctx)
+	if err != nil || len(pool) > 0 {
+		return len(pool) > 0, err
+	}
+	for _, read := range []func(context.Context) ([]natMapping, error){k.vpp.mappings, k.vpp.identities} {
+		if all, err := read(ctx); err != nil || len(all) > 0 {
+			return len(all) > 0, err
+		}
+	}
+	return false, nil
 }

@@ -4,6 +4,7 @@ package l3
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -46,6 +47,12 @@ func (n NATAddress) Key() desiredstate.Key {
 
 // Deps lists NAT and the table.
 func (n NATAddress) Deps() []desiredstate.Key { return append(tableDeps(n.Table), NATKey()) }
+
+// handle is the address as a number, as VPP has none for it.
+func (n NATAddress) handle() uint32 {
+	four := n.Address.As4()
+	return binary.BigEndian.Uint32(four[:])
+}
 
 // Validate wants an IPv4 address, and one way to say the table.
 func (n NATAddress) Validate() error {
@@ -96,12 +103,12 @@ func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *d
 		Messages: c.Uses(vpp.messages(natPool)...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[NATAddress], err error) {
 			all, err := vpp.addresses(ctx)
-			for i, a := range all {
+			for _, a := range all {
 				n := NATAddress{Address: a.addr, Twice: a.twice, AnyTable: a.table == anyTable}
 				if !n.AnyTable {
 					n.Table, _ = tableName(v, a.table)
 				}
-				out = append(out, desiredstate.Actual[NATAddress]{ID: uint32(i), Foreign: !ours(v, a.addr, a.table), Spec: n})
+				out = append(out, desiredstate.Actual[NATAddress]{ID: n.handle(), Foreign: !ours(v, a.addr, a.table), Spec: n})
 			}
 			return out, err
 		},
@@ -119,7 +126,7 @@ func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *d
 			if !ours(v, n.Address, table) {
 				return 0, fmt.Errorf("%w: address %v is not for a table of ours, and in none of the claimed prefixes %v", desiredstate.ErrForeign, n.Address, claims)
 			}
-			return 0, vpp.setAddress(ctx, natAddress{n.Address, table, n.Twice}, true)
+			return n.handle(), vpp.setAddress(ctx, natAddress{n.Address, table, n.Twice}, true)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[NATAddress]) error {
 			err := vpp.setAddress(ctx, natAddress{have.Spec.Address, anyTable, have.Spec.Twice}, false)

@@ -48,6 +48,7 @@ func (k natEI) settings(ctx context.Context) (s natSettings, err error) {
 	if m.Enable {
 		s.mss = m.MssValue
 	}
+	s.stateless = c.Flags&(nat.NAT44_EI_STATIC_MAPPING_ONLY|nat.NAT44_EI_CONNECTION_TRACKING) == nat.NAT44_EI_STATIC_MAPPING_ONLY
 	return s, nil
 }
 

@@ -4,7 +4,6 @@ package l3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -135,7 +134,7 @@ func (k natExits) dump(ctx context.Context, v *desiredstate.View) (out []desired
 		case *nat.Nat44EdVrfTablesV2Details:
 			id, to = d.TableVrfID, d.VrfIds
 		default:
-			return nil, errors.Join(vppnet.ErrUnexpectedReply, errors.New(m.GetMessageName()))
+			continue // whatever it is, it is no exit
 		}
 		name, ours := tableName(v, id)
 		n := NATExit{Table: name}

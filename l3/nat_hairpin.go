@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"go.fd.io/govpp/api"
@@ -20,14 +19,16 @@ import (
 // Endpoint-independent NAT looks for the mapping packet by packet, and needs none.
 type hairpins struct {
 	vpp  natAPI
-	turn chan struct{} // a lock that can be waited for with a context
+	look *look[struct{}]
 
 	mu   sync.Mutex
 	gone []natMapping // not yet looked for
 }
 
 func newHairpins(vpp natAPI) *hairpins {
-	return &hairpins{vpp: vpp, turn: make(chan struct{}, 1)}
+	h := &hairpins{vpp: vpp}
+	h.look = newLook(h.round)
+	return h
 }
 
 // end returns when no session leads to m any more.
@@ -38,26 +39,22 @@ func (h *hairpins) end(ctx context.Context, m natMapping) error {
 	h.mu.Lock()
 	h.gone = append(h.gone, m)
 	h.mu.Unlock()
-	select {
-	case h.turn <- struct{}{}:
-		defer func() { <-h.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	_, err := h.look.at(ctx)
+	return err
+}
+
+// round sees to all mappings that have gone since the last one began, or that it failed for.
+func (h *hairpins) round(ctx context.Context) (_ struct{}, err error) {
 	h.mu.Lock()
 	all := h.gone
 	h.gone = nil
 	h.mu.Unlock()
-	if !slices.Contains(all, m) {
-		return nil // somebody's look after ours began has seen to it
-	}
-	err := h.endAll(ctx, all)
-	if err != nil { // for those who wait, to try again
+	if err = h.endAll(ctx, all); err != nil {
 		h.mu.Lock()
 		h.gone = append(h.gone, all...)
 		h.mu.Unlock()
 	}
-	return err
+	return struct{}{}, err
 }
 
 func (h *hairpins) endAll(ctx context.Context, gone []natMapping) error {

@@ -61,6 +61,9 @@ func (n NATIdentity) Validate() error {
 // nat44_ei_add_del_identity_mapping). Those with our tag are ours. All changes
 // replace. Of several tables with the same exemption, VPP keeps one tag: that is
 // left to others, and one address or port has one NATIdentity.
+//
+// Endpoint-independent NAT does not take back the route to itself that it makes for an
+// exempt address where there is an outside interface; for an exempt port it makes none.
 func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIdentity] {
 	vpp := newNAT(c, variant)
 	return &desiredstate.Kind[NATIdentity]{
@@ -109,7 +112,8 @@ func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIde
 			return want
 		},
 		Holds: func(n NATIdentity) []desiredstate.Key {
-			return []desiredstate.Key{natExternal(natSide(n.Address, n.Protocol, n.Port))}
+			side := natSide(n.Address, n.Protocol, n.Port)
+			return []desiredstate.Key{natExternal(side), natLocal(n.Table, side)}
 		},
 	}
 }

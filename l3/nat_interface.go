@@ -71,7 +71,8 @@ func (n NATInterface) role() (r natRole) {
 // nat44_ed_add_del_output_interface, or nat44_ei_*). Roles change in place, a new
 // one first; another table replaces.
 func NATInterfaces(c *vppnet.Conn, variant NATVariant, claims ...vppnet.Claim) *desiredstate.Kind[NATInterface] {
-	k := natInterfaces{newNAT(c, variant), claims}
+	vpp := newNAT(c, variant)
+	k := natInterfaces{vpp, claims, newLook(vpp.roles)}
 	return &desiredstate.Kind[NATInterface]{
 		Name:     natInterfaceSpace,
 		Requires: append(k.scope.needs(c), nats(c, variant, false)),
@@ -106,12 +107,14 @@ func NATInterfaces(c *vppnet.Conn, variant NATVariant, claims ...vppnet.Claim) *
 type natInterfaces struct {
 	vpp   natAPI
 	scope scope
+	roles *look[map[uint32]natRole]
 }
 
 // set asks what is there before it takes away: VPP, told to take a role that an
-// interface does not have, hides the other one and leaves it in effect.
+// interface does not have, hides the other one and leaves it in effect. VPP tells of all
+// interfaces at once, so those that change together share that.
 func (k natInterfaces) set(ctx context.Context, id uint32, want natRole) error {
-	all, err := k.vpp.roles(ctx)
+	all, err := k.roles.at(ctx)
 	if err != nil {
 		return err
 	}

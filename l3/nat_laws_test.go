@@ -183,7 +183,7 @@ func natLawsOf[S desiredstate.Object](t *testing.T, variants []l3.NATVariant, la
 			if !l.unowned {
 				natStrangers(t, vpp.Socket(), v)
 			}
-			kindtest.Run(t, kindtest.Suite[S]{Gen: l.gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
+			check(t, kindtest.Suite[S]{Gen: l.gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 				c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
 				w := kindtest.World[S]{Kind: l.kind(c), Base: append([]desiredstate.Object{l3.Table{Name: "red", ID: 7}}, l.base...), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range natKinds(c, v, natClaim) {
@@ -236,11 +236,13 @@ func natState(vpp *vpptest.Proxy) string {
 }
 
 // natStrangers turns NAT on, and makes one of each that is not ours.
-func natStrangers(t *testing.T, socket string, v l3.NATVariant) {
+func natStrangers(t *testing.T, socket string, v l3.NATVariant) *desiredstate.Engine {
 	c := dialVPP(t, socket, "stranger")
 	claim := netip.MustParsePrefix("203.0.113.0/24")
 	addr := netip.MustParseAddr
-	_, err := desiredstate.New(append(natKinds(c, v, claim), l3.NATs(c, v))...).Ensure(t.Context(),
+	e := desiredstate.New(append(natKinds(c, v, claim), l3.NATs(c, v))...)
+	e.MaxPrune = 1
+	_, err := e.Ensure(t.Context(),
 		l3.NAT{Sessions: 1000},
 		vppnet.Loopback{Name: "a"},
 		l3.NATInterface{Interface: "a", Inside: true, Outside: true},
@@ -250,4 +252,5 @@ func natStrangers(t *testing.T, socket string, v l3.NATVariant) {
 		l3.NATIdentity{Name: "a", Address: addr("203.0.113.8")},
 	)
 	require.NoError(t, err)
+	return e
 }

@@ -139,8 +139,35 @@ func natNames(c *vppnet.Conn, all []natMapping) []vppnet.Name {
 	return c.Names(marks...)
 }
 
+// verifyNAT says of each name and the table number that its mapping had, whether there
+// still is a mapping of that name for that table. Read lists those of one sort.
+func verifyNAT(ctx context.Context, c *vppnet.Conn, read func(context.Context) ([]natMapping, error), names []string, ids []uint32) ([]bool, error) {
+	all, err := read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	type place struct {
+		name  string
+		table uint32
+	}
+	there := make(map[place]bool, len(all))
+	for i, n := range natNames(c, all) {
+		there[place{n.Name, all[i].table}] = true
+	}
+	same := make([]bool, len(names))
+	for i, name := range names {
+		same[i] = there[place{name, ids[i]}]
+	}
+	return same, nil
+}
+
+// natExternal and natLocal are what one mapping holds, identities included.
 func natExternal(side string) desiredstate.Key {
 	return desiredstate.Key{Space: "nat-external", Name: side}
+}
+
+func natLocal(table, side string) desiredstate.Key {
+	return desiredstate.Key{Space: "nat-local", Name: table + " " + side}
 }
 
 // NATMappings manages static mappings (nat44_add_del_static_mapping_v2,
@@ -188,7 +215,7 @@ func NATMappings(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATMappi
 		Holds: func(m NATMapping) []desiredstate.Key {
 			held := []desiredstate.Key{natExternal(natSide(m.External, m.Protocol, m.ExternalPort))}
 			if !m.OneWay {
-				held = append(held, desiredstate.Key{Space: "nat-local", Name: m.Table + " " + natSide(m.Local, m.Protocol, m.LocalPort)})
+				held = append(held, natLocal(m.Table, natSide(m.Local, m.Protocol, m.LocalPort)))
 			}
 			return held
 		},

@@ -38,13 +38,17 @@ func addrPort(a [4]byte, port uint16) netip.AddrPort {
 func seconds(n uint64) time.Duration { return time.Duration(n) * time.Second }
 
 // NATSessions reads the sessions of a host in the table with this number. VPP goes
-// through all sessions of all hosts for it, while its workers stand still.
+// through all sessions of all hosts for it, while its workers stand still. If the NAT of
+// the variant is off, of which VPP could die, that is an error.
 func NATSessions(ctx context.Context, c *vppnet.Conn, variant NATVariant, host netip.Addr, table uint32) ([]NATSession, error) {
 	if err := check4("host", host); err != nil {
 		return nil, err
 	}
 	vpp := newNAT(c, variant)
-	c.Uses(vpp.messages(natSessions)...)
+	c.Uses(vpp.messages(natReads, natSessions)...)
+	if err := checkSessions(ctx, vpp); err != nil {
+		return nil, err
+	}
 	return vpp.sessions(ctx, host, table)
 }
 

@@ -73,8 +73,8 @@ func TestNATOfOthers(t *testing.T) {
 		natStrangers(t, vpp.Socket(), v)
 		before := vpp.String()
 		_, err := natEngine(c, v).Remove(t.Context(), l3.NATKey())
-		require.ErrorIs(t, err, desiredstate.ErrForeign)
-		require.ErrorContains(t, err, "1 interfaces, 1 addresses, 3 mappings")
+		require.NoError(t, err)
+		require.Equal(t, before, vpp.String())
 
 		only := desiredstate.New(natKinds(c, v, natClaim)...)
 		_, err = only.Ensure(t.Context(), l3.NATAddress{Address: netip.MustParseAddr("192.0.2.1")})

@@ -170,7 +170,7 @@ func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.Fi
 	}
 	switch {
 	case p.Interface != "":
-		out.SwIfIndex, err = v.ID(vppnet.InterfaceKey(p.Interface))
+		out.SwIfIndex, err = interfaceID(v, p.Interface)
 	case p.Table == DefaultTable:
 	case p.Table != "":
 		out.TableID, err = v.ID(TableKey(p.Table))

@@ -79,7 +79,8 @@ func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {
 // (proxy_arp_add_del). There is nothing to change in place.
 //
 // VPP before 25.10 does not tell which table a range is in, unless it is the
-// default one: there, a range in another table fails every reading.
+// default one: there, ranges in other tables are not seen, and those that are wanted
+// are refused.
 func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyARPRange] {
 	vpp, s := arp.NewServiceClient(c), tableScope(claims)
 	send := func(ctx context.Context, table uint32, r ProxyARPRange, add bool) error {
@@ -96,10 +97,7 @@ func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[P
 			all, err := vppnet.Collect(vpp.ProxyArpDump(ctx, &arp.ProxyArpDump{}))
 			for _, d := range all {
 				id := d.Proxy.TableID
-				if id != 0 && hidesTables(c.VPP().Version) {
-					return nil, fmt.Errorf("VPP %s does not tell which table a proxy ARP range is in; use 25.10 or later", c.VPP().Version)
-				}
-				if !s.has(v, id) {
+				if id != 0 && hidesTables(c.VPP().Version) || !s.has(v, id) {
 					continue
 				}
 				name, _ := tableName(v, id)
@@ -111,6 +109,10 @@ func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[P
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, r ProxyARPRange) (uint32, error) {
 			id, err := s.take(v, r.Table)
+			if err == nil && id != 0 && hidesTables(c.VPP().Version) {
+				err = fmt.Errorf("%w: VPP %s does not tell which table a proxy ARP range is in, so one in table %s would be lost sight of; use VPP 25.10 or later",
+					desiredstate.ErrInvalid, c.VPP().Version, r.Table)
+			}
 			if err != nil {
 				return 0, err
 			}

@@ -60,7 +60,8 @@ func (r DHCPRelay) Validate() error {
 	if len(r.Servers) == 0 || len(r.Servers) > 255 {
 		return fmt.Errorf("%d servers, want 1 to 255", len(r.Servers))
 	}
-	for i, s := range r.Servers {
+	seen := make(map[DHCPServer]bool, len(r.Servers))
+	for _, s := range r.Servers {
 		if err := checkTable(s.Table); err != nil {
 			return err
 		}
@@ -70,9 +71,10 @@ func (r DHCPRelay) Validate() error {
 		if s.Addr.Is6() != r.Source.Is6() {
 			return fmt.Errorf("server %v and source %v are of two families", s.Addr, r.Source)
 		}
-		if slices.Contains(r.Servers[:i], s) {
+		if seen[s] {
 			return fmt.Errorf("server %v is there twice", s.Addr)
 		}
+		seen[s] = true
 	}
 	return nil
 }

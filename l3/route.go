@@ -63,6 +63,7 @@ func (r Route) Validate() error {
 	case len(r.Paths) > 255:
 		return fmt.Errorf("%d paths, want at most 255", len(r.Paths))
 	}
+	seen := make(map[Path]bool, len(r.Paths))
 	for i, p := range r.Paths {
 		if err := p.check(r.Table, r.Prefix); err != nil {
 			return fmt.Errorf("path %d: %w", i, err)
@@ -70,11 +71,12 @@ func (r Route) Validate() error {
 		if p.Local && len(r.Paths) > 1 {
 			return errors.New("a local path stands alone")
 		}
-		for _, o := range r.Paths[:i] {
-			if o.Weight = p.Weight; o.normal(r.Prefix) == p.normal(r.Prefix) {
-				return fmt.Errorf("path %d is there already: give it more weight", i)
-			}
+		same := p.normal(r.Prefix)
+		same.Weight = 0
+		if seen[same] {
+			return fmt.Errorf("path %d is there already: give it more weight", i)
 		}
+		seen[same] = true
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ func (s scope) needs(c *vppnet.Conn) []desiredstate.AnyKind {
 }
 
 func (s scope) has(v *desiredstate.View, id uint32) bool {
+	if id == local0 {
+		return false
+	}
 	name, ours := v.Owned(interfaceSpace, id)
 	if !ours {
 		_, ours = v.Owned(membershipSpace, id)
@@ -28,7 +31,7 @@ func (s scope) has(v *desiredstate.View, id uint32) bool {
 
 // take is the index of an interface that may be changed.
 func (s scope) take(v *desiredstate.View, name string) (uint32, error) {
-	id, err := v.ID(vppnet.InterfaceKey(name))
+	id, err := interfaceID(v, name)
 	if err == nil && !s.has(v, id) {
 		err = fmt.Errorf("%w: interface %s, nor is its table", desiredstate.ErrForeign, name)
 	}

@@ -120,10 +120,10 @@ type tables struct {
 	vpp ip.RPCService
 }
 
-// dump joins the two families of a number. If they are of two owners, the number stands
-// for us, else for who tagged one.
-func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
-	found := map[uint32][]Table{} // by number, with tags for names
+// read joins the two families of a number. If they are of two owners, the number stands
+// for us, else for who tagged one. For names, the tables have tags.
+func (k tables) read(ctx context.Context) (out []Table, marks []vppnet.Named, err error) {
+	found := map[uint32][]Table{} // by number
 	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
 	for _, d := range all {
 		id, tag := d.Table.TableID, strings.TrimRight(d.Table.Name, "\x00")
@@ -141,17 +141,42 @@ func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredst
 			t.NoIPv4 = false
 		}
 	}
-	var marks []vppnet.Named
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		t := slices.MaxFunc(found[id], func(a, b Table) int { return cmp.Compare(k.rank(a), k.rank(b)) })
 		t.shared = len(found[id]) > 1
 		marks = append(marks, vppnet.Named{Tag: t.Name, VPP: fmt.Sprint(id)})
-		out = append(out, desiredstate.Actual[Table]{ID: id, Spec: t})
+		out = append(out, t)
 	}
+	return out, marks, err
+}
+
+func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
+	all, marks, err := k.read(ctx)
 	for i, n := range k.c.Names(marks...) {
-		out[i].Spec.Name, out[i].Foreign, out[i].Leftover = n.Name, !n.Ours, n.Surplus
+		t := all[i]
+		t.Name = n.Name
+		out = append(out, desiredstate.Actual[Table]{ID: t.ID, Foreign: !n.Ours, Leftover: n.Surplus, Spec: t})
 	}
 	return out, err
+}
+
+// verify says of each name and the number that it had, whether the table of that number
+// still is what the name stands for.
+func (k tables) verify(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+	all, marks, err := k.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[uint32]vppnet.Named, len(all))
+	for i, t := range all {
+		at[t.ID] = marks[i]
+	}
+	same := make([]bool, len(names))
+	for i, name := range names {
+		n, there := at[ids[i]]
+		same[i] = there && k.c.Is(name, n)
+	}
+	return same, nil
 }
 
 // rank says who has a number first.

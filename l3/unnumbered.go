@@ -90,7 +90,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			if err != nil {
 				return 0, err
 			}
-			lender, err := v.ID(vppnet.InterfaceKey(u.Lender))
+			lender, err := interfaceID(v, u.Lender)
 			if err != nil {
 				return 0, err
 			}
@@ -121,7 +121,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			return id, set(ctx, id, lender, true)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Unnumbered], want Unnumbered) error {
-			lender, err := v.ID(vppnet.InterfaceKey(want.Lender))
+			lender, err := interfaceID(v, want.Lender)
 			if err != nil {
 				return err
 			}

@@ -74,6 +74,10 @@ func (r VirtualRouter) Key() desiredstate.Key {
 
 func (r VirtualRouter) is6() bool { return len(r.Addresses) > 0 && r.Addresses[0].Is6() }
 
+// lends says whether VPP gives the addresses to the interface, and takes them back,
+// even from who has given them too: then they can be nobody else's.
+func (r VirtualRouter) lends() bool { return r.Accept && r.Priority != 255 }
+
 // MAC is the address that the virtual router has on the wire.
 func (r VirtualRouter) MAC() vppnet.MAC {
 	m := vppnet.MAC{0, 0, 0x5e, 0, 1, r.ID}

@@ -37,7 +37,8 @@ import (
 // flood unknown unicast: with an uplink and a BVI in it, nothing is sent anywhere
 // else by that. All else is refused. Give local ports there a [vppnet.FIBEntry].
 func VirtualRouters(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[VirtualRouter] {
-	k := routers{c, vrrp.NewServiceClient(c), claims}
+	k := routers{c, vrrp.NewServiceClient(c), claims, nil}
+	k.bridges = newLook(k.deaf)
 	return &desiredstate.Kind[VirtualRouter]{
 		Name:     virtualRouterSpace,
 		Requires: k.scope.needs(c),
@@ -63,6 +64,9 @@ func VirtualRouters(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[V
 		Holds: func(r VirtualRouter) (held []desiredstate.Key) {
 			for _, a := range r.Addresses {
 				held = append(held, desiredstate.Key{Space: "vrrp-address", Name: fmt.Sprintf("%s %v", r.Interface, a)})
+				if r.lends() {
+					held = append(held, tableAddress(r.Table, a))
+				}
 			}
 			return held
 		},
@@ -70,9 +74,10 @@ func VirtualRouters(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[V
 }
 
 type routers struct {
-	c     *vppnet.Conn
-	vpp   vrrp.RPCService
-	scope scope
+	c       *vppnet.Conn
+	vpp     vrrp.RPCService
+	scope   scope
+	bridges *look[map[uint32]uint32] // see deaf: VPP tells of all at once
 }
 
 func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[VirtualRouter], err error) {
@@ -84,7 +89,7 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	if err != nil {
 		return nil, err
 	}
-	deaf, err := k.deaf(ctx)
+	deaf, err := k.bridges.at(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +105,7 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		for _, a := range d.Addrs {
 			r.Addresses = append(r.Addresses, readAddr(a))
 		}
-		if d.Config.Flags&vrrp.VRRP_API_VR_UNICAST != 0 {
+		if d.Config.Flags&vrrp.VRRP_API_VR_UNICAST != 0 && id != local0 { // there, VPP would tell of all
 			if r.Peers, err = k.peers(ctx, id, r); err != nil {
 				return nil, err
 			}
@@ -245,7 +250,7 @@ func (k routers) deaf(ctx context.Context) (map[uint32]uint32, error) {
 
 // hears refuses those.
 func (k routers) hears(ctx context.Context, id uint32) error {
-	all, err := k.deaf(ctx)
+	all, err := k.bridges.at(ctx)
 	if bridge, deaf := all[id]; deaf {
 		return fmt.Errorf("it is the BVI of bridge domain %d, which learns, or does not flood unknown unicast: "+
 			"a standby would not get what is sent to the virtual MAC; set NoLearn and not NoUnknownUnicastFlood", bridge)
@@ -292,7 +297,7 @@ func (k routers) setPeers(ctx context.Context, id uint32, r VirtualRouter) error
 
 // track is for one interface that exists: VPP undoes nothing of a call that fails.
 func (k routers) track(ctx context.Context, v *desiredstate.View, id uint32, r VirtualRouter, t TrackedInterface, add bool) error {
-	other, err := v.ID(vppnet.InterfaceKey(t.Interface))
+	other, err := interfaceID(v, t.Interface)
 	if err != nil {
 		if !add { // it cannot be asked for by a name, and VPP would refuse
 			return nil

@@ -57,13 +57,13 @@ func TestLawsOfVirtualRouters(t *testing.T) {
 			r.Track = append(r.Track, l3.TrackedInterface{Interface: "b", Decrement: pick[uint8](t, "decrement b", 1, 254)})
 		}
 		if pick(t, "track theirs", false, true) {
-			r.Track = append(r.Track, l3.TrackedInterface{Interface: "stranger/a", Decrement: 10})
+			r.Track = append(r.Track, l3.TrackedInterface{Interface: "stranger/x", Decrement: 10})
 		}
 		return r
 	})
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		vrrpStranger(t, vpp.Socket())
-		kindtest.Run(t, kindtest.Suite[l3.VirtualRouter]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[l3.VirtualRouter] {
+		check(t, kindtest.Suite[l3.VirtualRouter]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[l3.VirtualRouter] {
 			c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
 			return kindtest.World[l3.VirtualRouter]{
 				Kind: l3.VirtualRouters(c), More: routed(c), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,

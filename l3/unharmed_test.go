@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/arping"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/memclnt"
+	nat_ei "go.fd.io/govpp/binapi/nat44_ei"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// No sequence of calls of this package ends a VPP, however absurd they are, and
+// whatever somebody else does in between.
+func TestNothingHarmsVPP(t *testing.T) {
+	t.Run("in memory", func(t *testing.T) {
+		vpp := vpptest.New(t)
+		mortal(t, vpp)
+		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket()) })
+	})
+	t.Run("real", func(t *testing.T) {
+		vpp := vpptest.Real(t)
+		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket()) })
+	})
+}
+
+// mortal fails the test where a real VPP would have died.
+func mortal(t *testing.T, vpp *vpptest.VPP) {
+	on := false
+	vpptest.Handle(vpp, func(_ *vpptest.Call, q *nat_ei.Nat44EiPluginEnableDisable) *nat_ei.Nat44EiPluginEnableDisableReply {
+		on = q.Enable
+		return new(nat_ei.Nat44EiPluginEnableDisableReply)
+	})
+	vpptest.Handle(vpp, func(*vpptest.Call, *nat_ei.Nat44EiShowRunningConfig) *nat_ei.Nat44EiShowRunningConfigReply {
+		r := new(nat_ei.Nat44EiShowRunningConfigReply)
+		if on {
+			r.Sessions, r.Users, r.UserSessions = 1000, 1024, 1000
+		}
+		return r
+	})
+	vpptest.HandleDump(vpp, func(*vpptest.Call, *nat_ei.Nat44EiUserSessionV2Dump) []*nat_ei.Nat44EiUserSessionV2Details {
+		if !on {
+			t.Error("sessions of a NAT that is off: VPP is dead")
+		}
+		return nil
+	})
+	vpptest.Handle(vpp, func(c *vpptest.Call, q *arping.Arping) *arping.ArpingReply {
+		if q.SwIfIndex == 0 || !c.HasInterface(uint32(q.SwIfIndex)) {
+			t.Errorf("announced by interface %d: VPP is dead", q.SwIfIndex)
+		}
+		return new(arping.ArpingReply)
+	})
+}
+
+var numbers = []uint32{0, 7, 8, 99, ^uint32(0)}
+
+// unharmed makes calls, and looks after each whether VPP still answers.
+func unharmed(t *testing.T, rt *rapid.T, socket string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c, err := vppnet.Dial(ctx, socket, "me", vppnet.WithReplyTimeout(5*time.Second))
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	other, err := vppnet.Dial(ctx, socket, "other")
+	require.NoError(t, err)
+	defer func() { _ = other.Close() }()
+	other.Uses(&memclnt.ControlPing{}, &interfaces.DeleteLoopback{}, &ip.IPTableAddDelV2{})
+	alive := func(after string) {
+		_, err := memclnt.NewServiceClient(other).ControlPing(ctx, &memclnt.ControlPing{})
+		if err == nil {
+			err = c.Err()
+		}
+		if err != nil {
+			rt.Fatalf("after %s: %v", after, err)
+		}
+	}
+	v := pick(rt, "variant", natVariants...)
+	e := desiredstate.New(everyKind(c, v)...)
+	e.MaxPrune = 1
+	defer func() {
+		_, _ = e.Sync(ctx)
+		e.Forget()
+		_, _ = e.Sync(ctx)
+		alive("all was taken away")
+	}()
+	if pick(rt, "plenty", true, true, true, false) {
+		_, _ = e.Ensure(ctx, plenty()...)
+	}
+	strange := dice{rt, true}
+	for range rapid.IntRange(1, 25).Draw(rt, "calls") {
+		call := pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", "by hand")
+		switch call {
+		case "ensure":
+			var all []desiredstate.Object
+			for range pick(rt, "objects", 1, 1, 2, 5) {
+				all = append(all, anything(rt))
+			}
+			_, _ = e.Ensure(ctx, all...)
+		case "remove":
+			_, _ = e.Remove(ctx, anything(rt).Key())
+		case "forget":
+			e.Forget()
+		case "sync":
+			_, _ = e.Sync(ctx, anything(rt), anything(rt))
+		case "announce":
+			_ = l3.Announce(ctx, c, pick[uint32](rt, "index", 0, 1, 2, 3, 99, ^uint32(0)), strange.addr(false), strange.addr(true))
+		case "sessions":
+			_, _ = l3.NATSessions(ctx, c, pick(rt, "variant", natVariants...), strange.addr(false), pick(rt, "table", numbers...))
+		case "end sessions":
+			_, _ = l3.EndNATSessions(ctx, c, pick(rt, "variant", natVariants...), strange.addr(false), pick(rt, "table", numbers...), func(l3.NATSession) bool { return true })
+		case "states":
+			_, err := l3.RouterStates(ctx, c)
+			require.NoError(t, err)
+		case "by hand":
+			if pick(rt, "what", "interface", "table") == "table" {
+				_, _ = ip.NewServiceClient(other).IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{
+					IsAdd: pick(rt, "add", false, true), Table: ip.IPTable{TableID: pick[uint32](rt, "table", 7, 8, 9), IsIP6: pick(rt, "IPv6", false, true)},
+				})
+				break
+			}
+			_, _ = interfaces.NewServiceClient(other).DeleteLoopback(ctx, &interfaces.DeleteLoopback{SwIfIndex: pick[interface_types.InterfaceIndex](rt, "index", 1, 2, 3)})
+		}
+		alive(call)
+	}
+}
+
+// everyKind manages all there is, whosever it is.
+func everyKind(c *vppnet.Conn, v l3.NATVariant) []desiredstate.AnyKind {
+	all := func(string) bool { return true }
+	claim, tables := vppnet.ClaimInterfaces(all), l3.ClaimTables(all)
+	kinds := []desiredstate.AnyKind{
+		vppnet.Loopbacks(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
+		l3.Tables(c), l3.Memberships(c, claim), l3.Addresses(c, claim), l3.Unnumbereds(c, claim),
+		l3.Routes(c, func(table string, p netip.Prefix) bool { return p.Bits() > 0 && p.Addr().Is4() }),
+		l3.Neighbours(c, claim), l3.RouterAdvertisements(c, claim), l3.ProxyARPRanges(c, tables), l3.ProxyARPs(c, claim), l3.DHCPRelays(c, tables),
+		l3.VirtualRouters(c, claim), l3.NATs(c, v), l3.NATInterfaces(c, v, claim), l3.NATAddresses(c, v, prefix("0.0.0.0/0")),
+		l3.NATMappings(c, v), l3.NATIdentities(c, v),
+	}
+	if v == l3.EndpointDependent {
+		kinds = append(kinds, l3.NATExits(c))
+	}
+	return kinds
+}
+
+// A dice draws what objects are made of. Mad, it draws what makes no sense, too.
+type dice struct {
+	*rapid.T
+	mad bool
+}
+
+func (d dice) yes(label string) bool { return pick(d.T, label, false, false, true) }
+
+// place is an interface and the table that it is in.
+func (d dice) place() (iface, table string) {
+	if d.mad {
+		return d.iface(), d.table()
+	}
+	if d.yes("b") {
+		return "b", "red"
+	}
+	return "a", ""
+}
+
+func (d dice) iface() string {
+	if d.mad {
+		return pick(d.T, "interface", "a", "b", "vpp:local0", "vpp:local0", "vpp:99", "gone", "")
+	}
+	return pick(d.T, "interface", "a", "b")
+}
+
+func (d dice) table() string {
+	if d.mad {
+		return pick(d.T, "table", "", "red", "blue", "vpp:8", "gone", l3.DefaultTable)
+	}
+	return pick(d.T, "table", "", "red", "red", "blue")
+}
+
+func (d dice) addr(six bool) netip.Addr {
+	texts := []string{"10.0.0.1", "10.0.0.2", "10.0.0.9", "203.0.113.1"}
+	if six {
+		texts = []string{"2001:db8::1", "2001:db8::2", "2001:db8::9"}
+	}
+	if d.mad {
+		texts = append(texts, "10.0.0.1", "2001:db8::1", "fe80::5", "0.0.0.0", "255.255.255.255", "224.0.0.1", "ff02::1", "::", "::ffff:10.0.0.1", "127.0.0.1", "")
+	}
+	a, _ := netip.ParseAddr(pick(d.T, "address", texts...))
+	return a
+}
+
+func (d dice) prefix(six bool) netip.Prefix {
+	lengths := []int{24, 24, 32, 31}
+	if six {
+		lengths = []int{64, 64, 128}
+	}
+	if d.mad {
+		lengths = append(lengths, 0, 1, 8, 33, 128)
+	}
+	return netip.PrefixFrom(d.addr(six), pick(d.T, "length", lengths...))
+}
+
+func many[T any](d dice, one func() T) (out []T) {
+	for range pick(d.T, "how many", 0, 1, 1, 2, 3) {
+		out = append(out, one())
+	}
+	return out
+}
+
+// anything is an object, valid or not, of things that are there or not.
+func anything(t *rapid.T) desiredstate.Object {
+	d := dice{t, pick(t, "mad", false, false, true)}
+	six := d.yes("IPv6")
+	iface, table := d.place()
+	port := func(label string) uint16 { return pick[uint16](t, label, 0, 1, 80, 65535) }
+	side := func() (p l3.Protocol, one, two uint16) {
+		if d.mad {
+			return pick(t, "protocol", l3.NoProtocol, l3.TCP, l3.ICMP, 47), port("one"), port("two")
+		}
+		if d.yes("ports") {
+			return pick(t, "protocol", l3.UDP, l3.TCP, l3.ICMP), pick[uint16](t, "one", 1, 80), pick[uint16](t, "two", 1, 80)
+		}
+		return l3.NoProtocol, 0, 0
+	}
+	name := pick(t, "name", "a", "b")
+	switch pick(t, "kind", "loopback", "table", "link", "bridge", "port", "membership", "address", "address", "address", "unnumbered", "route", "route", "neighbour", "advertisement",
+		"range", "proxy", "relay", "router", "router", "NAT", "NAT interface", "NAT address", "mapping", "identity", "exit") {
+	case "loopback":
+		return vppnet.Loopback{Name: name}
+	case "table":
+		t := l3.Table{Name: pick(t, "table", "red", "blue"), ID: pick[uint32](t, "ID", 0, 0, 7, 9)}
+		if d.mad {
+			t.ID, t.NoIPv4, t.NoIPv6 = pick(d.T, "ID", 0, 9, ^uint32(0)), d.yes("no IPv4"), d.yes("no IPv6")
+		}
+		return t
+	case "link":
+		return vppnet.LinkState{Interface: name, Up: !d.yes("down")}
+	case "bridge":
+		return vppnet.BridgeDomain{Name: "net", NoLearn: d.yes("no learn")}
+	case "port":
+		return vppnet.BridgePort{Bridge: "net", Interface: name, BVI: d.yes("BVI")}
+	case "membership":
+		return l3.Membership{Interface: d.iface(), Table: d.table(), NoIPv4: d.yes("no IPv4"), NoIPv6: d.yes("no IPv6")}
+	case "address":
+		return l3.Address{Interface: iface, Table: table, Prefix: d.prefix(six)}
+	case "unnumbered":
+		return l3.Unnumbered{Interface: iface, Lender: d.iface(), Table: table}
+	case "route":
+		return l3.Route{Table: d.table(), Prefix: d.prefix(six).Masked(), Paths: many(d, func() (p l3.Path) {
+			p.Weight, p.Preference = pick[uint8](t, "weight", 0, 1, 255), pick[uint8](t, "preference", 0, 255)
+			switch way := pick(t, "way", 0, 1, 2, 3, 4); {
+			case d.mad:
+				p.NextHop, p.Interface, p.Table, p.Local = d.addr(six), d.iface(), d.table(), d.yes("local")
+			case way == 0:
+				p.Local = true
+			case way == 1:
+				p.Interface = iface
+			case way == 2:
+				p.Table = pick(t, "elsewhere", "blue", "red", l3.DefaultTable)
+			case way == 3:
+				p.NextHop = d.addr(six)
+			default:
+				p.Interface, p.NextHop = iface, d.addr(six || d.yes("IPv6 hop"))
+			}
+			return p
+		})}
+	case "neighbour":
+		n := l3.Neighbour{Interface: iface, IP: d.addr(six), MAC: mac(1), NoRoute: d.yes("no route")}
+		if d.mad {
+			n.MAC = pick(t, "MAC", vppnet.MAC{}, vppnet.MAC{1}, mac(2))
+		}
+		return n
+	case "advertisement":
+		r := l3.RouterAdvertisement{
+			Interface: iface, Address: d.prefix(true), Managed: d.yes("managed"), NoDefaultRouter: d.yes("no router"),
+			Prefixes: many(d, func() l3.AdvertisedPrefix { return l3.AdvertisedPrefix{Prefix: d.prefix(true).Masked()} }),
+		}
+		if d.mad {
+			r.Lifetime, r.MaxInterval = pick(t, "lifetime", 0, time.Second, 1000*time.Hour, -1), pick(t, "longest", 0, time.Second, 1000*time.Hour)
+		}
+		return r
+	case "range":
+		return l3.ProxyARPRange{Table: d.table(), Low: d.addr(false), High: d.addr(false)}
+	case "proxy":
+		return l3.ProxyARP{Interface: iface}
+	case "relay":
+		return l3.DHCPRelay{Table: d.table(), Source: d.addr(six), Servers: many(d, func() l3.DHCPServer { return l3.DHCPServer{Addr: d.addr(six), Table: d.table()} })}
+	case "router":
+		r := l3.VirtualRouter{
+			Interface: iface, Table: table, ID: pick[uint8](t, "ID", 1, 2), Addresses: []netip.Addr{d.addr(six)}, Interval: pick(t, "interval", 0, 10*time.Millisecond, 30*time.Second),
+			Priority: pick[uint8](t, "priority", 0, 1, 254), Accept: d.yes("accept"), Stopped: d.yes("stopped"),
+		}
+		if d.yes("peers") {
+			r.Peers = many(d, func() netip.Addr { return d.addr(six) })
+		}
+		if d.yes("track") {
+			r.Track = many(d, func() l3.TrackedInterface { return l3.TrackedInterface{Interface: d.iface(), Decrement: 10} })
+		}
+		if d.mad {
+			r.ID, r.Priority, r.Addresses = pick[uint8](t, "ID", 0, 1, 255), pick[uint8](t, "priority", 0, 1, 255), many(d, func() netip.Addr { return d.addr(six) })
+		}
+		return r
+	case "NAT":
+		n := l3.NAT{Sessions: 1000, MSS: port("MSS"), Restart: d.yes("restart")}
+		if d.mad {
+			n.InsideTable, n.OutsideTable, n.Sessions = d.table(), d.table(), pick[uint32](t, "sessions", 1, 1000)
+		}
+		return n
+	case "NAT interface":
+		n := l3.NATInterface{Interface: iface, Table: table, Inside: d.yes("inside"), Outside: d.yes("outside")}
+		n.Output = !n.Inside && !n.Outside || d.mad && d.yes("output")
+		return n
+	case "NAT address":
+		n := l3.NATAddress{Address: d.addr(false), Table: d.table(), Twice: d.mad && d.yes("twice")}
+		if d.yes("any table") {
+			n.AnyTable, n.Table = true, ""
+		}
+		return n
+	case "mapping":
+		m := l3.NATMapping{Name: name, Table: d.table(), Local: d.addr(false), External: d.addr(false), Pooled: d.yes("pooled"), OneWay: d.mad && d.yes("one way")}
+		m.Protocol, m.LocalPort, m.ExternalPort = side()
+		m.TwiceNAT, m.SelfTwiceNAT = m.Protocol != 0 && d.yes("twice"), d.mad && d.yes("self")
+		return m
+	case "identity":
+		n := l3.NATIdentity{Name: name, Table: d.table(), Address: d.addr(false), Pooled: d.yes("pooled")}
+		n.Protocol, n.Port, _ = side()
+		return n
+	default:
+		return l3.NATExit{Table: d.table(), To: many(d, func() string { return pick(t, "to", "blue", "red", l3.DefaultTable) })}
+	}
+}
+
+// plenty is there when the calls begin: most of what an object can refer to.
+func plenty() []desiredstate.Object {
+	return []desiredstate.Object{
+		vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, vppnet.LinkState{Interface: "a", Up: true}, vppnet.LinkState{Interface: "b", Up: true},
+		l3.Table{Name: "red"}, l3.Table{Name: "blue"}, l3.Membership{Interface: "b", Table: "red"},
+		l3.Address{Interface: "a", Prefix: prefix("10.0.0.1/24")}, l3.Address{Interface: "b", Table: "red", Prefix: prefix("2001:db8::1/64")}, l3.NAT{Sessions: 1000},
+	}
+}
+
+// What would end a VPP is refused with words that say what to do.
+func TestLethalCallsAreRefused(t *testing.T) {
+	test := func(t *testing.T, socket string) {
+		c := dialVPP(t, socket, "me")
+		for _, index := range []uint32{0, 99, ^uint32(0)} {
+			require.Error(t, l3.Announce(t.Context(), c, index, addr("10.0.0.1"), addr("2001:db8::1")))
+		}
+		require.ErrorIs(t, l3.Announce(t.Context(), c, 99, addr("10.0.0.1")), api.INVALID_SW_IF_INDEX)
+		require.ErrorContains(t, l3.Announce(t.Context(), c, 0, addr("10.0.0.1")), "name another one")
+		for _, v := range natVariants {
+			_, err := l3.NATSessions(t.Context(), c, v, hostA, 0)
+			require.ErrorIs(t, err, desiredstate.ErrMissing)
+			require.ErrorContains(t, err, "turn it on")
+			_, err = l3.EndNATSessions(t.Context(), c, v, hostA, 10, func(l3.NATSession) bool { return true })
+			require.ErrorIs(t, err, desiredstate.ErrMissing)
+
+			e := natEngine(c, v)
+			_, err = e.Ensure(t.Context(), l3.NAT{Sessions: 1000})
+			require.NoError(t, err)
+			for _, table := range []uint32{0, 10} {
+				all, err := l3.NATSessions(t.Context(), c, v, hostA, table)
+				require.NoError(t, err)
+				require.Empty(t, all)
+			}
+			_, err = e.Remove(t.Context(), l3.NATKey())
+			require.NoError(t, err)
+			_, err = l3.NATSessions(t.Context(), c, v, hostA, 0)
+			require.ErrorIs(t, err, desiredstate.ErrMissing, "it is off again")
+		}
+		// NAT that somebody has turned on to keep no sessions.
+		c.Uses(&nat_ei.Nat44EiPluginEnableDisable{})
+		toggle := func(on bool) {
+			_, err := nat_ei.NewServiceClient(c).Nat44EiPluginEnableDisable(t.Context(), &nat_ei.Nat44EiPluginEnableDisable{Enable: on, Flags: nat_ei.NAT44_EI_STATIC_MAPPING_ONLY})
+			require.NoError(t, err)
+		}
+		toggle(true)
+		_, _ = l3.NATSessions(t.Context(), c, l3.EndpointIndependent, hostA, 0) // VPP says that it is so only if it is real
+		toggle(false)
+		_, err := vppnet.Loopbacks(c).Ensure(t.Context(), vppnet.Loopback{Name: "alive"})
+		require.NoError(t, err)
+	}
+	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t).Socket()) })
+	t.Run("real", func(t *testing.T) { test(t, vpptest.Real(t).Socket()) })
+}
