@@ -136,7 +136,7 @@ func TestFlatNetwork(t *testing.T) {
 	r.put("h1", uuid(1), port(100)) // tagged, on the same uplink
 	r.bound("h1", uuid(0), uuid(1))
 	have, _ := r.found(site, v.Socket())
-	for _, member := range []string{nic, "port-" + uuid(0)} {
+	for _, member := range []string{vppnet.Foreign(nic), "port-" + uuid(0)} {
 		p, _ := have[vppnet.BridgePortKey(member)].Spec.(vppnet.BridgePort)
 		require.Equal(t, "physnet1.flat", p.Bridge)
 	}
