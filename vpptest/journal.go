@@ -55,7 +55,7 @@ func (j *journal) ResetLog() {
 // readsOnly tells by its name whether a request leaves VPP as it is.
 func readsOnly(name string, msg []byte) bool {
 	switch name {
-	case "control_ping", "get_first_msg_id", "get_api_json", "api_versions", "memclnt_keepalive":
+	case "control_ping", "get_first_msg_id", "get_api_json", "api_versions", "memclnt_keepalive", "feature_is_enabled":
 		return true
 	case "l2_flags":
 		return len(msg) >= 19 && [4]byte(msg[15:19]) == [4]byte{}
