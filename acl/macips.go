@@ -8,6 +8,7 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/acl_types"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -40,7 +41,10 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 	}
 	return &desiredstate.Kind[MACIPSet]{
 		Name:     "macip-acl",
-		Messages: c.Uses(&acl.MacipACLDump{}, &acl.MacipACLAddReplace{}, &acl.MacipACLDel{}),
+		Messages: c.Uses(&acl.MacipACLDump{}, &acl.MacipACLAddReplace{}, &acl.MacipACLDel{}, &memclnt.ControlPing{}),
+		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+			return macipSetsHeld(ctx, c, names, ids)
+		}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[MACIPSet], error) {
 			found, err := vppnet.Collect(vpp.MacipACLDump(ctx, &acl.MacipACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[MACIPSet], len(found))

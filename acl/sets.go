@@ -9,6 +9,7 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/acl_types"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -43,7 +44,10 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 	}
 	return &desiredstate.Kind[Set]{
 		Name:     "acl",
-		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}),
+		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}, &memclnt.ControlPing{}),
+		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+			return setsHeld(ctx, c, names, ids)
+		}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Set], error) {
 			found, err := vppnet.Collect(vpp.ACLDump(ctx, &acl.ACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[Set], len(found))

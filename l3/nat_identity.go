@@ -70,6 +70,9 @@ func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIde
 		Name:     "nat-identity",
 		Requires: []desiredstate.AnyKind{Tables(c), nats(c, variant, false)},
 		Messages: c.Uses(vpp.messages(natMaps, natPool)...),
+		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+			return verifyNAT(ctx, c, vpp.identities, names, ids)
+		}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[NATIdentity], err error) {
 			all, err := vpp.identities(ctx)
 			if err != nil || len(all) == 0 {

@@ -187,6 +187,9 @@ func NATMappings(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATMappi
 		Requires: []desiredstate.AnyKind{Tables(c), nats(c, variant, false)},
 		Messages: c.Uses(k.vpp.messages(natMaps, natPool, natSessions)...),
 		Dump:     k.dump,
+		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+			return verifyNAT(ctx, c, k.vpp.mappings, names, ids)
+		}),
 		Create: func(ctx context.Context, v *desiredstate.View, m NATMapping) (uint32, error) {
 			wire, err := k.wire(v, m)
 			if err != nil {

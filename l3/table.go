@@ -76,7 +76,8 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Name: tableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
 			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
-		Dump: k.dump,
+		Dump:   k.dump,
+		Verify: vppnet.Verifying(k.verify),
 		Create: func(ctx context.Context, _ *desiredstate.View, t Table) (uint32, error) {
 			return k.create(ctx, t)
 		},

@@ -63,7 +63,7 @@ type Orphan[S desiredstate.Object] struct {
 //
 // A kind whose create carries the tag does not need it.
 func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]) *desiredstate.Kind[S] {
-	t := &tagged[S]{c: c, Orphan: o, holds: k.Holds, fill: k.Fill, making: map[string]int{}}
+	t := &tagged[S]{c: c, Orphan: o, holds: k.Holds, fill: k.Fill, making: map[string]int{}, cleared: map[uint32]bool{}}
 	if t.holds == nil {
 		t.holds = func(S) []desiredstate.Key { return nil }
 	}
@@ -124,10 +124,11 @@ type tagged[S desiredstate.Object] struct {
 
 	remove func(context.Context, *desiredstate.View, desiredstate.Actual[S]) error
 
-	mu     sync.Mutex
-	making map[string]int       // by mark
-	marks  map[string]orphan[S] // leftovers
-	left   []orphan[S]          // to be taken over
+	mu      sync.Mutex
+	making  map[string]int       // by mark
+	marks   map[string]orphan[S] // leftovers
+	cleared map[uint32]bool      // those that a Create has taken away, or is about to
+	left    []orphan[S]          // to be taken over
 }
 
 type orphan[S desiredstate.Object] struct {
@@ -207,22 +208,34 @@ func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desi
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.left, t.marks = left, marks
+	for _, o := range marks {
+		delete(t.cleared, o.ID)
+	}
 	return out, nil
 }
 
 // clear removes what an earlier try to make want left.
-func (t *tagged[S]) clear(ctx context.Context, v *desiredstate.View, want S) error {
+func (t *tagged[S]) clear(ctx context.Context, v *desiredstate.View, want S) (err error) {
 	if t.Mark == nil {
 		return nil
 	}
 	mark := t.Mark(want)
 	t.mu.Lock()
 	o, ok := t.marks[mark]
-	delete(t.marks, mark)
+	if delete(t.marks, mark); ok {
+		t.cleared[o.ID] = true
+	}
 	t.mu.Unlock()
 	if !ok {
 		return nil
 	}
+	defer func() {
+		if err != nil { // it may be there still
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			delete(t.cleared, o.ID)
+		}
+	}()
 	same, err := t.c.unchanged(ctx, o.ID, o.seen)
 	if err != nil || !same {
 		return Gone(err, api.INVALID_SW_IF_INDEX)
@@ -230,7 +243,8 @@ func (t *tagged[S]) clear(ctx context.Context, v *desiredstate.View, want S) err
 	return t.remove(ctx, v, o.Actual)
 }
 
-// busy says whether a leftover is of an object that is being made.
+// busy says whether a leftover is of an object that is being made, or was. A further
+// one with a tag of ours is not.
 func (t *tagged[S]) busy(id uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -239,7 +253,7 @@ func (t *tagged[S]) busy(id uint32) bool {
 			return t.making[mark] > 0
 		}
 	}
-	return len(t.making) > 0
+	return t.cleared[id]
 }
 
 // adopt makes an orphan ours that is like want, if there is one.

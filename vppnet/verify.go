@@ -48,6 +48,17 @@ func Each(request func(id uint32) api.Message) func([]desiredstate.Held) []api.M
 	}
 }
 
+// Verifying makes a Kind.Verify of a function of names and handles, in the same order.
+func Verifying(same func(ctx context.Context, names []string, ids []uint32) ([]bool, error)) func(context.Context, []desiredstate.Held) ([]bool, error) {
+	return func(ctx context.Context, held []desiredstate.Held) ([]bool, error) {
+		names, ids := make([]string, len(held)), make([]uint32, len(held))
+		for i, h := range held {
+			names[i], ids[i] = h.Key.Name, h.ID
+		}
+		return same(ctx, names, ids)
+	}
+}
+
 func verifyInterfaces(c *Conn) func(context.Context, []desiredstate.Held) ([]bool, error) {
 	return Verifier(c, Each(func(id uint32) api.Message {
 		return &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/feature"
 	"go.fd.io/govpp/binapi/l2"
 )
 
@@ -52,6 +53,8 @@ func TestProxyOfReal(t *testing.T) {
 		&l2.BridgeDomainAddDelV2Reply{BdID: 4},
 	}, answers)
 	require.Equal(t, []uint32{1, 2, 4}, domains(w))
+	_, _, err = w.ask(&feature.FeatureIsEnabled{ArcName: "device-input", FeatureName: "span-input"})
+	require.NoError(t, err)
 	require.Equal(t, 4, proxy.Writes())
 
 	for kind, want := range map[FaultKind][]uint32{CutBefore: {1, 2, 4}, CutAfter: {1, 2, 4, 5}} {

@@ -127,6 +127,31 @@ func TestOnARealVPP(t *testing.T) {
 	lives(r, v, "loop0", 200, remake)
 }
 
+// A physical network can be on an interface that another owner made, whatever VPP
+// calls it.
+func TestUplinkOfAnotherOwner(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", "tag:infra/up0")
+	a := r.agent(site, v.Socket())
+	r.put("h1", uuid(0), port(100))
+	require.Eventually(t, func() bool {
+		said, _ := r.said("h1", "errors/")
+		return strings.Contains(said[uuid(0)], "interface/infra/up0")
+	}, 10*time.Second, 10*time.Millisecond)
+	c, err := vppnet.Dial(t.Context(), v.Socket(), "infra")
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = vppnet.Loopbacks(c).Ensure(t.Context(), vppnet.Loopback{Name: "up0"})
+	require.NoError(t, err)
+	r.bound("h1", uuid(0))
+	r.converged(a)
+	have, _ := r.found(site, v.Socket())
+	sub, _ := have[vppnet.InterfaceKey("physnet1.vlan.100")].Spec.(vppnet.SubInterface)
+	require.Equal(t, "infra/up0", sub.Parent)
+	l, _ := have[vppnet.LinkKey("infra/up0")].Spec.(vppnet.LinkState)
+	require.True(t, l.Up)
+}
+
 // A flat network has the uplink to itself, and gives it back.
 func TestFlatNetwork(t *testing.T) {
 	r, v := newRig(t), memory(t)
@@ -136,7 +161,7 @@ func TestFlatNetwork(t *testing.T) {
 	r.put("h1", uuid(1), port(100)) // tagged, on the same uplink
 	r.bound("h1", uuid(0), uuid(1))
 	have, _ := r.found(site, v.Socket())
-	for _, member := range []string{nic, "port-" + uuid(0)} {
+	for _, member := range []string{vppnet.Foreign(nic), "port-" + uuid(0)} {
 		p, _ := have[vppnet.BridgePortKey(member)].Spec.(vppnet.BridgePort)
 		require.Equal(t, "physnet1.flat", p.Bridge)
 	}

@@ -27,21 +27,17 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 	if err != nil {
 		return fmt.Errorf("election: %w", err)
 	}
-	index, state, err := candidate(ctx, c)
+	state, err := candidate(ctx, c)
 	if err != nil {
 		return fmt.Errorf("election: %w", err)
 	}
 	a.inbox.serve(state == l3.RouterMaster)
 	go func() {
-		for e := range events {
-			// Until the interface is made nobody knows its number.
-			if index == nobody || e.Lost > 0 {
-				if index, state, err = candidate(ctx, c); err != nil {
-					a.log.Error("election", "err", err)
-					continue
-				}
-			} else if e.Index == index {
-				state = e.New
+		for range events { // which tell numbers of interfaces: ours may have another by now
+			state, err := candidate(ctx, c)
+			if err != nil {
+				a.log.Error("election", "err", err)
+				continue
 			}
 			a.log.Info("election", "state", state)
 			a.inbox.serve(state == l3.RouterMaster)
@@ -50,16 +46,15 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 	return nil
 }
 
-const nobody = ^uint32(0)
-
-// candidate is the interface by which VPP takes part, and what it is there.
-func candidate(ctx context.Context, c *vppnet.Conn) (index uint32, state l3.RouterState, err error) {
+// candidate is what VPP is on the interface by which it takes part.
+func candidate(ctx context.Context, c *vppnet.Conn) (state l3.RouterState, err error) {
+	const nobody = ^uint32(0)
 	c.Uses(&interfaces.SwInterfaceDump{})
 	all, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
 	if err != nil {
-		return nobody, 0, err
+		return 0, err
 	}
-	index = nobody
+	index := nobody
 	for _, d := range all {
 		if name, ours := c.Untag(d.Tag); ours && name == translate.ElectionInterface {
 			index = uint32(d.SwIfIndex)
@@ -71,5 +66,5 @@ func candidate(ctx context.Context, c *vppnet.Conn) (index uint32, state l3.Rout
 			state = s.New
 		}
 	}
-	return index, state, err
+	return state, err
 }

@@ -320,7 +320,7 @@ func TestNoSuchUplink(t *testing.T) {
 	r.put("h1", uuid(0), port(100))
 	require.Eventually(t, func() bool {
 		said, _ := r.said("h1", "errors/")
-		return strings.Contains(said[uuid(0)], "interface/loop0")
+		return strings.Contains(said[uuid(0)], "interface/vpp:loop0")
 	}, 10*time.Second, 10*time.Millisecond)
 	require.Empty(t, r.boundNow("h1"))
 	physnets, _ := r.said("h1", "physnets/")

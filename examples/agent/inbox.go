@@ -133,7 +133,9 @@ func (b *inbox) port(name string, value []byte, there bool) {
 	}
 	now := change{there: there}
 	if there {
-		now.port, now.wrong = b.site.Port(name, value)
+		if now.port, now.wrong = b.site.Port(name, value); now.wrong != nil {
+			now.port = translate.Port{} // it is in no group
+		}
 	}
 	b.groups.use(name, now.port.Groups, before.port.Groups)
 	b.changed[name] = now
@@ -162,10 +164,10 @@ func (b *inbox) settled(all bool) {
 	}
 	wants, rerouted := b.routers.work()
 	if all {
-		b.replace(wants)
+		b.replace(wants, moved, rerouted)
 	} else {
 		b.assign(moved)
-		b.routers.assign(wants)
+		b.routers.assign(wants, rerouted)
 	}
 	for name := range moved {
 		if err := b.wrong[name]; err != nil && (was[name] == nil || was[name].Error() != err.Error()) {
@@ -188,8 +190,9 @@ func (b *inbox) settled(all bool) {
 
 // replace says all that is wanted. Keys that are not in it were perhaps deleted
 // unseen, or their etcd lost them: the engine's limit on removals is for what they
-// wanted. What is wanted no more though no key is missing, somebody ordered so.
-func (b *inbox) replace(rerouted map[string][]desiredstate.Object) {
+// wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
+// the ports, and the keys of routers, that cannot have what they want.
+func (b *inbox) replace(changed map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
 	wants := map[string][]desiredstate.Object{}
 	var fixed []string // wanted whatever etcd holds
 	for physnet := range b.site.Physnets {
@@ -214,7 +217,7 @@ func (b *inbox) replace(rerouted map[string][]desiredstate.Object) {
 	for name, p := range b.ports {
 		wants[source(name)] = p.Objects()
 	}
-	for source := range rerouted {
+	for source := range changed {
 		if !b.routers.missed {
 			wants[source] = nil
 		}
@@ -223,6 +226,19 @@ func (b *inbox) replace(rerouted map[string][]desiredstate.Object) {
 	b.missed, b.routers.missed = false, false
 	if err := b.store.Replace(wants, fixed...); err != nil {
 		b.log.Error("conflicting wants", "err", err)
+		every := map[string]bool{} // whose it is, each is asked for itself
+		for name := range b.ports {
+			every[name] = true
+		}
+		b.assign(every)
+		for name := range every {
+			if b.wrong[name] != nil {
+				ports[name] = true
+			}
+		}
+		b.routers.assign(maps.Clone(b.routers.now.Wants), rerouted)
+	} else {
+		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}
 	b.store.Complete()
 	b.loaded = true

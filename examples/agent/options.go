@@ -45,7 +45,7 @@ func (o *options) register(f *flag.FlagSet) {
 	f.StringVar(&o.tls.Key, "etcd-key", "", "PEM `file` of its key")
 	f.StringVar(&o.vpp, "vpp", "/run/vpp/api.sock", "`socket` of VPP's API, or \"sim\": an in-memory VPP in this process")
 	f.StringVar(&o.site.Host, "host", host, "`name` of this host, as Neutron binds ports to it")
-	f.Func("physnet", "`NAME=VPP-INTERFACE` of a physical network; once for each", func(v string) error {
+	f.Func("physnet", "`NAME=VPP-INTERFACE` of a physical network; once for each. tag:OWNER/NAME is an interface that another owner made", func(v string) error {
 		name, uplink, ok := strings.Cut(v, "=")
 		if _, dup := o.site.Physnets[name]; !ok || dup {
 			return errors.New("want NAME=VPP-INTERFACE, each NAME once")

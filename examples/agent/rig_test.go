@@ -131,7 +131,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 func tail(s string) string { return s[max(0, len(s)-6000):] }
 
 func mutates(message string) int64 {
-	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "memclnt_", "api_versions", "l2_flags", "arping"} {
+	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "memclnt_", "api_versions", "l2_flags", "arping", "_is_enabled"} {
 		if strings.Contains(message, reads) {
 			return 0
 		}
@@ -289,7 +289,7 @@ func (r *rig) whole(site translate.Site, vpp string, vlans map[string]int, filte
 		groups = f
 	}
 	have, _ := r.found(site, vpp)
-	up := site.Physnets["physnet1"]
+	up := vppnet.Foreign(site.Physnets["physnet1"])
 	want := map[desiredstate.Key]bool{vppnet.LinkKey(up): true}
 	isUp := func(name string) {
 		l, ok := have[vppnet.LinkKey(name)].Spec.(vppnet.LinkState)
@@ -460,7 +460,7 @@ func (r *rig) foreign(site translate.Site, vpp string) string {
 	r.Helper()
 	_, all := r.found(site, vpp)
 	for _, uplink := range site.Physnets { // seen as a loopback once it is up, if it is one
-		delete(all, vppnet.InterfaceKey(uplink))
+		delete(all, vppnet.InterfaceKey(vppnet.Foreign(uplink)))
 	}
 	return r.text(all)
 }

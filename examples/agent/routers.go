@@ -149,7 +149,7 @@ func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[stri
 }
 
 func samePart(a, b translate.Part) bool {
-	return a.Network == b.Network && slices.Equal(a.Needs, b.Needs) && sameError(a.Wrong, b.Wrong) && sameError(a.Lacks, b.Lacks)
+	return a.Network == b.Network && slices.Equal(a.Sources, b.Sources) && slices.Equal(a.Needs, b.Needs) && sameError(a.Wrong, b.Wrong) && sameError(a.Lacks, b.Lacks)
 }
 
 func sameError(a, b error) bool {
@@ -161,14 +161,31 @@ func sameError(a, b error) bool {
 
 // assign tells the store. A network may go from one router to another, and what the
 // one has not let go the other cannot have: those who could not have theirs are asked
-// again when the others have let go of theirs.
-func (r *routers) assign(wants map[string][]desiredstate.Object) {
-	for source := range r.refused {
+// again when the others have let go of theirs. It adds to moved the keys that are, or
+// were, refused something.
+func (r *routers) assign(wants map[string][]desiredstate.Object, moved map[string]bool) {
+	before := r.refused
+	for source := range before {
 		if _, new := wants[source]; !new {
 			wants[source] = r.now.Wants[source]
 		}
 	}
 	r.refused = map[string]error{}
+	r.ask(wants, before)
+	if len(before)+len(r.refused) == 0 {
+		return
+	}
+	for name, part := range r.now.Parts {
+		for _, source := range part.Sources {
+			if !sameError(before[source], r.refused[source]) {
+				moved[name] = true
+			}
+		}
+	}
+}
+
+// ask is assign, but for what follows from it.
+func (r *routers) ask(wants map[string][]desiredstate.Object, before map[string]error) {
 	todo := slices.Sorted(maps.Keys(wants))
 	for {
 		var left []string
@@ -185,7 +202,9 @@ func (r *routers) assign(wants map[string][]desiredstate.Object) {
 		}
 		if len(left) == len(todo) {
 			for _, source := range left { // nobody will let go
-				r.log.Error("conflicting wants", "source", source, "err", r.refused[source])
+				if err := r.refused[source]; !sameError(before[source], err) {
+					r.log.Error("conflicting wants", "source", source, "err", err)
+				}
 			}
 			return
 		}
@@ -214,6 +233,11 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 		}
 	}
 	errs := []error{p.Lacks}
+	for _, source := range p.Sources {
+		if why := r.refused[source]; why != nil {
+			errs, s = append(errs, why), desiredstate.Waits
+		}
+	}
 	if counts[desiredstate.Applied] < len(p.Needs) {
 		for _, why := range causes(r.store, p.Needs) {
 			errs = append(errs, errors.New(why))
@@ -225,15 +249,19 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 // serve has the host serve its routers, or be silent.
 func (b *inbox) serve(on bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	r := b.routers
-	if r.serving == on {
-		return
+	moved := map[string]bool{}
+	if r.serving != on {
+		r.serving, r.stale = on, true
+		if b.loaded { // else it is looked at when all is known
+			var wants map[string][]desiredstate.Object
+			wants, moved = r.work()
+			r.assign(wants, moved)
+		}
 	}
-	r.serving, r.stale = on, true
-	if b.loaded { // else it is looked at when all is known
-		wants, _ := r.work()
-		r.assign(wants)
+	b.mu.Unlock()
+	for name := range moved {
+		b.moved(routed(name))
 	}
 }
 

@@ -21,6 +21,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/arping"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -473,6 +475,87 @@ func TestNoRouters(t *testing.T) {
 	r.converged(a)
 	require.Contains(t, v.String(), "nat44-ed {inside:0 outside:0 sessions:1000")
 	require.Contains(t, before, "nat44-ed {inside:0 outside:0 sessions:1000")
+}
+
+// Of two keys that want one thing otherwise, the one that cannot have it says so as long
+// as that is so, whether they came one after the other or all at once.
+func TestConflictsOfRoutersAreSaid(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	keys := tenants()
+	to := func(prefix string) string {
+		return exit(1, 900, "203.0.113.101/24", "203.0.113.1", `"routes":[{"destination":"`+prefix+`","nexthop":"203.0.113.9"}]`)
+	}
+	problem := "routers/" + floatKey(1)
+	says := func(conflict bool) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			said, _ := r.said("h1", "errors/")
+			return strings.Contains(said[problem], "203.0.113.102/32") == conflict && (said[problem] != "") == conflict
+		}, 10*time.Second, 10*time.Millisecond, "%t", conflict)
+	}
+	mapped := func(a *running) bool {
+		_, wanted := a.store.Want(l3.NATMappingKey("fip-" + fid(1)))
+		return wanted
+	}
+	a := r.agent(site, v.Socket())
+	keys[exitKey(1)] = to("203.0.113.102/32")
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if name != floatKey(1) {
+			r.routing("h1", name, keys[name])
+		}
+	}
+	require.Eventually(t, func() bool { return len(a.inbox.routes()) == len(keys)-1 }, 10*time.Second, time.Millisecond)
+	r.routing("h1", floatKey(1), keys[floatKey(1)])
+	says(true)
+	require.False(t, mapped(a))
+	state, _, _ := a.inbox.route(floatKey(1))
+	require.Equal(t, desiredstate.Waits, state)
+
+	a.stop()
+	a = r.agent(site, v.Socket())
+	require.Eventually(t, a.announcer.settled.Load, 20*time.Second, time.Millisecond)
+	says(true)
+	r.routing("h1", exitKey(1), to("198.51.100.0/24"))
+	says(false)
+	r.routed(a, keys)
+	require.True(t, mapped(a))
+}
+
+// An election is heard of whatever number its interface has come to have.
+func TestElectionOnAnInterfaceMadeAnew(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	site.HA, site.Election = true, &translate.Election{Physnet: "physnet1", VLAN: 77, Address: netip.MustParsePrefix("169.254.7.11/24")}
+	a := r.agent(site, v.Socket())
+	elects := func(master bool) {
+		t.Helper()
+		r.converged(a)
+		require.Eventually(t, func() bool {
+			v.Elect(nic+".77", 1, false, master)
+			a.inbox.mu.Lock()
+			defer a.inbox.mu.Unlock()
+			return a.inbox.routers.serving == master
+		}, 5*time.Second, 20*time.Millisecond, "%t", master)
+	}
+	elects(true)
+	elects(false)
+
+	old := r.index(v.Socket(), nic+".77")
+	c, err := vppnet.Dial(t.Context(), v.Socket(), "hand")
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.DeleteSubif{})
+	_, err = interfaces.NewServiceClient(c).DeleteSubif(t.Context(), &interfaces.DeleteSubif{SwIfIndex: interface_types.InterfaceIndex(old)})
+	require.NoError(t, err)
+	r.loopback(v.Socket()) // which gets its number
+	require.Eventually(t, func() bool { return strings.Contains(v.String(), nic+".77 ") }, 10*time.Second, 10*time.Millisecond)
+	r.converged(a)
+	require.NotEqual(t, old, r.index(v.Socket(), nic+".77"))
+	elects(true)
+	elects(false)
 }
 
 // Hosts are told of each address when it comes to be there, and only then.

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -301,6 +303,38 @@ func securedLives(r *rig, vpp target, uplink string, n int, remake func()) {
 	r.bound("h1", names(vlans)...)
 	r.converged(a)
 	r.whole(site, vpp.Socket(), vlans, groups)
+}
+
+// A port whose key is wrong is in no group, whatever it names: nothing is read, kept or
+// made for it.
+func TestWrongPortIsInNoGroup(t *testing.T) {
+	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms", NoRouters: true}
+	store := desiredstate.NewStore()
+	box := newInbox(site, store, slog.New(slog.DiscardHandler))
+	followed := map[follow.Range]bool{}
+	box.groups.follow = func(r follow.Range) { followed[r] = true }
+	box.groups.unfollow = func(r follow.Range) { delete(followed, r) }
+	box.settled(true)
+	put := func(value string) {
+		box.put(site.Ports()+uuid(1), []byte(value), value != "")
+		for g := range followed {
+			box.put(string(g), []byte(ssh("192.0.2.0")), true)
+		}
+		box.settled(false)
+	}
+	for n := range 5 {
+		put(secured(100, "10.0.0.1", gid(n)))
+		require.Len(t, followed, 1)
+		_, wanted := store.Want(acl.SetKey(acl.ToSet(gid(n))))
+		require.True(t, wanted)
+		put(secured(100, "10.0.0.999", gid(n), gid(n+1)))
+		_, _, wrong := box.look(uuid(1))
+		require.Error(t, wrong)
+		require.Empty(t, followed)
+		require.Empty(t, box.groups.all)
+		_, wanted = store.Want(acl.SetKey(acl.ToSet(gid(n))))
+		require.False(t, wanted)
+	}
 }
 
 // Two agents of one host, which nobody should run, come to an end all the same.

@@ -19,11 +19,12 @@ import (
 
 // Ping asks an address for an answer, for two seconds, or as ping(8) is told by more
 // arguments, and says whether there was one, and what ping said. That ping cannot run
-// is no answer. Linux looks for neighbours anew: what is sent while an earlier vain
-// search goes on would be lost with it.
+// is no answer. Linux begins vain searches for neighbours anew: what is sent while one
+// goes on would be lost with it. It keeps the neighbours that it has found: who forgot
+// one while somebody else asks it would lose what waits for its being found again.
 func (n NetNS) Ping(t testing.TB, addr string, args ...string) (answered bool, output string) {
 	t.Helper()
-	n.IP(t, "neigh", "flush", "all")
+	n.IP(t, "neigh", "flush", "nud", "incomplete", "nud", "failed")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	args = append([]string{"netns", "exec", string(n), "ping", "-n", "-c", "1", "-i", "0.2", "-w", "2"}, append(args, addr)...)
@@ -68,15 +69,18 @@ func (n NetNS) Misses(t testing.TB, addr string, args ...string) {
 }
 
 // Pings asks an address twenty times a second, and has had an answer when it returns;
-// stop waits for another, and says how many between them never came.
+// stop waits for another, and says how many between them never came; if any, what else
+// ping said is logged.
 func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)) {
 	t.Helper()
 	n.Reaches(t, addr)
 	cmd := n.Command(t, "ping", "-n", "-i", "0.05", addr)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
+	cmd.Stderr = cmd.Stdout
 	require.NoError(t, cmd.Start())
 	answered := make(chan int, 1<<16) // the number of what was asked
+	var said []string                 // else; until answered is closed
 	go func() {
 		defer close(answered)
 		for s := bufio.NewScanner(out); s.Scan(); {
@@ -84,6 +88,8 @@ func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)
 			_, rest, found := strings.Cut(s.Text(), "bytes from "+addr+": icmp_seq=")
 			if _, err := fmt.Sscan(rest, &seq); found && err == nil {
 				answered <- seq
+			} else {
+				said = append(said, s.Text())
 			}
 		}
 	}()
@@ -107,6 +113,9 @@ func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)
 		for range answered { // until it has ended
 		}
 		_ = cmd.Wait()
-		return answers + 1, last - first - answers
+		if lost = last - first - answers; lost != 0 {
+			t.Logf("%s asked %s from %d to %d:\n%s", n, addr, first, last, strings.Join(said, "\n"))
+		}
+		return answers + 1, lost
 	}
 }

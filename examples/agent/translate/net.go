@@ -13,7 +13,7 @@ import (
 // Net is a network as this host can serve it.
 type Net struct {
 	Physnet string
-	Uplink  string // VPP's interface for the physnet
+	Uplink  string // what the library calls the interface of the physnet
 	Type    string // "vlan" or "flat"
 	Segment uint16 // VLAN; 0 if flat
 }

@@ -31,6 +31,7 @@ type Voice struct {
 // Part is what one key comes to.
 type Part struct {
 	Network string
+	Sources []string           // in Routing.Wants, of what it needs
 	Needs   []desiredstate.Key // what has to be there for it
 	Wrong   error              // why it is not served, until a key changes
 	Lacks   error              // what it waits for, or what of it is not served
@@ -76,6 +77,9 @@ func (g *routing) want(source string, objs []desiredstate.Object, keys ...string
 	}
 	for _, name := range keys {
 		p := g.out.Parts[name]
+		if !slices.Contains(p.Sources, source) {
+			p.Sources = append(p.Sources, source)
+		}
 		for _, o := range objs {
 			p.Needs = append(p.Needs, o.Key())
 		}

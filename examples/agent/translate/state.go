@@ -26,7 +26,7 @@ func (p Port) State(h Handles) string {
 		Network   network `json:"net_data"`
 	}{
 		p.Socket(), "vhostuser", p.MAC, h.Interface,
-		network{p.Physnet, p.Uplink, h.Bridge, p.Type, p.Segment, h.Uplink},
+		network{p.Physnet, p.site.Physnets[p.Physnet], h.Bridge, p.Type, p.Segment, h.Uplink},
 	})
 	if err != nil {
 		return "" // strings and numbers always marshal

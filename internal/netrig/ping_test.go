@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package netrig
+
+import (
+	"bytes"
+	"encoding/binary"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// To ask something else from a namespace costs whoever asks there already nothing,
+// however long a search for a neighbour takes; and a neighbour that was searched for in
+// vain, but has come, is found at once.
+func TestPingsDoNotDisturbEachOther(t *testing.T) {
+	const searching = 30 * time.Millisecond
+	a, b := New(t, "a"), New(t, "b")
+	Veth(t, a, "eth0", b, "eth0")
+	a.Address(t, "192.0.2.1/24")
+	a.Misses(t, "192.0.2.2")
+	out := b.Listen(t, "eth0", func([]byte) {})
+	b.Listen(t, "eth0", func(frame []byte) {
+		if binary.BigEndian.Uint16(frame[12:]) == 0x0806 {
+			time.Sleep(searching)
+		}
+		if answer(frame) {
+			out.Send(frame)
+		}
+	})
+
+	began := time.Now()
+	a.Reaches(t, "192.0.2.2")
+	require.Less(t, time.Since(began), 2*time.Second)
+	stop := a.Pings(t, "192.0.2.2")
+	for began := time.Now(); time.Since(began) < 2*time.Second; {
+		a.Reaches(t, "192.0.2.2")
+	}
+	answers, lost := stop()
+	require.Zero(t, lost, "of %d", answers)
+}
+
+// answer makes the answer of a request for a neighbour, whatever its address, or for an
+// echo.
+func answer(frame []byte) bool {
+	me := []byte{2, 0xbb, 0, 0, 0, 1}
+	switch {
+	case binary.BigEndian.Uint16(frame[12:]) == 0x0806 && frame[21] == 1:
+		asker, asked := bytes.Clone(frame[22:32]), bytes.Clone(frame[38:42])
+		frame[21] = 2
+		copy(frame[22:], append(bytes.Clone(me), asked...))
+		copy(frame[32:], asker)
+	case binary.BigEndian.Uint16(frame[12:]) == 0x0800 && frame[23] == 1 && frame[34] == 8:
+		frame[34] = 0
+		sum := uint32(binary.BigEndian.Uint16(frame[36:])) + 0x0800
+		binary.BigEndian.PutUint16(frame[36:], uint16(sum+sum>>16))
+		source := bytes.Clone(frame[26:30])
+		copy(frame[26:], frame[30:34])
+		copy(frame[30:], source)
+	default:
+		return false
+	}
+	copy(frame, frame[6:12])
+	copy(frame[6:], me)
+	return true
+}
