@@ -78,7 +78,7 @@ func TestLawsOfMACIPBindings(t *testing.T) {
 
 func TestLawsOfEtherTypes(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[acl.EtherTypes] {
-		return acl.EtherTypeLists(c, vppnet.ClaimInterfaces(func(name string) bool { return name == "stranger/b" }))
+		return acl.EtherTypeLists(c, vppnet.ClaimInterfaces(func(name string) bool { return name == "stranger/b" && c.Owner() == "me" }))
 	}
 	laws(t, kind, filtered(), rapid.Custom(func(t *rapid.T) acl.EtherTypes {
 		types := rapid.SliceOfNDistinct(rapid.SampledFrom([]uint16{0x806, 0x88cc, 0x8847, 0xffff}), 0, 3, rapid.ID)
@@ -150,12 +150,18 @@ func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, patience time.Duration, state func() string) {
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-			c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(patience))
-			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-			for _, m := range kinds(c) {
-				if m.KindName() != w.Kind.Name {
-					w.More = append(w.More, m)
+			world := func(c *vppnet.Conn) kindtest.World[S] {
+				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				for _, m := range kinds(c) {
+					if m.KindName() != w.Kind.Name {
+						w.More = append(w.More, m)
+					}
 				}
+				return w
+			}
+			w := world(dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(patience)))
+			w.Stranger = func() kindtest.World[S] {
+				return world(dial(t, vpp.Socket(), "namesake", vppnet.WithReplyTimeout(patience)))
 			}
 			return w
 		}})

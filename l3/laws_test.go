@@ -70,7 +70,7 @@ func TestLawsOfMemberships(t *testing.T) {
 }
 
 func TestLawsOfAddresses(t *testing.T) {
-	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Address] { return l3.Addresses(c, claim) }
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Address] { return l3.Addresses(c, claimsOf(c)...) }
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Address {
 		a := l3.Address{
 			Interface: pick(t, "interface", "lo", "up", "in", theirLoopback),
@@ -87,7 +87,7 @@ func TestLawsOfUnnumbereds(t *testing.T) {
 	base := append(router(),
 		l3.Address{Interface: "up", Prefix: netip.MustParsePrefix("10.0.0.1/24")},
 		l3.Address{Interface: "in2", Prefix: netip.MustParsePrefix("10.0.0.1/24"), Table: "red"})
-	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Unnumbered] { return l3.Unnumbereds(c, claim) }
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Unnumbered] { return l3.Unnumbereds(c, claimsOf(c)...) }
 	laws(t, kind, base, rapid.Custom(func(t *rapid.T) l3.Unnumbered {
 		u := l3.Unnumbered{Interface: pick(t, "interface", "lo", theirLoopback, "in"), Lender: pick(t, "lender", "up", theirOther)}
 		if u.Interface == "in" {
@@ -156,7 +156,7 @@ func TestLawsOfRoutes(t *testing.T) {
 }
 
 func TestLawsOfNeighbours(t *testing.T) {
-	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Neighbour] { return l3.Neighbours(c, claim) }
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Neighbour] { return l3.Neighbours(c, claimsOf(c)...) }
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Neighbour {
 		return l3.Neighbour{
 			Interface: pick(t, "interface", "lo", "in", theirLoopback), IP: netip.MustParseAddr(pick(t, "IP", "10.0.0.2", "2001:db8::2", "fe80::2")),
@@ -197,7 +197,7 @@ func TestLawsOfRouterAdvertisements(t *testing.T) {
 
 func TestLawsOfProxyARPRanges(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.ProxyARPRange] {
-		return l3.ProxyARPRanges(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable }))
+		return l3.ProxyARPRanges(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable && c.Owner() == "me" }))
 	}
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.ProxyARPRange {
 		low := netip.MustParseAddr(pick(t, "low", "10.0.0.10", "10.0.0.20"))
@@ -206,7 +206,7 @@ func TestLawsOfProxyARPRanges(t *testing.T) {
 }
 
 func TestLawsOfProxyARPs(t *testing.T) {
-	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.ProxyARP] { return l3.ProxyARPs(c, claim) }
+	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.ProxyARP] { return l3.ProxyARPs(c, claimsOf(c)...) }
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.ProxyARP {
 		return l3.ProxyARP{Interface: pick(t, "interface", "lo", "in", theirLoopback)}
 	}))
@@ -214,7 +214,7 @@ func TestLawsOfProxyARPs(t *testing.T) {
 
 func TestLawsOfDHCPRelays(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.DHCPRelay] {
-		return l3.DHCPRelays(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable }))
+		return l3.DHCPRelays(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable && c.Owner() == "me" }))
 	}
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.DHCPRelay {
 		r := l3.DHCPRelay{Table: pick(t, "table", "", "red")}
@@ -245,12 +245,18 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		strangers(t, vpp.Socket())
 		check(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-			c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
-			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-			for _, m := range kinds(c) {
-				if m.KindName() != w.Kind.Name {
-					w.More = append(w.More, m)
+			world := func(c *vppnet.Conn) kindtest.World[S] {
+				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				for _, m := range kinds(c) {
+					if m.KindName() != w.Kind.Name {
+						w.More = append(w.More, m)
+					}
 				}
+				return w
+			}
+			w := world(dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond)))
+			w.Stranger = func() kindtest.World[S] {
+				return world(dialVPP(t, vpp.Socket(), "namesake", vppnet.WithReplyTimeout(500*time.Millisecond)))
 			}
 			return w
 		}})
@@ -325,6 +331,14 @@ const (
 	theirOther    = "stranger/b"
 	theirTable    = "stranger/theirs"
 )
+
+// claimsOf are those of who the laws are about: what one claims, nobody else may manage.
+func claimsOf(c *vppnet.Conn) []vppnet.Claim {
+	if c != nil && c.Owner() == "namesake" {
+		return nil
+	}
+	return []vppnet.Claim{claim}
+}
 
 // claim takes one of them.
 var claim = vppnet.ClaimInterfaces(func(name string) bool { return name == theirLoopback })

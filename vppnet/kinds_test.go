@@ -43,7 +43,12 @@ func everywhere(t *testing.T, test func(t *testing.T, socket string), devices ..
 
 func dialVPP(t testing.TB, socket string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, "me", opts...)
+	return dialAs(t, "me", socket, opts...)
+}
+
+func dialAs(t testing.TB, owner, socket string, opts ...vppnet.Option) *vppnet.Conn {
+	t.Helper()
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c

@@ -74,7 +74,7 @@ func TestLawsOfLinkStates(t *testing.T) {
 	}
 	// Claimed, as the machine's own NIC would be.
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[vppnet.LinkState] {
-		return vppnet.LinkStates(c, vppnet.ClaimInterfaces(func(name string) bool { return name == theirLoopback }))
+		return vppnet.LinkStates(c, vppnet.ClaimInterfaces(func(name string) bool { return name == theirLoopback && c.Owner() == "me" }))
 	}
 	laws(t, kind, base, rapid.Custom(func(t *rapid.T) vppnet.LinkState {
 		l := vppnet.LinkState{Interface: pick(t, "interface", "lo", "sub", theirLoopback), Up: pick(t, "up", false, true)}
@@ -142,14 +142,20 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 			timeout *= 3 // the real VPP waits for Linux
 		}
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-			c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(timeout))
-			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-			for _, m := range []desiredstate.AnyKind{
-				vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
-			} {
-				if m.KindName() != w.Kind.Name {
-					w.More = append(w.More, m)
+			world := func(c *vppnet.Conn) kindtest.World[S] {
+				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				for _, m := range []desiredstate.AnyKind{
+					vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
+				} {
+					if m.KindName() != w.Kind.Name {
+						w.More = append(w.More, m)
+					}
 				}
+				return w
+			}
+			w := world(dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(timeout)))
+			w.Stranger = func() kindtest.World[S] {
+				return world(dialAs(t, "namesake", vpp.Socket(), vppnet.WithReplyTimeout(timeout)))
 			}
 			return w
 		}})

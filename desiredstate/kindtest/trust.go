@@ -134,6 +134,7 @@ func Apart[S desiredstate.Object](ctx context.Context, w World[S], all ...S) err
 		return err
 	}
 	return w.beside(ctx, all[0], func() error {
+		e.Forget()
 		for _, s := range all {
 			if _, err := e.Ensure(ctx, s); err != nil && !refused(err) {
 				return err
@@ -145,7 +146,8 @@ func Apart[S desiredstate.Object](ctx context.Context, w World[S], all ...S) err
 }
 
 // Bound is the law that a remembered handle never hits a stranger: ours was unmade behind
-// our back, and its handle, as chance may have it, is another owner's by now.
+// our back, and its handle, as chance may have it, is another owner's by now. What we try
+// then may fail, as the target says what has become of it.
 func Bound[S desiredstate.Object](ctx context.Context, w World[S], all ...S) error {
 	for _, change := range []bool{false, true} {
 		e, err := w.begin(ctx)
@@ -155,18 +157,15 @@ func Bound[S desiredstate.Object](ctx context.Context, w World[S], all ...S) err
 		if _, err := e.Ensure(ctx, all[0]); err != nil {
 			return err
 		}
-		behind := w.engine()
-		if _, err := behind.Sync(ctx); err != nil { // Base too: whatever hands out handles has them all
+		if _, err := w.engine().Sync(ctx); err != nil { // Base too: whatever hands out handles has them all
 			return err
 		}
 		err = w.beside(ctx, all[0], func() error {
 			if change {
-				if _, err := e.Ensure(ctx, all[len(all)-1]); err != nil && !refused(err) {
-					return err
-				}
+				_, _ = e.Ensure(ctx, all[len(all)-1])
 			}
-			_, err := e.Remove(ctx, all[0].Key())
-			return err
+			_, _ = e.Remove(ctx, all[0].Key())
+			return nil
 		})
 		if err != nil {
 			return err
@@ -175,33 +174,34 @@ func Bound[S desiredstate.Object](ctx context.Context, w World[S], all ...S) err
 	return nil
 }
 
-// refused says whether an object gives way to somebody else's, or to there being nothing
-// that it could hang on any more.
+// refused says whether an object gives way to somebody else's.
 func refused(err error) bool {
 	return errors.Is(err, desiredstate.ErrForeign) || errors.Is(err, desiredstate.ErrMissing) || errors.Is(err, desiredstate.ErrConflict)
 }
 
 // beside checks that what another owner has of the same names is as it was after f, and
 // takes it away then.
-func (w World[S]) beside(ctx context.Context, s S, f func() error) error {
+func (w World[S]) beside(ctx context.Context, s S, f func() error) (err error) {
 	other := w.Stranger()
 	e, err := other.begin(ctx)
+	defer func() {
+		_, left := other.engine().Sync(ctx)
+		err = errors.Join(err, left)
+	}()
+	if err == nil {
+		_, err = e.Ensure(ctx, s)
+	}
+	if err != nil && refused(err) { // only one owner can have such a thing
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("the stranger: %w", err)
 	}
-	if _, err := e.Ensure(ctx, s); err != nil {
-		if refused(err) { // only one owner can have such a thing
-			return nil
-		}
-		return fmt.Errorf("the stranger: %w", err)
-	}
-	before := other.found
 	if err := f(); err != nil {
 		return err
 	}
-	if err := before(ctx, other.engine(), s); err != nil {
+	if err := other.found(ctx, other.engine(), s); err != nil {
 		return fmt.Errorf("what is a stranger's was touched: %w", err)
 	}
-	_, err = other.engine().Sync(ctx)
-	return err
+	return nil
 }
