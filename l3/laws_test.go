@@ -129,7 +129,7 @@ func TestLawsOfRoutes(t *testing.T) {
 	}
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Route] {
 		return l3.Routes(c, func(table string, prefix netip.Prefix) bool {
-			return table == "" && netip.MustParsePrefix("20.0.0.0/8").Overlaps(prefix) && prefix.Bits() >= 8
+			return c.Owner() == "me" && table == "" && netip.MustParsePrefix("20.0.0.0/8").Overlaps(prefix) && prefix.Bits() >= 8
 		})
 	}
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Route {
@@ -254,9 +254,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 				}
 				return w
 			}
-			w := world(dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond)))
+			w := world(dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(time.Second)))
 			w.Stranger = func() kindtest.World[S] {
-				return world(dialVPP(t, vpp.Socket(), "namesake", vppnet.WithReplyTimeout(500*time.Millisecond)))
+				return world(dialVPP(t, vpp.Socket(), "namesake", vppnet.WithReplyTimeout(time.Second)))
 			}
 			return w
 		}})

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -98,20 +97,24 @@ func Contained[S desiredstate.Object](ctx context.Context, w World[S], s S) erro
 		return fmt.Errorf("beside a kind that cannot be read: %w", err)
 	}
 
-	k := w.Kind
-	e = desiredstate.New(append(w.more(), &desiredstate.Kind[S]{
+	k, bystanders := w.Kind, 0
+	e = desiredstate.New(append(w.more(), &desiredstate.Kind[bystander]{
+		Name:   "kindtest-bystander",
+		Dump:   func(context.Context, *desiredstate.View) ([]desiredstate.Actual[bystander], error) { return nil, nil },
+		Create: func(context.Context, *desiredstate.View, bystander) (uint32, error) { bystanders++; return 0, nil },
+		Delete: func(context.Context, *desiredstate.View, desiredstate.Actual[bystander]) error { return nil },
+	}, &desiredstate.Kind[S]{
 		Name: k.Name, Requires: k.Requires, Messages: k.Messages, Create: k.Create, Update: k.Update, Delete: k.Delete,
 		Fill: k.Fill, InPlace: k.InPlace, Holds: k.Holds, GoesFirst: k.GoesFirst,
 		Dump: func(context.Context, *desiredstate.View) ([]desiredstate.Actual[S], error) { return nil, broken },
 	})...)
-	if !slices.ContainsFunc(w.Base, func(o desiredstate.Object) bool { _, same := o.(S); return same }) {
-		if _, err := e.Ensure(ctx, w.Base...); err != nil {
-			return fmt.Errorf("the kind cannot be read, and others suffer: %w", err)
-		}
-	}
 	return w.quiet("the kind cannot be read", func() error {
-		if _, err := e.Ensure(ctx, s); !errors.Is(err, desiredstate.ErrUnread) {
+		r, err := e.Ensure(ctx, s, bystander{"b"})
+		if x, _ := r.Of(s.Key()); !errors.Is(x.Err, desiredstate.ErrUnread) {
 			return fmt.Errorf("want desiredstate.ErrUnread, got %w", err)
+		}
+		if bystanders != 1 {
+			return errors.New("others suffer")
 		}
 		return nil
 	})
