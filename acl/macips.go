@@ -63,6 +63,10 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 			_, err := put(ctx, have.ID, want)
 			return err
 		},
+		Adopt: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[MACIPSet], want MACIPSet) error {
+			_, err := put(ctx, have.ID, want)
+			return err
+		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[MACIPSet]) error {
 			_, err := vpp.MacipACLDel(ctx, &acl.MacipACLDel{ACLIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)

@@ -66,6 +66,10 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			_, err := put(ctx, have.ID, want)
 			return err
 		},
+		Adopt: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
+			_, err := put(ctx, have.ID, want)
+			return err
+		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set]) error {
 			_, err := vpp.ACLDel(ctx, &acl.ACLDel{ACLIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)

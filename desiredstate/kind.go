@@ -47,6 +47,11 @@ type Kind[S Object] struct {
 	// Delete unmakes the object. The object being gone already is no error.
 	Delete func(ctx context.Context, v *View, have Actual[S]) error
 
+	// Adopt marks have, which is not ours, as ours, by want's name, and changes nothing
+	// else of it that Update would not. Nil: the target has no way to. See
+	// Engine.Adoption.
+	Adopt func(ctx context.Context, v *View, have Actual[S], want S) error
+
 	// Fill returns want with all that want leaves to the target, and all that
 	// the target does not show, taken from have. Have equals want if it equals
 	// Fill(have, want). Have is zero for what was just made. Nil: want is compared
@@ -163,6 +168,7 @@ type kind struct {
 	inPlace func(have, want Object) bool
 	holds   func(Object) []Key
 	verify  func(context.Context, []Held) ([]bool, error)
+	adopt   func(context.Context, *View, actual, Object) error // nil: cannot
 	decode  func([]byte) (Object, error)
 
 	misuse error // what is wrong with the Kind itself
@@ -212,6 +218,11 @@ func (k *Kind[S]) erase() *kind {
 	if k.Delete != nil {
 		out.delete = func(ctx context.Context, v *View, have actual) error {
 			return k.Delete(ctx, v, typed[S](have))
+		}
+	}
+	if k.Adopt != nil {
+		out.adopt = func(ctx context.Context, v *View, have actual, want Object) error {
+			return k.Adopt(ctx, v, typed[S](have), want.(S))
 		}
 	}
 	out.fill = func(_, want Object) Object { return want }

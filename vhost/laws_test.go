@@ -36,8 +36,13 @@ func TestLaws(t *testing.T) {
 				}
 			}),
 			Open: func(t testing.TB) kindtest.World[vhost.Port] {
-				c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
-				return kindtest.World[vhost.Port]{Kind: vhost.Ports(c, dir), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				world := func(owner string) kindtest.World[vhost.Port] {
+					c := dial(t, vpp.Socket(), owner, vppnet.WithReplyTimeout(500*time.Millisecond))
+					return kindtest.World[vhost.Port]{Kind: vhost.Ports(c, dir), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				}
+				w := world("me")
+				w.Stranger = func() kindtest.World[vhost.Port] { return world("namesake") }
+				return w
 			},
 		})
 	}

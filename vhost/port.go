@@ -108,7 +108,7 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 		Name:     "vhost-port",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&vhost_user.SwInterfaceVhostUserDump{}, &vhost_user.CreateVhostUserIfV2{},
-			&vhost_user.DeleteVhostUserIf{}, &interfaces.SwInterfaceSetMacAddress{}),
+			&vhost_user.DeleteVhostUserIf{}, &interfaces.SwInterfaceSetMacAddress{}, &interfaces.SwInterfaceTagAddDel{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Port], err error) {
 			all, err := vppnet.Collect(vpp.SwInterfaceVhostUserDump(ctx, &vhost_user.SwInterfaceVhostUserDump{
 				SwIfIndex: ^interface_types.InterfaceIndex(0),
@@ -146,6 +146,16 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port], want Port) error {
 			_, err := interfaces.NewServiceClient(c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
 				SwIfIndex: interface_types.InterfaceIndex(have.ID), MacAddress: ethernet_types.MacAddress(want.MAC),
+			})
+			return err
+		},
+		Adopt: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port], want Port) error {
+			tag, err := c.Tag(want.Name, want.options()...) // what VPP does not show is as wanted by our word alone
+			if err != nil {
+				return err
+			}
+			_, err = interfaces.NewServiceClient(c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
+				IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(have.ID), Tag: tag,
 			})
 			return err
 		},

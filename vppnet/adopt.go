@@ -52,6 +52,7 @@ type Orphan[S desiredstate.Object] struct {
 //   - to Requires, Interfaces;
 //   - to Create, the tag (sw_interface_tag_add_del). If VPP refuses it, or ctx
 //     ends, Delete is called, and has five seconds;
+//   - Adopt, the same tag on an interface that is not ours;
 //   - to Dump, whose each object is. What has our mark is a leftover. What a Create may
 //     take over is left out; an object that Dump itself calls Foreign is neither;
 //   - that Create takes over what is Like the wanted object, if it is still as it was
@@ -104,6 +105,9 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 			return 0, errors.Join(err, remove(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
 		}
 		return id, nil
+	}
+	k.Adopt = func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[S], want S) error {
+		return c.tag(ctx, have.ID, want.Key().Name)
 	}
 	k.Delete = func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[S]) error {
 		if have.Leftover && t.busy(have.ID) { // who makes the object anew takes it away

@@ -18,8 +18,9 @@ const (
 
 // A name means one thing, whatever else VPP holds. What is ours has a name without a
 // slash, "vm1"; of several with one tag the first has it, and the others are surplus,
-// "vm1~loop7". What another owner tagged is known by the tag, "owner/name", as long as
-// only one thing has it. All else is known by what VPP calls it, "vpp:loop0", "vpp:7".
+// "vm1~loop7". What another owner tagged is known by the tag, "owner/name"; if several
+// things have it, that names none of them. All else is known by what VPP calls it,
+// "vpp:loop0", "vpp:7".
 const (
 	ofVPP   = "vpp:"
 	ofOwner = "/"
@@ -102,8 +103,11 @@ func (c *Conn) Names(all ...Named) []Name {
 		}
 	}
 	for i, n := range all {
-		if out[i].Name == "" || !out[i].Ours && others[out[i].Name] > 1 {
+		switch {
+		case out[i].Name == "":
 			out[i].Name = Foreign(n.VPP)
+		case !out[i].Ours && others[out[i].Name] > 1:
+			out[i].Name += surplus + n.VPP
 		}
 	}
 	return out
@@ -114,11 +118,11 @@ func (c *Conn) Names(all ...Named) []Name {
 func (c *Conn) Is(name string, n Named) bool {
 	owner, tagged, ok := splitTag(n.Tag)
 	base, vpp, dup := strings.Cut(name, surplus)
-	switch {
-	case !ok:
+	if !ok {
 		return name == Foreign(n.VPP)
-	case owner != c.owner: // two of one tag have VPP's names
-		return name == owner+ofOwner+tagged || name == Foreign(n.VPP)
+	}
+	if owner != c.owner {
+		tagged = owner + ofOwner + tagged
 	}
 	return base == tagged && (!dup || vpp == n.VPP)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/ethernet_types"
@@ -23,7 +24,7 @@ type LinkState struct {
 	Interface string
 	Up        bool
 	MTU       uint32 // L3 packet, bytes, 68 to 65535; 0: VPP's default, which is the link's, or the parent's
-	MAC       MAC    // zero: left as it is, and so it stays when the LinkState goes
+	MAC       MAC    // of what no kind of ours makes with a MAC, a NIC; zero: left as it is, and so it stays when the LinkState goes
 
 	// Parent is the interface that a sub-interface belongs to. Set it: VPP
 	// refuses to bring a sub-interface up before its parent, so the parent's
@@ -87,8 +88,8 @@ func (l LinkState) Validate() error {
 // changed.
 //
 // All of a LinkState changes in place, by sw_interface_set_flags, _set_mtu (the
-// L3 MTU; those of IP4, IP6 and MPLS follow it) and _set_mac_address. The MAC of
-// a kind that has one in its own spec is better set there.
+// L3 MTU; those of IP4, IP6 and MPLS follow it) and _set_mac_address. The MAC of an
+// interface of ours whose own object has one is refused: only one can say it.
 func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 	k := links{c, interfaces.NewServiceClient(c), claims}
 	return &desiredstate.Kind[LinkState]{
@@ -169,6 +170,9 @@ func (k links) set(ctx context.Context, id uint32, have, want LinkState) error {
 		}
 	}
 	if !want.MAC.IsZero() && want.MAC != have.MAC {
+		if err := k.mayHaveMAC(ctx, id, want.MAC); err != nil {
+			return err
+		}
 		_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
 			SwIfIndex: index, MacAddress: ethernet_types.MacAddress(want.MAC),
 		})
@@ -194,6 +198,23 @@ func (k links) set(ctx context.Context, id uint32, have, want LinkState) error {
 	}
 	return nil
 }
+
+// mayHaveMAC refuses the MAC of an interface of ours whose own kind says what it is: the
+// two would change it back and forth.
+func (k links) mayHaveMAC(ctx context.Context, id uint32, mac MAC) error {
+	i, err := k.c.at(ctx, id)
+	if err != nil {
+		return err
+	}
+	_, ours := k.c.Untag(i.Tag)
+	if ours && i.MAC != mac && slices.Contains(haveMACs, i.Device) {
+		return fmt.Errorf("%w: the MAC of a %s interface is what its own object says: set it there", desiredstate.ErrConflict, i.Device)
+	}
+	return nil
+}
+
+// haveMACs are VPP's device classes of the interfaces whose kinds have a MAC.
+var haveMACs = []string{deviceLoopback, deviceBVI, "af-packet", "vhost-user"}
 
 func (k links) defaultMTU(ctx context.Context, id uint32) (uint32, error) {
 	i, err := k.c.at(ctx, id)
