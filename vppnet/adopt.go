@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -110,7 +111,8 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		return c.tag(ctx, have.ID, want.Key().Name)
 	}
 	k.Delete = func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[S]) error {
-		if have.Leftover && t.busy(have.ID) { // who makes the object anew takes it away
+		untagged := strings.HasPrefix(have.Spec.Key().Name, ofVPP)
+		if have.Leftover && untagged && t.busy(have.ID) { // who makes the object anew takes it away
 			return nil
 		}
 		return remove(ctx, v, have)
@@ -191,6 +193,7 @@ func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desi
 		out = append(out, a)
 	}
 	marks := map[string]orphan[S]{}
+	var there []uint32
 	if len(leftovers) > 0 {
 		ids := make([]uint32, len(leftovers))
 		for n, at := range leftovers {
@@ -206,14 +209,15 @@ func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desi
 				i, _ := desiredstate.At[Interface](v, a.ID)
 				mark, _ := t.Marked(a.Spec, i.Spec)
 				marks[mark] = orphan[S]{*a, i.Spec}
+				there = append(there, a.ID)
 			}
 		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.left, t.marks = left, marks
-	for _, o := range marks {
-		delete(t.cleared, o.ID)
+	for _, id := range there {
+		delete(t.cleared, id)
 	}
 	return out, nil
 }
@@ -247,8 +251,7 @@ func (t *tagged[S]) clear(ctx context.Context, v *desiredstate.View, want S) (er
 	return t.remove(ctx, v, o.Actual)
 }
 
-// busy says whether a leftover is of an object that is being made, or was. A further
-// one with a tag of ours is not.
+// busy says whether a leftover without a tag is of an object that is being made, or was.
 func (t *tagged[S]) busy(id uint32) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"strings"
 	"testing"
@@ -69,8 +70,8 @@ func (n NetNS) Misses(t testing.TB, addr string, args ...string) {
 }
 
 // Pings asks an address twenty times a second, and has had an answer when it returns;
-// stop waits for another, and says how many between them never came; if any, what else
-// ping said is logged.
+// stop waits for another, and says how many between them never came, a second
+// later; if any, that is logged, and what else ping said.
 func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)) {
 	t.Helper()
 	n.Reaches(t, addr)
@@ -105,17 +106,38 @@ func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)
 	}
 	first := next()
 	return func() (answers, lost int) {
-		for answers = 1; len(answered) > 0; answers++ {
-			next()
+		came, last := map[int]bool{first: true}, first
+		for more := true; more; { // those so far, and another
+			more = len(answered) > 0
+			seq := next()
+			came[seq], last = true, max(last, seq)
 		}
-		last := next()
+		maps.DeleteFunc(came, func(seq int, _ bool) bool { return seq < first })
+		for late := time.After(time.Second); len(came) <= last-first; { // Linux may have overtaken some
+			select {
+			case seq, ok := <-answered:
+				require.True(t, ok, "ping has ended")
+				if first < seq && seq < last {
+					came[seq] = true
+				}
+				continue
+			case <-late:
+			}
+			break
+		}
 		_ = cmd.Process.Kill()
 		for range answered { // until it has ended
 		}
 		_ = cmd.Wait()
-		if lost = last - first - answers; lost != 0 {
-			t.Logf("%s asked %s from %d to %d:\n%s", n, addr, first, last, strings.Join(said, "\n"))
+		if lost = last - first + 1 - len(came); lost != 0 {
+			var never []int
+			for seq := first; seq < last; seq++ {
+				if !came[seq] {
+					never = append(never, seq)
+				}
+			}
+			t.Logf("%s asked %s from %d to %d, without an answer to %d:\n%s", n, addr, first, last, never, strings.Join(said, "\n"))
 		}
-		return answers + 1, lost
+		return len(came), lost
 	}
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package netrig
 
 import (
 	"bytes"
 	"encoding/binary"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +43,44 @@ func TestPingsDoNotDisturbEachOther(t *testing.T) {
 	}
 	answers, lost := stop()
 	require.Zero(t, lost, "of %d", answers)
+}
+
+// An answer that another overtakes is not lost; one that never comes is.
+func TestPingsCountWhatNeverCame(t *testing.T) {
+	a, b := New(t, "a"), New(t, "b")
+	Veth(t, a, "eth0", b, "eth0")
+	a.Address(t, "192.0.2.1/24")
+	var silent atomic.Bool
+	out := b.Listen(t, "eth0", func([]byte) {})
+	var late sync.WaitGroup
+	b.Listen(t, "eth0", func(frame []byte) {
+		frame = bytes.Clone(frame)
+		if !answer(frame) {
+			return
+		}
+		seq := 0
+		if binary.BigEndian.Uint16(frame[12:]) == 0x0800 {
+			if seq = int(binary.BigEndian.Uint16(frame[40:])); silent.Load() && seq%10 == 0 {
+				return
+			}
+		}
+		late.Go(func() {
+			time.Sleep(time.Duration(seq%3) * 130 * time.Millisecond)
+			out.Send(frame)
+		})
+	})
+	t.Cleanup(late.Wait)
+	stop := a.Pings(t, "192.0.2.2")
+	time.Sleep(2 * time.Second)
+	answers, lost := stop()
+	require.Greater(t, answers, 10)
+	require.Zero(t, lost)
+
+	silent.Store(true)
+	stop = a.Pings(t, "192.0.2.2")
+	time.Sleep(2 * time.Second)
+	answers, lost = stop()
+	require.Equal(t, (answers+lost)/10, lost, "of %d", answers+lost)
 }
 
 // answer makes the answer of a request for a neighbour, whatever its address, or for an
