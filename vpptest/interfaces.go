@@ -52,6 +52,8 @@ type iface struct {
 	sub  *subif            // nil for a device
 	subs map[uint32]*iface // by sub id
 	slot map[match]*iface  // of a device: who gets which frames
+	goes map[uint32]uint32 // of a device: the index that goes with it, by sub id
+	at   flood             // its place in a bridge domain
 }
 
 // interfaces is the interface part of VPP. Indices are given again at once, the last
@@ -65,7 +67,7 @@ type interfaces struct {
 	deleting []func(*iface)
 	switched []func(*iface) // its admin state
 	linked   []func(*iface) // its link, of a device
-	changed  []func(*iface) // its MAC
+	changed  []func(i *iface, old mac)
 	describe []func(*iface, *interfaces_api.SwInterfaceDetails)
 
 	events linkEvents
@@ -135,10 +137,12 @@ func (s *interfaces) add(i *iface) *iface {
 	return i
 }
 
-// delete removes i and its sub-interfaces.
+// delete removes i and the sub-interfaces that go with it.
 func (s *interfaces) delete(i *iface) {
-	for _, id := range i.ownSubs() {
-		s.delete(i.subs[id])
+	for _, id := range hashOrder(i.goes) {
+		if sub := s.at(interface_types.InterfaceIndex(i.goes[id])); sub != nil {
+			s.delete(sub)
+		}
 	}
 	s.setAdmin(i, false)
 	for _, f := range s.deleting {

@@ -59,9 +59,10 @@ func (s *interfaces) setMAC(_ *Call, q *interfaces_api.SwInterfaceSetMacAddress)
 	case i.sub != nil || !i.class.setMAC:
 		r.Retval = unimplemented
 	default:
+		old := i.mac
 		i.mac = q.MacAddress
 		for _, f := range s.changed {
-			f(i)
+			f(i, old)
 		}
 	}
 	return r

@@ -25,7 +25,7 @@ type Recording struct {
 }
 
 // A RecordedStep is one request, the answers to it in their order, and the events
-// that came before the next step.
+// that came before the next step. VPP can have died of it; then it is the last one.
 type RecordedStep struct {
 	Note     string `json:"note,omitempty"`
 	Client   int    `json:"client,omitempty"`
@@ -33,6 +33,7 @@ type RecordedStep struct {
 	Request  said   `json:"request"`
 	Answers  []said `json:"answers,omitempty"`
 	Events   []said `json:"events,omitempty"`
+	Died     bool   `json:"died,omitempty"`
 }
 
 // Record makes the requests of s of the VPP at socket, which should be fresh: indices
@@ -42,17 +43,30 @@ func Record(socket, dir string, s Script) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.VPP, err = versionOf(socket); err != nil {
+	return r.Again(socket, dir)
+}
+
+// Again is a new recording of the same requests, made of the VPP at socket. It ends
+// where VPP dies.
+func (r *Recording) Again(socket, dir string) (*Recording, error) {
+	version, err := versionOf(socket)
+	if err != nil {
 		return nil, fmt.Errorf("vpptest: %w", err)
 	}
-	p := r.player(socket, dir)
+	out := &Recording{Script: r.Script, About: r.About, VPP: version, Volatile: r.Volatile}
+	p := out.player(socket, dir)
 	defer p.close()
-	for i := range r.Steps {
-		if err := p.play(&r.Steps[i]); err != nil {
+	for i, old := range r.Steps {
+		step := RecordedStep{Note: old.Note, Client: old.Client, Pipeline: old.Pipeline, Request: old.Request}
+		if err := p.play(&step); err != nil {
 			return nil, fmt.Errorf("vpptest: script %s, step %d: %w", r.Script, i+1, err)
 		}
+		out.Steps = append(out.Steps, step)
+		if step.Died {
+			break
+		}
 	}
-	return r, nil
+	return out, nil
 }
 
 // recording is the script without answers.
@@ -86,8 +100,15 @@ func (r *Recording) Replay(socket, dir string) error {
 		if err := p.play(&have); err != nil {
 			return errors.Join(append(errs, fmt.Errorf("%s, step %d: %w", r.Script, i+1, err))...)
 		}
-		if diff := compare("answer", want.Answers, have.Answers) + compare("event", want.Events, have.Events); diff != "" {
+		diff := compare("answer", want.Answers, have.Answers) + compare("event", want.Events, have.Events)
+		if want.Died != have.Died {
+			diff += fmt.Sprintf("  died: recorded %v, now %v\n", want.Died, have.Died)
+		}
+		if diff != "" {
 			errs = append(errs, fmt.Errorf("%s, step %d: %s %s\n%s", r.Script, i+1, want.Request, want.Note, diff))
+		}
+		if have.Died {
+			break
 		}
 	}
 	return errors.Join(errs...)
@@ -188,6 +209,10 @@ func (r *Recording) Save(path string) error {
 			continue
 		}
 		fmt.Fprintf(&b, "      \"request\": %s,\n", step.Request)
+		if step.Died {
+			fmt.Fprintf(&b, "      \"died\": true\n    }")
+			continue
+		}
 		if len(step.Events) == 0 {
 			list("answers", step.Answers, "")
 		} else {

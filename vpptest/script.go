@@ -5,7 +5,9 @@ package vpptest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -232,6 +234,10 @@ func (p *player) play(step *RecordedStep) error {
 		return nil
 	}
 	answers, events, err := w.ask(p.pending[step.Client]...)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && p.gone() {
+		step.Died = true
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", request.GetMessageName(), err)
 	}
@@ -258,6 +264,15 @@ func (p *player) play(step *RecordedStep) error {
 		step.Events = append(step.Events, heard...)
 	}
 	return nil
+}
+
+// gone tells whether VPP has ended, or only a connection to it.
+func (p *player) gone() bool {
+	w, err := dial(p.socket)
+	if err == nil {
+		w.close()
+	}
+	return err != nil
 }
 
 func (p *player) hear(messages []api.Message) (out []said, err error) {

@@ -92,13 +92,15 @@ func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	select {
-	case <-l.done: // perhaps while it waited
+	if l.dead() { // perhaps while it waited
 		return false
-	default:
 	}
 	if last {
-		defer l.settle()
+		defer func() {
+			if !l.dead() {
+				l.settle()
+			}
+		}()
 	}
 	if id == sockclntCreateID {
 		v.sockclntCreate(&Call{VPP: v, client: from, context: binary.BigEndian.Uint32(msg[replyContextAt:])})
@@ -107,6 +109,7 @@ func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 	// The answer goes to whom the client index names, whoever sent it.
 	c := &Call{
 		VPP:     v,
+		name:    name,
 		client:  l.clientOf(binary.BigEndian.Uint32(msg[clientAt:])),
 		context: binary.BigEndian.Uint32(msg[requestContextAt:]),
 	}
@@ -134,7 +137,7 @@ func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 		c.muted = true
 	}
 	h.run(c, msg)
-	return fault.Kind != CutAfter
+	return fault.Kind != CutAfter && !l.dead()
 }
 
 func (v *VPP) nameOf(l *life, id uint16) (string, bool) {
@@ -145,7 +148,7 @@ func (v *VPP) nameOf(l *life, id uint16) (string, bool) {
 }
 
 // untaught handles messages that are in the table only because others of their module
-// are taught: -9, rather than leaving a client to wait. VPP itself implements them.
+// are taught: rather than leaving a client to wait. VPP itself implements them.
 func (l *life) untaught(name string) handler {
 	refuse := func(c *Call, retval int32) {
 		if m, id := replyTo(l.table.ids, name); m != nil {
@@ -154,7 +157,7 @@ func (l *life) untaught(name string) handler {
 		}
 	}
 	return handler{refuse: refuse, run: func(c *Call, _ []byte) bool {
-		refuse(c, unimplemented)
+		refuse(c, c.NotImitated("which is not taught"))
 		return true
 	}}
 }

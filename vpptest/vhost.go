@@ -100,6 +100,9 @@ func (h *vhost) modify(_ *Call, q *vhost_user.ModifyVhostUserIfV2) *vhost_user.M
 	p.server, p.socket = q.IsServer, q.SockFilename
 	h.sockets[p.socket] = p
 	p.ready = false
+	if q.Renumber {
+		p.name = fmt.Sprint("VirtualEthernet0/0/", q.CustomDevInstance)
+	}
 	h.v.life.interfaces.follow(p.iface)
 	return new(vhost_user.ModifyVhostUserIfV2Reply)
 }
