@@ -8,8 +8,13 @@ import "go.fd.io/govpp/binapi/arping"
 func loadArping(v *VPP) {
 	Handle(v, func(c *Call, q *arping.Arping) *arping.ArpingReply {
 		r := new(arping.ArpingReply)
-		if !c.HasInterface(uint32(q.SwIfIndex)) && uint32(q.SwIfIndex) != none {
+		i := v.life.interfaces.at(q.SwIfIndex)
+		switch {
+		case q.SwIfIndex == none:
+		case i == nil:
 			r.Retval = invalidInterface
+		case i.hw.class.l3 && q.Repeat > 0:
+			c.Die("spoke on an interface without a MAC")
 		}
 		return r
 	})

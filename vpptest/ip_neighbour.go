@@ -27,6 +27,7 @@ func (k neighbourKey) compare(o neighbourKey) int {
 type neighbour struct {
 	mac   mac
 	flags ip_neighbor.IPNeighborFlags
+	route bool // there is one to it
 }
 
 const (
@@ -54,8 +55,10 @@ func (s *ips) setNeighbour(q *ip_neighbor.IPNeighborAddDel) int32 {
 		s.adjacency(key, table, false)
 		delete(s.neighbours, key)
 	case n == nil:
-		s.neighbours[key] = &neighbour{q.Neighbor.MacAddress, flags}
-		s.adjacency(key, table, true)
+		s.neighbours[key] = &neighbour{mac: q.Neighbor.MacAddress, flags: flags}
+		if flags&noFIBEntry == 0 {
+			s.adjacency(key, table, true)
+		}
 	case n.flags&staticNeighbour != 0 && flags&staticNeighbour == 0 && n.mac != q.Neighbor.MacAddress:
 		return invalidInterface // that is not what is wrong
 	default: // its route stays as it is
@@ -65,10 +68,20 @@ func (s *ips) setNeighbour(q *ip_neighbor.IPNeighborAddDel) int32 {
 	return 0
 }
 
-// adjacency makes or unmakes a neighbour's path of the route to it.
+// adjacency makes or unmakes a neighbour's path of the route to it. When its interface
+// moves, it gets one even if it was to have none.
 func (s *ips) adjacency(key neighbourKey, t *fibTable, on bool) {
 	n := s.neighbours[key]
-	if n.flags&noFIBEntry != 0 || key.ip.Is6() && key.ip.IsLinkLocalUnicast() {
+	if !on && !n.route {
+		return
+	}
+	n.route = on
+	if key.ip.Is6() && key.ip.IsLinkLocalUnicast() {
+		if on {
+			s.linkRoute(key.index, key.ip, fib_types.FIB_API_PATH_TYPE_NORMAL)
+		} else {
+			s.unlinkRoute(key.index, key.ip)
+		}
 		return
 	}
 	p := netip.PrefixFrom(key.ip, key.ip.BitLen())

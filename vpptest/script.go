@@ -98,7 +98,7 @@ func (s said) message(ids map[string]uint16) (api.Message, error) {
 				continue
 			}
 			m := newMessage(known)
-			return m, json.Unmarshal(fields, m)
+			return m, unmarshal(fields, m)
 		}
 		return nil, fmt.Errorf("no binding fits this VPP's %s", name)
 	}
