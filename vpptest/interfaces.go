@@ -35,7 +35,7 @@ var (
 // An iface is a software interface: a device of its own, or a sub-interface.
 type iface struct {
 	index    uint32
-	name     string
+	name     string // of a device
 	tag      string
 	class    *class
 	instance uint32
@@ -194,6 +194,15 @@ func (s *interfaces) follow(i *iface) {
 	}
 }
 
+// title is what VPP calls an interface: a sub-interface is called by its device's name,
+// as that is now.
+func (i *iface) title() string {
+	if i.sub != nil {
+		return fmt.Sprintf("%s.%d", i.hw.name, int32(i.sub.id))
+	}
+	return i.name
+}
+
 func (i *iface) flags() (f interface_types.IfStatusFlags) {
 	if i.admin {
 		f |= interface_types.IF_STATUS_API_FLAG_ADMIN_UP
@@ -256,7 +265,7 @@ func (s *interfaces) dump(d *dump) {
 		if bytes.HasPrefix(i.mac[:], []byte{0x02, 0xfe}) {
 			address = "02:fe:random"
 		}
-		d.line(fmt.Sprintf("interface %d %s", i.index, i.name), i.class.devType,
+		d.line(fmt.Sprintf("interface %d %s", i.index, i.title()), i.class.devType,
 			when(i.sub != nil, "sub %+v of %d", i.sub, i.sup.index),
 			when(i.sub == nil && !i.class.l3, "mac %s", address),
 			when(i.admin, "up"), when(i.sub == nil && i.link, "link"),

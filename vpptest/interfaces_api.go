@@ -124,7 +124,7 @@ func (s *interfaces) details(_ *Call, q *interfaces_api.SwInterfaceDump) []*inte
 	var out []*interfaces_api.SwInterfaceDetails
 	filter := strings.ToLower(strings.TrimRight(q.NameFilter, "\x00"))
 	for _, i := range s.all {
-		if i == nil || q.NameFilterValid && !strings.Contains(strings.ToLower(i.name), filter) {
+		if i == nil || q.NameFilterValid && !strings.Contains(strings.ToLower(i.title()), filter) {
 			continue
 		}
 		out = append(out, s.detail(i))
@@ -140,7 +140,7 @@ func (s *interfaces) detail(i *iface) *interfaces_api.SwInterfaceDetails {
 		LinkSpeed:        i.hw.speed,
 		LinkMtu:          i.hw.linkMTU,
 		Mtu:              i.mtu[:],
-		InterfaceName:    i.name,
+		InterfaceName:    i.title(),
 		InterfaceDevType: i.hw.class.devType,
 		Tag:              i.tag,
 	}

@@ -37,6 +37,7 @@ type ips struct {
 	links       map[uint32]*fibTable // of link-local addresses, by index of the interface
 	advertisers pool[uint32]         // indices of interfaces
 	multicast   multicastTables
+	moved       []func(index uint32, a netip.Prefix, add bool) // what else hears of addresses
 
 	neighbours map[neighbourKey]*neighbour
 	counters   uint32 // the last number given to the counters of a route

@@ -67,6 +67,9 @@ func (s *ips) addAddress(i *iface, p netip.Prefix) int32 {
 	if side.connected {
 		s.connect(i.index, table, p, true)
 	}
+	for _, f := range s.moved {
+		f(i.index, p, true)
+	}
 	return 0
 }
 
@@ -82,6 +85,9 @@ func (s *ips) dropAddress(i *iface, p netip.Prefix) int32 {
 		s.connect(i.index, table, p, false)
 	}
 	s.forgetSubnet(i.index, p)
+	for _, f := range s.moved {
+		f(i.index, p, false)
+	}
 	if is6 {
 		s.releaseIP6(i)
 	}

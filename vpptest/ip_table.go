@@ -90,7 +90,7 @@ func (s *ips) unlock(t *fibTable) {
 
 // settle ends a table that nothing keeps. Its routes do not.
 func (s *ips) settle(t *fibTable) {
-	if t.api || t.users > 0 || !t.alive {
+	if t.api || t.users > 0 || !t.alive || t.index == 0 {
 		return
 	}
 	t.alive = false

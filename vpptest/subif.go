@@ -4,7 +4,6 @@ package vpptest
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -157,7 +156,7 @@ func (s *interfaces) createSubif(hw, sup *iface, b subif, clash int32) (int32, i
 		return clash, none
 	}
 	device := sup.hw // which is not that of the new one, if sup is a sub-interface
-	i := s.add(&iface{name: fmt.Sprintf("%s.%d", hw.name, int32(b.id)), class: hw.class, sup: sup, hw: hw, sub: &b})
+	i := s.add(&iface{class: hw.class, sup: sup, hw: hw, sub: &b})
 	unsupported := b.anything()
 	if !hw.class.l3 && (unsupported || hw.slot[b.match()] != nil) {
 		if !unsupported {

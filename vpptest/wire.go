@@ -157,7 +157,14 @@ func (w *wire) receive(timeout time.Duration) (api.Message, uint32, error) {
 	if err := codec.DecodeMsg(msg, m); err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", name, err)
 	}
-	return m, binary.BigEndian.Uint32(msg[replyContextAt:]), nil
+	at := replyContextAt
+	if m.GetMessageType() == api.RequestMessage { // feature_is_enabled_reply is built like one
+		at = requestContextAt
+	}
+	if len(msg) < at+4 {
+		return nil, 0, errors.New("short message")
+	}
+	return m, binary.BigEndian.Uint32(msg[at:]), nil
 }
 
 // quiet collects events until none has come for a while.
