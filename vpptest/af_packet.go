@@ -71,8 +71,10 @@ func (h *hosts) delete(_ *Call, q *af_packet.AfPacketDelete) *af_packet.AfPacket
 
 func (h *hosts) details(*Call, *af_packet.AfPacketDump) (out []*af_packet.AfPacketDetails) {
 	for _, i := range h.all {
-		if i != nil {
-			out = append(out, &af_packet.AfPacketDetails{SwIfIndex: indexOf(i), HostIfName: i.name[len("host-"):]})
+		for device, x := range h.names {
+			if i != nil && x == i {
+				out = append(out, &af_packet.AfPacketDetails{SwIfIndex: indexOf(i), HostIfName: device})
+			}
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ const (
 	srcSpecial   = 1
 	srcInterface = 4
 	srcAPI       = 8
+	srcCLI       = 9
 	srcDHCP      = 12
 	srcND        = 14
 	srcAdjacency = 15

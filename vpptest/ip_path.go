@@ -82,8 +82,12 @@ func (s *ips) path(c *Call, p fib_types.FibPath) (fib_types.FibPath, int32) {
 	case fib_types.FIB_API_PATH_TYPE_CLASSIFY:
 		return out, noSuchTable // there are none
 	case fib_types.FIB_API_PATH_TYPE_NORMAL:
-	default:
+	case fib_types.FIB_API_PATH_TYPE_UDP_ENCAP, fib_types.FIB_API_PATH_TYPE_BIER_IMP, fib_types.FIB_API_PATH_TYPE_SOURCE_LOOKUP,
+		fib_types.FIB_API_PATH_TYPE_DVR, fib_types.FIB_API_PATH_TYPE_INTERFACE_RX:
 		return out, c.NotImitated(fmt.Sprint("a path of type ", p.Type))
+	default: // VPP looks at nothing more, and takes what it did not set for local0
+		out.Type, out.SwIfIndex = fib_types.FIB_API_PATH_TYPE_NORMAL, 0
+		return out, 0
 	}
 	out.SwIfIndex = p.SwIfIndex
 	copy(out.Nh.Address.XXX_UnionData[:], hopBytes(p))
@@ -91,8 +95,8 @@ func (s *ips) path(c *Call, p fib_types.FibPath) (fib_types.FibPath, int32) {
 		if out.TableID = p.TableID; s.pool[family(is6)].find(p.TableID) == nil {
 			return out, noSuchFIB
 		}
-		if hop := hopOf(out); is6 && hop.IsValid() && hop.Is4() {
-			return out, c.NotImitated("an IPv6 next hop that VPP takes for an IPv4 one")
+		if hop := hopOf(out); hop.IsValid() && s.hopTable(out) == nil {
+			return out, c.NotImitated("an IPv6 next hop that VPP takes for an IPv4 one, in a table that is not there")
 		}
 	} else if int64(p.SwIfIndex) >= int64(len(s.v.life.interfaces.all)) || s.v.life.interfaces.all[p.SwIfIndex] == nil {
 		return out, noMatch

@@ -18,7 +18,7 @@ func (s *ips) hold(p fib_types.FibPath) {
 	s.lock(t)
 	if typeOf(p) == viaRoute {
 		hop := hopOf(p)
-		t.source(netip.PrefixFrom(hop, hop.BitLen()), srcRecursive).users++
+		s.hopTable(p).source(netip.PrefixFrom(hop, hop.BitLen()), srcRecursive).users++
 	}
 }
 
@@ -30,9 +30,10 @@ func (s *ips) release(p fib_types.FibPath) {
 	if typeOf(p) == viaRoute {
 		hop := hopOf(p)
 		key := netip.PrefixFrom(hop, hop.BitLen())
-		if e := t.entries[key]; e != nil && e.sources[srcRecursive] != nil {
+		in := s.hopTable(p)
+		if e := in.entries[key]; e != nil && e.sources[srcRecursive] != nil {
 			if e.sources[srcRecursive].users--; e.sources[srcRecursive].users == 0 {
-				s.paths(t, key, srcRecursive, nil)
+				s.paths(in, key, srcRecursive, nil)
 			}
 		}
 	}
@@ -45,6 +46,17 @@ func (s *ips) tableOf(p fib_types.FibPath) *fibTable {
 		return nil
 	}
 	return s.pool[family(p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6)].find(p.TableID)
+}
+
+// hopTable is the table that its next hop is looked up in. What VPP takes for IPv4 it
+// looks up by the same index among the tables of IPv4.
+func (s *ips) hopTable(p fib_types.FibPath) *fibTable {
+	t := s.tableOf(p)
+	slots := s.pool[family(hopOf(p).Is6())].slots
+	if t == nil || int(t.index) >= len(slots) {
+		return nil
+	}
+	return slots[t.index]
 }
 
 // shown are the paths of an entry as a dump shows them. One that is there only because
@@ -101,7 +113,7 @@ func (s *ips) leadsTo(paths []fib_types.FibPath, t *fibTable, a netip.Addr, dept
 		if typeOf(p) != viaRoute || depth == 0 {
 			continue
 		}
-		to, hop := s.tableOf(p), hopOf(p)
+		to, hop := s.hopTable(p), hopOf(p)
 		if to == nil {
 			continue
 		}

@@ -29,6 +29,8 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 		}
 		paths = append(paths, made)
 	}
+	said := slices.SortedStableFunc(slices.Values(q.Route.Paths), compareSaid)
+	slices.SortStableFunc(paths, compareSaid)
 	if !p.IsValid() {
 		return none, invalidPrefixLength
 	}
@@ -45,12 +47,23 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	}
 	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
 	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
+	if q.IsAdd && s.imports(t, src, said) {
+		c.Die("had an unreachable or prohibited path in another table than that of local0")
+		return none, 0
+	}
 	if q.IsMultipath {
-		rest := slices.DeleteFunc(slices.Clone(have), func(h fib_types.FibPath) bool {
-			return slices.ContainsFunc(paths, func(p fib_types.FibPath) bool { return samePath(h, p) == 0 })
-		})
+		rest := slices.Clone(have)
+		for _, p := range paths {
+			if at := slices.IndexFunc(rest, func(h fib_types.FibPath) bool { return samePath(h, p) == 0 }); at >= 0 {
+				rest = slices.Delete(rest, at, at+1)
+			}
+		}
 		if q.IsAdd {
 			rest = append(rest, paths...)
+		}
+		if (q.IsAdd || len(rest) < len(have)) && s.overDead(rest) {
+			c.Die("changed a route that has a path over an interface that is gone")
+			return none, 0
 		}
 		paths = rest
 	} else if !q.IsAdd {

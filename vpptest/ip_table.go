@@ -197,8 +197,8 @@ func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 	p.tables[family(is6)] = t
 	for _, key := range s.neighbourKeys() {
 		if key.index == index && key.ip.Is6() == is6 {
-			s.adjacency(key, old, false)
-			s.adjacency(key, t, true)
+			s.adjacency(s.internal(), key, old, false)
+			s.adjacency(s.internal(), key, t, true)
 		}
 	}
 	if old.id != 0 {
