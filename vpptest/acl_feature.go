@@ -36,9 +36,26 @@ func (f *filters) isEnabled(c *Call, q *feature.FeatureIsEnabled) *feature.Featu
 	return &feature.FeatureIsEnabledReply{Retval: c.NotImitated(fmt.Sprintf("feature %q of arc %q", q.FeatureName, q.ArcName))}
 }
 
+// toggled takes note of the arcs that something was turned on or off in.
+func (f *filters) toggled(i *iface, direction int) {
+	for arc := range arcsOf[direction] {
+		if !nonIP(arc) || len(f.port(i).etypes[direction]) > 0 {
+			f.reach[arc] = max(f.reach[arc], i.index+1)
+		}
+	}
+}
+
+func nonIP(arc string) bool { return arc == "l2-input-nonip" || arc == "l2-output-nonip" }
+
+// on answers yes for an interface beyond all that anything was ever turned on for in the
+// arc: VPP takes its own error for that. In those of a router's input there is something
+// for each interface.
 func (f *filters) on(i *iface, direction int, arc string) bool {
+	if i.index >= f.reach[arc] && arc != "ip4-unicast" && arc != "ip6-unicast" {
+		return true
+	}
 	p := f.port(i)
-	if arc == "l2-input-nonip" || arc == "l2-output-nonip" { // only for a whitelist of ethertypes
+	if nonIP(arc) { // only for a whitelist of ethertypes
 		return len(p.lists[direction]) > 0 && len(p.etypes[direction]) > 0
 	}
 	return len(p.lists[direction]) > 0

@@ -10,10 +10,11 @@ func loadArping(v *VPP) {
 		r := new(arping.ArpingReply)
 		i := v.life.interfaces.at(q.SwIfIndex)
 		switch {
-		case q.SwIfIndex == none:
-		case i == nil:
+		case i == nil && q.SwIfIndex != none:
 			r.Retval = invalidInterface
-		case i.hw.class.l3 && q.Repeat > 0:
+		case !q.IsGarp && i == nil:
+			c.Die("asked on no interface")
+		case q.IsGarp && q.Repeat > 0 && (i == nil || i.hw.class.l3):
 			c.Die("spoke on an interface without a MAC")
 		}
 		return r

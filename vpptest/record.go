@@ -91,11 +91,14 @@ func (r *Recording) player(socket, dir string) *player {
 
 // Replay makes the recorded requests of the VPP at socket and compares what it answers.
 // The error joins one for every step that went otherwise.
-func (r *Recording) Replay(socket, dir string) error {
+func (r *Recording) Replay(socket, dir string) (err error) {
 	p := r.player(socket, dir)
 	defer p.close()
 	var errs []error
 	for i, want := range r.Steps {
+		if want.Answers, err = p.clean(want.Answers); err != nil { // one may have been made by an older vpptest
+			return fmt.Errorf("%s, step %d: %w", r.Script, i+1, err)
+		}
 		have := RecordedStep{Client: want.Client, Pipeline: want.Pipeline, Request: want.Request}
 		if err := p.play(&have); err != nil {
 			return errors.Join(append(errs, fmt.Errorf("%s, step %d: %w", r.Script, i+1, err))...)

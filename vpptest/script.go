@@ -22,8 +22,9 @@ import (
 // The text $DIR in a request stands for the directory given to Record and Replay, and
 // the other way round in answers. What differs from one VPP to the next is replaced
 // by "*" in answers: the fields of Volatile, pids, ids and build details in the
-// messages of VPP's core, and the last four bytes of MACs that VPP makes up (they
-// begin with 02:fe; use others in scripts).
+// messages of VPP's core, the last four bytes of MACs that VPP makes up (they begin
+// with 02:fe; use others in scripts), and the number of a route's source if a plugin
+// brought it, which depends on what plugins there are.
 type Script struct {
 	Name     string
 	About    string   // what it shows, in a sentence
@@ -139,6 +140,7 @@ func (s said) scrub(dir string, fields []string) (said, error) {
 				blank(v, strings.Split(path, "."))
 			}
 		}
+		blankSource(v)
 		text, err := marshal(v)
 		if err != nil {
 			return nil, err
@@ -146,6 +148,20 @@ func (s said) scrub(dir string, fields []string) (said, error) {
 		out[name] = madeUpMAC.ReplaceAll(text, []byte("02:fe:*"))
 	}
 	return out, nil
+}
+
+// builtinSources is how many sources of routes VPP has without plugins.
+const builtinSources = 22
+
+// blankSource puts "*" for the source of a route that is a plugin's.
+func blankSource(v any) {
+	fields, _ := v.(map[string]any)
+	route, _ := fields["route"].(map[string]any)
+	if n, ok := route["src"].(json.Number); ok {
+		if src, err := n.Int64(); err == nil && src >= builtinSources {
+			route["src"] = "*"
+		}
+	}
 }
 
 // blank puts "*" where the path leads, in every element of a list on the way. It also
@@ -281,6 +297,14 @@ func (p *player) hear(messages []api.Message) (out []said, err error) {
 		if err != nil {
 			return nil, err
 		}
+		out = append(out, s)
+	}
+	return p.clean(out)
+}
+
+// clean scrubs messages and orders them; twice is once.
+func (p *player) clean(all []said) (out []said, err error) {
+	for _, s := range all {
 		if s, err = s.scrub(p.dir, p.volatile); err != nil {
 			return nil, err
 		}
