@@ -136,10 +136,21 @@ var builtinEntries = [2][]struct {
 	},
 }
 
+// derived tells of a source whose routes follow from what else String says. Those of NAT
+// do as long as two things do not need the same one: the endpoint-independent plugin
+// takes it away with the first of them, which a dump of the routes shows.
+func derived(src uint8) bool {
+	switch src {
+	case srcSpecial, srcDefault, srcRecursive, srcNATEI, srcNATED:
+		return true
+	}
+	return false
+}
+
 func (t *fibTable) dumpEntries(d *dump) {
 	for _, e := range t.sorted() {
 		for _, src := range sortedKeys(e.sources) {
-			if src == srcSpecial || src == srcDefault || src == srcRecursive {
+			if derived(src) {
 				continue
 			}
 			words := []string{" ", fmt.Sprintf("route %v from %d", e.shown.Masked(), src)}
