@@ -148,7 +148,8 @@ func (v *VPP) nameOf(l *life, id uint16) (string, bool) {
 }
 
 // untaught handles messages that are in the table only because others of their module
-// are taught: rather than leaving a client to wait. VPP itself implements them.
+// are taught: VPP implements them, and this one says that it does not, rather than
+// leave a client to wait. What is no request, or is of the handshake, VPP takes in silence.
 func (l *life) untaught(name string) handler {
 	refuse := func(c *Call, retval int32) {
 		if m, id := replyTo(l.table.ids, name); m != nil {
@@ -157,9 +158,24 @@ func (l *life) untaught(name string) handler {
 		}
 	}
 	return handler{refuse: refuse, run: func(c *Call, _ []byte) bool {
-		refuse(c, c.NotImitated("which is not taught"))
+		retval := int32(unimplemented)
+		if isRequest(l.table, name) {
+			retval = c.NotImitated("which is not taught")
+		}
+		refuse(c, retval)
 		return true
 	}}
+}
+
+// isRequest tells whether a message of this name asks for something beyond the handshake.
+func isRequest(t *table, name string) bool {
+	for full := range t.ids {
+		if known, _ := cutCRC(full); known == name {
+			m, ok := bindings()[full]
+			return ok && m.GetMessageType() == api.RequestMessage && moduleOf(m) != moduleOf(memclntIDs[0])
+		}
+	}
+	return false
 }
 
 // replyTo makes the reply to a request of this name, and its id; nil if there is none.
