@@ -10,8 +10,8 @@ import (
 
 var (
 	// Linux gets 44 bytes more than VPP was asked for, and takes 68 to 65535.
-	hostClass   = &class{devType: "af-packet", setMAC: true, mtuRange: [2]uint16{24, 65535 - 44}}
-	hostL3Class = &class{devType: "af-packet", mtu: featureDisabled, l3: true}
+	hostClass   = &class{devType: "af-packet", setMAC: true, linkAdmin: true, mtuRange: [2]uint16{24, 65535 - 44}}
+	hostL3Class = &class{devType: "af-packet", mtu: featureDisabled, linkAdmin: true, l3: true}
 )
 
 // hosts is the af_packet plugin: interfaces on top of those of Linux.
@@ -52,6 +52,7 @@ func (h *hosts) create(_ *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPack
 		i.class = hostL3Class
 	}
 	h.all[n] = h.v.life.interfaces.add(i)
+	h.v.life.interfaces.edge(i.index, linkUp) // until it goes down for the first time
 	h.names[device] = i
 	return &af_packet.AfPacketCreateV3Reply{SwIfIndex: indexOf(i)}
 }
@@ -70,8 +71,10 @@ func (h *hosts) delete(_ *Call, q *af_packet.AfPacketDelete) *af_packet.AfPacket
 
 func (h *hosts) details(*Call, *af_packet.AfPacketDump) (out []*af_packet.AfPacketDetails) {
 	for _, i := range h.all {
-		if i != nil {
-			out = append(out, &af_packet.AfPacketDetails{SwIfIndex: indexOf(i), HostIfName: i.name[len("host-"):]})
+		for device, x := range h.names {
+			if i != nil && x == i {
+				out = append(out, &af_packet.AfPacketDetails{SwIfIndex: indexOf(i), HostIfName: device})
+			}
 		}
 	}
 	return out

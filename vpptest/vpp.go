@@ -32,6 +32,7 @@ type VPP struct {
 	loading bool          // plugins are being loaded, and teach what is theirs
 	taught  []func(*life) // what Handle was given outside of plugins
 	pid     uint32
+	died    string // of what, if it did
 }
 
 type options struct {
@@ -41,7 +42,8 @@ type options struct {
 	hosts   []string // nil: any
 	dirs    []string // nil: any
 	plugins []plugin
-	release string // "" is what the bindings are of
+	release string       // "" is what the bindings are of
+	report  func(string) // nil: nobody is told
 }
 
 // A plugin is a part of VPP that can be missing.
@@ -132,10 +134,12 @@ func Start(opts ...Option) (*VPP, error) {
 }
 
 // New starts a VPP that is closed when the test ends. It fails the test when it
-// cannot listen.
+// cannot listen, when it dies, and when it is asked for what it does not imitate; see
+// WithReport.
 func New(t testing.TB, opts ...Option) *VPP {
 	t.Helper()
-	v, err := Start(opts...)
+	told := WithReport(func(text string) { t.Error(text) })
+	v, err := Start(slices.Concat([]Option{told}, opts)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +162,7 @@ func (v *VPP) Restart() error {
 	l := newLife(&v.options)
 	v.mu.Lock()
 	v.pid++
-	l.pid, v.life, v.loading = v.pid, l, true
+	l.pid, v.life, v.loading, v.died = v.pid, l, true, ""
 	taught := slices.Clone(v.taught)
 	v.mu.Unlock()
 	for _, p := range slices.Concat(builtin, v.options.plugins) {
@@ -222,9 +226,7 @@ func (v *VPP) stop() {
 	if l == nil || l.listener == nil {
 		return
 	}
-	l.end.Do(func() { close(l.done) })
-	_ = l.listener.Close()
-	l.cut()
+	l.die()
 	l.running.Wait()
 }
 
