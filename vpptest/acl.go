@@ -17,8 +17,7 @@ type filters struct {
 	sets  pool[filter[acl_types.ACLRule]]
 	macs  pool[filter[acl_types.MacipACLRule]]
 	ports map[uint32]*filtered
-	reach map[string]uint32 // by arc, the first interface index beyond
-	known uint32            // first interface index beyond all that ever had a MACIP set
+	known uint32 // first interface index beyond all that ever had a MACIP set
 }
 
 // A filter is a set of rules, of either sort.
@@ -30,7 +29,7 @@ type filter[R any] struct {
 func (f *filter[R]) String() string { return fmt.Sprintf("%q %+v", f.tag, f.rules) }
 
 func loadACL(v *VPP) {
-	f := &filters{v: v, ports: map[uint32]*filtered{}, reach: map[string]uint32{}}
+	f := &filters{v: v, ports: map[uint32]*filtered{}}
 	v.life.states = append(v.life.states, f.dump)
 	s := v.life.interfaces
 	s.deleting = append(s.deleting, f.forget)
@@ -47,7 +46,7 @@ func loadACL(v *VPP) {
 	Handle(v, f.deleteMACs)
 	HandleDump(v, f.macDetails)
 	Handle(v, f.bindMACs)
-	Handle(v, f.isEnabled)
+	f.loadFeatures()
 	HandleDump(v, f.macListDetails)
 	Handle(v, func(*Call, *acl.ACLStatsIntfCountersEnable) *acl.ACLDelReply { return new(acl.ACLDelReply) }) // VPP's mistake
 }

@@ -75,6 +75,7 @@ func (n *nat44) load(v *VPP) {
 	s := v.life.interfaces
 	s.deleting = append(s.deleting, n.forget)
 	v.life.ips.moved = append(v.life.ips.moved, n.moved)
+	n.loadFeatures()
 }
 
 func (n *nat44) switchOn(c natConfig) int32 {
@@ -236,11 +237,13 @@ func (n *nat44) setOutput(index uint32, add bool) int32 {
 	case !add && !there:
 		return noSuchEntry
 	case !add:
+		n.v.life.features.toggled("ip4-output", n.v.life.interfaces.at(indexAt(index)))
 		n.outputs.delete(at)
 		n.routesOf(index, false)
 	case there, r != nil:
 		return valueExists
 	default:
+		n.v.life.features.toggled("ip4-output", n.v.life.interfaces.at(indexAt(index)))
 		n.outputs.put(none, index)
 		n.routesOf(index, true)
 	}

@@ -56,6 +56,7 @@ type plugin struct {
 var builtin = []plugin{
 	{"", loadCore},
 	{"", loadInterfaces},
+	{"", loadFeatures},
 	{"", loadL2},
 	{"", loadIP},
 	{"", loadProxyARP},
