@@ -29,13 +29,24 @@ func loadAfPacket(v *VPP) {
 	HandleDump(v, h.details)
 }
 
-func (h *hosts) create(_ *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPacketCreateV3Reply {
-	device := cut(q.HostIfName, 63)
+func (h *hosts) create(c *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPacketCreateV3Reply {
+	const withoutEnd = 64
+	switch device := q.HostIfName; {
+	case q.Mode != af_packet.AF_PACKET_API_MODE_ETHERNET && q.Mode != af_packet.AF_PACKET_API_MODE_IP:
+		return &af_packet.AfPacketCreateV3Reply{Retval: invalidValue, SwIfIndex: indexAt(none)}
+	case len(device) >= withoutEnd:
+		c.Die("named a device without an end")
+		return nil
+	}
+	device := q.HostIfName
 	if i := h.names[device]; i != nil {
 		return &af_packet.AfPacketCreateV3Reply{Retval: interfaceExists, SwIfIndex: indexOf(i)}
 	}
 	if known := h.v.options.hosts; device == "" || len(device) > 15 || known != nil && !slices.Contains(known, device) {
 		return &af_packet.AfPacketCreateV3Reply{Retval: invalidInterface2, SwIfIndex: 0}
+	}
+	if q.RxFrameSize|q.TxFrameSize|q.RxFramesPerBlock|q.TxFramesPerBlock != 0 || q.NumRxQueues > 1 || q.NumTxQueues > 1 {
+		return &af_packet.AfPacketCreateV3Reply{Retval: c.NotImitated("rings of another size or number, which Linux can refuse")}
 	}
 	n := len(h.all)
 	if f := len(h.free); f > 0 {

@@ -130,11 +130,29 @@ func (s *interfaces) add(i *iface) *iface {
 		}
 		i.slot = map[match]*iface{{}: i} // frames without a tag are its own
 	}
+	s.inherit(i)
 	for _, f := range s.added {
 		f(i)
 	}
 	s.edge(i.index, added)
 	return i
+}
+
+// inherit makes i the parent of those that outlived the one that had its index. VPP knows
+// parents by their index alone, and takes a sub-interface for one of local0.
+func (s *interfaces) inherit(i *iface) {
+	for _, x := range s.all {
+		if x == nil || x.sub == nil || x.sup == i || x.sup.index != i.index {
+			continue
+		}
+		if x.sup, x.hw = i, i; i.sub != nil {
+			x.hw = s.all[0]
+		}
+		if i.subs == nil {
+			i.subs = make(map[uint32]*iface)
+		}
+		i.subs[x.sub.id] = x
+	}
 }
 
 // delete removes i and the sub-interfaces that go with it.

@@ -140,7 +140,7 @@ func (s *interfaces) detail(i *iface) *interfaces_api.SwInterfaceDetails {
 		LinkSpeed:        i.hw.speed,
 		LinkMtu:          i.hw.linkMTU,
 		Mtu:              i.mtu[:],
-		InterfaceName:    i.title(),
+		InterfaceName:    cut(i.title(), 63),
 		InterfaceDevType: i.hw.class.devType,
 		Tag:              i.tag,
 	}

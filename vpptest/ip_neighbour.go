@@ -131,7 +131,7 @@ func (s *ips) forgetSubnet(index uint32, p netip.Prefix) {
 
 func (s *ips) neighboursOf(_ *Call, q *ip_neighbor.IPNeighborDump) (out []*ip_neighbor.IPNeighborDetails) {
 	for _, key := range s.neighbourKeys() {
-		if key.ip.Is6() != (q.Af == ip_types.ADDRESS_IP6) || q.SwIfIndex != none && uint32(q.SwIfIndex) != key.index {
+		if q.Af > ip_types.ADDRESS_IP6 || key.ip.Is6() != (q.Af == ip_types.ADDRESS_IP6) || q.SwIfIndex != none && uint32(q.SwIfIndex) != key.index {
 			continue
 		}
 		n := s.neighbours[key]

@@ -47,6 +47,9 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	}
 	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
 	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
+	if q.IsAdd && s.astray(src, said) {
+		return none, c.NotImitated("a path to nowhere over an interface that is not there, of another source than the API")
+	}
 	if q.IsAdd && s.imports(t, src, said) {
 		c.Die("had an unreachable or prohibited path in another table than that of local0")
 		return none, 0
@@ -89,13 +92,20 @@ func (s *ips) routes(_ *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) 
 	return out
 }
 
-func (s *ips) lookup(_ *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
+func (s *ips) lookup(c *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
 	p := prefixOf(q.Prefix)
 	t := s.pool[family(p.Addr().Is6())].find(q.TableID)
 	if t == nil {
 		return &ip.IPRouteLookupV2Reply{Retval: noSuchFIB}
 	}
-	for bits := p.Bits(); bits >= 0; bits-- { // of one that is too long, nothing is found
+	switch long := !p.IsValid(); {
+	case long && p.Addr().Is4():
+		c.Die("looked up a prefix longer than addresses are")
+		return nil
+	case long && q.Exact == 0:
+		return &ip.IPRouteLookupV2Reply{Retval: c.NotImitated("a prefix longer than addresses are")}
+	}
+	for bits := p.Bits(); bits >= 0; bits-- {
 		key := netip.PrefixFrom(p.Addr(), bits).Masked()
 		if e := t.entries[key]; e != nil {
 			return &ip.IPRouteLookupV2Reply{Route: s.describe(t, e)}

@@ -18,6 +18,13 @@ func (s *ips) overDead(paths []fib_types.FibPath) bool {
 	})
 }
 
+// astray: VPP looks at the table of an interface beyond its memory.
+func (s *ips) astray(src uint8, paths []fib_types.FibPath) bool {
+	return src != srcAPI && src != srcCLI && slices.ContainsFunc(paths, func(p fib_types.FibPath) bool {
+		return p.Type == fib_types.FIB_API_PATH_TYPE_DROP && p.SwIfIndex != none && s.v.life.interfaces.at(indexAt(p.SwIfIndex)) == nil
+	})
+}
+
 // imports tells whether VPP takes the last of the paths, in its order, for the link of
 // local0, as it does with what is unreachable or prohibited, and that for one of another
 // table: it then imports what is on that link, and dies, for there is none.

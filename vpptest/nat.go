@@ -254,18 +254,21 @@ func (n *nat44) setOutput(index uint32, add bool) int32 {
 func (n *nat44) outputsFrom(cursor uint32) (all []uint32, retval int32, next uint32) {
 	some := false
 	n.outputs.each(none, func(uint32, *uint32) { some = true })
-	switch {
-	case !some:
+	if !some {
 		return nil, 0, 0
-	case n.outputs.at(cursor) == nil && cursor != 0:
-		return nil, invalidValue, none
+	}
+	if cursor == none {
+		cursor = 0 // the next one after it
 	}
 	n.outputs.each(none, func(i uint32, x *uint32) {
 		if i >= cursor {
 			all = append(all, *x)
 		}
 	})
-	return all, 0, none
+	if all == nil {
+		retval = invalidValue
+	}
+	return all, retval, none
 }
 
 // mostAddresses is how many addresses can be added at once.

@@ -144,7 +144,7 @@ func (n *natED) addressDetails(*Call, *nat.Nat44AddressDump) (out []*nat.Nat44Ad
 // The flags of a mapping that VPP keeps.
 const natMappingFlags = nat_types.NAT_IS_TWICE_NAT | nat_types.NAT_IS_SELF_TWICE_NAT | nat_types.NAT_IS_OUT2IN_ONLY | nat_types.NAT_IS_ADDR_ONLY
 
-func (n *natED) addDelMapping(_ *Call, q *nat.Nat44AddDelStaticMappingV2) *nat.Nat44AddDelStaticMappingV2Reply {
+func (n *natED) addDelMapping(c *Call, q *nat.Nat44AddDelStaticMappingV2) *nat.Nat44AddDelStaticMappingV2Reply {
 	r := new(nat.Nat44AddDelStaticMappingV2Reply)
 	twice := q.Flags&(nat_types.NAT_IS_TWICE_NAT|nat_types.NAT_IS_SELF_TWICE_NAT) != 0
 	only := q.Flags&nat_types.NAT_IS_ADDR_ONLY != 0
@@ -152,7 +152,7 @@ func (n *natED) addDelMapping(_ *Call, q *nat.Nat44AddDelStaticMappingV2) *nat.N
 		r.Retval = unsupported
 		return r
 	}
-	r.Retval = n.change(natMapping{
+	r.Retval = n.change(c, natMapping{
 		local: q.LocalIPAddress, localPort: q.LocalPort, external: q.ExternalIPAddress, externalPort: q.ExternalPort, protocol: q.Protocol,
 		addressOnly: only, oneWay: q.Flags&nat_types.NAT_IS_OUT2IN_ONLY != 0, flags: uint8(q.Flags & natMappingFlags), table: q.VrfID, tag: cut(q.Tag, 63),
 	}, uint32(q.ExternalSwIfIndex), q.IsAdd)
@@ -184,11 +184,11 @@ func (n *natED) mappingDetails(*Call, *nat.Nat44StaticMappingDump) (out []*nat.N
 	return out
 }
 
-func (n *natED) addDelIdentity(_ *Call, q *nat.Nat44AddDelIdentityMapping) *nat.Nat44AddDelIdentityMappingReply {
+func (n *natED) addDelIdentity(c *Call, q *nat.Nat44AddDelIdentityMapping) *nat.Nat44AddDelIdentityMappingReply {
 	if q.Flags&nat_types.NAT_IS_ADDR_ONLY != 0 {
 		q.Port, q.Protocol = 0, 0
 	}
-	return &nat.Nat44AddDelIdentityMappingReply{Retval: n.change(natMapping{
+	return &nat.Nat44AddDelIdentityMappingReply{Retval: n.change(c, natMapping{
 		local: q.IPAddress, localPort: q.Port, external: q.IPAddress, externalPort: q.Port, protocol: q.Protocol, identity: true,
 		addressOnly: q.Flags&nat_types.NAT_IS_ADDR_ONLY != 0, flags: uint8(q.Flags & nat_types.NAT_IS_ADDR_ONLY), table: q.VrfID, tag: cut(q.Tag, 63),
 	}, uint32(q.SwIfIndex), q.IsAdd)}

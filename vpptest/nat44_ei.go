@@ -32,9 +32,7 @@ func loadNATEI(v *VPP) {
 	Handle(v, n.deleteSession)
 	HandleDump(v, func(*Call, *nat.Nat44EiUserDump) []*nat.Nat44EiUserDetails { return nil })
 	HandleDump(v, func(c *Call, _ *nat.Nat44EiUserSessionV2Dump) []*nat.Nat44EiUserSessionV2Details {
-		if !n.on {
-			c.Die("looked for sessions while NAT is off")
-		}
+		n.lookForSessions(c)
 		return nil
 	})
 }
@@ -43,7 +41,7 @@ func (n *natEI) enable(c *Call, q *nat.Nat44EiPluginEnableDisable) *nat.Nat44EiP
 	if !q.Enable {
 		return &nat.Nat44EiPluginEnableDisableReply{Retval: n.switchOff()}
 	}
-	if q.Flags&nat.NAT44_EI_OUT2IN_DPO != 0 {
+	if !n.on && q.Flags&nat.NAT44_EI_OUT2IN_DPO != 0 {
 		return &nat.Nat44EiPluginEnableDisableReply{Retval: c.NotImitated("with the flag OUT2IN_DPO")}
 	}
 	return &nat.Nat44EiPluginEnableDisableReply{Retval: n.switchOn(natConfig{
@@ -151,12 +149,12 @@ func shownProtocol(p uint8) uint8 {
 	return p
 }
 
-func (n *natEI) addDelMapping(_ *Call, q *nat.Nat44EiAddDelStaticMapping) *nat.Nat44EiAddDelStaticMappingReply {
+func (n *natEI) addDelMapping(c *Call, q *nat.Nat44EiAddDelStaticMapping) *nat.Nat44EiAddDelStaticMappingReply {
 	only := q.Flags & nat.NAT44_EI_ADDR_ONLY_MAPPING
 	if only != 0 {
 		q.LocalPort, q.ExternalPort, q.Protocol = 0, 0, 0
 	}
-	return &nat.Nat44EiAddDelStaticMappingReply{Retval: n.change(natMapping{
+	return &nat.Nat44EiAddDelStaticMappingReply{Retval: n.change(c, natMapping{
 		local: q.LocalIPAddress, localPort: q.LocalPort, external: q.ExternalIPAddress, externalPort: q.ExternalPort, protocol: protocolOf(q.Protocol),
 		addressOnly: only != 0, flags: uint8(only), table: q.VrfID, tag: cut(q.Tag, 63),
 	}, uint32(q.ExternalSwIfIndex), q.IsAdd)}
@@ -190,12 +188,12 @@ func (n *natEI) static(m *natMapping, index uint32) *nat.Nat44EiStaticMappingDet
 	return d
 }
 
-func (n *natEI) addDelIdentity(_ *Call, q *nat.Nat44EiAddDelIdentityMapping) *nat.Nat44EiAddDelIdentityMappingReply {
+func (n *natEI) addDelIdentity(c *Call, q *nat.Nat44EiAddDelIdentityMapping) *nat.Nat44EiAddDelIdentityMappingReply {
 	only := q.Flags & nat.NAT44_EI_ADDR_ONLY_MAPPING
 	if only != 0 {
 		q.Port, q.Protocol = 0, 0
 	}
-	return &nat.Nat44EiAddDelIdentityMappingReply{Retval: n.change(natMapping{
+	return &nat.Nat44EiAddDelIdentityMappingReply{Retval: n.change(c, natMapping{
 		local: q.IPAddress, localPort: q.Port, external: q.IPAddress, externalPort: q.Port, protocol: protocolOf(q.Protocol), identity: true,
 		addressOnly: only != 0, flags: uint8(only), table: q.VrfID, tag: cut(q.Tag, 63),
 	}, uint32(q.SwIfIndex), q.IsAdd)}
@@ -219,9 +217,17 @@ func (n *natEI) identityDetails(*Call, *nat.Nat44EiIdentityMappingDump) (out []*
 	return out
 }
 
-func (n *natEI) deleteSession(*Call, *nat.Nat44EiDelSession) *nat.Nat44EiDelSessionReply {
+// lookForSessions: VPP has no place for them while NAT is off, or for static mappings only.
+func (n *natEI) lookForSessions(c *Call) {
+	if !n.on || n.config.static {
+		c.Die("looked for sessions while NAT has none")
+	}
+}
+
+func (n *natEI) deleteSession(c *Call, _ *nat.Nat44EiDelSession) *nat.Nat44EiDelSessionReply {
 	if !n.on {
 		return &nat.Nat44EiDelSessionReply{Retval: n.off}
 	}
+	n.lookForSessions(c)
 	return &nat.Nat44EiDelSessionReply{Retval: noSuchEntry}
 }

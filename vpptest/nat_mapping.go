@@ -66,9 +66,12 @@ func (p natPending) same(o natPending) bool {
 }
 
 // change adds or removes a mapping, be it of an address or of an interface's.
-func (n *nat44) change(m natMapping, index uint32, add bool) int32 {
+func (n *nat44) change(c *Call, m natMapping, index uint32, add bool) int32 {
 	if n.strict && !n.on {
 		return n.off
+	}
+	if far := uint32(1 << 20); far < index && index < none {
+		return c.NotImitated("an interface far from any, for which VPP looks beyond its memory")
 	}
 	if index == none {
 		if add {

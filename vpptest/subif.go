@@ -18,6 +18,9 @@ type subif struct {
 	outer, inner uint16
 }
 
+// keptFlags are those that VPP has room for.
+const keptFlags = 1<<16 - 1
+
 // shownFlags are those that a dump shows: all but that of no tags.
 const shownFlags = 254
 
@@ -140,7 +143,7 @@ func (s *interfaces) createSub(_ *Call, q *interfaces_api.CreateSubif) *interfac
 		hw = s.all[0]
 	}
 	r.Retval, r.SwIfIndex = s.createSubif(hw, i, subif{
-		id: q.SubID, flags: q.SubIfFlags, outer: q.OuterVlanID, inner: q.InnerVlanID,
+		id: q.SubID, flags: q.SubIfFlags & keptFlags, outer: q.OuterVlanID, inner: q.InnerVlanID,
 	}, unspecified)
 	return r
 }

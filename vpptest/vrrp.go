@@ -275,8 +275,6 @@ func (r *routers) setPeers(_ *Call, q *vrrp.VrrpVrSetPeers) *vrrp.VrrpVrSetPeers
 	return s
 }
 
-// track does not undo what it did before it failed. VPP tries to, and reads beyond its
-// memory: it tracks what it finds there if it was to track something no more.
 func (r *routers) track(c *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackIfAddDelReply {
 	s := new(vrrp.VrrpVrTrackIfAddDelReply)
 	_, x := r.find(routerKey{uint32(q.SwIfIndex), q.VrID, q.IsIPv6 != 0})
@@ -284,13 +282,13 @@ func (r *routers) track(c *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackI
 		s.Retval = invalidValue
 		return s
 	}
-	for _, t := range q.Ifs {
+	for n, t := range q.Ifs {
 		if r.v.life.interfaces.at(t.SwIfIndex) == nil {
-			s.Retval = r.undo(c, q, invalidInterface)
+			s.Retval = r.undo(c, q, n, invalidInterface)
 			return s
 		}
 		if uint32(t.SwIfIndex) == x.key.index {
-			s.Retval = r.undo(c, q, invalidInterface3)
+			s.Retval = r.undo(c, q, n, invalidInterface3)
 			return s
 		}
 		at := slices.IndexFunc(x.tracked, func(o vrrp.VrrpVrTrackIf) bool { return o.SwIfIndex == t.SwIfIndex })
@@ -304,11 +302,14 @@ func (r *routers) track(c *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackI
 	return s
 }
 
-func (r *routers) undo(c *Call, q *vrrp.VrrpVrTrackIfAddDel, retval int32) int32 {
-	if q.IsAdd != 0 {
+// undo is what is done about those of a list that came before one that cannot be. VPP
+// goes through a copy of the list until it is before the list itself, wherever that lies
+// in its memory, and tracks what it finds there if it was to track something no more.
+func (r *routers) undo(c *Call, q *vrrp.VrrpVrTrackIfAddDel, done int, retval int32) int32 {
+	if q.IsAdd != 0 && done == 0 {
 		return retval
 	}
-	return c.NotImitated("which VPP refuses, and then tracks what it happens to find in its memory")
+	return c.NotImitated("a list of which VPP undoes what it happens to find in its memory")
 }
 
 // lost is the priority that a router lacks because of what it tracks.
