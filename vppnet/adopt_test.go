@@ -18,10 +18,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/af_packet"
+	"go.fd.io/govpp/binapi/arp"
 	"go.fd.io/govpp/binapi/ethernet_types"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/nat44_ed"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -168,7 +170,8 @@ func TestWhatIsInUseIsNoLeftover(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
 		o, c := somebody(t, socket), dialVPP(t, socket)
 		o.Uses(&interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetTable{}, &interfaces.SwInterfaceSetUnnumbered{}, &ip.IPTableAddDelV2{},
-			&acl.ACLAddReplace{}, &acl.ACLInterfaceSetACLList{}, &acl.ACLDel{}, &l2.SwInterfaceSetL2Xconnect{}, &interfaces.SwInterfaceSetMtu{}, &span.SwInterfaceSpanEnableDisable{})
+			&acl.ACLAddReplace{}, &acl.ACLInterfaceSetACLList{}, &acl.ACLDel{}, &l2.SwInterfaceSetL2Xconnect{}, &interfaces.SwInterfaceSetMtu{}, &arp.ProxyArpIntfcEnableDisable{},
+			&nat44_ed.Nat44EdPluginEnableDisable{}, &nat44_ed.Nat44EdAddDelOutputInterface{}, &span.SwInterfaceSpanEnableDisable{})
 		aclAPI := acl.NewServiceClient(o)
 		r, err := aclAPI.ACLAddReplace(t.Context(), &acl.ACLAddReplace{ACLIndex: ^uint32(0), Tag: "theirs"})
 		require.NoError(t, err)
@@ -178,7 +181,22 @@ func TestWhatIsInUseIsNoLeftover(t *testing.T) {
 			})
 			return err
 		}
+		nat := nat44_ed.NewServiceClient(o)
+		_, err = nat.Nat44EdPluginEnableDisable(t.Context(), &nat44_ed.Nat44EdPluginEnableDisable{Enable: true})
+		require.NoError(t, err)
+		translate := func(i interface_types.InterfaceIndex, on bool) error {
+			_, err := nat.Nat44EdAddDelOutputInterface(t.Context(), &nat44_ed.Nat44EdAddDelOutputInterface{SwIfIndex: i, IsAdd: on})
+			return err
+		}
+		// Of interfaces beyond the last one that has a feature VPP does not know whether it is on.
+		first := o.loopback(vppnet.MAC{2, 2, 2, 2, 2, 2})
+		require.NoError(t, translate(first, true))
 		uses := map[string]func(i interface_types.InterfaceIndex, on bool) error{
+			"NAT": translate,
+			"proxy ARP": func(i interface_types.InterfaceIndex, on bool) error {
+				_, err := arp.NewServiceClient(o).ProxyArpIntfcEnableDisable(t.Context(), &arp.ProxyArpIntfcEnableDisable{SwIfIndex: i, Enable: on})
+				return err
+			},
 			"up":      func(i interface_types.InterfaceIndex, on bool) error { o.up(i, on); return nil },
 			"address": address,
 			"bridge":  func(i interface_types.InterfaceIndex, on bool) error { o.bridge(i, 9, on); return nil },
@@ -225,6 +243,9 @@ func TestWhatIsInUseIsNoLeftover(t *testing.T) {
 			converge(t, c)
 			require.Equal(t, strings.Count(before, "\n")-1, strings.Count(o.list(), "\n"), "without %s it is a leftover:\n%s", use, o.list())
 		}
+		o.remove(first)
+		_, err = nat.Nat44EdPluginEnableDisable(t.Context(), &nat44_ed.Nat44EdPluginEnableDisable{})
+		require.NoError(t, err)
 		_, err = aclAPI.ACLDel(t.Context(), &acl.ACLDel{ACLIndex: r.ACLIndex})
 		require.NoError(t, err)
 		_, err = l2.NewServiceClient(o).BridgeDomainAddDelV2(t.Context(), &l2.BridgeDomainAddDelV2{BdID: 9})

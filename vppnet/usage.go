@@ -5,6 +5,7 @@ package vppnet
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.fd.io/govpp/api"
@@ -42,17 +43,17 @@ var usage = uses{
 }
 
 // features are those that others put on an interface and that nothing else tells of, by
-// the arc that they are on.
+// the arc that they are on. The first of each arc is its end, which is never on.
 var features = map[string][]string{
 	"ip4-unicast": {
-		"nat44-ed-in2out", "nat44-ed-out2in", "nat-pre-in2out", "nat-pre-out2in", "nat44-ei-in2out", "nat44-ei-out2in",
-		"nat44-ei-classify", "ip4-inacl", "ip4-policer-classify", "abf-input-ip4", "ip4-source-check-via-rx",
-		"ip4-dhcp-client-detect", "l3xc-input-ip4",
+		"ip4-lookup", "nat44-ed-in2out", "nat44-ed-out2in", "nat-pre-in2out", "nat-pre-out2in", "nat44-ei-in2out", "nat44-ei-out2in",
+		"nat44-ei-classify", "ip4-inacl", "ip4-policer-classify", "abf-input-ip4", "ip4-rx-urpf-loose", "ip4-rx-urpf-strict",
+		"ip4-dhcp-client-detect", "l3xc-input-ip4", "nat64-out2in",
 	},
-	"ip6-unicast": {"ip6-inacl", "ip6-policer-classify", "abf-input-ip6", "ip6-source-check-via-rx", "l3xc-input-ip6", "nat64-in2out", "nat64-out2in"},
-	"ip4-output":  {"nat44-ed-in2out-output", "nat44-ei-in2out-output", "ip4-outacl"},
-	"ip6-output":  {"ip6-outacl"},
-	"arp":         {"arp-proxy"},
+	"ip6-unicast": {"ip6-lookup", "ip6-inacl", "ip6-policer-classify", "abf-input-ip6", "ip6-rx-urpf-loose", "ip6-rx-urpf-strict", "l3xc-input-ip6", "nat64-in2out"},
+	"ip4-output":  {"interface-output", "nat44-ed-in2out-output", "nat44-ei-in2out-output", "ip4-outacl"},
+	"ip6-output":  {"interface-output", "ip6-outacl"},
+	"arp":         {"error-drop", "arp-proxy"},
 }
 
 type uses struct {
@@ -140,22 +141,25 @@ func (u uses) deeply(ctx context.Context, c *Conn, id interface_types.InterfaceI
 		}
 	}
 	// VPP says of a feature that it lacks that it is on, everywhere: on local0 too, where
-	// none ever is.
-	var requests []api.Message
-	for arc, all := range features {
-		for _, f := range all {
+	// none ever is. Of an interface beyond all that anything was ever set for in an arc it
+	// says that all of the arc's features are on: its end too.
+	for _, arc := range slices.Sorted(maps.Keys(features)) {
+		var requests []api.Message
+		for _, f := range features[arc] {
 			requests = append(requests, &feature.FeatureIsEnabled{ArcName: arc, FeatureName: f, SwIfIndex: id},
 				&feature.FeatureIsEnabled{ArcName: arc, FeatureName: f})
 		}
-	}
-	requests = u.known(c, requests)
-	on, err := AskEach[*feature.FeatureIsEnabledReply](ctx, c, requests...)
-	if err != nil {
-		return "", err
-	}
-	for i := 0; i < len(on); i += 2 {
-		if r := on[i]; r.Retval == 0 && r.IsEnabled && !on[i+1].IsEnabled {
-			return "it has the feature " + requests[i].(*feature.FeatureIsEnabled).FeatureName, nil
+		if len(u.known(c, requests)) == 0 {
+			continue
+		}
+		on, err := AskEach[*feature.FeatureIsEnabledReply](ctx, c, requests...)
+		if err != nil {
+			return "", err
+		}
+		for i := 2; i < len(on) && !on[0].IsEnabled; i += 2 {
+			if r := on[i]; r.Retval == 0 && r.IsEnabled && !on[i+1].IsEnabled {
+				return "it has the feature " + requests[i].(*feature.FeatureIsEnabled).FeatureName, nil
+			}
 		}
 	}
 	return "", nil

@@ -46,6 +46,7 @@ func loadACL(v *VPP) {
 	Handle(v, f.deleteMACs)
 	HandleDump(v, f.macDetails)
 	Handle(v, f.bindMACs)
+	f.loadFeatures()
 	HandleDump(v, f.macListDetails)
 	Handle(v, func(*Call, *acl.ACLStatsIntfCountersEnable) *acl.ACLDelReply { return new(acl.ACLDelReply) }) // VPP's mistake
 }

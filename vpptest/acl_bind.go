@@ -83,8 +83,11 @@ func (f *filters) setList(i *iface, direction int, sets []uint32) bool {
 	had := len(p.lists[direction]) > 0
 	p.lists[direction] = slices.Clone(sets)
 	// Only the step from none to some, or back, reaches the datapath.
-	if has := len(sets) > 0; direction == input && has != had {
-		f.hook(i, featACL, has)
+	if has := len(sets) > 0; has != had {
+		f.toggled(i, direction)
+		if direction == input {
+			f.hook(i, featACL, has)
+		}
 	}
 	return true
 }
@@ -166,11 +169,22 @@ func (f *filters) setEtypes(_ *Call, q *acl.ACLInterfaceSetEtypeWhitelist) *acl.
 	}
 	p := f.port(i)
 	in := min(int(q.NInput), len(q.Whitelist))
+	f.renew(i)
 	p.etypes = [2][]uint16{input: slices.Clone(q.Whitelist[:in]), output: slices.Clone(q.Whitelist[in:])}
+	f.renew(i)
 	if len(p.lists[input]) > 0 {
 		f.hook(i, featACL, true)
 	}
 	return r
+}
+
+// renew turns on or off what the interface has sets for.
+func (f *filters) renew(i *iface) {
+	for direction, sets := range f.port(i).lists {
+		if len(sets) > 0 {
+			f.toggled(i, direction)
+		}
+	}
 }
 
 func (f *filters) etypeDetails(_ *Call, q *acl.ACLInterfaceEtypeWhitelistDump) (out []*acl.ACLInterfaceEtypeWhitelistDetails) {

@@ -10,8 +10,8 @@ import (
 
 var (
 	// Linux gets 44 bytes more than VPP was asked for, and takes 68 to 65535.
-	hostClass   = &class{devType: "af-packet", setMAC: true, mtuRange: [2]uint16{24, 65535 - 44}}
-	hostL3Class = &class{devType: "af-packet", mtu: featureDisabled, l3: true}
+	hostClass   = &class{devType: "af-packet", setMAC: true, linkAdmin: true, mtuRange: [2]uint16{24, 65535 - 44}}
+	hostL3Class = &class{devType: "af-packet", mtu: featureDisabled, linkAdmin: true, l3: true}
 )
 
 // hosts is the af_packet plugin: interfaces on top of those of Linux.
@@ -29,13 +29,24 @@ func loadAfPacket(v *VPP) {
 	HandleDump(v, h.details)
 }
 
-func (h *hosts) create(_ *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPacketCreateV3Reply {
-	device := cut(q.HostIfName, 63)
+func (h *hosts) create(c *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPacketCreateV3Reply {
+	const withoutEnd = 64
+	switch device := q.HostIfName; {
+	case q.Mode != af_packet.AF_PACKET_API_MODE_ETHERNET && q.Mode != af_packet.AF_PACKET_API_MODE_IP:
+		return &af_packet.AfPacketCreateV3Reply{Retval: invalidValue, SwIfIndex: indexAt(none)}
+	case len(device) >= withoutEnd:
+		c.Die("named a device without an end")
+		return nil
+	}
+	device := q.HostIfName
 	if i := h.names[device]; i != nil {
 		return &af_packet.AfPacketCreateV3Reply{Retval: interfaceExists, SwIfIndex: indexOf(i)}
 	}
 	if known := h.v.options.hosts; device == "" || len(device) > 15 || known != nil && !slices.Contains(known, device) {
 		return &af_packet.AfPacketCreateV3Reply{Retval: invalidInterface2, SwIfIndex: 0}
+	}
+	if q.RxFrameSize|q.TxFrameSize|q.RxFramesPerBlock|q.TxFramesPerBlock != 0 || q.NumRxQueues > 1 || q.NumTxQueues > 1 {
+		return &af_packet.AfPacketCreateV3Reply{Retval: c.NotImitated("rings of another size or number, which Linux can refuse")}
 	}
 	n := len(h.all)
 	if f := len(h.free); f > 0 {
@@ -52,6 +63,7 @@ func (h *hosts) create(_ *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPack
 		i.class = hostL3Class
 	}
 	h.all[n] = h.v.life.interfaces.add(i)
+	h.v.life.interfaces.edge(i.index, linkUp) // until it goes down for the first time
 	h.names[device] = i
 	return &af_packet.AfPacketCreateV3Reply{SwIfIndex: indexOf(i)}
 }
@@ -70,8 +82,10 @@ func (h *hosts) delete(_ *Call, q *af_packet.AfPacketDelete) *af_packet.AfPacket
 
 func (h *hosts) details(*Call, *af_packet.AfPacketDump) (out []*af_packet.AfPacketDetails) {
 	for _, i := range h.all {
-		if i != nil {
-			out = append(out, &af_packet.AfPacketDetails{SwIfIndex: indexOf(i), HostIfName: i.name[len("host-"):]})
+		for device, x := range h.names {
+			if i != nil && x == i {
+				out = append(out, &af_packet.AfPacketDetails{SwIfIndex: indexOf(i), HostIfName: device})
+			}
 		}
 	}
 	return out

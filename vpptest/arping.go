@@ -8,8 +8,14 @@ import "go.fd.io/govpp/binapi/arping"
 func loadArping(v *VPP) {
 	Handle(v, func(c *Call, q *arping.Arping) *arping.ArpingReply {
 		r := new(arping.ArpingReply)
-		if !c.HasInterface(uint32(q.SwIfIndex)) && uint32(q.SwIfIndex) != none {
+		i := v.life.interfaces.at(q.SwIfIndex)
+		switch {
+		case i == nil && q.SwIfIndex != none:
 			r.Retval = invalidInterface
+		case !q.IsGarp && i == nil:
+			c.Die("asked on no interface")
+		case q.IsGarp && q.Repeat > 0 && (i == nil || i.hw.class.l3):
+			c.Die("spoke on an interface without a MAC")
 		}
 		return r
 	})

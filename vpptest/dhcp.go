@@ -3,11 +3,14 @@
 package vpptest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"go.fd.io/govpp/binapi/dhcp"
+	"go.fd.io/govpp/binapi/fib_types"
 	"go.fd.io/govpp/binapi/ip_types"
 )
 
@@ -19,6 +22,7 @@ type relays struct {
 
 type relay struct {
 	source  netip.Addr
+	at      uint32 // index of the table that requests come in by
 	servers []relayServer
 }
 
@@ -54,9 +58,8 @@ func (s *relays) config(_ *Call, q *dhcp.DHCPProxyConfig) *dhcp.DHCPProxyConfigR
 	switch {
 	case q.IsAdd && n < 0:
 		if r == nil {
-			r = &relay{source: source}
+			r = &relay{source: source, at: s.hold(is6, q.RxVrfID)}
 			all[q.RxVrfID] = r
-			s.hold(is6, q.RxVrfID, true)
 		}
 		r.servers = append(r.servers, to)
 		s.ips.lock(s.ips.table(is6, q.ServerVrfID))
@@ -67,26 +70,40 @@ func (s *relays) config(_ *Call, q *dhcp.DHCPProxyConfig) *dhcp.DHCPProxyConfigR
 		s.ips.unlock(s.ips.table(is6, q.ServerVrfID))
 		if last == 0 {
 			delete(all, q.RxVrfID)
-			s.hold(is6, q.RxVrfID, false)
+			s.release(is6, q.RxVrfID)
 		}
 	}
 	return new(dhcp.DHCPProxyConfigReply)
 }
 
-// hold keeps the table that requests come in by. For IPv6 that is a multicast one.
-func (s *relays) hold(is6 bool, id uint32, on bool) {
-	switch {
-	case is6:
-	case on:
-		s.ips.lock(s.ips.table(false, id))
-	default:
-		s.ips.unlock(s.ips.table(false, id))
+// hold keeps the table that requests come in by, and returns its index. For IPv4 it has
+// VPP hear broadcasts; for IPv6 it is a multicast one.
+func (s *relays) hold(is6 bool, id uint32) uint32 {
+	if is6 {
+		return s.ips.multicast.hold(id)
 	}
+	t := s.ips.table(false, id)
+	s.ips.lock(t)
+	s.ips.paths(t, broadcast, srcDHCP, []fib_types.FibPath{{Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_LOCAL}})
+	return t.index
 }
+
+func (s *relays) release(is6 bool, id uint32) {
+	if is6 {
+		s.ips.multicast.release(id)
+		return
+	}
+	t := s.ips.table(false, id)
+	s.ips.paths(t, broadcast, srcDHCP, nil)
+	s.ips.unlock(t)
+}
+
+var broadcast = netip.MustParsePrefix("255.255.255.255/32")
 
 func (s *relays) details(_ *Call, q *dhcp.DHCPProxyDump) (out []*dhcp.DHCPProxyDetails) {
 	all := s.all[family(q.IsIP6)]
-	for _, id := range sortedKeys(all) {
+	ids := slices.SortedFunc(maps.Keys(all), func(a, b uint32) int { return cmp.Compare(all[a].at, all[b].at) })
+	for _, id := range ids {
 		d := &dhcp.DHCPProxyDetails{RxVrfID: id, IsIPv6: q.IsIP6, DHCPSrcAddress: nameless(all[id].source)}
 		for _, to := range all[id].servers {
 			d.Servers = append(d.Servers, dhcp.DHCPServer{ServerVrfID: to.table, DHCPServer: nameless(to.addr)})

@@ -95,6 +95,14 @@ func neverSend(m api.Message, past []api.Message) string {
 		return elsewhere(m.SockFilename)
 	case *vhost_user.ModifyVhostUserIfV2:
 		return elsewhere(m.SockFilename)
+	case *interfaces_api.CreateSubif:
+		if m.OuterVlanID > 4095 || m.InnerVlanID > 4095 {
+			return "a VLAN beyond 4095 has VPP write behind its tables, and die sooner or later"
+		}
+	case *vrrp.VrrpVrTrackIfAddDel:
+		if len(m.Ifs) > 1 {
+			return "if one of them cannot be tracked, VPP undoes what it happens to find in its memory"
+		}
 	case *vrrp.VrrpVrAddDel:
 		if 0 < m.Interval && m.Interval < 20000 {
 			return "elections within minutes would be seen at one time or another"
@@ -148,8 +156,8 @@ func neverSend(m api.Message, past []api.Message) string {
 		}
 	case *ip.IPRouteAddDelV2:
 		for _, p := range m.Route.Paths {
-			if p.Proto > fib_types.FIB_API_PATH_NH_PROTO_IP6 && p.Type != fib_types.FIB_API_PATH_TYPE_DROP {
-				return "a path of MPLS, BIER or Ethernet in an IP route kills VPP"
+			if p.Proto > fib_types.FIB_API_PATH_NH_PROTO_IP6 {
+				return "a path of MPLS, BIER or Ethernet in an IP route kills VPP, or is not imitated"
 			}
 			if p.Type == fib_types.FIB_API_PATH_TYPE_UDP_ENCAP || p.Type == fib_types.FIB_API_PATH_TYPE_BIER_IMP || p.Type > fib_types.FIB_API_PATH_TYPE_SOURCE_LOOKUP {
 				return "a path by an object that is not there kills VPP"

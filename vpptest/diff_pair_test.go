@@ -78,7 +78,10 @@ func (s *side) exchange(requests []api.Message) (answers [][]received, events []
 	}
 }
 
-var errDied = errors.New("no more answers")
+var (
+	errDied  = errors.New("no more answers")
+	errAlone = errors.New("to be asked one by one, to see which request it was")
+)
 
 // encode puts the side's directory in the place of $DIR.
 func (s *side) encode(m api.Message) ([]byte, error) {
@@ -99,6 +102,7 @@ type pair struct {
 	real, fake side
 	vpp        *VPP
 	panicked   atomic.Value // string
+	refused    atomic.Value // string: what is not imitated
 	deaths     bool         // differences of answers do not matter
 }
 
@@ -106,7 +110,12 @@ type pair struct {
 func newPair(socket, dir string, opts ...Option) (*pair, error) {
 	p := &pair{}
 	var err error
-	if p.vpp, err = Start(append(opts, WithDirectory(dir))...); err != nil {
+	told := WithReport(func(text string) {
+		if what, ok := strings.CutPrefix(text, "vpptest: not imitated: "); ok {
+			p.refused.CompareAndSwap(nil, what)
+		}
+	})
+	if p.vpp, err = Start(append(opts, WithDirectory(dir), told)...); err != nil {
 		return nil, err
 	}
 	guard(p.vpp, func(why any) { p.panicked.Store(fmt.Sprint(why)) })
@@ -165,6 +174,13 @@ type figures struct {
 	explained                 map[string]int // by group
 }
 
+func (f *figures) add(more figures) {
+	f.requests, f.replies, f.events = f.requests+more.requests, f.replies+more.replies, f.events+more.events
+	for group, n := range more.explained {
+		f.explained[group] += n
+	}
+}
+
 // run asks both sides the whole sequence, some requests at a time, up to the first
 // difference that is not explained.
 func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference, error) {
@@ -178,11 +194,22 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 		go func() { asked <- p.fake.ask(part, listening) }()
 		real := p.real.ask(part, listening)
 		fake := <-asked
-		if errors.Is(real.err, errDied) && len(part) == 1 {
+		died, refused, why := errors.Is(real.err, errDied), p.refused.Load(), p.vpp.Died()
+		switch {
+		case real.err != nil && !died:
+			return nil, real.err
+		case len(part) > 1 && (died || refused != nil || why != ""):
+			return nil, errAlone
+		case died && why != "":
+			f.explained["both VPPs died: "+why]++
+			return nil, nil
+		case died:
 			return &difference{at: begin, group: part[0].GetMessageName() + "|" + deathShape, died: true}, nil
-		}
-		if real.err != nil {
-			return nil, real.err // errDied: who killed it is seen when they are asked one by one
+		case why != "" && !p.deaths:
+			return &difference{at: begin, group: part[0].GetMessageName() + "|the in-memory VPP died: " + why}, nil
+		case refused != nil && !p.deaths:
+			f.explained["not imitated: "+refused.(string)]++
+			return nil, nil // what comes after would build on it
 		}
 		for i, m := range part {
 			f.requests++

@@ -94,22 +94,24 @@ var numbers = map[string][]uint64{
 	"vrrp_vr_track_if_add_del.priority": {
 		1, 10, 100, 254, 0, 255,
 	},
-	"enable_disable":      {1, 1, 0},
-	"port_type":           {0, 0, 0, 1, 2, 7},
-	"shg":                 {0, 0, 1, 255},
-	"mode":                {0, 1},
-	"learn_limit":         {0, 1, 100, 1 << 20},
-	"push_dot1q":          {0, 1},
-	"vtr_op":              {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
-	"feature_bitmap":      {0, 0, 1, 2, 4, 8, 0xff},
-	"queue_size":          {256},
-	"num_rx_queues":       {1},
-	"num_tx_queues":       {1},
-	"tx_frames_per_block": {0, 1, 1024},
-	"rx_frames_per_block": {0, 1, 1024},
-	"rx_frame_size":       {0, 10240},
-	"tx_frame_size":       {0, 10240},
-	"default_age":         {0, 60},
+	"enable_disable":                       {1, 1, 0},
+	"port_type":                            {0, 0, 0, 1, 2, 7},
+	"shg":                                  {0, 0, 1, 255},
+	"mode":                                 {0, 1},
+	"learn_limit":                          {0, 1, 100, 1 << 20},
+	"push_dot1q":                           {0, 1},
+	"vtr_op":                               {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+	"feature_bitmap":                       {0, 0, 1, 2, 4, 8, 0xff},
+	"queue_size":                           {256},
+	"num_rx_queues":                        {1},
+	"num_tx_queues":                        {1},
+	"tx_frames_per_block":                  {0}, // what Linux can refuse is not imitated
+	"rx_frames_per_block":                  {0},
+	"rx_frame_size":                        {0},
+	"tx_frame_size":                        {0},
+	"af_packet_create_v3.mode":             {1, 1, 1, 2, 2, 0},
+	"nat44_ei_plugin_enable_disable.flags": {0, 0, 0, 1, 2, 3}, // OUT2IN_DPO is not imitated
+	"default_age":                          {0, 60},
 }
 
 // texts are pools of strings.
@@ -118,6 +120,12 @@ var texts = map[string][]string{
 	"host_if_name":  {"vt0", "vt1", "vt0", "none", "", strings.Repeat("n", 40)},
 	"sock_filename": {"$DIR/a", "$DIR/b", "$DIR/c", "/none/such", ""},
 	"cmd":           {"show version"},
+	"arc_name":      {"ip4-unicast", "ip4-output", "ip6-unicast", "ip6-output", "arp", "l2-input-ip4", "l2-output-nonip", "none"},
+	"feature_name": {
+		"nat-pre-in2out", "nat-pre-out2in", "nat-pre-in2out-output", "nat44-ed-classify", "nat44-ei-in2out", "nat44-ei-out2in",
+		"nat44-ei-classify", "nat44-ei-in2out-output", "ip4-inacl", "ip6-inacl", "ip4-outacl", "ip6-outacl", "arp-proxy", "none", "error-drop", "interface-output", "ip4-lookup",
+		"acl-plugin-in-ip4-fa", "acl-plugin-out-ip4-fa", "acl-plugin-out-ip6-fa", "acl-plugin-in-ip4-l2", "acl-plugin-out-nonip-l2",
+	},
 }
 
 // trueOf is how often a bool is true.

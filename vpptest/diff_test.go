@@ -99,13 +99,15 @@ func (f *fuzzer) try(sequence []api.Message, into *figures) (*difference, error)
 			return nil, err
 		}
 		p.deaths = f.deaths
-		d, err := p.run(sequence, atOnce, into)
+		f := figures{explained: map[string]int{}}
+		d, err := p.run(sequence, atOnce, &f)
 		end()
-		if !errors.Is(err, errDied) {
+		if !errors.Is(err, errAlone) {
+			into.add(f)
 			return d, err
 		}
 	}
-	return nil, errors.New("VPP died, and did not when asked the same one by one")
+	return nil, errors.New("VPP died of what it does not die of one by one")
 }
 
 // one makes a sequence of a seed, runs it, and makes what it finds small.

@@ -21,7 +21,9 @@
 //
 // Teach it the messages of your own plugin with Handle, HandleDump and HandleGet;
 // the built-in messages use nothing else. Make it misbehave with Inject, Kill and
-// Restart. Real runs an installed VPP under the same kind of handle, and Proxy
+// Restart. Of some messages a real VPP dies; then this one does too, and fails the test
+// that New was given, as it does when it is asked for something that it does not imitate:
+// see WithReport, Died, Call.Die and Call.NotImitated. Real runs an installed VPP under the same kind of handle, and Proxy
 // puts the faults and the counters in front of any VPP, real ones included.
 //
 // Everything here is safe for concurrent use.

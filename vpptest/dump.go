@@ -33,11 +33,14 @@ func when(ok bool, format string, args ...any) string {
 
 // String is the whole configuration of VPP as text, in a fixed order and without what
 // differs from one life to the next: two dumps are equal when nothing was changed. It
-// includes what no message can read.
+// includes what no message can read. The first line of one that died says of what.
 func (v *VPP) String() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	d := new(dump)
+	if v.died != "" {
+		d.line("died:", v.died)
+	}
 	for _, state := range v.life.states {
 		state(d)
 	}

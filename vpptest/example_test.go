@@ -48,7 +48,7 @@ func ExampleHandle() {
 	}
 	defer vpp.Close()
 	vpptest.Handle(vpp, func(c *vpptest.Call, q *urpf.UrpfUpdateV2) *urpf.UrpfUpdateV2Reply {
-		if !c.HasInterface(uint32(q.SwIfIndex)) {
+		if _, ok := c.Interface(uint32(q.SwIfIndex)); !ok {
 			return &urpf.UrpfUpdateV2Reply{Retval: -2}
 		}
 		return &urpf.UrpfUpdateV2Reply{}

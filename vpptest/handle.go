@@ -22,7 +22,8 @@ type Message[T any] interface {
 type Call struct {
 	VPP *VPP
 
-	client  *peer // whom the answer goes to; nil when VPP would not find them
+	name    string // of the request
+	client  *peer  // whom the answer goes to; nil when VPP would not find them
 	context uint32
 	muted   bool // executed, but never answered
 }

@@ -35,7 +35,7 @@ var (
 // An iface is a software interface: a device of its own, or a sub-interface.
 type iface struct {
 	index    uint32
-	name     string
+	name     string // of a device
 	tag      string
 	class    *class
 	instance uint32
@@ -52,6 +52,8 @@ type iface struct {
 	sub  *subif            // nil for a device
 	subs map[uint32]*iface // by sub id
 	slot map[match]*iface  // of a device: who gets which frames
+	goes map[uint32]uint32 // of a device: the index that goes with it, by sub id
+	at   flood             // its place in a bridge domain
 }
 
 // interfaces is the interface part of VPP. Indices are given again at once, the last
@@ -65,7 +67,7 @@ type interfaces struct {
 	deleting []func(*iface)
 	switched []func(*iface) // its admin state
 	linked   []func(*iface) // its link, of a device
-	changed  []func(*iface) // its MAC
+	changed  []func(i *iface, old mac)
 	describe []func(*iface, *interfaces_api.SwInterfaceDetails)
 
 	events linkEvents
@@ -128,6 +130,7 @@ func (s *interfaces) add(i *iface) *iface {
 		}
 		i.slot = map[match]*iface{{}: i} // frames without a tag are its own
 	}
+	s.inherit(i)
 	for _, f := range s.added {
 		f(i)
 	}
@@ -135,10 +138,29 @@ func (s *interfaces) add(i *iface) *iface {
 	return i
 }
 
-// delete removes i and its sub-interfaces.
+// inherit makes i the parent of those that outlived the one that had its index. VPP knows
+// parents by their index alone, and takes a sub-interface for one of local0.
+func (s *interfaces) inherit(i *iface) {
+	for _, x := range s.all {
+		if x == nil || x.sub == nil || x.sup == i || x.sup.index != i.index {
+			continue
+		}
+		if x.sup, x.hw = i, i; i.sub != nil {
+			x.hw = s.all[0]
+		}
+		if i.subs == nil {
+			i.subs = make(map[uint32]*iface)
+		}
+		i.subs[x.sub.id] = x
+	}
+}
+
+// delete removes i and the sub-interfaces that go with it.
 func (s *interfaces) delete(i *iface) {
-	for _, id := range i.ownSubs() {
-		s.delete(i.subs[id])
+	for _, id := range hashOrder(i.goes) {
+		if sub := s.at(interface_types.InterfaceIndex(i.goes[id])); sub != nil {
+			s.delete(sub)
+		}
 	}
 	s.setAdmin(i, false)
 	for _, f := range s.deleting {
@@ -188,6 +210,15 @@ func (s *interfaces) follow(i *iface) {
 	for _, f := range s.linked {
 		f(i)
 	}
+}
+
+// title is what VPP calls an interface: a sub-interface is called by its device's name,
+// as that is now.
+func (i *iface) title() string {
+	if i.sub != nil {
+		return fmt.Sprintf("%s.%d", i.hw.name, int32(i.sub.id))
+	}
+	return i.name
 }
 
 func (i *iface) flags() (f interface_types.IfStatusFlags) {
@@ -252,7 +283,7 @@ func (s *interfaces) dump(d *dump) {
 		if bytes.HasPrefix(i.mac[:], []byte{0x02, 0xfe}) {
 			address = "02:fe:random"
 		}
-		d.line(fmt.Sprintf("interface %d %s", i.index, i.name), i.class.devType,
+		d.line(fmt.Sprintf("interface %d %s", i.index, i.title()), i.class.devType,
 			when(i.sub != nil, "sub %+v of %d", i.sub, i.sup.index),
 			when(i.sub == nil && !i.class.l3, "mac %s", address),
 			when(i.admin, "up"), when(i.sub == nil && i.link, "link"),

@@ -59,9 +59,10 @@ func (s *interfaces) setMAC(_ *Call, q *interfaces_api.SwInterfaceSetMacAddress)
 	case i.sub != nil || !i.class.setMAC:
 		r.Retval = unimplemented
 	default:
+		old := i.mac
 		i.mac = q.MacAddress
 		for _, f := range s.changed {
-			f(i)
+			f(i, old)
 		}
 	}
 	return r
@@ -123,7 +124,7 @@ func (s *interfaces) details(_ *Call, q *interfaces_api.SwInterfaceDump) []*inte
 	var out []*interfaces_api.SwInterfaceDetails
 	filter := strings.ToLower(strings.TrimRight(q.NameFilter, "\x00"))
 	for _, i := range s.all {
-		if i == nil || q.NameFilterValid && !strings.Contains(strings.ToLower(i.name), filter) {
+		if i == nil || q.NameFilterValid && !strings.Contains(strings.ToLower(i.title()), filter) {
 			continue
 		}
 		out = append(out, s.detail(i))
@@ -139,7 +140,7 @@ func (s *interfaces) detail(i *iface) *interfaces_api.SwInterfaceDetails {
 		LinkSpeed:        i.hw.speed,
 		LinkMtu:          i.hw.linkMTU,
 		Mtu:              i.mtu[:],
-		InterfaceName:    i.name,
+		InterfaceName:    cut(i.title(), 63),
 		InterfaceDevType: i.hw.class.devType,
 		Tag:              i.tag,
 	}

@@ -11,16 +11,19 @@ import (
 
 // Return values that only IP has.
 const (
-	invalidInterface3  = -10 // the second interface of a request
-	noPaths            = -52
-	noMatch            = -54
-	lengthMismatch     = -59
-	addressNotFound    = -60
-	ip6NotEnabled      = -62
-	unexpectedState    = -74
-	addressInUse       = -105
-	interfaceAddressed = -114
-	addressDuplicate   = -127
+	invalidInterface3   = -10 // the second interface of a request
+	noPaths             = -52
+	noMatch             = -54
+	lengthMismatch      = -59
+	noSuchTable         = -65
+	addressNotFound     = -60
+	addressNotDeletable = -61
+	ip6NotEnabled       = -62
+	unexpectedState     = -74
+	addressInUse        = -105
+	interfaceAddressed  = -114
+	addressDuplicate    = -127
+	invalidPrefixLength = -171
 )
 
 // ips is the IP part of VPP: tables, addresses, neighbours.
@@ -30,6 +33,12 @@ type ips struct {
 	pool [2]fibPool
 	at   map[uint32]*ipSide // by index of the interface; what is not there is as new
 
+	pools       [2]addressPool
+	links       map[uint32]*fibTable // of link-local addresses, by index of the interface
+	advertisers pool[uint32]         // indices of interfaces
+	multicast   multicastTables
+	moved       []func(index uint32, a netip.Prefix, add bool) // what else hears of addresses
+
 	neighbours map[neighbourKey]*neighbour
 	counters   uint32 // the last number given to the counters of a route
 }
@@ -37,10 +46,9 @@ type ips struct {
 // An ipSide is the IP side of an interface.
 type ipSide struct {
 	tables    [2]*fibTable
-	addresses [2][]netip.Prefix // with host bits, in order of coming
-	lender    uint32            // whose addresses it borrows; none: it does not
-	subnets   map[subnet]int    // addresses that have brought a connected route
-	connected bool              // those routes are there
+	lender    uint32         // whose addresses it borrows; none: it does not
+	subnets   map[subnet]int // addresses that have brought a connected route
+	connected bool           // those routes are there
 
 	ip6  int // what keeps IPv6 on
 	ll   netip.Addr
@@ -49,7 +57,12 @@ type ipSide struct {
 }
 
 func loadIP(v *VPP) {
-	s := &ips{v: v, at: make(map[uint32]*ipSide), neighbours: make(map[neighbourKey]*neighbour)}
+	s := &ips{
+		v: v, at: make(map[uint32]*ipSide), neighbours: make(map[neighbourKey]*neighbour),
+		pools: [2]addressPool{newAddressPool(), newAddressPool()}, links: make(map[uint32]*fibTable),
+		multicast: multicastTables{users: make(map[uint32]int)},
+	}
+	s.multicast.hold(0)
 	v.life.ips = s
 	for is6 := range s.pool {
 		s.lock(s.pool[is6].make(is6 == 1, 0, ""))
@@ -99,9 +112,9 @@ func (s *ips) switched(i *iface) {
 	p := s.side(i.index)
 	if i.admin != p.connected {
 		p.connected = i.admin
-		for is6, all := range p.addresses {
-			for _, a := range all {
-				s.connect(i.index, p.tables[is6], a, i.admin)
+		for f := range p.tables {
+			for _, a := range s.own(i.index, f == 1) {
+				s.connect(i.index, p.tables[f], a, i.admin)
 			}
 		}
 	}
@@ -113,8 +126,18 @@ func (s *ips) switched(i *iface) {
 // deleted runs after the interface went down. Static neighbours stay, with their routes.
 func (s *ips) deleted(i *iface) {
 	p := s.side(i.index)
+	s.forgetNeighbours(i.index)
+	if p.lender != none {
+		s.lend(i.index, none)
+	}
 	for is6 := range p.tables {
+		for _, a := range s.own(i.index, is6 == 1) {
+			s.dropAddress(i, a)
+		}
 		s.bind(i.index, is6 == 1, s.pool[is6].slots[0])
+	}
+	for p.ip6 > 0 {
+		s.releaseIP6(i)
 	}
 	s.at[i.index] = &ipSide{lender: none, subnets: make(map[subnet]int), tables: p.tables, arps: p.arps}
 }
@@ -126,6 +149,16 @@ func addrOf(a ip_types.Address) netip.Addr {
 	return netip.AddrFrom4([4]byte(a.Un.XXX_UnionData[:4]))
 }
 
+// as6 is an address as VPP keeps either family in one place: IPv4 in the last bytes.
+func as6(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		return a
+	}
+	four := a.As4()
+	return netip.AddrFrom16([16]byte{12: four[0], 13: four[1], 14: four[2], 15: four[3]})
+}
+
+// prefixOf keeps the address of a prefix that is too long, and nothing of its length.
 func prefixOf(p ip_types.Prefix) netip.Prefix { return netip.PrefixFrom(addrOf(p.Address), int(p.Len)) }
 
 func wireAddr(a netip.Addr) (out ip_types.Address) {
@@ -153,8 +186,8 @@ func (s *ips) dump(d *dump) {
 		if t := p.tables; t[0].id != 0 || t[1].id != 0 {
 			d.line(fmt.Sprintf("interface %d", index), fmt.Sprintf("tables %d %d", t[0].id, t[1].id))
 		}
-		for _, all := range p.addresses {
-			for _, a := range all {
+		for is6 := range s.pools {
+			for _, a := range s.own(index, is6 == 1) {
 				d.line(fmt.Sprintf("interface %d", index), "address", a.String())
 			}
 		}

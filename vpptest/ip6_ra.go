@@ -4,11 +4,9 @@ package vpptest
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"go.fd.io/govpp/binapi/interface_types"
-	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/ip6_nd"
 	"go.fd.io/govpp/binapi/ip_types"
 )
@@ -18,11 +16,16 @@ type advertisement struct {
 	send, managed, other, noLink, unicast, cease bool
 	lifetime, longest, shortest, count, interval uint32
 	prefixes                                     []ip6_nd.IP6ndRaPrefix // a pool: the holes have length 255
+	mtu                                          uint32
+	at                                           uint32 // in the pool of advertisers
 }
 
 const noPrefix = 255
 
 func (a *advertisement) String() string {
+	if a == nil {
+		return ""
+	}
 	text := fmt.Sprint(a.send, a.managed, a.other, a.noLink, a.unicast, a.cease, a.lifetime, a.longest, a.shortest, a.count, a.interval)
 	for _, p := range a.shown() {
 		text += fmt.Sprintf(" %v %v %v %v %d %d", p.Prefix, p.OnlinkFlag, p.AutonomousFlag, p.NoAdvertise, p.ValLifetime, p.PrefLifetime)
@@ -34,55 +37,15 @@ func (a *advertisement) shown() []ip6_nd.IP6ndRaPrefix {
 	return slices.DeleteFunc(slices.Clone(a.prefixes), func(p ip6_nd.IP6ndRaPrefix) bool { return p.Prefix.Len == noPrefix })
 }
 
-// holdIP6 is one reason more for IPv6 to be on. The first one makes all anew.
-func (s *ips) holdIP6(i *iface) (first bool) {
-	p := s.side(i.index)
-	if p.ip6++; p.ip6 > 1 {
-		return false
-	}
-	m := i.hw.mac
-	p.ll = netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: m[0] ^ 2, 9: m[1], 10: m[2], 11: 0xff, 12: 0xfe, 13: m[3], 14: m[4], 15: m[5]})
+// advertise makes what an interface would say of itself, to begin with. The MTU is what
+// it is now.
+func (p *ipSide) advertise(i *iface) {
 	p.ra = &advertisement{lifetime: 600, longest: 200, shortest: 150, count: 3, interval: 16}
-	return true
-}
-
-// releaseIP6 is one reason less, whoever's it was.
-func (s *ips) releaseIP6(i *iface) {
-	p := s.side(i.index)
-	if p.ip6 == 0 {
-		return
-	}
-	if p.ip6--; p.ip6 == 0 {
-		p.ll, p.ra = netip.Addr{}, nil
-	}
-}
-
-func (s *ips) enableIP6(_ *Call, q *ip.SwInterfaceIP6EnableDisable) *ip.SwInterfaceIP6EnableDisableReply {
-	r := new(ip.SwInterfaceIP6EnableDisableReply)
-	switch i := s.v.life.interfaces.at(q.SwIfIndex); {
-	case i == nil:
-		r.Retval = invalidInterface
-	case !q.Enable:
-		if s.side(i.index).ip6 == 0 {
-			r.Retval = ip6NotEnabled
+	for _, mtu := range []uint32{i.mtu[2], i.mtu[0], 9000} {
+		if p.ra.mtu == 0 {
+			p.ra.mtu = mtu
 		}
-		s.releaseIP6(i)
-	case !s.holdIP6(i):
-		r.Retval = valueExists
 	}
-	return r
-}
-
-func (s *ips) linkLocal(_ *Call, q *ip.SwInterfaceIP6GetLinkLocalAddress) *ip.SwInterfaceIP6GetLinkLocalAddressReply {
-	i := s.v.life.interfaces.at(q.SwIfIndex)
-	if i == nil {
-		return &ip.SwInterfaceIP6GetLinkLocalAddressReply{Retval: invalidInterface}
-	}
-	p := s.side(i.index)
-	if p.ip6 == 0 {
-		return &ip.SwInterfaceIP6GetLinkLocalAddressReply{Retval: ip6NotEnabled}
-	}
-	return &ip.SwInterfaceIP6GetLinkLocalAddressReply{IP: p.ll.As16()}
 }
 
 // advertiser is what an interface advertises, or why nothing.
@@ -157,6 +120,7 @@ func (s *ips) prefixRA(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaPrefix) *ip6_nd.SwIn
 }
 
 func (a *advertisement) prefix(q *ip6_nd.SwInterfaceIP6ndRaPrefix) int32 {
+	q.Prefix.Address = wireAddr(as6(addrOf(q.Prefix.Address)))
 	at := func(f func(ip_types.Prefix) bool) int {
 		return slices.IndexFunc(a.prefixes, func(p ip6_nd.IP6ndRaPrefix) bool { return f(p.Prefix) })
 	}
@@ -191,7 +155,8 @@ func (a *advertisement) prefix(q *ip6_nd.SwInterfaceIP6ndRaPrefix) int32 {
 func (s *ips) advertisements(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaDump) (out []*ip6_nd.SwInterfaceIP6ndRaDetails) {
 	indexes := []uint32{uint32(q.SwIfIndex)}
 	if q.SwIfIndex == none {
-		indexes = sortedKeys(s.at)
+		indexes = nil
+		s.advertisers.each(none, func(_ uint32, index *uint32) { indexes = append(indexes, *index) })
 	}
 	for _, index := range indexes {
 		at := s.at[index]
@@ -202,7 +167,7 @@ func (s *ips) advertisements(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaDump) (out []*
 		out = append(out, &ip6_nd.SwInterfaceIP6ndRaDetails{
 			SwIfIndex: interface_types.InterfaceIndex(index), CurHopLimit: 64,
 			AdvManagedFlag: a.managed, AdvOtherFlag: a.other, AdvRouterLifetime: uint16(a.lifetime),
-			AdvLinkMtu: s.v.life.interfaces.all[index].mtu[0], SendRadv: a.send, CeaseRadv: a.cease, SendUnicast: a.unicast,
+			AdvLinkMtu: a.mtu, SendRadv: a.send, CeaseRadv: a.cease, SendUnicast: a.unicast,
 			AdvLinkLayerAddress: !a.noLink, MaxRadvInterval: float64(a.longest), MinRadvInterval: float64(a.shortest),
 			InitialAdvertsCount: a.count, InitialAdvertsInterval: float64(a.interval), Prefixes: a.shown(),
 		})

@@ -4,7 +4,6 @@ package vpptest
 
 import (
 	"net/netip"
-	"slices"
 
 	"go.fd.io/govpp/binapi/fib_types"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
@@ -19,7 +18,7 @@ type subnet struct {
 	prefix netip.Prefix
 }
 
-func (s *ips) addDelAddress(_ *Call, q *interfaces_api.SwInterfaceAddDelAddress) *interfaces_api.SwInterfaceAddDelAddressReply {
+func (s *ips) addDelAddress(c *Call, q *interfaces_api.SwInterfaceAddDelAddress) *interfaces_api.SwInterfaceAddDelAddressReply {
 	i := s.v.life.interfaces.at(q.SwIfIndex)
 	if i == nil {
 		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: invalidInterface}
@@ -29,10 +28,10 @@ func (s *ips) addDelAddress(_ *Call, q *interfaces_api.SwInterfaceAddDelAddress)
 	case q.DelAll:
 		s.dropAddresses(i)
 		return new(interfaces_api.SwInterfaceAddDelAddressReply)
-	case p.Addr().Is6() && p.Addr().IsLinkLocalUnicast():
-		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: unimplemented}
-	case i.class == localClass || i.sub != nil && i.sub.flags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH == 0:
+	case i.index == 0 || i.sub != nil && i.sub.flags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH == 0:
 		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: unsupported}
+	case p.Addr().Is6() && p.Addr().IsLinkLocalUnicast():
+		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: s.setLinkLocal(c, i, p, q.IsAdd)}
 	case q.IsAdd:
 		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: s.addAddress(i, p)}
 	}
@@ -40,54 +39,64 @@ func (s *ips) addDelAddress(_ *Call, q *interfaces_api.SwInterfaceAddDelAddress)
 }
 
 func (s *ips) addAddress(i *iface, p netip.Prefix) int32 {
-	is6 := family(p.Addr().Is6())
-	side := s.side(i.index)
-	for index, other := range s.at {
-		if s.v.life.interfaces.all[index] == nil || other.tables[is6] != side.tables[is6] {
+	is6 := p.Addr().Is6()
+	side, pool := s.side(i.index), &s.pools[family(is6)]
+	table := side.tables[family(is6)]
+	for _, other := range s.v.life.interfaces.all {
+		if other == nil || s.side(other.index).tables[family(is6)] != table {
 			continue
 		}
-		for _, a := range other.addresses[is6] {
-			same := other == side && a.Bits() == p.Bits() && a.Addr() != p.Addr()
-			if a.Overlaps(p) && !same {
-				return []int32{addressInUse, addressDuplicate}[is6]
+		for _, a := range s.own(other.index, is6) {
+			same := other == i && a.Bits() == p.Bits() && a.Addr() != p.Addr()
+			if (a.Contains(p.Addr()) || p.Contains(a.Addr())) && !same {
+				return []int32{addressInUse, addressDuplicate}[family(is6)]
 			}
 		}
 	}
-	if p.Bits() == 0 {
+	key := addressKey{p.Addr(), table}
+	switch _, known := pool.known[key]; {
+	case known:
+		return addressDuplicate
+	case p.Bits() <= 0:
 		return lengthMismatch
 	}
-	side.addresses[is6] = append(side.addresses[is6], p)
-	if is6 == 1 {
-		s.holdIP6(i)
+	pool.add(i.index, key, p.Bits())
+	if is6 {
+		s.holdIP6(i, netip.Addr{})
 	}
 	if side.connected {
-		s.connect(i.index, side.tables[is6], p, true)
+		s.connect(i.index, table, p, true)
+	}
+	for _, f := range s.moved {
+		f(i.index, p, true)
 	}
 	return 0
 }
 
 // dropAddress looks for the address alone; what it connected goes by the length given.
 func (s *ips) dropAddress(i *iface, p netip.Prefix) int32 {
-	is6 := family(p.Addr().Is6())
+	is6 := p.Addr().Is6()
 	side := s.side(i.index)
-	n := slices.IndexFunc(side.addresses[is6], func(a netip.Prefix) bool { return a.Addr() == p.Addr() })
-	if n < 0 {
+	table := side.tables[family(is6)]
+	if !s.pools[family(is6)].remove(i.index, addressKey{p.Addr(), table}) {
 		return addressNotFound
 	}
-	side.addresses[is6] = slices.Delete(side.addresses[is6], n, n+1)
-	s.forgetSubnet(i.index, p)
 	if side.connected {
-		s.connect(i.index, side.tables[is6], p, false)
+		s.connect(i.index, table, p, false)
 	}
-	if is6 == 1 {
+	s.forgetSubnet(i.index, p)
+	for _, f := range s.moved {
+		f(i.index, p, false)
+	}
+	if is6 {
 		s.releaseIP6(i)
 	}
 	return 0
 }
 
 func (s *ips) dropAddresses(i *iface) {
-	for _, all := range s.side(i.index).addresses {
-		for _, a := range slices.Clone(all) {
+	for is6 := range s.pools {
+		for _, a := range s.own(i.index, is6 == 1) {
 			s.dropAddress(i, a)
 		}
 	}
@@ -110,7 +119,7 @@ func (s *ips) connect(index uint32, t *fibTable, a netip.Prefix, on bool) {
 	local.Type, local.Nh.Address = fib_types.FIB_API_PATH_TYPE_LOCAL, wireAddr(addr).Un
 	all := addr.BitLen()
 	route(netip.PrefixFrom(addr, all), []fib_types.FibPath{local})
-	if a.Bits() == all {
+	if a.Bits() == all || !a.IsValid() {
 		return
 	}
 	key := subnet{t, a.Masked()}
@@ -169,11 +178,7 @@ func (s *ips) addresses(_ *Call, q *ip.IPAddressDump) (out []*ip.IPAddressDetail
 	if i == nil {
 		return nil
 	}
-	p := s.side(i.index)
-	if p.lender != none {
-		return nil // not even its own
-	}
-	for _, a := range p.addresses[family(q.IsIPv6)] {
+	for _, a := range s.own(i.index, q.IsIPv6) {
 		out = append(out, &ip.IPAddressDetails{SwIfIndex: indexOf(i), Prefix: ip_types.AddressWithPrefix(wirePrefix(a))})
 	}
 	return out
@@ -188,20 +193,17 @@ func (s *ips) setUnnumbered(_ *Call, q *interfaces_api.SwInterfaceSetUnnumbered)
 	case i == nil:
 		r.Retval = invalidInterface
 	case !q.IsAdd:
-		s.side(i.index).lender = none
+		if s.side(i.index).lender != none {
+			s.lend(i.index, none)
+		}
 	case lender == nil:
 		r.Retval = invalidInterface3
 	case s.side(i.index).tables != s.side(lender.index).tables:
 		r.Retval = unexpectedState
 	default:
-		s.side(i.index).lender = lender.index
+		s.lend(i.index, lender.index)
 	}
 	return r
-}
-
-// borrows says whether an interface has addresses of another one.
-func (s *ips) borrows(p *ipSide, is6 bool) bool {
-	return p.lender != none && len(s.side(p.lender).addresses[family(is6)]) > 0
 }
 
 func (s *ips) unnumbered(_ *Call, q *ip.IPUnnumberedDump) (out []*ip.IPUnnumberedDetails) {

@@ -10,7 +10,6 @@ import (
 
 	"go.fd.io/govpp/binapi/fib_types"
 	"go.fd.io/govpp/binapi/ip"
-	"go.fd.io/govpp/binapi/ip_types"
 )
 
 // Who puts routes into tables, as VPP numbers them; the best one is used and shown.
@@ -18,8 +17,14 @@ const (
 	srcSpecial   = 1
 	srcInterface = 4
 	srcAPI       = 8
+	srcCLI       = 9
+	srcDHCP      = 12
+	srcND        = 14
 	srcAdjacency = 15
+	srcRecursive = 18
 	srcDefault   = 20
+	srcNATEI     = 27
+	srcNATED     = 32
 )
 
 type ipRoute struct {
@@ -30,10 +35,25 @@ type ipRoute struct {
 
 type routeSource struct {
 	paths []fib_types.FibPath // in VPP's order, as it shows them
+	users int                 // of srcRecursive: paths that are looked up by it
 }
 
-// best is the source that is used. The numbers are in order of priority.
-func (e *ipRoute) best() uint8 { return slices.Min(sortedKeys(e.sources)) }
+// best is the source that is used.
+func (e *ipRoute) best() uint8 {
+	return slices.MinFunc(sortedKeys(e.sources), func(a, b uint8) int { return rank(a) - rank(b) })
+}
+
+// rank is the priority of a source. Their numbers are in its order, but for those of
+// plugins, which come right behind adjacencies.
+func rank(src uint8) int {
+	switch src {
+	case srcNATEI:
+		return 4*srcAdjacency + 1
+	case srcNATED:
+		return 4*srcAdjacency + 2
+	}
+	return 4 * int(src)
+}
 
 // source is where src keeps its paths to a prefix, made if it is not there.
 func (t *fibTable) source(p netip.Prefix, src uint8) *routeSource {
@@ -57,7 +77,7 @@ func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.Fi
 	if len(paths) > 0 {
 		slices.SortStableFunc(paths, comparePaths)
 		for _, path := range paths {
-			s.hold(path, s.lock)
+			s.hold(path)
 		}
 		t.source(p, src).paths = paths
 	} else if e := t.entries[p.Masked()]; e != nil {
@@ -67,136 +87,8 @@ func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.Fi
 		}
 	}
 	for _, path := range old {
-		s.hold(path, s.unlock)
+		s.release(path)
 	}
-}
-
-// hold does f to the table that a path looks into, which it keeps.
-func (s *ips) hold(p fib_types.FibPath, f func(*fibTable)) {
-	if p.Type == fib_types.FIB_API_PATH_TYPE_NORMAL && p.SwIfIndex == none && p.TableID != 0 {
-		if t := s.pool[family(p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6)].find(p.TableID); t != nil {
-			f(t)
-		}
-	}
-}
-
-// pathKind is VPP's order of paths of different kinds.
-func pathKind(p fib_types.FibPath) int {
-	hop := p.Nh.Address.XXX_UnionData != [16]byte{}
-	switch {
-	case p.Type == fib_types.FIB_API_PATH_TYPE_DROP:
-		return 3
-	case p.Type == fib_types.FIB_API_PATH_TYPE_LOCAL:
-		return 8
-	case p.SwIfIndex != none && hop:
-		return 0
-	case p.SwIfIndex != none:
-		return 1
-	case hop:
-		return 2
-	}
-	return 5 // looked up
-}
-
-func comparePaths(a, b fib_types.FibPath) int {
-	return cmp.Or(cmp.Compare(a.Preference, b.Preference), samePath(a, b))
-}
-
-// samePath is 0 for two paths that VPP takes for one.
-func samePath(a, b fib_types.FibPath) int {
-	return cmp.Or(
-		cmp.Compare(pathKind(a), pathKind(b)), cmp.Compare(a.Proto, b.Proto),
-		slices.Compare(a.Nh.Address.XXX_UnionData[:], b.Nh.Address.XXX_UnionData[:]),
-		cmp.Compare(a.SwIfIndex, b.SwIfIndex), cmp.Compare(a.TableID, b.TableID),
-	)
-}
-
-// path is what VPP makes of one.
-func (s *ips) path(p fib_types.FibPath) (fib_types.FibPath, int32) {
-	out := fib_types.FibPath{
-		SwIfIndex: p.SwIfIndex, Weight: max(p.Weight, 1), Preference: p.Preference, Type: p.Type, Proto: p.Proto,
-	}
-	switch p.Type {
-	case fib_types.FIB_API_PATH_TYPE_LOCAL, fib_types.FIB_API_PATH_TYPE_DROP:
-		return out, 0
-	case fib_types.FIB_API_PATH_TYPE_NORMAL:
-	default:
-		return out, unimplemented // of some kinds, a real one dies
-	}
-	is6 := p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6
-	if !is6 && p.Proto != fib_types.FIB_API_PATH_NH_PROTO_IP4 {
-		return out, unimplemented
-	}
-	out.Nh.Address = p.Nh.Address
-	if p.SwIfIndex == none {
-		if out.TableID = p.TableID; s.pool[family(is6)].find(p.TableID) == nil {
-			return out, noSuchFIB
-		}
-	} else if int64(p.SwIfIndex) >= int64(len(s.v.life.interfaces.all)) || s.v.life.interfaces.all[p.SwIfIndex] == nil {
-		return out, noMatch
-	}
-	return out, 0
-}
-
-// fixPath is what VPP makes of a path for the sake of the prefix: a way to itself
-// drops, a host on an interface's link is its own next hop.
-func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
-	own := wireAddr(p.Addr()).Un
-	switch kind := pathKind(f); {
-	case kind == 2 && f.Nh.Address == own:
-		f.Type, f.TableID, f.Nh.Address = fib_types.FIB_API_PATH_TYPE_DROP, 0, ip_types.AddressUnion{}
-	case kind == 1 && p.IsSingleIP():
-		f.Nh.Address = own
-	}
-	return f
-}
-
-func (s *ips) addDelRoute(_ *Call, q *ip.IPRouteAddDelV2) *ip.IPRouteAddDelV2Reply {
-	stats, retval := s.change(q)
-	return &ip.IPRouteAddDelV2Reply{Retval: retval, StatsIndex: stats}
-}
-
-func (s *ips) change(q *ip.IPRouteAddDelV2) (stats uint32, retval int32) {
-	p := prefixOf(q.Route.Prefix)
-	t := s.pool[family(p.Addr().Is6())].find(q.Route.TableID)
-	if t == nil {
-		return none, noSuchFIB
-	}
-	var paths []fib_types.FibPath
-	for _, path := range q.Route.Paths {
-		made, retval := s.path(path)
-		if retval != 0 {
-			return none, retval
-		}
-		paths = append(paths, fixPath(p, made))
-	}
-	if len(paths) == 0 && (q.IsAdd || q.IsMultipath) {
-		return none, noPaths
-	}
-	src := q.Route.Src
-	if src == 0 {
-		src = srcAPI
-	}
-	if q.IsMultipath {
-		var have []fib_types.FibPath
-		if e := t.entries[p.Masked()]; e != nil && e.sources[src] != nil {
-			have = e.sources[src].paths
-		}
-		rest := slices.DeleteFunc(slices.Clone(have), func(h fib_types.FibPath) bool {
-			return slices.ContainsFunc(paths, func(p fib_types.FibPath) bool { return samePath(h, p) == 0 })
-		})
-		if q.IsAdd {
-			rest = append(rest, paths...)
-		}
-		paths = rest
-	} else if !q.IsAdd {
-		paths = nil
-	}
-	s.paths(t, p, src, paths)
-	if !q.IsAdd {
-		return none, 0
-	}
-	return s.statsOf(t.entries[p.Masked()]), 0
 }
 
 func (s *ips) statsOf(e *ipRoute) uint32 {
@@ -208,41 +100,9 @@ func (s *ips) statsOf(e *ipRoute) uint32 {
 }
 
 func (s *ips) describe(t *fibTable, e *ipRoute) ip.IPRouteV2 {
-	src := e.best()
 	return ip.IPRouteV2{
-		TableID: t.id, StatsIndex: s.statsOf(e), Prefix: wirePrefix(e.shown), Src: src, Paths: e.sources[src].paths,
+		TableID: t.id, StatsIndex: s.statsOf(e), Prefix: wirePrefix(e.shown), Src: e.best(), Paths: s.shown(t, e),
 	}
-}
-
-func (s *ips) routes(_ *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) {
-	t := s.pool[family(q.Table.IsIP6)].find(q.Table.TableID)
-	if t == nil {
-		return nil
-	}
-	for _, e := range t.sorted() {
-		if q.Src == 0 || q.Src == e.best() {
-			out = append(out, &ip.IPRouteV2Details{Route: s.describe(t, e)})
-		}
-	}
-	return out
-}
-
-func (s *ips) lookup(_ *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
-	p := prefixOf(q.Prefix)
-	t := s.pool[family(p.Addr().Is6())].find(q.TableID)
-	if t == nil {
-		return &ip.IPRouteLookupV2Reply{Retval: noSuchFIB}
-	}
-	for bits := p.Bits(); bits >= 0; bits-- {
-		key := netip.PrefixFrom(p.Addr(), bits).Masked()
-		if e := t.entries[key]; e != nil {
-			return &ip.IPRouteLookupV2Reply{Route: s.describe(t, e)}
-		}
-		if q.Exact != 0 {
-			break
-		}
-	}
-	return &ip.IPRouteLookupV2Reply{Retval: noSuchEntry}
 }
 
 func (t *fibTable) sorted() (out []*ipRoute) {
@@ -276,18 +136,21 @@ var builtinEntries = [2][]struct {
 	},
 }
 
-func dropped(is6 bool) []fib_types.FibPath {
-	p := fib_types.FibPath{SwIfIndex: none, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}
-	if is6 {
-		p.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
+// derived tells of a source whose routes follow from what else String says. Those of NAT
+// do as long as two things do not need the same one: the endpoint-independent plugin
+// takes it away with the first of them, which a dump of the routes shows.
+func derived(src uint8) bool {
+	switch src {
+	case srcSpecial, srcDefault, srcRecursive, srcNATEI, srcNATED:
+		return true
 	}
-	return []fib_types.FibPath{p}
+	return false
 }
 
 func (t *fibTable) dumpEntries(d *dump) {
 	for _, e := range t.sorted() {
 		for _, src := range sortedKeys(e.sources) {
-			if src == srcSpecial || src == srcDefault {
+			if derived(src) {
 				continue
 			}
 			words := []string{" ", fmt.Sprintf("route %v from %d", e.shown.Masked(), src)}

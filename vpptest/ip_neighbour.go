@@ -27,6 +27,7 @@ func (k neighbourKey) compare(o neighbourKey) int {
 type neighbour struct {
 	mac   mac
 	flags ip_neighbor.IPNeighborFlags
+	route bool // there is one to it
 }
 
 const (
@@ -34,11 +35,11 @@ const (
 	noFIBEntry      = ip_neighbor.IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY
 )
 
-func (s *ips) addDelNeighbour(_ *Call, q *ip_neighbor.IPNeighborAddDel) *ip_neighbor.IPNeighborAddDelReply {
-	return &ip_neighbor.IPNeighborAddDelReply{Retval: s.setNeighbour(q), StatsIndex: none}
+func (s *ips) addDelNeighbour(c *Call, q *ip_neighbor.IPNeighborAddDel) *ip_neighbor.IPNeighborAddDelReply {
+	return &ip_neighbor.IPNeighborAddDelReply{Retval: s.setNeighbour(c, q), StatsIndex: none}
 }
 
-func (s *ips) setNeighbour(q *ip_neighbor.IPNeighborAddDel) int32 {
+func (s *ips) setNeighbour(c *Call, q *ip_neighbor.IPNeighborAddDel) int32 {
 	i := s.v.life.interfaces.at(q.Neighbor.SwIfIndex)
 	if i == nil {
 		return invalidInterface
@@ -51,11 +52,13 @@ func (s *ips) setNeighbour(q *ip_neighbor.IPNeighborAddDel) int32 {
 	case !q.IsAdd && n == nil:
 		return noSuchEntry
 	case !q.IsAdd:
-		s.adjacency(key, table, false)
+		s.adjacency(c, key, table, false)
 		delete(s.neighbours, key)
 	case n == nil:
-		s.neighbours[key] = &neighbour{q.Neighbor.MacAddress, flags}
-		s.adjacency(key, table, true)
+		s.neighbours[key] = &neighbour{mac: q.Neighbor.MacAddress, flags: flags}
+		if flags&noFIBEntry == 0 {
+			s.adjacency(c, key, table, true)
+		}
 	case n.flags&staticNeighbour != 0 && flags&staticNeighbour == 0 && n.mac != q.Neighbor.MacAddress:
 		return invalidInterface // that is not what is wrong
 	default: // its route stays as it is
@@ -65,10 +68,20 @@ func (s *ips) setNeighbour(q *ip_neighbor.IPNeighborAddDel) int32 {
 	return 0
 }
 
-// adjacency makes or unmakes a neighbour's path of the route to it.
-func (s *ips) adjacency(key neighbourKey, t *fibTable, on bool) {
+// adjacency makes or unmakes a neighbour's path of the route to it. When its interface
+// moves, it gets one even if it was to have none.
+func (s *ips) adjacency(c *Call, key neighbourKey, t *fibTable, on bool) {
 	n := s.neighbours[key]
-	if n.flags&noFIBEntry != 0 || key.ip.Is6() && key.ip.IsLinkLocalUnicast() {
+	if !on && !n.route {
+		return
+	}
+	n.route = on
+	if key.ip.Is6() && key.ip.IsLinkLocalUnicast() {
+		if on {
+			s.linkRoute(key.index, key.ip, fib_types.FIB_API_PATH_TYPE_NORMAL)
+		} else {
+			s.unlinkRoute(key.index, key.ip)
+		}
 		return
 	}
 	p := netip.PrefixFrom(key.ip, key.ip.BitLen())
@@ -84,14 +97,22 @@ func (s *ips) adjacency(key neighbourKey, t *fibTable, on bool) {
 		f.Nh.Address = wireAddr(key.ip).Un
 		paths = append(paths, f)
 	}
+	if s.overDead(paths[:len(paths)-int(flag(on))]) {
+		c.Die("changed the route to a neighbour that is one on an interface that is gone, too")
+		return
+	}
 	s.paths(t, p, srcAdjacency, paths)
 }
 
+// internal is a call that VPP makes of its own.
+func (s *ips) internal() *Call { return &Call{VPP: s.v, name: "VPP"} }
+
 // forgetNeighbours is what going down does: what was learnt goes.
 func (s *ips) forgetNeighbours(index uint32) {
-	for key, n := range s.neighbours {
-		if key.index == index && n.flags&staticNeighbour == 0 {
-			s.adjacency(key, s.side(index).tables[family(key.ip.Is6())], false)
+	c := s.internal()
+	for _, key := range s.neighbourKeys() {
+		if n := s.neighbours[key]; key.index == index && n.flags&staticNeighbour == 0 {
+			s.adjacency(c, key, s.side(index).tables[family(key.ip.Is6())], false)
 			delete(s.neighbours, key)
 		}
 	}
@@ -99,9 +120,10 @@ func (s *ips) forgetNeighbours(index uint32) {
 
 // forgetSubnet is what removing an address does.
 func (s *ips) forgetSubnet(index uint32, p netip.Prefix) {
-	for key, n := range s.neighbours {
-		if key.index == index && n.flags&staticNeighbour == 0 && p.Contains(key.ip) {
-			s.adjacency(key, s.side(index).tables[family(key.ip.Is6())], false)
+	c := s.internal()
+	for _, key := range s.neighbourKeys() {
+		if n := s.neighbours[key]; key.index == index && n.flags&staticNeighbour == 0 && p.Contains(key.ip) {
+			s.adjacency(c, key, s.side(index).tables[family(key.ip.Is6())], false)
 			delete(s.neighbours, key)
 		}
 	}
@@ -109,7 +131,7 @@ func (s *ips) forgetSubnet(index uint32, p netip.Prefix) {
 
 func (s *ips) neighboursOf(_ *Call, q *ip_neighbor.IPNeighborDump) (out []*ip_neighbor.IPNeighborDetails) {
 	for _, key := range s.neighbourKeys() {
-		if key.ip.Is6() != (q.Af == ip_types.ADDRESS_IP6) || q.SwIfIndex != none && uint32(q.SwIfIndex) != key.index {
+		if q.Af > ip_types.ADDRESS_IP6 || key.ip.Is6() != (q.Af == ip_types.ADDRESS_IP6) || q.SwIfIndex != none && uint32(q.SwIfIndex) != key.index {
 			continue
 		}
 		n := s.neighbours[key]

@@ -13,13 +13,15 @@ import (
 
 // A fibTable is one slot of a pool: a table, or what was left of one.
 type fibTable struct {
-	index uint32
-	is6   bool
-	id    uint32
-	name  string
-	api   bool // the API wants it, however often it was asked
-	users int  // all else that keeps it
-	alive bool
+	index     uint32
+	is6       bool
+	id        uint32
+	name      string
+	api       bool // the API wants it, however often it was asked
+	multicast bool // and one for multicast, for IPv6
+	users     int  // all else that keeps it
+	alive     bool
+	hidden    bool // of link-local addresses
 
 	entries map[netip.Prefix]*ipRoute // by what they match; those of an IPv4 table outlive it
 }
@@ -28,9 +30,14 @@ type fibTable struct {
 type fibPool struct {
 	slots []*fibTable
 	free  []uint32
+	ones  *fibTable // where the last one was made whose number is ~0
 }
 
+// find finds the last one whose number was ~0 even if it is gone: VPP forgets to forget it.
 func (p *fibPool) find(id uint32) *fibTable {
+	if id == none {
+		return p.ones
+	}
 	for _, t := range p.slots {
 		if t.alive && t.id == id {
 			return t
@@ -53,9 +60,12 @@ func (p *fibPool) make(is6 bool, id uint32, name string) *fibTable {
 		if is6 {
 			name = "ipv6-VRF:"
 		}
-		name += fmt.Sprint(id)
+		name += fmt.Sprint(int32(id))
 	}
-	t.id, t.name, t.api, t.users, t.alive = id, name, false, 0, true
+	t.id, t.name, t.api, t.users, t.alive, t.hidden = id, name, false, 0, true, false
+	if id == none {
+		p.ones = t
+	}
 	for _, e := range builtinEntries[family(is6)] {
 		t.source(e.prefix, e.src).paths = e.paths
 	}
@@ -80,7 +90,7 @@ func (s *ips) unlock(t *fibTable) {
 
 // settle ends a table that nothing keeps. Its routes do not.
 func (s *ips) settle(t *fibTable) {
-	if t.api || t.users > 0 || !t.alive {
+	if t.api || t.users > 0 || !t.alive || t.index == 0 {
 		return
 	}
 	t.alive = false
@@ -98,7 +108,7 @@ func (s *ips) settle(t *fibTable) {
 	p.free = append(p.free, t.index)
 }
 
-func (s *ips) create(is6 bool, id uint32, name string) {
+func (s *ips) create(is6, multicast bool, id uint32, name string) {
 	if id == 0 {
 		return
 	}
@@ -108,13 +118,21 @@ func (s *ips) create(is6 bool, id uint32, name string) {
 		t = p.make(is6, id, name)
 	}
 	t.api = true
+	if is6 && multicast && !t.multicast {
+		t.multicast = true
+		s.multicast.hold(id)
+	}
 }
 
 func (s *ips) addDelTable(_ *Call, q *ip.IPTableAddDelV2) *ip.IPTableAddDelV2Reply {
 	if q.IsAdd {
-		s.create(q.Table.IsIP6, q.Table.TableID, q.Table.Name)
+		s.create(q.Table.IsIP6, q.CreateMfib, q.Table.TableID, q.Table.Name)
 	} else if t := s.pool[family(q.Table.IsIP6)].find(q.Table.TableID); t != nil && t.id != 0 {
 		t.api = false
+		if t.multicast {
+			t.multicast = false
+			s.multicast.release(t.id)
+		}
 		s.settle(t)
 	}
 	return new(ip.IPTableAddDelV2Reply)
@@ -125,7 +143,7 @@ func (s *ips) allocateTable(_ *Call, q *ip.IPTableAllocate) *ip.IPTableAllocateR
 	if t.TableID == none {
 		t.TableID = s.unusedTable(t.IsIP6)
 	}
-	s.create(t.IsIP6, t.TableID, t.Name)
+	s.create(t.IsIP6, true, t.TableID, t.Name)
 	return &ip.IPTableAllocateReply{Table: t}
 }
 
@@ -142,7 +160,7 @@ func (s *ips) unusedTable(is6 bool) uint32 {
 func (s *ips) tables(_ *Call, _ *ip.IPTableDump) (out []*ip.IPTableDetails) {
 	for is6 := range s.pool {
 		for _, t := range s.pool[is6].slots {
-			if t.alive {
+			if t.alive && !t.hidden {
 				out = append(out, &ip.IPTableDetails{Table: ip.IPTable{TableID: t.id, IsIP6: t.is6, Name: t.name}})
 			}
 		}
@@ -158,10 +176,10 @@ func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfac
 		return r
 	}
 	t := s.pool[family(q.IsIPv6)].find(q.VrfID)
-	switch p := s.side(i.index); {
+	switch {
 	case t == nil:
 		r.Retval = noSuchFIB
-	case len(p.addresses[family(q.IsIPv6)]) > 0 || s.borrows(p, q.IsIPv6):
+	case len(s.used(i.index, q.IsIPv6)) > 0:
 		r.Retval = interfaceAddressed
 	default:
 		s.bind(i.index, q.IsIPv6, t)
@@ -177,10 +195,10 @@ func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 		s.lock(t)
 	}
 	p.tables[family(is6)] = t
-	for key := range s.neighbours {
+	for _, key := range s.neighbourKeys() {
 		if key.index == index && key.ip.Is6() == is6 {
-			s.adjacency(key, old, false)
-			s.adjacency(key, t, true)
+			s.adjacency(s.internal(), key, old, false)
+			s.adjacency(s.internal(), key, t, true)
 		}
 	}
 	if old.id != 0 {
@@ -197,6 +215,9 @@ func (s *ips) readTable(_ *Call, q *interfaces_api.SwInterfaceGetTable) *interfa
 }
 
 func (t *fibTable) dump(d *dump) {
+	if t.hidden && t.alive {
+		return // what it holds is said of the interface
+	}
 	words := []string{fmt.Sprintf("table %s %d %q", []string{"ip4", "ip6"}[family(t.is6)], t.id, t.name), when(!t.api && t.id != 0, "unwanted")}
 	switch {
 	case t.alive && (t.id != 0 || len(t.entries) > len(builtinEntries[family(t.is6)])):

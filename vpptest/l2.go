@@ -41,6 +41,7 @@ type bridges struct {
 	ports   map[uint32]*port   // by interface index; outlives the interface
 	fib     map[fibKey]fibEntry
 	bvis    instances
+	ages    map[uint32]uint8 // of dead domains, by index
 }
 
 func loadL2(v *VPP) {
@@ -49,9 +50,11 @@ func loadL2(v *VPP) {
 		domains: make(map[uint32]*domain),
 		ports:   make(map[uint32]*port),
 		fib:     make(map[fibKey]fibEntry),
+		ages:    make(map[uint32]uint8),
 	}
-	b.open(&domain{id: 0})
 	l := v.life
+	local := l.interfaces.all[0]
+	b.open(&domain{id: 0, bvi: local, uuFwd: local}) // VPP left them at 0
 	l.bridges = b
 	l.states = append(l.states, b.dump)
 	s := l.interfaces
@@ -77,7 +80,7 @@ func loadL2(v *VPP) {
 	Handle(v, b.deleteBVI)
 }
 
-// open adds a domain at the lowest free index.
+// open adds a domain at the lowest free index, with the age that a dead one left there.
 func (b *bridges) open(d *domain) *domain {
 	i := slices.Index(b.byIndex, nil)
 	if len(b.domains) == len(b.byIndex) {
@@ -85,6 +88,7 @@ func (b *bridges) open(d *domain) *domain {
 		b.byIndex = append(b.byIndex, nil)
 	}
 	d.index, d.learnLimit, d.neighbours = uint32(i), defaultLearnLimit, make(map[string]mac)
+	d.age = b.ages[d.index]
 	b.byIndex[i], b.domains[d.id] = d, d
 	return d
 }
@@ -109,7 +113,8 @@ func (b *bridges) add(q *l2.BridgeDomainAddDelV2) (int32, uint32) {
 	case b.domains[id] != nil:
 		return bridgeDomainExists, id
 	}
-	d := b.open(&domain{id: id, age: q.MacAge, tag: cut(q.BdTag, 63)})
+	d := b.open(&domain{id: id, tag: cut(q.BdTag, 63)})
+	d.age = q.MacAge
 	for flag, on := range map[l2.BdFlags]bool{
 		l2.BRIDGE_API_FLAG_LEARN: q.Learn, l2.BRIDGE_API_FLAG_FWD: q.Forward,
 		l2.BRIDGE_API_FLAG_FLOOD: q.Flood, l2.BRIDGE_API_FLAG_UU_FLOOD: q.UuFlood,
@@ -137,7 +142,7 @@ func (b *bridges) remove(id uint32) int32 {
 		b.port(d.uuFwd).domain = nil // stays in L2 mode, in no domain
 	}
 	delete(b.domains, id)
-	b.byIndex[d.index] = nil
+	b.byIndex[d.index], b.ages[d.index] = nil, d.age
 	return 0
 }
 
@@ -257,10 +262,10 @@ func (b *bridges) createBVI(_ *Call, q *l2.BviCreate) *l2.BviCreateReply {
 	b.bvis.take(instance)
 	address := q.Mac
 	if address == (mac{}) {
-		address = mac{0xb0, 0xb0, 0, 0, byte(instance >> 8), byte(instance)}
+		address = mac{0xb0, 0xb0, 0, 0, 0, byte(instance)}
 	}
 	i := b.v.life.interfaces.add(&iface{
-		name: fmt.Sprint("bvi", instance), class: bviClass, instance: instance, mac: address, ready: true,
+		name: fmt.Sprint("bvi", instance), class: bviClass, instance: instance, mac: address, ready: true, at: floodFirst,
 	})
 	return &l2.BviCreateReply{SwIfIndex: indexOf(i)}
 }
@@ -268,7 +273,7 @@ func (b *bridges) createBVI(_ *Call, q *l2.BviCreate) *l2.BviCreateReply {
 // deleteBVI takes a sub-interface for its BVI, as VPP does.
 func (b *bridges) deleteBVI(_ *Call, q *l2.BviDelete) *l2.BviDeleteReply {
 	i := b.v.life.interfaces.at(q.SwIfIndex)
-	if i == nil || i.class != bviClass {
+	if i == nil || i.hw.class != bviClass {
 		return &l2.BviDeleteReply{Retval: invalidInterface}
 	}
 	b.bvis.release(i.hw.instance)

@@ -86,16 +86,14 @@ func (b *bridges) fibKeys() []fibKey {
 	return keys
 }
 
-// moveBVI keeps the entry of a BVI at its MAC.
-func (b *bridges) moveBVI(i *iface) {
+// moveBVI keeps the entry of a BVI at its MAC, if it is of a kind that tells.
+func (b *bridges) moveBVI(i *iface, old mac) {
 	p := b.ports[i.index]
-	if p == nil || p.domain == nil || p.domain.bvi != i {
+	if p == nil || p.domain == nil || p.domain.bvi != i || i.class != loopbackClass && i.class != bviClass {
 		return
 	}
-	for key, e := range b.fib {
-		if key.domain == p.domain.index && e.bvi && e.index == i.index {
-			delete(b.fib, key)
-		}
+	if key := (fibKey{p.domain.index, old}); b.fib[key].index == i.index {
+		delete(b.fib, key)
 	}
 	b.fib[fibKey{p.domain.index, i.mac}] = fibEntry{index: i.index, static: true, bvi: true}
 }

@@ -61,32 +61,34 @@ func (b *bridges) port(i *iface) *port {
 	return p
 }
 
-func (b *bridges) setBridge(_ *Call, q *l2.SwInterfaceSetL2Bridge) *l2.SwInterfaceSetL2BridgeReply {
+func (b *bridges) setBridge(c *Call, q *l2.SwInterfaceSetL2Bridge) *l2.SwInterfaceSetL2BridgeReply {
 	i := b.v.life.interfaces.at(q.RxSwIfIndex)
 	r := new(l2.SwInterfaceSetL2BridgeReply)
 	switch {
 	case i == nil:
 		r.Retval = invalidInterface
-	case !q.Enable:
-		b.leave(i)
-	case q.BdID > maxDomainID:
-		r.Retval = bridgeDomainIDTooBig
 	case q.PortType > l2.L2_API_PORT_TYPE_UU_FWD:
 		r.Retval = invalidValue
+	case !q.Enable:
+		b.leave(c, i)
+	case q.BdID > maxDomainID:
+		r.Retval = bridgeDomainIDTooBig
 	default:
-		r.Retval = b.join(i, q)
+		r.Retval = b.join(c, i, q)
 	}
 	return r
 }
 
 // join puts a port into a domain, which is made if it is missing. When the domain has
 // another BVI already, the port is left in none at all.
-func (b *bridges) join(i *iface, q *l2.SwInterfaceSetL2Bridge) int32 {
+func (b *bridges) join(c *Call, i *iface, q *l2.SwInterfaceSetL2Bridge) int32 {
 	d := b.domains[q.BdID]
 	if d == nil {
 		d = b.open(&domain{id: q.BdID, flags: flooding})
 	}
-	b.detach(i)
+	if !b.detach(c, i) {
+		return 0
+	}
 	p := b.port(i)
 	p.mode, p.kind, p.domain, p.shg = bridged, q.PortType, d, q.Shg
 	p.bits = p.bits&^featXconnect | bridgeBits
@@ -96,24 +98,30 @@ func (b *bridges) join(i *iface, q *l2.SwInterfaceSetL2Bridge) int32 {
 			p.domain = nil
 			return bridgeDomainHasBVI
 		}
+		if i.hw.class.l3 {
+			c.Die("made a BVI of an interface without a MAC")
+			return 0
+		}
 		d.bvi = i
 		p.bits &^= featLearn
-		b.fib[fibKey{d.index, i.mac}] = fibEntry{index: i.index, static: true, bvi: true}
-		d.members = slices.Insert(d.members, 0, i)
+		b.fib[fibKey{d.index, i.hw.mac}] = fibEntry{index: i.index, static: true, bvi: true}
+		i.at = floodFirst
+		d.insert(i)
 	case l2.L2_API_PORT_TYPE_UU_FWD:
 		d.uuFwd = i
 	default:
-		d.members = append(d.members, i)
+		d.insert(i)
 	}
 	return 0
 }
 
-// detach takes a port out of its domain, and leaves the rest of it as it is.
-func (b *bridges) detach(i *iface) {
+// detach takes a port out of its domain, and leaves the rest of it as it is. It tells
+// whether VPP survived that.
+func (b *bridges) detach(c *Call, i *iface) bool {
 	p := b.port(i)
 	d := p.domain
 	if d == nil {
-		return
+		return true
 	}
 	p.domain = nil
 	if at := slices.Index(d.members, i); at >= 0 {
@@ -121,21 +129,29 @@ func (b *bridges) detach(i *iface) {
 	}
 	if d.bvi == i {
 		d.bvi = nil
-		delete(b.fib, fibKey{d.index, i.mac})
+		if i.hw.class.l3 {
+			c.Die("took local0 from the domain that drops, which counts it as its BVI")
+			return false
+		}
+		if key := (fibKey{d.index, i.hw.mac}); b.fib[key].index == i.index {
+			delete(b.fib, key)
+		}
+		i.at = floodLast
 	}
 	if d.uuFwd == i {
 		d.uuFwd = nil
 	}
+	return true
 }
 
 // leave makes a port an L3 interface. Its L2 features, tag rewrite included, are lost.
-func (b *bridges) leave(i *iface) {
-	b.detach(i)
-	p := b.port(i)
-	*p = port{bits: featDrop}
+func (b *bridges) leave(c *Call, i *iface) {
+	if b.detach(c, i) {
+		*b.port(i) = port{bits: featDrop}
+	}
 }
 
-func (b *bridges) setXconnect(_ *Call, q *l2.SwInterfaceSetL2Xconnect) *l2.SwInterfaceSetL2XconnectReply {
+func (b *bridges) setXconnect(c *Call, q *l2.SwInterfaceSetL2Xconnect) *l2.SwInterfaceSetL2XconnectReply {
 	s := b.v.life.interfaces
 	i := s.at(q.RxSwIfIndex)
 	r := new(l2.SwInterfaceSetL2XconnectReply)
@@ -143,11 +159,10 @@ func (b *bridges) setXconnect(_ *Call, q *l2.SwInterfaceSetL2Xconnect) *l2.SwInt
 	case i == nil:
 		r.Retval = invalidInterface
 	case !q.Enable:
-		b.leave(i)
+		b.leave(c, i)
 	case s.at(q.TxSwIfIndex) == nil:
 		r.Retval = invalidInterface
-	default:
-		b.detach(i)
+	case b.detach(c, i):
 		p := b.port(i)
 		p.mode, p.peer = crossed, uint32(q.TxSwIfIndex)
 		p.bits = p.bits&^(featLearn|featFwd|featFlood) | featXconnect | featDrop
@@ -200,11 +215,13 @@ func (b *bridges) setRewrite(_ *Call, q *l2.L2InterfaceVlanTagRewrite) *l2.L2Int
 	switch i := b.v.life.interfaces.at(q.SwIfIndex); {
 	case i == nil:
 		r.Retval = invalidInterface
-	case i.hw.class.l3:
-		r.Retval = invalidInterface2
 	case int64(q.VtrOp) >= int64(len(rewriteNeeds)):
 		r.Retval = invalidValue
-	case i.sub == nil && rewriteNeeds[q.VtrOp] > 0 || i.sub != nil && i.sub.tags() < rewriteNeeds[q.VtrOp]:
+	case i.hw.class.l3:
+		r.Retval = invalidInterface2
+	case i.sub.exactTags() < rewriteNeeds[q.VtrOp]: // what it does stays, but not with which tags
+		p := b.port(i)
+		p.rewrite.push, p.rewrite.tag1, p.rewrite.tag2 = 0, 0, 0
 		r.Retval = invalidTagCount
 	default:
 		p := b.port(i)
@@ -236,12 +253,15 @@ func (b *bridges) forget(i *iface) {
 	if p == nil || p.mode == routed {
 		return
 	}
-	if p.mode == crossed {
-		if peer := b.v.life.interfaces.at(interface_types.InterfaceIndex(p.peer)); peer != nil && peer != i {
-			b.leave(peer)
+	c := &Call{VPP: b.v, name: "the end of an interface"}
+	if p.mode == crossed && p.peer != i.index {
+		if peer := b.v.life.interfaces.at(interface_types.InterfaceIndex(p.peer)); peer != nil {
+			b.leave(c, peer)
+		} else { // the next one on its index finds that
+			b.ports[p.peer] = &port{bits: featDrop}
 		}
 	}
-	b.leave(i)
+	b.leave(c, i)
 }
 
 // unusedID picks an id for who asks VPP to.

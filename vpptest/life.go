@@ -20,6 +20,7 @@ type life struct {
 	free     []int   // slots, the last freed last
 
 	interfaces *interfaces
+	features   *features
 	bridges    *bridges
 	ips        *ips
 	routers    *routers

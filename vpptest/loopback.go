@@ -32,9 +32,9 @@ func (s *interfaces) loopback(address mac, instance uint32) (int32, interface_ty
 	}
 	s.loops.take(instance)
 	if address == (mac{}) {
-		address = mac{0xde, 0xad, 0, 0, byte(instance >> 8), byte(instance)}
+		address = mac{0xde, 0xad, 0, 0, 0, byte(instance)}
 	}
-	i := s.add(&iface{name: fmt.Sprint("loop", instance), class: loopbackClass, instance: instance, mac: address, ready: true})
+	i := s.add(&iface{name: fmt.Sprint("loop", instance), class: loopbackClass, instance: instance, mac: address, ready: true, at: floodLast})
 	return 0, interface_types.InterfaceIndex(i.index)
 }
 

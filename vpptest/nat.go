@@ -27,13 +27,24 @@ type nat44 struct {
 	outputs     pool[uint32] // interfaces
 	addresses   [2][]natAddress
 	mappings    pool[natMapping]
-	needsPool   bool           // a mapping of ports reserves them of an address
+	needsPool   bool  // a mapping of ports reserves them of an address
+	strict      bool  // checks first whether it is on, and counts its routes
+	source      uint8 // of its routes
+	staticOnly  bool  // no pool; for good, until it is on again
+	inside      *fibTable
+	pending     []natPending
+	byLocal     map[natKey]uint32
+	byExternal  map[natKey]uint32
+	counts      map[natRoute]int
 	leftBehind  map[uint32]int // features that no dump shows, by interface
 	defaultUser [2]uint32      // sessions, users
 }
 
 // natConfig is what the plugin was turned on with, and not to be changed then.
-type natConfig struct{ inside, outside, sessions, users, userSessions uint32 }
+type natConfig struct {
+	inside, outside, sessions, users, userSessions uint32
+	static, tracked                                bool
+}
 
 type natRole struct {
 	index           uint32
@@ -44,19 +55,8 @@ type natRole struct {
 type natAddress struct {
 	addr  [4]byte
 	table uint32
-}
-
-// natMapping is a static mapping, or an identity mapping, which is one of an address
-// to itself.
-type natMapping struct {
-	local, external         [4]byte
-	localPort, externalPort uint16
-	protocol                uint8
-	addressOnly, identity   bool
-	oneWay                  bool
-	flags                   uint8 // as shown
-	table                   uint32
-	tag                     string
+	fib   *fibTable       // nil for all
+	ports map[natKey]bool // that mappings have
 }
 
 // The pools of addresses.
@@ -70,9 +70,12 @@ var natTimeouts = [4]uint32{300, 7440, 240, 60} // UDP, TCP established, TCP tra
 
 func (n *nat44) load(v *VPP) {
 	n.v, n.leftBehind = v, map[uint32]int{}
+	n.byLocal, n.byExternal, n.counts = map[natKey]uint32{}, map[natKey]uint32{}, map[natRoute]int{}
 	v.life.states = append(v.life.states, n.dump)
 	s := v.life.interfaces
 	s.deleting = append(s.deleting, n.forget)
+	v.life.ips.moved = append(v.life.ips.moved, n.moved)
+	n.loadFeatures()
 }
 
 func (n *nat44) switchOn(c natConfig) int32 {
@@ -88,8 +91,9 @@ func (n *nat44) switchOn(c natConfig) int32 {
 	if c.userSessions == 0 && c.users != 0 {
 		c.userSessions = c.sessions
 	}
-	n.keep(c.inside) // for good: VPP never lets go of them
+	n.inside = n.keep(c.inside) // for good: VPP never lets go of them
 	n.keep(c.outside)
+	n.staticOnly = c.static
 	n.on, n.config, n.timeouts, n.forwarding, n.mss = true, c, natTimeouts, false, 0
 	n.buckets[0] = hashBuckets(c.sessions)
 	if c.users != 0 {
@@ -99,16 +103,16 @@ func (n *nat44) switchOn(c natConfig) int32 {
 }
 
 // keep makes an IPv4 table stay, or be, for something of NAT.
-func (n *nat44) keep(table uint32) {
-	if ips := n.v.life.ips; table != none {
-		ips.lock(ips.table(false, table))
-	}
+func (n *nat44) keep(table uint32) *fibTable {
+	t := n.v.life.ips.table(false, table)
+	n.v.life.ips.lock(t)
+	return t
 }
 
 // free undoes a keep.
-func (n *nat44) free(table uint32) {
-	if ips := n.v.life.ips; table != none {
-		ips.unlock(ips.table(false, table))
+func (n *nat44) free(t *fibTable) {
+	if t != nil {
+		n.v.life.ips.unlock(t)
 	}
 }
 
@@ -130,16 +134,32 @@ func (n *nat44) switchOff() int32 {
 	if !n.on {
 		return featureDisabled2
 	}
-	n.mappings.each(none, func(_ uint32, m *natMapping) { n.free(m.table) })
-	for _, all := range n.addresses {
-		for _, a := range all {
-			n.free(a.table)
+	retval := n.wipeMappings()
+	for which, all := range n.addresses {
+		for _, a := range slices.Clone(all) {
+			n.setAddress(which, a, false)
 		}
 	}
+	for _, index := range n.outsides() {
+		n.routesOf(index, false)
+	}
 	n.on, n.config, n.forwarding = false, natConfig{}, false
-	n.roles, n.outputs, n.mappings = pool[natRole]{}, pool[uint32]{}, pool[natMapping]{}
-	n.addresses = [2][]natAddress{}
+	n.roles, n.outputs, n.addresses = pool[natRole]{}, pool[uint32]{}, [2][]natAddress{}
+	if retval != 0 {
+		return aBug
+	}
 	return 0
+}
+
+// outsides are the interfaces that have routes.
+func (n *nat44) outsides() (all []uint32) {
+	n.roles.each(none, func(_ uint32, r *natRole) {
+		if r.outside {
+			all = append(all, r.index)
+		}
+	})
+	n.outputs.each(none, func(_ uint32, index *uint32) { all = append(all, *index) })
+	return all
 }
 
 func (n *nat44) roleOf(index uint32) (at uint32, r *natRole) {
@@ -163,7 +183,7 @@ func (n *nat44) outputOf(index uint32) (at uint32, ok bool) {
 // setRole takes one direction. Removing one that is not there removes the other from
 // sight, and leaves its effect.
 func (n *nat44) setRole(index uint32, inside, add bool) int32 {
-	if !(&Call{VPP: n.v}).HasInterface(index) {
+	if n.v.life.interfaces.at(indexAt(index)) == nil {
 		return invalidInterface
 	}
 	if !n.on {
@@ -174,14 +194,20 @@ func (n *nat44) setRole(index uint32, inside, add bool) int32 {
 		if r == nil {
 			return noSuchEntry
 		}
-		if r.inside && r.outside {
+		switch {
+		case r.inside && r.outside:
 			r.inside, r.outside = !inside, inside
-			return 0
+		case inside != r.inside && !n.strict:
+			return 1 // and nothing is removed
+		default:
+			if inside != r.inside {
+				n.leftBehind[index]++
+			}
+			n.roles.delete(at)
 		}
-		if inside != r.inside {
-			n.leftBehind[index]++
+		if !inside {
+			n.routesOf(index, false)
 		}
-		n.roles.delete(at)
 		return 0
 	}
 	if _, out := n.outputOf(index); out {
@@ -191,12 +217,15 @@ func (n *nat44) setRole(index uint32, inside, add bool) int32 {
 		at, _ = n.roles.put(none, natRole{index: index})
 		r = n.roles.at(at)
 	}
+	if !inside && !r.outside {
+		n.routesOf(index, true)
+	}
 	r.inside, r.outside = r.inside || inside, r.outside || !inside
 	return 0
 }
 
 func (n *nat44) setOutput(index uint32, add bool) int32 {
-	if !(&Call{VPP: n.v}).HasInterface(index) {
+	if n.v.life.interfaces.at(indexAt(index)) == nil {
 		return invalidInterface
 	}
 	if !n.on {
@@ -208,11 +237,15 @@ func (n *nat44) setOutput(index uint32, add bool) int32 {
 	case !add && !there:
 		return noSuchEntry
 	case !add:
+		n.v.life.features.toggled("ip4-output", n.v.life.interfaces.at(indexAt(index)))
 		n.outputs.delete(at)
+		n.routesOf(index, false)
 	case there, r != nil:
 		return valueExists
 	default:
+		n.v.life.features.toggled("ip4-output", n.v.life.interfaces.at(indexAt(index)))
 		n.outputs.put(none, index)
+		n.routesOf(index, true)
 	}
 	return 0
 }
@@ -221,27 +254,37 @@ func (n *nat44) setOutput(index uint32, add bool) int32 {
 func (n *nat44) outputsFrom(cursor uint32) (all []uint32, retval int32, next uint32) {
 	some := false
 	n.outputs.each(none, func(uint32, *uint32) { some = true })
-	switch {
-	case !some:
+	if !some {
 		return nil, 0, 0
-	case n.outputs.at(cursor) == nil && cursor != 0:
-		return nil, invalidValue, none
+	}
+	if cursor == none {
+		cursor = 0 // the next one after it
 	}
 	n.outputs.each(none, func(i uint32, x *uint32) {
 		if i >= cursor {
 			all = append(all, *x)
 		}
 	})
-	return all, 0, none
+	if all == nil {
+		retval = invalidValue
+	}
+	return all, retval, none
 }
 
+// mostAddresses is how many addresses can be added at once.
+const mostAddresses = 4096
+
 // setRange stops at the first address that it cannot add or delete.
-func (n *nat44) setRange(which int, first, last [4]byte, table uint32, add bool) int32 {
+func (n *nat44) setRange(c *Call, which int, first, last [4]byte, table uint32, add bool) int32 {
 	from, to := binary.BigEndian.Uint32(first[:]), binary.BigEndian.Uint32(last[:])
-	for count := int32(to-from) + 1; count > 0; count-- {
+	count := int32(to-from) + 1
+	if count > mostAddresses {
+		return c.NotImitated("more than 4,096 addresses at once")
+	}
+	for ; count > 0; count-- {
 		var addr [4]byte
 		binary.BigEndian.PutUint32(addr[:], from)
-		if retval := n.setAddress(which, natAddress{addr, table}, add); retval != 0 {
+		if retval := n.setAddress(which, natAddress{addr: addr, table: table}, add); retval != 0 {
 			return retval
 		}
 		from++
@@ -259,71 +302,25 @@ func (n *nat44) setAddress(which int, a natAddress, add bool) int32 {
 	case add && at >= 0:
 		return valueExists
 	case add:
-		n.keep(a.table)
+		if a.ports = map[natKey]bool{}; a.table != none {
+			a.fib = n.keep(a.table)
+		}
 		n.addresses[which] = append(all, a)
+		if which == natPool {
+			n.routes(a.addr, true)
+		}
 	case at < 0:
 		return noSuchEntry
 	case n.needsPool && n.reserved(a.addr):
 		return unspecified
 	default:
-		n.free(all[at].table)
+		n.free(all[at].fib)
+		if which == natPool {
+			n.routes(a.addr, false)
+		}
 		all[at] = all[len(all)-1]
 		n.addresses[which] = all[:len(all)-1]
 	}
-	return 0
-}
-
-// reserved tells whether a mapping of ports needs the address.
-func (n *nat44) reserved(addr [4]byte) (yes bool) {
-	n.mappings.each(none, func(_ uint32, m *natMapping) {
-		yes = yes || m.external == addr && !m.addressOnly
-	})
-	return yes
-}
-
-func (n *nat44) mapping(same func(*natMapping) bool) (at uint32, found *natMapping) {
-	n.mappings.each(none, func(i uint32, m *natMapping) {
-		if same(m) {
-			at, found = i, m
-		}
-	})
-	return at, found
-}
-
-// setMapping finds a mapping by what is outside, whatever else is said.
-func (n *nat44) setMapping(m natMapping, add bool) int32 {
-	if !n.on {
-		return n.off
-	}
-	if m.addressOnly {
-		m.localPort, m.externalPort, m.protocol = 0, 0, 0
-	}
-	if m.table == none {
-		m.table = n.config.inside
-	}
-	at, old := n.mapping(func(x *natMapping) bool {
-		return x.external == m.external && x.externalPort == m.externalPort && x.protocol == m.protocol
-	})
-	if !add {
-		if old == nil {
-			return noSuchEntry
-		}
-		n.free(old.table)
-		n.mappings.delete(at)
-		return 0
-	}
-	_, rival := n.mapping(func(x *natMapping) bool {
-		return x.local == m.local && x.localPort == m.localPort && x.protocol == m.protocol && x.table == m.table && !x.oneWay
-	})
-	inPool := slices.ContainsFunc(n.addresses[natPool], func(a natAddress) bool { return a.addr == m.external })
-	switch {
-	case old != nil, rival != nil && !m.oneWay && !m.identity:
-		return valueExists
-	case n.needsPool && !m.addressOnly && !inPool:
-		return noSuchEntry
-	}
-	n.keep(m.table)
-	n.mappings.put(none, m)
 	return 0
 }
 
@@ -331,9 +328,13 @@ func (n *nat44) setMapping(m natMapping, add bool) int32 {
 func (n *nat44) forget(i *iface) {
 	if at, r := n.roleOf(i.index); r != nil {
 		n.roles.delete(at)
+		if r.outside {
+			n.routesOf(i.index, false)
+		}
 	}
 	if at, ok := n.outputOf(i.index); ok {
 		n.outputs.delete(at)
+		n.routesOf(i.index, false)
 	}
 	delete(n.leftBehind, i.index)
 }
@@ -351,7 +352,10 @@ func (n *nat44) dump(d *dump) {
 			d.line(n.name, "address", netip.AddrFrom4(a.addr).String(), when(a.table != none, "table %d", a.table), when(which == natTwicePool, "twice"))
 		}
 	}
-	n.mappings.each(none, func(_ uint32, m *natMapping) { d.line(n.name, fmt.Sprintf("mapping %+v", *m)) })
+	n.mappings.each(none, func(_ uint32, m *natMapping) { d.line(n.name, m.String()) })
+	for _, p := range n.pending {
+		d.line(n.name, p.natMapping.String(), fmt.Sprintf("of interface %d", p.index))
+	}
 	for _, i := range sortedKeys(n.leftBehind) {
 		d.line(n.name, fmt.Sprintf("interface %d: %d features left behind", i, n.leftBehind[i]))
 	}

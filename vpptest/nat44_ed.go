@@ -15,7 +15,7 @@ type natED struct {
 }
 
 func loadNATED(v *VPP) {
-	n := &natED{nat44: nat44{name: "nat44-ed", off: unsupported, defaultUser: [2]uint32{63 * 1024, 0}}}
+	n := &natED{nat44: nat44{name: "nat44-ed", off: unsupported, strict: true, source: srcNATED, defaultUser: [2]uint32{63 * 1024, 0}}}
 	n.load(v)
 	Handle(v, n.enable)
 	Handle(v, n.running)
@@ -43,7 +43,7 @@ func (n *natED) enable(_ *Call, q *nat.Nat44EdPluginEnableDisable) *nat.Nat44EdP
 	r := new(nat.Nat44EdPluginEnableDisableReply)
 	switch {
 	case !q.Enable:
-		if r.Retval = n.switchOff(); r.Retval == 0 {
+		if r.Retval = n.switchOff(); r.Retval != featureDisabled2 {
 			n.forgetExits()
 		}
 	case q.Flags&(nat.NAT44_IS_STATIC_MAPPING_ONLY|nat.NAT44_IS_CONNECTION_TRACKING) != 0:
@@ -120,12 +120,12 @@ func (n *natED) outputDetails(_ *Call, q *nat.Nat44EdOutputInterfaceGet) (out []
 	return out, &nat.Nat44EdOutputInterfaceGetReply{Retval: retval, Cursor: cursor}
 }
 
-func (n *natED) addDelRange(_ *Call, q *nat.Nat44AddDelAddressRange) *nat.Nat44AddDelAddressRangeReply {
+func (n *natED) addDelRange(c *Call, q *nat.Nat44AddDelAddressRange) *nat.Nat44AddDelAddressRangeReply {
 	which := natPool
 	if q.Flags&nat_types.NAT_IS_TWICE_NAT != 0 {
 		which = natTwicePool
 	}
-	return &nat.Nat44AddDelAddressRangeReply{Retval: n.setRange(which, q.FirstIPAddress, q.LastIPAddress, q.VrfID, q.IsAdd)}
+	return &nat.Nat44AddDelAddressRangeReply{Retval: n.setRange(c, which, q.FirstIPAddress, q.LastIPAddress, q.VrfID, q.IsAdd)}
 }
 
 func (n *natED) addressDetails(*Call, *nat.Nat44AddressDump) (out []*nat.Nat44AddressDetails) {
@@ -144,18 +144,18 @@ func (n *natED) addressDetails(*Call, *nat.Nat44AddressDump) (out []*nat.Nat44Ad
 // The flags of a mapping that VPP keeps.
 const natMappingFlags = nat_types.NAT_IS_TWICE_NAT | nat_types.NAT_IS_SELF_TWICE_NAT | nat_types.NAT_IS_OUT2IN_ONLY | nat_types.NAT_IS_ADDR_ONLY
 
-func (n *natED) addDelMapping(_ *Call, q *nat.Nat44AddDelStaticMappingV2) *nat.Nat44AddDelStaticMappingV2Reply {
+func (n *natED) addDelMapping(c *Call, q *nat.Nat44AddDelStaticMappingV2) *nat.Nat44AddDelStaticMappingV2Reply {
 	r := new(nat.Nat44AddDelStaticMappingV2Reply)
 	twice := q.Flags&(nat_types.NAT_IS_TWICE_NAT|nat_types.NAT_IS_SELF_TWICE_NAT) != 0
 	only := q.Flags&nat_types.NAT_IS_ADDR_ONLY != 0
-	if twice && only {
+	if n.on && twice && only {
 		r.Retval = unsupported
 		return r
 	}
-	r.Retval = n.setMapping(natMapping{
+	r.Retval = n.change(c, natMapping{
 		local: q.LocalIPAddress, localPort: q.LocalPort, external: q.ExternalIPAddress, externalPort: q.ExternalPort, protocol: q.Protocol,
 		addressOnly: only, oneWay: q.Flags&nat_types.NAT_IS_OUT2IN_ONLY != 0, flags: uint8(q.Flags & natMappingFlags), table: q.VrfID, tag: cut(q.Tag, 63),
-	}, q.IsAdd)
+	}, uint32(q.ExternalSwIfIndex), q.IsAdd)
 	return r
 }
 
@@ -168,25 +168,49 @@ func (n *natED) mappingDetails(*Call, *nat.Nat44StaticMappingDump) (out []*nat.N
 			})
 		}
 	})
+	for _, p := range n.pending {
+		if p.identity {
+			continue
+		}
+		d := &nat.Nat44StaticMappingDetails{
+			Flags:          nat_types.NatConfigFlags(p.flags) & (nat_types.NAT_IS_TWICE_NAT | nat_types.NAT_IS_ADDR_ONLY),
+			LocalIPAddress: p.local, ExternalSwIfIndex: interface_types.InterfaceIndex(p.index), VrfID: p.table, Tag: p.tag,
+		}
+		if !p.addressOnly {
+			d.Protocol, d.LocalPort, d.ExternalPort = p.protocol, p.localPort, p.externalPort
+		}
+		out = append(out, d)
+	}
 	return out
 }
 
-func (n *natED) addDelIdentity(_ *Call, q *nat.Nat44AddDelIdentityMapping) *nat.Nat44AddDelIdentityMappingReply {
-	return &nat.Nat44AddDelIdentityMappingReply{Retval: n.setMapping(natMapping{
+func (n *natED) addDelIdentity(c *Call, q *nat.Nat44AddDelIdentityMapping) *nat.Nat44AddDelIdentityMappingReply {
+	if q.Flags&nat_types.NAT_IS_ADDR_ONLY != 0 {
+		q.Port, q.Protocol = 0, 0
+	}
+	return &nat.Nat44AddDelIdentityMappingReply{Retval: n.change(c, natMapping{
 		local: q.IPAddress, localPort: q.Port, external: q.IPAddress, externalPort: q.Port, protocol: q.Protocol, identity: true,
 		addressOnly: q.Flags&nat_types.NAT_IS_ADDR_ONLY != 0, flags: uint8(q.Flags & nat_types.NAT_IS_ADDR_ONLY), table: q.VrfID, tag: cut(q.Tag, 63),
-	}, q.IsAdd)}
+	}, uint32(q.SwIfIndex), q.IsAdd)}
 }
 
 func (n *natED) identityDetails(*Call, *nat.Nat44IdentityMappingDump) (out []*nat.Nat44IdentityMappingDetails) {
 	n.mappings.each(none, func(_ uint32, m *natMapping) {
-		if m.identity {
+		m.tables.each(none, func(_ uint32, t *natTable) {
 			out = append(out, &nat.Nat44IdentityMappingDetails{
 				Flags: nat_types.NatConfigFlags(m.flags), IPAddress: m.external, Protocol: m.protocol, Port: m.externalPort,
-				SwIfIndex: none, VrfID: m.table, Tag: m.tag,
+				SwIfIndex: none, VrfID: t.id, Tag: m.tag,
+			})
+		})
+	})
+	for _, p := range n.pending {
+		if p.identity {
+			out = append(out, &nat.Nat44IdentityMappingDetails{
+				Flags: nat_types.NatConfigFlags(p.flags), Protocol: p.protocol, Port: p.localPort,
+				SwIfIndex: interface_types.InterfaceIndex(p.index), VrfID: p.table, Tag: p.tag,
 			})
 		}
-	})
+	}
 	return out
 }
 

@@ -11,7 +11,7 @@ import (
 type natEI struct{ nat44 }
 
 func loadNATEI(v *VPP) {
-	n := &natEI{nat44{name: "nat44-ei", off: featureDisabled2, needsPool: true, defaultUser: [2]uint32{10 * 1024, 1024}}}
+	n := &natEI{nat44{name: "nat44-ei", off: featureDisabled2, needsPool: true, source: srcNATEI, defaultUser: [2]uint32{10 * 1024, 1024}}}
 	n.load(v)
 	Handle(v, n.enable)
 	Handle(v, n.running)
@@ -31,19 +31,36 @@ func loadNATEI(v *VPP) {
 	HandleDump(v, n.identityDetails)
 	Handle(v, n.deleteSession)
 	HandleDump(v, func(*Call, *nat.Nat44EiUserDump) []*nat.Nat44EiUserDetails { return nil })
-	HandleDump(v, func(*Call, *nat.Nat44EiUserSessionV2Dump) []*nat.Nat44EiUserSessionV2Details { return nil })
+	HandleDump(v, func(c *Call, _ *nat.Nat44EiUserSessionV2Dump) []*nat.Nat44EiUserSessionV2Details {
+		n.lookForSessions(c)
+		return nil
+	})
 }
 
-func (n *natEI) enable(_ *Call, q *nat.Nat44EiPluginEnableDisable) *nat.Nat44EiPluginEnableDisableReply {
+func (n *natEI) enable(c *Call, q *nat.Nat44EiPluginEnableDisable) *nat.Nat44EiPluginEnableDisableReply {
 	if !q.Enable {
 		return &nat.Nat44EiPluginEnableDisableReply{Retval: n.switchOff()}
 	}
-	return &nat.Nat44EiPluginEnableDisableReply{Retval: n.switchOn(natConfig{q.InsideVrf, q.OutsideVrf, q.Sessions, q.Users, q.UserSessions})}
+	if !n.on && q.Flags&nat.NAT44_EI_OUT2IN_DPO != 0 {
+		return &nat.Nat44EiPluginEnableDisableReply{Retval: c.NotImitated("with the flag OUT2IN_DPO")}
+	}
+	return &nat.Nat44EiPluginEnableDisableReply{Retval: n.switchOn(natConfig{
+		q.InsideVrf, q.OutsideVrf, q.Sessions, q.Users, q.UserSessions,
+		q.Flags&nat.NAT44_EI_STATIC_MAPPING_ONLY != 0, q.Flags&nat.NAT44_EI_CONNECTION_TRACKING != 0,
+	})}
 }
 
 func (n *natEI) running(*Call, *nat.Nat44EiShowRunningConfig) *nat.Nat44EiShowRunningConfigReply {
 	c := n.config
+	var flags nat.Nat44EiConfigFlags
+	if c.static {
+		flags |= nat.NAT44_EI_STATIC_MAPPING_ONLY
+	}
+	if c.tracked {
+		flags |= nat.NAT44_EI_CONNECTION_TRACKING
+	}
 	return &nat.Nat44EiShowRunningConfigReply{
+		Flags:     flags,
 		InsideVrf: c.inside, OutsideVrf: c.outside, Users: c.users, Sessions: c.sessions, UserSessions: c.userSessions,
 		TranslationBuckets: n.buckets[0], UserBuckets: n.buckets[1],
 		ForwardingEnabled: n.forwarding, IpfixLoggingEnabled: true, Timeouts: n.showTimeouts(),
@@ -99,8 +116,11 @@ func (n *natEI) outputDetails(_ *Call, q *nat.Nat44EiOutputInterfaceGet) (out []
 	return out, &nat.Nat44EiOutputInterfaceGetReply{Retval: retval, Cursor: cursor}
 }
 
-func (n *natEI) addDelRange(_ *Call, q *nat.Nat44EiAddDelAddressRange) *nat.Nat44EiAddDelAddressRangeReply {
-	return &nat.Nat44EiAddDelAddressRangeReply{Retval: n.setRange(natPool, q.FirstIPAddress, q.LastIPAddress, q.VrfID, q.IsAdd)}
+func (n *natEI) addDelRange(c *Call, q *nat.Nat44EiAddDelAddressRange) *nat.Nat44EiAddDelAddressRangeReply {
+	if n.staticOnly {
+		return &nat.Nat44EiAddDelAddressRangeReply{Retval: featureDisabled}
+	}
+	return &nat.Nat44EiAddDelAddressRangeReply{Retval: n.setRange(c, natPool, q.FirstIPAddress, q.LastIPAddress, q.VrfID, q.IsAdd)}
 }
 
 func (n *natEI) addressDetails(*Call, *nat.Nat44EiAddressDump) (out []*nat.Nat44EiAddressDetails) {
@@ -118,56 +138,96 @@ func protocolOf(p uint8) uint8 {
 	case 58:
 		return 1
 	}
-	return 255
+	return 0
 }
 
-func (n *natEI) addDelMapping(_ *Call, q *nat.Nat44EiAddDelStaticMapping) *nat.Nat44EiAddDelStaticMappingReply {
+// shownProtocol is what it shows of one.
+func shownProtocol(p uint8) uint8 {
+	if p == 0 {
+		return 255
+	}
+	return p
+}
+
+func (n *natEI) addDelMapping(c *Call, q *nat.Nat44EiAddDelStaticMapping) *nat.Nat44EiAddDelStaticMappingReply {
 	only := q.Flags & nat.NAT44_EI_ADDR_ONLY_MAPPING
-	return &nat.Nat44EiAddDelStaticMappingReply{Retval: n.setMapping(natMapping{
+	if only != 0 {
+		q.LocalPort, q.ExternalPort, q.Protocol = 0, 0, 0
+	}
+	return &nat.Nat44EiAddDelStaticMappingReply{Retval: n.change(c, natMapping{
 		local: q.LocalIPAddress, localPort: q.LocalPort, external: q.ExternalIPAddress, externalPort: q.ExternalPort, protocol: protocolOf(q.Protocol),
 		addressOnly: only != 0, flags: uint8(only), table: q.VrfID, tag: cut(q.Tag, 63),
-	}, q.IsAdd)}
+	}, uint32(q.ExternalSwIfIndex), q.IsAdd)}
 }
 
 func (n *natEI) mappingDetails(*Call, *nat.Nat44EiStaticMappingDump) (out []*nat.Nat44EiStaticMappingDetails) {
 	n.mappings.each(none, func(_ uint32, m *natMapping) {
 		if !m.identity {
-			out = append(out, &nat.Nat44EiStaticMappingDetails{
-				Flags: nat.Nat44EiConfigFlags(m.flags), LocalIPAddress: m.local, ExternalIPAddress: m.external, Protocol: m.protocol,
-				LocalPort: m.localPort, ExternalPort: m.externalPort, ExternalSwIfIndex: none, VrfID: m.table, Tag: m.tag,
-			})
+			out = append(out, n.static(m, none))
 		}
 	})
+	for _, p := range n.pending {
+		if !p.identity {
+			out = append(out, n.static(&p.natMapping, p.index))
+		}
+	}
 	return out
 }
 
-func (n *natEI) addDelIdentity(_ *Call, q *nat.Nat44EiAddDelIdentityMapping) *nat.Nat44EiAddDelIdentityMappingReply {
+func (n *natEI) static(m *natMapping, index uint32) *nat.Nat44EiStaticMappingDetails {
+	d := &nat.Nat44EiStaticMappingDetails{
+		Flags: nat.Nat44EiConfigFlags(m.flags), LocalIPAddress: m.local, ExternalSwIfIndex: interface_types.InterfaceIndex(index),
+		VrfID: m.table, Tag: m.tag,
+	}
+	if index == none {
+		d.ExternalIPAddress = m.external
+	}
+	if !m.addressOnly {
+		d.Protocol, d.LocalPort, d.ExternalPort = shownProtocol(m.protocol), m.localPort, m.externalPort
+	}
+	return d
+}
+
+func (n *natEI) addDelIdentity(c *Call, q *nat.Nat44EiAddDelIdentityMapping) *nat.Nat44EiAddDelIdentityMappingReply {
 	only := q.Flags & nat.NAT44_EI_ADDR_ONLY_MAPPING
-	return &nat.Nat44EiAddDelIdentityMappingReply{Retval: n.setMapping(natMapping{
+	if only != 0 {
+		q.Port, q.Protocol = 0, 0
+	}
+	return &nat.Nat44EiAddDelIdentityMappingReply{Retval: n.change(c, natMapping{
 		local: q.IPAddress, localPort: q.Port, external: q.IPAddress, externalPort: q.Port, protocol: protocolOf(q.Protocol), identity: true,
 		addressOnly: only != 0, flags: uint8(only), table: q.VrfID, tag: cut(q.Tag, 63),
-	}, q.IsAdd)}
+	}, uint32(q.SwIfIndex), q.IsAdd)}
 }
 
 func (n *natEI) identityDetails(*Call, *nat.Nat44EiIdentityMappingDump) (out []*nat.Nat44EiIdentityMappingDetails) {
+	add := func(m *natMapping, addr [4]byte, index, table uint32) {
+		out = append(out, &nat.Nat44EiIdentityMappingDetails{
+			Flags: nat.Nat44EiConfigFlags(m.flags), IPAddress: addr, Protocol: shownProtocol(m.protocol), Port: m.localPort,
+			SwIfIndex: interface_types.InterfaceIndex(index), VrfID: table, Tag: m.tag,
+		})
+	}
 	n.mappings.each(none, func(_ uint32, m *natMapping) {
-		if m.identity {
-			d := &nat.Nat44EiIdentityMappingDetails{
-				Flags: nat.Nat44EiConfigFlags(m.flags), IPAddress: m.external, Protocol: m.protocol, Port: m.externalPort,
-				SwIfIndex: none, VrfID: m.table, Tag: m.tag,
-			}
-			if m.addressOnly {
-				d.Protocol = 255
-			}
-			out = append(out, d)
-		}
+		m.tables.each(none, func(_ uint32, t *natTable) { add(m, m.external, none, t.id) })
 	})
+	for _, p := range n.pending {
+		if p.identity {
+			add(&p.natMapping, [4]byte{}, p.index, p.table)
+		}
+	}
 	return out
 }
 
-func (n *natEI) deleteSession(*Call, *nat.Nat44EiDelSession) *nat.Nat44EiDelSessionReply {
+// lookForSessions: VPP has no place for them while NAT is off, or for static mappings only.
+func (n *natEI) lookForSessions(c *Call) {
+	if !n.on || n.config.static {
+		c.Die("looked for sessions while NAT has none")
+	}
+}
+
+func (n *natEI) deleteSession(c *Call, _ *nat.Nat44EiDelSession) *nat.Nat44EiDelSessionReply {
 	if !n.on {
 		return &nat.Nat44EiDelSessionReply{Retval: n.off}
 	}
+	n.lookForSessions(c)
 	return &nat.Nat44EiDelSessionReply{Retval: noSuchEntry}
 }

@@ -12,7 +12,8 @@ import (
 // once they are translated.
 type natExit struct {
 	table uint32
-	to    pool[uint32]
+	fib   *fibTable
+	to    pool[natTable]
 }
 
 func (n *natED) loadExits(v *VPP) {
@@ -22,7 +23,8 @@ func (n *natED) loadExits(v *VPP) {
 	HandleDump(v, func(*Call, *nat.Nat44EdVrfTablesV2Dump) (out []*nat.Nat44EdVrfTablesDetails) {
 		n.exits.each(none, func(_ uint32, x *natExit) {
 			d := &nat.Nat44EdVrfTablesDetails{TableVrfID: x.table}
-			x.to.each(none, func(_ uint32, to *uint32) { d.VrfIds = append(d.VrfIds, *to) })
+			x.to.each(none, func(_ uint32, to *natTable) { d.VrfIds = append(d.VrfIds, to.id) })
+			d.VrfIds = append(d.VrfIds, make([]uint32, len(x.to.free))...) // VPP counts those that were
 			d.NVrfIds = uint32(len(d.VrfIds))
 			out = append(out, d)
 		})
@@ -31,7 +33,7 @@ func (n *natED) loadExits(v *VPP) {
 	v.life.states = append(v.life.states, func(d *dump) {
 		n.exits.each(none, func(_ uint32, x *natExit) {
 			var to []uint32
-			x.to.each(none, func(_ uint32, id *uint32) { to = append(to, *id) })
+			x.to.each(none, func(_ uint32, t *natTable) { to = append(to, t.id) })
 			d.line(n.name, fmt.Sprintf("table %d leaves by %v", x.table, to))
 		})
 	})
@@ -64,15 +66,14 @@ func (n *natED) addDelExit(_ *Call, q *nat.Nat44EdAddDelVrfTable) *nat.Nat44EdAd
 	case !q.IsAdd:
 		r.Retval = noSuchEntry
 	default:
-		n.keep(q.TableVrfID)
-		n.exits.put(none, natExit{table: q.TableVrfID})
+		n.exits.put(none, natExit{table: q.TableVrfID, fib: n.keep(q.TableVrfID)})
 	}
 	return r
 }
 
 func (n *natED) freeExit(x *natExit) {
-	n.free(x.table)
-	x.to.each(none, func(_ uint32, to *uint32) { n.free(*to) })
+	n.free(x.fib)
+	x.to.each(none, func(_ uint32, to *natTable) { n.free(to.fib) })
 }
 
 func (n *natED) addDelExitTo(_ *Call, q *nat.Nat44EdAddDelVrfRoute) *nat.Nat44EdAddDelVrfRouteReply {
@@ -83,8 +84,8 @@ func (n *natED) addDelExitTo(_ *Call, q *nat.Nat44EdAddDelVrfRoute) *nat.Nat44Ed
 		return r
 	}
 	at, there := uint32(0), false
-	x.to.each(none, func(i uint32, to *uint32) {
-		if *to == q.VrfID {
+	x.to.each(none, func(i uint32, to *natTable) {
+		if to.id == q.VrfID {
 			at, there = i, true
 		}
 	})
@@ -92,13 +93,12 @@ func (n *natED) addDelExitTo(_ *Call, q *nat.Nat44EdAddDelVrfRoute) *nat.Nat44Ed
 	case there && q.IsAdd:
 		r.Retval = valueExists
 	case there:
-		n.free(q.VrfID)
+		n.free(x.to.at(at).fib)
 		x.to.delete(at)
 	case !q.IsAdd:
 		r.Retval = noSuchEntry
 	default:
-		n.keep(q.VrfID)
-		x.to.put(none, q.VrfID)
+		x.to.put(none, natTable{q.VrfID, n.keep(q.VrfID)})
 	}
 	return r
 }

@@ -3,7 +3,9 @@
 package vpptest
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +61,10 @@ func (p *player) play(step *RecordedStep) error {
 		return nil
 	}
 	answers, events, err := w.exchange(p.pending[step.Client]...)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && p.gone() {
+		step.Died = true
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", request.GetMessageName(), err)
 	}
@@ -96,12 +102,29 @@ func (p *player) play(step *RecordedStep) error {
 	return nil
 }
 
+// gone tells whether VPP has ended, or only a connection to it.
+func (p *player) gone() bool {
+	w, err := dial(p.socket)
+	if err == nil {
+		w.close()
+	}
+	return err != nil
+}
+
 func (p *player) hear(messages []received) (out []said, err error) {
 	for _, m := range messages {
 		s, err := sayWire(m.Message, m.wire)
 		if err != nil {
 			return nil, err
 		}
+		out = append(out, s)
+	}
+	return p.clean(out)
+}
+
+// clean scrubs messages and orders them; twice is once.
+func (p *player) clean(all []said) (out []said, err error) {
+	for _, s := range all {
 		if s, err = s.scrub(p.dir, p.volatile); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,8 @@
 
 package vpptest
 
+import "go.fd.io/govpp/binapi/interface_types"
+
 // NewInterface says what a plugin's interface is like. The zero value of a field is
 // what a fresh Ethernet interface of VPP has.
 type NewInterface struct {
@@ -13,10 +15,29 @@ type NewInterface struct {
 	Up      bool // admin up at once, as VPP makes tunnels
 }
 
-// HasInterface tells whether a software interface has this index: VPP answers -2 where
-// it has not.
-func (c *Call) HasInterface(index uint32) bool {
-	return int64(index) < int64(len(c.VPP.life.interfaces.all)) && c.VPP.life.interfaces.all[index] != nil
+// An Interface is what a handler learns of an interface.
+type Interface struct {
+	Index   uint32
+	Name    string
+	DevType string
+	Tag     string
+	MAC     [6]byte // of the device, also for a sub-interface; zero: it is not Ethernet
+	Up      bool    // admin
+	Link    bool
+	Parent  uint32 // its own index; of a sub-interface, that of the interface that it was made of
+}
+
+// Interface returns the interface that has this index; false: none has, and VPP answers
+// -2. Index ~0 is none.
+func (c *Call) Interface(index uint32) (Interface, bool) {
+	i := c.VPP.life.interfaces.at(interface_types.InterfaceIndex(index))
+	if i == nil {
+		return Interface{}, false
+	}
+	return Interface{
+		Index: i.index, Name: i.title(), DevType: i.hw.class.devType, Tag: i.tag, MAC: i.hw.mac,
+		Up: i.admin, Link: i.hw.link, Parent: i.sup.index,
+	}, true
 }
 
 // AddInterface makes an interface and returns its index.
@@ -36,8 +57,8 @@ func (c *Call) AddInterface(n NewInterface) uint32 {
 // DeleteInterface removes an interface with its sub-interfaces, and leaves behind what
 // VPP leaves behind. OnDelete functions are called. An unknown index does nothing.
 func (c *Call) DeleteInterface(index uint32) {
-	if c.HasInterface(index) {
-		c.VPP.life.interfaces.delete(c.VPP.life.interfaces.all[index].hw)
+	if i := c.VPP.life.interfaces.at(interface_types.InterfaceIndex(index)); i != nil {
+		c.VPP.life.interfaces.delete(i.hw)
 	}
 }
 

@@ -25,6 +25,7 @@ type proxyRange struct {
 func loadProxyARP(v *VPP) {
 	s := &proxyARP{ips: v.life.ips}
 	v.life.states = append(v.life.states, s.dump)
+	v.life.features.follow("arp", "arp-proxy", func(i *iface) bool { return s.ips.side(i.index).arps })
 	Handle(v, s.addDel)
 	HandleDump(v, s.all)
 	Handle(v, s.enable)

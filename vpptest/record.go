@@ -24,7 +24,7 @@ type Recording struct {
 }
 
 // A RecordedStep is one request, the answers to it in their order, and the events
-// that came before the next step.
+// that came before the next step. VPP can have died of it; then it is the last one.
 type RecordedStep struct {
 	Note     string            `json:"note,omitempty"`
 	Client   int               `json:"client,omitempty"`
@@ -34,28 +34,41 @@ type RecordedStep struct {
 	Request  said              `json:"request"`
 	Answers  []said            `json:"answers,omitempty"`
 	Events   []said            `json:"events,omitempty"`
+	Died     bool              `json:"died,omitempty"`
 }
 
 // Record makes the requests of s of the VPP at socket, which should be fresh: indices
-// are recorded as they come. Dir is what $DIR stands for. If VPP ends on the way, the
-// recording ends with the request that it did not answer, beside the error.
+// are recorded as they come. Dir is what $DIR stands for. The recording ends where VPP
+// dies.
 func Record(socket, dir string, s Script) (*Recording, error) {
 	r, err := s.recording()
 	if err != nil {
 		return nil, err
 	}
-	if r.VPP, err = versionOf(socket); err != nil {
+	return r.Again(socket, dir)
+}
+
+// Again is a new recording of the same requests, made of the VPP at socket. It ends
+// where VPP dies.
+func (r *Recording) Again(socket, dir string) (*Recording, error) {
+	version, err := versionOf(socket)
+	if err != nil {
 		return nil, fmt.Errorf("vpptest: %w", err)
 	}
-	p := r.player(socket, dir)
+	out := &Recording{Script: r.Script, About: r.About, VPP: version, Volatile: r.Volatile}
+	p := out.player(socket, dir)
 	defer p.close()
-	for i := range r.Steps {
-		if err := p.play(&r.Steps[i]); err != nil {
-			r.Steps = r.Steps[:i+1]
-			return r, fmt.Errorf("vpptest: script %s, step %d: %w", r.Script, i+1, err)
+	for i, step := range r.Steps {
+		step.Answers, step.Events, step.Died = nil, nil, false
+		if err := p.play(&step); err != nil {
+			return nil, fmt.Errorf("vpptest: script %s, step %d: %w", r.Script, i+1, err)
+		}
+		out.Steps = append(out.Steps, step)
+		if step.Died {
+			break
 		}
 	}
-	return r, nil
+	return out, nil
 }
 
 // recording is the script without answers.
@@ -82,17 +95,27 @@ func (r *Recording) player(socket, dir string) *player {
 
 // Replay makes the recorded requests of the VPP at socket and compares what it answers.
 // The error joins one for every step that went otherwise.
-func (r *Recording) Replay(socket, dir string) error {
+func (r *Recording) Replay(socket, dir string) (err error) {
 	p := r.player(socket, dir)
 	defer p.close()
 	var errs []error
 	for i, want := range r.Steps {
+		if want.Answers, err = p.clean(want.Answers); err != nil { // one may have been made by an older vpptest
+			return fmt.Errorf("%s, step %d: %w", r.Script, i+1, err)
+		}
 		have := RecordedStep{Client: want.Client, Pipeline: want.Pipeline, As: want.As, From: want.From, Request: want.Request}
 		if err := p.play(&have); err != nil {
 			return errors.Join(append(errs, fmt.Errorf("%s, step %d: %w", r.Script, i+1, err))...)
 		}
-		if diff := compare("answer", want.Answers, have.Answers) + compare("event", want.Events, have.Events); diff != "" {
+		diff := compare("answer", want.Answers, have.Answers) + compare("event", want.Events, have.Events)
+		if want.Died != have.Died {
+			diff += fmt.Sprintf("  died: recorded %v, now %v\n", want.Died, have.Died)
+		}
+		if diff != "" {
 			errs = append(errs, fmt.Errorf("%s, step %d: %s %s\n%s", r.Script, i+1, want.Request, want.Note, diff))
+		}
+		if have.Died {
+			break
 		}
 	}
 	return errors.Join(errs...)
@@ -199,6 +222,10 @@ func (r *Recording) Save(path string) error {
 			continue
 		}
 		fmt.Fprintf(&b, "      \"request\": %s,\n", step.Request)
+		if step.Died {
+			fmt.Fprintf(&b, "      \"died\": true\n    }")
+			continue
+		}
 		if len(step.Events) == 0 {
 			list("answers", step.Answers, "")
 		} else {

@@ -4,7 +4,6 @@ package vpptest_test
 
 import (
 	"flag"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -22,7 +21,7 @@ const recordings = "testdata/vpp-25.10"
 
 // allScripts are those of all modules.
 func allScripts() []vpptest.Script {
-	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts)
+	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts)
 }
 
 func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }
@@ -33,7 +32,10 @@ func TestReplay(t *testing.T) {
 	for _, script := range allScripts() {
 		t.Run(script.Name, func(t *testing.T) {
 			if *record {
-				makeRecording(t, script)
+				vpp := realFor(t, script.Name == "host-interface")
+				made, err := vpptest.Record(vpp.Socket(), vpp.Dir(), script)
+				require.NoError(t, err)
+				require.NoError(t, made.Save(recordingOf(script.Name)))
 			}
 			recorded, err := vpptest.Load(recordingOf(script.Name))
 			require.NoError(t, err)
@@ -48,7 +50,7 @@ func TestReplay(t *testing.T) {
 func TestReplayReal(t *testing.T) {
 	for _, script := range allScripts() {
 		t.Run(script.Name, func(t *testing.T) {
-			vpp := realFor(t, script)
+			vpp := realFor(t, script.Name == "host-interface")
 			recorded, err := vpptest.Load(recordingOf(script.Name))
 			require.NoError(t, err)
 			version, err := vpp.Version()
@@ -61,19 +63,10 @@ func TestReplayReal(t *testing.T) {
 	}
 }
 
-func makeRecording(t *testing.T, script vpptest.Script) {
+// realFor starts a real VPP, next to the Linux devices vt0 and vt1 if it needs them.
+func realFor(t *testing.T, devices bool) *vpptest.RealVPP {
 	t.Helper()
-	vpp := realFor(t, script)
-	recorded, err := vpptest.Record(vpp.Socket(), vpp.Dir(), script)
-	require.NoError(t, err)
-	require.NoError(t, os.MkdirAll(recordings, 0o755))
-	require.NoError(t, recorded.Save(recordingOf(script.Name)))
-}
-
-// realFor starts a real VPP, next to the Linux devices that the script needs.
-func realFor(t *testing.T, script vpptest.Script) *vpptest.RealVPP {
-	t.Helper()
-	if script.Name != "host-interface" {
+	if !devices {
 		return vpptest.Real(t)
 	}
 	const ns = "vpptest"

@@ -33,6 +33,7 @@ const (
 	inUseInbound         = -142
 	inUseOutbound        = -143
 	bridgeDomainHasBVI   = -152
+	aBug                 = -168
 	featureDisabled2     = -169
 	featureEnabled       = -170
 )

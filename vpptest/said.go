@@ -155,6 +155,7 @@ func (s said) scrub(dir string, fields []string) (said, error) {
 				blank(v, strings.Split(path, "."))
 			}
 		}
+		blankSource(v)
 		text, err := marshal(v)
 		if err != nil {
 			return nil, err
@@ -162,6 +163,20 @@ func (s said) scrub(dir string, fields []string) (said, error) {
 		out[name] = madeUpMAC.ReplaceAll(text, []byte(`"02:fe:*"`))
 	}
 	return out, nil
+}
+
+// builtinSources is how many sources of routes VPP has without plugins.
+const builtinSources = 22
+
+// blankSource puts "*" for the source of a route that is a plugin's.
+func blankSource(v any) {
+	fields, _ := v.(map[string]any)
+	route, _ := fields["route"].(map[string]any)
+	if n, ok := route["src"].(json.Number); ok {
+		if src, err := n.Int64(); err == nil && src >= builtinSources {
+			route["src"] = "*"
+		}
+	}
 }
 
 // blank puts "*" where the path leads, in every element of a list on the way. It also

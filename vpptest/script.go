@@ -18,6 +18,7 @@ import (
 //
 //   - the fields of Volatile, pids, ids, times and build details in VPP's own messages;
 //   - the last four bytes of MACs that VPP makes up: 02:fe:*; use others in scripts;
+//   - the number of a route's source that a plugin brought: it depends on what plugins there are;
 //   - the directory given to Record and Replay: $DIR, which stands for it in requests too.
 //
 // The details of hash tables have no order: they are compared as a set.

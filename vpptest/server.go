@@ -92,13 +92,15 @@ func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	select {
-	case <-l.done: // perhaps while it waited
+	if l.dead() { // perhaps while it waited
 		return false
-	default:
 	}
 	if last {
-		defer l.settle()
+		defer func() {
+			if !l.dead() {
+				l.settle()
+			}
+		}()
 	}
 	if id == sockclntCreateID {
 		v.sockclntCreate(&Call{VPP: v, client: from, context: binary.BigEndian.Uint32(msg[replyContextAt:])})
@@ -107,6 +109,7 @@ func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 	// The answer goes to whom the client index names, whoever sent it.
 	c := &Call{
 		VPP:     v,
+		name:    name,
 		client:  l.clientOf(binary.BigEndian.Uint32(msg[clientAt:])),
 		context: binary.BigEndian.Uint32(msg[requestContextAt:]),
 	}
@@ -134,7 +137,7 @@ func (v *VPP) execute(l *life, from *peer, msg []byte, last bool) (open bool) {
 		c.muted = true
 	}
 	h.run(c, msg)
-	return fault.Kind != CutAfter
+	return fault.Kind != CutAfter && !l.dead()
 }
 
 func (v *VPP) nameOf(l *life, id uint16) (string, bool) {
@@ -145,7 +148,8 @@ func (v *VPP) nameOf(l *life, id uint16) (string, bool) {
 }
 
 // untaught handles messages that are in the table only because others of their module
-// are taught: -9, rather than leaving a client to wait. VPP itself implements them.
+// are taught: VPP implements them, and this one says that it does not, rather than
+// leave a client to wait. What is no request, or is of the handshake, VPP takes in silence.
 func (l *life) untaught(name string) handler {
 	refuse := func(c *Call, retval int32) {
 		if m, id := replyTo(l.table.ids, name); m != nil {
@@ -154,9 +158,24 @@ func (l *life) untaught(name string) handler {
 		}
 	}
 	return handler{refuse: refuse, run: func(c *Call, _ []byte) bool {
-		refuse(c, unimplemented)
+		retval := int32(unimplemented)
+		if isRequest(l.table, name) {
+			retval = c.NotImitated("which is not taught")
+		}
+		refuse(c, retval)
 		return true
 	}}
+}
+
+// isRequest tells whether a message of this name asks for something beyond the handshake.
+func isRequest(t *table, name string) bool {
+	for full := range t.ids {
+		if known, _ := cutCRC(full); known == name {
+			m, ok := bindings()[full]
+			return ok && m.GetMessageType() == api.RequestMessage && moduleOf(m) != moduleOf(memclntIDs[0])
+		}
+	}
+	return false
 }
 
 // replyTo makes the reply to a request of this name, and its id; nil if there is none.

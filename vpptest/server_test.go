@@ -196,8 +196,9 @@ func TestLinkUp(t *testing.T) {
 
 // Every kind of handler, for messages that are not built in.
 func TestHandle(t *testing.T) {
+	var told []string
 	var names []string // lives as long as the plugin: until a restart
-	vpp := New(t, WithPlugin("policer", func(v *VPP) {
+	vpp := New(t, WithReport(func(text string) { told = append(told, text) }), WithPlugin("policer", func(v *VPP) {
 		names = nil
 		Handle(v, func(c *Call, q *policer.PolicerAdd) *policer.PolicerAddReply {
 			names = append(names, q.Name)
@@ -221,6 +222,7 @@ func TestHandle(t *testing.T) {
 	})
 
 	for range 2 {
+		told = nil
 		w := client(t, vpp.Socket())
 		answers, _, err := w.ask(
 			&policer.PolicerAdd{Name: "gold"}, &policer.PolicerDump{}, &policer.PolicerDel{PolicerIndex: 1}, &lldp.LldpDump{})
@@ -233,6 +235,7 @@ func TestHandle(t *testing.T) {
 			"policer_add_reply", "policer_details", "policer_del_reply", "lldp_details", "lldp_details", "lldp_dump_reply",
 		}, kinds)
 		require.Equal(t, &policer.PolicerDelReply{Retval: -9}, answers[2], "in the table, but not taught")
+		require.Equal(t, []string{"vpptest: not imitated: policer_del, which is not taught"}, told)
 		require.Contains(t, vpp.String(), "policer gold\n")
 		require.NoError(t, vpp.Restart())
 		require.NotContains(t, vpp.String(), "policer")
@@ -242,15 +245,18 @@ func TestHandle(t *testing.T) {
 // A plugin of one's own makes interfaces, and hears of their end.
 func TestPluginInterfaces(t *testing.T) {
 	var gone []uint32
+	var seen []Interface
 	vpp := New(t, WithPlugin("lldp", func(v *VPP) {
 		v.OnDelete(func(index uint32) { gone = append(gone, index) })
 		Handle(v, func(c *Call, q *lldp.LldpConfig) *lldp.LldpConfigReply {
 			if q.TxHold == 0 {
 				return &lldp.LldpConfigReply{Retval: int32(c.AddInterface(NewInterface{Name: q.SystemName, DevType: "mine"}))}
 			}
-			if !c.HasInterface(q.TxHold) {
+			i, ok := c.Interface(q.TxHold)
+			if !ok {
 				return &lldp.LldpConfigReply{Retval: -2}
 			}
+			seen = append(seen, i)
 			c.DeleteInterface(q.TxHold)
 			return &lldp.LldpConfigReply{}
 		})
@@ -260,10 +266,20 @@ func TestPluginInterfaces(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []api.Message{&lldp.LldpConfigReply{Retval: 1}}, answers)
 	require.Contains(t, vpp.String(), "interface 1 mine0 mine")
+	_, _, err = w.ask(
+		&interfaces_api.SwInterfaceTagAddDel{SwIfIndex: 1, IsAdd: true, Tag: "me/mine"},
+		&interfaces_api.SwInterfaceSetFlags{SwIfIndex: 1, Flags: 1})
+	require.NoError(t, err)
 	answers, _, err = w.ask(&lldp.LldpConfig{TxHold: 1}, &lldp.LldpConfig{TxHold: 1})
 	require.NoError(t, err)
 	require.Equal(t, []api.Message{&lldp.LldpConfigReply{}, &lldp.LldpConfigReply{Retval: -2}}, answers)
-	vpp.Do(func() { require.Equal(t, []uint32{1}, gone) })
+	vpp.Do(func() {
+		require.Equal(t, []uint32{1}, gone)
+		require.Len(t, seen, 1)
+		require.Equal(t, [2]byte{2, 0xfe}, [2]byte(seen[0].MAC[:2]))
+		seen[0].MAC = [6]byte{}
+		require.Equal(t, Interface{Index: 1, Name: "mine0", DevType: "mine", Tag: "me/mine", Up: true, Link: true, Parent: 1}, seen[0])
+	})
 }
 
 func TestString(t *testing.T) {

@@ -4,7 +4,6 @@ package vpptest
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -18,6 +17,12 @@ type subif struct {
 	flags        interface_types.SubIfFlags
 	outer, inner uint16
 }
+
+// keptFlags are those that VPP has room for.
+const keptFlags = 1<<16 - 1
+
+// shownFlags are those that a dump shows: all but that of no tags.
+const shownFlags = 254
 
 // A match is a kind of frames that one sub-interface of a device gets. Its zero value
 // is frames without a tag, which are the device's own until somebody fails to get them.
@@ -51,6 +56,18 @@ func (b subif) tags() int {
 	return n
 }
 
+// exactTags is how many tags a frame has for sure. A device is no sub-interface.
+func (b *subif) exactTags() int {
+	const one, two = interface_types.SUB_IF_API_FLAG_ONE_TAG, interface_types.SUB_IF_API_FLAG_TWO_TAGS
+	switch {
+	case b == nil, b.has(interface_types.SUB_IF_API_FLAG_NO_TAGS), !b.has(one | two), b.has(interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY):
+		return 0
+	case b.has(one), b.has(interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY):
+		return 1
+	}
+	return 2
+}
+
 func (b subif) match() match {
 	m := match{dot1ad: b.has(interface_types.SUB_IF_API_FLAG_DOT1AD), outer: b.outer}
 	switch {
@@ -72,7 +89,19 @@ func (b subif) match() match {
 // vague tells of an exact match that is none: VPP does not even begin with it.
 func (b subif) vague() bool {
 	return b.has(interface_types.SUB_IF_API_FLAG_TWO_TAGS) && b.has(interface_types.SUB_IF_API_FLAG_EXACT_MATCH) &&
-		b.has(interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY)
+		b.has(interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY|interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY)
+}
+
+// anything tells of a match of whatever tags, which VPP does not implement.
+func (b subif) anything() bool {
+	const outer, inner = interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY, interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY
+	switch m := b.match(); m.kind {
+	case oneTag:
+		return b.has(outer)
+	case twoTags:
+		return b.has(outer) && b.has(inner)
+	}
+	return false
 }
 
 func (b *subif) describe(d *interfaces_api.SwInterfaceDetails) {
@@ -80,7 +109,7 @@ func (b *subif) describe(d *interfaces_api.SwInterfaceDetails) {
 	d.SubID = b.id
 	d.SubNumberOfTags = uint8(b.tags())
 	d.SubOuterVlanID, d.SubInnerVlanID = b.outer, b.inner
-	d.SubIfFlags = b.flags &^ interface_types.SUB_IF_API_FLAG_NO_TAGS
+	d.SubIfFlags = b.flags & shownFlags
 }
 
 func (s *interfaces) createVLAN(_ *Call, q *interfaces_api.CreateVlanSubif) *interfaces_api.CreateVlanSubifReply {
@@ -114,7 +143,7 @@ func (s *interfaces) createSub(_ *Call, q *interfaces_api.CreateSubif) *interfac
 		hw = s.all[0]
 	}
 	r.Retval, r.SwIfIndex = s.createSubif(hw, i, subif{
-		id: q.SubID, flags: q.SubIfFlags, outer: q.OuterVlanID, inner: q.InnerVlanID,
+		id: q.SubID, flags: q.SubIfFlags & keptFlags, outer: q.OuterVlanID, inner: q.InnerVlanID,
 	}, unspecified)
 	return r
 }
@@ -129,9 +158,10 @@ func (s *interfaces) createSubif(hw, sup *iface, b subif, clash int32) (int32, i
 	if b.vague() {
 		return clash, none
 	}
-	i := s.add(&iface{name: fmt.Sprintf("%s.%d", hw.name, b.id), class: hw.class, sup: sup, hw: hw, sub: &b})
-	unsupported := b.has(interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY)
-	if unsupported || hw.slot[b.match()] != nil {
+	device := sup.hw // which is not that of the new one, if sup is a sub-interface
+	i := s.add(&iface{class: hw.class, sup: sup, hw: hw, sub: &b})
+	unsupported := b.anything()
+	if !hw.class.l3 && (unsupported || hw.slot[b.match()] != nil) {
 		if !unsupported {
 			delete(hw.slot, b.match())
 		}
@@ -143,7 +173,10 @@ func (s *interfaces) createSubif(hw, sup *iface, b subif, clash int32) (int32, i
 		sup.subs = make(map[uint32]*iface)
 	}
 	sup.subs[b.id] = i
-	hw.slot[b.match()] = i
+	device.goesWith(i)
+	if !hw.class.l3 {
+		hw.slot[b.match()] = i
+	}
 	return 0, interface_types.InterfaceIndex(i.index)
 }
 
@@ -168,15 +201,16 @@ func (i *iface) release(sub *iface) {
 	if m := sub.sub.match(); i.slot[m] == sub {
 		delete(i.slot, m)
 	}
+	delete(i.goes, sub.sub.id)
 }
 
-// ownSubs are the sub-interfaces that go with i: all of a device, none of another
-// sub-interface, though it can have some.
-func (i *iface) ownSubs() []uint32 {
-	if i.sub != nil {
-		return nil
+// goesWith has a sub-interface go when its device goes. VPP finds them by their id alone,
+// which those of another sub-interface have too: the last one counts.
+func (i *iface) goesWith(sub *iface) {
+	if i.goes == nil {
+		i.goes = make(map[uint32]uint32)
 	}
-	return sortedKeys(i.subs)
+	i.goes[sub.sub.id] = sub.index
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -47,21 +47,25 @@ func (h *vhost) create(_ *Call, q *vhost_user.CreateVhostUserIfV2) *vhost_user.C
 	} else {
 		h.ports = append(h.ports, nil)
 	}
-	shown := uint32(n)
-	if q.Renumber {
-		shown = q.CustomDevInstance
-	}
 	address := randomMAC()
 	if q.UseCustomMac {
 		address = q.MacAddress
 	}
 	i := h.v.life.interfaces.add(&iface{
-		name: fmt.Sprint("VirtualEthernet0/0/", shown), class: vhostClass, instance: uint32(n),
+		name: vhostName(uint32(n), q.Renumber, q.CustomDevInstance), class: vhostClass, instance: uint32(n),
 		mac: address, tag: cut(q.Tag, 63),
 	})
 	h.ports[n] = &vhostPort{iface: i, server: q.IsServer, socket: q.SockFilename}
 	h.sockets[q.SockFilename] = h.ports[n]
 	return &vhost_user.CreateVhostUserIfV2Reply{SwIfIndex: indexOf(i)}
+}
+
+// vhostName is by a number of its own unless another one was asked for.
+func vhostName(instance uint32, renumber bool, custom uint32) string {
+	if renumber && custom != none {
+		instance = custom
+	}
+	return fmt.Sprint("VirtualEthernet0/0/", int32(instance))
 }
 
 // check tells why a socket cannot be had, and by which interface.
@@ -100,6 +104,9 @@ func (h *vhost) modify(_ *Call, q *vhost_user.ModifyVhostUserIfV2) *vhost_user.M
 	p.server, p.socket = q.IsServer, q.SockFilename
 	h.sockets[p.socket] = p
 	p.ready = false
+	if q.Renumber {
+		p.name = vhostName(p.instance, true, q.CustomDevInstance)
+	}
 	h.v.life.interfaces.follow(p.iface)
 	return new(vhost_user.ModifyVhostUserIfV2Reply)
 }

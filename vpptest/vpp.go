@@ -32,6 +32,7 @@ type VPP struct {
 	loading bool          // plugins are being loaded, and teach what is theirs
 	taught  []func(*life) // what Handle was given outside of plugins
 	pid     uint32
+	died    string // of what, if it did
 }
 
 type options struct {
@@ -43,6 +44,7 @@ type options struct {
 	plugins    []plugin
 	release    string // "" is what the bindings are of
 	l2Features func(uint32) uint32
+	report     func(string) // nil: nobody is told
 }
 
 // A plugin is a part of VPP that can be missing.
@@ -55,6 +57,7 @@ type plugin struct {
 var builtin = []plugin{
 	{"", loadCore},
 	{"", loadInterfaces},
+	{"", loadFeatures},
 	{"", loadL2},
 	{"", loadIP},
 	{"", loadProxyARP},
@@ -133,10 +136,12 @@ func Start(opts ...Option) (*VPP, error) {
 }
 
 // New starts a VPP that is closed when the test ends. It fails the test when it
-// cannot listen.
+// cannot listen, when it dies, and when it is asked for what it does not imitate; see
+// WithReport.
 func New(t testing.TB, opts ...Option) *VPP {
 	t.Helper()
-	v, err := Start(opts...)
+	told := WithReport(func(text string) { t.Error(text) })
+	v, err := Start(slices.Concat([]Option{told}, opts)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +164,7 @@ func (v *VPP) Restart() error {
 	l := newLife(&v.options)
 	v.mu.Lock()
 	v.pid++
-	l.pid, v.life, v.loading = v.pid, l, true
+	l.pid, v.life, v.loading, v.died = v.pid, l, true, ""
 	taught := slices.Clone(v.taught)
 	v.mu.Unlock()
 	for _, p := range slices.Concat(builtin, v.options.plugins) {
@@ -223,9 +228,7 @@ func (v *VPP) stop() {
 	if l == nil || l.listener == nil {
 		return
 	}
-	l.end.Do(func() { close(l.done) })
-	_ = l.listener.Close()
-	l.cut()
+	l.die()
 	l.running.Wait()
 }
 

@@ -41,6 +41,18 @@ type routerKey struct {
 	is6   bool
 }
 
+// routerFlags are those that VPP keeps.
+const routerFlags = vrrp.VRRP_API_VR_PREEMPT | vrrp.VRRP_API_VR_ACCEPT | vrrp.VRRP_API_VR_UNICAST | vrrp.VRRP_API_VR_IPV6
+
+// addr is what VPP makes of an address: it believes the router about the family.
+func (k routerKey) addr(a ip_types.Address) netip.Addr {
+	long := as6(addrOf(a)).As16()
+	if k.is6 {
+		return netip.AddrFrom16(long)
+	}
+	return netip.AddrFrom4([4]byte(long[12:]))
+}
+
 // Return values of VRRP.
 const (
 	entryExists   = -116
@@ -87,10 +99,10 @@ func (r *routers) set(q *vrrp.VrrpVrAddDel) int32 {
 	at, old := r.find(key)
 	there := r.v.life.interfaces.at(q.SwIfIndex) != nil
 	switch {
-	case q.VrID == 0, q.Priority == 0, q.Interval == 0:
-		return invalidValue
 	case !there:
 		return invalidInterface
+	case q.VrID == 0, q.Priority == 0, q.Interval == 0:
+		return invalidValue
 	case q.IsAdd == 0 && old == nil:
 		return noSuchEntry
 	case q.IsAdd == 0:
@@ -101,9 +113,9 @@ func (r *routers) set(q *vrrp.VrrpVrAddDel) int32 {
 	case len(q.Addrs) == 0:
 		return invalidSource
 	}
-	x := router{key: key, priority: q.Priority, interval: q.Interval, flags: q.Flags}
+	x := router{key: key, priority: q.Priority, interval: q.Interval, flags: q.Flags & routerFlags}
 	for _, a := range q.Addrs {
-		x.addrs = append(x.addrs, addrOf(a))
+		x.addrs = append(x.addrs, key.addr(a))
 	}
 	if x.priority == owner && !r.owns(&x) {
 		return addressNotFound
@@ -122,7 +134,7 @@ func (r *routers) set(q *vrrp.VrrpVrAddDel) int32 {
 
 // owns tells whether the interface has all addresses of x.
 func (r *routers) owns(x *router) bool {
-	has := r.v.life.ips.side(x.key.index).addresses[family(x.key.is6)]
+	has := r.v.life.ips.used(x.key.index, x.key.is6)
 	for _, a := range x.addrs {
 		if !slices.ContainsFunc(has, func(p netip.Prefix) bool { return p.Addr() == a }) {
 			return false
@@ -140,8 +152,8 @@ func (r *routers) works(index uint32, is6 bool) bool {
 	if i == nil || !i.admin || !i.hw.link {
 		return false
 	}
-	side := r.v.life.ips.side(index)
-	return len(side.addresses[family(is6)]) > 0 || is6 && side.ip6 > 0
+	ips := r.v.life.ips
+	return len(ips.used(index, is6)) > 0 || is6 && ips.side(index).ip6 > 0
 }
 
 func (r *routers) move(x *router, to vrrp.VrrpVrState) {
@@ -178,7 +190,7 @@ func (r *routers) accept(x *router, was, is bool) {
 		if x.key.is6 {
 			bits = 64
 		}
-		for _, p := range ips.side(i.index).addresses[family(x.key.is6)] {
+		for _, p := range ips.used(i.index, x.key.is6) {
 			if p.Contains(a) {
 				bits = p.Bits()
 				break
@@ -252,27 +264,31 @@ func (r *routers) setPeers(_ *Call, q *vrrp.VrrpVrSetPeers) *vrrp.VrrpVrSetPeers
 	default:
 		x.peers = nil
 		for _, a := range q.Addrs {
-			x.peers = append(x.peers, addrOf(a))
+			un := a.Un.XXX_UnionData // whatever family it says
+			if x.key.is6 {
+				x.peers = append(x.peers, netip.AddrFrom16(un))
+			} else {
+				x.peers = append(x.peers, netip.AddrFrom4([4]byte(un[:4])))
+			}
 		}
 	}
 	return s
 }
 
-// track does not undo what it did before it failed.
-func (r *routers) track(_ *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackIfAddDelReply {
+func (r *routers) track(c *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackIfAddDelReply {
 	s := new(vrrp.VrrpVrTrackIfAddDelReply)
 	_, x := r.find(routerKey{uint32(q.SwIfIndex), q.VrID, q.IsIPv6 != 0})
 	if x == nil {
 		s.Retval = invalidValue
 		return s
 	}
-	for _, t := range q.Ifs {
+	for n, t := range q.Ifs {
 		if r.v.life.interfaces.at(t.SwIfIndex) == nil {
-			s.Retval = invalidInterface
+			s.Retval = r.undo(c, q, n, invalidInterface)
 			return s
 		}
 		if uint32(t.SwIfIndex) == x.key.index {
-			s.Retval = invalidInterface3
+			s.Retval = r.undo(c, q, n, invalidInterface3)
 			return s
 		}
 		at := slices.IndexFunc(x.tracked, func(o vrrp.VrrpVrTrackIf) bool { return o.SwIfIndex == t.SwIfIndex })
@@ -284,6 +300,16 @@ func (r *routers) track(_ *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackI
 		}
 	}
 	return s
+}
+
+// undo is what is done about those of a list that came before one that cannot be. VPP
+// goes through a copy of the list until it is before the list itself, wherever that lies
+// in its memory, and tracks what it finds there if it was to track something no more.
+func (r *routers) undo(c *Call, q *vrrp.VrrpVrTrackIfAddDel, done int, retval int32) int32 {
+	if q.IsAdd != 0 && done == 0 {
+		return retval
+	}
+	return c.NotImitated("a list of which VPP undoes what it happens to find in its memory")
 }
 
 // lost is the priority that a router lacks because of what it tracks.
@@ -342,7 +368,7 @@ func (r *routers) peerDetails(_ *Call, q *vrrp.VrrpVrPeerDump) []*vrrp.VrrpVrPee
 func (r *routers) trackDetails(_ *Call, q *vrrp.VrrpVrTrackIfDump) (out []*vrrp.VrrpVrTrackIfDetails) {
 	asked := routerKey{uint32(q.SwIfIndex), q.VrID, q.IsIPv6 != 0}
 	r.all.each(none, func(_ uint32, x *router) {
-		if len(x.tracked) > 0 && (q.DumpAll != 0 || x.key == asked) {
+		if q.DumpAll != 0 && len(x.tracked) > 0 || q.DumpAll == 0 && x.key == asked {
 			out = append(out, &vrrp.VrrpVrTrackIfDetails{
 				SwIfIndex: indexAt(x.key.index), VrID: x.key.id, IsIPv6: flag(x.key.is6), Ifs: slices.Clone(x.tracked),
 			})

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/arping"
+	"go.fd.io/govpp/binapi/fib_types"
+	interfaces_api "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/lldp"
+	"go.fd.io/govpp/binapi/vrrp"
+)
+
+// reporting is an option that keeps what is reported.
+func reporting(to *[]string) Option {
+	return WithReport(func(text string) { *to = append(*to, text) })
+}
+
+// VPP dies of a message: nobody gets an answer, the test learns of what, and what was
+// there can still be seen. Restart makes all anew.
+func TestDeath(t *testing.T) {
+	var reports []string
+	vpp := New(t, reporting(&reports))
+	w, other := client(t, vpp.Socket()), client(t, vpp.Socket())
+	_, _, err := w.ask(&interfaces_api.CreateLoopback{})
+	require.NoError(t, err)
+	require.Empty(t, vpp.Died())
+
+	answers, _, err := w.ask(&arping.Arping{IsGarp: true, Repeat: 1})
+	require.Error(t, err)
+	require.Empty(t, answers)
+	_, _, err = other.ask(&interfaces_api.SwInterfaceDump{})
+	require.Error(t, err, "its connection too")
+	_, err = dial(vpp.Socket())
+	require.Error(t, err)
+	const of = "arping spoke on an interface without a MAC"
+	require.Equal(t, of, vpp.Died())
+	require.Equal(t, []string{"vpptest: VPP died: " + of}, reports)
+	require.Contains(t, vpp.String(), "died: "+of+"\n")
+	require.Contains(t, vpp.String(), "loop0")
+
+	require.NoError(t, vpp.Restart())
+	require.Empty(t, vpp.Died())
+	require.NotContains(t, vpp.String(), "loop0")
+	_, _, err = client(t, vpp.Socket()).ask()
+	require.NoError(t, err)
+	vpp.Kill()
+	require.Empty(t, vpp.Died(), "it was killed")
+}
+
+// witness is a test that takes note of its failure.
+type witness struct {
+	testing.TB
+	failed []any
+}
+
+func (w *witness) Error(args ...any) { w.failed = append(w.failed, args...) }
+
+// A death that nobody expects fails the test.
+func TestDeathFailsTheTest(t *testing.T) {
+	w := &witness{TB: t}
+	vpp := New(w)
+	_, _, err := client(t, vpp.Socket()).ask(&arping.Arping{IsGarp: true, Repeat: 1})
+	require.Error(t, err)
+	require.NoError(t, vpp.Close()) // waits for all that runs
+	require.Equal(t, []any{"vpptest: VPP died: arping spoke on an interface without a MAC"}, w.failed)
+}
+
+// A message of one's own can be one that VPP dies of, or one that is not imitated.
+func TestDeathByPlugin(t *testing.T) {
+	var reports []string
+	vpp := New(t, reporting(&reports))
+	Handle(vpp, func(c *Call, q *lldp.LldpConfig) *lldp.LldpConfigReply {
+		if q.TxHold == 0 {
+			c.Die("was asked to hold nothing")
+			return new(lldp.LldpConfigReply)
+		}
+		return &lldp.LldpConfigReply{Retval: c.NotImitated("a hold of more than nothing")}
+	})
+	w := client(t, vpp.Socket())
+	answers, _, err := w.ask(&lldp.LldpConfig{TxHold: 1})
+	require.NoError(t, err)
+	require.Equal(t, []api.Message{&lldp.LldpConfigReply{Retval: -9}}, answers)
+	_, _, err = w.ask(&lldp.LldpConfig{})
+	require.Error(t, err)
+	require.Equal(t, []string{
+		"vpptest: not imitated: lldp_config, a hold of more than nothing",
+		"vpptest: VPP died: lldp_config was asked to hold nothing",
+	}, reports)
+}
+
+// What is not imitated is refused, loudly: nobody builds on it unaware.
+func TestNotImitated(t *testing.T) {
+	route := func(p fib_types.FibPath) api.Message {
+		r := ip.IPRouteV2{Paths: []fib_types.FibPath{p}}
+		r.Prefix.Len = 24
+		return &ip.IPRouteAddDelV2{IsAdd: true, Route: r}
+	}
+	for name, m := range map[string]api.Message{
+		"labels":     route(fib_types.FibPath{SwIfIndex: none, NLabels: 1}),
+		"RPF id":     route(fib_types.FibPath{SwIfIndex: none, RpfID: 5}),
+		"type":       route(fib_types.FibPath{Type: fib_types.FIB_API_PATH_TYPE_DVR}),
+		"protocol":   route(fib_types.FibPath{Proto: fib_types.FIB_API_PATH_NH_PROTO_MPLS}),
+		"in its mem": &vrrp.VrrpVrTrackIfAddDel{SwIfIndex: 1, VrID: 1, Ifs: []vrrp.VrrpVrTrackIf{{SwIfIndex: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var reports []string
+			vpp := New(t, reporting(&reports))
+			w := client(t, vpp.Socket())
+			_, _, err := w.ask(
+				&interfaces_api.CreateLoopback{},
+				&vrrp.VrrpVrAddDel{IsAdd: 1, SwIfIndex: 1, VrID: 1, Priority: 1, Interval: 1, Addrs: wireAddrs([]netip.Addr{netip.MustParseAddr("10.0.0.1")})},
+				m)
+			require.NoError(t, err)
+			require.Len(t, reports, 1)
+			require.Contains(t, reports[0], "not imitated: "+m.GetMessageName())
+			require.Contains(t, reports[0], name)
+		})
+	}
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/ip_types"
+)
+
+// pathType is what VPP makes of a path, in its order.
+type pathType int
+
+const (
+	viaNeighbour pathType = iota // a next hop on an interface
+	viaLink                      // an interface
+	viaRoute                     // a next hop, looked up
+	viaNothing                   // drops, or says that it is unreachable or prohibited
+	viaTable     pathType = 5    // looked up in another table
+	viaSelf      pathType = 8
+)
+
+func typeOf(p fib_types.FibPath) pathType {
+	hop := p.Nh.Address.XXX_UnionData != [16]byte{}
+	switch {
+	case p.Type == fib_types.FIB_API_PATH_TYPE_LOCAL:
+		return viaSelf
+	case p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL:
+		return viaNothing
+	case p.SwIfIndex != none && hop:
+		return viaNeighbour
+	case p.SwIfIndex != none:
+		return viaLink
+	case hop:
+		return viaRoute
+	}
+	return viaTable
+}
+
+func comparePaths(a, b fib_types.FibPath) int {
+	return cmp.Or(cmp.Compare(a.Preference, b.Preference), samePath(a, b))
+}
+
+// samePath is 0 for two paths that VPP takes for one. All that lead to nothing are.
+func samePath(a, b fib_types.FibPath) int {
+	if order := cmp.Or(cmp.Compare(typeOf(a), typeOf(b)), cmp.Compare(a.Proto, b.Proto)); order != 0 {
+		return order
+	}
+	if t := typeOf(a); t == viaNothing || t == viaSelf {
+		return 0
+	}
+	return cmp.Or(
+		slices.Compare(a.Nh.Address.XXX_UnionData[:], b.Nh.Address.XXX_UnionData[:]),
+		cmp.Compare(a.SwIfIndex, b.SwIfIndex), cmp.Compare(a.TableID, b.TableID),
+	)
+}
+
+// path is what VPP makes of one, before it knows what leads there.
+func (s *ips) path(c *Call, p fib_types.FibPath) (fib_types.FibPath, int32) {
+	out := fib_types.FibPath{SwIfIndex: none, Weight: max(p.Weight, 1), Preference: p.Preference, Type: p.Type, Proto: p.Proto}
+	is6 := p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6
+	switch {
+	case p.Proto > fib_types.FIB_API_PATH_NH_PROTO_BIER:
+		return out, unspecified
+	case !is6 && p.Proto != fib_types.FIB_API_PATH_NH_PROTO_IP4:
+		return out, c.NotImitated(fmt.Sprint("a path of protocol ", p.Proto))
+	case p.NLabels > 0:
+		return out, c.NotImitated("a path with labels")
+	case p.RpfID != 0 && p.RpfID != none:
+		return out, c.NotImitated("a path with an RPF id")
+	}
+	switch p.Type {
+	case fib_types.FIB_API_PATH_TYPE_LOCAL:
+		out.SwIfIndex = p.SwIfIndex
+		return out, 0
+	case fib_types.FIB_API_PATH_TYPE_DROP, fib_types.FIB_API_PATH_TYPE_ICMP_UNREACH, fib_types.FIB_API_PATH_TYPE_ICMP_PROHIBIT:
+		return out, 0
+	case fib_types.FIB_API_PATH_TYPE_CLASSIFY:
+		return out, noSuchTable // there are none
+	case fib_types.FIB_API_PATH_TYPE_NORMAL:
+	case fib_types.FIB_API_PATH_TYPE_UDP_ENCAP, fib_types.FIB_API_PATH_TYPE_BIER_IMP, fib_types.FIB_API_PATH_TYPE_SOURCE_LOOKUP,
+		fib_types.FIB_API_PATH_TYPE_DVR, fib_types.FIB_API_PATH_TYPE_INTERFACE_RX:
+		return out, c.NotImitated(fmt.Sprint("a path of type ", p.Type))
+	default: // VPP looks at nothing more, and takes what it did not set for local0
+		out.Type, out.SwIfIndex = fib_types.FIB_API_PATH_TYPE_NORMAL, 0
+		return out, 0
+	}
+	out.SwIfIndex = p.SwIfIndex
+	copy(out.Nh.Address.XXX_UnionData[:], hopBytes(p))
+	if p.SwIfIndex == none {
+		if out.TableID = p.TableID; s.pool[family(is6)].find(p.TableID) == nil {
+			return out, noSuchFIB
+		}
+		if hop := hopOf(out); hop.IsValid() && s.hopTable(out) == nil {
+			return out, c.NotImitated("an IPv6 next hop that VPP takes for an IPv4 one, in a table that is not there")
+		}
+	} else if int64(p.SwIfIndex) >= int64(len(s.v.life.interfaces.all)) || s.v.life.interfaces.all[p.SwIfIndex] == nil {
+		return out, noMatch
+	}
+	return out, 0
+}
+
+// hopBytes are the bytes of a path's next hop that VPP looks at.
+func hopBytes(p fib_types.FibPath) []byte {
+	if p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6 {
+		return p.Nh.Address.XXX_UnionData[:]
+	}
+	return p.Nh.Address.XXX_UnionData[:4]
+}
+
+// hopOf is the address that a next hop is for VPP, which tells the families apart by the
+// zeros before. The zero value is none.
+func hopOf(p fib_types.FibPath) netip.Addr {
+	bytes := hopBytes(p)
+	if len(bytes) == 16 {
+		if [12]byte(bytes[:12]) != [12]byte{} {
+			return netip.AddrFrom16([16]byte(bytes))
+		}
+		bytes = bytes[12:]
+	}
+	if [4]byte(bytes) == [4]byte{} {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom4([4]byte(bytes))
+}
+
+// fixPath is what VPP makes of a path for the sake of the prefix: a way to itself drops,
+// a host on an interface's link is its own next hop.
+func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
+	switch t := typeOf(f); {
+	case t == viaRoute && as6(hopOf(f)) == as6(p.Addr()):
+		f.Type, f.TableID, f.Nh.Address = fib_types.FIB_API_PATH_TYPE_DROP, 0, ip_types.AddressUnion{}
+	case t == viaLink && p.IsSingleIP():
+		own := as6(p.Addr()).As16()
+		if f.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6 {
+			f.Nh.Address.SetIP6(own)
+		} else {
+			f.Nh.Address.SetIP4([4]byte(own[12:]))
+		}
+	}
+	return f
+}
+
+// fixPaths does so with all. What leads to VPP itself has all behind it lead there.
+func fixPaths(p netip.Prefix, paths []fib_types.FibPath, local bool) []fib_types.FibPath {
+	for _, f := range paths {
+		local = local || f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && f.SwIfIndex == none
+	}
+	var out []fib_types.FibPath
+	for _, f := range paths {
+		f = fixPath(p, f)
+		if local = local || f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL; local && f.Type == fib_types.FIB_API_PATH_TYPE_NORMAL {
+			f.Type = fib_types.FIB_API_PATH_TYPE_LOCAL
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func dropped(is6 bool) []fib_types.FibPath {
+	p := fib_types.FibPath{SwIfIndex: none, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}
+	if is6 {
+		p.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
+	}
+	return []fib_types.FibPath{p}
+}

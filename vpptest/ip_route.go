@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/ip"
+)
+
+func (s *ips) addDelRoute(c *Call, q *ip.IPRouteAddDelV2) *ip.IPRouteAddDelV2Reply {
+	stats, retval := s.change(c, q)
+	return &ip.IPRouteAddDelV2Reply{Retval: retval, StatsIndex: stats}
+}
+
+func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32) {
+	p := prefixOf(q.Route.Prefix)
+	t := s.pool[family(p.Addr().Is6())].find(q.Route.TableID)
+	if t == nil {
+		return none, noSuchFIB
+	}
+	var paths []fib_types.FibPath
+	for _, path := range q.Route.Paths {
+		made, retval := s.path(c, path)
+		if retval != 0 {
+			return none, retval
+		}
+		paths = append(paths, made)
+	}
+	said := slices.SortedStableFunc(slices.Values(q.Route.Paths), compareSaid)
+	slices.SortStableFunc(paths, compareSaid)
+	if !p.IsValid() {
+		return none, invalidPrefixLength
+	}
+	if len(paths) == 0 && (q.IsAdd || q.IsMultipath) {
+		return none, noPaths
+	}
+	src := q.Route.Src
+	if src == 0 {
+		src = srcAPI
+	}
+	var have []fib_types.FibPath
+	if e := t.entries[p.Masked()]; e != nil && e.sources[src] != nil {
+		have = e.sources[src].paths
+	}
+	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
+	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
+	if q.IsAdd && s.astray(src, said) {
+		return none, c.NotImitated("a path to nowhere over an interface that is not there, of another source than the API")
+	}
+	if q.IsAdd && s.imports(t, src, said) {
+		c.Die("had an unreachable or prohibited path in another table than that of local0")
+		return none, 0
+	}
+	if q.IsMultipath {
+		rest := slices.Clone(have)
+		for _, p := range paths {
+			if at := slices.IndexFunc(rest, func(h fib_types.FibPath) bool { return samePath(h, p) == 0 }); at >= 0 {
+				rest = slices.Delete(rest, at, at+1)
+			}
+		}
+		if q.IsAdd {
+			rest = append(rest, paths...)
+		}
+		if (q.IsAdd || len(rest) < len(have)) && s.overDead(rest) {
+			c.Die("changed a route that has a path over an interface that is gone")
+			return none, 0
+		}
+		paths = rest
+	} else if !q.IsAdd {
+		paths = nil
+	}
+	s.paths(t, p, src, paths)
+	if !q.IsAdd {
+		return none, 0
+	}
+	return s.statsOf(t.entries[p.Masked()]), 0
+}
+
+func (s *ips) routes(_ *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) {
+	t := s.pool[family(q.Table.IsIP6)].find(q.Table.TableID)
+	if t == nil {
+		return nil
+	}
+	for _, e := range t.sorted() {
+		if q.Src == 0 || q.Src == e.best() {
+			out = append(out, &ip.IPRouteV2Details{Route: s.describe(t, e)})
+		}
+	}
+	return out
+}
+
+func (s *ips) lookup(c *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
+	p := prefixOf(q.Prefix)
+	t := s.pool[family(p.Addr().Is6())].find(q.TableID)
+	if t == nil {
+		return &ip.IPRouteLookupV2Reply{Retval: noSuchFIB}
+	}
+	switch long := !p.IsValid(); {
+	case long && p.Addr().Is4():
+		c.Die("looked up a prefix longer than addresses are")
+		return nil
+	case long && q.Exact == 0:
+		return &ip.IPRouteLookupV2Reply{Retval: c.NotImitated("a prefix longer than addresses are")}
+	}
+	for bits := p.Bits(); bits >= 0; bits-- {
+		key := netip.PrefixFrom(p.Addr(), bits).Masked()
+		if e := t.entries[key]; e != nil {
+			return &ip.IPRouteLookupV2Reply{Route: s.describe(t, e)}
+		}
+		if q.Exact != 0 {
+			break
+		}
+	}
+	return &ip.IPRouteLookupV2Reply{Retval: noSuchEntry}
+}

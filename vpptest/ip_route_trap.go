@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"cmp"
+	"slices"
+
+	"go.fd.io/govpp/binapi/fib_types"
+)
+
+// overDead tells whether one of the paths is over an interface that is gone. They
+// outlive it, and VPP dies when it looks at them once more.
+func (s *ips) overDead(paths []fib_types.FibPath) bool {
+	return slices.ContainsFunc(paths, func(p fib_types.FibPath) bool {
+		t := typeOf(p)
+		return (t == viaNeighbour || t == viaLink) && s.v.life.interfaces.at(indexAt(p.SwIfIndex)) == nil
+	})
+}
+
+// astray: VPP looks at the table of an interface beyond its memory.
+func (s *ips) astray(src uint8, paths []fib_types.FibPath) bool {
+	return src != srcAPI && src != srcCLI && slices.ContainsFunc(paths, func(p fib_types.FibPath) bool {
+		return p.Type == fib_types.FIB_API_PATH_TYPE_DROP && p.SwIfIndex != none && s.v.life.interfaces.at(indexAt(p.SwIfIndex)) == nil
+	})
+}
+
+// imports tells whether VPP takes the last of the paths, in its order, for the link of
+// local0, as it does with what is unreachable or prohibited, and that for one of another
+// table: it then imports what is on that link, and dies, for there is none.
+func (s *ips) imports(t *fibTable, src uint8, paths []fib_types.FibPath) bool {
+	imports, never := false, false
+	for _, p := range paths {
+		never = never || p.Type == fib_types.FIB_API_PATH_TYPE_DROP && (src == srcAPI || src == srcCLI)
+		imports = unreachable(p) && !never && s.side(0).tables[family(t.is6)] != t
+	}
+	return imports
+}
+
+// compareSaid is the order that VPP takes the paths of a request in.
+func compareSaid(a, b fib_types.FibPath) int {
+	return cmp.Or(slices.Compare(hopSaid(a), hopSaid(b)), int(int32(interfaceSaid(a)-interfaceSaid(b))))
+}
+
+func unreachable(p fib_types.FibPath) bool {
+	return p.Type == fib_types.FIB_API_PATH_TYPE_ICMP_UNREACH || p.Type == fib_types.FIB_API_PATH_TYPE_ICMP_PROHIBIT
+}
+
+// interfaceSaid is the interface of a path as VPP reads it of a request.
+func interfaceSaid(p fib_types.FibPath) uint32 {
+	if unreachable(p) {
+		return 0
+	}
+	return p.SwIfIndex
+}
+
+// hopSaid is the next hop, which VPP reads of normal paths only.
+func hopSaid(p fib_types.FibPath) []byte {
+	if p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL {
+		return make([]byte, 16)
+	}
+	if p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6 {
+		return p.Nh.Address.XXX_UnionData[:]
+	}
+	return append(make([]byte, 12), p.Nh.Address.XXX_UnionData[:4]...)
+}
