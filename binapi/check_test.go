@@ -128,7 +128,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
 		"bridge-domain", "acl", "macip-acl", "table", "proxy-arp-range", "dhcp-relay",
-		"nat", "nat-address", "nat-mapping", "nat-identity", "nat-exit",
+		"nat-address", "nat-mapping", "nat-identity", "nat-exit",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
@@ -72,9 +73,16 @@ func (u uses) messages(c *Conn) []string {
 	return c.Uses(u.known(c, all)...)
 }
 
-// known are those of the messages that this VPP has: a plugin may be missing.
+// known are those of the messages that this VPP has: a plugin may be missing. Without a
+// VPP, those that every VPP has.
 func (u uses) known(c *Conn, all []api.Message) []api.Message {
-	return slices.DeleteFunc(all, func(m api.Message) bool { return c != nil && !c.Has(m.GetMessageName()+"_"+m.GetCrcString()) })
+	return slices.DeleteFunc(all, func(m api.Message) bool {
+		name := m.GetMessageName()
+		if c == nil {
+			return strings.HasPrefix(name, "acl_") || strings.HasPrefix(name, "macip_")
+		}
+		return !c.Has(name + "_" + m.GetCrcString())
+	})
 }
 
 // of says what each of these interfaces is used for; "" if nothing is seen.
