@@ -26,6 +26,7 @@ type pass struct {
 	ids    map[Key]uint32
 	open   map[Key]int // tasks left of a step
 	made   map[Key]time.Time
+	proven map[Held]time.Time
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
@@ -39,7 +40,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 	}
 	x := &pass{
 		e: e, ctx: ctx, result: result, left: len(p.tasks),
-		errs: map[Key]error{}, by: map[Key][]Key{}, ids: map[Key]uint32{}, open: map[Key]int{}, made: map[Key]time.Time{},
+		errs: map[Key]error{}, by: map[Key][]Key{}, ids: map[Key]uint32{}, open: map[Key]int{}, made: map[Key]time.Time{}, proven: map[Held]time.Time{},
 	}
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))

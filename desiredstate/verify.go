@@ -22,8 +22,12 @@ type Held struct {
 // object's handle, and those of what it directly depends on, still are what it takes
 // them for. What it made itself a moment ago needs no proof.
 
-// moment is how long what a pass has made is not doubted.
-const moment = time.Second
+// moment is how long what a pass has made is not doubted, and breath how long what it
+// has verified: the steps of one object come right after each other.
+const (
+	moment = time.Second
+	breath = 50 * time.Millisecond
+)
 
 // A prover asks one kind whether handles are what they were. Questions that come while
 // one is out go along with the next.
@@ -117,8 +121,8 @@ func (x *pass) prove(t *task) (lost []uint32, err error) {
 	s, e := t.step, x.e
 	bySpace := map[string][]Held{}
 	add := func(k Key, id uint32) {
-		if e.provers[k.Space] != nil && !x.fresh(k) {
-			bySpace[k.Space] = append(bySpace[k.Space], Held{k, id})
+		if h := (Held{k, id}); e.provers[k.Space] != nil && !x.fresh(h) {
+			bySpace[k.Space] = append(bySpace[k.Space], h)
 		}
 	}
 	for _, a := range t.gone {
@@ -134,9 +138,12 @@ func (x *pass) prove(t *task) (lost []uint32, err error) {
 	}
 	var others []Key
 	for space, held := range bySpace {
+		asked := time.Now()
 		changed, wrong := e.provers[space].ask(x.ctx, held...)
 		if wrong != nil {
 			err = errors.Join(err, fmt.Errorf("verify %s: %w", space, wrong))
+		} else if len(changed) == 0 {
+			x.sure(asked, held)
 		}
 		for _, h := range changed {
 			if h.Key == s.Key {
@@ -158,10 +165,23 @@ func (x *pass) prove(t *task) (lost []uint32, err error) {
 	return lost, fmt.Errorf("%w: %s", ErrChanged, join(others))
 }
 
-// fresh says whether this pass has just made what has the key.
-func (x *pass) fresh(k Key) bool {
+// fresh says whether this pass has just made what has the handle, or verified it.
+func (x *pass) fresh(h Held) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	at, ok := x.made[k]
-	return ok && time.Since(at) < moment
+	now := time.Now()
+	if at, ok := x.made[h.Key]; ok && now.Sub(at) < moment {
+		return true
+	}
+	at, ok := x.proven[h]
+	return ok && now.Sub(at) < breath
+}
+
+// sure notes that handles were what they were when that was asked.
+func (x *pass) sure(asked time.Time, held []Held) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, h := range held {
+		x.proven[h] = asked
+	}
 }
