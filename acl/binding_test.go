@@ -304,6 +304,7 @@ func TestLimits(t *testing.T) {
 	plan, err := e.Plan(t.Context(), want...)
 	require.NoError(t, err)
 	require.Empty(t, plan.Steps)
+	e.MaxPrune = 1
 	_, err = e.Sync(t.Context())
 	require.NoError(t, err)
 }

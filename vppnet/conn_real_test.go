@@ -116,7 +116,8 @@ func TestRealVPP(t *testing.T) {
 	_, err = client.SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: 9999})
 	require.ErrorIs(t, err, api.INVALID_SW_IF_INDEX)
 	_, err = policer.NewServiceClient(c).PolicerInputV2(ctx, &policer.PolicerInputV2{PolicerIndex: 77, SwIfIndex: 1})
-	require.ErrorIs(t, err, api.NO_SUCH_ENTRY, "answered with the reply of policer_input")
+	var refused api.VPPApiError // releases differ in which
+	require.ErrorAs(t, err, &refused, "answered with the reply of policer_input")
 
 	// Hung for less than the limit, then for longer.
 	require.NoError(t, vpp.Signal(syscall.SIGSTOP))

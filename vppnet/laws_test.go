@@ -139,7 +139,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		timeout := 500 * time.Millisecond
 		if len(devices) > 0 {
-			timeout *= 3 // the real VPP waits for Linux
+			timeout *= 6 // the real VPP waits for Linux
 		}
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(c *vppnet.Conn) kindtest.World[S] {
