@@ -32,6 +32,7 @@ type nat44 struct {
 	source      uint8 // of its routes
 	staticOnly  bool  // no pool; for good, until it is on again
 	inside      *fibTable
+	outside     *fibTable
 	pending     []natPending
 	byLocal     map[natKey]uint32
 	byExternal  map[natKey]uint32
@@ -92,7 +93,7 @@ func (n *nat44) switchOn(c natConfig) int32 {
 		c.userSessions = c.sessions
 	}
 	n.inside = n.keep(c.inside) // for good: VPP never lets go of them
-	n.keep(c.outside)
+	n.outside = n.keep(c.outside)
 	n.staticOnly = c.static
 	n.on, n.config, n.timeouts, n.forwarding, n.mss = true, c, natTimeouts, false, 0
 	n.buckets[0] = hashBuckets(c.sessions)
