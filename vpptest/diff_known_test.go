@@ -64,6 +64,11 @@ var explanations = []explanation{
 		ends:  true,
 	},
 	{
+		group: regexp.MustCompile(`^sw_interface_get_mac_address\|`),
+		when:  func(_, fake []said) bool { return len(fake) == 1 && !strings.Contains(fake[0].String(), `"mac_address"`) },
+		why:   "in the place of the MAC of what has none stands what was in the memory before",
+	},
+	{
 		group: regexp.MustCompile(`^sw_interface_(get_mac_address|ip6_get_link_local_address)\|`),
 		when:  func(real, fake []said) bool { return refused(real) && refused(fake) },
 		why:   "beside a refusal stands what was in the memory before",
@@ -105,8 +110,8 @@ func neverSend(m api.Message, past []api.Message) string {
 			return "taking local0 out of bridge domain 0 kills VPP"
 		}
 	case *af_packet.AfPacketCreateV3:
-		if len(m.HostIfName) > 63 {
-			return "a device name without an end kills VPP"
+		if len(m.HostIfName) > 40 {
+			return "a device name too long for its place kills VPP"
 		}
 	case *vhost_user.CreateVhostUserIfV2:
 		return elsewhere(m.SockFilename)
