@@ -65,8 +65,10 @@ var explanations = []explanation{
 	},
 	{
 		group: regexp.MustCompile(`^sw_interface_get_mac_address\|`),
-		when:  func(_, fake []said) bool { return len(fake) == 1 && !strings.Contains(fake[0].String(), `"mac_address"`) },
-		why:   "in the place of the MAC of what has none stands what was in the memory before",
+		when: func(_, fake []said) bool {
+			return len(fake) == 1 && !strings.Contains(fake[0].String(), `"mac_address"`)
+		},
+		why: "in the place of the MAC of what has none stands what was in the memory before",
 	},
 	{
 		group: regexp.MustCompile(`^sw_interface_(get_mac_address|ip6_get_link_local_address)\|`),
@@ -110,7 +112,10 @@ func neverSend(m api.Message, past []api.Message) string {
 			return "taking local0 out of bridge domain 0 kills VPP"
 		}
 	case *af_packet.AfPacketCreateV3:
-		if len(m.HostIfName) > 40 {
+		if m.NumRxQueues > 16 || m.NumTxQueues > 16 {
+			return "tens of thousands of queues kill VPP"
+		}
+		if len(m.HostIfName) > 31 {
 			return "a device name too long for its place kills VPP"
 		}
 	case *vhost_user.CreateVhostUserIfV2:
@@ -184,6 +189,9 @@ func neverSend(m api.Message, past []api.Message) string {
 			return "VPP adds addresses one by one"
 		}
 	case *ip.IPRouteAddDelV2:
+		if m.Route.Src > 40 {
+			return "a source that VPP does not have: it looks behind its list of them, and dies now and then"
+		}
 		for _, p := range m.Route.Paths {
 			if p.Proto > fib_types.FIB_API_PATH_NH_PROTO_IP6 {
 				return "a path of MPLS, BIER or Ethernet in an IP route kills VPP, or is not imitated"
