@@ -30,13 +30,12 @@ func loadAfPacket(v *VPP) {
 }
 
 func (h *hosts) create(c *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPacketCreateV3Reply {
-	const withoutEnd = 64
+	const room = 31 // it is more by a little, and who is near it dies now and then
 	switch device := q.HostIfName; {
 	case q.Mode != af_packet.AF_PACKET_API_MODE_ETHERNET && q.Mode != af_packet.AF_PACKET_API_MODE_IP:
 		return &af_packet.AfPacketCreateV3Reply{Retval: invalidValue, SwIfIndex: indexAt(none)}
-	case len(device) >= withoutEnd:
-		c.Die("named a device without an end")
-		return nil
+	case len(device) > room:
+		return &af_packet.AfPacketCreateV3Reply{Retval: c.NotImitated("a device name that VPP writes beyond its place")}
 	}
 	device := q.HostIfName
 	if i := h.names[device]; i != nil {

@@ -11,7 +11,9 @@ import (
 	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/fib_types"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/lldp"
 	"go.fd.io/govpp/binapi/vrrp"
 )
@@ -122,4 +124,22 @@ func TestNotImitated(t *testing.T) {
 			require.Contains(t, reports[0], name)
 		})
 	}
+}
+
+// VPP never comes back from a list of addresses that goes round. It cannot be recorded:
+// there is no end to wait for.
+func TestDeathOfAnAddress(t *testing.T) {
+	vpp := New(t, reporting(new([]string)))
+	w := client(t, vpp.Socket())
+	address := func(index interface_types.InterfaceIndex, add bool, prefix string) api.Message {
+		p, err := ip_types.ParseAddressWithPrefix(prefix)
+		require.NoError(t, err)
+		return &interfaces_api.SwInterfaceAddDelAddress{SwIfIndex: index, IsAdd: add, Prefix: p}
+	}
+	_, _, err := w.ask(&interfaces_api.CreateLoopback{}, &interfaces_api.CreateLoopback{}, address(1, true, "10.1.0.1/16"),
+		&interfaces_api.SwInterfaceSetUnnumbered{SwIfIndex: 1, UnnumberedSwIfIndex: 2, IsAdd: true}, address(1, false, "10.1.0.1/16"))
+	require.NoError(t, err)
+	_, _, err = w.ask(address(2, true, "10.0.0.1/24"))
+	require.Error(t, err)
+	require.Contains(t, vpp.Died(), "goes round")
 }

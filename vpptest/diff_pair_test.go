@@ -229,10 +229,14 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 				continue
 			}
 			d.at = begin + i
-			if explain(d) == "" {
+			e := explain(d)
+			if e == nil {
 				return d, nil
 			}
 			f.explained[d.group]++
+			if e.ends {
+				return nil, nil
+			}
 		}
 	}
 	return nil, nil

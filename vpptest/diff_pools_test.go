@@ -80,6 +80,7 @@ var numbers = map[string][]uint64{
 	"ip_route_add_del_v2.type":        {0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7},
 	"ip_route_add_del_v2.flags":       {0, 0, 0, 0, 1, 2},
 	"ip_route_add_del_v2.proto":       {0, 0, 0, 1, 1, 2},
+	"ip_route_add_del_v2.src":         {0, 0, 0, 1, 5, 8, 10},
 	"ip_route_v2_dump.src":            {0, 0, 0, 1, 2, 3, 10},
 
 	"sw_interface_ip6nd_ra_config.max_interval":  {0, 200, 600, 2000},
@@ -117,7 +118,7 @@ var numbers = map[string][]uint64{
 // texts are pools of strings.
 var texts = map[string][]string{
 	"":              {"", "a", "b", "me/a", "me/b", "no-text-\xff", strings.Repeat("x", 63), strings.Repeat("y", 64)},
-	"host_if_name":  {"vt0", "vt1", "vt0", "none", "", strings.Repeat("n", 40)},
+	"host_if_name":  {"vt0", "vt1", "vt0", "none", "", strings.Repeat("n", 31)},
 	"sock_filename": {"$DIR/a", "$DIR/b", "$DIR/c", "/none/such", ""},
 	"cmd":           {"show version"},
 	"arc_name":      {"ip4-unicast", "ip4-output", "ip6-unicast", "ip6-output", "arp", "l2-input-ip4", "l2-output-nonip", "none"},

@@ -47,13 +47,15 @@ type iface struct {
 	linkMTU  uint16
 	mtu      [4]uint32
 
-	sup  *iface            // itself, or the one that a sub-interface names
-	hw   *iface            // the device
-	sub  *subif            // nil for a device
-	subs map[uint32]*iface // by sub id
-	slot map[match]*iface  // of a device: who gets which frames
-	goes map[uint32]uint32 // of a device: the index that goes with it, by sub id
-	at   flood             // its place in a bridge domain
+	sup   *iface            // itself, or the one that a sub-interface names
+	hw    *iface            // the device
+	place uint32            // of a device, among those
+	gone  bool              // a device that is no more
+	sub   *subif            // nil for a device
+	subs  map[uint32]*iface // by sub id
+	slot  map[match]*iface  // of a device: who gets which frames
+	goes  map[uint32]uint32 // of a device: the index that goes with it, by sub id
+	at    flood             // its place in a bridge domain
 }
 
 // interfaces is the interface part of VPP. Indices are given again at once, the last
@@ -62,6 +64,8 @@ type interfaces struct {
 	v    *VPP
 	all  []*iface // by index; nil is free
 	free []uint32
+
+	devices pool[*iface] // in VPP's order, which has places of their own
 
 	added    []func(*iface) // what else hears of interfaces
 	deleting []func(*iface)
@@ -129,6 +133,7 @@ func (s *interfaces) add(i *iface) *iface {
 			i.linkMTU, i.mtu[0] = 9000, 9000
 		}
 		i.slot = map[match]*iface{{}: i} // frames without a tag are its own
+		i.place, _ = s.devices.put(none, i)
 	}
 	s.inherit(i)
 	for _, f := range s.added {
@@ -138,11 +143,18 @@ func (s *interfaces) add(i *iface) *iface {
 	return i
 }
 
-// inherit makes i the parent of those that outlived the one that had its index. VPP knows
-// parents by their index alone, and takes a sub-interface for one of local0.
+// inherit makes i the parent of those that outlived the one that had its index, or its
+// place among devices. VPP knows parents by these alone, and takes a sub-interface for one
+// of local0.
 func (s *interfaces) inherit(i *iface) {
 	for _, x := range s.all {
-		if x == nil || x.sub == nil || x.sup == i || x.sup.index != i.index {
+		if x == nil || x.sub == nil || x.sup == i {
+			continue
+		}
+		if x.sup.index != i.index {
+			if x.hw.gone && i.sub == nil && x.hw.place == i.place {
+				x.hw = i
+			}
 			continue
 		}
 		if x.sup, x.hw = i, i; i.sub != nil {
@@ -168,6 +180,10 @@ func (s *interfaces) delete(i *iface) {
 	}
 	if i.sub != nil {
 		i.hw.release(i)
+	}
+	if i.sub == nil {
+		s.devices.delete(i.place)
+		i.gone = true
 	}
 	s.all[i.index] = nil
 	s.free = append(s.free, i.index)
@@ -216,7 +232,11 @@ func (s *interfaces) follow(i *iface) {
 // as that is now.
 func (i *iface) title() string {
 	if i.sub != nil {
-		return fmt.Sprintf("%s.%d", i.hw.name, int32(i.sub.id))
+		name := i.hw.name
+		if i.hw.gone {
+			name = ""
+		}
+		return fmt.Sprintf("%s.%d", name, int32(i.sub.id))
 	}
 	return i.name
 }

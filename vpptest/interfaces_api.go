@@ -122,7 +122,7 @@ func (s *interfaces) details(_ *Call, q *interfaces_api.SwInterfaceDump) []*inte
 		return nil
 	}
 	var out []*interfaces_api.SwInterfaceDetails
-	filter := strings.ToLower(strings.TrimRight(q.NameFilter, "\x00"))
+	filter := strings.ToLower(cut(strings.TrimRight(q.NameFilter, "\x00"), 63))
 	for _, i := range s.all {
 		if i == nil || q.NameFilterValid && !strings.Contains(strings.ToLower(i.title()), filter) {
 			continue

@@ -33,34 +33,42 @@ func (s *ips) addDelAddress(c *Call, q *interfaces_api.SwInterfaceAddDelAddress)
 	case p.Addr().Is6() && p.Addr().IsLinkLocalUnicast():
 		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: s.setLinkLocal(c, i, p, q.IsAdd)}
 	case q.IsAdd:
-		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: s.addAddress(i, p)}
+		retval, round := s.addAddress(i, p)
+		if round {
+			c.Die("gave an address to an interface that borrows one that was removed, and goes round in its list for ever")
+		}
+		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: retval}
 	}
 	return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: s.dropAddress(i, p)}
 }
 
-func (s *ips) addAddress(i *iface, p netip.Prefix) int32 {
+// addAddress says too whether VPP has no way out of the list of addresses.
+func (s *ips) addAddress(i *iface, p netip.Prefix) (retval int32, round bool) {
 	is6 := p.Addr().Is6()
 	side, pool := s.side(i.index), &s.pools[family(is6)]
 	table := side.tables[family(is6)]
+	long := !p.IsValid() && !is6 // VPP's mask for that is none
 	for _, other := range s.v.life.interfaces.all {
 		if other == nil || s.side(other.index).tables[family(is6)] != table {
 			continue
 		}
 		for _, a := range s.own(other.index, is6) {
 			same := other == i && a.Bits() == p.Bits() && a.Addr() != p.Addr()
-			if (a.Contains(p.Addr()) || p.Contains(a.Addr())) && !same {
-				return []int32{addressInUse, addressDuplicate}[family(is6)]
+			if (a.Contains(p.Addr()) || p.Contains(a.Addr()) || long) && !same {
+				return []int32{addressInUse, addressDuplicate}[family(is6)], false
 			}
 		}
 	}
 	key := addressKey{p.Addr(), table}
 	switch _, known := pool.known[key]; {
 	case known:
-		return addressDuplicate
+		return addressDuplicate, false
 	case p.Bits() <= 0:
-		return lengthMismatch
+		return lengthMismatch, false
 	}
-	pool.add(i.index, key, p.Bits())
+	if pool.add(i.index, key, p.Bits()) {
+		return 0, true
+	}
 	if is6 {
 		s.holdIP6(i, netip.Addr{})
 	}
@@ -70,7 +78,7 @@ func (s *ips) addAddress(i *iface, p netip.Prefix) int32 {
 	for _, f := range s.moved {
 		f(i.index, p, true)
 	}
-	return 0
+	return 0, false
 }
 
 // dropAddress looks for the address alone; what it connected goes by the length given.

@@ -50,19 +50,22 @@ func (p *addressPool) chain(index uint32) (out []netip.Prefix) {
 	return out
 }
 
-// add puts an address at the end of an interface's chain.
-func (p *addressPool) add(index uint32, key addressKey, bits int) {
+// add puts an address at the end of an interface's chain. If that leads to what was freed,
+// and is taken anew for the address, the chain goes round from then on.
+func (p *addressPool) add(index uint32, key addressKey, bits int) (round bool) {
 	at := len(p.nodes)
 	if n := len(p.free); n > 0 {
 		at, p.free = p.free[n-1], p.free[:n-1]
 	} else {
 		p.nodes = append(p.nodes, addressNode{})
 	}
+	p.nodes[at].next = nowhere
 	last := nowhere
 	for h, n := p.head(index), 0; h != nowhere && n < len(p.nodes); h, n = p.nodes[h].next, n+1 {
-		if h != at {
-			last = h
-		}
+		last = h
+	}
+	if last == at {
+		return true
 	}
 	p.nodes[at] = addressNode{key: key, bits: bits, index: index, prev: last, next: nowhere}
 	p.known[key] = at
@@ -71,6 +74,7 @@ func (p *addressPool) add(index uint32, key addressKey, bits int) {
 	} else {
 		p.nodes[last].next = at
 	}
+	return false
 }
 
 // remove tells whether the interface had been given the address.

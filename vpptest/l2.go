@@ -301,7 +301,7 @@ func (b *bridges) dump(d *dump) {
 
 // describe adds the tag rewrite to what sw_interface_dump tells of a port.
 func (b *bridges) describe(i *iface, d *interfaces_api.SwInterfaceDetails) {
-	if p := b.ports[i.index]; p != nil {
+	if p := b.ports[i.index]; p != nil && !i.hw.class.l3 {
 		d.VtrOp, d.VtrPushDot1q, d.VtrTag1, d.VtrTag2 = p.rewrite.op, p.rewrite.push, p.rewrite.tag1, p.rewrite.tag2
 	}
 }

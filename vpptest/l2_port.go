@@ -236,7 +236,7 @@ func (b *bridges) setRewrite(_ *Call, q *l2.L2InterfaceVlanTagRewrite) *l2.L2Int
 
 // rewriteOf keeps of a request what its operation uses.
 func rewriteOf(q *l2.L2InterfaceVlanTagRewrite) rewrite {
-	r := rewrite{op: q.VtrOp, push: min(q.PushDot1q, 1), tag1: q.Tag1, tag2: q.Tag2}
+	r := rewrite{op: q.VtrOp, push: min(q.PushDot1q, 1), tag1: q.Tag1 & 0xffff, tag2: q.Tag2 & 0xffff}
 	switch q.VtrOp {
 	case 3, 4: // pop
 		return rewrite{op: q.VtrOp}

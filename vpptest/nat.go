@@ -32,6 +32,8 @@ type nat44 struct {
 	source      uint8 // of its routes
 	staticOnly  bool  // no pool; for good, until it is on again
 	inside      *fibTable
+	outside     *fibTable
+	hairpins    int // interfaces inside, as VPP counts them
 	pending     []natPending
 	byLocal     map[natKey]uint32
 	byExternal  map[natKey]uint32
@@ -92,7 +94,7 @@ func (n *nat44) switchOn(c natConfig) int32 {
 		c.userSessions = c.sessions
 	}
 	n.inside = n.keep(c.inside) // for good: VPP never lets go of them
-	n.keep(c.outside)
+	n.outside = n.keep(c.outside)
 	n.staticOnly = c.static
 	n.on, n.config, n.timeouts, n.forwarding, n.mss = true, c, natTimeouts, false, 0
 	n.buckets[0] = hashBuckets(c.sessions)
@@ -143,6 +145,11 @@ func (n *nat44) switchOff() int32 {
 	for _, index := range n.outsides() {
 		n.routesOf(index, false)
 	}
+	n.roles.each(none, func(_ uint32, r *natRole) {
+		if r.inside && !r.outside {
+			n.unpin()
+		}
+	})
 	n.on, n.config, n.forwarding = false, natConfig{}, false
 	n.roles, n.outputs, n.addresses = pool[natRole]{}, pool[uint32]{}, [2][]natAddress{}
 	if retval != 0 {
@@ -197,7 +204,10 @@ func (n *nat44) setRole(index uint32, inside, add bool) int32 {
 		switch {
 		case r.inside && r.outside:
 			r.inside, r.outside = !inside, inside
-		case inside != r.inside && !n.strict:
+			if !inside {
+				n.hairpins++
+			}
+		case inside && !n.unpin():
 			return 1 // and nothing is removed
 		default:
 			if inside != r.inside {
@@ -217,11 +227,28 @@ func (n *nat44) setRole(index uint32, inside, add bool) int32 {
 		at, _ = n.roles.put(none, natRole{index: index})
 		r = n.roles.at(at)
 	}
+	switch first := !r.inside && !r.outside; {
+	case inside && first:
+		n.hairpins++
+	case !inside && r.inside && !r.outside && !n.unpin():
+		return 1
+	}
 	if !inside && !r.outside {
 		n.routesOf(index, true)
 	}
 	r.inside, r.outside = r.inside || inside, r.outside || !inside
 	return 0
+}
+
+// unpin counts one interface less that hairpins. The endpoint-independent plugin counts
+// wrongly, and fails when none is left.
+func (n *nat44) unpin() bool {
+	if n.strict {
+		return true
+	}
+	some := n.hairpins > 0
+	n.hairpins = max(n.hairpins-1, 0)
+	return some
 }
 
 func (n *nat44) setOutput(index uint32, add bool) int32 {
@@ -327,6 +354,9 @@ func (n *nat44) setAddress(which int, a natAddress, add bool) int32 {
 // forget is what a deleted interface takes with it.
 func (n *nat44) forget(i *iface) {
 	if at, r := n.roleOf(i.index); r != nil {
+		if r.inside && !r.outside {
+			n.unpin()
+		}
 		n.roles.delete(at)
 		if r.outside {
 			n.routesOf(i.index, false)

@@ -105,8 +105,16 @@ func (n *nat44) change(c *Call, m natMapping, index uint32, add bool) int32 {
 	switch last := len(n.pending) - 1; {
 	case retval == 0:
 		n.pending[last].resolved = true
-	case n.strict, retval == noSuchEntry && !m.identity:
+	case n.strict:
 		n.pending = n.pending[:last]
+	case retval == noSuchEntry && !m.identity: // it looks for it in the table that it took for none
+		if p.table == none {
+			p.table = n.config.inside
+		}
+		if at := slices.IndexFunc(n.pending, p.same); at >= 0 {
+			n.pending[at] = n.pending[last]
+			n.pending = n.pending[:last]
+		}
 	}
 	return retval
 }
@@ -123,8 +131,13 @@ func (n *nat44) moved(index uint32, a netip.Prefix, add bool) {
 		}
 		m := p.natMapping
 		m.external = a.Addr().As4()
-		switch known := n.strict && p.resolved; {
-		case n.strict && known == add:
+		known := p.resolved
+		if !n.strict { // it looks in the outside table, but mappings are all in the first one
+			_, known = n.byExternal[m.plain().outside()]
+			known = known && n.outside == n.v.life.ips.pool[0].slots[0]
+		}
+		switch {
+		case known == add:
 		case add && n.addMapping(m) == 0:
 			p.resolved = true
 		case !add && n.removeMapping(m, false) == 0:

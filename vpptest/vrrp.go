@@ -356,8 +356,17 @@ func wireAddrs(all []netip.Addr) (out []ip_types.Address) {
 	return out
 }
 
-// peerDetails is of one router; VPP answers nonsense if asked for all.
-func (r *routers) peerDetails(_ *Call, q *vrrp.VrrpVrPeerDump) []*vrrp.VrrpVrPeerDetails {
+// peerDetails is of one router. If asked for all, or for local0's, VPP answers with the
+// details of another dump.
+func (r *routers) peerDetails(c *Call, q *vrrp.VrrpVrPeerDump) []*vrrp.VrrpVrPeerDetails {
+	if q.SwIfIndex == 0 || q.SwIfIndex == indexAt(none) {
+		r.all.each(none, func(_ uint32, x *router) {
+			if len(x.peers) > 0 {
+				c.NotImitated("of all routers, of which VPP answers vrrp_vr_details")
+			}
+		})
+		return nil
+	}
 	_, x := r.find(routerKey{uint32(q.SwIfIndex), q.VrID, q.IsIPv6 != 0})
 	if x == nil {
 		return nil
