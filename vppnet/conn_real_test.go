@@ -6,6 +6,7 @@ package vppnet_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -116,8 +117,9 @@ func TestRealVPP(t *testing.T) {
 	_, err = client.SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: 9999})
 	require.ErrorIs(t, err, api.INVALID_SW_IF_INDEX)
 	_, err = policer.NewServiceClient(c).PolicerInputV2(ctx, &policer.PolicerInputV2{PolicerIndex: 77, SwIfIndex: 1})
-	var refused api.VPPApiError // releases differ in which
-	require.ErrorAs(t, err, &refused, "answered with the reply of policer_input")
+	if !errors.Is(err, vppnet.ErrUnsupported) { // as on 26.06
+		require.ErrorIs(t, err, api.NO_SUCH_ENTRY, "answered with the reply of policer_input")
+	}
 
 	// Hung for less than the limit, then for longer.
 	require.NoError(t, vpp.Signal(syscall.SIGSTOP))
