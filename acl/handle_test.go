@@ -75,7 +75,9 @@ func TestNothingDrifts(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			iface := pick(t, "interface", "lo", "port")
 			want := []desiredstate.Object{
-				vppnet.BridgeDomain{Name: "net"}, vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "port"},
+				vppnet.BridgeDomain{Name: "net"},
+				vppnet.Loopback{Name: "lo"},
+				vppnet.Loopback{Name: "port"},
 				vppnet.BridgePort{Bridge: "net", Interface: "port"},
 			}
 			for _, name := range []string{"x", "y"} {

@@ -31,8 +31,11 @@ func TestAnotherOwnersInterfaceByItsTag(t *testing.T) {
 func TestNothingIsProcessGlobal(t *testing.T) {
 	deaf, good := vpptest.New(t), vpptest.New(t)
 	objects := []desiredstate.Object{
-		vppnet.Loopback{Name: "lo"}, acl.Set{Name: "s"}, acl.MACIPSet{Name: "m", Rules: []acl.MACIPRule{{Action: acl.Permit, Family: acl.IPv4}}},
-		acl.Binding{Interface: "lo", Input: []string{"s"}}, acl.MACIPBinding{Interface: "lo", Set: "m"},
+		vppnet.Loopback{Name: "lo"},
+		acl.Set{Name: "s"},
+		acl.MACIPSet{Name: "m", Rules: []acl.MACIPRule{{Action: acl.Permit, Family: acl.IPv4}}},
+		acl.Binding{Interface: "lo", Input: []string{"s"}},
+		acl.MACIPBinding{Interface: "lo", Set: "m"},
 		acl.EtherTypes{Interface: "lo", Input: []uint16{0x806}},
 	}
 	stuck, moving := engine(dial(t, deaf.Socket(), "me")), engine(dial(t, good.Socket(), "me"))

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -43,9 +44,10 @@ func TestLook(t *testing.T) {
 	end()
 	_, err := l.at(ended)
 	require.ErrorIs(t, err, context.Canceled, "who gives up does not wait")
+	time.Sleep(50 * time.Millisecond) // for most of them to have asked
 	close(release)
 	group.Wait()
-	require.Less(t, taken.Load(), int64(100))
+	require.Less(t, taken.Load(), int64(90), "who asks at once shares")
 }
 
 // Who gives up while it looks for others does not end their wait.

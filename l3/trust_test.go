@@ -74,9 +74,16 @@ func steady(t testing.TB, e *desiredstate.Engine, want ...desiredstate.Object) {
 // natAll is one of everything of NAT.
 func natAll(v l3.NATVariant) []desiredstate.Object {
 	out := []desiredstate.Object{
-		l3.NAT{Sessions: 1000}, l3.Table{Name: "nat", ID: 55}, vppnet.Loopback{Name: "leg"}, vppnet.Loopback{Name: "world"}, l3.Membership{Interface: "leg", Table: "nat"},
-		l3.NATInterface{Interface: "leg", Table: "nat", Inside: true}, l3.NATInterface{Interface: "world", Outside: true},
-		l3.NATAddress{Address: addr("192.0.2.3"), Table: "nat"}, l3.NATAddress{Address: addr("192.0.2.1"), Table: "nat"}, l3.NATAddress{Address: addr("192.0.2.2"), Table: "nat"},
+		l3.NAT{Sessions: 1000},
+		l3.Table{Name: "nat", ID: 55},
+		vppnet.Loopback{Name: "leg"},
+		vppnet.Loopback{Name: "world"},
+		l3.Membership{Interface: "leg", Table: "nat"},
+		l3.NATInterface{Interface: "leg", Table: "nat", Inside: true},
+		l3.NATInterface{Interface: "world", Outside: true},
+		l3.NATAddress{Address: addr("192.0.2.3"), Table: "nat"},
+		l3.NATAddress{Address: addr("192.0.2.1"), Table: "nat"},
+		l3.NATAddress{Address: addr("192.0.2.2"), Table: "nat"},
 		l3.NATMapping{Name: "fip", Local: hostA, External: addr("192.0.2.9"), Table: "nat"},
 		l3.NATMapping{Name: "web", Local: hostB, LocalPort: 80, External: addr("192.0.2.1"), ExternalPort: 80, Protocol: l3.TCP, Table: "nat", Pooled: true},
 		l3.NATIdentity{Name: "ssh", Address: addr("192.0.2.2"), Protocol: l3.TCP, Port: 22, Table: "nat", Pooled: true},
@@ -102,7 +109,10 @@ func natRouter(c *vppnet.Conn, v l3.NATVariant) *desiredstate.Engine {
 func standby() []desiredstate.Object {
 	own := l3.Address{Interface: "door", Prefix: prefix("10.7.0.1/24")}
 	return []desiredstate.Object{
-		vppnet.Loopback{Name: "door"}, vppnet.Loopback{Name: "seen"}, vppnet.LinkState{Interface: "door", Up: true}, own,
+		vppnet.Loopback{Name: "door"},
+		vppnet.Loopback{Name: "seen"},
+		vppnet.LinkState{Interface: "door", Up: true},
+		own,
 		l3.VirtualRouter{
 			Interface: "door", ID: 3, Addresses: addrs("10.7.0.9"), Peers: addrs("10.7.0.2"), Track: []l3.TrackedInterface{{Interface: "seen", Decrement: 10}},
 			Interval: interval, After: []desiredstate.Key{own.Key()},
@@ -327,7 +337,8 @@ func TestTwoValidSpecsNeverFight(t *testing.T) {
 		"one address on two interfaces":                  {l3.Address{Interface: "other", Prefix: prefix("10.8.0.1/24")}, l3.Address{Interface: "door", Prefix: prefix("10.8.0.1/25")}, true},
 		"a neighbour, and a route to it": {
 			l3.Neighbour{Interface: "door", IP: addr("10.7.0.5"), MAC: mac(5)},
-			l3.Route{Table: "red", Prefix: prefix("10.7.0.5/32"), Paths: []l3.Path{{Interface: "door", NextHop: addr("10.7.0.6")}}}, false,
+			l3.Route{Table: "red", Prefix: prefix("10.7.0.5/32"), Paths: []l3.Path{{Interface: "door", NextHop: addr("10.7.0.6")}}},
+			false,
 		},
 		"a mapping, and an exemption of its host": {
 			l3.NATMapping{Name: "m", Local: hostA, External: addr("198.51.100.9")}, l3.NATIdentity{Name: "i", Address: hostA}, true,
@@ -340,7 +351,8 @@ func TestTwoValidSpecsNeverFight(t *testing.T) {
 		},
 		"a mapping of an address, and one of its port": {
 			l3.NATMapping{Name: "m", Local: hostA, External: addr("198.51.100.9")},
-			l3.NATMapping{Name: "n", Local: hostB, External: addr("198.51.100.9"), Protocol: l3.TCP, LocalPort: 80, ExternalPort: 80, Pooled: false}, false,
+			l3.NATMapping{Name: "n", Local: hostB, External: addr("198.51.100.9"), Protocol: l3.TCP, LocalPort: 80, ExternalPort: 80, Pooled: false},
+			false,
 		},
 		"two ranges that overlap": {
 			l3.ProxyARPRange{Table: "red", Low: addr("10.0.0.1"), High: addr("10.0.0.9")}, l3.ProxyARPRange{Table: "red", Low: addr("10.0.0.5"), High: addr("10.0.0.20")}, false,

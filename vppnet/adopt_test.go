@@ -86,11 +86,6 @@ func (o other) bridge(i interface_types.InterfaceIndex, id uint32, in bool) {
 	require.NoError(o.t, err)
 }
 
-func (o other) rewrite(i interface_types.InterfaceIndex, op vppnet.RewriteOp) {
-	_, err := l2.NewServiceClient(o).L2InterfaceVlanTagRewrite(o.t.Context(), &l2.L2InterfaceVlanTagRewrite{SwIfIndex: i, VtrOp: uint32(op)})
-	require.NoError(o.t, err)
-}
-
 func (o other) remove(i interface_types.InterfaceIndex) {
 	_, err := o.DeleteLoopback(o.t.Context(), &interfaces.DeleteLoopback{SwIfIndex: i})
 	require.NoError(o.t, err)

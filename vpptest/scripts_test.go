@@ -11,6 +11,7 @@ import (
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/span"
 	"go.fd.io/govpp/binapi/vhost_user"
 	"go.fd.io/govpp/binapi/vlib"
 	"go.fd.io/govpp/binapi/vpe"
@@ -371,7 +372,7 @@ var scripts = []vpptest.Script{
 		note("they go with the domain", unBD(5)), do(neighbours), do(bd(6)), do(neighbours),
 	}},
 	{Name: "xconnect", About: "L2 cross-connects", Steps: []vpptest.Step{
-		do(loopback()), do(loopback()), do(loopback()), do(xconnects),
+		do(loopback()), do(loopback()), do(loopback()), do(xconnects), do(&span.SwInterfaceSpanDump{}), do(&span.SwInterfaceSpanDump{IsL2: true}),
 		do(cross(77, 1)), do(cross(1, 77)), do(cross(1, 2)), do(features(1)), do(features(2)), do(xconnects), do(cross(2, 1)), do(xconnects), note("another", cross(1, 3)), do(xconnects), note("itself", cross(3, 3)), do(xconnects),
 		do(uncross(3)), do(uncross(3)), do(uncross(77)), do(xconnects), do(features(3)),
 		do(cross(3, 1)), do(features(3)), do(join(3, 5)), do(features(3)), do(cross(3, 1)), do(features(3)), do(joinAs(3, 5, l2.L2_API_PORT_TYPE_BVI, 0)), do(features(3)), do(cross(3, 1)), do(features(3)), do(fib), do(leave(3)),
