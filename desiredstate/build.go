@@ -415,7 +415,8 @@ func (b *builder) outcome(d *draft) (Action, []Key, error) {
 			down = down || slices.Contains(d.deps, k)
 		}
 	}
-	down = down && pulled
+	there := len(d.n.owned()) > 0 // of a suspect, there may be nothing known that could go
+	down = down && pulled && there
 	if d.base == Delete || d.base == Replace {
 		if u, why := b.pinned(d.n); why != nil {
 			b.blind = true
@@ -439,13 +440,12 @@ func (b *builder) outcome(d *draft) (Action, []Key, error) {
 		d.lack, d.why = b.lacks(d)
 	}
 	why, by := d.why, d.lack
-	there := len(d.n.owned()) > 0
 	switch {
 	case why == nil && down:
 		return Replace, nil, nil
 	case why == nil:
 		return d.base, nil, nil
-	case pulled:
+	case pulled && there:
 		return Delete, by, why
 	case d.base == Keep && there:
 		return Keep, nil, nil

@@ -345,9 +345,16 @@ func anything(t *rapid.T) desiredstate.Object {
 // plenty is there when the calls begin: most of what an object can refer to.
 func plenty() []desiredstate.Object {
 	return []desiredstate.Object{
-		vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, vppnet.LinkState{Interface: "a", Up: true}, vppnet.LinkState{Interface: "b", Up: true},
-		l3.Table{Name: "red"}, l3.Table{Name: "blue"}, l3.Membership{Interface: "b", Table: "red"},
-		l3.Address{Interface: "a", Prefix: prefix("10.0.0.1/24")}, l3.Address{Interface: "b", Table: "red", Prefix: prefix("2001:db8::1/64")}, l3.NAT{Sessions: 1000},
+		vppnet.Loopback{Name: "a"},
+		vppnet.Loopback{Name: "b"},
+		vppnet.LinkState{Interface: "a", Up: true},
+		vppnet.LinkState{Interface: "b", Up: true},
+		l3.Table{Name: "red"},
+		l3.Table{Name: "blue"},
+		l3.Membership{Interface: "b", Table: "red"},
+		l3.Address{Interface: "a", Prefix: prefix("10.0.0.1/24")},
+		l3.Address{Interface: "b", Table: "red", Prefix: prefix("2001:db8::1/64")},
+		l3.NAT{Sessions: 1000},
 	}
 }
 
