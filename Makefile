@@ -13,7 +13,7 @@ check: ## what is quick and must always hold
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 
 test: ## the README's command
-	go test ./... ./examples/...
+	go test -timeout 30m ./... ./examples/...
 
 race: ## data races, in another order, with more random cases
 	go test -race -shuffle=on -timeout 20m . ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./acl/... ./vpptest/... ./internal/... \
