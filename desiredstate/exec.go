@@ -143,7 +143,12 @@ func (x *pass) do(t *task) (id uint32, have []actual, err error) {
 			have = s.spare
 		}
 		for _, a := range t.gone {
-			if err == nil && !slices.Contains(lost, a.id) {
+			gone := slices.Contains(lost, a.id)
+			switch {
+			case err != nil:
+			case gone && s.Action == Replace: // what is to come must be planned anew
+				err = fmt.Errorf("%w: %s", ErrChanged, s.Key)
+			case !gone:
 				err = a.kind.delete(x.ctx, view, a)
 			}
 			if err != nil {

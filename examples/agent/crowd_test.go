@@ -171,9 +171,9 @@ func (r *rig) crowdInOneGroup(all []*running, vpps []*vpptest.VPP, put func(host
 			require.Len(r, sent, messages, "host %d: %s", i, what)
 		}
 	}
-	change("a rule of the group changed", n, 1,
+	change("a rule of the group changed", n, 2, // whose set it is, and its rules
 		func() { r.group(ours, ssh("198.51.100.0", gid(ours))) }, func() { wait("198.51.100.0", n) })
-	change("a member joined the group", n, 1,
+	change("a member joined the group", n, 2,
 		func() { r.member(ours, n, `["`+ip(n)+`"]`) }, func() { wait("198.51.100.0", n+1) })
 	change("another group changed", 0, 0, func() {
 		r.group(others, ssh("192.0.2.0", gid(ours)))
