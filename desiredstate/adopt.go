@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"slices"
 )
 
 // Adoption is what making something that is not ours into an object of ours comes to.
@@ -94,7 +93,7 @@ func renamed(have, want Object) Object {
 // String says what would be done, as a plan does.
 func (a *Adoption) String() string {
 	s := fmt.Sprintf("%s becomes %s\n", a.From, a.Want.Key())
-	for _, c := range slices.Clone(a.Differs) {
+	for _, c := range a.Differs {
 		s += fmt.Sprintf("      %s\n", c)
 	}
 	return s

@@ -23,9 +23,7 @@ func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, e
 		}
 		if !e.claim(p, ticket) {
 			groups := e.contested(p, r.keys, ticket)
-			free := slices.DeleteFunc(slices.Clone(r.keys), func(k Key) bool {
-				return slices.ContainsFunc(groups, func(g []Key) bool { return slices.Contains(g, k) })
-			})
+			free := without(r.keys, groups)
 			switch {
 			case len(free) > 0:
 				r.keys, rest = free, append(rest, groups...)
@@ -43,6 +41,22 @@ func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, e
 			return p, rest, err
 		}
 	}
+}
+
+// without returns the keys that are in none of the groups.
+func without(keys []Key, groups [][]Key) (out []Key) {
+	in := map[Key]bool{}
+	for _, g := range groups {
+		for _, k := range g {
+			in[k] = true
+		}
+	}
+	for _, k := range keys {
+		if !in[k] {
+			out = append(out, k)
+		}
+	}
+	return out
 }
 
 // contested groups those of the keys whose steps another pass is in the way of, directly

@@ -226,8 +226,8 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		}
 		return o
 	}, named: func(k Key) bool { return goes[k] || e.Prune != PruneNone && s.named(k) }})
+	keys = without(keys, rest)
 	for _, group := range rest {
-		keys = slices.DeleteFunc(keys, func(k Key) bool { return slices.Contains(group, k) })
 		r.passes.Go(func() { r.pass(ctx, group, goes, turn) })
 	}
 	if err != nil {
