@@ -336,3 +336,37 @@ func TestEnsureDuringRemove(t *testing.T) {
 		require.Contains(t, x.String(), "box a")
 	})
 }
+
+// What only shows when it is tried, that something else has to come first, costs one
+// more try and no more; what depends on it waits meanwhile.
+func TestWhatComesTooEarlyIsTriedOnceMore(t *testing.T) {
+	x := newTarget()
+	hidden, user := balls(x), boxes(x)
+	create, tries := hidden.Create, 0
+	hidden.Create = func(ctx context.Context, v *ds.View, b Ball) (uint32, error) {
+		tries++
+		if _, err := v.ID(thingKey("z")); err != nil {
+			return 0, fmt.Errorf("%w: there is no z", ds.ErrEarly)
+		}
+		return create(ctx, v, b)
+	}
+	e := ds.New(hidden, user)
+	e.Parallel = 1
+	var heard []string
+	e.Observe = func(ev ds.Event) {
+		if ev.Key == thingKey("a") && ev.Type != ds.Drift {
+			heard = append(heard, fmt.Sprint(ev.Type))
+		}
+	}
+	_, err := e.Ensure(t.Context(), Ball{Name: "a"}, Box{Name: "on", Needs: "a"})
+	require.ErrorIs(t, err, ds.ErrEarly)
+	require.ErrorContains(t, err, "there is no z")
+	require.Equal(t, 2, tries)
+	require.Empty(t, x.String())
+
+	heard = nil
+	syncs(t, e, Ball{Name: "a"}, Box{Name: "on", Needs: "a"}, Box{Name: "y"}, Box{Name: "z", Needs: "y"})
+	require.Equal(t, 4, tries)
+	require.Equal(t, []string{fmt.Sprint(ds.Started), fmt.Sprint(ds.Done)}, heard)
+	require.Empty(t, x.violations)
+}

@@ -46,6 +46,11 @@ var (
 	// is something else's by now, or nobody's. Nothing was sent; both are read anew.
 	ErrChanged = errors.New("changed behind our back")
 
+	// ErrEarly is for kinds: something is not yet as the object needs it, though the object
+	// does not depend on it by name, and nothing was sent. The engine tries once more
+	// when nothing else of its pass is left to do.
+	ErrEarly = errors.New("not yet possible")
+
 	// ErrUnread: the target could not be asked for objects of this kind. They are left
 	// as they are; what depends on them waits.
 	ErrUnread = errors.New("cannot be read")

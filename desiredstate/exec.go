@@ -4,6 +4,7 @@ package desiredstate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,6 +20,8 @@ type pass struct {
 	mu     sync.Mutex
 	wake   sync.Cond
 	ready  []*task
+	early  []*task // to be tried again when there is nothing else to do
+	flying int
 	left   int
 	report Report
 	errs   map[Key]error
@@ -84,10 +87,23 @@ func (x *pass) work() {
 		}
 		t := x.ready[0]
 		x.ready = x.ready[1:]
+		x.flying++
 		x.mu.Unlock()
 		id, err := x.run(t)
 		x.mu.Lock()
-		x.done(t, id, err)
+		x.flying--
+		if errors.Is(err, ErrEarly) && !t.last {
+			x.early = append(x.early, t)
+		} else {
+			x.done(t, id, err)
+		}
+		if x.flying == 0 && len(x.ready) == 0 && len(x.early) > 0 {
+			x.ready, x.early = x.early, nil
+			for _, t := range x.ready {
+				t.last = true
+			}
+			x.wake.Broadcast()
+		}
 	}
 }
 
@@ -101,8 +117,13 @@ func (x *pass) run(t *task) (uint32, error) {
 		return 0, err
 	}
 	e, start := x.e, time.Now()
-	e.observe(Event{Type: Started, Key: s.Key, Action: s.Action})
+	if !t.last {
+		e.observe(Event{Type: Started, Key: s.Key, Action: s.Action})
+	}
 	id, have, err := x.do(t)
+	if errors.Is(err, ErrEarly) && !t.last {
+		return id, err
+	}
 
 	e.mu.Lock()
 	n := e.node(s.Key)

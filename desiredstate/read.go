@@ -313,19 +313,22 @@ func (e *Engine) take(n *node) bool {
 }
 
 // reread reads anew the suspects among these nodes, which the caller has
-// claimed. The engine's lock is held before and after, not during the dumps.
+// claimed, and believes of the others in their spaces what merge would: one may have
+// what a suspect lost. The engine's lock is held before and after, not during the dumps.
 func (e *Engine) reread(ctx context.Context, suspects []*node) error {
-	kinds := map[*kind]bool{}
+	kinds, spaces := map[*kind]bool{}, map[string]bool{}
 	for _, n := range suspects {
+		spaces[n.key.Space] = true
 		for _, a := range n.have {
 			kinds[a.kind] = true
 		}
-		for _, k := range e.kinds {
-			if k.space == n.key.Space {
-				kinds[k] = true
-			}
+	}
+	for _, k := range e.kinds {
+		if spaces[k.space] {
+			kinds[k] = true
 		}
 	}
+	since := e.version
 	e.mu.Unlock()
 	listings, err := e.dump(ctx, slices.Collect(maps.Keys(kinds)))
 	e.mu.Lock()
@@ -339,12 +342,16 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 			e.take(n)
 		}
 	}
-	for _, l := range listings { // the rest is not claimed
+	for _, l := range listings {
 		for _, n := range l.kind.nodes {
-			if n != nil {
-				n.found = nil
-				e.tidy(n)
+			if n == nil {
+				continue
 			}
+			if n.found != nil && spaces[n.key.Space] && n.writers == 0 && n.touched <= since && e.blind(n) == nil && e.take(n) {
+				e.observe(Event{Type: Drift, Key: n.key})
+			}
+			n.found = nil // the rest is claimed, or was not read as a whole
+			e.tidy(n)
 		}
 	}
 	return nil

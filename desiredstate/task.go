@@ -13,6 +13,7 @@ type task struct {
 	need int      // tasks to be done first
 	next []*task  // tasks that wait for this one
 	by   *Key     // what failed, so that this task is skipped
+	last bool     // it came too early once, see ErrEarly
 }
 
 // precedes makes t wait for before.

@@ -68,10 +68,11 @@ func (t Table) Validate() error {
 // What is in a table of ours is ours, whoever put it there: API routes that are
 // still in a table when it goes, go with it. VPP keeps a table for as long as
 // somebody else's configuration needs it, under our name; it is found and removed
-// again until it is gone. VPP does not refuse an ID that is taken, so nobody else
-// should make tables of our IDs.
+// again until it is gone. VPP does not refuse an ID that is taken, so it is asked for
+// those that are, right before one is made.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
-	k := tables{c, ip.NewServiceClient(c)}
+	k := tables{c: c, vpp: ip.NewServiceClient(c)}
+	k.taken = newLook(k.numbers)
 	return &desiredstate.Kind[Table]{
 		Name: tableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
@@ -104,12 +105,11 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			if t.ID == 0 {
 				return nil
 			}
-			id := strconv.FormatUint(uint64(t.ID), 10)
 			if !t.NoIPv4 {
-				all = append(all, desiredstate.Key{Space: "table-id", Name: "ipv4 " + id})
+				all = append(all, desiredstate.Key{Space: "table-id", Name: numbered(t.ID, false)})
 			}
 			if !t.NoIPv6 {
-				all = append(all, desiredstate.Key{Space: "table-id", Name: "ipv6 " + id})
+				all = append(all, desiredstate.Key{Space: "table-id", Name: numbered(t.ID, true)})
 			}
 			return all
 		},
@@ -117,8 +117,25 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 }
 
 type tables struct {
-	c   *vppnet.Conn
-	vpp ip.RPCService
+	c     *vppnet.Conn
+	vpp   ip.RPCService
+	taken *look[map[string]bool] // see numbers
+}
+
+// numbers are what anybody's tables hold of numbers: VPP gives us another's table for one
+// of ours.
+func (k tables) numbers(ctx context.Context) (map[string]bool, error) {
+	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
+	taken := make(map[string]bool, len(all))
+	for _, d := range all {
+		taken[numbered(d.Table.TableID, d.Table.IsIP6)] = true
+	}
+	return taken, err
+}
+
+// numbered is a family of a table's number.
+func numbered(id uint32, is6 bool) string {
+	return family(is6) + " " + strconv.FormatUint(uint64(id), 10)
 }
 
 // read joins the two families of a number. If they are of two owners, the number stands
@@ -197,6 +214,15 @@ func (k tables) create(ctx context.Context, t Table) (uint32, error) {
 		return 0, err
 	}
 	if t.ID != 0 {
+		taken, err := k.taken.at(ctx)
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range []struct{ skip, is6 bool }{{t.NoIPv4, false}, {t.NoIPv6, true}} {
+			if !f.skip && taken[numbered(t.ID, f.is6)] {
+				return 0, fmt.Errorf("%w: somebody has an %s table of number %d by now", desiredstate.ErrForeign, family(f.is6), t.ID)
+			}
+		}
 		return t.ID, k.add(ctx, t, t.NoIPv4, t.NoIPv6)
 	}
 	r, err := k.vpp.IPTableAllocate(ctx, &ip.IPTableAllocate{

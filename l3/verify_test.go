@@ -31,7 +31,7 @@ func TestVerifyTables(t *testing.T) {
 		}[owner.Owner()])
 		require.NoError(t, err)
 	}
-	k := tables{c, ip.NewServiceClient(c)}
+	k := tables{c: c, vpp: ip.NewServiceClient(c)}
 	names := []string{"red", "red", "other/blue", "vpp:71", "vpp:72", "vpp:0", "blue", "other/red"}
 	ids := []uint32{70, 71, 71, 71, 72, 0, 71, 70}
 	before := len(vpp.Sent())

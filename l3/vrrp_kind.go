@@ -252,8 +252,8 @@ func (k routers) deaf(ctx context.Context) (map[uint32]uint32, error) {
 func (k routers) hears(ctx context.Context, id uint32) error {
 	all, err := k.bridges.at(ctx)
 	if bridge, deaf := all[id]; deaf {
-		return fmt.Errorf("it is the BVI of bridge domain %d, which learns, or does not flood unknown unicast: "+
-			"a standby would not get what is sent to the virtual MAC; set NoLearn and not NoUnknownUnicastFlood", bridge)
+		return fmt.Errorf("%w: it is the BVI of bridge domain %d, which learns, or does not flood unknown unicast: "+
+			"a standby would not get what is sent to the virtual MAC; set NoLearn and not NoUnknownUnicastFlood", desiredstate.ErrEarly, bridge)
 	}
 	return err
 }

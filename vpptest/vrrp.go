@@ -402,7 +402,7 @@ func (v *VPP) Elect(iface string, id uint8, ipv6, master bool) {
 		r.all.each(none, func(_ uint32, x *router) {
 			on := v.life.interfaces.at(indexAt(x.key.index))
 			running := x.state == vrrp.VRRP_API_VR_STATE_BACKUP || x.state == vrrp.VRRP_API_VR_STATE_MASTER
-			if on == nil || on.name != iface || x.key.id != id || x.key.is6 != ipv6 || !running {
+			if on == nil || on.title() != iface || x.key.id != id || x.key.is6 != ipv6 || !running {
 				return
 			}
 			to := vrrp.VRRP_API_VR_STATE_BACKUP
