@@ -70,6 +70,11 @@ func (n NATInterface) role() (r natRole) {
 // and of those that are claimed (nat44_interface_add_del_feature,
 // nat44_ed_add_del_output_interface, or nat44_ei_*). Roles change in place, a new
 // one first; another table replaces.
+//
+// VPP has the routes by which an outside or output interface answers for the addresses
+// of NAT once for a table: when one such interface goes, those of all others in its
+// table, anybody's, go along (25.10). Give each a table of its own if they are to come
+// and go.
 func NATInterfaces(c *vppnet.Conn, variant NATVariant, claims ...vppnet.Claim) *desiredstate.Kind[NATInterface] {
 	vpp := newNAT(c, variant)
 	k := natInterfaces{vpp, claims, newLook(vpp.roles)}

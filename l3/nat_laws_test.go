@@ -245,7 +245,9 @@ func natStrangers(t *testing.T, socket string, v l3.NATVariant) *desiredstate.En
 	_, err := e.Ensure(t.Context(),
 		l3.NAT{Sessions: 1000},
 		vppnet.Loopback{Name: "a"},
-		l3.NATInterface{Interface: "a", Inside: true, Outside: true},
+		l3.Table{Name: "theirs", ID: 99}, // with ours in one table, its routes would go with ours: see NATInterfaces
+		l3.Membership{Interface: "a", Table: "theirs"},
+		l3.NATInterface{Interface: "a", Table: "theirs", Inside: true, Outside: true},
 		l3.NATAddress{Address: addr("203.0.113.1"), AnyTable: true},
 		l3.NATMapping{Name: "a", Local: addr("10.9.0.1"), External: addr("203.0.113.9")},
 		l3.NATMapping{Name: "b", Local: addr("10.9.0.1"), External: addr("203.0.113.1"), Protocol: l3.TCP, LocalPort: 1, ExternalPort: 1, Pooled: true},

@@ -4,10 +4,12 @@ package l3_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/binapi/ip"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
@@ -160,4 +162,29 @@ func TestNATRange(t *testing.T) {
 	require.Len(t, all, 4)
 	require.Equal(t, l3.NATAddress{Address: netip.MustParseAddr("203.0.114.1"), AnyTable: true}, all[3])
 	require.Empty(t, l3.NATRange(floating, shared, l3.NATAddress{}))
+}
+
+// What NATInterfaces says of VPP: the routes of all outside interfaces of a table go with
+// one of them.
+func TestOutsideInterfacesOfOneTableShareRoutes(t *testing.T) {
+	check := func(t *testing.T, vpp interface{ Socket() string }) {
+		c := dialVPP(t, vpp.Socket(), "me")
+		c.Uses(&ip.IPRouteV2Dump{})
+		e := desiredstate.New(append(natKinds(c, l3.EndpointDependent, natClaim), l3.NATs(c, l3.EndpointDependent))...)
+		routed := func() bool {
+			all, err := vppnet.Collect(ip.NewServiceClient(c).IPRouteV2Dump(t.Context(), &ip.IPRouteV2Dump{Table: ip.IPTable{TableID: 7}}))
+			require.NoError(t, err)
+			return slices.ContainsFunc(all, func(d *ip.IPRouteV2Details) bool { return d.Route.Prefix.String() == "198.51.100.1/32" })
+		}
+		_, err := e.Ensure(t.Context(), l3.NAT{}, l3.Table{Name: "red", ID: 7}, l3.NATAddress{Address: netip.MustParseAddr("198.51.100.1"), AnyTable: true},
+			vppnet.Loopback{Name: "a"}, l3.Membership{Interface: "a", Table: "red"}, l3.NATInterface{Interface: "a", Table: "red", Outside: true},
+			vppnet.Loopback{Name: "b"}, l3.Membership{Interface: "b", Table: "red"}, l3.NATInterface{Interface: "b", Table: "red", Outside: true})
+		require.NoError(t, err)
+		require.True(t, routed())
+		_, err = e.Remove(t.Context(), l3.NATInterfaceKey("b"))
+		require.NoError(t, err)
+		require.False(t, routed(), "VPP has learnt better: NATInterfaces need not warn")
+	}
+	t.Run("in memory", func(t *testing.T) { check(t, vpptest.New(t)) })
+	t.Run("real", func(t *testing.T) { check(t, vpptest.Real(t)) })
 }
