@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -182,21 +183,22 @@ func TestReadersDoNotStarveAWriter(t *testing.T) {
 		require.NoError(t, err)
 		x.by(func() { x.delay = time.Second })
 		ctx, cancel := context.WithCancel(t.Context())
+		var readers sync.WaitGroup
+		defer readers.Wait()
+		defer cancel()
 		for i := range 4 {
-			go func() { // at any time one of them works on something that hangs on base
+			readers.Go(func() { // at any time one of them works on something that hangs on base
 				time.Sleep(time.Duration(i) * 250 * time.Millisecond)
 				for n := 0; ctx.Err() == nil; n++ {
 					_, _ = k.Ensure(ctx, Box{Name: fmt.Sprint(i, "-", n), Needs: "base"})
 				}
-			}()
+			})
 		}
 		time.Sleep(10 * time.Second)
 		start := time.Now()
 		_, err = k.Ensure(t.Context(), Box{Name: "base", Color: 3})
 		require.NoError(t, err)
 		require.Less(t, time.Since(start), 5*time.Second)
-		cancel()
-		synctest.Wait()
 	})
 }
 
