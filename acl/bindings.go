@@ -36,6 +36,7 @@ import (
 func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 	k := &bindings{conn: c, vpp: acl.NewServiceClient(c)}
 	return &desiredstate.Kind[Binding]{
+		Target:   c.Target(),
 		Name:     "acl-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c), filters(c)},
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}, &l2.L2Flags{},

@@ -93,6 +93,7 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 		return vppnet.Ours(name, ok, claims)
 	}
 	return &desiredstate.Kind[EtherTypes]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "acl-ethertypes",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}),

@@ -41,6 +41,7 @@ func (f filtered) Validate() error { return errors.New("a reading is found, not 
 func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 	vpp := acl.NewServiceClient(c)
 	return &desiredstate.Kind[filtered]{
+		Target:   c.Target(),
 		Name:     "acl-filtered",
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.MacipACLInterfaceListDump{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[filtered], error) {

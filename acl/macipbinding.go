@@ -66,6 +66,7 @@ func (b MACIPBinding) Validate() error {
 func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 	k := &macipBindings{conn: c, vpp: acl.NewServiceClient(c)}
 	return &desiredstate.Kind[MACIPBinding]{
+		Target:   c.Target(),
 		Name:     "macip-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c), filters(c)},
 		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{}, &l2.L2Flags{}, &memclnt.ControlPing{}),

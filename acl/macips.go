@@ -40,6 +40,7 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 		return r.ACLIndex, nil
 	}
 	return &desiredstate.Kind[MACIPSet]{
+		Target:   c.Target(),
 		Name:     "macip-acl",
 		Messages: c.Uses(&acl.MacipACLDump{}, &acl.MacipACLAddReplace{}, &acl.MacipACLDel{}, &memclnt.ControlPing{}),
 		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {

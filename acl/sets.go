@@ -43,6 +43,7 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		return r.ACLIndex, nil
 	}
 	return &desiredstate.Kind[Set]{
+		Target:   c.Target(),
 		Name:     "acl",
 		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}, &memclnt.ControlPing{}),
 		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {

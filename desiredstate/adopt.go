@@ -63,7 +63,7 @@ func (e *Engine) Adoption(ctx context.Context, want Object, from Key) (*Adoption
 
 // Adopt makes the thing ours, if it still is what it was, and then as wanted.
 func (e *Engine) Adopt(ctx context.Context, a *Adoption) (Report, error) {
-	if p := e.provers[a.From.Space]; p != nil {
+	if p := e.prover(a.From.Space); p != nil {
 		changed, err := p.ask(ctx, Held{a.From, a.id})
 		if err != nil {
 			return nil, &Error{Update, a.Want.Key(), fmt.Errorf("verify: %w", err)}

@@ -75,7 +75,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 		b.again = append(b.again, k)
 	}
 	slices.SortFunc(b.again, Key.Compare)
-	p := &Plan{engine: e, owned: e.owned}
+	p := &Plan{engine: e, owned: e.owned()}
 	for {
 		b.settle()
 		if b.cycles() {
@@ -104,7 +104,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	slices.SortFunc(p.Steps, func(a, b *Step) int { return a.Key.Compare(b.Key) })
 	p.kept = b.kept
 	b.claims(p)
-	p.version, p.blind, p.Unread = e.version, b.blind, e.unread(anyKind)
+	p.version, p.blind, p.Unread = e.version, b.blind, e.unread(e.uses)
 	for _, n := range b.loose {
 		e.tidy(n)
 	}
@@ -121,6 +121,9 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	want := b.r.want(k)
 	have := n.owned()
 	if want == nil {
+		if n != nil && (!b.e.manages(n) || b.e.elsewhere(k) != nil) {
+			return nil
+		}
 		if named := b.r.named(k); named || b.r.prune && len(have) > 0 {
 			if why := b.unread(k, n); why != nil { // there may be something
 				b.blind = true
@@ -162,6 +165,8 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	case kind.unread != nil:
 		b.blind = true
 		return refuse(fmt.Errorf("%w: %w", ErrUnread, kind.unread))
+	case b.e.claims[kind] != nil && !b.e.claims[kind](k):
+		return refuse(fmt.Errorf("%w: it is another component's; its kind claims others here", ErrForeign))
 	}
 	if err := want.Validate(); err != nil {
 		return refuse(fmt.Errorf("%w: %w", ErrInvalid, err))
@@ -176,6 +181,12 @@ func (b *builder) look(k Key, dragged bool) *draft {
 		d := b.draft(k, n, Create)
 		d.wanted(kind, want, want)
 		return d
+	}
+	if !b.e.uses(have[0].kind) {
+		return refuse(fmt.Errorf("%w: another component has a %s of this name", ErrConflict, have[0].kind.name))
+	}
+	if other := b.e.elsewhere(k); other != nil && !same(other, want) {
+		return refuse(fmt.Errorf("%w: another component wants it otherwise, and was first", ErrConflict))
 	}
 
 	at := b.choose(kind, have, want)

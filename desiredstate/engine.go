@@ -6,10 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -57,83 +55,57 @@ type Engine struct {
 	Observe func(Event)
 
 	misuse error
-	kinds  []*kind // each after those that it requires
+	kinds  []*kind                  // each after those that it requires
+	given  map[*kind]bool           // which of them New was given, not merely required
+	claims map[*kind]func(Key) bool // of each of them; nil: all
+	spaces map[string]bool          // of those that make objects
 	byType map[reflect.Type]*kind
-
-	mu       sync.Mutex
-	change   sync.Cond // a pass or a reading ended
-	fresh    bool      // nodes are a reading of the target
-	partial  bool      // but for some kinds, which could not be read
-	readings int       // counts them, those of a few kinds too
-	tickets  uint64    // of passes that wait for others
-	reading  bool
-	forgot   bool
-	version  uint64
-	round    uint64 // of readings and plans; see node
-	owned    int
-	nodes    map[Key]*node
-	holders  map[Key][]Key // by resource; see Kind.Holds
-	view     *View
-	provers  map[string]*prover // by space
-	nudge    chan struct{}      // Forget wakes Run
+	nudge  chan struct{} // Forget wakes Run
+	begun  bool          // it has read the target, whatever others had read before
+	*world               // what is known, shared with other engines if the kinds have a Target
 }
 
-// New makes an engine of kinds and of all that they require. Misuse (a nil kind, two
-// kinds of one name or of one type of object, a kind without Dump, with Create and
-// without Delete, or whose objects are no plain data) is returned by every call.
+// New makes an engine of kinds. Of kinds that these merely require it knows the objects,
+// and makes those that are wanted, but never removes one unasked. If all given kinds have one
+// Target, the engine shares what is known of it with the other engines and kinds there.
+// Misuse (a nil kind, two kinds of one name or of one type of object, a kind without
+// Dump, with Create and without Delete, or whose objects are no plain data, kinds of two
+// targets, a kind that differs from one of its name that is in use on the target) is
+// returned by every call.
 func New(kinds ...AnyKind) *Engine {
 	e := &Engine{
-		byType:  map[reflect.Type]*kind{},
-		nodes:   map[Key]*node{},
-		holders: map[Key][]Key{},
-		view:    newView(),
-		provers: map[string]*prover{},
-		nudge:   make(chan struct{}, 1),
+		given: map[*kind]bool{}, claims: map[*kind]func(Key) bool{}, spaces: map[string]bool{}, byType: map[reflect.Type]*kind{},
+		nudge: make(chan struct{}, 1), world: newWorld(),
 	}
-	e.change.L = &e.mu
-	byName := map[string]*kind{}
-	// Kinds that were given go before those that are merely required, because
-	// they may have been made with other claims.
+	var given []*kind
+	shared := len(kinds) > 0
 	for _, k := range kinds {
 		if isNil(k) {
 			e.misuse = errors.New("a kind is nil")
 			return e
 		}
 		x := k.erase()
-		if byName[x.name] != nil {
-			e.misuse = fmt.Errorf("two kinds are named %q", x.name)
+		given = append(given, x)
+		shared = shared && x.target != nil
+		if x.target != nil && given[0].target != nil && x.target != given[0].target {
+			e.misuse = fmt.Errorf("kinds %q and %q are of two targets", given[0].name, x.name)
 			return e
 		}
-		byName[x.name] = x
 	}
-	var add func(x *kind) *kind
-	add = func(x *kind) *kind {
-		if named := byName[x.name]; named != nil {
-			x = named
-		} else {
-			byName[x.name] = x
-		}
-		if slices.Contains(e.kinds, x) {
-			return x
-		}
-		if x.misuse != nil {
-			e.misuse = fmt.Errorf("kind %q: %w", x.name, x.misuse)
-		}
-		for i, r := range x.requires {
-			x.requires[i] = add(r)
-		}
-		if old := e.byType[x.typ]; old != nil && old != x {
-			e.misuse = fmt.Errorf("kinds %q and %q are both of %v", old.name, x.name, x.typ)
-		}
-		e.byType[x.typ] = x
-		e.kinds = append(e.kinds, x)
-		if x.verify != nil && e.provers[x.space] == nil {
-			e.provers[x.space] = newProver(x.verify)
-		}
-		return x
+	if shared {
+		e.world = given[0].target.w
 	}
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		add(byName[name])
+	if e.kinds, e.misuse = e.join(slices.Clone(given)); e.misuse != nil {
+		return e
+	}
+	for _, k := range e.kinds {
+		e.byType[k.typ], e.claims[k] = k, nil
+		for _, x := range given {
+			if x.name == k.name {
+				e.given[k], e.claims[k] = true, x.claims
+				e.spaces[k.space] = e.spaces[k.space] || k.create != nil
+			}
+		}
 	}
 	return e
 }
@@ -205,7 +177,7 @@ func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
 			return nil, err
 		}
 		if e.partial && e.readings == readings { // they may be readable by now
-			e.fresh = false
+			e.forget(unreadable)
 			if err := e.load(ctx); err != nil {
 				return nil, err
 			}
@@ -268,7 +240,7 @@ func (e *Engine) guard(p *Plan) error {
 // when something else may have changed what is there.
 func (e *Engine) Forget() {
 	e.mu.Lock()
-	e.fresh, e.forgot = false, true
+	e.forget(anyKind)
 	e.mu.Unlock()
 	select {
 	case e.nudge <- struct{}{}:
@@ -297,11 +269,14 @@ func (e *Engine) Found(ctx context.Context) ([]Found, error) {
 	var out []Found
 	for _, n := range e.nodes {
 		for _, a := range n.have {
+			if _, own := e.claims[a.kind]; !own {
+				continue
+			}
 			out = append(out, Found{a.kind.name, n.key, a.id, a.spec, a.foreign})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Found) int { return a.Key.Compare(b.Key) })
-	return out, e.unread(anyKind)
+	return out, e.unread(e.uses)
 }
 
 // ID returns the target's handle of the object with this key, without reading:
@@ -364,7 +339,7 @@ func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
 			return nil, err
 		}
 		if p.blind && r.again && e.readings == readings { // it may be readable by now
-			e.fresh = false
+			e.forget(unreadable)
 			continue
 		}
 		if !e.claim(p, ticket) {

@@ -142,6 +142,7 @@ func (x *pass) run(t *task) (uint32, error) {
 	}
 	e.set(n, have, more, holds...)
 	n.suspect = n.suspect || err != nil
+	e.news(s.Key, e)
 	e.mu.Unlock()
 
 	ev := Event{Type: Done, Key: s.Key, Action: s.Action, ID: id, Err: err, Took: time.Since(start)}

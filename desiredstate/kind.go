@@ -78,6 +78,21 @@ type Kind[S Object] struct {
 	// link goes down before its interface is taken apart.
 	GoesFirst bool
 
+	// Target is the connection's, if the kind shares what it knows with all other kinds
+	// and engines there. Nil: an engine with this kind shares nothing. vppnet.Conn has one.
+	Target *Target
+
+	// Variant is what tells this kind from others of its name on one Target: claims,
+	// options, as anything comparable. Two kinds of one name are one if their functions
+	// and Variants are the same; else an engine with the second is refused.
+	Variant any
+
+	// Claims says which objects of the kind are this engine's business, of those that are
+	// ours: the others are never changed or removed, and an object that is wanted and not
+	// claimed is refused with ErrForeign. So several components divide one kind among
+	// them. Nil: all.
+	Claims func(Key) bool
+
 	lazy sync.Once
 	own  *Engine
 }
@@ -173,9 +188,21 @@ type kind struct {
 
 	misuse error // what is wrong with the Kind itself
 
-	// The engine's lock guards these.
-	nodes  []*node // see nodesFor
-	unread error   // why it could not be read when that was last tried
+	target  *Target
+	variant any
+	claims  func(Key) bool // of the engine that it was erased for
+	code    []uintptr
+
+	// The world's lock guards these.
+	asked   bool    // an engine was given it, not merely one that requires it
+	nodes   []*node // see nodesFor
+	unread  error   // why it could not be read when that was last tried
+	fresh   bool    // what is known of it is a reading, and what has changed since
+	seen    bool    // it has been read before
+	reading bool    // it is being read
+	forgot  bool    // and Forget was called meanwhile
+	round   uint64  // in which it was last read
+	owned   int     // how many objects of it are ours
 }
 
 // actual is an Actual without its type parameter.
@@ -189,7 +216,11 @@ type actual struct {
 
 func (k *Kind[S]) erase() *kind {
 	var zero S
-	out := &kind{name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify}
+	out := &kind{
+		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
+		target: k.Target, variant: k.Variant, claims: k.Claims,
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds),
+	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
 	}

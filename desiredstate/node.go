@@ -73,44 +73,42 @@ func (n *node) told() []Key {
 }
 
 // node returns the node of k, made if need be.
-func (e *Engine) node(k Key) *node {
-	n := e.nodes[k]
+func (w *world) node(k Key) *node {
+	n := w.nodes[k]
 	if n == nil {
 		n = &node{key: k}
-		e.nodes[k] = n
+		w.nodes[k] = n
 	}
 	return n
 }
 
 // tidy drops a node that means nothing any more. During a reading none is
 // dropped: it tells that what the reading still found is gone.
-func (e *Engine) tidy(n *node) {
-	if !n.dropped && !e.reading && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 && len(n.waiting) == 0 {
+func (w *world) tidy(n *node) {
+	if !n.dropped && w.flying == 0 && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 && len(n.waiting) == 0 {
 		n.dropped = true
-		delete(e.nodes, n.key)
+		delete(w.nodes, n.key)
 	}
 }
 
 // set gives n what the target has of it, with what it may depend on and hold
 // beyond what can be read from that: because only the wanted object tells, or
 // because nobody knows what became of it.
-func (e *Engine) set(n *node, have []actual, more []Key, holds ...Key) {
+func (w *world) set(n *node, have []actual, more []Key, holds ...Key) {
 	for _, d := range n.deps {
-		if u := e.nodes[d]; u != nil {
+		if u := w.nodes[d]; u != nil {
 			delete(u.users, n.key)
-			e.tidy(u)
+			w.tidy(u)
 		}
 	}
 	for _, r := range n.holds {
-		if left := slices.DeleteFunc(e.holders[r], func(k Key) bool { return k == n.key }); len(left) > 0 {
-			e.holders[r] = left
+		if left := slices.DeleteFunc(w.holders[r], func(k Key) bool { return k == n.key }); len(left) > 0 {
+			w.holders[r] = left
 		} else {
-			delete(e.holders, r)
+			delete(w.holders, r)
 		}
 	}
-	if n.ours() {
-		e.owned--
-	}
+	n.count(-1)
 	n.have, n.deps, n.holds, n.asWanted = have, nil, holds, nil
 	for _, a := range have {
 		for _, d := range a.spec.Deps() {
@@ -126,24 +124,31 @@ func (e *Engine) set(n *node, have []actual, more []Key, holds ...Key) {
 		n.depend(d)
 	}
 	for _, d := range n.deps {
-		e.node(d).usedBy(n.key)
+		w.node(d).usedBy(n.key)
 	}
 	for _, r := range n.holds {
-		e.holders[r] = append(e.holders[r], n.key)
+		w.holders[r] = append(w.holders[r], n.key)
 	}
-	if n.ours() {
-		e.owned++
-	}
+	n.count(1)
 	switch {
 	case len(have) > 0:
-		e.view.set(n.key, have[0].id, have[0].foreign)
+		w.view.set(n.key, have[0].id, have[0].foreign)
 	case n.ref != nil:
-		e.view.set(n.key, n.ref.id, n.ref.foreign)
+		w.view.set(n.key, n.ref.id, n.ref.foreign)
 	default:
-		e.view.drop(n.key)
+		w.view.drop(n.key)
 	}
-	e.version++
-	n.touched = e.version
+	w.version++
+	n.touched = w.version
+}
+
+// count adds what is ours of a node to what its kinds count.
+func (n *node) count(by int) {
+	for _, a := range n.have {
+		if !a.foreign {
+			a.kind.owned += by
+		}
+	}
 }
 
 func (n *node) depend(d Key) {

@@ -131,7 +131,7 @@ func (e *Engine) ours() (out []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for k, n := range e.nodes {
-		if n.mayGo() {
+		if n.mayGo() && e.manages(n) {
 			out = append(out, k)
 		}
 	}
@@ -147,7 +147,7 @@ func (e *Engine) present(keys []Key) (out []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, k := range keys {
-		if e.nodes[k].mayGo() {
+		if n := e.nodes[k]; n.mayGo() && e.manages(n) {
 			out = append(out, k)
 		}
 	}
@@ -171,5 +171,5 @@ func (e *Engine) leftovers(keys []Key, goes map[Key]bool) []Key {
 func (e *Engine) ownedCount() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.owned
+	return e.owned()
 }

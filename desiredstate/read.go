@@ -64,10 +64,18 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	}
 
 	var out []*listing
-	for _, k := range e.kinds {
+	var order func(k *kind) // each after those that it requires
+	order = func(k *kind) {
 		if needed[k] {
+			delete(needed, k)
+			for _, r := range k.requires {
+				order(r)
+			}
 			out = append(out, read[k])
 		}
+	}
+	for _, k := range kinds {
+		order(k)
 	}
 	return out, nil
 }
@@ -80,18 +88,18 @@ func (e *Engine) note(listings []*listing) {
 			e.observe(Event{Type: ReadFailed, Kind: l.kind.name, Err: l.err})
 		}
 	}
-	e.partial = slices.ContainsFunc(e.kinds, func(k *kind) bool { return k.unread != nil })
+	e.partial = slices.ContainsFunc(e.world.kinds, func(k *kind) bool { return k.unread != nil })
 	e.readings++
 }
 
 // unread says why some kinds could not be read when that was last tried; nil if all could.
-func (e *Engine) unread(which func(*kind) bool) error {
-	if !e.partial {
+func (w *world) unread(which func(*kind) bool) error {
+	if !w.partial {
 		return nil
 	}
 	var errs []error
 	seen := map[string]bool{} // what many require fails for all of them
-	for _, k := range e.kinds {
+	for _, k := range w.kinds {
 		if k.unread != nil && which(k) && !seen[k.unread.Error()] {
 			seen[k.unread.Error()] = true
 			errs = append(errs, k.unread)
@@ -100,12 +108,19 @@ func (e *Engine) unread(which func(*kind) bool) error {
 	return errors.Join(errs...)
 }
 
-func anyKind(*kind) bool { return true }
+func anyKind(*kind) bool      { return true }
+func unreadable(k *kind) bool { return k.unread != nil }
+
+// uses says whether the engine has a kind.
+func (e *Engine) uses(k *kind) bool {
+	_, own := e.claims[k]
+	return own
+}
 
 // blind says whether what the engine knows of a node comes from kinds that could not be
 // read since. The engine's lock is held.
-func (e *Engine) blind(n *node) error {
-	if !e.partial || !n.exists() {
+func (w *world) blind(n *node) error {
+	if !w.partial || !n.exists() {
 		return nil
 	}
 	for _, a := range n.have {
@@ -116,7 +131,7 @@ func (e *Engine) blind(n *node) error {
 	if len(n.have) > 0 {
 		return nil
 	}
-	return e.unread(func(k *kind) bool { return k.create == nil && k.space == n.key.Space })
+	return w.unread(func(k *kind) bool { return k.create == nil && k.space == n.key.Space })
 }
 
 // found is what a reading has for one key.
@@ -129,34 +144,37 @@ type found struct {
 // deliver gives nodes what was found of them: most, and that costs little, that
 // they are as they were, the others what they are, until they take or forget it.
 // The engine's lock is held.
-func (e *Engine) deliver(listings []*listing) {
-	e.round++
+func (w *world) deliver(listings []*listing) {
+	w.round++
 	var slab []found // few allocations for many
 	for _, l := range listings {
 		if l.err != nil {
 			continue
 		}
+		if l.kind.round = w.round; l.kind.create == nil {
+			w.refs[l.kind.space] = w.round
+		}
 		nodes, managed := l.kind.nodesFor(len(l.all)), l.kind.create != nil
 		for i, a := range l.all {
 			n, k := nodes[i], a.spec.Key()
 			if n == nil || n.dropped || n.key != k {
-				n = e.node(k)
+				n = w.node(k)
 				nodes[i] = n
 			}
 			h := handle{a.id, a.foreign}
 			switch {
 			case n.found != nil:
-			case managed && n.seen != e.round && len(n.have) == 1 && n.have[0].same(a):
-				n.seen = e.round
+			case managed && n.seen != w.round && len(n.have) == 1 && n.have[0].same(a):
+				n.seen = w.round
 				continue
-			case !managed && n.seenRef != e.round && n.ref != nil && *n.ref == h:
-				n.seenRef = e.round
+			case !managed && n.seenRef != w.round && n.ref != nil && *n.ref == h:
+				n.seenRef = w.round
 				continue
 			default:
 				if len(slab) == cap(slab) {
 					slab = make([]found, 0, 256)
 				}
-				slab = append(slab, e.found(n))
+				slab = append(slab, w.found(n))
 				n.found = &slab[len(slab)-1]
 			}
 			f := n.found
@@ -184,55 +202,95 @@ func (k *kind) nodesFor(size int) []*node {
 }
 
 // found is what the reading that is being taken over has for a node.
-func (e *Engine) found(n *node) (f found) {
+func (w *world) found(n *node) (f found) {
 	if n.found != nil {
 		return *n.found
 	}
-	if n.seen == e.round {
+	if n.seen == w.round {
 		f.have = slices.Clip(n.have)
 	}
-	if n.seenRef == e.round {
+	if n.seenRef == w.round {
 		f.ref, f.known = *n.ref, true
 	}
 	return f
 }
 
-// load makes sure that there is a reading. The engine's lock is held before and
-// after, not during the dumps.
+// forget makes some of the engine's kinds be read anew before it plans again. The lock is
+// held.
+func (e *Engine) forget(which func(*kind) bool) {
+	for _, k := range e.kinds {
+		if which(k) {
+			k.fresh, k.forgot = false, true
+		}
+	}
+}
+
+// stale are the kinds to be read before the engine can plan: its own, and those of others
+// that have never been, as what they know of may depend on what this engine changes.
+func (e *Engine) stale() (out []*kind) {
+	for _, k := range e.world.kinds {
+		if !k.fresh && (e.uses(k) || !k.seen) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// load makes sure that there is a reading. The lock is held before and after, not during
+// the dumps.
 func (e *Engine) load(ctx context.Context) error {
-	for !e.fresh {
-		if e.reading {
-			if err := e.wait(ctx, func() bool { return !e.reading }); err != nil {
+	if !e.begun {
+		e.begun = true
+		e.forget(anyKind)
+	}
+	for {
+		stale := e.stale()
+		if len(stale) == 0 {
+			return nil
+		}
+		if slices.ContainsFunc(stale, func(k *kind) bool { return k.reading }) {
+			busy := func(k *kind) bool { return k.reading }
+			if err := e.wait(ctx, func() bool { return !slices.ContainsFunc(stale, busy) }); err != nil {
 				return err
 			}
 			continue
 		}
-		e.reading, e.forgot = true, false
+		for _, k := range stale {
+			k.reading, k.forgot = true, false
+		}
+		e.flying++
 		since := e.version
 		e.mu.Unlock()
-		listings, err := e.dump(ctx, e.kinds)
+		listings, err := e.dump(ctx, stale)
 		e.mu.Lock()
-		e.reading = false
+		e.flying--
+		for _, k := range stale {
+			k.reading = false
+		}
 		e.change.Broadcast()
 		if err != nil {
 			return err
 		}
 		e.note(listings)
-		e.merge(listings, since)
-		e.fresh = !e.forgot // something was forgotten meanwhile: once more
+		e.deliver(listings)
+		e.merge(since)
+		for _, k := range stale {
+			k.fresh = !k.forgot // something was forgotten meanwhile: once more
+		}
+		for _, l := range listings {
+			l.kind.seen = true
+		}
 	}
-	return nil
 }
 
-// merge takes over a reading of all kinds that began at version since. What
-// changed since then, or is changing, is known better already.
-func (e *Engine) merge(listings []*listing, since uint64) {
+// merge takes over what deliver gave the nodes of a reading that began at version since.
+// What changed since then, or is changing, is known better already.
+func (e *Engine) merge(since uint64) {
 	first := e.version == 0
-	e.deliver(listings)
 	var news []*node
 	for _, n := range e.nodes {
 		if n.writers == 0 && n.touched <= since && e.blind(n) == nil {
-			if same, chosen := e.asFound(n); n.suspect || !same || chosen {
+			if same, chosen := e.asFound(n); n.suspect && e.looked(n) || !n.suspect && (!same || chosen) {
 				news = append(news, n)
 				continue
 			}
@@ -242,8 +300,10 @@ func (e *Engine) merge(listings []*listing, since uint64) {
 	}
 	slices.SortFunc(news, func(a, b *node) int { return a.key.Compare(b.key) })
 	for _, n := range news {
-		if drift := e.take(n); drift && !first {
+		known := n.known()
+		if drift := e.take(n); drift && known {
 			e.observe(Event{Type: Drift, Key: n.key})
+			e.news(n.key, nil)
 		}
 		e.tidy(n)
 	}
@@ -252,16 +312,46 @@ func (e *Engine) merge(listings []*listing, since uint64) {
 	}
 }
 
-// asFound says whether a node is as it was found, and whether only but for what
-// the target chose.
-func (e *Engine) asFound(n *node) (same, chosen bool) {
+// looked says whether all kinds that may have something of a node were read in this round.
+func (w *world) looked(n *node) bool {
+	return !slices.ContainsFunc(n.have, w.unlooked) &&
+		!slices.ContainsFunc(w.kinds, func(k *kind) bool { return k.space == n.key.Space && k.round != w.round })
+}
+
+// known says whether what is found of a node can be news: the kinds that found it have
+// been read before.
+func (n *node) known() bool {
 	if n.found == nil {
-		return (len(n.have) == 0 || n.seen == e.round) && (n.ref == nil || n.seenRef == e.round), false
+		return true
 	}
-	f := n.found
+	for _, a := range n.found.have {
+		if !a.kind.seen {
+			return false
+		}
+	}
+	return true
+}
+
+// asFound says whether a node is as it was found by those kinds that this round of
+// reading has read, and whether only but for what the target chose.
+func (w *world) asFound(n *node) (same, chosen bool) {
+	looked := w.refs[n.key.Space] == w.round // at the references
+	if n.found == nil {
+		for _, a := range n.have {
+			if n.seen != w.round && a.kind.round == w.round {
+				return false, false
+			}
+		}
+		return n.ref == nil || n.seenRef == w.round || !looked, false
+	}
+	f, have := n.found, n.have
+	if slices.ContainsFunc(have, w.unlooked) {
+		have = slices.DeleteFunc(slices.Clone(have), w.unlooked)
+	}
 	switch {
-	case len(f.have) != len(n.have):
+	case len(f.have) != len(have):
 		return false, false
+	case !looked && !f.known:
 	case f.known && n.ref == nil && len(n.have) > 0: // made since a reference kind last looked
 		if f.ref != (handle{n.have[0].id, n.have[0].foreign}) {
 			return false, false
@@ -271,7 +361,7 @@ func (e *Engine) asFound(n *node) (same, chosen bool) {
 		return false, false
 	}
 	for i, a := range f.have {
-		b := n.have[i]
+		b := have[i]
 		switch {
 		case b.same(a):
 		case a.kind == b.kind && a.id == b.id && a.foreign == b.foreign && a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)):
@@ -283,38 +373,50 @@ func (e *Engine) asFound(n *node) (same, chosen bool) {
 	return true, chosen
 }
 
+// unlooked says that an actual's kind was not read in this round.
+func (w *world) unlooked(a actual) bool { return a.kind.round != w.round }
+
 func (a actual) same(b actual) bool {
 	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.kind == b.kind && a.kind.equal(a.spec, b.spec)
 }
 
 // take makes a node what was found of it, and says whether that is news.
-func (e *Engine) take(n *node) bool {
-	same, chosen := e.asFound(n)
-	f := e.found(n)
+func (w *world) take(n *node) bool {
+	same, chosen := w.asFound(n)
+	f := w.found(n)
 	n.found = nil
 	have := slices.Clone(f.have) // or the node would keep all of the listing
+	if n.seen != w.round {
+		for _, a := range n.have {
+			if w.unlooked(a) {
+				have = append(have, a)
+			}
+		}
+	}
 	var told []Key
 	if len(have) > 0 {
 		told = n.told()
 	}
 	doubt, ours := n.suspect, n.ours()
-	n.suspect, n.ref = false, nil
+	n.suspect = false
 	if f.known {
 		n.ref = &handle{f.ref.id, f.ref.foreign}
+	} else if w.refs[n.key.Space] == w.round {
+		n.ref = nil
 	}
 	if same {
 		if chosen || doubt { // as made, but now with what the target chose
-			e.set(n, have, told)
+			w.set(n, have, told)
 		}
 		return false
 	}
-	e.set(n, have, told)
+	w.set(n, have, told)
 	return ours || n.ours()
 }
 
 // reread reads anew the suspects among these nodes, which the caller has
-// claimed, and believes of the others in their spaces what merge would: one may have
-// what a suspect lost. The engine's lock is held before and after, not during the dumps.
+// claimed, and believes of the others that it comes to see what load would: one may have
+// what a suspect lost. The lock is held before and after, not during the dumps.
 func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 	kinds, spaces := map[*kind]bool{}, map[string]bool{}
 	for _, n := range suspects {
@@ -323,15 +425,17 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 			kinds[a.kind] = true
 		}
 	}
-	for _, k := range e.kinds {
+	for _, k := range e.world.kinds {
 		if spaces[k.space] {
 			kinds[k] = true
 		}
 	}
 	since := e.version
+	e.flying++
 	e.mu.Unlock()
 	listings, err := e.dump(ctx, slices.Collect(maps.Keys(kinds)))
 	e.mu.Lock()
+	e.flying--
 	if err != nil {
 		return err
 	}
@@ -342,17 +446,6 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 			e.take(n)
 		}
 	}
-	for _, l := range listings {
-		for _, n := range l.kind.nodes {
-			if n == nil {
-				continue
-			}
-			if n.found != nil && spaces[n.key.Space] && n.writers == 0 && n.touched <= since && e.blind(n) == nil && e.take(n) {
-				e.observe(Event{Type: Drift, Key: n.key})
-			}
-			n.found = nil // the rest is claimed, or was not read as a whole
-			e.tidy(n)
-		}
-	}
+	e.merge(since)
 	return nil
 }

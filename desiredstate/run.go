@@ -34,6 +34,14 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 	}
 	defer s.unsubscribe(s.runs, r.changes)
 	defer s.leave()
+	e.mu.Lock()
+	e.runs[r] = struct{}{}
+	e.mu.Unlock()
+	defer func() { // what it wanted, nobody does any more
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.runs, r)
+	}()
 	defer r.passes.Wait()
 	return r.loop(ctx, resync)
 }
@@ -64,6 +72,7 @@ type runner struct {
 
 	mu    sync.Mutex
 	inbox []func()
+	heard []Key // what other engines have changed
 	wake  chan struct{}
 }
 
@@ -141,9 +150,9 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 func (r *runner) look(ctx context.Context) (partial bool, err error) {
 	e := r.e
 	e.mu.Lock()
-	e.fresh = false
+	e.forget(anyKind)
 	err = e.load(ctx)
-	partial = e.partial
+	partial = slices.ContainsFunc(e.kinds, unreadable)
 	e.mu.Unlock()
 	if err != nil {
 		return false, err
@@ -178,7 +187,7 @@ func (r *runner) markOurs() {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
 	for k, n := range r.e.nodes {
-		if n.mayGo() {
+		if n.mayGo() && r.e.manages(n) {
 			r.dirty[k] = struct{}{}
 		}
 	}
@@ -251,6 +260,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 	for _, k := range keys {
 		if !stepped[k] && seen[k] == nil && !e.holdsOurs(k) {
 			s.gone(k)
+			e.letGo(k)
 		}
 	}
 	r.post(func() {
@@ -417,17 +427,43 @@ func (r *runner) post(f func()) {
 
 func (r *runner) deliver() {
 	r.mu.Lock()
-	all := r.inbox
-	r.inbox = nil
+	all, heard := r.inbox, r.heard
+	r.inbox, r.heard = nil, nil
 	r.mu.Unlock()
 	for _, f := range all {
 		f()
 	}
+	for _, k := range heard {
+		r.news(k)
+		if r.s.want(k) != nil {
+			r.dirty[k] = struct{}{}
+		}
+	}
 }
 
-// holdsOurs says whether the target has something of ours by this key.
+// hear takes note that another engine has changed what the target has of a key.
+func (r *runner) hear(k Key) {
+	r.mu.Lock()
+	r.heard = append(r.heard, k)
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// holdsOurs says whether the target has something by this key that is ours, and this
+// engine's alone.
 func (e *Engine) holdsOurs(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.nodes[k].ours()
+	n := e.nodes[k]
+	return n.ours() && e.manages(n) && e.elsewhere(k) == nil
+}
+
+// letGo tells the other engines that this one does not want something any more.
+func (e *Engine) letGo(k Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.news(k, e)
 }

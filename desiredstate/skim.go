@@ -50,7 +50,7 @@ func (b *builder) skim() (closely []Key, err error) {
 	}
 	if b.r.all {
 		for k, n := range e.nodes {
-			if n.wanted != e.round && n.mayGo() {
+			if n.wanted != e.round && n.mayGo() && e.manages(n) {
 				closely = append(closely, k)
 			}
 		}

@@ -121,7 +121,7 @@ func (x *pass) prove(t *task) (lost []uint32, err error) {
 	s, e := t.step, x.e
 	bySpace := map[string][]Held{}
 	add := func(k Key, id uint32) {
-		if h := (Held{k, id}); e.provers[k.Space] != nil && !x.fresh(h) {
+		if h := (Held{k, id}); e.prover(k.Space) != nil && !x.fresh(h) {
 			bySpace[k.Space] = append(bySpace[k.Space], h)
 		}
 	}
@@ -139,7 +139,7 @@ func (x *pass) prove(t *task) (lost []uint32, err error) {
 	var others []Key
 	for space, held := range bySpace {
 		asked := time.Now()
-		changed, wrong := e.provers[space].ask(x.ctx, held...)
+		changed, wrong := e.prover(space).ask(x.ctx, held...)
 		if wrong != nil {
 			err = errors.Join(err, fmt.Errorf("verify %s: %w", space, wrong))
 		} else if len(changed) == 0 {

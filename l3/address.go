@@ -83,6 +83,7 @@ func (a Address) Validate() error {
 func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Address] {
 	k := addresses{c, interfaces.NewServiceClient(c), claims}
 	return &desiredstate.Kind[Address]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
 		Requires: append(k.scope.needs(c), Unnumbereds(c)),
 		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),

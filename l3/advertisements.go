@@ -26,6 +26,7 @@ import (
 func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[RouterAdvertisement] {
 	k := advertisements{c, ip6_nd.NewServiceClient(c), claims}
 	return &desiredstate.Kind[RouterAdvertisement]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "router-advertisement",
 		Requires: k.scope.needs(c),
 		Messages: c.Uses(&ip6_nd.SwInterfaceIP6ndRaDump{}, &ip6_nd.SwInterfaceIP6ndRaConfig{}, &ip6_nd.SwInterfaceIP6ndRaPrefix{}, &memclnt.ControlPing{}),

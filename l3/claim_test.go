@@ -25,8 +25,8 @@ func TestDisclaimed(t *testing.T) {
 		l3.Membership{Interface: "in", Table: "red"},
 		l3.Address{Interface: "in", Table: "red", Prefix: prefix("192.0.2.1/24")},
 	}
+	layer2 := vppnet.DisclaimInterfaces(func(name string) bool { return strings.HasPrefix(name, "vm") })
 	asked := func() int {
-		layer2 := vppnet.DisclaimInterfaces(func(name string) bool { return strings.HasPrefix(name, "vm") })
 		e := desiredstate.New(vppnet.Loopbacks(c), l3.Tables(c),
 			l3.Memberships(c, layer2), l3.Addresses(c, layer2), l3.RouterAdvertisements(c, layer2))
 		_, err := e.Sync(t.Context(), want...)

@@ -377,7 +377,8 @@ func strangers(t testing.TB, socket string) {
 		}
 		require.NoError(t, err)
 	}
-	_, err := l3.Routes(c, func(string, netip.Prefix) bool { return true }).Ensure(t.Context(), l3.Route{Prefix: prefix("30.0.0.0/24")})
+	claims := l3.Routes(dialVPP(t, socket, "stranger"), func(string, netip.Prefix) bool { return true })
+	_, err := claims.Ensure(t.Context(), l3.Route{Prefix: prefix("30.0.0.0/24")})
 	require.NoError(t, err)
 }
 

@@ -75,6 +75,7 @@ func (m Membership) Validate() error {
 func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Membership] {
 	k := members{c, interfaces.NewServiceClient(c), claims}
 	return &desiredstate.Kind[Membership]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     membershipSpace,
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetTable{}, &memclnt.ControlPing{}),

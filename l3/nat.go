@@ -128,6 +128,7 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 		needs = scope(nil).needs(c)
 	}
 	return &desiredstate.Kind[NAT]{
+		Target: c.Target(), Variant: [2]any{variant, ours},
 		Name:     "nat",
 		Requires: needs,
 		Messages: c.Uses(messages...),

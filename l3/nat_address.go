@@ -98,6 +98,7 @@ func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *d
 		return owned || slices.ContainsFunc(claims, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
 	return &desiredstate.Kind[NATAddress]{
+		Target: c.Target(), Variant: [2]any{variant, fmt.Sprint(claims)},
 		Name:     "nat-address",
 		Requires: []desiredstate.AnyKind{Tables(c), nats(c, variant, false)},
 		Messages: c.Uses(vpp.messages(natPool)...),

@@ -75,6 +75,7 @@ func (n NATExit) Validate() error {
 func NATExits(c *vppnet.Conn) *desiredstate.Kind[NATExit] {
 	k := natExits{c, nat.NewServiceClient(c)}
 	return &desiredstate.Kind[NATExit]{
+		Target:   c.Target(),
 		Name:     "nat-exit",
 		Requires: []desiredstate.AnyKind{Tables(c), nats(c, EndpointDependent, false)},
 		Messages: c.Uses(&nat.Nat44EdVrfTablesV2Dump{}, &nat.Nat44EdAddDelVrfTable{}, &nat.Nat44EdAddDelVrfRoute{}, &memclnt.ControlPing{}),

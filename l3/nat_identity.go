@@ -67,6 +67,7 @@ func (n NATIdentity) Validate() error {
 func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIdentity] {
 	vpp := newNAT(c, variant)
 	return &desiredstate.Kind[NATIdentity]{
+		Target: c.Target(), Variant: variant,
 		Name:     "nat-identity",
 		Requires: []desiredstate.AnyKind{Tables(c), nats(c, variant, false)},
 		Messages: c.Uses(vpp.messages(natMaps, natPool)...),

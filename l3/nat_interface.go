@@ -79,6 +79,7 @@ func NATInterfaces(c *vppnet.Conn, variant NATVariant, claims ...vppnet.Claim) *
 	vpp := newNAT(c, variant)
 	k := natInterfaces{vpp, claims, newLook(vpp.roles)}
 	return &desiredstate.Kind[NATInterface]{
+		Target: c.Target(), Variant: [2]any{variant, vppnet.Variant(claims...)},
 		Name:     natInterfaceSpace,
 		Requires: append(k.scope.needs(c), nats(c, variant, false)),
 		Messages: c.Uses(k.vpp.messages(natRoles)...),

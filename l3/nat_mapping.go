@@ -183,6 +183,7 @@ func NATMappings(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATMappi
 	k := natMappings{c, newNAT(c, variant)}
 	hairpins := newHairpins(k.vpp)
 	return &desiredstate.Kind[NATMapping]{
+		Target: c.Target(), Variant: variant,
 		Name:     "nat-mapping",
 		Requires: []desiredstate.AnyKind{Tables(c), nats(c, variant, false)},
 		Messages: c.Uses(k.vpp.messages(natMaps, natPool, natSessions)...),

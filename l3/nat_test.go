@@ -78,7 +78,7 @@ func TestNATOfOthers(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, before, vpp.String())
 
-		only := desiredstate.New(natKinds(c, v, natClaim)...)
+		only := desiredstate.New(natKinds(dialVPP(t, vpp.Socket(), "me"), v, natClaim)...)
 		_, err = only.Ensure(t.Context(), l3.NATAddress{Address: netip.MustParseAddr("192.0.2.1")})
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
 		_, err = only.Ensure(t.Context(), l3.NATInterface{Interface: "stranger/a", Output: true})

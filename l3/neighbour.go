@@ -74,6 +74,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		return vppnet.Gone(send(ctx, id, n, false), api.NO_SUCH_ENTRY, api.INVALID_SW_IF_INDEX)
 	}
 	return &desiredstate.Kind[Neighbour]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "neighbour",
 		Requires: s.needs(c),
 		Messages: c.Uses(&ip_neighbor.IPNeighborDump{}, &ip_neighbor.IPNeighborAddDel{}),

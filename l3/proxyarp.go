@@ -90,6 +90,7 @@ func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[P
 		return err
 	}
 	return &desiredstate.Kind[ProxyARPRange]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "proxy-arp-range",
 		Requires: []desiredstate.AnyKind{Tables(c)},
 		Messages: c.Uses(&arp.ProxyArpDump{}, &arp.ProxyArpAddDel{}),
@@ -156,6 +157,7 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 		return err
 	}
 	return &desiredstate.Kind[ProxyARP]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "proxy-arp",
 		Requires: s.needs(c),
 		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),

@@ -92,6 +92,7 @@ func checkRelayServer(a netip.Addr) error {
 func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPRelay] {
 	k := relays{dhcp.NewServiceClient(c), tableScope(claims)}
 	return &desiredstate.Kind[DHCPRelay]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "dhcp-relay",
 		Requires: []desiredstate.AnyKind{Tables(c)},
 		Messages: c.Uses(&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyConfig{}),

@@ -103,6 +103,7 @@ type RouteClaim func(table string, prefix netip.Prefix) bool
 func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 	k := routes{ip.NewServiceClient(c), claims}
 	return &desiredstate.Kind[Route]{
+		Target: c.Target(), Variant: variantOf(claims),
 		Name:     "route",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
 		Messages: c.Uses(&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
@@ -145,6 +146,14 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			return want
 		},
 	}
+}
+
+// variantOf tells kinds with claims of their own apart, as functions cannot be compared.
+func variantOf(claims []RouteClaim) any {
+	if len(claims) == 0 {
+		return nil
+	}
+	return new(byte)
 }
 
 type routes struct {

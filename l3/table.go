@@ -74,7 +74,8 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c: c, vpp: ip.NewServiceClient(c)}
 	k.taken = newLook(k.numbers)
 	return &desiredstate.Kind[Table]{
-		Name: tableSpace,
+		Target: c.Target(),
+		Name:   tableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
 			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
 		Dump:   k.dump,

@@ -139,6 +139,7 @@ func TestNothingDriftsByItself(t *testing.T) {
 			require.NoError(t, err)
 		}
 		for _, v := range natVariants {
+			c := dialVPP(t, vpp.Socket(), "me") // a connection knows one variant
 			steady(t, natRouter(c, v), natAll(v)...)
 			_, err := natRouter(c, v).Sync(t.Context())
 			require.NoError(t, err)
@@ -154,7 +155,7 @@ func TestNothingDriftsByItself(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target, state func() string) {
 		c := dialVPP(t, vpp.Socket(), "me")
-		abandoned := func(engine func(*vppnet.Conn) *desiredstate.Engine, want ...desiredstate.Object) {
+		abandoned := func(c *vppnet.Conn, engine func(*vppnet.Conn) *desiredstate.Engine, want ...desiredstate.Object) {
 			before := ""
 			for nth := 0; ; nth++ { // the first round lets VPP keep what it keeps for ever
 				e := engine(c)
@@ -190,11 +191,11 @@ func TestNothingIsLeft(t *testing.T) {
 				}
 			}
 		}
-		abandoned(engine, all("red")...)
+		abandoned(c, engine, all("red")...)
 		for _, v := range natVariants {
-			abandoned(func(c *vppnet.Conn) *desiredstate.Engine { return natRouter(c, v) }, natAll(v)...)
+			abandoned(dialVPP(t, vpp.Socket(), "me"), func(c *vppnet.Conn) *desiredstate.Engine { return natRouter(c, v) }, natAll(v)...)
 		}
-		abandoned(virtualEngine, standby()...)
+		abandoned(c, virtualEngine, standby()...)
 	})
 }
 

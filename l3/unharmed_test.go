@@ -374,7 +374,7 @@ func TestLethalCallsAreRefused(t *testing.T) {
 			_, err = l3.EndNATSessions(t.Context(), c, v, hostA, 10, func(l3.NATSession) bool { return true })
 			require.ErrorIs(t, err, desiredstate.ErrMissing)
 
-			e := natEngine(c, v)
+			e := natEngine(dialVPP(t, socket, "me"), v)
 			_, err = e.Ensure(t.Context(), l3.NAT{Sessions: 1000})
 			require.NoError(t, err)
 			for _, table := range []uint32{0, 10} {

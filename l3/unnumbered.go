@@ -72,6 +72,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 		return err
 	}
 	return &desiredstate.Kind[Unnumbered]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "unnumbered",
 		Requires: s.needs(c),
 		Messages: c.Uses(&ip.IPUnnumberedDump{}, &ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetUnnumbered{}),

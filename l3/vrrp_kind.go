@@ -40,6 +40,7 @@ func VirtualRouters(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[V
 	k := routers{c, vrrp.NewServiceClient(c), claims, nil}
 	k.bridges = newLook(k.deaf)
 	return &desiredstate.Kind[VirtualRouter]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     virtualRouterSpace,
 		Requires: k.scope.needs(c),
 		Messages: c.Uses(&vrrp.VrrpVrDump{}, &vrrp.VrrpVrPeerDump{}, &vrrp.VrrpVrTrackIfDump{},

@@ -85,14 +85,14 @@ func TestVirtualRouterWaitsForAnAddress(t *testing.T) {
 
 // Whoever lets VPP lose the address, and brings it back, leaves a router that waits for ever.
 func TestVirtualRouterThatIsStuck(t *testing.T) {
-	vpp, c, e := vrrpWorld(t)
+	vpp, _, e := vrrpWorld(t)
 	want := []desiredstate.Object{
 		vppnet.Loopback{Name: "lan"}, vppnet.LinkState{Interface: "lan", Up: true}, l3.Address{Interface: "lan", Prefix: ownAddress}, addressed(),
 	}
 	_, err := e.Sync(t.Context(), want...)
 	require.NoError(t, err)
 
-	others := desiredstate.New(routed(c)...) // they know nothing of it
+	others := desiredstate.New(routed(dialVPP(t, vpp.Socket(), "me"))...) // on c they would know of it
 	address, link := l3.Address{Interface: "lan", Prefix: ownAddress}, vppnet.LinkState{Interface: "lan", Up: true}
 	_, err = others.Remove(t.Context(), address.Key(), link.Key())
 	require.NoError(t, err)

@@ -105,6 +105,7 @@ func instance(name string) uint32 {
 func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 	vpp := vhost_user.NewServiceClient(c)
 	return &desiredstate.Kind[Port]{
+		Target: c.Target(), Variant: dir,
 		Name:     "vhost-port",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&vhost_user.SwInterfaceVhostUserDump{}, &vhost_user.CreateVhostUserIfV2{},

@@ -145,7 +145,7 @@ func TestSocketsAreConfined(t *testing.T) {
 		require.Equal(t, before, vpp.String(), socket)
 	}
 	for _, d := range []string{"", "relative", "/a/../b"} {
-		_, err := vhost.Ports(c, d).Ensure(t.Context(), vhost.Port{Name: "vm", Socket: dir + "/x"})
+		_, err := vhost.Ports(dial(t, vpp.Socket(), "me"), d).Ensure(t.Context(), vhost.Port{Name: "vm", Socket: dir + "/x"})
 		require.ErrorIs(t, err, desiredstate.ErrInvalid, d)
 	}
 	_, err := vhost.Ports(c, dir).Ensure(t.Context(),

@@ -64,6 +64,7 @@ const maxBridge = 1<<24 - 1
 func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 	vpp := l2.NewServiceClient(c)
 	return &desiredstate.Kind[BridgeDomain]{
+		Target:   c.Target(),
 		Name:     "bridge-domain",
 		Requires: []desiredstate.AnyKind{bridges(c)},
 		Messages: c.Uses(&l2.BridgeDomainAddDelV2{}, &l2.BridgeFlags{}, &l2.BridgeDomainSetMacAge{}, &memclnt.ControlPing{}),

@@ -59,6 +59,7 @@ func (p BridgePort) Validate() error {
 func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 	k := ports{c, l2.NewServiceClient(c)}
 	return &desiredstate.Kind[BridgePort]{
+		Target:   c.Target(),
 		Name:     "bridge-port",
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c)},
 		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}, &interfaces.SwInterfaceDump{}, &l2.L2InterfaceVlanTagRewrite{}),

@@ -40,6 +40,7 @@ func bridgeNumber(id uint32) string { return strconv.FormatUint(uint64(id), 10) 
 func bridges(c *Conn) *desiredstate.Kind[bridge] {
 	vpp := l2.NewServiceClient(c)
 	return &desiredstate.Kind[bridge]{
+		Target:   c.Target(),
 		Name:     "bridge-domain-read",
 		Messages: c.Uses(&l2.BridgeDomainDump{}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[bridge], error) {

@@ -2,16 +2,22 @@
 
 package vppnet
 
+import (
+	"fmt"
+	"strings"
+)
+
 // A Claim moves the line between what a kind manages and what it leaves alone, which
 // otherwise is whether a thing in VPP carries our tag, or hangs on something that
 // does. Of several, the first that accepts a name decides.
 type Claim struct {
 	accepts func(name string) bool
 	ours    bool
+	id      *byte
 }
 
 // Claims returns a Claim of the things whose names f accepts.
-func Claims(f func(name string) bool) Claim { return Claim{f, true} }
+func Claims(f func(name string) bool) Claim { return Claim{f, true, new(byte)} }
 
 // ClaimInterfaces claims the interfaces whose names f accepts, such as the
 // machine's own "GigabitEthernet0/8/0". Nobody else may manage them.
@@ -20,7 +26,20 @@ func ClaimInterfaces(f func(name string) bool) Claim { return Claims(f) }
 // DisclaimInterfaces says that a kind has nothing to do with the interfaces whose
 // names f accepts, though they are ours. Where VPP can only be asked interface by
 // interface, it is not asked about them: ports of VMs have no addresses.
-func DisclaimInterfaces(f func(name string) bool) Claim { return Claim{f, false} }
+func DisclaimInterfaces(f func(name string) bool) Claim { return Claim{f, false, new(byte)} }
+
+// Variant is what a kind with claims has as its Kind.Variant: kinds with the same Claims,
+// made once and kept, are the same.
+func Variant(claims ...Claim) any {
+	if len(claims) == 0 {
+		return nil
+	}
+	var ids strings.Builder
+	for _, c := range claims {
+		fmt.Fprintf(&ids, "claim %p ", c.id)
+	}
+	return ids.String()
+}
 
 // Ours says whether a kind with these claims manages what has this name, if without
 // them it would be ours or not.

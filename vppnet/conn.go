@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/memclnt"
 )
@@ -34,6 +35,7 @@ type Conn struct {
 	table   *table
 	vpp     Identity
 	options options
+	target  *desiredstate.Target
 
 	types   types
 	allowed sync.Map // name_crc of the requests that may be sent
@@ -207,6 +209,14 @@ func (c *Conn) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
+}
+
+// Target is what all kinds and engines on this Conn share.
+func (c *Conn) Target() *desiredstate.Target {
+	if c == nil {
+		return nil
+	}
+	return c.target
 }
 
 // VPP says which VPP this is.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"github.com/vppkit/vppkit/desiredstate"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/vpe"
 	"go.fd.io/govpp/codec"
@@ -136,6 +137,7 @@ func dial(ctx context.Context, socket, owner string, o options) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{
+		target:  desiredstate.NewTarget(),
 		owner:   owner,
 		conn:    conn,
 		options: o,

@@ -68,6 +68,7 @@ func (f FIBEntry) Validate() error {
 func FIBEntries(c *Conn) *desiredstate.Kind[FIBEntry] {
 	k := fib{l2.NewServiceClient(c)}
 	return &desiredstate.Kind[FIBEntry]{
+		Target:   c.Target(),
 		Name:     "l2-fib",
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c), BridgePorts(c)},
 		Messages: c.Uses(&l2.L2FibTableDump{}, &l2.L2fibAddDel{}),

@@ -61,6 +61,7 @@ func (i Interface) Validate() error { return errors.New("interfaces are made by 
 func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 	vpp := interfaces.NewServiceClient(c)
 	return &desiredstate.Kind[Interface]{
+		Target:   c.Target(),
 		Name:     "interface",
 		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &memclnt.ControlPing{}),
 		Verify:   verifyInterfaces(c),

@@ -93,6 +93,7 @@ func (l LinkState) Validate() error {
 func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 	k := links{c, interfaces.NewServiceClient(c), claims}
 	return &desiredstate.Kind[LinkState]{
+		Target: c.Target(), Variant: Variant(claims...),
 		Name: "link",
 		// VPP does not show LinkState.After: who has just come does not know it.
 		GoesFirst: true,

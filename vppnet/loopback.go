@@ -58,7 +58,8 @@ const maxLoopback = 16383
 func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 	k := loopbacks{interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
 	kind := Tagged(c, &desiredstate.Kind[Loopback]{
-		Name: "loopback",
+		Target: c.Target(),
+		Name:   "loopback",
 		Messages: c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
 			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Loopback], err error) {

@@ -56,6 +56,7 @@ func (t Tunnel) Validate() error {
 func Tunnels(c *vppnet.Conn) *desiredstate.Kind[Tunnel] {
 	vpp := vxlan.NewServiceClient(c)
 	return vppnet.Tagged(c, &desiredstate.Kind[Tunnel]{
+		Target:   c.Target(),
 		Name:     "vxlan-tunnel",
 		Messages: c.Uses(&vxlan.VxlanAddDelTunnelV3{}, &vxlan.VxlanTunnelV2Dump{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Tunnel], err error) {

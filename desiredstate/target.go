@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+)
+
+// Target is what all engines and kinds of one connection share: one reading of what is
+// there, the handles, and who is changing what. What one does, the others know at once;
+// what one's kinds found, the others' do not take apart unasked. See [Kind.Target].
+//
+// A Target lives as long as the connection. Safe for concurrent use.
+type Target struct{ w *world }
+
+// NewTarget returns the Target of a connection of which nothing is known yet.
+func NewTarget() *Target { return &Target{newWorld()} }
+
+// world is what is known of a target, and who works on it. An engine that shares
+// nothing has one to itself.
+//
+// Its invariants: a node is in nodes while its key means anything (see node); holders,
+// view and each kind's owned say just what the nodes say; a kind that is fresh was read,
+// and its nodes have changed since only as the world was told.
+type world struct {
+	mu       sync.Mutex
+	change   sync.Cond // a pass or a reading ended
+	kinds    []*kind   // each after those that it requires
+	partial  bool      // some kinds could not be read
+	readings int       // counts them
+	flying   int       // readings under way
+	tickets  uint64    // of passes that wait for others
+	version  uint64
+	round    uint64 // of readings and plans; see node
+	nodes    map[Key]*node
+	holders  map[Key][]Key     // by resource; see Kind.Holds
+	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
+	view     *View
+	provers  map[string]*prover // by space
+	runs     map[*runner]struct{}
+}
+
+func newWorld() *world {
+	w := &world{
+		nodes:   map[Key]*node{},
+		holders: map[Key][]Key{},
+		refs:    map[string]uint64{},
+		view:    newView(),
+		provers: map[string]*prover{},
+		runs:    map[*runner]struct{}{},
+	}
+	w.change.L = &w.mu
+	return w
+}
+
+// join makes kinds known in the world, and returns those that stand for them there: a
+// kind that is there already stands for one that is the same. Kinds that were given go
+// before those that are merely required, because they may have been made with other claims.
+func (w *world) join(given []*kind) (all []*kind, err error) {
+	byName := map[string]*kind{}
+	for _, k := range given {
+		if byName[k.name] != nil {
+			return nil, fmt.Errorf("two kinds are named %q", k.name)
+		}
+		byName[k.name] = k
+	}
+	slices.SortFunc(given, func(a, b *kind) int { return Key{Name: a.name}.Compare(Key{Name: b.name}) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var news []*kind
+	var add func(k *kind) *kind
+	add = func(k *kind) *kind {
+		required := byName[k.name] == nil
+		if named := byName[k.name]; named != nil {
+			k = named
+		} else {
+			byName[k.name] = k
+		}
+		if slices.Contains(all, k) {
+			return k
+		}
+		if k.misuse != nil {
+			err = errors.Join(err, fmt.Errorf("kind %q: %w", k.name, k.misuse))
+		}
+		if at := slices.IndexFunc(w.kinds, func(x *kind) bool { return x.name == k.name }); at >= 0 {
+			old := w.kinds[at]
+			if why := old.unlike(k); why != nil && !required && !old.asked && !old.seen && old.typ == k.typ {
+				*old = *k // nobody has used it: what was asked for takes its place
+			} else if why != nil && !(required && old.typ == k.typ) {
+				err = errors.Join(err, fmt.Errorf("kind %q cannot be shared with what uses it on this connection already: %w", k.name, why))
+			}
+			if k.unavailable != nil {
+				old.unavailable = k.unavailable
+			}
+			old.asked = old.asked || !required
+			byName[k.name], k = old, old
+		}
+		k.asked = k.asked || !required
+		for i, r := range k.requires {
+			k.requires[i] = add(r)
+		}
+		if !slices.Contains(all, k) {
+			all = append(all, k)
+		}
+		if !slices.Contains(w.kinds, k) && !slices.Contains(news, k) {
+			news = append(news, k)
+		}
+		return k
+	}
+	for _, k := range given {
+		add(k)
+	}
+	for i, k := range slices.Concat(w.kinds, news) {
+		for _, x := range slices.Concat(w.kinds, news)[:i] {
+			if x.typ == k.typ {
+				err = errors.Join(err, fmt.Errorf("kinds %q and %q are both of %v", x.name, k.name, k.typ))
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range news {
+		w.kinds = append(w.kinds, k)
+		if k.verify != nil && w.provers[k.space] == nil {
+			w.provers[k.space] = newProver(k.verify)
+		}
+	}
+	return all, nil
+}
+
+// unlike says why one kind cannot stand for another of its name.
+func (k *kind) unlike(o *kind) error {
+	switch {
+	case k.typ != o.typ:
+		return fmt.Errorf("its objects are %v, not %v", k.typ, o.typ)
+	case k.variant != o.variant:
+		return errors.New("it was made with other options or claims; share the kind, or divide its objects by Kind.Claims")
+	case !slices.Equal(k.code, o.code):
+		return errors.New("it does something else; give one of them another name")
+	}
+	return nil
+}
+
+// codeOf tells functions apart by where they were written.
+func codeOf(fs ...any) []uintptr {
+	out := make([]uintptr, len(fs))
+	for i, f := range fs {
+		if v := reflect.ValueOf(f); !v.IsNil() {
+			out[i] = v.Pointer()
+		}
+	}
+	return out
+}
+
+// prover returns who proves the handles of a space; nil: nobody does.
+func (w *world) prover(space string) *prover {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.provers[space]
+}
+
+// news tells the Runs of other engines what has become of a key. The lock is held.
+func (w *world) news(k Key, from *Engine) {
+	for r := range w.runs {
+		if r.e != from {
+			r.hear(k)
+		}
+	}
+}
+
+// elsewhere returns what the Run of another engine wants by this key, and nil if none
+// does. The lock is held.
+func (e *Engine) elsewhere(k Key) Object {
+	if len(e.runs) == 0 || len(e.runs) == 1 && e.running() {
+		return nil
+	}
+	for r := range e.runs {
+		if r.e != e {
+			if o := r.s.want(k); o != nil {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) running() bool {
+	for r := range e.runs {
+		if r.e == e {
+			return true
+		}
+	}
+	return false
+}
+
+// manages says whether a node is this engine's to change: found or made by its kinds, and
+// claimed, or, if nobody knows what is there, in a space of theirs.
+func (e *Engine) manages(n *node) bool {
+	if len(n.have) == 0 {
+		return e.spaces[n.key.Space]
+	}
+	for _, a := range n.have {
+		if claims := e.claims[a.kind]; e.given[a.kind] && (claims == nil || claims(n.key)) {
+			return true
+		}
+	}
+	return false
+}
+
+// owned counts what is ours, of this engine's kinds. The lock is held.
+func (e *Engine) owned() (n int) {
+	for k := range e.given {
+		n += k.owned
+	}
+	return n
+}
