@@ -54,15 +54,16 @@ type Engine struct {
 	// Nil: nobody is. The engine itself neither logs nor prints.
 	Observe func(Event)
 
-	misuse error
-	kinds  []*kind                  // each after those that it requires
-	given  map[*kind]bool           // which of them New was given, not merely required
-	claims map[*kind]func(Key) bool // of each of them; nil: all
-	spaces map[string]bool          // of those that make objects
-	byType map[reflect.Type]*kind
-	nudge  chan struct{} // Forget wakes Run
-	begun  bool          // it has read the target, whatever others had read before
-	*world               // what is known, shared with other engines if the kinds have a Target
+	misuse  error
+	kinds   []*kind                  // each after those that it requires
+	given   map[*kind]bool           // which of them New was given, not merely required
+	claims  map[*kind]func(Key) bool // of each of them; nil: all
+	divided bool                     // some have claims
+	spaces  map[string]bool          // of those that make objects
+	byType  map[reflect.Type]*kind
+	nudge   chan struct{} // Forget wakes Run
+	begun   bool          // it has read the target, whatever others had read before
+	*world                // what is known, shared with other engines if the kinds have a Target
 }
 
 // New makes an engine of kinds. Of kinds that these merely require it knows the objects,
@@ -103,6 +104,7 @@ func New(kinds ...AnyKind) *Engine {
 		for _, x := range given {
 			if x.name == k.name {
 				e.given[k], e.claims[k] = true, x.claims
+				e.divided = e.divided || x.claims != nil
 				e.spaces[k.space] = e.spaces[k.space] || k.create != nil
 			}
 		}

@@ -61,7 +61,7 @@ func (b *builder) skim() (closely []Key, err error) {
 // keep notes that an object is as wanted, if it was when last looked at and
 // neither has changed since.
 func (b *builder) keep(n *node, want Object) bool {
-	if n.asWanted == nil || n.suspect || want == nil || !same(want, n.asWanted) {
+	if n.asWanted == nil || n.suspect || want == nil || !same(want, n.asWanted) || b.e.divided && !b.e.manages(n) {
 		return false
 	}
 	b.keeps(n, n.have[0].id)

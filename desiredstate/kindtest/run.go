@@ -68,6 +68,9 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "bound to its own", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Bound(t.Context(), w, s.versions(t)...)
 	})
+	s.law(t, "shared", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Shared(t.Context(), w, s.one(t))
+	})
 	faults := max(1, s.Checks/4)
 	s.law(t, "repairable, created", faults, func(t *rapid.T, w World[S], _ string) error {
 		a := s.one(t)

@@ -97,17 +97,16 @@ func Contained[S desiredstate.Object](ctx context.Context, w World[S], s S) erro
 		return fmt.Errorf("beside a kind that cannot be read: %w", err)
 	}
 
-	k, bystanders := w.Kind, 0
+	bystanders := 0
+	unreadable := copyOf(w.Kind)
+	unreadable.Target = nil
+	unreadable.Dump = func(context.Context, *desiredstate.View) ([]desiredstate.Actual[S], error) { return nil, broken }
 	e = desiredstate.New(append(w.more(), &desiredstate.Kind[bystander]{
 		Name:   "kindtest-bystander",
 		Dump:   func(context.Context, *desiredstate.View) ([]desiredstate.Actual[bystander], error) { return nil, nil },
 		Create: func(context.Context, *desiredstate.View, bystander) (uint32, error) { bystanders++; return 0, nil },
 		Delete: func(context.Context, *desiredstate.View, desiredstate.Actual[bystander]) error { return nil },
-	}, &desiredstate.Kind[S]{
-		Name: k.Name, Requires: k.Requires, Messages: k.Messages, Create: k.Create, Update: k.Update, Delete: k.Delete,
-		Fill: k.Fill, InPlace: k.InPlace, Holds: k.Holds, GoesFirst: k.GoesFirst,
-		Dump: func(context.Context, *desiredstate.View) ([]desiredstate.Actual[S], error) { return nil, broken },
-	})...)
+	}, unreadable)...)
 	return w.quiet("the kind cannot be read", func() error {
 		r, err := e.Ensure(ctx, s, bystander{"b"})
 		if x, _ := r.Of(s.Key()); !errors.Is(x.Err, desiredstate.ErrUnread) {
@@ -118,6 +117,55 @@ func Contained[S desiredstate.Object](ctx context.Context, w World[S], s S) erro
 		}
 		return nil
 	})
+}
+
+// Shared is the law that several engines on one Target know what each other does, and that
+// objects of one kind are divided among them by claims. A kind without a Target keeps it.
+func Shared[S desiredstate.Object](ctx context.Context, w World[S], s S) error {
+	if w.Kind.Target == nil {
+		return nil
+	}
+	w.heal()
+	all := w.engine()
+	if _, err := all.Sync(ctx); err != nil {
+		return err
+	}
+	alone := desiredstate.New(w.Kind)
+	if _, err := alone.Found(ctx); err != nil { // from now on it reads nothing by itself
+		return err
+	}
+	if _, err := all.Ensure(ctx, w.Base...); err != nil {
+		return err
+	}
+	if _, err := alone.Ensure(ctx, s); err != nil {
+		return fmt.Errorf("on what another engine made: %w", err)
+	}
+	if err := w.found(ctx, all, s); err != nil {
+		return fmt.Errorf("the other engine: %w", err)
+	}
+
+	k := copyOf(w.Kind)
+	k.Claims = func(desiredstate.Key) bool { return false }
+	other := desiredstate.New(k)
+	other.MaxPrune = 1
+	return w.quiet("an engine that claims none of it", func() error {
+		if _, err := other.Sync(ctx); err != nil {
+			return err
+		}
+		if _, err := other.Ensure(ctx, s); !errors.Is(err, desiredstate.ErrForeign) {
+			return fmt.Errorf("want desiredstate.ErrForeign, got %w", err)
+		}
+		return w.found(ctx, all, s)
+	})
+}
+
+// copyOf is a kind that does as k.
+func copyOf[S desiredstate.Object](k *desiredstate.Kind[S]) *desiredstate.Kind[S] {
+	return &desiredstate.Kind[S]{
+		Name: k.Name, Requires: k.Requires, Messages: k.Messages, Dump: k.Dump, Create: k.Create, Update: k.Update, Delete: k.Delete,
+		Adopt: k.Adopt, Fill: k.Fill, InPlace: k.InPlace, Verify: k.Verify, Holds: k.Holds, GoesFirst: k.GoesFirst,
+		Target: k.Target, Variant: k.Variant,
+	}
 }
 
 // bystander is an object of a kind that has nothing to do with any other.
