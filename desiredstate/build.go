@@ -3,6 +3,7 @@
 package desiredstate
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -92,6 +93,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 		b.kept = slices.DeleteFunc(b.kept, func(r Result) bool { return b.drafts[r.Key] != nil })
 	}
 	for _, d := range b.drafts {
+		d.Unverified = d.kind != nil && d.kind.unverified || d.have.kind != nil && d.have.kind.unverified
 		if d.Action == Keep && d.Surplus == 0 {
 			b.kept = append(b.kept, Result{Keep, d.Key, d.have.id, nil})
 			continue
@@ -115,9 +117,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 // wanted needs no step unless it is dragged along.
 func (b *builder) look(k Key, dragged bool) *draft {
 	n := b.e.nodes[k]
-	if n != nil && n.suspect {
-		b.suspect = append(b.suspect, k)
-	}
+	doubt := b.doubt(n)
 	want := b.r.want(k)
 	have := n.owned()
 	if want == nil {
@@ -165,11 +165,21 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	case kind.unread != nil:
 		b.blind = true
 		return refuse(fmt.Errorf("%w: %w", ErrUnread, kind.unread))
+	case doubt != nil:
+		return refuse(fmt.Errorf("%w: %w", ErrUnread, doubt))
 	case b.e.claims[kind] != nil && !b.e.claims[kind](k):
 		return refuse(fmt.Errorf("%w: it is another component's; its kind claims others here", ErrForeign))
 	}
 	if err := want.Validate(); err != nil {
 		return refuse(fmt.Errorf("%w: %w", ErrInvalid, err))
+	}
+	if kind.check != nil {
+		if err := kind.check(b.e.view, want); err != nil {
+			if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrConflict) {
+				err = fmt.Errorf("%w: %w", ErrInvalid, err)
+			}
+			return refuse(err)
+		}
 	}
 	if len(have) == 0 && n.exists() {
 		if len(n.have) > 0 || n.ref.foreign {
@@ -218,6 +228,24 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	}
 	d.Action, d.Surplus = d.base, len(d.spare)
 	return d
+}
+
+// doubt has a node that nobody is sure of read before the plan is trusted. If it cannot be,
+// doubt says why.
+func (b *builder) doubt(n *node) error {
+	if n == nil || !n.suspect {
+		return nil
+	}
+	why := b.e.unread(func(k *kind) bool { return k.space == n.key.Space })
+	if why == nil {
+		why = b.e.blind(n)
+	}
+	if why != nil {
+		b.blind = true
+		return why
+	}
+	b.suspect = append(b.suspect, n.key)
+	return nil
 }
 
 // unread says why nobody knows what the target has of a key: a kind of its space could not
@@ -380,11 +408,16 @@ func (b *builder) settle() {
 		d.done = false
 		was, had := d.Action, d.by
 		d.Action, d.by, d.Err = b.outcome(d)
+		d.Disturbs = d.disturbs()
+		if b.e.Refuse != nil && d.Action != Keep && d.Action != Blocked {
+			if err := b.e.Refuse(d.Step); err != nil {
+				d.Action, d.Err, d.Disturbs = Blocked, err, DisturbsNothing
+				d.base, d.why = Blocked, err // for good, whatever it lets go by that
+			}
+		}
 		if d.goesDown() {
 			for _, u := range slices.SortedFunc(maps.Keys(d.n.users), Key.Compare) {
-				if b.e.nodes[u].suspect { // it may hang on this, or not
-					b.suspect = append(b.suspect, u)
-				}
+				_ = b.doubt(b.e.nodes[u]) // it may hang on this, or not
 				if b.drafts[u] != nil {
 					continue
 				}
@@ -469,9 +502,7 @@ func (b *builder) lacks(d *draft) ([]Key, error) {
 	var missing []Key
 	for _, k := range d.deps {
 		b.wait(k, d.Key)
-		if n := b.e.nodes[k]; n != nil && n.suspect {
-			b.suspect = append(b.suspect, k)
-		}
+		_ = b.doubt(b.e.nodes[k])
 		if !b.available(k) {
 			missing = append(missing, k)
 		}
@@ -496,8 +527,10 @@ func (b *builder) lacks(d *draft) ([]Key, error) {
 			if k == d.Key {
 				continue
 			}
-			if b.e.nodes[k].suspect { // nobody knows; the plan is made again when it is read
-				b.suspect = append(b.suspect, k)
+			if n := b.e.nodes[k]; n.suspect { // nobody knows; the plan is made again when it is read
+				if why := b.doubt(n); why != nil {
+					return []Key{k}, fmt.Errorf("%w: %s, which may hold %s: %w", ErrUnread, k, r, why)
+				}
 				continue
 			}
 			if n := b.e.nodes[k]; !n.ours() {

@@ -49,6 +49,15 @@ type Engine struct {
 	// 0: 200 milliseconds, 1 minute.
 	RetryMin, RetryMax time.Duration
 
+	// Limit bounds the work on one object, in one pass; what has not been done by then has
+	// failed, and is read again. 0: only ctx does.
+	Limit time.Duration
+
+	// Refuse is asked about each step that would change the target, as it is planned; an
+	// error blocks the step, and what depends on it. It must be quick and must not call the
+	// engine. Nil: nothing is refused. See NoMoreThan.
+	Refuse func(*Step) error
+
 	// Observe is told what happens, from whichever goroutine it happens in; it
 	// must be quick, safe for concurrent use, and must not call the engine.
 	// Nil: nobody is. The engine itself neither logs nor prints.
@@ -131,7 +140,7 @@ func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
 	for _, k := range keys {
 		asked[k] = true
 	}
-	r, err := e.settle(ctx, request{want: nothing, keys: keys, refuse: true, again: true, named: func(k Key) bool { return asked[k] }})
+	r, err := e.settle(ctx, removal(keys))
 	if r == nil {
 		return nil, err
 	}
@@ -166,67 +175,38 @@ func (e *Engine) Sync(ctx context.Context, want ...Object) (Report, error) {
 	return r, errors.Join(err, p.Unread)
 }
 
-// Plan says what Sync would do, and writes nothing.
-func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err := e.ready(ctx); err != nil {
-		return nil, err
-	}
-	for readings, ticket := e.readings, uint64(0); ; {
-		p, err := e.plan(request{objects: want, all: true, prune: true})
-		if err != nil {
-			return nil, err
-		}
-		if e.partial && e.readings == readings { // they may be readable by now
-			e.forget(unreadable)
-			if err := e.load(ctx); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if len(p.suspects) > 0 {
-			if !e.claim(p, ticket) {
-				if err := e.queue(ctx, p, &ticket); err != nil {
-					return nil, err
-				}
-				continue
-			}
-			if _, err := e.reconsider(ctx, p); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		e.observe(Event{Type: Planned, Plan: p})
-		return p, nil
-	}
-}
-
 // Apply carries out a plan, whole: what fails or is blocked does not keep the
 // rest from being done. ErrStale is returned, and nothing done, if the engine
 // has seen the target change since the plan was made, or has begun to apply it.
 func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
+	if err := e.take(ctx, p); err != nil {
+		return nil, err
+	}
+	r := e.execute(ctx, p, false, nil)
+	return r, r.Err()
+}
+
+// take claims all that a plan touches, if it may be carried out.
+func (e *Engine) take(ctx context.Context, p *Plan) error {
 	if e.misuse != nil {
-		return nil, e.misuse
+		return e.misuse
 	}
 	if p.engine != e {
-		return nil, fmt.Errorf("%w: made by another engine", ErrStale)
+		return fmt.Errorf("%w: made by another engine", ErrStale)
 	}
 	if err := e.guard(p); err != nil {
-		return nil, err
+		return err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	if p.applied || p.version != e.version || !e.claim(p, 0) {
-		e.mu.Unlock()
-		return nil, ErrStale
+		return ErrStale
 	}
 	p.applied = true
-	e.mu.Unlock()
-	r := e.execute(ctx, p, nil)
-	return r, r.Err()
+	return nil
 }
 
 // guard refuses a plan that removes too much.
@@ -248,37 +228,6 @@ func (e *Engine) Forget() {
 	case e.nudge <- struct{}{}:
 	default:
 	}
-}
-
-// Found is an object in the target, as last read and as changed since.
-type Found struct {
-	Kind    string
-	Key     Key
-	ID      uint32
-	Spec    Object
-	Foreign bool
-}
-
-// Found lists what the target holds, reading it if need be, sorted by key.
-// Reference kinds are not listed. With the list comes an error if a kind could not be
-// read: what is known of it is from before.
-func (e *Engine) Found(ctx context.Context) ([]Found, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err := e.ready(ctx); err != nil {
-		return nil, err
-	}
-	var out []Found
-	for _, n := range e.nodes {
-		for _, a := range n.have {
-			if _, own := e.claims[a.kind]; !own {
-				continue
-			}
-			out = append(out, Found{a.kind.name, n.key, a.id, a.spec, a.foreign})
-		}
-	}
-	slices.SortStableFunc(out, func(a, b Found) int { return a.Key.Compare(b.Key) })
-	return out, e.unread(e.uses)
 }
 
 // ID returns the target's handle of the object with this key, without reading:
@@ -315,7 +264,7 @@ func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
 		if err != nil {
 			return report, err
 		}
-		report = report.then(e.execute(ctx, p, nil))
+		report = report.then(e.execute(ctx, p, false, nil))
 		err = report.Err()
 		surplus := slices.ContainsFunc(p.Steps, func(s *Step) bool { return s.Surplus > 0 })
 		switch changed := errors.Is(err, ErrChanged); {
@@ -369,5 +318,3 @@ func (e *Engine) ready(ctx context.Context) error {
 	}
 	return e.load(ctx)
 }
-
-func nothing(Key) Object { return nil }

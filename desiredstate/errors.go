@@ -35,7 +35,7 @@ var (
 	// ErrCycle: the object depends on itself by way of its dependencies.
 	ErrCycle = errors.New("dependency cycle")
 
-	// ErrDuplicate: two of the wanted objects have one key.
+	// ErrDuplicate: two of the wanted objects have one key, and are not the same.
 	ErrDuplicate = errors.New("wanted twice")
 
 	// ErrStale: the target changed since the plan was made, or the plan was applied.
@@ -54,6 +54,9 @@ var (
 	// ErrUnread: the target could not be asked for objects of this kind. They are left
 	// as they are; what depends on them waits.
 	ErrUnread = errors.New("cannot be read")
+
+	// ErrRefused: Engine.Refuse would not have it.
+	ErrRefused = errors.New("refused")
 
 	// ErrMassDelete: more would be removed than Engine.MaxPrune allows, though nobody
 	// deleted it by name. Look at it, then confirm it.

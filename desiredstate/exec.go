@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,8 @@ import (
 type pass struct {
 	e      *Engine
 	ctx    context.Context
+	whole  bool // stop at the first failure
+	failed atomic.Bool
 	result func(Result, []Key) // told as each object is finished, and by what it is blocked
 
 	mu     sync.Mutex
@@ -33,8 +36,8 @@ type pass struct {
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
-// caller's among them, and releases it.
-func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key)) Report {
+// caller's among them, and releases it. Whole: after a failure nothing more is begun.
+func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(Result, []Key)) Report {
 	if !p.Empty() {
 		e.observe(Event{Type: Planned, Plan: p})
 	}
@@ -42,7 +45,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, result func(Result, []Key
 		result = func(Result, []Key) {}
 	}
 	x := &pass{
-		e: e, ctx: ctx, result: result, left: len(p.tasks),
+		e: e, ctx: ctx, whole: whole, result: result, left: len(p.tasks),
 		errs: map[Key]error{}, by: map[Key][]Key{}, ids: map[Key]uint32{}, open: map[Key]int{}, made: map[Key]time.Time{}, proven: map[Held]time.Time{},
 	}
 	x.wake.L = &x.mu
@@ -116,11 +119,20 @@ func (x *pass) run(t *task) (uint32, error) {
 	if err := x.ctx.Err(); err != nil {
 		return 0, err
 	}
+	if x.whole && x.failed.Load() {
+		return 0, errStopped
+	}
 	e, start := x.e, time.Now()
 	if !t.last {
 		e.observe(Event{Type: Started, Key: s.Key, Action: s.Action})
 	}
-	id, have, err := x.do(t)
+	ctx := x.ctx
+	if e.Limit > 0 {
+		limited, cancel := context.WithTimeout(ctx, e.Limit)
+		defer cancel()
+		ctx = limited
+	}
+	id, have, err := x.do(ctx, t)
 	if errors.Is(err, ErrEarly) && !t.last {
 		return id, err
 	}
@@ -141,13 +153,16 @@ func (x *pass) run(t *task) (uint32, error) {
 		holds = s.kind.holds(s.want) // the target may have done it all the same
 	}
 	e.set(n, have, more, holds...)
-	n.suspect = n.suspect || err != nil
+	if n.suspect = n.suspect || err != nil; !n.suspect && s.Want != nil && len(n.have) == 1 {
+		n.asWanted = s.Want
+	}
 	e.news(s.Key, e)
 	e.mu.Unlock()
 
 	ev := Event{Type: Done, Key: s.Key, Action: s.Action, ID: id, Err: err, Took: time.Since(start)}
 	if err != nil {
 		ev.Type = Failed
+		x.failed.Store(true)
 	}
 	e.observe(ev)
 	return id, err
@@ -155,9 +170,9 @@ func (x *pass) run(t *task) (uint32, error) {
 
 // do does what the task is about, if the handles that it uses are what they were, and
 // returns what the target has afterwards. What is to go and is another's has gone.
-func (x *pass) do(t *task) (id uint32, have []actual, err error) {
+func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err error) {
 	s, view := t.step, x.e.view
-	lost, err := x.prove(t)
+	lost, err := x.prove(ctx, t)
 	switch {
 	case t.gone != nil:
 		have = append([]actual{s.have}, s.spare...)
@@ -171,7 +186,7 @@ func (x *pass) do(t *task) (id uint32, have []actual, err error) {
 			case gone && s.Action == Replace: // what is to come must be planned anew
 				err = fmt.Errorf("%w: %s", ErrChanged, s.Key)
 			case !gone:
-				err = a.kind.delete(x.ctx, view, a)
+				err = a.kind.delete(ctx, view, a)
 			}
 			if err != nil {
 				break
@@ -184,7 +199,7 @@ func (x *pass) do(t *task) (id uint32, have []actual, err error) {
 			err = fmt.Errorf("%w: %s", ErrChanged, s.Key)
 		}
 		if err == nil {
-			err = s.kind.update(x.ctx, view, s.have, s.want)
+			err = s.kind.update(ctx, view, s.have, s.want)
 		}
 		if err != nil {
 			return s.have.id, []actual{s.have}, err
@@ -192,7 +207,7 @@ func (x *pass) do(t *task) (id uint32, have []actual, err error) {
 		return s.have.id, []actual{{kind: s.kind, spec: s.want, id: s.have.id}}, nil
 	}
 	if err == nil {
-		id, err = s.kind.create(x.ctx, view, s.Want)
+		id, err = s.kind.create(ctx, view, s.Want)
 	}
 	if err == nil {
 		have = []actual{{kind: s.kind, spec: s.kind.fill(s.kind.zero, s.Want), id: id}}

@@ -259,3 +259,25 @@ func count(x *target, name string) (n int) {
 	}
 	return n
 }
+
+// What is in doubt, and cannot be read, waits for the next reading; nothing spins meanwhile.
+func TestDoubtThatCannotBeResolvedDoesNotSpin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		e, s := engine(x), ds.NewStore()
+		x.fail = func(int, string) outcome { x.blind = true; return lost }
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx, s, time.Hour) }()
+		require.NoError(t, s.Put(Box{Name: "a"}))
+		time.Sleep(10 * time.Minute)
+		require.Less(t, x.dumped(), 100)
+		st, _ := s.Status(thingKey("a"))
+		require.ErrorIs(t, st.Err, ds.ErrUnread)
+		x.by(func() { x.blind, x.fail = false, nil })
+		require.NoError(t, s.Wait(ctx, thingKey("a")))
+		cancel()
+		<-done
+		require.Empty(t, x.violations)
+	})
+}

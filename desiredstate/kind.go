@@ -61,6 +61,20 @@ type Kind[S Object] struct {
 	// InPlace says whether Update can turn have into want. Nil: it always can.
 	InPlace func(have, want S) bool
 
+	// Check says why the kind, as it was constructed, would refuse a wanted object that is
+	// valid by itself: what it does not claim, or does not allow. It sends nothing that
+	// changes the target. What it looks up in the View may be still to come: that is no
+	// error. Create need not check again. Nil: nothing is refused.
+	Check func(v *View, want S) error
+
+	// Disturbs says what an Update, a Replace or a Delete of have disturbs beyond what
+	// these always do: nothing, and twice its traffic. want is zero for a Delete.
+	Disturbs func(a Action, have, want S) Disruption
+
+	// Unverified: the target cannot be asked for what the kind tells of, so Dump tells what
+	// it was told.
+	Unverified bool
+
 	// Verify says, of names in this kind's space and of the handles that they had, of
 	// whichever kind, whether each handle still is of what the name stands for, or of
 	// something else by now, or of nothing. The engine asks right before it uses a
@@ -174,17 +188,20 @@ type kind struct {
 	goesFirst   bool
 	unavailable error // why nothing is done about its objects; nil: it is
 
-	dump    func(context.Context, *View) ([]actual, error)
-	create  func(context.Context, *View, Object) (uint32, error) // nil: reference
-	update  func(context.Context, *View, actual, Object) error   // nil: replace
-	delete  func(context.Context, *View, actual) error
-	fill    func(have, want Object) Object
-	equal   func(a, b Object) bool
-	inPlace func(have, want Object) bool
-	holds   func(Object) []Key
-	verify  func(context.Context, []Held) ([]bool, error)
-	adopt   func(context.Context, *View, actual, Object) error // nil: cannot
-	decode  func([]byte) (Object, error)
+	dump       func(context.Context, *View) ([]actual, error)
+	create     func(context.Context, *View, Object) (uint32, error) // nil: reference
+	update     func(context.Context, *View, actual, Object) error   // nil: replace
+	delete     func(context.Context, *View, actual) error
+	fill       func(have, want Object) Object
+	equal      func(a, b Object) bool
+	inPlace    func(have, want Object) bool
+	holds      func(Object) []Key
+	verify     func(context.Context, []Held) ([]bool, error)
+	check      func(*View, Object) error                    // nil: never
+	disturbs   func(a Action, have, want Object) Disruption // nil: no more than implied
+	unverified bool
+	adopt      func(context.Context, *View, actual, Object) error // nil: cannot
+	decode     func([]byte) (Object, error)
 
 	misuse error // what is wrong with the Kind itself
 
@@ -218,8 +235,8 @@ func (k *Kind[S]) erase() *kind {
 	var zero S
 	out := &kind{
 		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
-		target: k.Target, variant: k.Variant, claims: k.Claims,
-		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds),
+		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Check, k.Disturbs),
 	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
@@ -270,6 +287,15 @@ func (k *Kind[S]) erase() *kind {
 	out.holds = func(Object) []Key { return nil }
 	if k.Holds != nil {
 		out.holds = func(o Object) []Key { return k.Holds(o.(S)) }
+	}
+	if k.Check != nil {
+		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
+	}
+	if k.Disturbs != nil {
+		out.disturbs = func(a Action, have, want Object) Disruption {
+			w, _ := want.(S)
+			return k.Disturbs(a, have.(S), w)
+		}
 	}
 	out.decode = func(data []byte) (Object, error) {
 		var s S

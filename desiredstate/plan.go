@@ -17,6 +17,12 @@ type Step struct {
 	Want   Object // nil if it is to go
 	Err    error  // for Blocked, and for a Delete that leaves the object blocked: why
 
+	// Disturbs is what the step disturbs that works now.
+	Disturbs Disruption
+
+	// Unverified: the target cannot be asked whether it has the object.
+	Unverified bool
+
 	// Surplus is how many further objects of the same name are removed.
 	Surplus int
 
@@ -96,12 +102,23 @@ func (p *Plan) Count(a Action) int {
 //	+ interface/vm2 (vhost-port)
 //	? link/vm3: missing dependency: interface/vm3
 //	1 to create, 1 to replace, 1 blocked, 7 as wanted
-func (p *Plan) String() string {
+func (p *Plan) String() string { return p.text(false) }
+
+// Details is String, and lists below each step that makes an object what is to be made.
+func (p *Plan) Details() string { return p.text(true) }
+
+func (p *Plan) text(details bool) string {
 	var b strings.Builder
 	for _, s := range p.Steps {
 		fmt.Fprintf(&b, "%s %s", s.Action, s.Key)
 		if s.Kind != "" && s.Kind != s.Key.Space {
 			fmt.Fprintf(&b, " (%s)", s.Kind)
+		}
+		if s.Disturbs > implied(s.Action) {
+			fmt.Fprintf(&b, ", disturbs %s", s.Disturbs)
+		}
+		if s.Unverified {
+			b.WriteString(", unverified")
 		}
 		if s.Surplus > 0 {
 			fmt.Fprintf(&b, ", removing %d of the same name", s.Surplus)
@@ -112,6 +129,11 @@ func (p *Plan) String() string {
 		b.WriteByte('\n')
 		for _, c := range s.Diff() {
 			fmt.Fprintf(&b, "      %s\n", c)
+		}
+		if details && s.Action == Create {
+			for _, c := range diff(s.kind.zero, s.Want) {
+				fmt.Fprintf(&b, "      %s: %s\n", c.Path, c.Want)
+			}
 		}
 	}
 	if p.Unread != nil {
@@ -144,18 +166,26 @@ func (p *Plan) String() string {
 // MarshalJSON returns what String says: {"steps": […], "kept": n}.
 func (p *Plan) MarshalJSON() ([]byte, error) {
 	type step struct {
-		Action  Action   `json:"action"`
-		Key     string   `json:"key"`
-		Kind    string   `json:"kind,omitempty"`
-		Have    Object   `json:"have,omitempty"`
-		Want    Object   `json:"want,omitempty"`
-		Diff    []Change `json:"diff,omitempty"`
-		Reason  string   `json:"reason,omitempty"`
-		Surplus int      `json:"surplus,omitempty"`
+		Action     Action   `json:"action"`
+		Key        string   `json:"key"`
+		Kind       string   `json:"kind,omitempty"`
+		Have       Object   `json:"have,omitempty"`
+		Want       Object   `json:"want,omitempty"`
+		Diff       []Change `json:"diff,omitempty"`
+		Reason     string   `json:"reason,omitempty"`
+		Surplus    int      `json:"surplus,omitempty"`
+		Disturbs   string   `json:"disturbs,omitempty"`
+		Unverified bool     `json:"unverified,omitempty"`
 	}
 	steps := []step{}
 	for _, s := range p.Steps {
-		x := step{s.Action, s.Key.String(), s.Kind, s.Have, s.Want, s.Diff(), "", s.Surplus}
+		x := step{
+			Action: s.Action, Key: s.Key.String(), Kind: s.Kind, Have: s.Have, Want: s.Want, Diff: s.Diff(),
+			Surplus: s.Surplus, Unverified: s.Unverified,
+		}
+		if s.Disturbs > DisturbsNothing {
+			x.Disturbs = s.Disturbs.String()
+		}
 		if s.Err != nil {
 			x.Reason = s.Err.Error()
 		}

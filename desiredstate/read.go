@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 )
 
 // dump reads the given kinds and all that they require, and returns what each
@@ -49,7 +50,9 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 			if l.err != nil {
 				return
 			}
+			start := time.Now()
 			found, err := k.dump(ctx, v)
+			l.took = time.Since(start)
 			if err != nil {
 				l.err = fmt.Errorf("read %s: %w", k.name, err)
 				return
@@ -85,7 +88,9 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 func (e *Engine) note(listings []*listing) {
 	for _, l := range listings {
 		if l.kind.unread = l.err; l.err != nil {
-			e.observe(Event{Type: ReadFailed, Kind: l.kind.name, Err: l.err})
+			e.observe(Event{Type: ReadFailed, Kind: l.kind.name, Err: l.err, Took: l.took})
+		} else {
+			e.observe(Event{Type: Read, Kind: l.kind.name, Count: len(l.all), Took: l.took})
 		}
 	}
 	e.partial = slices.ContainsFunc(e.world.kinds, func(k *kind) bool { return k.unread != nil })
@@ -142,7 +147,7 @@ type found struct {
 }
 
 // deliver gives nodes what was found of them: most, and that costs little, that
-// they are as they were, the others what they are, until they take or forget it.
+// they are as they were, the others what they are, until they accept or forget it.
 // The engine's lock is held.
 func (w *world) deliver(listings []*listing) {
 	w.round++
@@ -300,9 +305,13 @@ func (e *Engine) merge(since uint64) {
 	}
 	slices.SortFunc(news, func(a, b *node) int { return a.key.Compare(b.key) })
 	for _, n := range news {
-		known := n.known()
-		if drift := e.take(n); drift && known {
-			e.observe(Event{Type: Drift, Key: n.key})
+		known, was := n.known(), n.have
+		if drift := e.accept(n); drift && known {
+			ev := Event{Type: Drift, Key: n.key}
+			if len(was) == 1 && len(n.have) == 1 && was[0].kind == n.have[0].kind {
+				ev.Changes = diff(was[0].spec, n.have[0].spec)
+			}
+			e.observe(ev)
 			e.news(n.key, nil)
 		}
 		e.tidy(n)
@@ -380,8 +389,8 @@ func (a actual) same(b actual) bool {
 	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.kind == b.kind && a.kind.equal(a.spec, b.spec)
 }
 
-// take makes a node what was found of it, and says whether that is news.
-func (w *world) take(n *node) bool {
+// accept makes a node what was found of it, and says whether that is news.
+func (w *world) accept(n *node) bool {
 	same, chosen := w.asFound(n)
 	f := w.found(n)
 	n.found = nil
@@ -443,7 +452,7 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 	e.deliver(listings)
 	for _, n := range suspects {
 		if e.blind(n) == nil {
-			e.take(n)
+			e.accept(n)
 		}
 	}
 	e.merge(since)

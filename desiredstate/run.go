@@ -286,7 +286,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 			r.s.settle(false)
 		}
 	})
-	e.execute(ctx, p, func(res Result, by []Key) {
+	e.execute(ctx, p, false, func(res Result, by []Key) {
 		want := seenOf(&mu, seen, res.Key)
 		r.post(func() { r.finished(res, by, want, turn) })
 	})

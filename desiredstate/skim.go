@@ -2,7 +2,10 @@
 
 package desiredstate
 
-import "errors"
+import (
+	"errors"
+	"reflect"
+)
 
 // skim lists what a plan has to look at closely. The rest, most of a plan most of
 // the time, is just as it was when last looked at: it is kept, for the cost of one
@@ -82,7 +85,7 @@ func index(objects []Object) (map[Key]Object, error) {
 	var errs []error
 	for _, o := range objects {
 		k := o.Key()
-		if _, dup := byKey[k]; dup {
+		if first, dup := byKey[k]; dup && !reflect.DeepEqual(first, o) {
 			errs = append(errs, &Error{Blocked, k, ErrDuplicate})
 		}
 		byKey[k] = o

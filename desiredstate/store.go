@@ -93,8 +93,8 @@ func (s *Store) Delete(keys ...Key) {
 
 // Assign says that a source wants exactly these objects from now on; without
 // objects, that there is no such source any more. What it takes away was deleted by
-// name. If another source wants something else by the same key, if a key comes
-// twice, or if an object is nil or no plain data (ErrInvalid), that is an error and
+// name. If another source wants something else by the same key, if two
+// different objects have one, or if an object is nil or no plain data (ErrInvalid), that is an error and
 // nothing is changed.
 func (s *Store) Assign(source string, objs ...Object) error {
 	s.mu.Lock()
@@ -110,7 +110,7 @@ func (s *Store) Assign(source string, objs ...Object) error {
 // Fixed are sources that the caller wants whatever it was told. That they are there
 // does not show that the answer is whole, so they are not counted.
 //
-// A source is in error if it wants a key twice, or something else by it than a
+// A source is in error if it wants two things by one key, or something else by it than a
 // source before it by name, or an object that Assign would refuse. It goes on
 // wanting what it did, or, if that is in conflict too, nothing. All others get
 // what they want.
@@ -124,16 +124,16 @@ func (s *Store) Replace(all map[string][]Object, fixed ...string) error {
 	wanted := map[Key]Object{}
 	by := map[Key]string{}
 	take := func(source string, objs []Object) error {
-		mine := make(map[Key]bool, len(objs))
+		mine := make(map[Key]Object, len(objs))
 		for _, o := range objs {
 			if err := s.refuse(o); err != nil {
 				return err
 			}
 			k := o.Key()
-			if mine[k] {
+			if mine[k] != nil && !same(mine[k], o) {
 				return &Error{Blocked, k, ErrDuplicate}
 			}
-			mine[k] = true
+			mine[k] = o
 			if other := wanted[k]; other != nil && !same(other, o) {
 				return conflict(k, by[k])
 			}
@@ -206,7 +206,7 @@ func (s *Store) assign(source string, objs []Object, exactly bool) error {
 			return err
 		}
 		k := o.Key()
-		if _, dup := wanted[k]; dup {
+		if wanted[k] != nil && !same(wanted[k], o) {
 			return &Error{Blocked, k, ErrDuplicate}
 		}
 		wanted[k] = o

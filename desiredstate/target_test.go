@@ -30,6 +30,7 @@ type target struct {
 	active     int
 	maxActive  int
 	delay      time.Duration
+	blind      bool // nothing can be read
 
 	// fail decides what happens to the n-th write: nothing, an error instead of
 	// the write, or an error after it (a lost outcome).
@@ -129,6 +130,9 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 			t.mu.Lock()
 			defer t.mu.Unlock()
 			t.dumps++
+			if t.blind {
+				return nil, errTarget
+			}
 			var out []ds.Actual[S]
 			for _, id := range t.ids() {
 				i := t.items[id]

@@ -117,7 +117,7 @@ func (p *prover) put(ctx context.Context, q *question) {
 // prove asks about the handles that a task uses, as far as there is a kind to ask. Lost
 // are those of what the task is to change or unmake; that what it depends on has changed
 // is an ErrChanged, and makes that suspect.
-func (x *pass) prove(t *task) (lost []uint32, err error) {
+func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	s, e := t.step, x.e
 	bySpace := map[string][]Held{}
 	add := func(k Key, id uint32) {
@@ -139,7 +139,7 @@ func (x *pass) prove(t *task) (lost []uint32, err error) {
 	var others []Key
 	for space, held := range bySpace {
 		asked := time.Now()
-		changed, wrong := e.prover(space).ask(x.ctx, held...)
+		changed, wrong := e.prover(space).ask(ctx, held...)
 		if wrong != nil {
 			err = errors.Join(err, fmt.Errorf("verify %s: %w", space, wrong))
 		} else if len(changed) == 0 {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"reflect"
 	"sync"
+	"time"
 )
 
 // View is what a kind's functions know of the other objects: names and the
@@ -45,6 +46,7 @@ type reading struct {
 type listing struct {
 	kind  *kind
 	err   error // it could not be read
+	took  time.Duration
 	all   []actual
 	byID  func() map[uint32]int
 	byKey func() map[Key]int

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// CommitError says that a plan was not carried out, and what there is instead.
+type CommitError struct {
+	Err      error // what failed first
+	Restored []Key // what was changed, and is as before: it was read again
+	Differs  []Key // what could not be put back as it was; Undo says why
+	Unknown  []Key // what nobody knows of, because the target could not be read
+	Undo     error // what failed on the way back; nil if nothing did
+}
+
+func (e *CommitError) Error() string {
+	s := fmt.Sprintf("not committed: %v", e.Err)
+	if len(e.Differs) > 0 {
+		s += "; not as before: " + join(e.Differs)
+	}
+	if len(e.Unknown) > 0 {
+		s += "; unknown: " + join(e.Unknown)
+	}
+	if e.Undo != nil {
+		s += fmt.Sprintf("; going back: %v", e.Undo)
+	}
+	return s
+}
+
+// Unwrap returns what failed first, and what failed on the way back.
+func (e *CommitError) Unwrap() []error {
+	if e.Undo == nil {
+		return []error{e.Err}
+	}
+	return []error{e.Err, e.Undo}
+}
+
+// errStopped is of steps that a failure of another one kept from being tried.
+var errStopped = errors.New("not tried: another step failed")
+
+// undoTime bounds the way back, which does not end with the caller's ctx.
+const undoTime = time.Minute
+
+// Commit applies a plan whole or not at all. A plan with blocked steps is refused. At the
+// first failure nothing more is begun, and what was done is undone in the right order,
+// with what depends on it; then the target is read, and a *CommitError says what is as
+// before. Traffic and sessions that a step has disturbed do not come back by that.
+//
+// The Report is that of the plan's steps. For ErrStale and ErrMassDelete see Apply.
+func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
+	for _, s := range p.Steps {
+		if s.Action == Blocked {
+			return nil, &Error{Blocked, s.Key, fmt.Errorf("a plan is committed whole: %w", s.Err)}
+		}
+	}
+	if err := e.take(ctx, p); err != nil {
+		return nil, err
+	}
+	var keys []Key
+	before := map[Key]Object{}
+	e.mu.Lock()
+	for _, s := range p.Steps {
+		keys = append(keys, s.Key)
+		if n := e.nodes[s.Key]; s.have.kind != nil {
+			before[s.Key] = n.spec(s.have)
+		}
+	}
+	e.mu.Unlock()
+	r := e.execute(ctx, p, true, nil)
+	err := r.Err()
+	if err == nil {
+		return r, nil
+	}
+	failed := &CommitError{Err: r.failures()}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	back := request{
+		keys: keys, again: true, restore: true,
+		want:  func(k Key) Object { return before[k] },
+		named: func(k Key) bool { return slices.Contains(keys, k) },
+	}
+	_, failed.Undo = e.settle(ctx, back)
+	e.Forget()
+	left, err := e.dryRun(ctx, back)
+	if err != nil {
+		failed.Unknown, failed.Undo = keys, errors.Join(failed.Undo, err)
+		return r, failed
+	}
+	for _, k := range keys {
+		step := slices.IndexFunc(left.Steps, func(s *Step) bool { return s.Key == k })
+		switch {
+		case step < 0:
+			failed.Restored = append(failed.Restored, k)
+		case errors.Is(left.Steps[step].Err, ErrUnread):
+			failed.Unknown = append(failed.Unknown, k)
+		default:
+			failed.Differs = append(failed.Differs, k)
+		}
+	}
+	if len(failed.Differs)+len(failed.Unknown) == 0 {
+		failed.Undo = nil
+	}
+	return r, failed
+}
+
+// failures joins the errors of what was tried.
+func (r Report) failures() error {
+	var tried Report
+	for _, x := range r {
+		if !errors.Is(x.Err, errStopped) && !errors.Is(x.Err, ErrFailed) {
+			tried = append(tried, x)
+		}
+	}
+	return tried.Err()
+}
