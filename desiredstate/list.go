@@ -88,3 +88,9 @@ func (n *node) spec(a actual) Object {
 	}
 	return out.Interface().(Object)
 }
+
+// unverified says whether the target cannot be asked for a wanted object.
+func (e *Engine) unverified(want Object) bool {
+	k := e.byType[reflect.TypeOf(want)]
+	return k != nil && k.unverified
+}

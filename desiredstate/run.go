@@ -253,7 +253,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 	for _, st := range p.Steps {
 		stepped[st.Key] = true
 	}
-	s.applied(p.kept, seen)
+	s.applied(e, p.kept, seen)
 	for _, kept := range p.kept {
 		stepped[kept.Key] = true
 	}
@@ -314,7 +314,7 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 			r.s.gone(k)
 			return
 		}
-		r.s.report(k, want, Status{State: Applied, ID: res.ID})
+		r.s.report(k, want, Status{State: Applied, ID: res.ID, Unverified: r.e.unverified(want)})
 		return
 	}
 	// What could not be tried waits for something else. What is gone, for a reason

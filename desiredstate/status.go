@@ -30,6 +30,9 @@ type Status struct {
 	Attempts  int       // failures in a row
 	NextTry   time.Time // zero: when something changes
 	Leaving   bool      // no longer wanted, not gone yet
+
+	// Unverified: it is Applied as far as was told; the target cannot be asked.
+	Unverified bool
 }
 
 // MarshalJSON words the error and leaves out what is zero.
@@ -43,7 +46,9 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		Attempts  int        `json:"attempts,omitempty"`
 		NextTry   *time.Time `json:"next_try,omitempty"`
 		Leaving   bool       `json:"leaving,omitempty"`
-	}{State: s.State, ID: s.ID, Attempts: s.Attempts, Leaving: s.Leaving}
+
+		Unverified bool `json:"unverified,omitempty"`
+	}{State: s.State, ID: s.ID, Attempts: s.Attempts, Leaving: s.Leaving, Unverified: s.Unverified}
 	if s.Err != nil {
 		out.Error = s.Err.Error()
 	}

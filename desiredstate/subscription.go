@@ -156,12 +156,12 @@ func (s *Store) report(k Key, seen Object, st Status) {
 }
 
 // applied reports that all of these are as they were seen to be wanted.
-func (s *Store) applied(all []Result, seen map[Key]Object) {
+func (s *Store) applied(e *Engine, all []Result, seen map[Key]Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	news := false
 	for _, r := range all {
-		news = s.note(r.Key, seen[r.Key], Status{State: Applied, ID: r.ID}) || news
+		news = s.note(r.Key, seen[r.Key], Status{State: Applied, ID: r.ID, Unverified: e.unverified(seen[r.Key])}) || news
 	}
 	if news {
 		s.wakeWatches()

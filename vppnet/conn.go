@@ -90,7 +90,7 @@ func (c *Conn) Invoke(ctx context.Context, req, reply api.Message) error {
 	}
 	begin := time.Now()
 	id, err := c.invoke(ctx, req, reply)
-	c.options.trace(Trace{Message: req.GetMessageName(), Duration: time.Since(begin), Err: err, Context: id})
+	c.options.trace(Trace{Ctx: ctx, Message: req.GetMessageName(), Duration: time.Since(begin), Err: err, Context: id})
 	return err
 }
 
@@ -281,10 +281,11 @@ func (c *Conn) Stats() Stats {
 
 // Trace tells of one request, see [WithTrace].
 type Trace struct {
-	Message  string        // name of the request
-	Duration time.Duration // until answered; for a message of a stream until queued
-	Err      error         // nil if VPP did it
-	Context  uint32        // number of the request on this Conn; 0 if it was never sent
+	Ctx      context.Context // of the caller, such as for the span that it belongs to
+	Message  string          // name of the request
+	Duration time.Duration   // until answered; for a message of a stream until queued
+	Err      error           // nil if VPP did it
+	Context  uint32          // number of the request on this Conn; 0 if it was never sent
 }
 
 func (t Trace) String() string {

@@ -28,6 +28,7 @@ type options struct {
 	replyTimeout time.Duration
 	wedgedAfter  time.Duration
 	trace        func(Trace)
+	report       func(err error, wait time.Duration)
 	dial         func(ctx context.Context, socket string) (net.Conn, error)
 }
 
@@ -47,6 +48,12 @@ func WithWedgedAfter(d time.Duration) Option { return func(o *options) { o.wedge
 // message of a stream when it is sent. It runs on the goroutine of the caller,
 // from many at a time, and should be quick.
 func WithTrace(f func(Trace)) Option { return func(o *options) { o.trace = f } }
+
+// WithReport has f told of each try to get at VPP that failed, of Dial and of Follow, and
+// how long the next one waits: what a program that does not get on waits for.
+func WithReport(f func(err error, wait time.Duration)) Option {
+	return func(o *options) { o.report = f }
+}
 
 // Identity says which run of which VPP a Conn speaks to. It is comparable: it
 // is equal for two Conns through one socket path exactly if VPP was not
@@ -90,7 +97,7 @@ func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, err
 		backoff.WithMaxInterval(time.Second),
 		backoff.WithMaxElapsedTime(0))
 	var last error
-	c, err := backoff.RetryWithData(func() (*Conn, error) {
+	c, err := backoff.RetryNotifyWithData(func() (*Conn, error) {
 		c, err := dial(ctx, socket, owner, o)
 		if err != nil && !transient(err) {
 			return nil, backoff.Permanent(err)
@@ -99,7 +106,7 @@ func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, err
 			last = err
 		}
 		return c, err
-	}, backoff.WithContext(retry, ctx))
+	}, backoff.WithContext(retry, ctx), o.report)
 	switch {
 	case err == nil:
 		return c, nil

@@ -74,7 +74,7 @@ func (s *stream) SendMsg(msg api.Message) error {
 	c := s.conn
 	err := s.send(msg)
 	if c.options.trace != nil {
-		t := Trace{Message: msg.GetMessageName(), Err: err}
+		t := Trace{Ctx: s.ctx, Message: msg.GetMessageName(), Err: err}
 		if err == nil {
 			t.Context = s.id
 		}

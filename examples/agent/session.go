@@ -5,9 +5,8 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/binapi"
@@ -80,46 +79,18 @@ type connection struct {
 
 // sessions keeps one VPP after the other as the store wants it.
 func (a *agent) sessions(ctx context.Context) error {
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(100*time.Millisecond),
-		backoff.WithMaxInterval(5*time.Second),
-		backoff.WithMaxElapsedTime(0),
-	)
-	for {
-		began := time.Now()
-		err := a.session(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
+	said := ""
+	report := vppnet.WithReport(func(err error, _ time.Duration) {
+		if err.Error() != said { // not at each try
+			said = err.Error()
+			a.log.Error("no VPP", "err", err)
 		}
-		a.log.Error("VPP is gone", "err", err)
-		if time.Since(began) > 10*time.Second {
-			pause.Reset() // else VPP may die of what we do to it
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause.NextBackOff()):
-		}
-	}
+	})
+	return vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append(slices.Clone(a.dial), report)...)
 }
 
-// session lasts as long as one VPP.
-func (a *agent) session(ctx context.Context) error {
-	c, err := vppnet.Dial(ctx, a.vpp, translate.Owner, a.dial...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = c.Close() }()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-c.Done():
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-
+// session lasts as long as one VPP, and so does ctx.
+func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	e, report := engine(c, a.site)
 	herald := newHerald(a.inbox, a.store, a.log, c)
 	go herald.run(ctx)
@@ -142,8 +113,7 @@ func (a *agent) session(ctx context.Context) error {
 	}
 	a.connected.Store(&vpp)
 	defer a.connected.Store(nil)
-	err = e.Run(ctx, a.store, a.resync)
-	return errors.Join(c.Err(), ignore(err, context.Canceled))
+	return e.Run(ctx, a.store, a.resync)
 }
 
 // attend makes the engine look again when VPP tells of its links what nobody

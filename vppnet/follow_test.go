@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// One VPP goes, and the next one is made to be as the first was; what is waited for is told.
+func TestFollow(t *testing.T) {
+	vpp := vpptest.New(t)
+	s := desiredstate.NewStore()
+	require.NoError(t, s.Put(vppnet.BridgeDomain{Name: "net"}))
+	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
+	var reports []string
+	report := vppnet.WithReport(func(err error, wait time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		require.Positive(t, wait)
+		reports = append(reports, err.Error())
+	})
+	done := make(chan error, 1)
+	go func() {
+		done <- vppnet.Follow(ctx, vpp.Socket(), "me", func(ctx context.Context, c *vppnet.Conn) error {
+			return desiredstate.New(vppnet.BridgeDomains(c)).Run(ctx, s, 0)
+		}, report)
+	}()
+	for range 2 {
+		require.Eventually(t, func() bool { return strings.Contains(vpp.String(), "me/net") }, 10*time.Second, time.Millisecond)
+		require.NoError(t, vpp.Restart())
+	}
+	require.Eventually(t, func() bool { return strings.Contains(vpp.String(), "me/net") }, 10*time.Second, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+	mu.Lock()
+	defer mu.Unlock()
+	require.NotEmpty(t, reports)
+	require.Contains(t, reports[0], "VPP has gone")
+}
+
+func TestFollowEnds(t *testing.T) {
+	vpp := vpptest.New(t)
+	calls := 0
+	failed := errors.New("not this time")
+	var told error
+	err := vppnet.Follow(t.Context(), vpp.Socket(), "me", func(context.Context, *vppnet.Conn) error {
+		if calls++; calls == 1 {
+			return failed
+		}
+		return nil
+	}, vppnet.WithReport(func(err error, _ time.Duration) { told = err }))
+	require.NoError(t, err)
+	require.Equal(t, 2, calls)
+	require.ErrorIs(t, told, failed)
+	require.Error(t, vppnet.Follow(t.Context(), vpp.Socket(), "no/owner", nil))
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	var tries int
+	err = vppnet.Follow(ctx, vpp.Socket()+"-not", "me", nil, vppnet.WithReport(func(error, time.Duration) { tries++ }))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Positive(t, tries)
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// promiscuous is a kind that VPP cannot be asked for: sw_interface_set_promisc.
+type promiscuous struct{ Interface string }
+
+func (p promiscuous) Key() desiredstate.Key {
+	return desiredstate.Key{Space: "promiscuous", Name: p.Interface}
+}
+
+func (p promiscuous) Deps() []desiredstate.Key {
+	return []desiredstate.Key{vppnet.InterfaceKey(p.Interface)}
+}
+func (p promiscuous) Validate() error { return vppnet.CheckRef("interface", p.Interface) }
+
+func promiscuouses(c *vppnet.Conn, m *vppnet.Memory) *desiredstate.Kind[promiscuous] {
+	vpp := interfaces.NewServiceClient(c)
+	set := func(ctx context.Context, id uint32, on bool) error {
+		_, err := vpp.SwInterfaceSetPromisc(ctx, &interfaces.SwInterfaceSetPromisc{SwIfIndex: interface_types.InterfaceIndex(id), PromiscOn: on})
+		return err
+	}
+	return vppnet.Remembered(c, m, &desiredstate.Kind[promiscuous]{
+		Name:     "promiscuous",
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
+		Messages: c.Uses(&interfaces.SwInterfaceSetPromisc{}),
+		Create: func(ctx context.Context, v *desiredstate.View, p promiscuous) (uint32, error) {
+			id, err := v.ID(vppnet.InterfaceKey(p.Interface))
+			if err != nil {
+				return 0, err
+			}
+			return id, set(ctx, id, true)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[promiscuous]) error {
+			return vppnet.Gone(set(ctx, have.ID, false), api.INVALID_SW_IF_INDEX)
+		},
+	})
+}
+
+// curious teaches a VPP in memory the message, and says which interfaces listen to all.
+func curious(v *vpptest.VPP) (state func() string) {
+	on := map[uint32]bool{}
+	vpptest.Handle(v, func(c *vpptest.Call, q *interfaces.SwInterfaceSetPromisc) *interfaces.SwInterfaceSetPromiscReply {
+		r := new(interfaces.SwInterfaceSetPromiscReply)
+		if _, ok := c.Interface(uint32(q.SwIfIndex)); !ok {
+			r.Retval = int32(api.INVALID_SW_IF_INDEX)
+			return r
+		}
+		if delete(on, uint32(q.SwIfIndex)); q.PromiscOn {
+			on[uint32(q.SwIfIndex)] = true
+		}
+		return r
+	})
+	return func() (out string) {
+		v.Do(func() { out = fmt.Sprint(on) })
+		return out
+	}
+}
+
+func TestLawsOfRemembered(t *testing.T) {
+	laws := func(t *testing.T, vpp vpptest.Target, state func() string) {
+		m := new(vppnet.Memory)
+		kindtest.Run(t, kindtest.Suite[promiscuous]{
+			Gen: rapid.Custom(func(t *rapid.T) promiscuous {
+				return promiscuous{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "interface")}
+			}),
+			Open: func(t testing.TB) kindtest.World[promiscuous] {
+				c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(300*time.Millisecond))
+				return kindtest.World[promiscuous]{
+					Kind: promiscuouses(c, m), More: []desiredstate.AnyKind{vppnet.Loopbacks(c)},
+					Base:  []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}},
+					State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
+				}
+			},
+		})
+	}
+	t.Run("in memory", func(t *testing.T) {
+		vpp := vpptest.New(t)
+		state := curious(vpp)
+		laws(t, vpp, func() string { return vpp.String() + state() })
+	})
+	t.Run("real", func(t *testing.T) {
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		laws(t, vpp, func() string {
+			return vpp.State(&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)})
+		})
+	})
+}
+
+// What VPP cannot be asked for is told it once in its life, and again when the interface is
+// another one, or the VPP.
+func TestRememberedIsToldOnceInTheLifeOfAVPP(t *testing.T) {
+	vpp := vpptest.New(t)
+	curious(vpp)
+	m := new(vppnet.Memory)
+	want := []desiredstate.Object{vppnet.Loopback{Name: "lan"}, promiscuous{"lan"}}
+	told := func(how string, again int) {
+		t.Helper()
+		vpp.ResetLog()
+		c := dialVPP(t, vpp.Socket())
+		e := desiredstate.New(vppnet.Loopbacks(c), promiscuouses(c, m))
+		_, err := e.Ensure(t.Context(), want...)
+		require.NoError(t, err)
+		n := 0
+		for _, name := range vpp.Sent() {
+			if name == "sw_interface_set_promisc" {
+				n++
+			}
+		}
+		require.Equal(t, again, n, how)
+		p, err := e.PlanEnsure(t.Context(), want...)
+		require.NoError(t, err)
+		require.Equal(t, "2 as wanted\n", p.String())
+		p, err = e.PlanRemove(t.Context(), want[1].Key())
+		require.NoError(t, err)
+		require.Equal(t, "- promiscuous/lan, unverified\n1 to delete\n", p.String())
+		text, err := json.Marshal(p)
+		require.NoError(t, err)
+		require.Contains(t, string(text), `"unverified":true`)
+		found, err := e.Found(t.Context())
+		require.NoError(t, err)
+		at := slices.IndexFunc(found, func(f desiredstate.Found) bool { return f.Key == want[1].Key() })
+		require.True(t, found[at].Unverified)
+	}
+	told("first", 1)
+	told("by another connection", 0)
+	other := dialVPP(t, vpp.Socket())
+	_, err := vppnet.Loopbacks(other).Remove(t.Context(), want[0].(vppnet.Loopback))
+	require.NoError(t, err)
+	_, err = vppnet.Loopbacks(other).Ensure(t.Context(), vppnet.Loopback{Name: "first"})
+	require.NoError(t, err)
+	told("on another interface", 1)
+	require.NoError(t, vpp.Restart())
+	curious(vpp)
+	told("by another VPP", 1)
+}
+
+func TestRememberedHasAStatus(t *testing.T) {
+	vpp := vpptest.New(t)
+	curious(vpp)
+	c := dialVPP(t, vpp.Socket())
+	e, s := desiredstate.New(vppnet.Loopbacks(c), promiscuouses(c, new(vppnet.Memory))), desiredstate.NewStore()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx, s, 0) }()
+	require.NoError(t, s.Put(vppnet.Loopback{Name: "lan"}, promiscuous{"lan"}))
+	require.NoError(t, s.Wait(ctx, promiscuous{"lan"}.Key(), vppnet.InterfaceKey("lan")))
+	st, _ := s.Status(promiscuous{"lan"}.Key())
+	require.True(t, st.Unverified)
+	text, err := json.Marshal(st)
+	require.NoError(t, err)
+	require.True(t, strings.Contains(string(text), `"unverified":true`), "%s", text)
+	st, _ = s.Status(vppnet.InterfaceKey("lan"))
+	require.False(t, st.Unverified)
+	cancel()
+	<-done
+}
