@@ -15,6 +15,8 @@ import (
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -78,9 +80,53 @@ func curious(v *vpptest.VPP) (state func() string) {
 	}
 }
 
+// flowHash is another one, of the default table: set_ip_flow_hash_v3.
+type flowHash struct {
+	IPv6      bool
+	Symmetric bool
+}
+
+func (f flowHash) Key() desiredstate.Key {
+	return desiredstate.Key{Space: "flow-hash", Name: map[bool]string{false: "ipv4", true: "ipv6"}[f.IPv6]}
+}
+func (f flowHash) Deps() []desiredstate.Key { return nil }
+func (f flowHash) Validate() error          { return nil }
+
+func flowHashes(c *vppnet.Conn, m *vppnet.Memory) *desiredstate.Kind[flowHash] {
+	set := func(ctx context.Context, f flowHash, config ip.IPFlowHashConfigV2) error {
+		q := &ip.SetIPFlowHashV3{FlowHashConfig: config}
+		if f.IPv6 {
+			q.Af = ip_types.ADDRESS_IP6
+		}
+		_, err := ip.NewServiceClient(c).SetIPFlowHashV3(ctx, q)
+		return err
+	}
+	const normal = ip.IP_API_V2_FLOW_HASH_SRC_IP | ip.IP_API_V2_FLOW_HASH_DST_IP | ip.IP_API_V2_FLOW_HASH_SRC_PORT | ip.IP_API_V2_FLOW_HASH_DST_PORT | ip.IP_API_V2_FLOW_HASH_PROTO
+	of := func(f flowHash) ip.IPFlowHashConfigV2 {
+		if f.Symmetric {
+			return normal | ip.IP_API_V2_FLOW_HASH_SYMETRIC
+		}
+		return normal | ip.IP_API_V2_FLOW_HASH_REVERSE
+	}
+	return vppnet.Remembered(c, m, &desiredstate.Kind[flowHash]{
+		Name:     "flow-hash",
+		Messages: c.Uses(&ip.SetIPFlowHashV3{}),
+		Create: func(ctx context.Context, _ *desiredstate.View, f flowHash) (uint32, error) {
+			return 0, set(ctx, f, of(f))
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, _ desiredstate.Actual[flowHash], want flowHash) error {
+			return set(ctx, want, of(want))
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[flowHash]) error {
+			return set(ctx, have.Spec, normal)
+		},
+	})
+}
+
 func TestLawsOfRemembered(t *testing.T) {
-	laws := func(t *testing.T, vpp vpptest.Target, state func() string) {
-		m := new(vppnet.Memory)
+	t.Run("in memory", func(t *testing.T) {
+		vpp := vpptest.New(t)
+		state, m := curious(vpp), new(vppnet.Memory)
 		kindtest.Run(t, kindtest.Suite[promiscuous]{
 			Gen: rapid.Custom(func(t *rapid.T) promiscuous {
 				return promiscuous{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "interface")}
@@ -90,20 +136,24 @@ func TestLawsOfRemembered(t *testing.T) {
 				return kindtest.World[promiscuous]{
 					Kind: promiscuouses(c, m), More: []desiredstate.AnyKind{vppnet.Loopbacks(c)},
 					Base:  []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}},
-					State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
+					State: func() string { return vpp.String() + state() }, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
 				}
 			},
 		})
-	}
-	t.Run("in memory", func(t *testing.T) {
-		vpp := vpptest.New(t)
-		state := curious(vpp)
-		laws(t, vpp, func() string { return vpp.String() + state() })
 	})
 	t.Run("real", func(t *testing.T) {
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		laws(t, vpp, func() string {
-			return vpp.State(&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)})
+		vpp, m := vpptest.NewProxy(t, vpptest.Real(t).Socket()), new(vppnet.Memory)
+		kindtest.Run(t, kindtest.Suite[flowHash]{
+			Gen: rapid.Custom(func(t *rapid.T) flowHash {
+				return flowHash{rapid.Bool().Draw(t, "IPv6"), rapid.Bool().Draw(t, "symmetric")}
+			}),
+			Open: func(t testing.TB) kindtest.World[flowHash] {
+				c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(300*time.Millisecond))
+				return kindtest.World[flowHash]{
+					Kind: flowHashes(c, m), State: func() string { return vpp.State(&ip.IPTableDump{}) },
+					Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
+				}
+			},
 		})
 	})
 }
