@@ -170,9 +170,12 @@ func (s *interfaces) inherit(i *iface) {
 // delete removes i and the sub-interfaces that go with it.
 func (s *interfaces) delete(i *iface) {
 	for _, id := range hashOrder(i.goes) {
-		if sub := s.at(interface_types.InterfaceIndex(i.goes[id])); sub != nil {
-			s.delete(sub)
+		sub := s.at(interface_types.InterfaceIndex(i.goes[id]))
+		if sub == nil {
+			s.v.life.ips.internal().Die("deleted a device with a sub-interface of a sub-interface, which was deleted before")
+			return
 		}
+		s.delete(sub)
 	}
 	s.setAdmin(i, false)
 	for _, f := range s.deleting {

@@ -38,6 +38,7 @@ type ips struct {
 	advertisers pool[uint32]         // indices of interfaces
 	multicast   multicastTables
 	moved       []func(index uint32, a netip.Prefix, add bool) // what else hears of addresses
+	toggled     []func(index uint32, on bool)                  // and of IPv6
 
 	neighbours map[neighbourKey]*neighbour
 	counters   uint32 // the last number given to the counters of a route
@@ -46,6 +47,7 @@ type ips struct {
 // An ipSide is the IP side of an interface.
 type ipSide struct {
 	tables    [2]*fibTable
+	multicast uint32         // index of the table for IPv6
 	lender    uint32         // whose addresses it borrows; none: it does not
 	subnets   map[subnet]int // addresses that have brought a connected route
 	connected bool           // those routes are there
@@ -60,9 +62,8 @@ func loadIP(v *VPP) {
 	s := &ips{
 		v: v, at: make(map[uint32]*ipSide), neighbours: make(map[neighbourKey]*neighbour),
 		pools: [2]addressPool{newAddressPool(), newAddressPool()}, links: make(map[uint32]*fibTable),
-		multicast: multicastTables{users: make(map[uint32]int)},
 	}
-	s.multicast.hold(0)
+	s.multicast.lock(s.multicast.table(0))
 	v.life.ips = s
 	for is6 := range s.pool {
 		s.lock(s.pool[is6].make(is6 == 1, 0, ""))
@@ -134,7 +135,12 @@ func (s *ips) deleted(i *iface) {
 		for _, a := range s.own(i.index, is6 == 1) {
 			s.dropAddress(i, a)
 		}
-		s.bind(i.index, is6 == 1, s.pool[is6].slots[0])
+		if p.tables[is6].index != 0 {
+			s.bind(i.index, is6 == 1, s.pool[is6].slots[0])
+		}
+	}
+	if p.multicast != 0 {
+		s.bindMulticast(i.index, s.multicast.slots[0])
 	}
 	for p.ip6 > 0 {
 		s.releaseIP6(i)
