@@ -206,6 +206,9 @@ func TestDiff(t *testing.T) {
 	f := newFuzzer(kindMessages(t), func() (*pair, func(), error) {
 		real := reals.next(t)
 		p, err := newPair(real.Socket(), real.Dir(), reals.hosts...)
+		if err == nil {
+			p.lastWords = real.lastWords
+		}
 		return p, func() { p.close(); _ = real.Close() }, err
 	}, *diffTrials)
 	f.deaths = *diffDeaths
@@ -232,6 +235,18 @@ func TestDiff(t *testing.T) {
 	fmt.Print(text)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "figures.txt"), []byte(text), 0o644))
 	require.Empty(t, slices.Sorted(maps.Keys(f.found)), "unexplained differences: see %s", dir)
+}
+
+// lastWords is what a VPP said that died. One that hangs is given time to.
+func (v *RealVPP) lastWords() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	select {
+	case <-v.proc.dead:
+		return v.proc.said.String()
+	case <-time.After(time.Minute):
+		return ""
+	}
 }
 
 // A supply has the next VPP ready.

@@ -72,7 +72,7 @@ func (t *fibTable) source(p netip.Prefix, src uint8) *routeSource {
 // and believes that there is something.
 func (s *ips) entry(t *fibTable, p netip.Prefix, src uint8) *routeSource {
 	if !t.alive && t.entries[p.Masked()] == nil && (t.is6 || t.cover(p.Masked()) == nil) {
-		s.internal().Die("put a route into a table that is gone")
+		s.v.internal().Die("put a route into a table that is gone")
 	}
 	return t.source(p, src)
 }

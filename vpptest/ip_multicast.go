@@ -51,7 +51,7 @@ func (s *ips) unlockMulticast(t *multicastTable) {
 	switch {
 	case t.users != 0:
 	case !t.alive:
-		s.internal().NotImitated("a table for multicast that ends twice, whose place VPP then gives to two others")
+		s.v.internal().NotImitated("a table for multicast that ends twice, whose place VPP then gives to two others")
 	default:
 		t.alive = false
 		s.multicast.free = append(s.multicast.free, t.index)

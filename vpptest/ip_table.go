@@ -96,7 +96,7 @@ func (s *ips) settle(t *fibTable) {
 	case t.locks() != 0 || t.index == 0:
 		return
 	case !t.alive:
-		s.internal().NotImitated("a table that ends twice, whose place VPP then gives to two others")
+		s.v.internal().NotImitated("a table that ends twice, whose place VPP then gives to two others")
 		return
 	}
 	t.alive = false
@@ -208,8 +208,8 @@ func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 	p.tables[family(is6)] = t
 	for _, key := range s.neighbourKeys() {
 		if key.index == index && key.ip.Is6() == is6 {
-			s.adjacency(s.internal(), key, old, false)
-			s.adjacency(s.internal(), key, t, true)
+			s.adjacency(s.v.internal(), key, old, false)
+			s.adjacency(s.v.internal(), key, t, true)
 		}
 	}
 	if old.index != 0 {

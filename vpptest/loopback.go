@@ -39,13 +39,10 @@ func (s *interfaces) loopback(address mac, instance uint32) (int32, interface_ty
 }
 
 // deleteLoopback takes a sub-interface for its loopback, as VPP does.
-func (s *interfaces) deleteLoopback(c *Call, q *interfaces_api.DeleteLoopback) *interfaces_api.DeleteLoopbackReply {
+func (s *interfaces) deleteLoopback(_ *Call, q *interfaces_api.DeleteLoopback) *interfaces_api.DeleteLoopbackReply {
 	i := s.at(q.SwIfIndex)
-	switch {
-	case i == nil, i.hw.class != loopbackClass, i.hw.gone && !s.loops.taken(i.hw.instance):
+	if i == nil || i.hw.class != loopbackClass {
 		return &interfaces_api.DeleteLoopbackReply{Retval: invalidInterface}
-	case i.hw.gone:
-		return &interfaces_api.DeleteLoopbackReply{Retval: c.NotImitated("of a sub-interface whose loopback is gone, while another has its number")}
 	}
 	s.loops.release(i.hw.instance)
 	s.delete(i.hw)
