@@ -119,8 +119,8 @@ func tablesOf(s said) []uint32 {
 	return d.VrfIds
 }
 
-// roundAndRound is what no sequence of requests tells: when it happens.
-const roundAndRound = "packets of its own go round between bridged or cross-connected loopbacks, until there is no memory"
+// ownPackets is why VPP dies without a request that it could have died of.
+const ownPackets = "it sends packets by itself, which in bridge domains and cross-connects of loopbacks multiply, or find no way out"
 
 func explain(d *difference) *explanation {
 	for _, e := range explanations {

@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/memclnt"
 )
 
@@ -102,10 +102,9 @@ func (s *side) encode(m api.Message) ([]byte, error) {
 type pair struct {
 	real, fake side
 	vpp        *VPP
-	panicked   atomic.Value  // string
-	refused    atomic.Value  // string: what is not imitated
-	deaths     bool          // differences of answers do not matter
-	lastWords  func() string // of the real VPP, which died or hangs
+	panicked   atomic.Value // string
+	refused    atomic.Value // string: what is not imitated
+	deaths     bool         // differences of answers do not matter
 }
 
 // newPair starts the VPP in memory; the other one is listening on a socket.
@@ -205,9 +204,6 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 		case died && why != "":
 			f.explained["both VPPs died: "+why]++
 			return nil, nil
-		case died && p.flooded(sequence[:begin+1]):
-			f.explained["the real VPP died: "+roundAndRound]++
-			return nil, nil
 		case died:
 			return &difference{at: begin, group: part[0].GetMessageName() + "|" + deathShape, died: true}, nil
 		case why != "" && !p.deaths:
@@ -247,19 +243,19 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 	return nil, nil
 }
 
-// flooded tells whether the real VPP ran out of memory, as it does of what goes round
-// between its interfaces.
-func (p *pair) flooded(past []api.Message) bool {
-	return p.lastWords != nil && strings.Contains(p.lastWords(), "received signal SIGABRT") &&
-		slices.ContainsFunc(past, func(m api.Message) bool {
-			switch m := m.(type) {
-			case *l2.SwInterfaceSetL2Bridge:
-				return m.Enable
-			case *l2.SwInterfaceSetL2Xconnect:
-				return m.Enable
-			}
-			return false
-		})
+// ends tells whether the real VPP dies or hangs of what it was sent before, given time.
+func (p *pair) ends(sequence []api.Message, wait time.Duration) (bool, error) {
+	p.deaths = true
+	d, err := p.run(sequence, 1, &figures{explained: map[string]int{}})
+	if d != nil || err != nil {
+		return d != nil, err
+	}
+	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if e := p.real.ask(nil, false); e.err != nil {
+			return errors.Is(e.err, errDied), nil
+		}
+	}
+	return false, nil
 }
 
 // compare is nil if two lists of answers are the same.

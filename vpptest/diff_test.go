@@ -120,6 +120,12 @@ func (f *fuzzer) one(seed uint64) error {
 	if err != nil || d == nil {
 		return err
 	}
+	if d.died {
+		if alone, err := f.diesWithout(sequence[:d.at]); err != nil || alone {
+			f.explained["the real VPP died: "+ownPackets]++
+			return err
+		}
+	}
 	if known := f.found[d.group]; known != nil {
 		known.times++
 		return nil
@@ -137,6 +143,16 @@ func (f *fuzzer) one(seed uint64) error {
 	})
 	f.found[d.group] = &found{difference: *d, sequence: small, seed: seed, times: 1}
 	return nil
+}
+
+// diesWithout tells whether VPP dies after what came before a request, too.
+func (f *fuzzer) diesWithout(before []api.Message) (bool, error) {
+	p, end, err := f.fresh()
+	if err != nil {
+		return false, err
+	}
+	defer end()
+	return p.ends(before, 5*time.Second)
 }
 
 func (f *fuzzer) report(took time.Duration) string {
@@ -206,9 +222,6 @@ func TestDiff(t *testing.T) {
 	f := newFuzzer(kindMessages(t), func() (*pair, func(), error) {
 		real := reals.next(t)
 		p, err := newPair(real.Socket(), real.Dir(), reals.hosts...)
-		if err == nil {
-			p.lastWords = real.lastWords
-		}
 		return p, func() { p.close(); _ = real.Close() }, err
 	}, *diffTrials)
 	f.deaths = *diffDeaths
@@ -235,18 +248,6 @@ func TestDiff(t *testing.T) {
 	fmt.Print(text)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "figures.txt"), []byte(text), 0o644))
 	require.Empty(t, slices.Sorted(maps.Keys(f.found)), "unexplained differences: see %s", dir)
-}
-
-// lastWords is what a VPP said that died. One that hangs is given time to.
-func (v *RealVPP) lastWords() string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	select {
-	case <-v.proc.dead:
-		return v.proc.said.String()
-	case <-time.After(time.Minute):
-		return ""
-	}
 }
 
 // A supply has the next VPP ready.
