@@ -4,6 +4,7 @@ package vpptest
 
 import (
 	"encoding/json"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -93,6 +94,18 @@ var explanations = []explanation{
 		ends:  true,
 	},
 	{
+		group: regexp.MustCompile(`^sw_interface_ip6nd_ra_dump\|sw_interface_ip6nd_ra_details \.prefixes\.(pref_lifetime|val_lifetime|pref_lifetime,\.prefixes\.val_lifetime)$`),
+		why:   "VPP counts lifetimes down when it advertises, second by second",
+	},
+	{
+		group: regexp.MustCompile(`^sw_interface_ip6_get_link_local_address\|sw_interface_ip6_get_link_local_address_reply \.ip$`),
+		when: func(real, fake []said) bool {
+			return !refused(real) && !refused(fake) && !ofMAC(real[0]) && !ofMAC(fake[0])
+		},
+		why:  randomLinkLocal,
+		ends: true,
+	},
+	{
 		group: regexp.MustCompile(`^sw_interface_get_mac_address\|`),
 		when: func(_, fake []said) bool {
 			return len(fake) == 1 && !strings.Contains(fake[0].String(), `"mac_address"`)
@@ -108,6 +121,16 @@ var explanations = []explanation{
 
 func refused(answers []said) bool {
 	return len(answers) == 1 && strings.Contains(answers[0].String(), `"retval":-`)
+}
+
+// ofMAC tells whether a link-local address was made of a MAC.
+func ofMAC(s said) bool {
+	var d struct {
+		IP netip.Addr `json:"ip"`
+	}
+	_ = json.Unmarshal(s[s.name()], &d)
+	b := d.IP.As16()
+	return b[11] == 0xff && b[12] == 0xfe
 }
 
 // tablesOf are those that NAT says that one leaves by.

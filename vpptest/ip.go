@@ -31,7 +31,8 @@ type ips struct {
 	v    *VPP
 	seed uint32 // of the numbers that VPP picks for tables
 	pool [2]fibPool
-	at   map[uint32]*ipSide // by index of the interface; what is not there is as new
+	at   map[uint32]*ipSide      // by index of the interface; what is not there is as new
+	last map[uint32][2]*fibTable // by index, the tables that one that is gone was in
 
 	pools       [2]addressPool
 	links       map[uint32]*fibTable // of link-local addresses, by index of the interface
@@ -60,7 +61,7 @@ type ipSide struct {
 
 func loadIP(v *VPP) {
 	s := &ips{
-		v: v, at: make(map[uint32]*ipSide), neighbours: make(map[neighbourKey]*neighbour),
+		v: v, at: make(map[uint32]*ipSide), last: make(map[uint32][2]*fibTable), neighbours: make(map[neighbourKey]*neighbour),
 		pools: [2]addressPool{newAddressPool(), newAddressPool()}, links: make(map[uint32]*fibTable),
 	}
 	s.multicast.lock(s.multicast.table(0))
@@ -131,6 +132,7 @@ func (s *ips) deleted(i *iface) {
 	if p.lender != none {
 		s.lend(i.index, none)
 	}
+	s.last[i.index] = p.tables
 	for is6 := range p.tables {
 		for _, a := range s.own(i.index, is6 == 1) {
 			s.dropAddress(i, a)

@@ -98,6 +98,9 @@ func (s *ips) settle(t *fibTable) {
 	case !t.alive:
 		s.v.internal().NotImitated("a table that ends twice, whose place VPP then gives to two others")
 		return
+	case s.imported(t):
+		s.v.internal().Die("ended a table that a route of another one gets hosts from, over an interface that is gone")
+		return
 	}
 	t.alive = false
 	for key, e := range t.entries {
