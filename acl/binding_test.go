@@ -268,7 +268,7 @@ func TestOneMessage(t *testing.T) {
 // second set.
 func TestLostAnswer(t *testing.T) {
 	onBoth(t, func(t *testing.T, vpp vpptest.Target) {
-		c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
+		c := dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
 		e := engine(c)
 		vpp.Inject(vpptest.Fault{Message: "acl_add_replace", Kind: vpptest.Drop})
 		_, err := e.Ensure(t.Context(), acl.Set{Name: "a"})

@@ -148,7 +148,7 @@ func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
 
 // laws runs them for one kind.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
-	run := func(t *testing.T, checks int, vpp vpptest.Target, patience time.Duration, state func() string) {
+	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(c *vppnet.Conn) kindtest.World[S] {
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
@@ -159,9 +159,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 				}
 				return w
 			}
-			w := world(dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(patience)))
+			w := world(dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond)))
 			w.Stranger = func() kindtest.World[S] {
-				return world(dial(t, vpp.Socket(), "namesake", vppnet.WithReplyTimeout(patience)))
+				return world(dial(t, vpp.Socket(), "namesake", vppnet.WithLostAfter(20*time.Millisecond)))
 			}
 			return w
 		}})
@@ -172,14 +172,14 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 			t.Parallel()
 			vpp := vpptest.New(t, vpptest.Release(release))
 			strangers(t, vpp.Socket())
-			run(t, checks, vpp, 300*time.Millisecond, vpp.String)
+			run(t, checks, vpp, vpp.String)
 		})
 	}
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
 		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
 		strangers(t, vpp.Socket())
-		run(t, 4, vpp, 1500*time.Millisecond, func() string { return vpp.State(dumps...) })
+		run(t, 4, vpp, func() string { return vpp.State(dumps...) })
 	})
 }
 

@@ -244,10 +244,6 @@ const ranges, hidesTables = "proxy-arp-range", "24.10"
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		strangers(t, vpp.Socket())
-		patience := time.Second // how long a lost reply is waited for
-		if _, memory := vpp.(*vpptest.VPP); memory {
-			patience = 300 * time.Millisecond
-		}
 		check(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(c *vppnet.Conn) kindtest.World[S] {
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
@@ -258,9 +254,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 				}
 				return w
 			}
-			w := world(dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(patience)))
+			w := world(dialVPP(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond)))
 			w.Stranger = func() kindtest.World[S] {
-				return world(dialVPP(t, vpp.Socket(), "namesake", vppnet.WithReplyTimeout(patience)))
+				return world(dialVPP(t, vpp.Socket(), "namesake", vppnet.WithLostAfter(20*time.Millisecond)))
 			}
 			return w
 		}})

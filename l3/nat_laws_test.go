@@ -184,7 +184,7 @@ func natLawsOf[S desiredstate.Object](t *testing.T, variants []l3.NATVariant, la
 				natStrangers(t, vpp.Socket(), v)
 			}
 			check(t, kindtest.Suite[S]{Gen: l.gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-				c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
+				c := dialVPP(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
 				w := kindtest.World[S]{Kind: l.kind(c), Base: append([]desiredstate.Object{l3.Table{Name: "red", ID: 7}}, l.base...), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range natKinds(c, v, natClaim) {
 					if m.KindName() != w.Kind.Name {

@@ -64,7 +64,7 @@ func TestLawsOfVirtualRouters(t *testing.T) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		vrrpStranger(t, vpp.Socket())
 		check(t, kindtest.Suite[l3.VirtualRouter]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[l3.VirtualRouter] {
-			c := dialVPP(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(500*time.Millisecond))
+			c := dialVPP(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
 			return kindtest.World[l3.VirtualRouter]{
 				Kind: l3.VirtualRouters(c), More: routed(c), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
 				Base: []desiredstate.Object{

@@ -37,7 +37,7 @@ func TestLaws(t *testing.T) {
 			}),
 			Open: func(t testing.TB) kindtest.World[vhost.Port] {
 				world := func(owner string) kindtest.World[vhost.Port] {
-					c := dial(t, vpp.Socket(), owner, vppnet.WithReplyTimeout(500*time.Millisecond))
+					c := dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
 					return kindtest.World[vhost.Port]{Kind: vhost.Ports(c, dir), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				}
 				w := world("me")

@@ -369,7 +369,7 @@ func TestLostReplies(t *testing.T) {
 	for nth := range 40 {
 		vpp := vpptest.New(t)
 		empty := vpp.String()
-		c, err := vppnet.Dial(t.Context(), vpp.Socket(), "me", vppnet.WithReplyTimeout(100*time.Millisecond))
+		c, err := vppnet.Dial(t.Context(), vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
 		require.NoError(t, err)
 		vpp.Inject(vpptest.Fault{Kind: vpptest.Drop, Nth: nth + 1})
 		e := layer2(c)

@@ -54,6 +54,8 @@ type Conn struct {
 	asked   int64         // since when VPP owes an answer, 0 if it does not
 	probed  uint32        // context of the last sign of life asked for
 	ping    []byte        // frame that asks for it
+	behind  uint32        // context of the ping that asks after what is late, 0 if none is out
+	since   int64         // when it was sent
 
 	wake chan struct{} // out is not empty
 	done chan struct{} // dead

@@ -167,6 +167,8 @@ func (c *Conn) dispatch(msg []byte) {
 		l.end(nil)
 	case s != nil:
 		s.add(msg)
+	case context == c.behind:
+		c.lose()
 	case context != c.probed:
 		c.stats.late.Add(1)
 	}
@@ -194,7 +196,11 @@ func (t *table) context(id uint16, msg []byte) (context uint32, ok bool) {
 
 // keepTime is the goroutine that ends what takes too long.
 func (c *Conn) keepTime() {
-	ticker := time.NewTicker(max(time.Millisecond, min(c.options.replyTimeout, c.options.wedgedAfter)/10))
+	shortest := min(c.options.replyTimeout, c.options.wedgedAfter)
+	if c.options.lostAfter > 0 {
+		shortest = min(shortest, c.options.lostAfter)
+	}
+	ticker := time.NewTicker(max(time.Millisecond, shortest/10))
 	defer ticker.Stop()
 	for {
 		select {
@@ -221,6 +227,32 @@ func (c *Conn) expire() {
 			l.end(ErrTimeout)
 		}
 	}
+	if c.options.lostAfter > 0 && c.behind == 0 && c.err == nil && c.late(c.now()) {
+		c.behind, c.since = c.nextContext(), c.now()
+		c.queue(c.ping, c.behind)
+	}
+}
+
+// late tells whether a call waited for too long at a time. The caller holds mu.
+func (c *Conn) late(at int64) bool {
+	for _, l := range c.pending {
+		if l.since <= at-int64(c.options.lostAfter) {
+			return true
+		}
+	}
+	return false
+}
+
+// lose ends the calls that were late when VPP was asked after them: it is beyond them.
+// The caller holds mu.
+func (c *Conn) lose() {
+	for id, l := range c.pending {
+		if l.since <= c.since-int64(c.options.lostAfter) {
+			delete(c.pending, id)
+			l.end(ErrTimeout)
+		}
+	}
+	c.behind = 0
 }
 
 // wedged reports whether VPP has been silent for too long since it was last

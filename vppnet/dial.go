@@ -26,6 +26,7 @@ type Option func(*options)
 
 type options struct {
 	replyTimeout time.Duration
+	lostAfter    time.Duration
 	wedgedAfter  time.Duration
 	trace        func(Trace)
 	report       func(err error, wait time.Duration)
@@ -36,6 +37,12 @@ type options struct {
 // for its next message; then it fails with [ErrTimeout]. VPP answers in order,
 // so the time includes that of all requests before it. The default is 10 s.
 func WithReplyTimeout(d time.Duration) Option { return func(o *options) { o.replyTimeout = d } }
+
+// WithLostAfter has a call that waits for longer asked after: VPP answers in order,
+// so if it answers a ping that was sent later, the reply is lost, and the call
+// fails with [ErrTimeout] at once. Unlike a short reply timeout it takes no busy
+// VPP for one that lost something. The default, 0, is to wait for the reply timeout.
+func WithLostAfter(d time.Duration) Option { return func(o *options) { o.lostAfter = d } }
 
 // WithWedgedAfter bounds how long VPP may say nothing at all though it owes an
 // answer; then the Conn dies with [ErrWedged]. A busy VPP that answers slowly

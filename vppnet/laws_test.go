@@ -137,10 +137,6 @@ func TestLawsOfFIBEntries(t *testing.T) {
 // laws runs them for one kind; devices are of Linux.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S], devices ...string) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
-		timeout := 500 * time.Millisecond
-		if len(devices) > 0 {
-			timeout *= 6 // the real VPP waits for Linux
-		}
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(c *vppnet.Conn) kindtest.World[S] {
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
@@ -153,9 +149,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 				}
 				return w
 			}
-			w := world(dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(timeout)))
+			w := world(dialVPP(t, vpp.Socket(), vppnet.WithLostAfter(20*time.Millisecond)))
 			w.Stranger = func() kindtest.World[S] {
-				return world(dialAs(t, "namesake", vpp.Socket(), vppnet.WithReplyTimeout(timeout)))
+				return world(dialAs(t, "namesake", vpp.Socket(), vppnet.WithLostAfter(20*time.Millisecond)))
 			}
 			return w
 		}})

@@ -40,6 +40,9 @@ func (c *Call) NotImitated(what string) int32 {
 	return unimplemented
 }
 
+// internal is a call that VPP makes of its own, for what it does deep inside of another.
+func (v *VPP) internal() *Call { return &Call{VPP: v, name: "VPP"} }
+
 // tell reports to whoever wants to know.
 func (v *VPP) tell(text string) {
 	if v.options.report != nil {

@@ -3,9 +3,7 @@
 package vpptest
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -14,21 +12,21 @@ import (
 	"go.fd.io/govpp/binapi/ip_types"
 )
 
-// relays is the DHCP plugin, as far as it relays.
+// relays is the DHCP plugin, as far as it relays. Its tables can end while it keeps them,
+// and be others then.
 type relays struct {
 	ips *ips
-	all [2]map[uint32]*relay // by number of the table; IPv4, IPv6
+	all [2]map[uint32]*relay // by index of the table that requests come in by; IPv4, IPv6
 }
 
 type relay struct {
 	source  netip.Addr
-	at      uint32 // index of the table that requests come in by
 	servers []relayServer
 }
 
 type relayServer struct {
 	addr  netip.Addr
-	table uint32
+	table *fibTable
 }
 
 func loadDHCP(v *VPP) {
@@ -48,80 +46,96 @@ func (s *relays) config(_ *Call, q *dhcp.DHCPProxyConfig) *dhcp.DHCPProxyConfigR
 	case source.IsUnspecified():
 		return &dhcp.DHCPProxyConfigReply{Retval: invalidSource}
 	}
+	if server.Is6() {
+		t := s.ips.multicast.table(q.RxVrfID)
+		s.ips.multicast.lock(t)
+		switch s.set(q, t.index, server, source) {
+		case added:
+			s.ips.multicast.lock(t)
+		case deleted:
+			s.ips.unlockMulticast(t)
+		}
+		s.ips.unlockMulticast(t)
+		return new(dhcp.DHCPProxyConfigReply)
+	}
+	t := s.ips.table(false, q.RxVrfID)
+	s.ips.lock(t)
+	switch s.set(q, t.index, server, source) {
+	case added: // VPP comes to hear broadcasts
+		s.ips.paths(t, broadcast, srcDHCP, []fib_types.FibPath{{Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_LOCAL}})
+		s.ips.lock(t)
+	case deleted:
+		s.ips.paths(t, broadcast, srcDHCP, nil)
+		s.ips.unlock(t)
+	}
+	s.ips.unlock(t)
+	return new(dhcp.DHCPProxyConfigReply)
+}
+
+// set adds or deletes a server, and says whether that added or deleted the relay.
+func (s *relays) set(q *dhcp.DHCPProxyConfig, rx uint32, server, source netip.Addr) (done edge) {
 	is6 := server.Is6()
 	all := s.all[family(is6)]
-	r, to := all[q.RxVrfID], relayServer{server, q.ServerVrfID}
-	n := -1
+	r, n := all[rx], -1
 	if r != nil {
+		to := relayServer{server, s.ips.pool[family(is6)].find(q.ServerVrfID)}
 		n = slices.Index(r.servers, to)
 	}
 	switch {
 	case q.IsAdd && n < 0:
 		if r == nil {
-			r = &relay{source: source, at: s.hold(is6, q.RxVrfID)}
-			all[q.RxVrfID] = r
+			r, done = &relay{source: source}, added
+			all[rx] = r
 		}
-		r.servers = append(r.servers, to)
-		s.ips.lock(s.ips.table(is6, q.ServerVrfID))
+		t := s.ips.table(is6, q.ServerVrfID)
+		s.ips.lock(t)
+		r.servers = append(r.servers, relayServer{server, t})
 	case !q.IsAdd && n >= 0: // the last one takes its place
+		s.ips.unlock(r.servers[n].table)
 		last := len(r.servers) - 1
 		r.servers[n] = r.servers[last]
-		r.servers = r.servers[:last]
-		s.ips.unlock(s.ips.table(is6, q.ServerVrfID))
-		if last == 0 {
-			delete(all, q.RxVrfID)
-			s.release(is6, q.RxVrfID)
+		if r.servers = r.servers[:last]; last == 0 {
+			delete(all, rx)
+			done = deleted
 		}
 	}
-	return new(dhcp.DHCPProxyConfigReply)
-}
-
-// hold keeps the table that requests come in by, and returns its index. For IPv4 it has
-// VPP hear broadcasts; for IPv6 it is a multicast one.
-func (s *relays) hold(is6 bool, id uint32) uint32 {
-	if is6 {
-		return s.ips.multicast.hold(id)
-	}
-	t := s.ips.table(false, id)
-	s.ips.lock(t)
-	s.ips.paths(t, broadcast, srcDHCP, []fib_types.FibPath{{Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_LOCAL}})
-	return t.index
-}
-
-func (s *relays) release(is6 bool, id uint32) {
-	if is6 {
-		s.ips.multicast.release(id)
-		return
-	}
-	t := s.ips.table(false, id)
-	s.ips.paths(t, broadcast, srcDHCP, nil)
-	s.ips.unlock(t)
+	return done
 }
 
 var broadcast = netip.MustParsePrefix("255.255.255.255/32")
 
 func (s *relays) details(_ *Call, q *dhcp.DHCPProxyDump) (out []*dhcp.DHCPProxyDetails) {
 	all := s.all[family(q.IsIP6)]
-	ids := slices.SortedFunc(maps.Keys(all), func(a, b uint32) int { return cmp.Compare(all[a].at, all[b].at) })
-	for _, id := range ids {
-		d := &dhcp.DHCPProxyDetails{RxVrfID: id, IsIPv6: q.IsIP6, DHCPSrcAddress: nameless(all[id].source)}
-		for _, to := range all[id].servers {
-			d.Servers = append(d.Servers, dhcp.DHCPServer{ServerVrfID: to.table, DHCPServer: nameless(to.addr)})
+	for _, rx := range sortedKeys(all) {
+		d := &dhcp.DHCPProxyDetails{RxVrfID: s.id(q.IsIP6, rx), IsIPv6: q.IsIP6, DHCPSrcAddress: nameless(all[rx].source)}
+		for _, to := range all[rx].servers {
+			d.Servers = append(d.Servers, dhcp.DHCPServer{ServerVrfID: to.table.id, DHCPServer: nameless(to.addr)})
 		}
 		out = append(out, d)
 	}
 	return out
 }
 
+// id is the number of the table that requests come in by, or of what is in its place.
+func (s *relays) id(is6 bool, rx uint32) uint32 {
+	if is6 {
+		return s.ips.multicast.slots[rx].id
+	}
+	return s.ips.pool[0].slots[rx].id
+}
+
 // nameless is an address that does not say its family.
 func nameless(a netip.Addr) ip_types.Address { return ip_types.Address{Un: wireAddr(a).Un} }
 
 func (s *relays) dump(d *dump) {
-	for _, all := range s.all {
-		for _, id := range sortedKeys(all) {
-			servers := slices.Clone(all[id].servers) // in an order that means nothing
-			slices.SortFunc(servers, func(a, b relayServer) int { return a.addr.Compare(b.addr)*2 + int(a.table) - int(b.table) })
-			d.line(fmt.Sprintf("dhcp-relay table %d from %v to %v", id, all[id].source, servers))
+	for is6, all := range s.all {
+		for _, rx := range sortedKeys(all) {
+			var servers []string // in an order that means nothing
+			for _, to := range all[rx].servers {
+				servers = append(servers, fmt.Sprintf("%v in table %d", to.addr, to.table.id))
+			}
+			slices.Sort(servers)
+			d.line(fmt.Sprintf("dhcp-relay table %d from %v to %v", s.id(is6 == 1, rx), all[rx].source, servers))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -240,6 +241,21 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 		}
 	}
 	return nil, nil
+}
+
+// ends tells whether the real VPP dies or hangs of what it was sent before, given time.
+func (p *pair) ends(sequence []api.Message, wait time.Duration) (bool, error) {
+	p.deaths = true
+	d, err := p.run(sequence, 1, &figures{explained: map[string]int{}})
+	if d != nil || err != nil {
+		return d != nil, err
+	}
+	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if e := p.real.ask(nil, false); e.err != nil {
+			return errors.Is(e.err, errDied), nil
+		}
+	}
+	return false, nil
 }
 
 // compare is nil if two lists of answers are the same.

@@ -4,6 +4,7 @@ package vpptest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -75,6 +76,28 @@ func TestDiffFindsADeath(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, d.at)
 	require.Equal(t, "delete_loopback|"+deathShape, d.group)
+}
+
+// Who dies a while after a request did not die of the next one.
+func TestDiffTellsDeathsOfNoRequest(t *testing.T) {
+	for _, dies := range []bool{true, false} {
+		var other *VPP
+		f := against(t, func(v *VPP) {
+			other = v
+			Handle(v, func(c *Call, q *interfaces_api.CreateLoopback) *interfaces_api.CreateLoopbackReply {
+				if dies {
+					time.AfterFunc(20*time.Millisecond, other.Kill)
+				}
+				return v.life.interfaces.createLoopback(c, q)
+			})
+		})
+		p, end, err := f.fresh()
+		require.NoError(t, err)
+		ended, err := p.ends([]api.Message{&interfaces_api.CreateLoopback{MacAddress: macs[1]}}, 300*time.Millisecond)
+		require.NoError(t, err)
+		require.Equal(t, dies, ended)
+		end()
+	}
 }
 
 // Events are compared too.

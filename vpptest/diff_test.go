@@ -120,6 +120,12 @@ func (f *fuzzer) one(seed uint64) error {
 	if err != nil || d == nil {
 		return err
 	}
+	if d.died {
+		if alone, err := f.diesWithout(sequence[:d.at]); err != nil || alone {
+			f.explained["the real VPP died: "+ownPackets]++
+			return err
+		}
+	}
 	if known := f.found[d.group]; known != nil {
 		known.times++
 		return nil
@@ -137,6 +143,16 @@ func (f *fuzzer) one(seed uint64) error {
 	})
 	f.found[d.group] = &found{difference: *d, sequence: small, seed: seed, times: 1}
 	return nil
+}
+
+// diesWithout tells whether VPP dies after what came before a request, too.
+func (f *fuzzer) diesWithout(before []api.Message) (bool, error) {
+	p, end, err := f.fresh()
+	if err != nil {
+		return false, err
+	}
+	defer end()
+	return p.ends(before, 5*time.Second)
 }
 
 func (f *fuzzer) report(took time.Duration) string {

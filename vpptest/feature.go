@@ -34,7 +34,7 @@ type features struct {
 }
 
 // everywhere are the arcs in which VPP sets something for each interface.
-var everywhere = []string{"ip4-unicast", "ip6-unicast", "arp"}
+var everywhere = []string{"ip4-unicast", "ip6-unicast"}
 
 // neverOn are features that no message of ours turns on.
 var neverOn = map[string][]string{

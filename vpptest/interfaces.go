@@ -50,7 +50,6 @@ type iface struct {
 	sup   *iface            // itself, or the one that a sub-interface names
 	hw    *iface            // the device
 	place uint32            // of a device, among those
-	gone  bool              // a device that is no more
 	sub   *subif            // nil for a device
 	subs  map[uint32]*iface // by sub id
 	slot  map[match]*iface  // of a device: who gets which frames
@@ -143,18 +142,11 @@ func (s *interfaces) add(i *iface) *iface {
 	return i
 }
 
-// inherit makes i the parent of those that outlived the one that had its index, or its
-// place among devices. VPP knows parents by these alone, and takes a sub-interface for one
-// of local0.
+// inherit makes i the parent of those that outlived the one that had its index. VPP knows
+// parents by that alone, and takes a sub-interface for one of local0.
 func (s *interfaces) inherit(i *iface) {
 	for _, x := range s.all {
-		if x == nil || x.sub == nil || x.sup == i {
-			continue
-		}
-		if x.sup.index != i.index {
-			if x.hw.gone && i.sub == nil && x.hw.place == i.place {
-				x.hw = i
-			}
+		if x == nil || x.sub == nil || x.sup == i || x.sup.index != i.index {
 			continue
 		}
 		if x.sup, x.hw = i, i; i.sub != nil {
@@ -170,9 +162,15 @@ func (s *interfaces) inherit(i *iface) {
 // delete removes i and the sub-interfaces that go with it.
 func (s *interfaces) delete(i *iface) {
 	for _, id := range hashOrder(i.goes) {
-		if sub := s.at(interface_types.InterfaceIndex(i.goes[id])); sub != nil {
-			s.delete(sub)
+		sub := s.at(interface_types.InterfaceIndex(i.goes[id]))
+		if sub == nil {
+			s.v.internal().Die("deleted a device with a sub-interface of a sub-interface, which was deleted before")
+			return
 		}
+		s.delete(sub)
+	}
+	if i.sub == nil && slices.ContainsFunc(s.all, func(x *iface) bool { return x != nil && x.sub != nil && x.hw == i }) {
+		s.v.internal().NotImitated("a device that goes, while a sub-interface stays of which VPP does not know that it is its: VPP calls that what it finds in its memory")
 	}
 	s.setAdmin(i, false)
 	for _, f := range s.deleting {
@@ -183,7 +181,6 @@ func (s *interfaces) delete(i *iface) {
 	}
 	if i.sub == nil {
 		s.devices.delete(i.place)
-		i.gone = true
 	}
 	s.all[i.index] = nil
 	s.free = append(s.free, i.index)
@@ -232,11 +229,7 @@ func (s *interfaces) follow(i *iface) {
 // as that is now.
 func (i *iface) title() string {
 	if i.sub != nil {
-		name := i.hw.name
-		if i.hw.gone {
-			name = ""
-		}
-		return fmt.Sprintf("%s.%d", name, int32(i.sub.id))
+		return fmt.Sprintf("%s.%d", i.hw.name, int32(i.sub.id))
 	}
 	return i.name
 }

@@ -31,13 +31,15 @@ type ips struct {
 	v    *VPP
 	seed uint32 // of the numbers that VPP picks for tables
 	pool [2]fibPool
-	at   map[uint32]*ipSide // by index of the interface; what is not there is as new
+	at   map[uint32]*ipSide      // by index of the interface; what is not there is as new
+	last map[uint32][2]*fibTable // by index, the tables that one that is gone was in
 
 	pools       [2]addressPool
 	links       map[uint32]*fibTable // of link-local addresses, by index of the interface
 	advertisers pool[uint32]         // indices of interfaces
 	multicast   multicastTables
 	moved       []func(index uint32, a netip.Prefix, add bool) // what else hears of addresses
+	toggled     []func(index uint32, on bool)                  // and of IPv6
 
 	neighbours map[neighbourKey]*neighbour
 	counters   uint32 // the last number given to the counters of a route
@@ -46,6 +48,7 @@ type ips struct {
 // An ipSide is the IP side of an interface.
 type ipSide struct {
 	tables    [2]*fibTable
+	multicast uint32         // index of the table for IPv6
 	lender    uint32         // whose addresses it borrows; none: it does not
 	subnets   map[subnet]int // addresses that have brought a connected route
 	connected bool           // those routes are there
@@ -58,11 +61,10 @@ type ipSide struct {
 
 func loadIP(v *VPP) {
 	s := &ips{
-		v: v, at: make(map[uint32]*ipSide), neighbours: make(map[neighbourKey]*neighbour),
+		v: v, at: make(map[uint32]*ipSide), last: make(map[uint32][2]*fibTable), neighbours: make(map[neighbourKey]*neighbour),
 		pools: [2]addressPool{newAddressPool(), newAddressPool()}, links: make(map[uint32]*fibTable),
-		multicast: multicastTables{users: make(map[uint32]int)},
 	}
-	s.multicast.hold(0)
+	s.multicast.lock(s.multicast.table(0))
 	v.life.ips = s
 	for is6 := range s.pool {
 		s.lock(s.pool[is6].make(is6 == 1, 0, ""))
@@ -130,11 +132,17 @@ func (s *ips) deleted(i *iface) {
 	if p.lender != none {
 		s.lend(i.index, none)
 	}
+	s.last[i.index] = p.tables
 	for is6 := range p.tables {
 		for _, a := range s.own(i.index, is6 == 1) {
 			s.dropAddress(i, a)
 		}
-		s.bind(i.index, is6 == 1, s.pool[is6].slots[0])
+		if p.tables[is6].index != 0 {
+			s.bind(i.index, is6 == 1, s.pool[is6].slots[0])
+		}
+	}
+	if p.multicast != 0 {
+		s.bindMulticast(i.index, s.multicast.slots[0])
 	}
 	for p.ip6 > 0 {
 		s.releaseIP6(i)

@@ -36,6 +36,9 @@ func (s *ips) holdIP6(i *iface, given netip.Addr) (first bool) {
 		p.advertise(i)
 		p.ra.at, _ = s.advertisers.put(none, i.index)
 	}
+	for _, f := range s.toggled {
+		f(i.index, true)
+	}
 	return true
 }
 
@@ -46,6 +49,9 @@ func (s *ips) releaseIP6(i *iface) {
 		return
 	}
 	if p.ip6--; p.ip6 == 0 {
+		for _, f := range s.toggled {
+			f(i.index, false)
+		}
 		if p.ra != nil {
 			s.advertisers.delete(p.ra.at)
 		}

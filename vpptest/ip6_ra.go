@@ -4,23 +4,19 @@ package vpptest
 
 import (
 	"fmt"
-	"slices"
 
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip6_nd"
-	"go.fd.io/govpp/binapi/ip_types"
 )
 
 // An advertisement is what sw_interface_ip6nd_ra_config sets.
 type advertisement struct {
 	send, managed, other, noLink, unicast, cease bool
 	lifetime, longest, shortest, count, interval uint32
-	prefixes                                     []ip6_nd.IP6ndRaPrefix // a pool: the holes have length 255
+	prefixes                                     pool[ip6_nd.IP6ndRaPrefix]
 	mtu                                          uint32
 	at                                           uint32 // in the pool of advertisers
 }
-
-const noPrefix = 255
 
 func (a *advertisement) String() string {
 	if a == nil {
@@ -33,8 +29,9 @@ func (a *advertisement) String() string {
 	return text
 }
 
-func (a *advertisement) shown() []ip6_nd.IP6ndRaPrefix {
-	return slices.DeleteFunc(slices.Clone(a.prefixes), func(p ip6_nd.IP6ndRaPrefix) bool { return p.Prefix.Len == noPrefix })
+func (a *advertisement) shown() (out []ip6_nd.IP6ndRaPrefix) {
+	a.prefixes.each(none, func(_ uint32, p *ip6_nd.IP6ndRaPrefix) { out = append(out, *p) })
+	return out
 }
 
 // advertise makes what an interface would say of itself, to begin with. The MTU is what
@@ -121,30 +118,30 @@ func (s *ips) prefixRA(_ *Call, q *ip6_nd.SwInterfaceIP6ndRaPrefix) *ip6_nd.SwIn
 
 func (a *advertisement) prefix(q *ip6_nd.SwInterfaceIP6ndRaPrefix) int32 {
 	q.Prefix.Address = wireAddr(as6(addrOf(q.Prefix.Address)))
-	at := func(f func(ip_types.Prefix) bool) int {
-		return slices.IndexFunc(a.prefixes, func(p ip6_nd.IP6ndRaPrefix) bool { return f(p.Prefix) })
-	}
-	n := at(func(p ip_types.Prefix) bool { return p.Len != noPrefix && p.Address == q.Prefix.Address })
+	var at uint32
+	var p *ip6_nd.IP6ndRaPrefix
+	a.prefixes.each(none, func(i uint32, x *ip6_nd.IP6ndRaPrefix) {
+		if x.Prefix.Address == q.Prefix.Address {
+			at, p = i, x
+		}
+	})
 	switch {
-	case n < 0 && q.IsNo:
+	case p == nil && q.IsNo:
 		return invalidValue
-	case n >= 0 && a.prefixes[n].Prefix.Len != q.Prefix.Len:
+	case p != nil && p.Prefix.Len != q.Prefix.Len:
 		return invalidValue2
 	case q.IsNo:
-		a.prefixes[n].Prefix.Len = noPrefix
+		a.prefixes.delete(at)
 		return 0
-	case n < 0:
-		if n = at(func(p ip_types.Prefix) bool { return p.Len == noPrefix }); n < 0 {
-			n, a.prefixes = len(a.prefixes), append(a.prefixes, ip6_nd.IP6ndRaPrefix{})
-		}
-		a.prefixes[n] = ip6_nd.IP6ndRaPrefix{
+	case p == nil:
+		at, _ = a.prefixes.put(none, ip6_nd.IP6ndRaPrefix{
 			Prefix: q.Prefix, OnlinkFlag: true, AutonomousFlag: true, ValLifetime: 2592000, PrefLifetime: 604800, DecrementLifetimeFlag: true,
-		}
+		})
 		if q.UseDefault {
 			return 0
 		}
+		p = a.prefixes.at(at)
 	}
-	p := &a.prefixes[n]
 	if p.ValLifetime, p.PrefLifetime = q.ValLifetime, q.PrefLifetime; p.ValLifetime == none || p.PrefLifetime == none {
 		p.ValLifetime, p.PrefLifetime, p.DecrementLifetimeFlag = none, none, false
 	}

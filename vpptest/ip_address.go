@@ -71,6 +71,8 @@ func (s *ips) addAddress(i *iface, p netip.Prefix) (retval int32, round bool) {
 	}
 	if is6 {
 		s.holdIP6(i, netip.Addr{})
+	} else {
+		s.v.life.features.toggled("arp", i)
 	}
 	if side.connected {
 		s.connect(i.index, table, p, true)
@@ -210,6 +212,7 @@ func (s *ips) setUnnumbered(_ *Call, q *interfaces_api.SwInterfaceSetUnnumbered)
 		r.Retval = unexpectedState
 	default:
 		s.lend(i.index, lender.index)
+		s.v.life.features.toggled("arp", i)
 	}
 	return r
 }

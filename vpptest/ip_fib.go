@@ -68,6 +68,15 @@ func (t *fibTable) source(p netip.Prefix, src uint8) *routeSource {
 	return e.sources[src]
 }
 
+// entry is source for a table that may be gone. VPP looks for what covers a new entry,
+// and believes that there is something.
+func (s *ips) entry(t *fibTable, p netip.Prefix, src uint8) *routeSource {
+	if !t.alive && t.entries[p.Masked()] == nil && (t.is6 || t.cover(p.Masked()) == nil) {
+		s.v.internal().Die("put a route into a table that is gone")
+	}
+	return t.source(p, src)
+}
+
 // paths sets what src says of a prefix: no paths, nothing.
 func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.FibPath) {
 	old := []fib_types.FibPath(nil)
@@ -79,7 +88,7 @@ func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.Fi
 		for _, path := range paths {
 			s.hold(path)
 		}
-		t.source(p, src).paths = paths
+		s.entry(t, p, src).paths = paths
 	} else if e := t.entries[p.Masked()]; e != nil {
 		delete(e.sources, src)
 		if len(e.sources) == 0 {

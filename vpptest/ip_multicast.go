@@ -2,37 +2,69 @@
 
 package vpptest
 
-// multicastTables are the IPv6 tables for multicast. Nothing of them is imitated but
-// their indices, which VPP orders relays by.
+// A multicastTable is one of IPv6. Nothing of it is imitated but that it is there, and
+// where, by which VPP orders relays.
+type multicastTable struct {
+	index uint32
+	id    uint32
+	users int
+	alive bool
+}
+
+// multicastTables is a pool of them. The last freed slot is the next used.
 type multicastTables struct {
-	ids   pool[uint32]
-	users map[uint32]int // by number
+	slots []*multicastTable
+	free  []uint32
 }
 
-func (m *multicastTables) find(id uint32) (at uint32, ok bool) {
-	m.ids.each(none, func(i uint32, x *uint32) {
-		if *x == id {
-			at, ok = i, true
+func (m *multicastTables) find(id uint32) *multicastTable {
+	for _, t := range m.slots {
+		if t.alive && t.id == id {
+			return t
 		}
-	})
-	return at, ok
-}
-
-// hold makes a table, or keeps it, and returns its index.
-func (m *multicastTables) hold(id uint32) uint32 {
-	at, ok := m.find(id)
-	if !ok {
-		at, _ = m.ids.put(none, id)
 	}
-	m.users[id]++
-	return at
+	return nil
 }
 
-func (m *multicastTables) release(id uint32) {
-	if at, ok := m.find(id); ok {
-		if m.users[id]--; m.users[id] == 0 {
-			m.ids.delete(at)
-			delete(m.users, id)
-		}
+// table finds one or makes one that nobody keeps yet.
+func (m *multicastTables) table(id uint32) *multicastTable {
+	if t := m.find(id); t != nil {
+		return t
+	}
+	var t *multicastTable
+	if n := len(m.free); n > 0 {
+		t, m.free = m.slots[m.free[n-1]], m.free[:n-1]
+	} else {
+		t = &multicastTable{index: uint32(len(m.slots))}
+		m.slots = append(m.slots, t)
+	}
+	t.id, t.users, t.alive = id, 0, true
+	return t
+}
+
+func (m *multicastTables) lock(t *multicastTable) { t.users++ }
+
+// unlockMulticast lets go of a table, and ends it if nobody keeps it. VPP counts all who
+// do in one, and has the API let go of what it never kept.
+func (s *ips) unlockMulticast(t *multicastTable) {
+	t.users--
+	switch {
+	case t.users != 0:
+	case !t.alive:
+		s.v.internal().NotImitated("a table for multicast that ends twice, whose place VPP then gives to two others")
+	default:
+		t.alive = false
+		s.multicast.free = append(s.multicast.free, t.index)
+	}
+}
+
+// bindMulticast moves an interface.
+func (s *ips) bindMulticast(index uint32, t *multicastTable) {
+	p := s.side(index)
+	if p.multicast != 0 {
+		s.unlockMulticast(s.multicast.slots[p.multicast])
+	}
+	if p.multicast = t.index; t.id != 0 {
+		s.multicast.lock(t)
 	}
 }

@@ -104,12 +104,9 @@ func (s *ips) adjacency(c *Call, key neighbourKey, t *fibTable, on bool) {
 	s.paths(t, p, srcAdjacency, paths)
 }
 
-// internal is a call that VPP makes of its own.
-func (s *ips) internal() *Call { return &Call{VPP: s.v, name: "VPP"} }
-
 // forgetNeighbours is what going down does: what was learnt goes.
 func (s *ips) forgetNeighbours(index uint32) {
-	c := s.internal()
+	c := s.v.internal()
 	for _, key := range s.neighbourKeys() {
 		if n := s.neighbours[key]; key.index == index && n.flags&staticNeighbour == 0 {
 			s.adjacency(c, key, s.side(index).tables[family(key.ip.Is6())], false)
@@ -120,7 +117,7 @@ func (s *ips) forgetNeighbours(index uint32) {
 
 // forgetSubnet is what removing an address does.
 func (s *ips) forgetSubnet(index uint32, p netip.Prefix) {
-	c := s.internal()
+	c := s.v.internal()
 	for _, key := range s.neighbourKeys() {
 		if n := s.neighbours[key]; key.index == index && n.flags&staticNeighbour == 0 && p.Contains(key.ip) {
 			s.adjacency(c, key, s.side(index).tables[family(key.ip.Is6())], false)

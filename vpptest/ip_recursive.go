@@ -18,7 +18,7 @@ func (s *ips) hold(p fib_types.FibPath) {
 	s.lock(t)
 	if typeOf(p) == viaRoute {
 		hop := hopOf(p)
-		s.hopTable(p).source(netip.PrefixFrom(hop, hop.BitLen()), srcRecursive).users++
+		s.entry(s.hopTable(p), netip.PrefixFrom(hop, hop.BitLen()), srcRecursive).users++
 	}
 }
 

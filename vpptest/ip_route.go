@@ -108,7 +108,9 @@ func (s *ips) lookup(c *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
 	for bits := p.Bits(); bits >= 0; bits-- {
 		key := netip.PrefixFrom(p.Addr(), bits).Masked()
 		if e := t.entries[key]; e != nil {
-			return &ip.IPRouteLookupV2Reply{Route: s.describe(t, e)}
+			r := s.describe(t, e)
+			r.TableID = q.TableID
+			return &ip.IPRouteLookupV2Reply{Route: r}
 		}
 		if q.Exact != 0 {
 			break

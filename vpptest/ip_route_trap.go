@@ -37,6 +37,20 @@ func (s *ips) imports(t *fibTable, src uint8, paths []fib_types.FibPath) bool {
 	return imports
 }
 
+// imported tells whether a route in another table is for the link of an interface that
+// was in t until it went. VPP follows what is on that link as long as there is the route.
+func (s *ips) imported(t *fibTable) bool {
+	for _, other := range s.pool[family(t.is6)].slots {
+		for _, e := range other.entries {
+			index, ok := attached(e)
+			if ok && other != t && s.v.life.interfaces.at(indexAt(index)) == nil && s.last[index][family(t.is6)] == t {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // compareSaid is the order that VPP takes the paths of a request in.
 func compareSaid(a, b fib_types.FibPath) int {
 	return cmp.Or(slices.Compare(hopSaid(a), hopSaid(b)), int(int32(interfaceSaid(a)-interfaceSaid(b))))

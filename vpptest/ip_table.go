@@ -13,15 +13,14 @@ import (
 
 // A fibTable is one slot of a pool: a table, or what was left of one.
 type fibTable struct {
-	index     uint32
-	is6       bool
-	id        uint32
-	name      string
-	api       bool // the API wants it, however often it was asked
-	multicast bool // and one for multicast, for IPv6
-	users     int  // all else that keeps it
-	alive     bool
-	hidden    bool // of link-local addresses
+	index  uint32
+	is6    bool
+	id     uint32
+	name   string
+	api    bool // the API wants it, however often it was asked
+	users  int  // all else that keeps it
+	alive  bool
+	hidden bool // of link-local addresses
 
 	entries map[netip.Prefix]*ipRoute // by what they match; those of an IPv4 table outlive it
 }
@@ -72,6 +71,9 @@ func (p *fibPool) make(is6 bool, id uint32, name string) *fibTable {
 	return t
 }
 
+// locks is how many keep it. Who lets go of what was another's brings it below zero.
+func (t *fibTable) locks() int { return t.users + int(flag(t.api)) }
+
 // table finds or makes one, by VPP's name for it.
 func (s *ips) table(is6 bool, id uint32) *fibTable {
 	p := &s.pool[family(is6)]
@@ -90,7 +92,14 @@ func (s *ips) unlock(t *fibTable) {
 
 // settle ends a table that nothing keeps. Its routes do not.
 func (s *ips) settle(t *fibTable) {
-	if t.api || t.users > 0 || !t.alive || t.index == 0 {
+	switch {
+	case t.locks() != 0 || t.index == 0:
+		return
+	case !t.alive:
+		s.v.internal().NotImitated("a table that ends twice, whose place VPP then gives to two others")
+		return
+	case s.imported(t):
+		s.v.internal().Die("ended a table that a route of another one gets hosts from, over an interface that is gone")
 		return
 	}
 	t.alive = false
@@ -118,22 +127,24 @@ func (s *ips) create(is6, multicast bool, id uint32, name string) {
 		t = p.make(is6, id, name)
 	}
 	t.api = true
-	if is6 && multicast && !t.multicast {
-		t.multicast = true
-		s.multicast.hold(id)
+	if is6 && multicast {
+		s.multicast.lock(s.multicast.table(id))
 	}
 }
 
 func (s *ips) addDelTable(_ *Call, q *ip.IPTableAddDelV2) *ip.IPTableAddDelV2Reply {
-	if q.IsAdd {
-		s.create(q.Table.IsIP6, q.CreateMfib, q.Table.TableID, q.Table.Name)
-	} else if t := s.pool[family(q.Table.IsIP6)].find(q.Table.TableID); t != nil && t.id != 0 {
-		t.api = false
-		if t.multicast {
-			t.multicast = false
-			s.multicast.release(t.id)
+	is6, id := q.Table.IsIP6, q.Table.TableID
+	switch {
+	case q.IsAdd:
+		s.create(is6, q.CreateMfib, id, q.Table.Name)
+	case id != 0:
+		if t := s.pool[family(is6)].find(id); t != nil {
+			t.api = false
+			s.settle(t)
 		}
-		s.settle(t)
+		if t := s.multicast.find(id); is6 && t != nil {
+			s.unlockMulticast(t) // whoever's it was
+		}
 	}
 	return new(ip.IPTableAddDelV2Reply)
 }
@@ -183,6 +194,9 @@ func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfac
 		r.Retval = interfaceAddressed
 	default:
 		s.bind(i.index, q.IsIPv6, t)
+		if m := s.multicast.find(q.VrfID); q.IsIPv6 && m != nil {
+			s.bindMulticast(i.index, m)
+		}
 	}
 	return r
 }
@@ -191,17 +205,17 @@ func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfac
 func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 	p := s.side(index)
 	old := p.tables[family(is6)]
-	if t.id != 0 {
+	if t.index != 0 {
 		s.lock(t)
 	}
 	p.tables[family(is6)] = t
 	for _, key := range s.neighbourKeys() {
 		if key.index == index && key.ip.Is6() == is6 {
-			s.adjacency(s.internal(), key, old, false)
-			s.adjacency(s.internal(), key, t, true)
+			s.adjacency(s.v.internal(), key, old, false)
+			s.adjacency(s.v.internal(), key, t, true)
 		}
 	}
-	if old.id != 0 {
+	if old.index != 0 {
 		s.unlock(old)
 	}
 }

@@ -75,7 +75,7 @@ func (n *nat44) load(v *VPP) {
 	n.byLocal, n.byExternal, n.counts = map[natKey]uint32{}, map[natKey]uint32{}, map[natRoute]int{}
 	v.life.states = append(v.life.states, n.dump)
 	s := v.life.interfaces
-	s.deleting = append(s.deleting, n.forget)
+	s.deleting = slices.Insert(s.deleting, 0, n.forget) // while it still is in its table
 	v.life.ips.moved = append(v.life.ips.moved, n.moved)
 	n.loadFeatures()
 }

@@ -53,7 +53,8 @@ type natPending struct {
 	resolved bool // of the endpoint-dependent plugin
 }
 
-// same tells whether two such mappings are one for VPP.
+// same tells whether two such mappings are one for VPP. The address of an identity mapping
+// is what was in the memory, and so no other's.
 func (p natPending) same(o natPending) bool {
 	if p.index != o.index || p.table != o.table {
 		return false
@@ -62,7 +63,7 @@ func (p natPending) same(o natPending) bool {
 	if p.identity && o.identity {
 		return all || p.externalPort == o.externalPort && p.protocol == o.protocol
 	}
-	return p.local == o.local && (all || p.localPort == o.localPort && p.externalPort == o.externalPort && p.protocol == o.protocol)
+	return !p.identity && !o.identity && p.local == o.local && (all || p.localPort == o.localPort && p.externalPort == o.externalPort && p.protocol == o.protocol)
 }
 
 // change adds or removes a mapping, be it of an address or of an interface's.

@@ -63,8 +63,9 @@ func (s *proxyARP) enable(_ *Call, q *arp.ProxyArpIntfcEnableDisable) *arp.Proxy
 	r := new(arp.ProxyArpIntfcEnableDisableReply)
 	if i := s.ips.v.life.interfaces.at(q.SwIfIndex); i == nil {
 		r.Retval = invalidInterface
-	} else {
-		s.ips.side(i.index).arps = q.Enable
+	} else if side := s.ips.side(i.index); side.arps != q.Enable {
+		side.arps = q.Enable
+		s.ips.v.life.features.toggled("arp", i)
 	}
 	return r
 }

@@ -198,8 +198,8 @@ func (i *iface) release(sub *iface) {
 	if sub.sup.subs[sub.sub.id] == sub {
 		delete(sub.sup.subs, sub.sub.id)
 	}
-	if m := sub.sub.match(); i.slot[m] == sub {
-		delete(i.slot, m)
+	if !i.class.l3 && !sub.sub.anything() {
+		delete(i.slot, sub.sub.match()) // whoever had it
 	}
 	delete(i.goes, sub.sub.id)
 }

@@ -30,6 +30,7 @@ type router struct {
 	addrs    []netip.Addr
 	peers    []netip.Addr
 	tracked  []vrrp.VrrpVrTrackIf
+	lost     uint32 // the priority that it lacks because of those
 	state    vrrp.VrrpVrState
 
 	masterInterval, skew, down uint16
@@ -70,7 +71,9 @@ func loadVRRP(v *VPP) {
 	v.life.states = append(v.life.states, r.dump)
 	i := v.life.interfaces
 	i.switched = append(i.switched, r.switched)
-	i.linked = append(i.linked, r.switched)
+	i.linked = append(i.linked, r.linked)
+	v.life.ips.moved = append(v.life.ips.moved, r.addressed)
+	v.life.ips.toggled = append(v.life.ips.toggled, r.toggled)
 	Handle(v, r.addDel)
 	HandleDump(v, r.details)
 	Handle(v, r.startStop)
@@ -143,19 +146,6 @@ func (r *routers) owns(x *router) bool {
 	return true
 }
 
-// works tells whether an interface can send packets of the family.
-func (r *routers) works(index uint32, is6 bool) bool {
-	if int64(index) >= int64(len(r.v.life.interfaces.all)) {
-		return false
-	}
-	i := r.v.life.interfaces.all[index]
-	if i == nil || !i.admin || !i.hw.link {
-		return false
-	}
-	ips := r.v.life.ips
-	return len(ips.used(index, is6)) > 0 || is6 && ips.side(index).ip6 > 0
-}
-
 func (r *routers) move(x *router, to vrrp.VrrpVrState) {
 	if x.state == to {
 		return
@@ -166,7 +156,7 @@ func (r *routers) move(x *router, to vrrp.VrrpVrState) {
 	}
 	if to == vrrp.VRRP_API_VR_STATE_BACKUP {
 		x.masterInterval = x.interval
-		x.skew = uint16((256 - uint32(r.effective(x))) * uint32(x.interval) / 256)
+		x.skew = uint16((256 - uint32(x.priority)) * uint32(x.interval) / 256)
 		x.down = 3*x.interval + x.skew
 	}
 	x.state = to
@@ -222,31 +212,12 @@ func (r *routers) startStop(_ *Call, q *vrrp.VrrpVrStartStop) *vrrp.VrrpVrStartS
 	case x.state != vrrp.VRRP_API_VR_STATE_INIT:
 	case x.flags&vrrp.VRRP_API_VR_UNICAST != 0 && len(x.peers) == 0:
 		return &vrrp.VrrpVrStartStopReply{Retval: initFailed}
-	case r.works(x.key.index, x.key.is6):
+	case r.up(x.key.index, x.key.is6, change{}):
 		r.move(x, x.begin())
 	default:
 		r.move(x, vrrp.VRRP_API_VR_STATE_INTF_DOWN)
 	}
 	return new(vrrp.VrrpVrStartStopReply)
-}
-
-// switched is what an interface that goes up or down does to routers on it. That it
-// gets an address does nothing.
-func (r *routers) switched(i *iface) {
-	r.all.each(none, func(_ uint32, x *router) {
-		if x.state == vrrp.VRRP_API_VR_STATE_INIT || int64(x.key.index) >= int64(len(r.v.life.interfaces.all)) {
-			return
-		}
-		on := r.v.life.interfaces.all[x.key.index]
-		if on == nil || on.hw != i.hw {
-			return
-		}
-		if !r.works(x.key.index, x.key.is6) {
-			r.move(x, vrrp.VRRP_API_VR_STATE_INTF_DOWN)
-		} else if x.state == vrrp.VRRP_API_VR_STATE_INTF_DOWN {
-			r.move(x, x.begin())
-		}
-	})
 }
 
 func (r *routers) setPeers(_ *Call, q *vrrp.VrrpVrSetPeers) *vrrp.VrrpVrSetPeersReply {
@@ -282,13 +253,14 @@ func (r *routers) track(c *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackI
 		s.Retval = invalidValue
 		return s
 	}
+	defer r.weigh(x, change{})
 	for n, t := range q.Ifs {
 		if r.v.life.interfaces.at(t.SwIfIndex) == nil {
-			s.Retval = r.undo(c, q, n, invalidInterface)
+			s.Retval = r.undo(c, q, x, n, invalidInterface)
 			return s
 		}
 		if uint32(t.SwIfIndex) == x.key.index {
-			s.Retval = r.undo(c, q, n, invalidInterface3)
+			s.Retval = r.undo(c, q, x, n, invalidInterface3)
 			return s
 		}
 		at := slices.IndexFunc(x.tracked, func(o vrrp.VrrpVrTrackIf) bool { return o.SwIfIndex == t.SwIfIndex })
@@ -304,32 +276,13 @@ func (r *routers) track(c *Call, q *vrrp.VrrpVrTrackIfAddDel) *vrrp.VrrpVrTrackI
 
 // undo is what is done about those of a list that came before one that cannot be. VPP
 // goes through a copy of the list until it is before the list itself, wherever that lies
-// in its memory, and tracks what it finds there if it was to track something no more.
-func (r *routers) undo(c *Call, q *vrrp.VrrpVrTrackIfAddDel, done int, retval int32) int32 {
-	if q.IsAdd != 0 && done == 0 {
+// in its memory: it tracks what it finds there if it was to track something no more, and
+// tracks that no more otherwise.
+func (r *routers) undo(c *Call, q *vrrp.VrrpVrTrackIfAddDel, x *router, done int, retval int32) int32 {
+	if q.IsAdd != 0 && done == 0 && len(x.tracked) == 0 {
 		return retval
 	}
 	return c.NotImitated("a list of which VPP undoes what it happens to find in its memory")
-}
-
-// lost is the priority that a router lacks because of what it tracks.
-func (r *routers) lost(x *router) (sum uint32) {
-	for _, t := range x.tracked {
-		if !r.works(uint32(t.SwIfIndex), x.key.is6) {
-			sum += uint32(t.Priority)
-		}
-	}
-	return sum
-}
-
-func (r *routers) effective(x *router) uint8 {
-	switch lost := r.lost(x); {
-	case x.priority == owner:
-		return owner
-	case lost < uint32(x.priority):
-		return x.priority - uint8(lost)
-	}
-	return 1
 }
 
 func (r *routers) details(_ *Call, q *vrrp.VrrpVrDump) (out []*vrrp.VrrpVrDetails) {
@@ -343,7 +296,7 @@ func (r *routers) details(_ *Call, q *vrrp.VrrpVrDump) (out []*vrrp.VrrpVrDetail
 			Addrs:   wireAddrs(x.addrs),
 		}
 		d.Runtime.Mac = mac{0, 0, 0x5e, 0, 1 + flag(x.key.is6), x.key.id}
-		d.Runtime.Tracking = vrrp.VrrpVrTracking{InterfacesDec: r.lost(x), Priority: r.effective(x)}
+		d.Runtime.Tracking = vrrp.VrrpVrTracking{InterfacesDec: x.lost, Priority: x.effective()}
 		out = append(out, d)
 	})
 	return out
@@ -368,7 +321,7 @@ func (r *routers) peerDetails(c *Call, q *vrrp.VrrpVrPeerDump) []*vrrp.VrrpVrPee
 		return nil
 	}
 	_, x := r.find(routerKey{uint32(q.SwIfIndex), q.VrID, q.IsIPv6 != 0})
-	if x == nil {
+	if x == nil || q.IsIPv6 > 1 { // it looks for the very number
 		return nil
 	}
 	return []*vrrp.VrrpVrPeerDetails{{SwIfIndex: q.SwIfIndex, VrID: q.VrID, IsIPv6: q.IsIPv6, PeerAddrs: wireAddrs(x.peers)}}

@@ -278,7 +278,7 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 	start := func() *running {
 		return r.agent(site, vpptest.NewTap(r, through, w.hear), func(a *agent) {
 			if len(sabotage) > 0 {
-				a.dial = append(a.dial, vppnet.WithReplyTimeout(300*time.Millisecond))
+				a.dial = append(a.dial, vppnet.WithLostAfter(20*time.Millisecond))
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func laws(t *testing.T, vpp vpptest.Target, state func() string) {
 	_, err := ownkind.Tunnels(dial(t, vpp.Socket(), "stranger")).Ensure(t.Context(), tunnel("theirs", 7))
 	require.NoError(t, err)
 	kindtest.Run(t, kindtest.Suite[ownkind.Tunnel]{Gen: tunnels, Open: func(t testing.TB) kindtest.World[ownkind.Tunnel] {
-		c := dial(t, vpp.Socket(), "me", vppnet.WithReplyTimeout(300*time.Millisecond))
+		c := dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
 		return kindtest.World[ownkind.Tunnel]{
 			Kind: ownkind.Tunnels(c), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
 		}
