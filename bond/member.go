@@ -102,21 +102,16 @@ type members struct {
 }
 
 func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Member], err error) {
-	in := map[string]bool{} // bonds that have members
-	for i := range desiredstate.All[vppnet.Interface](v) {
-		if i.Spec.Bond != "" {
-			in[i.Spec.Bond] = true
-		}
+	var there []uint32
+	for b := range desiredstate.All[Bond](v) {
+		there = append(there, b.ID)
+	}
+	found, err := vppnet.BondMembers(ctx, k.c, there...)
+	if err != nil {
+		return nil, err
 	}
 	for b := range desiredstate.All[Bond](v) {
-		if !in[b.Spec.Name] {
-			continue
-		}
-		all, err := k.of(ctx, b.ID)
-		if err != nil {
-			return nil, err
-		}
-		for _, d := range all {
+		for _, d := range found[b.ID] {
 			i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.SwIfIndex))
 			if !ok {
 				continue // gone since
@@ -129,19 +124,14 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	return out, nil
 }
 
-// of are the members of the bond with this index.
-func (k members) of(ctx context.Context, id uint32) ([]*bond.SwMemberInterfaceDetails, error) {
-	return vppnet.Collect(k.vpp.SwMemberInterfaceDump(ctx, &bond.SwMemberInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}))
-}
-
 // in says whether the member still is in its bond: whoever took it elsewhere has it.
 func (k members) in(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Member]) (bool, error) {
 	id, err := v.ID(vppnet.InterfaceKey(have.Spec.Bond))
 	if err != nil {
 		return false, nil // gone, and its members with it
 	}
-	all, err := k.of(ctx, id)
-	for _, d := range all {
+	found, err := vppnet.BondMembers(ctx, k.c, id)
+	for _, d := range found[id] {
 		if uint32(d.SwIfIndex) == have.ID {
 			return true, err
 		}

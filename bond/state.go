@@ -60,18 +60,21 @@ func States(ctx context.Context, c *vppnet.Conn) ([]State, error) {
 	for i, n := range c.Names(marks...) {
 		names[uint32(all[i].SwIfIndex)] = n.Name
 	}
-	k := members{c, bond.NewServiceClient(c)}
-	found, err := bonds{c, k.vpp}.all(ctx)
+	found, err := bonds{c, bond.NewServiceClient(c)}.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there := make([]uint32, len(found))
+	for i, b := range found {
+		there[i] = uint32(b.SwIfIndex)
+	}
+	in, err := vppnet.BondMembers(ctx, c, there...)
 	if err != nil {
 		return nil, err
 	}
 	var out []State
 	for _, b := range found {
-		in, err := k.of(ctx, uint32(b.SwIfIndex))
-		if err != nil {
-			return nil, err
-		}
-		for _, m := range in {
+		for _, m := range in[uint32(b.SwIfIndex)] {
 			id := uint32(m.SwIfIndex)
 			s := State{Bond: names[uint32(b.SwIfIndex)], Interface: names[id], Index: id, Active: up[id]}
 			if Mode(b.Mode) == LACP {

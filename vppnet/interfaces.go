@@ -62,7 +62,7 @@ func (i Interface) Validate() error { return errors.New("interfaces are made by 
 // Interfaces knows all of VPP's interfaces by name: those with our tag, of
 // whatever kind, by ours, all others as foreign ones, "vpp:local0" included; see
 // Conn.Names. It costs one sw_interface_dump per reading, which all kinds share, and, where
-// there are bonds, a dump of those and one for each that has members.
+// there are bonds, two more for each of them, all in one round trip.
 func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 	vpp := interfaces.NewServiceClient(c)
 	return &desiredstate.Kind[Interface]{

@@ -5,10 +5,11 @@ package vppnet
 import (
 	"context"
 	"fmt"
-	"slices"
 
+	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/bond"
 	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -39,28 +40,43 @@ const deviceBond = "bond"
 
 // bonds reads which of these interfaces are members of which bond, by index.
 func (c *Conn) bonds(ctx context.Context, all []*interfaces.SwInterfaceDetails) (map[uint32]uint32, error) {
-	if !slices.ContainsFunc(all, func(d *interfaces.SwInterfaceDetails) bool { return d.InterfaceDevType == deviceBond }) {
-		return nil, nil
+	var there []uint32
+	for _, d := range all {
+		if d.InterfaceDevType == deviceBond && d.SupSwIfIndex == uint32(d.SwIfIndex) {
+			there = append(there, uint32(d.SwIfIndex))
+		}
 	}
-	vpp := bond.NewServiceClient(c)
-	found, err := Collect(vpp.SwBondInterfaceDump(ctx, &bond.SwBondInterfaceDump{SwIfIndex: allInterfaces}))
-	if err != nil {
-		return nil, err
-	}
+	found, err := BondMembers(ctx, c, there...)
 	in := map[uint32]uint32{}
-	for _, b := range found {
-		if b.Members == 0 {
-			continue
-		}
-		members, err := Collect(vpp.SwMemberInterfaceDump(ctx, &bond.SwMemberInterfaceDump{SwIfIndex: b.SwIfIndex}))
-		if err != nil {
-			return nil, err
-		}
+	for b, members := range found {
 		for _, m := range members {
-			in[uint32(m.SwIfIndex)] = uint32(b.SwIfIndex)
+			in[uint32(m.SwIfIndex)] = b
 		}
 	}
-	return in, nil
+	return in, err
+}
+
+// BondMembers reads the members of the bonds with these indexes, all in one round trip;
+// members do not say whose they are, so what says that is asked for behind them.
+func BondMembers(ctx context.Context, c *Conn, bonds ...uint32) (map[uint32][]*bond.SwMemberInterfaceDetails, error) {
+	var requests []api.Message
+	for _, b := range bonds {
+		index := interface_types.InterfaceIndex(b)
+		requests = append(requests, &bond.SwMemberInterfaceDump{SwIfIndex: index}, &bond.SwBondInterfaceDump{SwIfIndex: index})
+	}
+	answers, err := Ask(ctx, c, requests...)
+	out := make(map[uint32][]*bond.SwMemberInterfaceDetails, len(bonds))
+	var members []*bond.SwMemberInterfaceDetails
+	for _, m := range answers {
+		switch d := m.(type) {
+		case *bond.SwMemberInterfaceDetails:
+			members = append(members, d)
+		case *bond.SwBondInterfaceDetails:
+			own := max(0, len(members)-int(d.Members)) // before them, those of a bond that has just gone
+			out[uint32(d.SwIfIndex)], members = members[own:], nil
+		}
+	}
+	return out, err
 }
 
 // InBond is what InUse says of a member of a bond.
