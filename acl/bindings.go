@@ -47,6 +47,9 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 			if err != nil {
 				return 0, err
 			}
+			if err := vppnet.CheckNoMember(v, b.Interface); err != nil {
+				return 0, err
+			}
 			return id, k.set(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding], want Binding) error {

@@ -115,6 +115,9 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 			if err != nil {
 				return 0, err
 			}
+			if err := vppnet.CheckNoMember(v, e.Interface); err != nil {
+				return 0, err
+			}
 			if !ours(v, id) {
 				return 0, fmt.Errorf("%w: the interface is not ours, and not claimed", desiredstate.ErrForeign)
 			}

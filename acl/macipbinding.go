@@ -76,6 +76,9 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 			if err != nil {
 				return 0, err
 			}
+			if err := vppnet.CheckNoMember(v, b.Interface); err != nil {
+				return 0, err
+			}
 			return id, k.bind(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[MACIPBinding], want MACIPBinding) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/binapi"
+	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vhost"
@@ -48,6 +49,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
 		l3.NATs(c, ed), l3.NATInterfaces(c, ed), l3.NATAddresses(c, ed), l3.NATMappings(c, ed), l3.NATIdentities(c, ed), l3.NATExits(c),
 		l3.VirtualRouters(c),
+		bond.Bonds(c), bond.Members(c),
 		vhost.Ports(c, "/run/vms"),
 	}
 }

@@ -85,6 +85,9 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 			if err != nil {
 				return 0, err
 			}
+			if err := vppnet.CheckNoMember(v, m.Interface); err != nil {
+				return 0, err
+			}
 			// From a failed try, one family may be there.
 			was4, was6, err := k.at(ctx, id)
 			if err != nil {

@@ -35,6 +35,9 @@ func (s scope) take(v *desiredstate.View, name string) (uint32, error) {
 	if err == nil && !s.has(v, id) {
 		err = fmt.Errorf("%w: interface %s, nor is its table", desiredstate.ErrForeign, name)
 	}
+	if err == nil {
+		err = vppnet.CheckNoMember(v, name)
+	}
 	return id, err
 }
 

@@ -44,6 +44,8 @@ type Port struct {
 	// 0: VPP picks. VPP does not look whether a number is taken, and picks from 0
 	// up without regard to those that were asked for; so ask for high ones.
 	Instance uint32
+
+	bonded bool // as read: the MAC is a bond's, and it gets its own back when it leaves
 }
 
 // Key is vppnet.InterfaceKey(p.Name).
@@ -119,7 +121,7 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 				if !ok {
 					continue // gone since
 				}
-				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC, Instance: instance(i.Spec.VPPName)}
+				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC, bonded: i.Spec.Bond != "", Instance: instance(i.Spec.VPPName)}
 				p.recall(c.TagOptions(i.Spec.Tag))
 				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover})
 			}
@@ -165,9 +167,10 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 			return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have, want Port) Port {
-			if want.MAC.IsZero() {
+			if want.MAC.IsZero() || have.bonded || want.bonded {
 				want.MAC = have.MAC
 			}
+			want.bonded = have.bonded
 			if want.Instance == 0 {
 				want.Instance = have.Instance
 			}

@@ -42,6 +42,10 @@ type Orphan[S desiredstate.Object] struct {
 	// Kind.Fill. If there are things that a create sets and have does not show, say no.
 	// Nil: nothing without a mark is taken over.
 	Like func(have, want S) bool
+
+	// Anew has what is Like a wanted object removed and made anew, instead: there are
+	// things that a create sets, and that VPP does not show.
+	Anew bool
 }
 
 // Tagged completes a kind of interfaces that VPP makes without a tag, and returns
@@ -89,7 +93,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		if _, err := c.Tag(name); err != nil {
 			return 0, err
 		}
-		if id, ok, err := t.adopt(ctx, want); ok || err != nil {
+		if id, ok, err := t.adopt(ctx, v, want); ok || err != nil {
 			return id, err
 		}
 		defer t.make(want)()
@@ -264,7 +268,7 @@ func (t *tagged[S]) busy(id uint32) bool {
 }
 
 // adopt makes an orphan ours that is like want, if there is one.
-func (t *tagged[S]) adopt(ctx context.Context, want S) (id uint32, ok bool, err error) {
+func (t *tagged[S]) adopt(ctx context.Context, v *desiredstate.View, want S) (id uint32, ok bool, err error) {
 	for {
 		o, ok := t.take(want)
 		if !ok {
@@ -275,6 +279,10 @@ func (t *tagged[S]) adopt(ctx context.Context, want S) (id uint32, ok bool, err 
 		case errors.Is(err, api.INVALID_SW_IF_INDEX): // gone
 		case err != nil:
 			return 0, false, err
+		case same && t.Anew:
+			if err := t.remove(ctx, v, o.Actual); err != nil {
+				return 0, false, err
+			}
 		case same:
 			return o.ID, true, t.c.tag(ctx, o.ID, want.Key().Name)
 		case t.clash(o, want):

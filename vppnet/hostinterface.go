@@ -20,6 +20,8 @@ type HostInterface struct {
 	Name   string
 	Device string // Linux's name for it, 1 to 15 bytes, in VPP's network namespace
 	MAC    MAC    // of VPP's end; zero: made of owner and name, see Conn.MAC
+
+	bonded bool // as read: the MAC is a bond's, and it gets its own back when it leaves
 }
 
 // Key is InterfaceKey(h.Name).
@@ -67,7 +69,7 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 			for _, d := range all {
 				i, _ := desiredstate.At[Interface](v, uint32(d.SwIfIndex))
 				out = append(out, desiredstate.Actual[HostInterface]{ID: uint32(d.SwIfIndex), Spec: HostInterface{
-					Name: i.Spec.Name, Device: d.HostIfName, MAC: i.Spec.MAC,
+					Name: i.Spec.Name, Device: d.HostIfName, MAC: i.Spec.MAC, bonded: i.Spec.Bond != "",
 				}})
 			}
 			return out, err
@@ -87,7 +89,10 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 			return Gone(err, api.SYSCALL_ERROR_1)
 		},
 		Fill: func(have, want HostInterface) HostInterface {
-			want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name)
+			if want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name); have.bonded || want.bonded {
+				want.MAC = have.MAC
+			}
+			want.bonded = have.bonded
 			return want
 		},
 		Holds: func(h HostInterface) []desiredstate.Key {
@@ -95,7 +100,7 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 		},
 	}, Orphan[HostInterface]{
 		Mark:   func(want HostInterface) string { return c.pick(want.MAC, want.Name).String() },
-		Marked: func(found HostInterface, _ Interface) (string, bool) { return found.MAC.String(), c.signed(found.MAC) },
+		Marked: func(found HostInterface, _ Interface) (string, bool) { return found.MAC.String(), c.Signed(found.MAC) },
 		Like: func(have, want HostInterface) bool {
 			have.Name = want.Name
 			return have == want

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"go.fd.io/govpp/binapi/bond"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -38,6 +39,9 @@ type Interface struct {
 	Exact        bool   // the frame has exactly these tags
 	inner        uint16 // as VPP has it, also where there is no inner tag
 
+	// Bond is, of a member, the bond whose frames it carries; its MAC is the bond's then.
+	Bond string
+
 	Rewrite Rewrite
 }
 
@@ -57,14 +61,16 @@ func (i Interface) Validate() error { return errors.New("interfaces are made by 
 
 // Interfaces knows all of VPP's interfaces by name: those with our tag, of
 // whatever kind, by ours, all others as foreign ones, "vpp:local0" included; see
-// Conn.Names. It costs one sw_interface_dump per reading, which all kinds share.
+// Conn.Names. It costs one sw_interface_dump per reading, which all kinds share, and, where
+// there are bonds, two more for each of them, all in one round trip.
 func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 	vpp := interfaces.NewServiceClient(c)
 	return &desiredstate.Kind[Interface]{
-		Target:   c.Target(),
-		Name:     "interface",
-		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &memclnt.ControlPing{}),
-		Verify:   verifyInterfaces(c),
+		Target: c.Target(),
+		Name:   "interface",
+		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &bond.SwBondInterfaceDump{}, &bond.SwMemberInterfaceDump{},
+			&memclnt.ControlPing{}),
+		Verify: verifyInterfaces(c),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Interface], error) {
 			all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: allInterfaces}))
 			if err != nil {
@@ -79,6 +85,16 @@ func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 				marks[n], at[uint32(d.SwIfIndex)] = Named{i.Tag, i.VPPName}, n
 			}
 			names := c.Names(marks...)
+			bonds, err := c.bonds(ctx, all)
+			if err != nil {
+				return nil, err
+			}
+			for member, bond := range bonds {
+				m, found := at[member]
+				if b, there := at[bond]; found && there {
+					out[m].Spec.Bond = names[b].Name
+				}
+			}
 			for n, d := range all {
 				out[n].Spec.Name, out[n].Foreign, out[n].Leftover = names[n].Name, !names[n].Ours, names[n].Surplus
 				if parent, ok := at[d.SupSwIfIndex]; ok && parent != n {
@@ -135,5 +151,5 @@ func (i Interface) defaultMTU() uint32 {
 // untouched says whether nobody has tagged or used the interface since it was
 // made, up or not, as far as the interface itself tells.
 func (i Interface) untouched(up bool) bool {
-	return i.Tag == "" && i.Up == up && i.MTU == i.defaultMTU()
+	return i.Tag == "" && i.Bond == "" && i.Up == up && i.MTU == i.defaultMTU()
 }

@@ -24,7 +24,10 @@ type LinkState struct {
 	Interface string
 	Up        bool
 	MTU       uint32 // L3 packet, bytes, 68 to 65535; 0: VPP's default, which is the link's, or the parent's
-	MAC       MAC    // of what no kind of ours makes with a MAC, a NIC; zero: left as it is, and so it stays when the LinkState goes
+
+	// MAC is of what no kind of ours makes with a MAC, a NIC; zero: left as it is, and so it
+	// stays when the LinkState goes. A member of a bond has the bond's, until it leaves.
+	MAC MAC
 
 	// Parent is the interface that a sub-interface belongs to. Set it: VPP
 	// refuses to bring a sub-interface up before its parent, so the parent's
@@ -38,7 +41,8 @@ type LinkState struct {
 	// by itself, and an engine that never was asked for it cannot keep it.
 	After []desiredstate.Key
 
-	std uint32 // as read: the MTU that is VPP's default here
+	std    uint32 // as read: the MTU that is VPP's default here
+	bonded bool   // as read: the MAC is a bond's
 }
 
 // LinkKey is the key of an interface's LinkState.
@@ -115,9 +119,10 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 					return 0, fmt.Errorf("%w: down, with VPP's default MTU of %d: that is no LinkState at all", desiredstate.ErrInvalid, std)
 				}
 			}
-			return id, k.set(ctx, id, LinkState{}, l)
+			return id, k.set(ctx, id, LinkState{bonded: bonded(v, l)}, l)
 		},
-		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState], want LinkState) error {
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[LinkState], want LinkState) error {
+			have.Spec.bonded = have.Spec.bonded || bonded(v, want)
 			return k.set(ctx, have.ID, have.Spec, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState]) error {
@@ -127,13 +132,13 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			if want.MTU == 0 {
 				want.MTU = have.std
 			}
-			if want.MAC.IsZero() {
+			if want.MAC.IsZero() || have.bonded || want.bonded {
 				want.MAC = have.MAC
 			}
 			if want.Parent == "" {
 				want.Parent = have.Parent
 			}
-			want.After, want.std = have.After, have.std
+			want.After, want.std, want.bonded = have.After, have.std, have.bonded
 			return want
 		},
 	}
@@ -151,7 +156,7 @@ func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate
 		foreign := !Ours(i.Name, !a.Foreign, k.claims)
 		if std := i.defaultMTU(); foreign || i.Up || i.MTU != std {
 			out = append(out, desiredstate.Actual[LinkState]{ID: a.ID, Foreign: foreign, Spec: LinkState{
-				Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: i.MAC, Parent: i.Parent, std: std,
+				Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: i.MAC, Parent: i.Parent, std: std, bonded: i.Bond != "",
 			}})
 		}
 	}
@@ -170,7 +175,7 @@ func (k links) set(ctx context.Context, id uint32, have, want LinkState) error {
 			return err
 		}
 	}
-	if !want.MAC.IsZero() && want.MAC != have.MAC {
+	if !want.MAC.IsZero() && want.MAC != have.MAC && !have.bonded {
 		if err := k.mayHaveMAC(ctx, id, want.MAC); err != nil {
 			return err
 		}
@@ -215,7 +220,13 @@ func (k links) mayHaveMAC(ctx context.Context, id uint32, mac MAC) error {
 }
 
 // haveMACs are VPP's device classes of the interfaces whose kinds have a MAC.
-var haveMACs = []string{deviceLoopback, deviceBVI, "af-packet", "vhost-user"}
+var haveMACs = []string{deviceLoopback, deviceBVI, deviceBond, "af-packet", "vhost-user"}
+
+// bonded says whether the interface has become a member of a bond since it was read.
+func bonded(v *desiredstate.View, l LinkState) bool {
+	_, err := v.ID(MemberKey(l.Interface))
+	return err == nil
+}
 
 func (k links) defaultMTU(ctx context.Context, id uint32) (uint32, error) {
 	i, err := k.c.at(ctx, id)

@@ -32,6 +32,8 @@ type Loopback struct {
 	// BVI makes it one that can only be the bridge virtual interface of a
 	// bridge domain; VPP calls it "bvi7". Any Loopback can be a BVI, too.
 	BVI bool
+
+	bonded bool // as read: the MAC is a bond's, and it gets its own back when it leaves
 }
 
 // Key is InterfaceKey(l.Name).
@@ -67,7 +69,7 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 				i := a.Spec
 				if bvi := i.Device == deviceBVI; i.Parent == "" && (bvi || i.Device == deviceLoopback) {
 					out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Spec: Loopback{
-						Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi,
+						Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi, bonded: i.Bond != "",
 					}})
 				}
 			}
@@ -86,7 +88,10 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			if want.Instance == 0 {
 				want.Instance = have.Instance
 			}
-			want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name)
+			if want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name); have.bonded || want.bonded {
+				want.MAC = have.MAC
+			}
+			want.bonded = have.bonded
 			return want
 		},
 		InPlace: func(have, want Loopback) bool { return have.Instance == want.Instance && have.BVI == want.BVI },
@@ -98,7 +103,7 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 		},
 	}, Orphan[Loopback]{
 		Mark:   func(want Loopback) string { return c.MAC(want.Name).String() },
-		Marked: func(found Loopback, _ Interface) (string, bool) { return found.MAC.String(), c.signed(found.MAC) },
+		Marked: func(found Loopback, _ Interface) (string, bool) { return found.MAC.String(), c.Signed(found.MAC) },
 	})
 	create := kind.Create
 	kind.Create = func(ctx context.Context, v *desiredstate.View, l Loopback) (uint32, error) {

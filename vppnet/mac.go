@@ -73,8 +73,8 @@ func (c *Conn) sign(m MAC) MAC {
 	return m
 }
 
-// signed says whether the address is one that Conn.MAC makes.
-func (c *Conn) signed(m MAC) bool { return !m.IsZero() && m == c.sign(m) }
+// Signed says whether the address is one that Conn.MAC makes.
+func (c *Conn) Signed(m MAC) bool { return !m.IsZero() && m == c.sign(m) }
 
 // fillMAC leaves an address that want does not set to what have shows, if that
 // is the one that it would get.

@@ -11,6 +11,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/bond"
 	"go.fd.io/govpp/binapi/feature"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -39,6 +40,7 @@ var usage = uses{
 		&l2.L2XconnectDump{},
 		&span.SwInterfaceSpanDump{},
 		&span.SwInterfaceSpanDump{IsL2: true},
+		&bond.SwBondInterfaceDump{SwIfIndex: allInterfaces},
 		&interfaces.SwInterfaceDump{SwIfIndex: allInterfaces},
 	},
 }
@@ -46,6 +48,7 @@ var usage = uses{
 // features are those that others put on an interface and that nothing else tells of, by
 // the arc that they are on. The first of each arc is its end, which is never on.
 var features = map[string][]string{
+	"device-input": {"ethernet-input", bondInput},
 	"ip4-unicast": {
 		"ip4-lookup", "nat44-ed-in2out", "nat44-ed-out2in", "nat-pre-in2out", "nat-pre-out2in", "nat44-ei-in2out", "nat44-ei-out2in",
 		"nat44-ei-classify", "ip4-inacl", "ip4-policer-classify", "abf-input-ip4", "ip4-rx-urpf-loose", "ip4-rx-urpf-strict",
@@ -56,6 +59,9 @@ var features = map[string][]string{
 	"ip6-output":  {"interface-output", "ip6-outacl"},
 	"arp":         {"error-drop", "arp-proxy"},
 }
+
+// bondInput is on for the members of bonds.
+const bondInput = "bond-input"
 
 type uses struct {
 	each []func(interface_types.InterfaceIndex) api.Message
@@ -120,6 +126,10 @@ func (u uses) of(ctx context.Context, c *Conn, ids ...uint32) (map[uint32]string
 			used[uint32(d.RxSwIfIndex)], used[uint32(d.TxSwIfIndex)] = "it is cross-connected", "it is cross-connected"
 		case *span.SwInterfaceSpanDetails:
 			used[uint32(d.SwIfIndexFrom)], used[uint32(d.SwIfIndexTo)] = "it is mirrored", "something is mirrored to it"
+		case *bond.SwBondInterfaceDetails:
+			if d.Members > 0 {
+				used[uint32(d.SwIfIndex)] = "it has members"
+			}
 		case *interfaces.SwInterfaceDetails:
 			if d.SupSwIfIndex != uint32(d.SwIfIndex) {
 				used[d.SupSwIfIndex] = "it has sub-interfaces"
@@ -166,7 +176,11 @@ func (u uses) deeply(ctx context.Context, c *Conn, id interface_types.InterfaceI
 		}
 		for i := 2; i < len(on) && !on[0].IsEnabled; i += 2 {
 			if r := on[i]; r.Retval == 0 && r.IsEnabled && !on[i+1].IsEnabled {
-				return "it has the feature " + requests[i].(*feature.FeatureIsEnabled).FeatureName, nil
+				name := requests[i].(*feature.FeatureIsEnabled).FeatureName
+				if name == bondInput {
+					return InBond, nil
+				}
+				return "it has the feature " + name, nil
 			}
 		}
 	}

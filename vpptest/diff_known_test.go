@@ -12,6 +12,7 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/arping"
+	"go.fd.io/govpp/binapi/bond"
 	"go.fd.io/govpp/binapi/fib_types"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -181,6 +182,14 @@ func neverSend(m api.Message, past []api.Message) string {
 		}
 		if len(m.HostIfName) > 31 {
 			return "a device name too long for its place kills VPP"
+		}
+	case *bond.BondCreate2:
+		if !m.UseCustomMac {
+			return "VPP draws the MAC at random, and link-local addresses with it"
+		}
+	case *bond.BondAddMember:
+		if m.SwIfIndex == 0 || onLocal0(past) {
+			return "a member without a hardware address kills VPP"
 		}
 	case *vhost_user.CreateVhostUserIfV2:
 		return elsewhere(m.SockFilename)

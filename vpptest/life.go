@@ -22,6 +22,7 @@ type life struct {
 	interfaces *interfaces
 	features   *features
 	bridges    *bridges
+	bonds      *bonds
 	ips        *ips
 	routers    *routers
 

@@ -32,6 +32,7 @@ const (
 	unsupported          = -126
 	inUseInbound         = -142
 	inUseOutbound        = -143
+	instanceInUse        = -147
 	bridgeDomainHasBVI   = -152
 	aBug                 = -168
 	featureDisabled2     = -169

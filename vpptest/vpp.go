@@ -59,6 +59,7 @@ var builtin = []plugin{
 	{"", loadInterfaces},
 	{"", loadFeatures},
 	{"", loadL2},
+	{"", loadBonds},
 	{"", loadIP},
 	{"", loadProxyARP},
 	{"af_packet", loadAfPacket},
@@ -69,6 +70,7 @@ var builtin = []plugin{
 	{"nat", loadNATED},
 	{"vrrp", loadVRRP},
 	{"nat44_ei", loadNATEI},
+	{"lacp", loadLACP},
 }
 
 // An Option changes how a VPP is started.

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bond_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	binding "go.fd.io/govpp/binapi/bond"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/bond"
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// Both kinds keep the laws, on both VPPs.
+
+func TestLawsOfBonds(t *testing.T) {
+	laws(t, bond.Bonds, nil, rapid.Custom(func(t *rapid.T) bond.Bond {
+		b := bond.Bond{
+			Name: pick(t, "name", "a", "b"), Mode: pick(t, "mode", bond.RoundRobin, bond.ActiveBackup, bond.XOR, bond.Broadcast, bond.LACP),
+			GSO: pick(t, "GSO", false, true), MAC: pick(t, "MAC", vppnet.MAC{}, mac(1), mac(2)), ID: pick[uint32](t, "ID", 0, 0, 1, 7, 1<<32-2),
+		}
+		if b.Mode == bond.XOR || b.Mode == bond.LACP {
+			b.Balance = pick(t, "balance", bond.L2, bond.L34, bond.L23)
+		}
+		b.NUMAOnly = b.Mode == bond.LACP && pick(t, "NUMA", false, true)
+		return b
+	}))
+}
+
+func TestLawsOfMembers(t *testing.T) {
+	base := []desiredstate.Object{
+		bond.Bond{Name: "backup", Mode: bond.ActiveBackup},
+		bond.Bond{Name: "lacp", Mode: bond.LACP, MAC: mac(9)},
+		vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b", MAC: mac(3)},
+		vppnet.LinkState{Interface: "b", Up: true},
+	}
+	laws(t, bond.Members, base, rapid.Custom(func(t *rapid.T) bond.Member {
+		m := bond.Member{Bond: pick(t, "bond", "backup", "lacp", theirBond), Interface: pick(t, "interface", "a", "b")}
+		switch m.Bond {
+		case "backup":
+			m.Weight = pick[uint32](t, "weight", 0, 1, 1<<32-1)
+		case "lacp":
+			m.Passive, m.LongTimeout = pick(t, "passive", false, true), pick(t, "long timeout", false, true)
+		}
+		return m
+	}))
+}
+
+func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
+	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
+			world := func(owner string) kindtest.World[S] {
+				c := dial(t, vpp.Socket(), owner, vppnet.WithReplyTimeout(500*time.Millisecond))
+				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				for _, m := range kinds(c) {
+					if m.KindName() != w.Kind.Name {
+						w.More = append(w.More, m)
+					}
+				}
+				return w
+			}
+			w := world("me")
+			w.Stranger = func() kindtest.World[S] { return world("namesake") }
+			return w
+		}})
+	}
+	t.Parallel()
+	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
+		t.Run("in memory "+release, func(t *testing.T) {
+			t.Parallel()
+			vpp := vpptest.New(t, vpptest.Release(release))
+			stranger(t, vpp.Socket())
+			run(t, checks, vpp, vpp.String)
+		})
+	}
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		stranger(t, vpp.Socket())
+		run(t, 4, vpp, func() string {
+			var dumps []api.Message
+			for i := range interface_types.InterfaceIndex(12) { // VPP shows members bond by bond
+				dumps = append(dumps, &binding.SwMemberInterfaceDump{SwIfIndex: i})
+			}
+			return vpp.State(append(dumps, &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)},
+				&binding.SwBondInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)})...)
+		})
+	})
+}
+
+// stranger makes what is not ours: a bond with a member, one without.
+func stranger(t *testing.T, socket string) {
+	c := dial(t, socket, "stranger")
+	_, err := desiredstate.New(kinds(c)...).Ensure(t.Context(),
+		bond.Bond{Name: "a", Mode: bond.XOR, Balance: bond.L34},
+		vppnet.Loopback{Name: "b"}, bond.Member{Bond: "a", Interface: "b"},
+		bond.Bond{Name: "c", Mode: bond.RoundRobin, ID: 1000, MAC: mac(77), GSO: true})
+	require.NoError(t, err)
+}
+
+const theirBond = "stranger/a"
+
+// kinds are those of this package, and what they are tested with.
+func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{
+		bond.Bonds(c), bond.Members(c), vppnet.Loopbacks(c), vppnet.HostInterfaces(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c),
+		vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
+	}
+}
+
+func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
+	t.Helper()
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func pick[T any](t *rapid.T, label string, from ...T) T {
+	return rapid.SampledFrom(from).Draw(t, label)
+}
+
+func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }

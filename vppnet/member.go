@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/bond"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// A member of a bond has no life of its own: VPP takes all of its frames for the bond's
+// before anything else looks at them, and gives it the bond's MAC. So whatever hangs on
+// an interface must know: what is put on a member would never see a frame.
+
+const memberSpace = "bond-member"
+
+// MemberKey is the key of what makes an interface a member of a bond, which it can be of
+// one only.
+func MemberKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: memberSpace, Name: iface}
+}
+
+// CheckNoMember reports why nothing can be put on an interface, as far as v knows: it is
+// a member of a bond.
+func CheckNoMember(v *desiredstate.View, iface string) error {
+	if _, err := v.ID(MemberKey(iface)); err != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w: interface %s is a member of a bond, which takes all of its frames; name the bond instead",
+		desiredstate.ErrEarly, desiredstate.ErrConflict, iface)
+}
+
+const deviceBond = "bond"
+
+// bonds reads which of these interfaces are members of which bond, by index.
+func (c *Conn) bonds(ctx context.Context, all []*interfaces.SwInterfaceDetails) (map[uint32]uint32, error) {
+	var there []uint32
+	for _, d := range all {
+		if d.InterfaceDevType == deviceBond && d.SupSwIfIndex == uint32(d.SwIfIndex) {
+			there = append(there, uint32(d.SwIfIndex))
+		}
+	}
+	found, err := BondMembers(ctx, c, there...)
+	in := map[uint32]uint32{}
+	for b, members := range found {
+		for _, m := range members {
+			in[uint32(m.SwIfIndex)] = b
+		}
+	}
+	return in, err
+}
+
+// BondMembers reads the members of the bonds with these indexes, all in one round trip;
+// members do not say whose they are, so what says that is asked for behind them.
+func BondMembers(ctx context.Context, c *Conn, bonds ...uint32) (map[uint32][]*bond.SwMemberInterfaceDetails, error) {
+	var requests []api.Message
+	for _, b := range bonds {
+		index := interface_types.InterfaceIndex(b)
+		requests = append(requests, &bond.SwMemberInterfaceDump{SwIfIndex: index}, &bond.SwBondInterfaceDump{SwIfIndex: index})
+	}
+	answers, err := Ask(ctx, c, requests...)
+	out := make(map[uint32][]*bond.SwMemberInterfaceDetails, len(bonds))
+	var members []*bond.SwMemberInterfaceDetails
+	for _, m := range answers {
+		switch d := m.(type) {
+		case *bond.SwMemberInterfaceDetails:
+			members = append(members, d)
+		case *bond.SwBondInterfaceDetails:
+			own := max(0, len(members)-int(d.Members)) // before them, those of a bond that has just gone
+			out[uint32(d.SwIfIndex)], members = members[own:], nil
+		}
+	}
+	return out, err
+}
+
+// InBond is what InUse says of a member of a bond.
+const InBond = "it is a member of a bond"
+
+// InUse says what the interface with this index is used for, as far as VPP shows that:
+// "it has an address"; "" if for nothing. It costs some dumps of all that there is.
+func InUse(ctx context.Context, c *Conn, id uint32) (string, error) {
+	usage.messages(c)
+	used, err := usage.of(ctx, c, id)
+	return used[id], err
+}
