@@ -13,12 +13,14 @@ const (
 	unimplemented        = -9
 	syscallError1        = -11
 	syscallError2        = -12
+	syscallError4        = -14
 	featureDisabled      = -30
 	invalidRegistration  = -31
 	invalidVLAN          = -55
 	vlanExists           = -56
 	invalidSource        = -57
 	invalidDestination   = -58
+	subifExists          = -68
 	invalidInterface2    = -71
 	invalidTagCount      = -72
 	invalidArgument      = -73
