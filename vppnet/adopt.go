@@ -42,6 +42,10 @@ type Orphan[S desiredstate.Object] struct {
 	// Kind.Fill. If there are things that a create sets and have does not show, say no.
 	// Nil: nothing without a mark is taken over.
 	Like func(have, want S) bool
+
+	// Options are kept in the tag, see Conn.Tag: what Create is told and no dump shows.
+	// Nil: there are none.
+	Options func(want S) []string
 }
 
 // Tagged completes a kind of interfaces that VPP makes without a tag, and returns
@@ -72,6 +76,9 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 	if t.fill == nil {
 		t.fill = func(_, want S) S { return want }
 	}
+	if t.Options == nil {
+		t.Options = func(S) []string { return nil }
+	}
 	k.Requires = append([]desiredstate.AnyKind{Interfaces(c)}, k.Requires...)
 	k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{})...)
 	k.Messages = append(k.Messages, usage.messages(c)...)
@@ -85,8 +92,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		return t.sift(ctx, v, found)
 	}
 	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
-		name := want.Key().Name
-		if _, err := c.Tag(name); err != nil {
+		if _, err := c.Tag(want.Key().Name, t.Options(want)...); err != nil {
 			return 0, err
 		}
 		if id, ok, err := t.adopt(ctx, want); ok || err != nil {
@@ -100,7 +106,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		if err != nil {
 			return 0, err
 		}
-		if err = c.tag(ctx, id, name); err != nil {
+		if err = t.tag(ctx, id, want); err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			return 0, errors.Join(err, remove(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
@@ -108,7 +114,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		return id, nil
 	}
 	k.Adopt = func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[S], want S) error {
-		return c.tag(ctx, have.ID, want.Key().Name)
+		return t.tag(ctx, have.ID, want)
 	}
 	k.Delete = func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[S]) error {
 		untagged := strings.HasPrefix(have.Spec.Key().Name, ofVPP)
@@ -276,7 +282,7 @@ func (t *tagged[S]) adopt(ctx context.Context, want S) (id uint32, ok bool, err 
 		case err != nil:
 			return 0, false, err
 		case same:
-			return o.ID, true, t.c.tag(ctx, o.ID, want.Key().Name)
+			return o.ID, true, t.tag(ctx, o.ID, want)
 		case t.clash(o, want):
 			return 0, false, o.inTheWay()
 		}
@@ -314,13 +320,13 @@ func (o orphan[S]) inTheWay() error {
 	return fmt.Errorf("%w: %s has no tag, and is in use or otherwise made", desiredstate.ErrForeign, o.seen.VPPName)
 }
 
-// tag marks an interface as ours, named so.
-func (c *Conn) tag(ctx context.Context, id uint32, name string) error {
-	tag, err := c.Tag(name)
+// tag marks an interface as ours, named as want is.
+func (t *tagged[S]) tag(ctx context.Context, id uint32, want S) error {
+	tag, err := t.c.Tag(want.Key().Name, t.Options(want)...)
 	if err != nil {
 		return err
 	}
-	_, err = interfaces.NewServiceClient(c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
+	_, err = interfaces.NewServiceClient(t.c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
 		IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(id), Tag: tag,
 	})
 	return err
