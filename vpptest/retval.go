@@ -20,12 +20,17 @@ const (
 	vlanExists           = -56
 	invalidSource        = -57
 	invalidDestination   = -58
+	noSuchNode           = -63
+	noSuchNode2          = -64
 	subifExists          = -68
 	invalidInterface2    = -71
 	invalidTagCount      = -72
 	invalidArgument      = -73
+	tunnelExists         = -75
+	invalidDecapNext     = -76
 	interfaceExists      = -79
 	valueExists          = -81
+	sameSrcDst           = -82
 	notASubInterface     = -98
 	bridgeDomainExists   = -119
 	bridgeDomainInUse    = -120
@@ -34,6 +39,7 @@ const (
 	unsupported          = -126
 	inUseInbound         = -142
 	inUseOutbound        = -143
+	instanceInUse        = -147
 	bridgeDomainHasBVI   = -152
 	aBug                 = -168
 	featureDisabled2     = -169

@@ -58,6 +58,7 @@ var builtin = []plugin{
 	{"", loadCore},
 	{"", loadInterfaces},
 	{"", loadFeatures},
+	{"", loadNodes},
 	{"", loadL2},
 	{"", loadIP},
 	{"", loadProxyARP},
@@ -70,6 +71,7 @@ var builtin = []plugin{
 	{"vrrp", loadVRRP},
 	{"nat44_ei", loadNATEI},
 	{"memif", loadMemif},
+	{"vxlan", loadVXLAN},
 }
 
 // An Option changes how a VPP is started.
