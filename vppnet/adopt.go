@@ -27,8 +27,9 @@ import (
 
 // Orphan says how a kind tells an interface that a Create of its own left.
 type Orphan[S desiredstate.Object] struct {
-	// Up: VPP makes such interfaces admin up. One that is not as it was made has
-	// been touched, and is somebody's.
+	// Up: VPP makes such interfaces admin up. Tagged takes them down before they get their
+	// tag: what is ours goes up by its LinkState alone. Who dies before that leaves either;
+	// one that is otherwise than it was made has been touched, and is somebody's.
 	Up bool
 
 	// Mark is what Create leaves of want on the interface before it has its tag, which
@@ -55,8 +56,8 @@ type Orphan[S desiredstate.Object] struct {
 // says. Tagged adds:
 //
 //   - to Requires, Interfaces;
-//   - to Create, the tag (sw_interface_tag_add_del). If VPP refuses it, or ctx
-//     ends, Delete is called, and has five seconds;
+//   - to Create, the tag (sw_interface_tag_add_del), before which what VPP makes up is
+//     taken down. If VPP refuses it, or ctx ends, Delete is called, and has five seconds;
 //   - Adopt, the same tag on an interface that is not ours;
 //   - to Dump, whose each object is. What has our mark is a leftover. What a Create may
 //     take over is left out; an object that Dump itself calls Foreign is neither;
@@ -81,6 +82,9 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 	}
 	k.Requires = append([]desiredstate.AnyKind{Interfaces(c)}, k.Requires...)
 	k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{})...)
+	if o.Up {
+		k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceSetFlags{})...)
+	}
 	k.Messages = append(k.Messages, usage.messages(c)...)
 	dump, create, remove := k.Dump, k.Create, k.Delete
 	t.remove = remove
@@ -106,7 +110,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		if err != nil {
 			return 0, err
 		}
-		if err = t.tag(ctx, id, want); err != nil {
+		if err = t.name(ctx, id, want, t.Up); err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			return 0, errors.Join(err, remove(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
@@ -185,7 +189,7 @@ func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desi
 		if !ok { // gone since
 			continue
 		}
-		if i.Foreign && !a.Foreign && i.Spec.untouched(t.Up) {
+		if i.Foreign && !a.Foreign && (i.Spec.untouched(false) || t.Up && i.Spec.untouched(true)) {
 			ours, busy := t.marked(a.Spec, i.Spec)
 			switch {
 			case ours && !busy:
@@ -282,7 +286,7 @@ func (t *tagged[S]) adopt(ctx context.Context, want S) (id uint32, ok bool, err 
 		case err != nil:
 			return 0, false, err
 		case same:
-			return o.ID, true, t.tag(ctx, o.ID, want)
+			return o.ID, true, t.name(ctx, o.ID, want, o.seen.Up)
 		case t.clash(o, want):
 			return 0, false, o.inTheWay()
 		}
@@ -318,6 +322,17 @@ func (t *tagged[S]) clash(o orphan[S], want S) bool {
 
 func (o orphan[S]) inTheWay() error {
 	return fmt.Errorf("%w: %s has no tag, and is in use or otherwise made", desiredstate.ErrForeign, o.seen.VPPName)
+}
+
+// name makes an interface ours that nobody has used, and takes it down if it is up.
+func (t *tagged[S]) name(ctx context.Context, id uint32, want S, up bool) error {
+	if up {
+		_, err := interfaces.NewServiceClient(t.c).SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: interface_types.InterfaceIndex(id)})
+		if err != nil {
+			return err
+		}
+	}
+	return t.tag(ctx, id, want)
 }
 
 // tag marks an interface as ours, named as want is.

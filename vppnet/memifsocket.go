@@ -4,8 +4,6 @@ package vppnet
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -50,8 +48,6 @@ func (s MemifSocket) Key() desiredstate.Key {
 	}
 	return MemifSocketKey(s.Path)
 }
-
-func number(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
 
 // Deps is empty.
 func (s MemifSocket) Deps() []desiredstate.Key { return nil }
@@ -177,13 +173,9 @@ type memifSockets struct {
 	vpp memif.RPCService
 }
 
-// numbers are those that an entry of ours can have: the first is taken that is free.
-func (k memifSockets) numbers(path string) (all []uint32) {
-	for n := range byte(4) {
-		sum := sha256.Sum256([]byte("memif socket of " + k.c.Owner() + ofOwner + path + string(rune('0'+n))))
-		all = append(all, 1<<31|binary.BigEndian.Uint32(sum[:])>>2) // never ~0
-	}
-	return all
+// numbers are those that an entry of ours can have.
+func (k memifSockets) numbers(path string) []uint32 {
+	return k.c.numbers(memifSocketSpace + "/" + path)
 }
 
 // ours says whether an entry has a number of ours.
