@@ -115,8 +115,11 @@ func (e *end) start(t *testing.T) {
 	want := []desiredstate.Object{
 		bond.Bond{Name: "up", Mode: bond.LACP, Balance: bond.L34},
 		vppnet.LinkState{Interface: "up", Up: true},
-		vppnet.HostInterface{Name: "host", Device: "host"}, vppnet.LinkState{Interface: "host", Up: true},
-		vppnet.BridgeDomain{Name: "net"}, vppnet.BridgePort{Bridge: "net", Interface: "host"}, vppnet.BridgePort{Bridge: "net", Interface: "up"},
+		vppnet.HostInterface{Name: "host", Device: "host"},
+		vppnet.LinkState{Interface: "host", Up: true},
+		vppnet.BridgeDomain{Name: "net"},
+		vppnet.BridgePort{Bridge: "net", Interface: "host"},
+		vppnet.BridgePort{Bridge: "net", Interface: "up"},
 	}
 	for i := range wires {
 		want = append(want, vppnet.HostInterface{Name: wire(i), Device: wire(i)}, vppnet.LinkState{Interface: wire(i), Up: true}, bond.Member{Bond: "up", Interface: wire(i)})

@@ -40,7 +40,8 @@ func TestLawsOfMembers(t *testing.T) {
 	base := []desiredstate.Object{
 		bond.Bond{Name: "backup", Mode: bond.ActiveBackup},
 		bond.Bond{Name: "lacp", Mode: bond.LACP, MAC: mac(9)},
-		vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b", MAC: mac(3)},
+		vppnet.Loopback{Name: "a"},
+		vppnet.Loopback{Name: "b", MAC: mac(3)},
 		vppnet.LinkState{Interface: "b", Up: true},
 	}
 	laws(t, bond.Members, base, rapid.Custom(func(t *rapid.T) bond.Member {

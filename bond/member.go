@@ -63,6 +63,7 @@ func (m Member) Validate() error {
 func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 	k := members{c, bond.NewServiceClient(c)}
 	return &desiredstate.Kind[Member]{
+		Target:   c.Target(),
 		Name:     "bond-member",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Bonds(c)},
 		Messages: c.Uses(&bond.SwBondInterfaceDump{}, &bond.SwMemberInterfaceDump{}, &bond.BondAddMember{}, &bond.BondDetachMember{},

@@ -33,7 +33,10 @@ func TestOwnConfigOfAMember(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target) {
 		e := everything(dial(t, vpp.Socket(), "me"))
 		base := []desiredstate.Object{
-			bond.Bond{Name: "up", Mode: bond.XOR}, vppnet.Loopback{Name: "lo"}, vppnet.BridgeDomain{Name: "net"}, l3.Table{Name: "red"},
+			bond.Bond{Name: "up", Mode: bond.XOR},
+			vppnet.Loopback{Name: "lo"},
+			vppnet.BridgeDomain{Name: "net"},
+			l3.Table{Name: "red"},
 			acl.Set{Name: "all", Rules: []acl.Rule{{Action: acl.Permit, Family: acl.IPv4}}},
 		}
 		member := bond.Member{Bond: "up", Interface: "lo"}

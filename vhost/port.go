@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/vhost_user"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/socketpath"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -59,7 +60,7 @@ func (p Port) Validate() error {
 	if err := (*vppnet.Conn)(nil).CheckName(p.Name, p.options()...); err != nil {
 		return err
 	}
-	if err := checkPath(p.Socket); err != nil {
+	if err := socketpath.Check(p.Socket); err != nil {
 		return err
 	}
 	return p.MAC.CheckUnicast()
@@ -132,7 +133,7 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 			if err != nil {
 				return 0, err
 			}
-			if err := confine(dir, p.Socket, p.Server); err != nil {
+			if err := socketpath.Confine(dir, p.Socket, p.Server); err != nil {
 				return 0, err
 			}
 			r, err := vpp.CreateVhostUserIfV2(ctx, &vhost_user.CreateVhostUserIfV2{

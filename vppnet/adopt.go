@@ -27,8 +27,9 @@ import (
 
 // Orphan says how a kind tells an interface that a Create of its own left.
 type Orphan[S desiredstate.Object] struct {
-	// Up: VPP makes such interfaces admin up. One that is not as it was made has
-	// been touched, and is somebody's.
+	// Up: VPP makes such interfaces admin up. Tagged takes them down before they get their
+	// tag: what is ours goes up by its LinkState alone. Who dies before that leaves either;
+	// one that is otherwise than it was made has been touched, and is somebody's.
 	Up bool
 
 	// Mark is what Create leaves of want on the interface before it has its tag, which
@@ -46,6 +47,10 @@ type Orphan[S desiredstate.Object] struct {
 	// Anew has what is Like a wanted object removed and made anew, instead: there are
 	// things that a create sets, and that VPP does not show.
 	Anew bool
+
+	// Options are kept in the tag, see Conn.Tag: what Create is told and no dump shows.
+	// Nil: there are none.
+	Options func(want S) []string
 }
 
 // Tagged completes a kind of interfaces that VPP makes without a tag, and returns
@@ -54,9 +59,9 @@ type Orphan[S desiredstate.Object] struct {
 // one that has gone since. Delete works with the index and what the object itself
 // says. Tagged adds:
 //
-//   - to Requires, Interfaces;
-//   - to Create, the tag (sw_interface_tag_add_del). If VPP refuses it, or ctx
-//     ends, Delete is called, and has five seconds;
+//   - Target, and to Requires, Interfaces;
+//   - to Create, the tag (sw_interface_tag_add_del), before which what VPP makes up is
+//     taken down. If VPP refuses it, or ctx ends, Delete is called, and has five seconds;
 //   - Adopt, the same tag on an interface that is not ours;
 //   - to Dump, whose each object is. What has our mark is a leftover. What a Create may
 //     take over is left out; an object that Dump itself calls Foreign is neither;
@@ -76,8 +81,15 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 	if t.fill == nil {
 		t.fill = func(_, want S) S { return want }
 	}
+	if t.Options == nil {
+		t.Options = func(S) []string { return nil }
+	}
+	k.Target = c.Target()
 	k.Requires = append([]desiredstate.AnyKind{Interfaces(c)}, k.Requires...)
 	k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{})...)
+	if o.Up {
+		k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceSetFlags{})...)
+	}
 	k.Messages = append(k.Messages, usage.messages(c)...)
 	dump, create, remove := k.Dump, k.Create, k.Delete
 	t.remove = remove
@@ -89,8 +101,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		return t.sift(ctx, v, found)
 	}
 	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
-		name := want.Key().Name
-		if _, err := c.Tag(name); err != nil {
+		if _, err := c.Tag(want.Key().Name, t.Options(want)...); err != nil {
 			return 0, err
 		}
 		if id, ok, err := t.adopt(ctx, v, want); ok || err != nil {
@@ -104,7 +115,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		if err != nil {
 			return 0, err
 		}
-		if err = c.tag(ctx, id, name); err != nil {
+		if err = t.name(ctx, id, want, t.Up); err != nil {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			return 0, errors.Join(err, remove(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
@@ -112,7 +123,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		return id, nil
 	}
 	k.Adopt = func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[S], want S) error {
-		return c.tag(ctx, have.ID, want.Key().Name)
+		return t.tag(ctx, have.ID, want)
 	}
 	k.Delete = func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[S]) error {
 		untagged := strings.HasPrefix(have.Spec.Key().Name, ofVPP)
@@ -183,7 +194,7 @@ func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desi
 		if !ok { // gone since
 			continue
 		}
-		if i.Foreign && !a.Foreign && i.Spec.untouched(t.Up) {
+		if i.Foreign && !a.Foreign && (i.Spec.untouched(false) || t.Up && i.Spec.untouched(true)) {
 			ours, busy := t.marked(a.Spec, i.Spec)
 			switch {
 			case ours && !busy:
@@ -284,7 +295,7 @@ func (t *tagged[S]) adopt(ctx context.Context, v *desiredstate.View, want S) (id
 				return 0, false, err
 			}
 		case same:
-			return o.ID, true, t.c.tag(ctx, o.ID, want.Key().Name)
+			return o.ID, true, t.name(ctx, o.ID, want, o.seen.Up)
 		case t.clash(o, want):
 			return 0, false, o.inTheWay()
 		}
@@ -322,13 +333,24 @@ func (o orphan[S]) inTheWay() error {
 	return fmt.Errorf("%w: %s has no tag, and is in use or otherwise made", desiredstate.ErrForeign, o.seen.VPPName)
 }
 
-// tag marks an interface as ours, named so.
-func (c *Conn) tag(ctx context.Context, id uint32, name string) error {
-	tag, err := c.Tag(name)
+// name makes an interface ours that nobody has used, and takes it down if it is up.
+func (t *tagged[S]) name(ctx context.Context, id uint32, want S, up bool) error {
+	if up {
+		_, err := interfaces.NewServiceClient(t.c).SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: interface_types.InterfaceIndex(id)})
+		if err != nil {
+			return err
+		}
+	}
+	return t.tag(ctx, id, want)
+}
+
+// tag marks an interface as ours, named as want is.
+func (t *tagged[S]) tag(ctx context.Context, id uint32, want S) error {
+	tag, err := t.c.Tag(want.Key().Name, t.Options(want)...)
 	if err != nil {
 		return err
 	}
-	_, err = interfaces.NewServiceClient(c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
+	_, err = interfaces.NewServiceClient(t.c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
 		IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(id), Tag: tag,
 	})
 	return err

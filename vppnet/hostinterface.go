@@ -61,7 +61,6 @@ func checkDevice(name string) error {
 func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 	vpp := af_packet.NewServiceClient(c)
 	return Tagged(c, &desiredstate.Kind[HostInterface]{
-		Target:   c.Target(),
 		Name:     "host-interface",
 		Messages: c.Uses(&af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{}, &af_packet.AfPacketDump{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[HostInterface], err error) {

@@ -4,6 +4,7 @@ package vppnet_test
 
 import (
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,13 +137,27 @@ func TestLawsOfFIBEntries(t *testing.T) {
 
 // laws runs them for one kind; devices are of Linux.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S], devices ...string) {
+	lawsWith(t, kind, base, gen, lawsOptions{devices: devices})
+}
+
+type lawsOptions struct {
+	devices []string // of Linux
+	more    func(*vppnet.Conn) []desiredstate.AnyKind
+	dumps   []api.Message // that show what the kind can change, beside layer2Dumps
+}
+
+func lawsWith[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S], o lawsOptions) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(c *vppnet.Conn) kindtest.World[S] {
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-				for _, m := range []desiredstate.AnyKind{
+				all := []desiredstate.AnyKind{
 					vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
-				} {
+				}
+				if o.more != nil {
+					all = append(all, o.more(c)...)
+				}
+				for _, m := range all {
 					if m.KindName() != w.Kind.Name {
 						w.More = append(w.More, m)
 					}
@@ -167,7 +182,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	}
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		for _, d := range devices {
+		for _, d := range o.devices {
 			if out, err := exec.Command("ip", "link", "add", d, "type", "veth", "peer", "name", d+"p").CombinedOutput(); err != nil {
 				t.Skipf("NO VETH DEVICE FOR THE REAL VPP: %v: %s", err, out)
 			}
@@ -175,7 +190,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 		}
 		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
 		strangers(t, vpp.Socket())
-		run(t, 4, vpp, func() string { return vpp.State(layer2Dumps...) })
+		run(t, 4, vpp, func() string { return vpp.State(slices.Concat(layer2Dumps, o.dumps)...) })
 	})
 }
 

@@ -60,8 +60,7 @@ const maxLoopback = 16383
 func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 	k := loopbacks{interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
 	kind := Tagged(c, &desiredstate.Kind[Loopback]{
-		Target: c.Target(),
-		Name:   "loopback",
+		Name: "loopback",
 		Messages: c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
 			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Loopback], err error) {

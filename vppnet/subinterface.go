@@ -105,7 +105,6 @@ func (s SubInterface) vlan() desiredstate.Key {
 func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 	vpp := interfaces.NewServiceClient(c)
 	k := Tagged(c, &desiredstate.Kind[SubInterface]{
-		Target:   c.Target(),
 		Name:     "sub-interface",
 		Messages: c.Uses(&interfaces.CreateSubif{}, &interfaces.DeleteSubif{}, &l2.L2InterfaceVlanTagRewrite{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[SubInterface], err error) {

@@ -17,8 +17,7 @@ func (s *ips) hold(p fib_types.FibPath) {
 	}
 	s.lock(t)
 	if typeOf(p) == viaRoute {
-		hop := hopOf(p)
-		s.entry(s.hopTable(p), netip.PrefixFrom(hop, hop.BitLen()), srcRecursive).users++
+		s.track(s.hopTable(p), hopOf(p))
 	}
 }
 
@@ -28,16 +27,23 @@ func (s *ips) release(p fib_types.FibPath) {
 		return
 	}
 	if typeOf(p) == viaRoute {
-		hop := hopOf(p)
-		key := netip.PrefixFrom(hop, hop.BitLen())
-		in := s.hopTable(p)
-		if e := in.entries[key]; e != nil && e.sources[srcRecursive] != nil {
-			if e.sources[srcRecursive].users--; e.sources[srcRecursive].users == 0 {
-				s.paths(in, key, srcRecursive, nil)
-			}
-		}
+		s.untrack(s.hopTable(p), hopOf(p))
 	}
 	s.unlock(t)
+}
+
+// track keeps a route to an address, as a tunnel to there does, and untrack lets go of it.
+func (s *ips) track(in *fibTable, a netip.Addr) {
+	s.entry(in, netip.PrefixFrom(a, a.BitLen()), srcRecursive).users++
+}
+
+func (s *ips) untrack(in *fibTable, a netip.Addr) {
+	key := netip.PrefixFrom(a, a.BitLen())
+	if e := in.entries[key]; e != nil && e.sources[srcRecursive] != nil {
+		if e.sources[srcRecursive].users--; e.sources[srcRecursive].users == 0 {
+			s.paths(in, key, srcRecursive, nil)
+		}
+	}
 }
 
 // tableOf is the table that a path looks into, if it does.

@@ -6,12 +6,13 @@ import "slices"
 
 // A flood is where an interface comes in the list of a domain's members, by which VPP
 // floods: the BVI must be the last to get a frame, and so is the first of the list.
-type flood uint8
+type flood int8
 
 const (
-	floodUsual flood = iota
-	floodFirst       // a BVI, and what was made one
-	floodLast        // to which VPP does not flood: loopbacks, and what was a BVI
+	floodFirst  flood = iota - 1 // a BVI, and what was made one
+	floodUsual                   // the zero value
+	floodTunnel                  // to one other end
+	floodLast                    // to which VPP does not flood: loopbacks, and what was a BVI
 )
 
 func (d *domain) insert(i *iface) {
@@ -19,9 +20,9 @@ func (d *domain) insert(i *iface) {
 	switch i.at {
 	case floodFirst:
 		at = 0
-	case floodUsual:
+	case floodUsual, floodTunnel:
 		for _, m := range d.members {
-			if m.at == floodLast {
+			if m.at > i.at {
 				at--
 			}
 		}

@@ -21,6 +21,7 @@ type life struct {
 
 	interfaces *interfaces
 	features   *features
+	nodes      *nodes
 	bridges    *bridges
 	bonds      *bonds
 	ips        *ips

@@ -13,6 +13,8 @@ type NewInterface struct {
 	Tag     string
 	Down    bool // without link, until LinkUp
 	Up      bool // admin up at once, as VPP makes tunnels
+
+	NotEthernet bool // it has no MAC, and no MTU of its own
 }
 
 // An Interface is what a handler learns of an interface.
@@ -46,9 +48,12 @@ func (c *Call) AddInterface(n NewInterface) uint32 {
 	if address == (mac{}) {
 		address = randomMAC()
 	}
+	driver := &class{devType: n.DevType, mtu: unsupported, setMAC: true}
+	if n.NotEthernet {
+		driver = &class{devType: n.DevType, mtu: featureDisabled, l3: true}
+	}
 	i := c.VPP.life.interfaces.add(&iface{
-		name: n.Name, mac: address, tag: n.Tag, ready: !n.Down, link: !n.Down,
-		class: &class{devType: n.DevType, mtu: unsupported, setMAC: true},
+		name: n.Name, mac: address, tag: n.Tag, ready: !n.Down, link: !n.Down, class: driver,
 	})
 	c.VPP.life.interfaces.setAdmin(i, n.Up)
 	return i.index

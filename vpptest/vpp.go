@@ -58,6 +58,7 @@ var builtin = []plugin{
 	{"", loadCore},
 	{"", loadInterfaces},
 	{"", loadFeatures},
+	{"", loadNodes},
 	{"", loadL2},
 	{"", loadBonds},
 	{"", loadIP},
@@ -71,6 +72,8 @@ var builtin = []plugin{
 	{"vrrp", loadVRRP},
 	{"nat44_ei", loadNATEI},
 	{"lacp", loadLACP},
+	{"memif", loadMemif},
+	{"vxlan", loadVXLAN},
 }
 
 // An Option changes how a VPP is started.
@@ -106,8 +109,9 @@ func WithHostDevice(name string) Option {
 	return func(o *options) { o.hosts = append(o.hosts, name) }
 }
 
-// WithDirectory makes a directory exist, for vhost-user servers to make their sockets
-// in. Without it, every directory exists; with it, only those that were named. The
+// WithDirectory makes a directory exist, for vhost-user servers and memif masters to make
+// their sockets in. Without it, every directory exists; with it, only those that were named,
+// of which the first is VPP's own, otherwise /run/vpp. The
 // in-memory VPP itself never touches the file system, its API socket excepted.
 func WithDirectory(path string) Option {
 	return func(o *options) { o.dirs = append(o.dirs, path) }

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/binapi/geneve"
 	interfaces "go.fd.io/govpp/binapi/interface"
-	"go.fd.io/govpp/binapi/vxlan"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate/kindtest"
@@ -26,7 +26,7 @@ func TestLawsInMemory(t *testing.T) {
 func TestLawsReal(t *testing.T) {
 	vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
 	laws(t, vpp, func() string {
-		return vpp.State(&interfaces.SwInterfaceDump{SwIfIndex: none}, &vxlan.VxlanTunnelV2Dump{SwIfIndex: none})
+		return vpp.State(&interfaces.SwInterfaceDump{SwIfIndex: none}, &geneve.GeneveTunnelDump{SwIfIndex: none})
 	})
 }
 

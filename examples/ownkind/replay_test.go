@@ -4,43 +4,51 @@ package ownkind_test
 
 import (
 	"flag"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/binapi/geneve"
 	interfaces "go.fd.io/govpp/binapi/interface"
-	"go.fd.io/govpp/binapi/vxlan"
+	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/vpptest"
 )
 
 var record = flag.Bool("record", false, "make testdata anew from an installed VPP")
 
-const recording = "testdata/vxlan.json"
+const recording = "testdata/geneve.json"
 
 // script is what the plugin must answer as VPP does.
 var script = vpptest.Script{
-	Name:  "vxlan",
-	About: "a tunnel comes up by itself; only one has the same ends and VNI; a freed index and instance are given again",
+	Name:  "geneve",
+	About: "a tunnel comes up by itself; only one has the same other end and VNI; a freed index is given again",
 	Steps: []vpptest.Step{
 		{Request: message(true)},
 		{Note: "admin up at once", Request: &interfaces.SwInterfaceDump{SwIfIndex: 1}},
 		{Note: "there is one", Request: message(true)},
-		{Note: "to itself", Request: func() *vxlan.VxlanAddDelTunnelV3 { m := message(true); m.DstAddress = m.SrcAddress; return m }()},
+		{Note: "the source does not count", Request: from("192.0.2.9", true)},
 		{Request: other(true)},
-		{Request: &vxlan.VxlanTunnelV2Dump{SwIfIndex: none}},
-		{Request: message(false)},
+		{Request: &geneve.GeneveTunnelDump{SwIfIndex: none}},
+		{Note: "by another source", Request: from("192.0.2.9", false)},
 		{Note: "gone", Request: message(false)},
 		{Note: "in its place", Request: message(true)},
-		{Request: &vxlan.VxlanTunnelV2Dump{SwIfIndex: none}},
+		{Request: &geneve.GeneveTunnelDump{SwIfIndex: none}},
 		{Request: other(false)},
 		{Request: message(false)},
-		{Request: &vxlan.VxlanTunnelV2Dump{SwIfIndex: none}},
+		{Request: &geneve.GeneveTunnelDump{SwIfIndex: none}},
 	},
 }
 
-func other(add bool) *vxlan.VxlanAddDelTunnelV3 {
+func other(add bool) *geneve.GeneveAddDelTunnel2 {
 	m := message(add)
 	m.Vni++
+	return m
+}
+
+func from(src string, add bool) *geneve.GeneveAddDelTunnel2 {
+	m := message(add)
+	m.LocalAddress = ip_types.NewAddress(netip.MustParseAddr(src).AsSlice())
 	return m
 }
 

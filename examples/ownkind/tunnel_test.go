@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/binapi/geneve"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/l2"
-	"go.fd.io/govpp/binapi/vxlan"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/ownkind"
@@ -48,7 +48,7 @@ func Example() {
 	// Output:
 	// + bridge-domain/blue
 	// + bridge-port/to-node2
-	// + interface/to-node2 (vxlan-tunnel)
+	// + interface/to-node2 (geneve-tunnel)
 	// 3 to create
 	// error: <nil>
 }
@@ -114,8 +114,8 @@ func foreign(t *testing.T, socket string) {
 	require.NoError(t, err)
 	// One without a tag, in a bridge domain, is in use.
 	c := dial(t, socket, "stranger")
-	c.Uses(&vxlan.VxlanAddDelTunnelV3{}, &l2.SwInterfaceSetL2Bridge{})
-	r, err := vxlan.NewServiceClient(c).VxlanAddDelTunnelV3(t.Context(), message(true))
+	c.Uses(&geneve.GeneveAddDelTunnel2{}, &l2.SwInterfaceSetL2Bridge{})
+	r, err := geneve.NewServiceClient(c).GeneveAddDelTunnel2(t.Context(), message(true))
 	require.NoError(t, err)
 	_, err = vppnet.BridgeDomains(c).Ensure(t.Context(), vppnet.BridgeDomain{Name: "b", ID: 99})
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func foreign(t *testing.T, socket string) {
 	mine.Forget()
 	_, err = mine.Ensure(t.Context(), tunnel("a", 300))
 	require.ErrorIs(t, err, desiredstate.ErrForeign)
-	_, err = vxlan.NewServiceClient(c).VxlanAddDelTunnelV3(t.Context(), message(false))
+	_, err = geneve.NewServiceClient(c).GeneveAddDelTunnel2(t.Context(), message(false))
 	require.NoError(t, err)
 	_, err = vppnet.BridgeDomains(c).Remove(t.Context(), vppnet.BridgeDomain{Name: "b"})
 	require.NoError(t, err)
@@ -136,10 +136,10 @@ func foreign(t *testing.T, socket string) {
 }
 
 // message is somebody's own for tunnel("", 300).
-func message(add bool) *vxlan.VxlanAddDelTunnelV3 {
-	return &vxlan.VxlanAddDelTunnelV3{
-		IsAdd: add, Instance: uint32(none), Vni: 300, McastSwIfIndex: none, DecapNextIndex: uint32(none), SrcPort: 4789, DstPort: 4789,
-		SrcAddress: ip_types.NewAddress([]byte{192, 0, 2, 1}), DstAddress: ip_types.NewAddress([]byte{192, 0, 2, 2}),
+func message(add bool) *geneve.GeneveAddDelTunnel2 {
+	return &geneve.GeneveAddDelTunnel2{
+		IsAdd: add, Vni: 300, McastSwIfIndex: none, DecapNextIndex: 1,
+		LocalAddress: ip_types.NewAddress([]byte{192, 0, 2, 1}), RemoteAddress: ip_types.NewAddress([]byte{192, 0, 2, 2}),
 	}
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package vhost
+// Package socketpath keeps the sockets that VPP is told to make in the directory that they
+// belong to: VPP is root, and removes whatever has the name of one.
+package socketpath
 
 import (
 	"errors"
@@ -17,8 +19,8 @@ import (
 // maxPath is what fits a socket's address in Linux; VPP cuts what is longer.
 const maxPath = 107
 
-// checkPath reports why path cannot be that of a socket, wherever it may lie.
-func checkPath(socket string) error {
+// Check reports why path cannot be that of a socket, wherever it may lie.
+func Check(socket string) error {
 	switch {
 	case socket == "":
 		return errors.New("socket is not set")
@@ -39,13 +41,13 @@ func plain(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._:@#+=,-", r)
 }
 
-// confine reports why VPP must not be given this socket: it is not in dir, or a
-// server would remove something that is no socket.
-func confine(dir, socket string, server bool) error {
-	if err := checkPath(dir); err != nil {
+// Confine reports why VPP must not be given this socket: it is not in dir, by its path or by
+// a symbolic link on the way, or a server would remove something that is no socket.
+func Confine(dir, socket string, server bool) error {
+	if err := Check(dir); err != nil {
 		return fmt.Errorf("%w: directory of the sockets: %w", desiredstate.ErrInvalid, err)
 	}
-	if err := checkPath(socket); err != nil {
+	if err := Check(socket); err != nil {
 		return fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
 	}
 	if !within(dir, socket) {

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/memif"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/socketpath"
+)
+
+// MemifSocket is a socket on which memif interfaces meet their other ends. Its path is its
+// name. VPP makes the file when the first master is there.
+type MemifSocket struct {
+	// Path is absolute, clean, of at most 107 bytes (96 if there is an ID), in the directory
+	// that was given to MemifSockets.
+	Path string
+
+	// ID is the number that VPP knows it by, and that is in the names of its interfaces,
+	// "memif7/1": 1 to 4294967294. 0: one that is made of owner and path.
+	ID uint32
+
+	theirs bool // as read: it is not ours
+	half   bool // as read: there is nothing but what says that the number is ours
+}
+
+// MemifSocketKey is the key of a socket. One that is not ours is named by its number; VPP's
+// own is "vpp:0".
+func MemifSocketKey(name string) desiredstate.Key {
+	return desiredstate.Key{Space: memifSocketSpace, Name: name}
+}
+
+const memifSocketSpace = "memif-socket"
+
+// Key is MemifSocketKey(s.Path).
+func (s MemifSocket) Key() desiredstate.Key {
+	if s.theirs {
+		return MemifSocketKey(Foreign(number(s.ID)))
+	}
+	return MemifSocketKey(s.Path)
+}
+
+// Deps is empty.
+func (s MemifSocket) Deps() []desiredstate.Key { return nil }
+
+// Validate checks the number, and all of the path but its directory.
+func (s MemifSocket) Validate() error {
+	switch room := maxSocketPath - len(surplus) - 10; {
+	case s.ID == ^uint32(0):
+		return fmt.Errorf("ID %d is VPP's word for none", s.ID)
+	case s.ID != 0 && len(s.Path) > room:
+		return fmt.Errorf("socket %q has %d bytes, with an ID want at most %d", s.Path, len(s.Path), room)
+	}
+	return socketpath.Check(s.Path)
+}
+
+const maxSocketPath = 107 // VPP shows no more of it
+
+// MemifSockets manages sockets of memif (memif_socket_filename_add_del_v2) in dir, an
+// absolute path as VPP sees it. A socket that would be elsewhere, by its path or by a symbolic
+// link on the way, is refused before VPP is told, and so is one where a file lies that is no
+// socket. Whoever can write to dir, or to a directory above it, is trusted. VPP's own socket
+// has number 0, and can be referred to. All that changes replaces; VPP refuses to remove a
+// socket that an interface has.
+//
+// VPP keeps a number and a path, and no tag, so the number is ours: it is made of owner and
+// path. Of a socket that is to have another, a second entry of VPP says so, whose number is
+// made like this of owner and path~ID; no interface ever has that one.
+func MemifSockets(c *Conn, dir string) *desiredstate.Kind[MemifSocket] {
+	k := memifSockets{c, memif.NewServiceClient(c)}
+	return &desiredstate.Kind[MemifSocket]{
+		Target: c.Target(), Variant: dir,
+		Name:     "memif-socket",
+		Requires: []desiredstate.AnyKind{memifEntries(c)},
+		Messages: c.Uses(&memif.MemifSocketFilenameAddDelV2{}, &memif.MemifSocketFilenameDump{}),
+		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MemifSocket], err error) {
+			for e := range desiredstate.All[memifEntry](v) {
+				out = append(out, desiredstate.Actual[MemifSocket]{ID: e.ID, Spec: e.Spec.MemifSocket, Foreign: e.Foreign, Leftover: e.Leftover})
+			}
+			return out, nil
+		},
+		Create: func(ctx context.Context, _ *desiredstate.View, s MemifSocket) (uint32, error) {
+			if err := socketpath.Confine(dir, s.Path, true); err != nil {
+				return 0, err
+			}
+			if s.ID == 0 {
+				return k.add(ctx, s.Path, k.numbers(s.Path)...)
+			}
+			ledger := s.ledger()
+			if _, err := k.add(ctx, ledger, k.numbers(ledger)...); err != nil {
+				return 0, err
+			}
+			return k.add(ctx, s.Path, s.ID)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[MemifSocket]) error {
+			if err := k.remove(ctx, have.ID); err != nil {
+				return err
+			}
+			all, err := k.list(ctx)
+			for _, n := range k.numbers(have.Spec.ledger()) {
+				if all[n] == have.Spec.ledger() {
+					err = errors.Join(err, k.remove(ctx, n))
+				}
+			}
+			return err
+		},
+		Fill: func(have, want MemifSocket) MemifSocket {
+			if want.ID == 0 {
+				want.ID = have.ID
+			}
+			return want
+		},
+		Holds: func(s MemifSocket) []desiredstate.Key {
+			held := s.held()
+			if of, ok := s.about(); ok {
+				held = append(held, of.held()...)
+			}
+			return held
+		},
+	}
+}
+
+// held is what only one socket can have.
+func (s MemifSocket) held() []desiredstate.Key {
+	held := []desiredstate.Key{{Space: "memif-socket-path", Name: s.Path}}
+	if s.ID != 0 {
+		held = append(held, desiredstate.Key{Space: "memif-socket-id", Name: number(s.ID)})
+	}
+	return held
+}
+
+// ledger is the path of the entry that says that a number is ours.
+func (s MemifSocket) ledger() string { return s.Path + surplus + number(s.ID) }
+
+// about is the socket that such an entry is about, if it is one, whosever.
+func (s MemifSocket) about() (MemifSocket, bool) {
+	at := strings.LastIndex(s.Path, surplus)
+	if at < 0 {
+		return s, false
+	}
+	id, err := strconv.ParseUint(s.Path[at+len(surplus):], 10, 32)
+	return MemifSocket{Path: s.Path[:at], ID: uint32(id)}, err == nil
+}
+
+// memifEntry is a socket as VPP lists it: a reading that MemifSockets and Memifs share.
+type memifEntry struct{ MemifSocket }
+
+// Validate always fails: a reading is found, not made.
+func (memifEntry) Validate() error { return errors.New("a reading is found, not made") }
+
+func memifEntries(c *Conn) *desiredstate.Kind[memifEntry] {
+	k := memifSockets{c, memif.NewServiceClient(c)}
+	return &desiredstate.Kind[memifEntry]{
+		Target:   c.Target(),
+		Name:     "memif-socket-read",
+		Messages: c.Uses(&memif.MemifSocketFilenameDump{}),
+		Verify:   Verifying(k.verify),
+		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[memifEntry], error) {
+			return k.dump(ctx)
+		},
+	}
+}
+
+type memifSockets struct {
+	c   *Conn
+	vpp memif.RPCService
+}
+
+// numbers are those that an entry of ours can have.
+func (k memifSockets) numbers(path string) []uint32 {
+	return k.c.numbers(memifSocketSpace + "/" + path)
+}
+
+// ours says whether an entry has a number of ours.
+func (k memifSockets) ours(id uint32, path string) bool { return slices.Contains(k.numbers(path), id) }
+
+// add makes an entry with the first of these numbers that is free.
+func (k memifSockets) add(ctx context.Context, path string, ids ...uint32) (id uint32, err error) {
+	for _, id = range ids {
+		_, err = k.vpp.MemifSocketFilenameAddDelV2(ctx, &memif.MemifSocketFilenameAddDelV2{IsAdd: true, SocketID: id, SocketFilename: path})
+		if !errors.Is(err, api.ENTRY_ALREADY_EXISTS) {
+			break
+		}
+	}
+	return id, err
+}
+
+func (k memifSockets) remove(ctx context.Context, id uint32) error {
+	_, err := k.vpp.MemifSocketFilenameAddDelV2(ctx, &memif.MemifSocketFilenameAddDelV2{SocketID: id})
+	return Gone(err, api.INVALID_ARGUMENT)
+}
+
+// renew makes an entry that no interface has anew, as it was.
+func (k memifSockets) renew(ctx context.Context, id uint32) error {
+	all, err := k.list(ctx)
+	if err != nil || all[id] == "" {
+		return err
+	}
+	if err := k.remove(ctx, id); err != nil {
+		return err
+	}
+	_, err = k.add(ctx, all[id], id)
+	return err
+}
+
+// list is what VPP has, by number.
+func (k memifSockets) list(ctx context.Context) (map[uint32]string, error) {
+	all, err := Collect(k.vpp.MemifSocketFilenameDump(ctx, &memif.MemifSocketFilenameDump{}))
+	out := make(map[uint32]string, len(all))
+	for _, d := range all {
+		out[d.SocketID] = strings.TrimRight(d.SocketFilename, "\x00")
+	}
+	return out, err
+}
+
+func (k memifSockets) dump(ctx context.Context) (out []desiredstate.Actual[memifEntry], err error) {
+	all, err := k.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	claimed := k.claimed(all)
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		s, mine := MemifSocket{Path: all[id], ID: id}, k.ours(id, all[id])
+		if of, ok := s.about(); ok && mine {
+			if all[of.ID] == of.Path {
+				continue
+			}
+			s = of
+			s.half = true
+		}
+		s.theirs = !mine && !claimed[s]
+		out = append(out, desiredstate.Actual[memifEntry]{ID: id, Spec: memifEntry{s}, Foreign: s.theirs})
+	}
+	return out, nil
+}
+
+// claimed are the sockets of which an entry says that they are ours.
+func (k memifSockets) claimed(all map[uint32]string) map[MemifSocket]bool {
+	claimed := map[MemifSocket]bool{}
+	for id, path := range all {
+		if of, ok := (MemifSocket{Path: path}).about(); ok && k.ours(id, path) {
+			claimed[of] = true
+		}
+	}
+	return claimed
+}
+
+func (k memifSockets) verify(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+	found, err := k.dump(ctx)
+	at := make(map[uint32]string, len(found))
+	for _, f := range found {
+		at[f.ID] = f.Spec.Key().Name
+	}
+	same := make([]bool, len(names))
+	for i, name := range names {
+		same[i] = at[ids[i]] == name
+	}
+	return same, err
+}
