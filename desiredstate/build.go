@@ -175,7 +175,7 @@ func (b *builder) look(k Key, dragged bool) *draft {
 	}
 	if kind.check != nil {
 		if err := kind.check(b.e.view, want); err != nil {
-			if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrConflict) {
+			if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrInvalid) {
 				err = fmt.Errorf("%w: %w", ErrInvalid, err)
 			}
 			return refuse(err)

@@ -64,7 +64,11 @@ func TestCosts(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- ds.New(tree.kind()).Run(ctx, s, 0) }()
 	require.NoError(t, s.Wait(t.Context()))
-	time.Sleep(10 * time.Millisecond)
+	for range 1000 { // until it is at rest
+		if runtime.NumGoroutine()-idle > 1 {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	atMost(t, "goroutines at rest", float64(runtime.NumGoroutine()-idle), 1)
 	atMost(t, "bytes per object at rest", (resident()-empty-target)/manyLeaves, 1200)
 

@@ -58,7 +58,7 @@ func ExampleNATMappings() {
 	// + nat-mapping/fip1
 	// 7 to create
 	//
-	// ± nat-mapping/fip1
+	// ± nat-mapping/fip1, disturbs sessions
 	//       Local: 192.168.1.11 -> 192.168.1.12
 	// 1 to replace, 6 as wanted
 }

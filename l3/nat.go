@@ -149,6 +149,12 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 			}
 			return []desiredstate.Actual[NAT]{{Spec: s.read(v), Foreign: !ours}}, nil
 		},
+		Disturbs: func(a desiredstate.Action, _, _ NAT) desiredstate.Disruption {
+			if a == desiredstate.Update {
+				return desiredstate.DisturbsNothing
+			}
+			return desiredstate.DisturbsTarget // all sessions of all
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, n NAT) (uint32, error) {
 			want, err := k.send(v, n)
 			if err != nil {
@@ -206,6 +212,12 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 		},
 		InPlace: func(have, want NAT) bool { return fixed(have) == fixed(want) || !want.Restart },
 	}
+}
+
+// endsSessions says that any change of what NAT translates by ends the sessions that it
+// has made.
+func endsSessions[S desiredstate.Object](desiredstate.Action, S, S) desiredstate.Disruption {
+	return desiredstate.DisturbsSessions
 }
 
 type natKind struct {

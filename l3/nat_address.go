@@ -97,6 +97,20 @@ func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *d
 		_, owned := tableName(v, table)
 		return owned || slices.ContainsFunc(claims, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
+	check := func(v *desiredstate.View, n NATAddress) (table uint32, err error) {
+		if n.Twice && variant != EndpointDependent {
+			return 0, fmt.Errorf("%w: %s NAT has no twice-NAT", desiredstate.ErrInvalid, variant)
+		}
+		if table = anyTable; !n.AnyTable {
+			if table, err = tableID(v, n.Table); err != nil {
+				return 0, err
+			}
+		}
+		if !ours(v, n.Address, table) {
+			err = fmt.Errorf("%w: address %v is not for a table of ours, and in none of the claimed prefixes %v", desiredstate.ErrForeign, n.Address, claims)
+		}
+		return table, err
+	}
 	return &desiredstate.Kind[NATAddress]{
 		Target: c.Target(), Variant: [2]any{variant, fmt.Sprint(claims)},
 		Name:     "nat-address",
@@ -113,19 +127,18 @@ func NATAddresses(c *vppnet.Conn, variant NATVariant, claims ...netip.Prefix) *d
 			}
 			return out, err
 		},
+		Check: func(v *desiredstate.View, n NATAddress) error {
+			_, err := check(v, n)
+			if errors.Is(err, desiredstate.ErrMissing) {
+				return nil // the table is still to come
+			}
+			return err
+		},
+		Disturbs: endsSessions[NATAddress],
 		Create: func(ctx context.Context, v *desiredstate.View, n NATAddress) (uint32, error) {
-			if n.Twice && variant != EndpointDependent {
-				return 0, fmt.Errorf("%w: %s NAT has no twice-NAT", desiredstate.ErrInvalid, variant)
-			}
-			table := anyTable
-			if !n.AnyTable {
-				var err error
-				if table, err = tableID(v, n.Table); err != nil {
-					return 0, err
-				}
-			}
-			if !ours(v, n.Address, table) {
-				return 0, fmt.Errorf("%w: address %v is not for a table of ours, and in none of the claimed prefixes %v", desiredstate.ErrForeign, n.Address, claims)
+			table, err := check(v, n)
+			if err != nil {
+				return 0, err
 			}
 			return n.handle(), vpp.setAddress(ctx, natAddress{n.Address, table, n.Twice}, true)
 		},

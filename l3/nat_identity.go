@@ -92,6 +92,7 @@ func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIde
 			}
 			return out, err
 		},
+		Disturbs: endsSessions[NATIdentity],
 		Create: func(ctx context.Context, v *desiredstate.View, n NATIdentity) (uint32, error) {
 			tag, err := c.Tag(n.Name)
 			if err != nil {

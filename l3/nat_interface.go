@@ -93,6 +93,8 @@ func NATInterfaces(c *vppnet.Conn, variant NATVariant, claims ...vppnet.Claim) *
 			}
 			return out, err
 		},
+		Check:    func(v *desiredstate.View, n NATInterface) error { return k.scope.check(v, n.Interface, n.Table) },
+		Disturbs: endsSessions[NATInterface],
 		Create: func(ctx context.Context, v *desiredstate.View, n NATInterface) (uint32, error) {
 			id, err := k.scope.take(v, n.Interface)
 			if err != nil {

@@ -191,6 +191,7 @@ func NATMappings(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATMappi
 		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
 			return verifyNAT(ctx, c, k.vpp.mappings, names, ids)
 		}),
+		Disturbs: endsSessions[NATMapping],
 		Create: func(ctx context.Context, v *desiredstate.View, m NATMapping) (uint32, error) {
 			wire, err := k.wire(v, m)
 			if err != nil {

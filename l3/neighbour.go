@@ -97,6 +97,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 			}
 			return out, nil
 		},
+		Check: func(v *desiredstate.View, n Neighbour) error { return s.check(v, n.Interface, "") },
 		Create: func(ctx context.Context, v *desiredstate.View, n Neighbour) (uint32, error) {
 			id, err := s.take(v, n.Interface)
 			if err != nil {

@@ -170,6 +170,7 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 			}
 			return out, err
 		},
+		Check: func(v *desiredstate.View, p ProxyARP) error { return s.check(v, p.Interface, "") },
 		Create: func(ctx context.Context, v *desiredstate.View, p ProxyARP) (uint32, error) {
 			id, err := s.take(v, p.Interface)
 			if err != nil {

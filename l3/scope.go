@@ -3,6 +3,7 @@
 package l3
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -39,6 +40,19 @@ func (s scope) take(v *desiredstate.View, name string) (uint32, error) {
 		err = vppnet.CheckNoMember(v, name)
 	}
 	return id, err
+}
+
+// check says at planning what take would say later, unless that depends on what is still
+// to come: the interface, or its Membership in a table.
+func (s scope) check(v *desiredstate.View, name, table string) error {
+	if _, err := v.ID(MembershipKey(name)); table != "" && err != nil {
+		return nil
+	}
+	_, err := s.take(v, name)
+	if errors.Is(err, desiredstate.ErrMissing) {
+		return nil
+	}
+	return err
 }
 
 // all lists the interfaces of a reading that are in the scope.

@@ -86,6 +86,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			}
 			return out, err
 		},
+		Check: func(v *desiredstate.View, u Unnumbered) error { return s.check(v, u.Interface, u.Table) },
 		Create: func(ctx context.Context, v *desiredstate.View, u Unnumbered) (uint32, error) {
 			id, err := s.take(v, u.Interface)
 			if err != nil {

@@ -47,6 +47,7 @@ func VirtualRouters(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[V
 			&vrrp.VrrpVrAddDel{}, &vrrp.VrrpVrStartStop{}, &vrrp.VrrpVrSetPeers{}, &vrrp.VrrpVrTrackIfAddDel{},
 			&ip.IPAddressDump{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
 		Dump:   k.dump,
+		Check:  func(v *desiredstate.View, r VirtualRouter) error { return k.scope.check(v, r.Interface, r.Table) },
 		Create: k.create,
 		Update: k.update,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[VirtualRouter]) error {

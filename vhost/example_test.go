@@ -39,5 +39,5 @@ func ExamplePorts() {
 	// Output:
 	// + interface/vm1 sw_if_index 1 <nil>
 	// = interface/vm1 sw_if_index 1 <nil>
-	// create interface/vm2: invalid: socket /etc/passwd is not in /run/vms
+	// blocked interface/vm2: invalid: socket /etc/passwd is not in /run/vms
 }

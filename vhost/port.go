@@ -128,6 +128,7 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 			}
 			return out, err
 		},
+		Check: func(_ *desiredstate.View, p Port) error { return socketpath.Confine(dir, p.Socket, p.Server) },
 		Create: func(ctx context.Context, _ *desiredstate.View, p Port) (uint32, error) {
 			tag, err := c.Tag(p.Name, p.options()...)
 			if err != nil {

@@ -215,7 +215,7 @@ func TestChanges(t *testing.T) {
 			"link state",
 			objects{lo, vppnet.LinkState{Interface: "lo", Up: true}},
 			objects{lo, vppnet.LinkState{Interface: "lo", MTU: 1400}},
-			`~ link/lo
+			`~ link/lo, disturbs its traffic
       Up: true -> false
       MTU: 9000 -> 1400
 1 to update, 1 as wanted
@@ -225,9 +225,9 @@ func TestChanges(t *testing.T) {
 			"MTU back to VPP's default",
 			objects{lo, inLo, vppnet.LinkState{Interface: "lo", Up: true, MTU: 1400}, vppnet.LinkState{Interface: "sub", Parent: "lo", Up: true, MTU: 1300}},
 			objects{lo, inLo, vppnet.LinkState{Interface: "lo", Up: true}, vppnet.LinkState{Interface: "sub", Parent: "lo", Up: true}},
-			`~ link/lo
+			`~ link/lo, disturbs its traffic
       MTU: 1400 -> 9000
-~ link/sub
+~ link/sub, disturbs its traffic
       MTU: 1300 -> 0
 2 to update, 2 as wanted
 `,
@@ -236,10 +236,10 @@ func TestChanges(t *testing.T) {
 			"a parent that goes down takes its sub-interfaces along",
 			objects{lo, inLo, vppnet.LinkState{Interface: "lo", Up: true}, vppnet.LinkState{Interface: "sub", Parent: "lo", Up: true}},
 			objects{lo, inLo, vppnet.LinkState{Interface: "lo", MTU: 1000}, vppnet.LinkState{Interface: "sub", Parent: "lo", MTU: 900}},
-			`~ link/lo
+			`~ link/lo, disturbs its traffic
       Up: true -> false
       MTU: 9000 -> 1000
-~ link/sub
+~ link/sub, disturbs its traffic
       Up: true -> false
       MTU: 0 -> 900
 2 to update, 2 as wanted

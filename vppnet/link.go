@@ -105,6 +105,22 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceSetFlags{},
 			&interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceSetMacAddress{}),
 		Dump: k.dump,
+		Check: func(v *desiredstate.View, l LinkState) error {
+			id, err := v.ID(InterfaceKey(l.Interface))
+			if err != nil {
+				return nil //nolint:nilerr // it is still to come
+			}
+			if _, ours := v.Owned("interface", id); !Ours(l.Interface, ours, claims) {
+				return fmt.Errorf("%w: interface %s is not claimed", desiredstate.ErrForeign, l.Interface)
+			}
+			return nil
+		},
+		Disturbs: func(a desiredstate.Action, have, want LinkState) desiredstate.Disruption {
+			if a == desiredstate.Update && (have.Up || have.MTU != want.MTU) {
+				return desiredstate.DisturbsTraffic
+			}
+			return desiredstate.DisturbsNothing
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, l LinkState) (uint32, error) {
 			id, err := v.ID(InterfaceKey(l.Interface))
 			if err != nil {
