@@ -144,7 +144,7 @@ func (x *pass) run(t *task) (uint32, error) {
 		more = s.Want.Deps()
 	}
 	if err != nil {
-		more = append(more, n.told()...) // it may still be there, and then as it was
+		more = append(more, n.hiddenDeps()...) // it may still be there, and then as it was
 	}
 	if len(have) == 0 && t.gone != nil {
 		n.ref = nil // a reference kind knew it by what is gone now

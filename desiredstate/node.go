@@ -61,8 +61,8 @@ func (n *node) owned() []actual {
 	return slices.DeleteFunc(slices.Clone(n.have), func(a actual) bool { return a.foreign })
 }
 
-// told returns the dependencies of what is there that it does not show.
-func (n *node) told() []Key {
+// hiddenDeps returns the dependencies of what is there that it does not show.
+func (n *node) hiddenDeps() []Key {
 	out := slices.Clone(n.deps)
 	for _, a := range n.have {
 		for _, d := range a.spec.Deps() {

@@ -26,7 +26,7 @@ func (t *task) after(before *task) {
 
 // tasks turns the steps into tasks that know what they wait for. There are no
 // waves: each runs as soon as its own predecessors are done.
-func (b *builder) tasks() []*task {
+func (b *planner) tasks() []*task {
 	keys := make([]Key, 0, len(b.drafts))
 	for k := range b.drafts {
 		keys = append(keys, k)
@@ -95,7 +95,7 @@ func (b *builder) tasks() []*task {
 
 // before puts the way down of an object that goes first before that of all else
 // that depends on dep, unless that depends on the object itself.
-func (b *builder) before(first *task, dep Key, downs map[Key]*task) {
+func (b *planner) before(first *task, dep Key, downs map[Key]*task) {
 	for u := range b.e.nodes[dep].users {
 		x := b.drafts[u]
 		if x == nil || !x.goesDown() || x.goesFirst() || slices.Contains(x.n.deps, first.step.Key) {
@@ -134,9 +134,9 @@ func stuckTasks(all []*task) []*task {
 	return stuck
 }
 
-// loosen lets tasks go that wait for each other in a circle all the same: the
+// cutCircles lets tasks go that wait for each other in a circle all the same: the
 // target itself has a circle. Any order is as good then.
-func loosen(all []*task) {
+func cutCircles(all []*task) {
 	for stuck := stuckTasks(all); len(stuck) > 0; stuck = stuckTasks(all) {
 		first := stuck[0]
 		for _, t := range stuck {

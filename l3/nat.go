@@ -177,21 +177,7 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 			k.mine.Store(true)
 			return 0, k.change(ctx, have, want)
 		},
-		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[NAT], want NAT) error {
-			if fixed(have.Spec) != fixed(k.defaults(want)) {
-				return fmt.Errorf("%w: tables, sessions and users are fixed while NAT is on; with Restart it is turned off and on, and all sessions end",
-					desiredstate.ErrInvalid)
-			}
-			h, err := k.send(v, have.Spec)
-			if err != nil {
-				return err
-			}
-			w, err := k.send(v, want)
-			if err != nil {
-				return err
-			}
-			return k.change(ctx, h, w)
-		},
+		Update: k.update,
 		Delete: func(ctx context.Context, _ *desiredstate.View, _ desiredstate.Actual[NAT]) error {
 			used, err := k.used(ctx)
 			if err != nil {
@@ -218,6 +204,23 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 // has made.
 func endsSessions[S desiredstate.Object](desiredstate.Action, S, S) desiredstate.Disruption {
 	return desiredstate.DisturbsSessions
+}
+
+// update changes what changes while NAT is on.
+func (k natKind) update(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[NAT], want NAT) error {
+	if fixed(have.Spec) != fixed(k.defaults(want)) {
+		return fmt.Errorf("%w: tables, sessions and users are fixed while NAT is on; with Restart it is turned off and on, and all sessions end",
+			desiredstate.ErrInvalid)
+	}
+	h, err := k.send(v, have.Spec)
+	if err != nil {
+		return err
+	}
+	w, err := k.send(v, want)
+	if err != nil {
+		return err
+	}
+	return k.change(ctx, h, w)
 }
 
 type natKind struct {

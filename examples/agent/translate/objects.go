@@ -12,18 +12,8 @@ import (
 // Objects are what VPP shall hold for the port: the port itself, and its
 // network on this host, which it shares with the other ports of the network.
 func (p Port) Objects() []desiredstate.Object {
-	name, bridge := p.Interface(), p.Network()
-	after := whole(name)
-	objs := append(p.Net.objects(),
-		vhost.Port{Name: name, Socket: p.Socket(), Server: p.site.Server},
-		vppnet.BridgePort{Bridge: bridge, Interface: name},
-	)
-	if p.Filtered {
-		filters, _ := p.filters() // who made the port has seen that there is no error
-		objs = append(objs, filters...)
-		after = append(after, acl.BindingKey(name), acl.MACIPBindingKey(name))
-	}
-	return append(objs, vppnet.LinkState{Interface: name, Up: true, After: after})
+	objs, _ := p.bridged().Objects() // who made the port has seen that there is no error
+	return append(append(p.Net.objects(), vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}), objs...)
 }
 
 // Shared are the keys of the sets of the port's groups, which are not the port's.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/vppkit/vppkit/acl"
-	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -35,7 +34,7 @@ func (p *Port) secure(groups []string, fixed, pairs []json.RawMessage) error {
 		}
 		p.Pairs = append(p.Pairs, pair)
 	}
-	_, err := p.filters()
+	_, err := p.bridged().Objects()
 	return err
 }
 
@@ -100,10 +99,12 @@ func prefix(s string) (netip.Prefix, error) {
 	return p.Masked(), nil
 }
 
-// filters are what the port's packets have to pass, but for the sets of its groups.
-func (p Port) filters() ([]desiredstate.Object, error) {
-	name := p.Interface()
-	return acl.PortSecurity{
-		Interface: name, MAC: p.mac, Addrs: p.Addrs, Pairs: p.Pairs, Groups: p.Groups, After: whole(name),
-	}.Objects()
+// bridged is the port in its network, behind its filters, but for the sets of its groups.
+func (p Port) bridged() acl.BridgedPort {
+	return acl.BridgedPort{
+		Security: acl.PortSecurity{
+			Interface: p.Interface(), Off: !p.Filtered, MAC: p.mac, Addrs: p.Addrs, Pairs: p.Pairs, Groups: p.Groups,
+		},
+		Bridge: p.Network(),
+	}
 }

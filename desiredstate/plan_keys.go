@@ -7,10 +7,10 @@ import (
 	"reflect"
 )
 
-// skim lists what a plan has to look at closely. The rest, most of a plan most of
+// changedKeys lists what a plan has to look at closely. The rest, most of a plan most of
 // the time, is just as it was when last looked at: it is kept, for the cost of one
 // look at its node.
-func (b *builder) skim() (closely []Key, err error) {
+func (b *planner) changedKeys() (closely []Key, err error) {
 	if b.r.want != nil {
 		b.kept = make([]Result, 0, len(b.r.keys))
 		for _, k := range b.r.keys {
@@ -63,7 +63,7 @@ func (b *builder) skim() (closely []Key, err error) {
 
 // keep notes that an object is as wanted, if it was when last looked at and
 // neither has changed since.
-func (b *builder) keep(n *node, want Object) bool {
+func (b *planner) keep(n *node, want Object) bool {
 	if n.asWanted == nil || n.suspect || want == nil || !same(want, n.asWanted) || b.e.divided && !b.e.manages(n) {
 		return false
 	}
@@ -72,7 +72,7 @@ func (b *builder) keep(n *node, want Object) bool {
 }
 
 // keeps notes an object that is as wanted, unless another pass is about to change that.
-func (b *builder) keeps(n *node, id uint32) {
+func (b *planner) keeps(n *node, id uint32) {
 	b.kept = append(b.kept, Result{Keep, n.key, id, nil})
 	if n.writers > 0 {
 		b.busy = append(b.busy, n.key)

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import "slices"
+
+// found is what a reading has for one key.
+type found struct {
+	have  []actual
+	ref   handle
+	known bool // ref is one
+}
+
+// deliver gives nodes what was found of them: most, and that costs little, that
+// they are as they were, the others what they are, until they accept or forget it.
+// The engine's lock is held.
+func (w *world) deliver(listings []*listing) {
+	w.round++
+	var slab []found // few allocations for many
+	for _, l := range listings {
+		if l.err != nil {
+			continue
+		}
+		if l.kind.round = w.round; l.kind.create == nil {
+			w.refs[l.kind.space] = w.round
+		}
+		nodes, managed := l.kind.nodesFor(len(l.all)), l.kind.create != nil
+		for i, a := range l.all {
+			n, k := nodes[i], a.spec.Key()
+			if n == nil || n.dropped || n.key != k {
+				n = w.node(k)
+				nodes[i] = n
+			}
+			h := handle{a.id, a.foreign}
+			switch {
+			case n.found != nil:
+			case managed && n.seen != w.round && len(n.have) == 1 && n.have[0].same(a):
+				n.seen = w.round
+				continue
+			case !managed && n.seenRef != w.round && n.ref != nil && *n.ref == h:
+				n.seenRef = w.round
+				continue
+			default:
+				if len(slab) == cap(slab) {
+					slab = make([]found, 0, 256)
+				}
+				slab = append(slab, w.found(n))
+				n.found = &slab[len(slab)-1]
+			}
+			f := n.found
+			switch {
+			case managed && f.have == nil:
+				f.have = l.all[i : i+1 : i+1]
+			case managed:
+				f.have = append(f.have, a)
+			case !f.known || f.ref.foreign && !a.foreign:
+				f.ref, f.known = h, true
+			}
+		}
+	}
+}
+
+// nodesFor returns the nodes of the kind's last listing, by position: a target
+// mostly lists in the same order again, and its nodes need not be looked for then.
+func (k *kind) nodesFor(size int) []*node {
+	if size > len(k.nodes) {
+		k.nodes = append(k.nodes, make([]*node, size-len(k.nodes))...)
+	}
+	clear(k.nodes[size:])
+	k.nodes = k.nodes[:size]
+	return k.nodes
+}
+
+// found is what the reading that is being taken over has for a node.
+func (w *world) found(n *node) (f found) {
+	if n.found != nil {
+		return *n.found
+	}
+	if n.seen == w.round {
+		f.have = slices.Clip(n.have)
+	}
+	if n.seenRef == w.round {
+		f.ref, f.known = *n.ref, true
+	}
+	return f
+}
+
+// merge takes over what deliver gave the nodes of a reading that began at version since.
+// What changed since then, or is changing, is known better already.
+func (e *Engine) merge(since uint64) {
+	first := e.version == 0
+	var news []*node
+	for _, n := range e.nodes {
+		if n.writers == 0 && n.touched <= since && e.blind(n) == nil {
+			if same, chosen := e.asFound(n); n.suspect && e.looked(n) || !n.suspect && (!same || chosen) {
+				news = append(news, n)
+				continue
+			}
+		}
+		n.found = nil
+		e.tidy(n)
+	}
+	slices.SortFunc(news, func(a, b *node) int { return a.key.Compare(b.key) })
+	for _, n := range news {
+		known, was := n.known(), n.have
+		if drift := e.accept(n); drift && known {
+			ev := Event{Type: Drift, Key: n.key}
+			if len(was) == 1 && len(n.have) == 1 && was[0].kind == n.have[0].kind {
+				ev.Changes = diff(was[0].spec, n.have[0].spec)
+			}
+			e.observe(ev)
+			e.news(n.key, nil)
+		}
+		e.tidy(n)
+	}
+	if first {
+		e.version++
+	}
+}
+
+// looked says whether all kinds that may have something of a node were read in this round.
+func (w *world) looked(n *node) bool {
+	return !slices.ContainsFunc(n.have, w.unlooked) &&
+		!slices.ContainsFunc(w.kinds, func(k *kind) bool { return k.space == n.key.Space && k.round != w.round })
+}
+
+// known says whether what is found of a node can be news: the kinds that found it have
+// been read before.
+func (n *node) known() bool {
+	if n.found == nil {
+		return true
+	}
+	for _, a := range n.found.have {
+		if !a.kind.seen {
+			return false
+		}
+	}
+	return true
+}
+
+// asFound says whether a node is as it was found by those kinds that this round of
+// reading has read, and whether only but for what the target chose.
+func (w *world) asFound(n *node) (same, chosen bool) {
+	looked := w.refs[n.key.Space] == w.round // at the references
+	if n.found == nil {
+		for _, a := range n.have {
+			if n.seen != w.round && a.kind.round == w.round {
+				return false, false
+			}
+		}
+		return n.ref == nil || n.seenRef == w.round || !looked, false
+	}
+	f, have := n.found, n.have
+	if slices.ContainsFunc(have, w.unlooked) {
+		have = slices.DeleteFunc(slices.Clone(have), w.unlooked)
+	}
+	switch {
+	case len(f.have) != len(have):
+		return false, false
+	case !looked && !f.known:
+	case f.known && n.ref == nil && len(n.have) > 0: // made since a reference kind last looked
+		if f.ref != (handle{n.have[0].id, n.have[0].foreign}) {
+			return false, false
+		}
+		chosen = true
+	case f.known != (n.ref != nil) || f.known && f.ref != *n.ref:
+		return false, false
+	}
+	for i, a := range f.have {
+		b := have[i]
+		switch {
+		case b.same(a):
+		case a.kind == b.kind && a.id == b.id && a.foreign == b.foreign && a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)):
+			chosen = true
+		default:
+			return false, false
+		}
+	}
+	return true, chosen
+}
+
+// unlooked says that an actual's kind was not read in this round.
+func (w *world) unlooked(a actual) bool { return a.kind.round != w.round }
+
+func (a actual) same(b actual) bool {
+	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.kind == b.kind && a.kind.equal(a.spec, b.spec)
+}
+
+// accept makes a node what was found of it, and says whether that is news.
+func (w *world) accept(n *node) bool {
+	same, chosen := w.asFound(n)
+	f := w.found(n)
+	n.found = nil
+	have := slices.Clone(f.have) // or the node would keep all of the listing
+	if n.seen != w.round {
+		for _, a := range n.have {
+			if w.unlooked(a) {
+				have = append(have, a)
+			}
+		}
+	}
+	var told []Key
+	if len(have) > 0 {
+		told = n.hiddenDeps()
+	}
+	doubt, ours := n.suspect, n.ours()
+	n.suspect = false
+	if f.known {
+		n.ref = &handle{f.ref.id, f.ref.foreign}
+	} else if w.refs[n.key.Space] == w.round {
+		n.ref = nil
+	}
+	if same {
+		if chosen || doubt { // as made, but now with what the target chose
+			w.set(n, have, told)
+		}
+		return false
+	}
+	w.set(n, have, told)
+	return ours || n.ours()
+}

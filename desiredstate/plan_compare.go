@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// look drafts the step of one key by what the object alone asks for. What is as
+// wanted needs no step unless it is pulled along.
+func (b *planner) look(k Key, pulled bool) *draft {
+	n := b.e.nodes[k]
+	doubt := b.doubt(n)
+	want, have := b.r.want(k), n.owned()
+	if want == nil {
+		return b.lookUnwanted(k, n, have)
+	}
+	kind := b.e.byType[reflect.TypeOf(want)]
+	why := b.objection(kind, n, have, want, doubt)
+	switch {
+	case why != nil:
+		d := b.draft(k, n, Blocked)
+		d.Want, d.why = want, why
+		if len(have) > 0 {
+			d.there(have, 0)
+		}
+		if kind != nil {
+			d.Kind = kind.name
+		}
+		return d
+	case len(have) == 0:
+		d := b.draft(k, n, Create)
+		d.wanted(kind, want, want)
+		return d
+	}
+	return b.compare(n, kind, have, want, pulled)
+}
+
+// lookUnwanted drafts the end of what nobody wants, if this plan may end it.
+func (b *planner) lookUnwanted(k Key, n *node, have []actual) *draft {
+	if n != nil && (!b.e.manages(n) || b.e.elsewhere(k) != nil) {
+		return nil
+	}
+	named := b.r.named(k)
+	if named || b.r.prune && len(have) > 0 {
+		if why := b.unread(k, n); why != nil { // there may be something
+			b.blind = true
+			if !named {
+				return nil
+			}
+			d := b.draft(k, n, Blocked)
+			d.why = why
+			return d
+		}
+	}
+	if len(have) == 0 || !b.r.prune && !named {
+		return nil
+	}
+	d := b.draft(k, n, Delete)
+	d.there(have, 0)
+	return d
+}
+
+// objection says why a wanted object can be neither made nor changed, whatever else there
+// is; nil: it can.
+func (b *planner) objection(kind *kind, n *node, have []actual, want Object, doubt error) error {
+	switch {
+	case kind == nil:
+		return fmt.Errorf("%w: %T", ErrUnknownKind, want)
+	case kind.unavailable != nil:
+		return fmt.Errorf("%w: %w", ErrUnavailable, kind.unavailable)
+	case kind.create == nil:
+		return fmt.Errorf("%w: a %s is only referred to, never made", ErrInvalid, kind.name)
+	case kind.unread != nil:
+		b.blind = true
+		return fmt.Errorf("%w: %w", ErrUnread, kind.unread)
+	case doubt != nil:
+		return fmt.Errorf("%w: %w", ErrUnread, doubt)
+	}
+	k := want.Key()
+	if claims := b.e.claims[kind]; claims != nil && !claims(k) {
+		return fmt.Errorf("%w: it is another component's; its kind claims others here", ErrForeign)
+	}
+	if err := want.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if kind.check != nil {
+		if err := kind.check(b.e.view, want); err != nil {
+			if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrInvalid) {
+				err = fmt.Errorf("%w: %w", ErrInvalid, err)
+			}
+			return err
+		}
+	}
+	switch {
+	case len(have) == 0 && !n.exists():
+		return nil
+	case len(have) == 0 && (len(n.have) > 0 || n.ref.foreign):
+		return fmt.Errorf("%w: something of this name is there already", ErrForeign)
+	case len(have) == 0:
+		return fmt.Errorf("%w: it is there, but as nothing that this engine's kinds manage", ErrConflict)
+	case !b.e.uses(have[0].kind):
+		return fmt.Errorf("%w: another component has a %s of this name", ErrConflict, have[0].kind.name)
+	}
+	if other := b.e.elsewhere(k); other != nil && !same(other, want) {
+		return fmt.Errorf("%w: another component wants it otherwise, and was first", ErrConflict)
+	}
+	return nil
+}
+
+// compare drafts the step from what is there to what is wanted.
+func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulled bool) *draft {
+	at := b.choose(kind, have, want)
+	cur := have[at]
+	filled := want
+	if cur.kind == kind {
+		filled = kind.fill(cur.spec, want)
+	}
+	same := cur.kind == kind && kind.equal(cur.spec, filled)
+	if cur.kind == kind {
+		b.noteDeps(n, want, filled, same)
+	}
+	if same && len(have) == 1 && !pulled {
+		n.asWanted = nil
+		if len(n.have) == 1 {
+			n.asWanted = want
+		}
+		b.keeps(n, cur.id)
+		return nil
+	}
+	d := b.draft(n.key, n, Replace)
+	d.there(have, at)
+	d.wanted(kind, want, filled)
+	switch {
+	case same:
+		d.base = Keep
+	case cur.kind == kind && kind.inPlace(cur.spec, filled):
+		d.base = Update
+	}
+	d.Action, d.Surplus = d.base, len(d.spare)
+	return d
+}
+
+// there notes what the target has: the one that the step is about, and more.
+func (d *draft) there(have []actual, at int) {
+	d.have, d.Have, d.Kind = have[at], have[at].spec, have[at].kind.name
+	if len(have) > 1 {
+		d.spare = slices.Concat(have[:at], have[at+1:])
+	}
+}
+
+// noteDeps keeps the dependencies that only the wanted object tells of, and never
+// the target, so that it goes in the right order too. If what is there is just
+// that object, those that only an earlier one told of are forgotten.
+func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
+	deps := want.Deps()
+	var shown []Key
+	if !same { // these are still to come
+		shown = filled.Deps()
+	}
+	for _, k := range deps {
+		if !slices.Contains(n.deps, k) && !slices.Contains(shown, k) {
+			n.deps = append(n.deps, k)
+			b.e.node(k).usedBy(n.key)
+		}
+	}
+	if !same || n.suspect {
+		return
+	}
+	for _, a := range n.have {
+		deps = append(deps, a.spec.Deps()...)
+	}
+	n.deps = slices.DeleteFunc(n.deps, func(k Key) bool {
+		if slices.Contains(deps, k) {
+			return false
+		}
+		u := b.e.nodes[k]
+		delete(u.users, n.key)
+		b.loose = append(b.loose, u)
+		return true
+	})
+}
+
+// choose picks, of several objects with one name, the one to keep: one that is
+// as wanted, else the first.
+func (b *planner) choose(k *kind, have []actual, want Object) int {
+	if len(have) > 1 {
+		for i, a := range have {
+			if a.kind == k && k.equal(a.spec, k.fill(a.spec, want)) {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+func (b *planner) draft(k Key, n *node, base Action) *draft {
+	if n == nil {
+		n = &node{key: k}
+	}
+	d := &draft{Step: &Step{Action: base, Key: k}, base: base, n: n}
+	b.drafts[k] = d
+	return d
+}
+
+func (d *draft) wanted(k *kind, want, filled Object) {
+	d.kind, d.Kind, d.Want, d.want, d.deps = k, k.name, want, filled, want.Deps()
+}
