@@ -63,10 +63,11 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 		return nil, err
 	}
 	var keys []Key
-	before := map[Key]Object{}
+	before, kinds := map[Key]Object{}, map[Key][]*kind{}
 	e.mu.Lock()
 	for _, s := range p.Steps {
 		keys = append(keys, s.Key)
+		kinds[s.Key] = []*kind{s.kind, s.have.kind}
 		if n := e.nodes[s.Key]; s.have.kind != nil {
 			before[s.Key] = n.spec(s.have)
 		}
@@ -92,17 +93,20 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 		failed.Unknown, failed.Undo = keys, errors.Join(failed.Undo, err)
 		return r, failed
 	}
+	e.mu.Lock()
+	unread := func(k *kind) bool { return k != nil && k.unread != nil }
 	for _, k := range keys {
 		step := slices.IndexFunc(left.Steps, func(s *Step) bool { return s.Key == k })
 		switch {
+		case slices.ContainsFunc(kinds[k], unread), step >= 0 && errors.Is(left.Steps[step].Err, ErrUnread):
+			failed.Unknown = append(failed.Unknown, k)
 		case step < 0:
 			failed.Restored = append(failed.Restored, k)
-		case errors.Is(left.Steps[step].Err, ErrUnread):
-			failed.Unknown = append(failed.Unknown, k)
 		default:
 			failed.Differs = append(failed.Differs, k)
 		}
 	}
+	e.mu.Unlock()
 	if len(failed.Differs)+len(failed.Unknown) == 0 {
 		failed.Undo = nil
 	}

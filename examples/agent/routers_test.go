@@ -558,6 +558,32 @@ func TestElectionOnAnInterfaceMadeAnew(t *testing.T) {
 	elects(false)
 }
 
+// A dry run says what a run started now would do, in the role that VPP has.
+func TestDryRunInEachRole(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	site.HA, site.Election = true, &translate.Election{Physnet: "physnet1", VLAN: 77, Address: netip.MustParsePrefix("169.254.7.11/24")}
+	keys := map[string]string{legKey(1, 101): leg(1, 101, "192.168.1.1/24"), exitKey(1): exit(1, 900, "203.0.113.101/24", "203.0.113.1")}
+	a := r.agent(site, v.Socket())
+	for name, value := range keys {
+		r.routing("h1", name, value)
+	}
+	r.routed(a, keys)
+	for _, master := range []bool{true, false} {
+		require.Eventually(t, func() bool {
+			v.Elect(nic+".77", 1, false, master)
+			a.inbox.mu.Lock()
+			defer a.inbox.mu.Unlock()
+			return a.inbox.routers.serving == master
+		}, 5*time.Second, 20*time.Millisecond, "%t", master)
+		r.converged(a)
+		p, _, err := dryRun(t.Context(), r.client, v.Socket(), site)
+		require.NoError(t, err)
+		require.Empty(t, p.Steps, "%t: %s", master, p)
+	}
+}
+
 // Hosts are told of each address when it comes to be there, and only then.
 func TestAddressesAreAnnounced(t *testing.T) {
 	v := memory(t)

@@ -17,6 +17,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -118,6 +119,13 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	}
 	defer func() { _ = c.Close() }()
 
+	if site.Election != nil { // a run started now would be what VPP is
+		state, err := candidate(ctx, c)
+		if err != nil {
+			return nil, nil, fmt.Errorf("election: %w", err)
+		}
+		box.serve(state == l3.RouterMaster)
+	}
 	e, report := engine(c, site)
 	said := lacks(report)
 	for _, name := range slices.Sorted(maps.Keys(box.wrong)) {
