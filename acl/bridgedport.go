@@ -41,7 +41,6 @@ func (p BridgedPort) Objects() ([]desiredstate.Object, error) {
 		if err := o.Validate(); err != nil {
 			return nil, fmt.Errorf("port %s: %s: %w", name, o.Key(), err)
 		}
-		objects = append(objects, o)
 	}
-	return objects, nil
+	return append(append([]desiredstate.Object{port}, objects...), link), nil
 }
