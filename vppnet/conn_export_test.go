@@ -27,3 +27,6 @@ const (
 	MaxContext = maxContext
 	MaxEvents  = maxEvents
 )
+
+// ParsePacket reads the text of a captured packet.
+var ParsePacket = parsePacket
