@@ -127,8 +127,9 @@ func (s *ips) create(is6, multicast bool, id uint32, name string) {
 		t = p.make(is6, id, name)
 	}
 	t.api = true
-	if is6 && multicast {
-		s.multicast.lock(s.multicast.table(id))
+	if multicast {
+		m := &s.multicast[family(is6)]
+		m.lock(m.table(id))
 	}
 }
 
@@ -142,8 +143,8 @@ func (s *ips) addDelTable(_ *Call, q *ip.IPTableAddDelV2) *ip.IPTableAddDelV2Rep
 			t.api = false
 			s.settle(t)
 		}
-		if t := s.multicast.find(id); is6 && t != nil {
-			s.unlockMulticast(t) // whoever's it was
+		if t := s.multicast[family(is6)].find(id); t != nil {
+			s.unlockMulticast(is6, t) // whoever's it was
 		}
 	}
 	return new(ip.IPTableAddDelV2Reply)
@@ -194,21 +195,18 @@ func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfac
 		r.Retval = interfaceAddressed
 	default:
 		s.bind(i.index, q.IsIPv6, t)
-		if m := s.multicast.find(q.VrfID); q.IsIPv6 && m != nil {
-			s.bindMulticast(i.index, m)
+		if m := s.multicast[family(q.IsIPv6)].find(q.VrfID); m != nil {
+			s.bindMulticast(i.index, q.IsIPv6, m)
 		}
 	}
 	return r
 }
 
-// bind moves an interface, and the routes of its neighbours.
+// bind moves an interface, and the routes of its neighbours. VPP lets go of the old table
+// first, and looks an IPv4 one up once more by its number.
 func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 	p := s.side(index)
 	old := p.tables[family(is6)]
-	if t.index != 0 {
-		s.lock(t)
-	}
-	p.tables[family(is6)] = t
 	for _, key := range s.neighbourKeys() {
 		if key.index == index && key.ip.Is6() == is6 {
 			s.adjacency(s.v.internal(), key, old, false)
@@ -218,6 +216,13 @@ func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 	if old.index != 0 {
 		s.unlock(old)
 	}
+	if t.id != 0 && !is6 {
+		t = s.table(false, t.id)
+	}
+	if t.id != 0 {
+		s.lock(t)
+	}
+	p.tables[family(is6)] = t
 }
 
 func (s *ips) readTable(_ *Call, q *interfaces_api.SwInterfaceGetTable) *interfaces_api.SwInterfaceGetTableReply {
