@@ -90,6 +90,13 @@ var explanations = []explanation{
 		why: "in the place of tables that were stands what lies in the memory behind a list",
 	},
 	{
+		group: regexp.MustCompile(`_get\|only fake .*_details$`),
+		when: func(real, _ []said) bool {
+			return len(real) > 0 && strings.Contains(real[len(real)-1].String(), `"retval":-165`)
+		},
+		why: "VPP lists no more than what it has time for, and says where it stopped",
+	},
+	{
 		group: regexp.MustCompile(`^create_(vlan_)?subif\|retval real (-1|-31), fake 0$`),
 		why:   "VPP does not clear its tables of VLANs: what is in the memory of a new one can say that a VLAN is taken",
 		ends:  true,
@@ -124,14 +131,14 @@ func refused(answers []said) bool {
 	return len(answers) == 1 && strings.Contains(answers[0].String(), `"retval":-`)
 }
 
-// ofMAC tells whether a link-local address was made of a MAC.
+// ofMAC tells whether a link-local address was made of a MAC that is not drawn at random.
 func ofMAC(s said) bool {
 	var d struct {
 		IP netip.Addr `json:"ip"`
 	}
 	_ = json.Unmarshal(s[s.name()], &d)
 	b := d.IP.As16()
-	return b[11] == 0xff && b[12] == 0xfe
+	return b[11] == 0xff && b[12] == 0xfe && [2]byte(b[8:10]) != [2]byte{0, 0xfe}
 }
 
 // tablesOf are those that NAT says that one leaves by.

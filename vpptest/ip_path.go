@@ -147,7 +147,8 @@ func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
 	return f
 }
 
-// fixPaths does so with all. What leads to VPP itself has all behind it lead there.
+// fixPaths does so with all. What leads to VPP itself has all that is said after it lead
+// there.
 func fixPaths(p netip.Prefix, paths []fib_types.FibPath, local bool) []fib_types.FibPath {
 	for _, f := range paths {
 		local = local || f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && f.SwIfIndex == none

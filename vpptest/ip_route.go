@@ -30,7 +30,6 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 		paths = append(paths, made)
 	}
 	said := slices.SortedStableFunc(slices.Values(q.Route.Paths), compareSaid)
-	slices.SortStableFunc(paths, compareSaid)
 	if !p.IsValid() {
 		return none, invalidPrefixLength
 	}
@@ -50,6 +49,7 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	}
 	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
 	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
+	slices.SortStableFunc(paths, compareSaid)
 	if q.IsAdd && s.astray(src, said) {
 		return none, c.NotImitated("a path to nowhere over an interface that is not there, of another source than the API")
 	}
