@@ -73,6 +73,7 @@ func (s *ips) addAddress(i *iface, p netip.Prefix) (retval int32, round bool) {
 		s.holdIP6(i, netip.Addr{})
 	} else {
 		s.v.life.features.toggled("arp", i)
+		s.hear(i.index, false)
 	}
 	if side.connected {
 		s.connect(i.index, table, p, true)

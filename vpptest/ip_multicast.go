@@ -73,3 +73,11 @@ func (s *ips) bindMulticast(index uint32, is6 bool, t *multicastTable) {
 	}
 	*at = t.index
 }
+
+// hear has an interface hear what all do, or no more. VPP looks for what covers that, and
+// believes that there is something.
+func (s *ips) hear(index uint32, is6 bool) {
+	if m := &s.multicast[family(is6)]; !m.slots[s.side(index).multicast[family(is6)]].alive {
+		s.v.internal().Die("put a route into a table for multicast that is gone")
+	}
+}

@@ -50,8 +50,8 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
 	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
 	slices.SortStableFunc(paths, compareSaid)
-	if q.IsAdd && s.astray(src, said) {
-		return none, c.NotImitated("a path to nowhere over an interface that is not there, of another source than the API")
+	if q.IsAdd && s.astray(t, src, said) {
+		return none, c.NotImitated("a path to nowhere over an interface that is not there, or in another table, of another source than the API")
 	}
 	if q.IsAdd && s.imports(t, src, said) {
 		c.Die("had an unreachable or prohibited path in another table than that of local0")

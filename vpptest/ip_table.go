@@ -101,6 +101,9 @@ func (s *ips) settle(t *fibTable) {
 	case s.imported(t):
 		s.v.internal().Die("ended a table that a route of another one gets hosts from, over an interface that is gone")
 		return
+	case t.tracked():
+		s.v.internal().Die("ended a table in which a tunnel looks for its other end")
+		return
 	}
 	t.alive = false
 	for key, e := range t.entries {
@@ -161,10 +164,22 @@ func (s *ips) allocateTable(_ *Call, q *ip.IPTableAllocate) *ip.IPTableAllocateR
 
 // unusedTable picks a number just as VPP does.
 func (s *ips) unusedTable(is6 bool) uint32 {
+	return unusedID(&s.seed, func(id uint32) bool { return s.pool[family(is6)].find(id) != nil })
+}
+
+// unusedID draws a number as VPP does, and looks around it if it is taken.
+func unusedID(seed *uint32, taken func(uint32) bool) uint32 {
 	for {
-		s.seed = s.seed*1664525 + 1013904223
-		if s.seed != none && s.pool[family(is6)].find(s.seed) == nil {
-			return s.seed
+		*seed = *seed*1664525 + 1013904223
+		for n := range uint32(1 << 10) {
+			if n%2 == 0 {
+				*seed -= n
+			} else {
+				*seed += n
+			}
+			if *seed != none && !taken(*seed) {
+				return *seed
+			}
 		}
 	}
 }
