@@ -74,10 +74,13 @@ func (s *ips) bindMulticast(index uint32, is6 bool, t *multicastTable) {
 	*at = t.index
 }
 
-// hear has an interface hear what all do, or no more. VPP looks for what covers that, and
-// believes that there is something.
-func (s *ips) hear(index uint32, is6 bool) {
-	if m := &s.multicast[family(is6)]; !m.slots[s.side(index).multicast[family(is6)]].alive {
-		s.v.internal().Die("put a route into a table for multicast that is gone")
+// hear has an interface hear what all do.
+func (s *ips) hear(index uint32, is6 bool) { s.hearIn(is6, s.side(index).multicast[family(is6)]) }
+
+// hearIn puts a route into a table for multicast that may be gone, or never was. VPP looks
+// for what covers it, and believes that there is something.
+func (s *ips) hearIn(is6 bool, index uint32) {
+	if m := &s.multicast[family(is6)]; int(index) >= len(m.slots) || !m.slots[index].alive {
+		s.v.internal().Die("put a route into a table for multicast that is not there")
 	}
 }

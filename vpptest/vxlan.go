@@ -133,6 +133,7 @@ func (x *vxlans) make(t *vxlanTunnel) uint32 {
 	i.at = floodUsual
 	g := x.groups[t.key.dst]
 	if g == nil {
+		x.v.life.ips.hearIn(t.key.dst.Is6(), t.key.table.index)
 		g = &vxlanGroup{in: make(map[*fibTable]int)}
 	}
 	if g.in[t.key.table]++; g.in[t.key.table] == 1 {
