@@ -19,6 +19,7 @@ const (
 type filtered struct {
 	lists  [2][]uint32 // sets, in order
 	etypes [2][]uint16
+	nonIP  [2]int  // how often what looks at these was turned on
 	macs   *uint32 // the MACIP set
 }
 
@@ -84,12 +85,25 @@ func (f *filters) setList(i *iface, direction int, sets []uint32) bool {
 	p.lists[direction] = slices.Clone(sets)
 	// Only the step from none to some, or back, reaches the datapath.
 	if has := len(sets) > 0; has != had {
-		f.toggled(i, direction)
-		if direction == input {
-			f.hook(i, featACL, has)
-		}
+		f.turn(i, direction, has)
 	}
 	return true
+}
+
+// turn turns the plugin's features on or off. What looks at ethertypes stays on if these
+// were taken away before, and with it all that is on the way to it.
+func (f *filters) turn(i *iface, direction int, on bool) {
+	p := f.port(i)
+	f.toggled(i, direction)
+	switch some := len(p.etypes[direction]) > 0; {
+	case some && on:
+		p.nonIP[direction]++
+	case some && p.nonIP[direction] > 0:
+		p.nonIP[direction]--
+	}
+	if direction == input {
+		f.hook(i, featACL, on || p.nonIP[input] > 0)
+	}
 }
 
 // Input features of a port that the plugin turns on.
@@ -169,22 +183,14 @@ func (f *filters) setEtypes(_ *Call, q *acl.ACLInterfaceSetEtypeWhitelist) *acl.
 	}
 	p := f.port(i)
 	in := min(int(q.NInput), len(q.Whitelist))
-	f.renew(i)
 	p.etypes = [2][]uint16{input: slices.Clone(q.Whitelist[:in]), output: slices.Clone(q.Whitelist[in:])}
-	f.renew(i)
-	if len(p.lists[input]) > 0 {
-		f.hook(i, featACL, true)
-	}
-	return r
-}
-
-// renew turns on or off what the interface has sets for.
-func (f *filters) renew(i *iface) {
-	for direction, sets := range f.port(i).lists {
+	for direction, sets := range p.lists {
 		if len(sets) > 0 {
-			f.toggled(i, direction)
+			f.turn(i, direction, false)
+			f.turn(i, direction, true)
 		}
 	}
+	return r
 }
 
 func (f *filters) etypeDetails(_ *Call, q *acl.ACLInterfaceEtypeWhitelistDump) (out []*acl.ACLInterfaceEtypeWhitelistDetails) {
@@ -207,4 +213,5 @@ func (f *filters) forget(i *iface) {
 	f.unbindMACs(i)
 	f.setList(i, output, nil)
 	f.setList(i, input, nil)
+	f.port(i).nonIP = [2]int{}
 }

@@ -24,8 +24,11 @@ func (f *filters) loadFeatures() {
 	for direction, names := range aclFeatures {
 		for arc, name := range names {
 			f.v.life.features.follow(arc, name, func(i *iface) bool {
-				p := f.port(i)
-				return len(p.lists[direction]) > 0 && (!nonIP(arc) || len(p.etypes[direction]) > 0)
+				if p := f.port(i); nonIP(arc) {
+					return p.nonIP[direction] > 0
+				} else {
+					return len(p.lists[direction]) > 0
+				}
 			})
 		}
 	}

@@ -59,6 +59,7 @@ func (h *hosts) create(c *Call, q *af_packet.AfPacketCreateV3) *af_packet.AfPack
 		i.mac = randomMAC()
 	}
 	if q.Mode == af_packet.AF_PACKET_API_MODE_IP {
+		i.mac = mac{}
 		i.class = hostL3Class
 	}
 	h.all[n] = h.v.life.interfaces.add(i)

@@ -70,6 +70,7 @@ func loadBonds(v *VPP) {
 }
 
 func (b *bonds) create(_ *Call, q *bond.BondCreate2) *bond.BondCreate2Reply {
+	q.Mode, q.Lb = q.Mode&0xff, q.Lb&0xff // VPP has room for no more
 	switch {
 	case q.Mode == bond.BOND_API_MODE_LACP && !b.lacp:
 		return &bond.BondCreate2Reply{Retval: featureDisabled}

@@ -47,15 +47,16 @@ func (s *relays) config(_ *Call, q *dhcp.DHCPProxyConfig) *dhcp.DHCPProxyConfigR
 		return &dhcp.DHCPProxyConfigReply{Retval: invalidSource}
 	}
 	if server.Is6() {
-		t := s.ips.multicast.table(q.RxVrfID)
-		s.ips.multicast.lock(t)
+		m := &s.ips.multicast[1]
+		t := m.table(q.RxVrfID)
+		m.lock(t)
 		switch s.set(q, t.index, server, source) {
 		case added:
-			s.ips.multicast.lock(t)
+			m.lock(t)
 		case deleted:
-			s.ips.unlockMulticast(t)
+			s.ips.unlockMulticast(true, t)
 		}
-		s.ips.unlockMulticast(t)
+		s.ips.unlockMulticast(true, t)
 		return new(dhcp.DHCPProxyConfigReply)
 	}
 	t := s.ips.table(false, q.RxVrfID)
@@ -119,7 +120,7 @@ func (s *relays) details(_ *Call, q *dhcp.DHCPProxyDump) (out []*dhcp.DHCPProxyD
 // id is the number of the table that requests come in by, or of what is in its place.
 func (s *relays) id(is6 bool, rx uint32) uint32 {
 	if is6 {
-		return s.ips.multicast.slots[rx].id
+		return s.ips.multicast[1].slots[rx].id
 	}
 	return s.ips.pool[0].slots[rx].id
 }

@@ -72,6 +72,14 @@ var explanations = []explanation{
 		why: "a bridge domain learns where VPP's own packets come from, sooner or later",
 	},
 	{
+		group: regexp.MustCompile(`^l2fib_add_del\|retval real 0, fake -6$`),
+		why:   "it is one that the bridge domain has learned so",
+	},
+	{
+		group: regexp.MustCompile(`^vrrp_vr_peer_dump\|only fake vrrp_vr_peer_details$`),
+		why:   "VPP looks for a virtual router by bytes of which it has not set all",
+	},
+	{
 		group: regexp.MustCompile(`^nat44_ed_vrf_tables_v2_dump\|nat44_ed_vrf_tables_details \.vrf_ids$`),
 		when: func(real, fake []said) bool {
 			for i := range fake {
@@ -88,6 +96,13 @@ var explanations = []explanation{
 			return true
 		},
 		why: "in the place of tables that were stands what lies in the memory behind a list",
+	},
+	{
+		group: regexp.MustCompile(`_get\|only fake .*_details$`),
+		when: func(real, _ []said) bool {
+			return len(real) > 0 && strings.Contains(real[len(real)-1].String(), `"retval":-165`)
+		},
+		why: "VPP lists no more than what it has time for, and says where it stopped",
 	},
 	{
 		group: regexp.MustCompile(`^create_(vlan_)?subif\|retval real (-1|-31), fake 0$`),
@@ -124,14 +139,14 @@ func refused(answers []said) bool {
 	return len(answers) == 1 && strings.Contains(answers[0].String(), `"retval":-`)
 }
 
-// ofMAC tells whether a link-local address was made of a MAC.
+// ofMAC tells whether a link-local address was made of a MAC that is not drawn at random.
 func ofMAC(s said) bool {
 	var d struct {
 		IP netip.Addr `json:"ip"`
 	}
 	_ = json.Unmarshal(s[s.name()], &d)
 	b := d.IP.As16()
-	return b[11] == 0xff && b[12] == 0xfe
+	return b[11] == 0xff && b[12] == 0xfe && [2]byte(b[8:10]) != [2]byte{0, 0xfe}
 }
 
 // tablesOf are those that NAT says that one leaves by.

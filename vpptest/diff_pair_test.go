@@ -204,6 +204,9 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 		case died && why != "":
 			f.explained["both VPPs died: "+why]++
 			return nil, nil
+		case died && refused != nil && !p.deaths:
+			f.explained["not imitated: "+refused.(string)]++
+			return nil, nil
 		case died:
 			return &difference{at: begin, group: part[0].GetMessageName() + "|" + deathShape, died: true}, nil
 		case why != "" && !p.deaths:

@@ -53,7 +53,7 @@ type iface struct {
 	sub   *subif            // nil for a device
 	subs  map[uint32]*iface // by sub id
 	slot  map[match]*iface  // of a device: who gets which frames
-	goes  map[uint32]uint32 // of a device: the index that goes with it, by sub id
+	goes  map[uint32]going  // of a device: what goes with it, by sub id
 	at    flood             // its place in a bridge domain
 }
 
@@ -64,7 +64,8 @@ type interfaces struct {
 	all  []*iface // by index; nil is free
 	free []uint32
 
-	devices pool[*iface] // in VPP's order, which has places of their own
+	devices  pool[*iface] // in VPP's order, which has places of their own
+	ethernet bool         // there was one that is Ethernet
 
 	added    []func(*iface) // what else hears of interfaces
 	deleting []func(*iface)
@@ -130,6 +131,7 @@ func (s *interfaces) add(i *iface) *iface {
 		i.sup, i.hw = i, i
 		if !i.class.l3 {
 			i.linkMTU, i.mtu[0] = 9000, 9000
+			s.ethernet = true
 		}
 		i.slot = map[match]*iface{{}: i} // frames without a tag are its own
 		i.place, _ = s.devices.put(none, i)
@@ -161,8 +163,8 @@ func (s *interfaces) inherit(i *iface) {
 
 // delete removes i and the sub-interfaces that go with it.
 func (s *interfaces) delete(i *iface) {
-	for _, id := range hashOrder(i.goes) {
-		sub := s.at(interface_types.InterfaceIndex(i.goes[id]))
+	for _, id := range hashOrder(i.goes, going.order) {
+		sub := s.at(indexAt(i.goes[id].index))
 		if sub == nil {
 			s.v.internal().Die("deleted a device with a sub-interface of a sub-interface, which was deleted before")
 			return

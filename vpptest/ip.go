@@ -37,7 +37,7 @@ type ips struct {
 	pools       [2]addressPool
 	links       map[uint32]*fibTable // of link-local addresses, by index of the interface
 	advertisers pool[uint32]         // indices of interfaces
-	multicast   multicastTables
+	multicast   [2]multicastTables
 	moved       []func(index uint32, a netip.Prefix, add bool) // what else hears of addresses
 	toggled     []func(index uint32, on bool)                  // and of IPv6
 
@@ -48,7 +48,7 @@ type ips struct {
 // An ipSide is the IP side of an interface.
 type ipSide struct {
 	tables    [2]*fibTable
-	multicast uint32         // index of the table for IPv6
+	multicast [2]uint32      // indices of tables
 	lender    uint32         // whose addresses it borrows; none: it does not
 	subnets   map[subnet]int // addresses that have brought a connected route
 	connected bool           // those routes are there
@@ -57,6 +57,7 @@ type ipSide struct {
 	ll   netip.Addr
 	ra   *advertisement
 	arps bool // it answers for others; outlives the interface
+	arp  bool // the feature that does that is on
 }
 
 func loadIP(v *VPP) {
@@ -64,7 +65,9 @@ func loadIP(v *VPP) {
 		v: v, at: make(map[uint32]*ipSide), last: make(map[uint32][2]*fibTable), neighbours: make(map[neighbourKey]*neighbour),
 		pools: [2]addressPool{newAddressPool(), newAddressPool()}, links: make(map[uint32]*fibTable),
 	}
-	s.multicast.lock(s.multicast.table(0))
+	for is6 := range s.multicast {
+		s.multicast[is6].lock(s.multicast[is6].table(0))
+	}
 	v.life.ips = s
 	for is6 := range s.pool {
 		s.lock(s.pool[is6].make(is6 == 1, 0, ""))
@@ -140,9 +143,9 @@ func (s *ips) deleted(i *iface) {
 		if p.tables[is6].index != 0 {
 			s.bind(i.index, is6 == 1, s.pool[is6].slots[0])
 		}
-	}
-	if p.multicast != 0 {
-		s.bindMulticast(i.index, s.multicast.slots[0])
+		if p.multicast[is6] != 0 {
+			s.bindMulticast(i.index, is6 == 1, s.multicast[is6].slots[0])
+		}
 	}
 	for p.ip6 > 0 {
 		s.releaseIP6(i)

@@ -32,6 +32,7 @@ func (s *ips) holdIP6(i *iface, given netip.Addr) (first bool) {
 		p.ll = netip.AddrFrom16(a)
 	}
 	s.linkRoute(i.index, p.ll, fib_types.FIB_API_PATH_TYPE_LOCAL)
+	s.hear(i.index, true)
 	if ethernet {
 		p.advertise(i)
 		p.ra.at, _ = s.advertisers.put(none, i.index)

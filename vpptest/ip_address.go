@@ -73,6 +73,7 @@ func (s *ips) addAddress(i *iface, p netip.Prefix) (retval int32, round bool) {
 		s.holdIP6(i, netip.Addr{})
 	} else {
 		s.v.life.features.toggled("arp", i)
+		s.hear(i.index, false)
 	}
 	if side.connected {
 		s.connect(i.index, table, p, true)
@@ -164,8 +165,15 @@ func (s *ips) connect(index uint32, t *fibTable, a netip.Prefix, on bool) {
 		route(netip.PrefixFrom(other, 32), []fib_types.FibPath{path})
 	default:
 		for _, own := range []netip.Addr{first, last} {
-			if own != addr {
-				route(netip.PrefixFrom(own, 32), dropped(false))
+			switch p := netip.PrefixFrom(own, 32); {
+			case own == addr:
+			case on:
+				if own == last { // which takes back what was said of it
+					s.paths(t, p, srcInterface, nil)
+				}
+				s.special(t, p, srcInterface, dropped(false))
+			default:
+				s.paths(t, p, srcInterface, nil)
 			}
 		}
 	}
@@ -208,7 +216,7 @@ func (s *ips) setUnnumbered(_ *Call, q *interfaces_api.SwInterfaceSetUnnumbered)
 		}
 	case lender == nil:
 		r.Retval = invalidInterface3
-	case s.side(i.index).tables != s.side(lender.index).tables:
+	case s.side(i.index).tables != s.side(lender.index).tables, s.side(i.index).multicast != s.side(lender.index).multicast:
 		r.Retval = unexpectedState
 	default:
 		s.lend(i.index, lender.index)

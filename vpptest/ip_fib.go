@@ -36,6 +36,7 @@ type ipRoute struct {
 type routeSource struct {
 	paths []fib_types.FibPath // in VPP's order, as it shows them
 	users int                 // of srcRecursive: paths that are looked up by it
+	again int                 // how often what is special was said again: it must be taken back as often
 }
 
 // best is the source that is used.
@@ -81,6 +82,10 @@ func (s *ips) entry(t *fibTable, p netip.Prefix, src uint8) *routeSource {
 func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.FibPath) {
 	old := []fib_types.FibPath(nil)
 	if e := t.entries[p.Masked()]; e != nil && e.sources[src] != nil {
+		if len(paths) == 0 && e.sources[src].again > 0 {
+			e.sources[src].again--
+			return
+		}
 		old = e.sources[src].paths
 	}
 	if len(paths) > 0 {
@@ -98,6 +103,16 @@ func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.Fi
 	for _, path := range old {
 		s.release(path)
 	}
+}
+
+// special says something of a prefix for which VPP counts how often it was said. What is
+// said of it already stays.
+func (s *ips) special(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.FibPath) {
+	if e := t.entries[p.Masked()]; e != nil && e.sources[src] != nil {
+		e.sources[src].again++
+		return
+	}
+	s.paths(t, p, src, paths)
 }
 
 func (s *ips) statsOf(e *ipRoute) uint32 {

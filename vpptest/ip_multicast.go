@@ -2,8 +2,8 @@
 
 package vpptest
 
-// A multicastTable is one of IPv6. Nothing of it is imitated but that it is there, and
-// where, by which VPP orders relays.
+// A multicastTable is nothing but that it is there, and where: VPP orders relays by that,
+// and who borrows an address must be in the lender's.
 type multicastTable struct {
 	index uint32
 	id    uint32
@@ -46,7 +46,7 @@ func (m *multicastTables) lock(t *multicastTable) { t.users++ }
 
 // unlockMulticast lets go of a table, and ends it if nobody keeps it. VPP counts all who
 // do in one, and has the API let go of what it never kept.
-func (s *ips) unlockMulticast(t *multicastTable) {
+func (s *ips) unlockMulticast(is6 bool, t *multicastTable) {
 	t.users--
 	switch {
 	case t.users != 0:
@@ -54,17 +54,33 @@ func (s *ips) unlockMulticast(t *multicastTable) {
 		s.v.internal().NotImitated("a table for multicast that ends twice, whose place VPP then gives to two others")
 	default:
 		t.alive = false
-		s.multicast.free = append(s.multicast.free, t.index)
+		m := &s.multicast[family(is6)]
+		m.free = append(m.free, t.index)
 	}
 }
 
 // bindMulticast moves an interface.
-func (s *ips) bindMulticast(index uint32, t *multicastTable) {
-	p := s.side(index)
-	if p.multicast != 0 {
-		s.unlockMulticast(s.multicast.slots[p.multicast])
+func (s *ips) bindMulticast(index uint32, is6 bool, t *multicastTable) {
+	m, at := &s.multicast[family(is6)], &s.side(index).multicast[family(is6)]
+	if *at != 0 {
+		s.unlockMulticast(is6, m.slots[*at])
 	}
-	if p.multicast = t.index; t.id != 0 {
-		s.multicast.lock(t)
+	if t.id != 0 && !is6 {
+		t = m.table(t.id)
+	}
+	if t.id != 0 {
+		m.lock(t)
+	}
+	*at = t.index
+}
+
+// hear has an interface hear what all do.
+func (s *ips) hear(index uint32, is6 bool) { s.hearIn(is6, s.side(index).multicast[family(is6)]) }
+
+// hearIn puts a route into a table for multicast that may be gone, or never was. VPP looks
+// for what covers it, and believes that there is something.
+func (s *ips) hearIn(is6 bool, index uint32) {
+	if m := &s.multicast[family(is6)]; int(index) >= len(m.slots) || !m.slots[index].alive {
+		s.v.internal().Die("put a route into a table for multicast that is not there")
 	}
 }

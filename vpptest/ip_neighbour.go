@@ -44,6 +44,10 @@ func (s *ips) setNeighbour(c *Call, q *ip_neighbor.IPNeighborAddDel) int32 {
 	if i == nil {
 		return invalidInterface
 	}
+	if q.IsAdd && i.hw.class.l3 && !s.v.life.interfaces.ethernet && q.Neighbor.Flags&noFIBEntry == 0 {
+		c.Die("made a neighbour on local0, of whose hardware address there is no place before some interface has one")
+		return 0
+	}
 	key := neighbourKey{i.index, addrOf(q.Neighbor.IPAddress)}
 	table := s.side(i.index).tables[family(key.ip.Is6())]
 	n := s.neighbours[key]

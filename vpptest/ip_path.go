@@ -92,9 +92,11 @@ func (s *ips) path(c *Call, p fib_types.FibPath) (fib_types.FibPath, int32) {
 	out.SwIfIndex = p.SwIfIndex
 	copy(out.Nh.Address.XXX_UnionData[:], hopBytes(p))
 	if p.SwIfIndex == none {
-		if out.TableID = p.TableID; s.pool[family(is6)].find(p.TableID) == nil {
+		t := s.pool[family(is6)].find(p.TableID)
+		if t == nil {
 			return out, noSuchFIB
 		}
+		out.TableID = t.id // which is not what was asked for, if another is where the last one of all ones was
 		if hop := hopOf(out); hop.IsValid() && s.hopTable(out) == nil {
 			return out, c.NotImitated("an IPv6 next hop that VPP takes for an IPv4 one, in a table that is not there")
 		}
@@ -145,7 +147,8 @@ func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
 	return f
 }
 
-// fixPaths does so with all. What leads to VPP itself has all behind it lead there.
+// fixPaths does so with all. What leads to VPP itself has all that is said after it lead
+// there.
 func fixPaths(p netip.Prefix, paths []fib_types.FibPath, local bool) []fib_types.FibPath {
 	for _, f := range paths {
 		local = local || f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && f.SwIfIndex == none

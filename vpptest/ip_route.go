@@ -30,7 +30,6 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 		paths = append(paths, made)
 	}
 	said := slices.SortedStableFunc(slices.Values(q.Route.Paths), compareSaid)
-	slices.SortStableFunc(paths, compareSaid)
 	if !p.IsValid() {
 		return none, invalidPrefixLength
 	}
@@ -45,10 +44,14 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	if e := t.entries[p.Masked()]; e != nil && e.sources[src] != nil {
 		have = e.sources[src].paths
 	}
+	if q.IsMultipath && (q.IsAdd || len(have) > 0) && !slices.Contains(addsPaths, src) {
+		return none, c.NotImitated("one path more or less of a source of which VPP knows no such thing")
+	}
 	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
 	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
-	if q.IsAdd && s.astray(src, said) {
-		return none, c.NotImitated("a path to nowhere over an interface that is not there, of another source than the API")
+	slices.SortStableFunc(paths, compareSaid)
+	if q.IsAdd && s.astray(t, src, said) {
+		return none, c.NotImitated("a path to nowhere over an interface that is not there, or in another table, of another source than the API")
 	}
 	if q.IsAdd && s.imports(t, src, said) {
 		c.Die("had an unreachable or prohibited path in another table than that of local0")
@@ -78,6 +81,9 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	}
 	return s.statsOf(t.entries[p.Masked()]), 0
 }
+
+// addsPaths are the sources whose paths VPP can add and remove one by one.
+var addsPaths = []uint8{5, 7, srcAPI, srcCLI, 10, srcDHCP, 13, srcND, srcAdjacency, srcDefault}
 
 func (s *ips) routes(_ *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) {
 	t := s.pool[family(q.Table.IsIP6)].find(q.Table.TableID)

@@ -18,10 +18,12 @@ func (s *ips) overDead(paths []fib_types.FibPath) bool {
 	})
 }
 
-// astray: VPP looks at the table of an interface beyond its memory.
-func (s *ips) astray(src uint8, paths []fib_types.FibPath) bool {
+// astray: VPP takes what leads to nowhere for the link of its interface, and that for one
+// of another table, or looks for the table of an interface beyond its memory.
+func (s *ips) astray(t *fibTable, src uint8, paths []fib_types.FibPath) bool {
 	return src != srcAPI && src != srcCLI && slices.ContainsFunc(paths, func(p fib_types.FibPath) bool {
-		return p.Type == fib_types.FIB_API_PATH_TYPE_DROP && p.SwIfIndex != none && s.v.life.interfaces.at(indexAt(p.SwIfIndex)) == nil
+		return p.Type == fib_types.FIB_API_PATH_TYPE_DROP && p.SwIfIndex != none &&
+			(s.v.life.interfaces.at(indexAt(p.SwIfIndex)) == nil || s.side(p.SwIfIndex).tables[family(t.is6)] != t)
 	})
 }
 
@@ -46,6 +48,17 @@ func (s *ips) imported(t *fibTable) bool {
 			if ok && other != t && s.v.life.interfaces.at(indexAt(index)) == nil && s.last[index][family(t.is6)] == t {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// tracked tells whether somebody follows an address in a table without keeping that. Who
+// looks up a path keeps it.
+func (t *fibTable) tracked() bool {
+	for _, e := range t.entries {
+		if e.sources[srcRecursive] != nil {
+			return true
 		}
 	}
 	return false

@@ -101,6 +101,9 @@ func (s *ips) settle(t *fibTable) {
 	case s.imported(t):
 		s.v.internal().Die("ended a table that a route of another one gets hosts from, over an interface that is gone")
 		return
+	case t.tracked():
+		s.v.internal().Die("ended a table in which a tunnel looks for its other end")
+		return
 	}
 	t.alive = false
 	for key, e := range t.entries {
@@ -127,8 +130,9 @@ func (s *ips) create(is6, multicast bool, id uint32, name string) {
 		t = p.make(is6, id, name)
 	}
 	t.api = true
-	if is6 && multicast {
-		s.multicast.lock(s.multicast.table(id))
+	if multicast {
+		m := &s.multicast[family(is6)]
+		m.lock(m.table(id))
 	}
 }
 
@@ -142,8 +146,8 @@ func (s *ips) addDelTable(_ *Call, q *ip.IPTableAddDelV2) *ip.IPTableAddDelV2Rep
 			t.api = false
 			s.settle(t)
 		}
-		if t := s.multicast.find(id); is6 && t != nil {
-			s.unlockMulticast(t) // whoever's it was
+		if t := s.multicast[family(is6)].find(id); t != nil {
+			s.unlockMulticast(is6, t) // whoever's it was
 		}
 	}
 	return new(ip.IPTableAddDelV2Reply)
@@ -160,10 +164,22 @@ func (s *ips) allocateTable(_ *Call, q *ip.IPTableAllocate) *ip.IPTableAllocateR
 
 // unusedTable picks a number just as VPP does.
 func (s *ips) unusedTable(is6 bool) uint32 {
+	return unusedID(&s.seed, func(id uint32) bool { return s.pool[family(is6)].find(id) != nil })
+}
+
+// unusedID draws a number as VPP does, and looks around it if it is taken.
+func unusedID(seed *uint32, taken func(uint32) bool) uint32 {
 	for {
-		s.seed = s.seed*1664525 + 1013904223
-		if s.seed != none && s.pool[family(is6)].find(s.seed) == nil {
-			return s.seed
+		*seed = *seed*1664525 + 1013904223
+		for n := range uint32(1 << 10) {
+			if n%2 == 0 {
+				*seed -= n
+			} else {
+				*seed += n
+			}
+			if *seed != none && !taken(*seed) {
+				return *seed
+			}
 		}
 	}
 }
@@ -194,21 +210,18 @@ func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfac
 		r.Retval = interfaceAddressed
 	default:
 		s.bind(i.index, q.IsIPv6, t)
-		if m := s.multicast.find(q.VrfID); q.IsIPv6 && m != nil {
-			s.bindMulticast(i.index, m)
+		if m := s.multicast[family(q.IsIPv6)].find(q.VrfID); m != nil {
+			s.bindMulticast(i.index, q.IsIPv6, m)
 		}
 	}
 	return r
 }
 
-// bind moves an interface, and the routes of its neighbours.
+// bind moves an interface, and the routes of its neighbours. VPP lets go of the old table
+// first, and looks an IPv4 one up once more by its number.
 func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 	p := s.side(index)
 	old := p.tables[family(is6)]
-	if t.index != 0 {
-		s.lock(t)
-	}
-	p.tables[family(is6)] = t
 	for _, key := range s.neighbourKeys() {
 		if key.index == index && key.ip.Is6() == is6 {
 			s.adjacency(s.v.internal(), key, old, false)
@@ -218,6 +231,13 @@ func (s *ips) bind(index uint32, is6 bool, t *fibTable) {
 	if old.index != 0 {
 		s.unlock(old)
 	}
+	if t.id != 0 && !is6 {
+		t = s.table(false, t.id)
+	}
+	if t.id != 0 {
+		s.lock(t)
+	}
+	p.tables[family(is6)] = t
 }
 
 func (s *ips) readTable(_ *Call, q *interfaces_api.SwInterfaceGetTable) *interfaces_api.SwInterfaceGetTableReply {

@@ -21,6 +21,7 @@ var (
 type memifs struct {
 	v       *VPP
 	sockets map[uint32]*memifSocket
+	seed    uint32       // of the numbers that VPP draws for them
 	all     []*memifPort // by instance; nil is free
 	free    []int
 }
@@ -70,10 +71,7 @@ func (m *memifs) socket(c *Call, q *memif.MemifSocketFilenameAddDelV2) *memif.Me
 	r := &memif.MemifSocketFilenameAddDelV2Reply{SocketID: q.SocketID}
 	s := m.sockets[q.SocketID]
 	if q.SocketID == none && q.IsAdd {
-		r.SocketID = 1
-		for m.sockets[r.SocketID] != nil {
-			r.SocketID++
-		}
+		r.SocketID = unusedID(&m.seed, func(id uint32) bool { return m.sockets[id] != nil })
 		s = nil
 	}
 	switch {

@@ -72,8 +72,8 @@ func (n *natED) addDelExit(_ *Call, q *nat.Nat44EdAddDelVrfTable) *nat.Nat44EdAd
 }
 
 func (n *natED) freeExit(x *natExit) {
-	n.free(x.fib)
 	x.to.each(none, func(_ uint32, to *natTable) { n.free(to.fib) })
+	n.free(x.fib)
 }
 
 func (n *natED) addDelExitTo(_ *Call, q *nat.Nat44EdAddDelVrfRoute) *nat.Nat44EdAddDelVrfRouteReply {

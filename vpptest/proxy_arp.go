@@ -25,7 +25,7 @@ type proxyRange struct {
 func loadProxyARP(v *VPP) {
 	s := &proxyARP{ips: v.life.ips}
 	v.life.states = append(v.life.states, s.dump)
-	v.life.features.follow("arp", "arp-proxy", func(i *iface) bool { return s.ips.side(i.index).arps })
+	v.life.features.follow("arp", "arp-proxy", func(i *iface) bool { return s.ips.side(i.index).arp })
 	Handle(v, s.addDel)
 	HandleDump(v, s.all)
 	Handle(v, s.enable)
@@ -64,7 +64,7 @@ func (s *proxyARP) enable(_ *Call, q *arp.ProxyArpIntfcEnableDisable) *arp.Proxy
 	if i := s.ips.v.life.interfaces.at(q.SwIfIndex); i == nil {
 		r.Retval = invalidInterface
 	} else if side := s.ips.side(i.index); side.arps != q.Enable {
-		side.arps = q.Enable
+		side.arps, side.arp = q.Enable, q.Enable
 		s.ips.v.life.features.toggled("arp", i)
 	}
 	return r

@@ -208,9 +208,23 @@ func (i *iface) release(sub *iface) {
 // which those of another sub-interface have too: the last one counts.
 func (i *iface) goesWith(sub *iface) {
 	if i.goes == nil {
-		i.goes = make(map[uint32]uint32)
+		i.goes = make(map[uint32]going)
 	}
-	i.goes[sub.sub.id] = sub.index
+	g, known := i.goes[sub.sub.id]
+	if g.index = sub.index; !known {
+		for _, other := range i.goes {
+			g.came = max(g.came, other.came+1)
+		}
+	}
+	i.goes[sub.sub.id] = g
 }
+
+// going is an interface that goes with its device.
+type going struct {
+	index uint32
+	came  int // after those with less
+}
+
+func (g going) order() int { return g.came }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -123,8 +123,9 @@ func (r *routers) set(q *vrrp.VrrpVrAddDel) int32 {
 	if x.priority == owner && !r.owns(&x) {
 		return addressNotFound
 	}
-	taken := false
+	taken, first := false, true
 	r.all.each(none, func(_ uint32, other *router) {
+		first = first && (other.key.index != key.index || other.key.is6 != key.is6)
 		taken = taken || other.key.index == key.index && other.key.is6 == key.is6 &&
 			slices.ContainsFunc(x.addrs, func(a netip.Addr) bool { return slices.Contains(other.addrs, a) })
 	})
@@ -132,6 +133,9 @@ func (r *routers) set(q *vrrp.VrrpVrAddDel) int32 {
 		return addressInUse
 	}
 	r.all.put(none, x)
+	if first {
+		r.v.life.ips.hear(key.index, key.is6)
+	}
 	return 0
 }
 

@@ -78,8 +78,8 @@ func (r *routers) switched(i *iface) { r.changed(i.index, change{what: adminStat
 func (r *routers) linked(i *iface) {
 	c := change{what: linkState, up: i.link, hw: i}
 	r.changed(i.index, c)
-	for _, id := range hashOrder(i.goes) {
-		r.changed(i.goes[id], c)
+	for _, id := range hashOrder(i.goes, going.order) {
+		r.changed(i.goes[id].index, c)
 	}
 }
 

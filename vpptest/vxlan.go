@@ -136,6 +136,7 @@ func (x *vxlans) make(t *vxlanTunnel) uint32 {
 		g = &vxlanGroup{in: make(map[*fibTable]int)}
 	}
 	if g.in[t.key.table]++; g.in[t.key.table] == 1 {
+		x.v.life.ips.hearIn(t.key.dst.Is6(), t.key.table.index) // by the index of the other one
 		g.group = x.v.life.interfaces.at(t.q.McastSwIfIndex)
 	}
 	x.groups[t.key.dst] = g
