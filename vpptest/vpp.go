@@ -71,6 +71,7 @@ var builtin = []plugin{
 	{"vrrp", loadVRRP},
 	{"nat44_ei", loadNATEI},
 	{"lacp", loadLACP},
+	{"lisp", loadLISP},
 }
 
 // An Option changes how a VPP is started.
