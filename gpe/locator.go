@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/lisp"
 	"go.fd.io/govpp/binapi/lisp_types"
+	"go.fd.io/govpp/binapi/one"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -76,16 +78,17 @@ func (s LocatorSet) Validate() error {
 	return vppnet.CheckAfter(s.Key(), s.After)
 }
 
-// LocatorSets manages the sets of local locators (lisp_add_del_locator_set,
-// lisp_add_del_locator). VPP keeps their names, so those are tags: "owner/name". Locators
-// change in place, one by one; EIDs that are in the set stay.
+// LocatorSets manages the sets of local locators (lisp_add_del_locator_set). VPP keeps their
+// names, so those are tags: "owner/name". Locators change in place; EIDs that are in the
+// set stay.
 func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 	k := locators{c, lisp.NewServiceClient(c)}
 	return &desiredstate.Kind[LocatorSet]{
 		Name:     "locator-set",
 		Requires: []desiredstate.AnyKind{overlays(c, false), vppnet.Interfaces(c)},
-		Messages: c.Uses(&lisp.LispLocatorSetDump{}, &lisp.LispLocatorDump{}, &lisp.LispAddDelLocatorSet{}, &lisp.LispAddDelLocator{}, &lisp.ShowLispStatus{}),
-		Dump:     k.dump,
+		Messages: c.Uses(&lisp.LispLocatorSetDump{}, &lisp.LispLocatorDump{}, &lisp.LispAddDelLocatorSet{}, &lisp.ShowLispStatus{},
+			&lisp.LispEidTableDump{}, &lisp.LispAdjacenciesGet{}, &one.OneAddDelAdjacency{}, &one.OneAddDelLocalEid{}),
+		Dump: k.dump,
 		Verify: vppnet.Verifier(c, func([]desiredstate.Held) []api.Message { return []api.Message{localSets} }, func(m api.Message) (uint32, vppnet.Named, bool) {
 			d, ok := m.(*lisp.LispLocatorSetDetails)
 			if !ok {
@@ -94,23 +97,7 @@ func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 			return d.LsIndex, named(d), true
 		}),
 		Create: func(ctx context.Context, v *desiredstate.View, s LocatorSet) (uint32, error) {
-			name, err := k.c.Tag(s.Name)
-			if err != nil {
-				return 0, err
-			}
-			req := &lisp.LispAddDelLocatorSet{IsAdd: true, LocatorSetName: name}
-			for _, l := range s.Locators {
-				index, err := v.ID(vppnet.InterfaceKey(l.Interface))
-				if err != nil {
-					return 0, err
-				}
-				req.Locators = append(req.Locators, lisp_types.LocalLocator{SwIfIndex: interface_types.InterfaceIndex(index), Priority: l.Priority, Weight: l.Weight})
-			}
-			r, err := k.vpp.LispAddDelLocatorSet(ctx, req)
-			if err != nil {
-				return 0, err
-			}
-			return r.LsIndex, nil
+			return k.make(ctx, v, s)
 		},
 		Update: k.update,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LocatorSet]) error {
@@ -119,6 +106,9 @@ func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 				return err
 			}
 			if there, err := k.there(ctx, name); err != nil || !there {
+				return err
+			}
+			if err := k.settle(ctx, have.ID, name); err != nil {
 				return err
 			}
 			_, err = k.vpp.LispAddDelLocatorSet(ctx, &lisp.LispAddDelLocatorSet{LocatorSetName: name})
@@ -210,54 +200,62 @@ func (k locators) there(ctx context.Context, name string) (bool, error) {
 	return slices.ContainsFunc(sets, func(d *lisp.LispLocatorSetDetails) bool { return named(d).Tag == name }), err
 }
 
-// update adds before it removes: a set that is empty for a moment loses what is forwarded.
+// settle keeps VPP alive when a set goes: it looks for the set's EIDs in a list that is only as
+// long as the last set that ever had one. So the set has one for a moment: an address of
+// no use, in the default table's VNI, which VPP has by itself.
+func (k locators) settle(ctx context.Context, set uint32, name string) error {
+	e := PrefixEID(netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(set >> 16), byte(set >> 8), byte(set)}), 32))
+	req := one.OneAddDelLocalEid{IsAdd: true, Eid: e.wire(), LocatorSetName: name, Key: noKey()}
+	if _, err := newEIDs(k.c).one.OneAddDelLocalEid(ctx, &req); err != nil && !errors.Is(err, api.VALUE_EXIST) {
+		return err
+	}
+	return newEIDs(k.c).removeLocal(ctx, 0, e)
+}
+
+// update makes the set anew under the same name, which the EIDs in it survive: VPP writes
+// behind its lists when a single locator is taken away. What is forwarded goes by the old
+// locators until it is found out anew, so that is begun.
 func (k locators) update(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[LocatorSet], want LocatorSet) error {
-	name, err := k.c.Tag(want.Name)
+	if _, err := k.make(ctx, v, want); err != nil {
+		return err
+	}
+	eids := newEIDs(k.c)
+	all, err := eids.list(ctx, lisp.LISP_LOCATOR_SET_FILTER_API_LOCAL)
 	if err != nil {
 		return err
 	}
-	change := func(l Locator, add bool) error {
+	in, networks := map[string]bool{}, map[uint32]bool{}
+	for _, d := range all {
+		if e, ok := readEID(d.Seid); ok && d.LocatorSetIndex == have.ID {
+			in[eidName(d.Vni, e)], networks[d.Vni] = true, true
+		}
+	}
+	forwarded, err := eids.adjacencies(ctx, networks)
+	for to, from := range forwarded {
+		if err == nil && in[eidName(to.vni, from)] {
+			err = eids.adjacent(ctx, to.vni, to.EID, from, true)
+		}
+	}
+	return err
+}
+
+// make makes the set, or gives one other locators.
+func (k locators) make(ctx context.Context, v *desiredstate.View, s LocatorSet) (uint32, error) {
+	name, err := k.c.Tag(s.Name)
+	if err != nil {
+		return 0, err
+	}
+	req := &lisp.LispAddDelLocatorSet{IsAdd: true, LocatorSetName: name}
+	for _, l := range s.Locators {
 		index, err := v.ID(vppnet.InterfaceKey(l.Interface))
 		if err != nil {
-			if !add { // whatever it was, VPP has its number
-				_, err = fmt.Sscanf(l.Interface, vppnet.Foreign("%d"), &index)
-			}
-			if err != nil {
-				return err
-			}
+			return 0, err
 		}
-		_, err = k.vpp.LispAddDelLocator(ctx, &lisp.LispAddDelLocator{
-			IsAdd: add, LocatorSetName: name, SwIfIndex: interface_types.InterfaceIndex(index), Priority: l.Priority, Weight: l.Weight,
-		})
-		return err
+		req.Locators = append(req.Locators, lisp_types.LocalLocator{SwIfIndex: interface_types.InterfaceIndex(index), Priority: l.Priority, Weight: l.Weight})
 	}
-	byName := func(all []Locator, iface string) (Locator, bool) {
-		n := slices.IndexFunc(all, func(l Locator) bool { return l.Interface == iface })
-		if n < 0 {
-			return Locator{}, false
-		}
-		return all[n], true
+	r, err := k.vpp.LispAddDelLocatorSet(ctx, req)
+	if err != nil {
+		return 0, err
 	}
-	for _, l := range want.Locators {
-		if _, there := byName(have.Spec.Locators, l.Interface); !there {
-			if err := change(l, true); err != nil {
-				return err
-			}
-		}
-	}
-	for _, l := range have.Spec.Locators {
-		w, wanted := byName(want.Locators, l.Interface)
-		if w == l {
-			continue
-		}
-		if err := change(l, false); err != nil {
-			return err
-		}
-		if wanted {
-			if err := change(w, true); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return r.LsIndex, nil
 }

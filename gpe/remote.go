@@ -178,7 +178,7 @@ func (k eids) remotes(ctx context.Context, v *desiredstate.View) (out []desireds
 		if !ok {
 			continue
 		}
-		r := RemoteEID{VNI: d.Vni, EID: e, From: from[eidName(d.Vni, e)]}
+		r := RemoteEID{VNI: d.Vni, EID: e, From: from[place{d.Vni, e}]}
 		if d.LocatorSetIndex != noSet {
 			for _, l := range where[d.LocatorSetIndex] {
 				r.Locators = append(r.Locators, RemoteLocator{readAddress(l.IPAddress), l.Priority, l.Weight})
@@ -192,20 +192,26 @@ func (k eids) remotes(ctx context.Context, v *desiredstate.View) (out []desireds
 // noSet stands for a set without locators.
 const noSet = 1<<32 - 1
 
-// adjacencies are the EIDs from which others are reached, by what is held of those.
-func (k eids) adjacencies(ctx context.Context, networks map[uint32]bool) (map[string]EID, error) {
+// A place is an EID of a VNI.
+type place struct {
+	vni uint32
+	EID
+}
+
+// adjacencies are the EIDs from which others are reached.
+func (k eids) adjacencies(ctx context.Context, networks map[uint32]bool) (map[place]EID, error) {
 	var requests []api.Message
 	var vnis []uint32
 	for vni := range networks {
 		requests, vnis = append(requests, &lisp.LispAdjacenciesGet{Vni: vni}), append(vnis, vni)
 	}
 	answers, err := vppnet.AskEach[*lisp.LispAdjacenciesGetReply](ctx, k.c, requests...)
-	out := map[string]EID{}
+	out := map[place]EID{}
 	for i, r := range answers {
 		for _, a := range r.Adjacencies {
 			remote, ok := readEID(a.Reid)
 			if local, fine := readEID(a.Leid); ok && fine {
-				out[eidName(vnis[i], remote)] = local
+				out[place{vnis[i], remote}] = local
 			}
 		}
 	}

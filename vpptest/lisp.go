@@ -31,6 +31,7 @@ type lisps struct {
 	idle    []*iface // of VNIs that are no more; the last one is the next one's
 
 	sets     pool[locatorSet]
+	reach    uint32 // the first index beyond all sets that ever had an EID
 	mappings pool[eidMapping]
 	forward  pool[forwarding] // adjacencies
 
@@ -67,7 +68,6 @@ func loadLISP(v *VPP) {
 	Handle(v, s.mapVNI)
 	HandleDump(v, s.vnis)
 	Handle(v, s.addDelSet)
-	Handle(v, s.addDelLocator)
 	HandleDump(v, s.setDetails)
 	HandleDump(v, s.locatorDetails)
 	Handle(v, s.local)
@@ -261,7 +261,7 @@ func (s *lisps) set(name string) (at uint32, found *locatorSet) {
 	return at, found
 }
 
-func (s *lisps) addDelSet(_ *Call, q *lisp.LispAddDelLocatorSet) *lisp.LispAddDelLocatorSetReply {
+func (s *lisps) addDelSet(c *Call, q *lisp.LispAddDelLocatorSet) *lisp.LispAddDelLocatorSetReply {
 	r := &lisp.LispAddDelLocatorSetReply{LsIndex: none}
 	var locators []lispLocator
 	for _, l := range q.Locators {
@@ -288,7 +288,11 @@ func (s *lisps) addDelSet(_ *Call, q *lisp.LispAddDelLocatorSet) *lisp.LispAddDe
 			}
 			x.locators = append(x.locators, l)
 		}
-	case x == nil, x.users > 0:
+	case x == nil:
+		r.Retval = unspecified
+	case 0 < s.reach && s.reach <= at:
+		c.Die("looked for the EIDs of a locator set behind its list of them")
+	case x.users > 0:
 		r.Retval = unspecified
 	default:
 		s.sets.delete(at)
@@ -303,32 +307,6 @@ func (x *locatorSet) has(index uint32) bool {
 		}
 	}
 	return false
-}
-
-// addDelLocator does not look whether there is such an interface.
-func (s *lisps) addDelLocator(_ *Call, q *lisp.LispAddDelLocator) *lisp.LispAddDelLocatorReply {
-	r := new(lisp.LispAddDelLocatorReply)
-	_, x := s.set(cut(q.LocatorSetName, 63))
-	switch {
-	case !s.on:
-		r.Retval = lispDisabled
-	case x == nil:
-		r.Retval = invalidArgument
-	case q.IsAdd && x.has(uint32(q.SwIfIndex)):
-		r.Retval = valueExists
-	case q.IsAdd:
-		x.locators = append(x.locators, lispLocator{index: uint32(q.SwIfIndex), priority: q.Priority, weight: q.Weight})
-	default:
-		for n, l := range x.locators {
-			if l.index == uint32(q.SwIfIndex) {
-				last := len(x.locators) - 1
-				x.locators[n] = x.locators[last]
-				x.locators = x.locators[:last]
-				break
-			}
-		}
-	}
-	return r
 }
 
 func (s *lisps) setDetails(_ *Call, q *lisp.LispLocatorSetDump) (out []*lisp.LispLocatorSetDetails) {

@@ -98,6 +98,7 @@ func (s *lisps) local(c *Call, q *one.OneAddDelLocalEid) *one.OneAddDelLocalEidR
 		r.Retval = valueExists
 	case q.IsAdd:
 		s.mappings.put(none, eidMapping{eidKey: k, local: true, set: set})
+		s.reach = max(s.reach, set+1)
 		x.users++
 	case m == nil:
 		r.Retval = invalidValue
@@ -141,6 +142,7 @@ func (s *lisps) remote(c *Call, q *one.OneAddDelRemoteMapping) *one.OneAddDelRem
 	case q.IsAdd:
 		set, _ := s.sets.put(none, locatorSet{locators: locators})
 		s.mappings.put(none, eidMapping{eidKey: k, set: set, action: q.Action})
+		s.reach = max(s.reach, set+1)
 	case m == nil:
 		r.Retval = unspecified
 	case m.local:

@@ -48,9 +48,6 @@ func locatorSet(add bool, name string, locators ...lisp_types.LocalLocator) api.
 	return &lisp.LispAddDelLocatorSet{IsAdd: add, LocatorSetName: name, Locators: locators}
 }
 
-func locator(add bool, set string, i index, priority, weight uint8) api.Message {
-	return &lisp.LispAddDelLocator{IsAdd: add, LocatorSetName: set, SwIfIndex: i, Priority: priority, Weight: weight}
-}
 func locators(set uint32) api.Message { return &lisp.LispLocatorDump{IsIndexSet: 1, LsIndex: set} }
 func local(add bool, vni uint32, eid lisp_types.Eid, set string) api.Message {
 	return &one.OneAddDelLocalEid{IsAdd: add, Vni: vni, Eid: eid, LocatorSetName: set, Key: lisp_types.HmacKey{Key: make([]byte, 64)}}
@@ -96,15 +93,13 @@ var gpeEncapGet = &lisp_gpe.GpeGetEncapMode{}
 var lispScripts = []vpptest.Script{
 	{Name: "lisp", About: "on and off, modes, locator sets", Steps: []vpptest.Step{
 		do(lispStatus), do(gpeEncapGet), do(&one.OneShowPetrMode{}),
-		note("while it is off", vniMap(true, 100, 7, true)), do(locatorSet(true, "a")), do(locator(true, "a", 1, 1, 1)), do(local(true, 100, macEID(mac(1)), "a")),
+		note("while it is off", vniMap(true, 100, 7, true)), do(locatorSet(true, "a")), do(local(true, 100, macEID(mac(1)), "a")),
 		do(remote(true, 100, macEID(mac(1)), 0)), do(adjacent(true, 100, macEID(mac(1)), macEID(mac(2)))), do(arpEntry(true, 7, mac(1), 1)), do(ndpEntry(true, 7, mac(1), 1)),
 		do(lispSets), do(lispEIDs), do(lispL2), do(lispL3), do(arpBridges), do(ndpBridges), do(adjacencies(100)), do(gpeEncap(true)), do(gpeEncapGet), do(gpeEncap(false)),
 		note("on", lispOn(true)), do(lispStatus), do(interfaces), do(&one.OneEnableDisablePetrMode{IsEnable: true}), do(&one.OneShowPetrMode{}), do(&one.OneEnableDisablePetrMode{IsEnable: true}), do(&one.OneEnableDisablePetrMode{}), do(&one.OneEnableDisablePetrMode{}), do(&one.OneShowPetrMode{}),
 		note("locator sets", loopback()), do(loopback()), do(locatorSet(true, "me/a")), do(lispSets), do(locatorSet(true, "me/b", lisp_types.LocalLocator{SwIfIndex: 1, Priority: 2, Weight: 3})),
 		do(locatorSet(true, "me/c", lisp_types.LocalLocator{SwIfIndex: 77})), do(lispSets), do(locators(0)), do(locators(1)), do(locators(2)), do(locators(9)), do(&lisp.LispLocatorDump{LsName: "me/b"}), do(&lisp.LispLocatorDump{LsName: "none"}),
-		do(locator(true, "me/a", 1, 1, 1)), do(locator(true, "me/a", 1, 2, 2)), do(locator(true, "me/a", 2, 0, 255)), do(locator(true, "me/a", 77, 0, 0)), do(locator(true, "none", 1, 1, 1)), do(locators(0)),
-		do(locator(false, "me/a", 77, 0, 0)), do(locator(false, "me/a", 77, 0, 0)), do(locator(false, "me/a", 1, 9, 9)), do(locator(false, "none", 1, 9, 9)), do(locators(0)),
-		note("made again, it is emptied", locatorSet(true, "me/a", lisp_types.LocalLocator{SwIfIndex: 1, Priority: 7})), do(lispSets), do(locators(0)),
+		note("made again, it has others", locatorSet(true, "me/b", lisp_types.LocalLocator{SwIfIndex: 2, Weight: 255}, lisp_types.LocalLocator{SwIfIndex: 1}, lisp_types.LocalLocator{SwIfIndex: 2})), do(locators(1)), do(locatorSet(true, "me/a", lisp_types.LocalLocator{SwIfIndex: 1, Priority: 7})), do(lispSets), do(locators(0)),
 		do(locatorSet(false, "none")), do(locatorSet(false, "me/a")), do(lispSets), do(locatorSet(true, "me/d")), do(lispSets), do(&lisp.LispLocatorSetDump{}),
 		note("off, with sets", lispOn(false)), do(lispStatus), do(lispSets), do(interfaces), do(locatorSet(false, "me/d")), do(lispOn(true)), do(lispSets), do(interfaces),
 	}},
