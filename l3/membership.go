@@ -157,7 +157,8 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 				return
 			}
 			table, ours := tableName(v, id)
-			out = append(out, desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && !ours, Spec: Membership{
+			overlay := i.Spec.Device == "LISP_GPE" // VPP puts those into tables itself, and never takes them out
+			out = append(out, desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && (!ours || overlay), Spec: Membership{
 				Interface: i.Spec.Name, Table: table, NoIPv4: no4, NoIPv6: no6,
 			}})
 		}

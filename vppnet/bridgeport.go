@@ -51,7 +51,7 @@ func (p BridgePort) Validate() error {
 
 // BridgePorts manages the ports of our bridge domains, and our interfaces'
 // places in others' (sw_interface_set_l2_bridge). A port is ours if its bridge
-// domain or its interface is.
+// domain or its interface is, but for those that VPP makes for overlays.
 //
 // All changes happen in place. The addresses that were learnt on a port that
 // changes are forgotten. A port that is removed becomes an L3 interface again: its
@@ -68,7 +68,8 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 				for _, p := range b.Spec.SwIfDetails {
 					id := uint32(p.SwIfIndex)
 					if i, ok := desiredstate.At[Interface](v, id); ok {
-						out = append(out, desiredstate.Actual[BridgePort]{ID: id, Foreign: b.Foreign && i.Foreign, Spec: BridgePort{
+						foreign := b.Foreign && i.Foreign || i.Foreign && i.Spec.Device == deviceOverlay
+						out = append(out, desiredstate.Actual[BridgePort]{ID: id, Foreign: foreign, Spec: BridgePort{
 							Bridge: b.Spec.name, Interface: i.Spec.Name, BVI: p.SwIfIndex == b.Spec.BviSwIfIndex, SplitHorizonGroup: p.Shg,
 						}})
 					}
@@ -100,6 +101,10 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 		},
 	}
 }
+
+// deviceOverlay is VPP's device class of the interfaces of overlays, which it puts into their
+// bridge domains itself, and takes out again.
+const deviceOverlay = "L2_LISP_GPE"
 
 type ports struct {
 	c   *Conn

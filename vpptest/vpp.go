@@ -74,6 +74,7 @@ var builtin = []plugin{
 	{"lacp", loadLACP},
 	{"memif", loadMemif},
 	{"vxlan", loadVXLAN},
+	{"lisp", loadLISP},
 }
 
 // An Option changes how a VPP is started.

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gpe_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/lisp"
+	"go.fd.io/govpp/binapi/lisp_gpe"
+	"go.fd.io/govpp/binapi/one"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// All kinds keep the laws, on both VPPs.
+
+// Nobody else has overlays here: who has, shares them, see TestSharedOverlay.
+func TestLawsOfOverlays(t *testing.T) {
+	laws(t, gpe.Overlays, nil, false, rapid.Custom(func(t *rapid.T) gpe.Overlay {
+		return gpe.Overlay{VXLAN: pick(t, "VXLAN", false, true), PETR: pick(t, "PETR", false, true)}
+	}))
+}
+
+func TestLawsOfVNIs(t *testing.T) {
+	base := []desiredstate.Object{vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "other"}}
+	laws(t, func(c *vppnet.Conn) *desiredstate.Kind[gpe.VNI] { return gpe.VNIs(c) }, base, true, rapid.Custom(func(t *rapid.T) gpe.VNI {
+		return gpe.VNI{ID: pick[uint32](t, "ID", 1, 100, 1<<24-1), Bridge: pick(t, "bridge", "net", "other")}
+	}))
+}
+
+func TestLawsOfLocatorSets(t *testing.T) {
+	base := []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, vppnet.Loopback{Name: "c"}}
+	laws(t, gpe.LocatorSets, base, true, rapid.Custom(func(t *rapid.T) gpe.LocatorSet {
+		s := gpe.LocatorSet{Name: pick(t, "name", "x", "y")}
+		for _, iface := range []string{"a", "b", "c", "stranger/lo"} {
+			if pick(t, iface, false, true) || iface == "stranger/lo" && len(s.Locators) == 0 {
+				s.Locators = append(s.Locators, gpe.Locator{Interface: iface, Priority: pick[uint8](t, "priority", 0, 1, 255), Weight: pick[uint8](t, "weight", 0, 9)})
+			}
+		}
+		if pick(t, "after", false, true) {
+			s.After = []desiredstate.Key{vppnet.InterfaceKey("a")}
+		}
+		return s
+	}))
+}
+
+// world is a network and a place.
+func world() []desiredstate.Object {
+	return []desiredstate.Object{
+		vppnet.Loopback{Name: "under"}, vppnet.BridgeDomain{Name: "net"}, gpe.VNI{ID: 100, Bridge: "net"},
+		gpe.LocatorSet{Name: "here", Locators: []gpe.Locator{{Interface: "under"}}},
+		gpe.LocatorSet{Name: "there", Locators: []gpe.Locator{{Interface: "under", Weight: 1}}},
+	}
+}
+
+func TestLawsOfLocalEIDs(t *testing.T) {
+	laws(t, gpe.LocalEIDs, world(), true, rapid.Custom(func(t *rapid.T) gpe.LocalEID {
+		return gpe.LocalEID{VNI: 100, EID: gpe.MACEID(mac(pick[byte](t, "EID", 1, 2))), LocatorSet: pick(t, "set", "here", "there")}
+	}))
+}
+
+func TestLawsOfRemoteEIDs(t *testing.T) {
+	base := append(world(), gpe.LocalEID{VNI: 100, EID: gpe.MACEID(mac(1)), LocatorSet: "here"}, gpe.LocalEID{VNI: 100, EID: gpe.MACEID(mac(2)), LocatorSet: "there"})
+	laws(t, gpe.RemoteEIDs, base, true, rapid.Custom(func(t *rapid.T) gpe.RemoteEID {
+		r := gpe.RemoteEID{VNI: 100, EID: gpe.MACEID(mac(pick[byte](t, "EID", 11, 12))), From: pick(t, "from", gpe.EID{}, gpe.MACEID(mac(1)), gpe.MACEID(mac(2)))}
+		for _, at := range []string{"203.0.113.2", "2001:db8::2"} {
+			if pick(t, at, false, true) {
+				r.Locators = append(r.Locators, gpe.RemoteLocator{Address: netip.MustParseAddr(at), Priority: pick[uint8](t, "priority", 0, 1), Weight: pick[uint8](t, "weight", 1, 2)})
+			}
+		}
+		return r
+	}))
+}
+
+func TestLawsOfARPEntries(t *testing.T) {
+	base := []desiredstate.Object{vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "other"}}
+	laws(t, gpe.ARPEntries, base, true, rapid.Custom(func(t *rapid.T) gpe.ARPEntry {
+		return gpe.ARPEntry{
+			Bridge: pick(t, "bridge", "net", "other"), MAC: mac(pick[byte](t, "MAC", 1, 2)),
+			Address: netip.MustParseAddr(pick(t, "address", "10.0.0.1", "10.0.0.2", "2001:db8::1", "fe80::1")),
+		}
+	}))
+}
+
+func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, crowded bool, gen *rapid.Generator[S]) {
+	run := func(t *testing.T, checks int, patience time.Duration, vpp vpptest.Target, state func() string) {
+		if crowded {
+			stranger(t, vpp.Socket())
+		}
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
+			world := func(owner string) kindtest.World[S] {
+				c := dial(t, vpp.Socket(), owner, vppnet.WithReplyTimeout(patience))
+				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+				for _, m := range kinds(c) {
+					if m.KindName() != w.Kind.Name {
+						w.More = append(w.More, m)
+					}
+				}
+				return w
+			}
+			w := world("me")
+			if crowded {
+				w.Stranger = func() kindtest.World[S] { return world("namesake") }
+			}
+			return w
+		}})
+	}
+	t.Parallel()
+	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
+		t.Run("in memory "+release, func(t *testing.T) {
+			t.Parallel()
+			vpp := vpptest.New(t, vpptest.Release(release))
+			run(t, checks, 400*time.Millisecond, vpp, func() string {
+				var lines []string
+				for line := range strings.Lines(vpp.String()) {
+					if !strings.Contains(line, "lisp_gpe") { // interfaces of VNIs stay, and are others' later
+						lines = append(lines, line)
+					}
+				}
+				return strings.Join(lines, "")
+			})
+		})
+	}
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		run(t, 3, 2*time.Second, vpp, func() string { // it makes room for all there may be when it is turned on
+			dumps := []api.Message{
+				&lisp.ShowLispStatus{}, &lisp_gpe.GpeGetEncapMode{}, &one.OneShowPetrMode{}, &lisp.LispLocatorSetDump{Filter: 1}, &lisp.LispEidTableDump{},
+				&lisp.LispEidTableMapDump{IsL2: true}, &lisp.LispEidTableMapDump{}, &lisp.LispAdjacenciesGet{Vni: 100},
+				&l2.BridgeDomainDump{BdID: 1<<32 - 1, SwIfIndex: 1<<32 - 1},
+			}
+			for bd := range uint32(10) {
+				dumps = append(dumps, &one.OneL2ArpEntriesGet{Bd: bd}, &one.OneNdpEntriesGet{Bd: bd})
+			}
+			return vpp.State(dumps...)
+		})
+	})
+}
+
+// stranger turns overlays on, and has some of everything there.
+func stranger(t *testing.T, socket string) {
+	c := dial(t, socket, "stranger")
+	_, err := desiredstate.New(append(kinds(c), gpe.Overlays(c))...).Ensure(t.Context(),
+		gpe.Overlay{}, vppnet.Loopback{Name: "lo"}, vppnet.BridgeDomain{Name: "net"}, gpe.VNI{ID: 7, Bridge: "net"},
+		gpe.LocatorSet{Name: "here", Locators: []gpe.Locator{{Interface: "lo"}}},
+		gpe.LocalEID{VNI: 7, EID: gpe.MACEID(mac(1)), LocatorSet: "here"},
+		gpe.RemoteEID{VNI: 7, EID: gpe.MACEID(mac(11)), Locators: []gpe.RemoteLocator{{Address: netip.MustParseAddr("203.0.113.9")}}, From: gpe.MACEID(mac(1))},
+		gpe.ARPEntry{Bridge: "net", Address: netip.MustParseAddr("10.0.0.1"), MAC: mac(11)})
+	require.NoError(t, err)
+}
+
+// kinds are those of this package but Overlays, and what they are tested with.
+func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{
+		gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
+		vppnet.Loopbacks(c), vppnet.HostInterfaces(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
+		l3.Tables(c), l3.Addresses(c),
+	}
+}
+
+func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
+	t.Helper()
+	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func pick[T any](t *rapid.T, label string, from ...T) T {
+	return rapid.SampledFrom(from).Draw(t, label)
+}
+
+func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
