@@ -60,6 +60,7 @@ var builtin = []plugin{
 	{"", loadFeatures},
 	{"", loadNodes},
 	{"", loadL2},
+	{"", loadSpan},
 	{"", loadIP},
 	{"", loadProxyARP},
 	{"af_packet", loadAfPacket},
