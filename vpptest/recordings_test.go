@@ -21,7 +21,7 @@ const recordings = "testdata/vpp-25.10"
 
 // allScripts are those of all modules.
 func allScripts() []vpptest.Script {
-	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, memifScripts, vxlanScripts, spanScripts)
+	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, memifScripts, vxlanScripts, spanScripts, greScripts)
 }
 
 func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }

@@ -40,7 +40,9 @@ const (
 	inUseInbound         = -142
 	inUseOutbound        = -143
 	instanceInUse        = -147
+	invalidSession       = -148
 	bridgeDomainHasBVI   = -152
+	invalidProtocol      = -153
 	aBug                 = -168
 	featureDisabled2     = -169
 	featureEnabled       = -170

@@ -73,6 +73,7 @@ var builtin = []plugin{
 	{"nat44_ei", loadNATEI},
 	{"memif", loadMemif},
 	{"vxlan", loadVXLAN},
+	{"gre", loadGRE},
 }
 
 // An Option changes how a VPP is started.
