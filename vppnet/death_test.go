@@ -19,7 +19,7 @@ import (
 func wires(c *vppnet.Conn) *desiredstate.Engine {
 	e := desiredstate.New(
 		vppnet.Loopbacks(c), vppnet.LinkStates(c), l3.Tables(c),
-		vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.VXLANTunnels(c, l3.Tables(c)), vppnet.Mirrors(c),
+		vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.VXLANTunnels(c, l3.Tables(c)), vppnet.Mirrors(c), vppnet.GRETunnels(c, l3.Tables(c)),
 	)
 	e.MaxPrune, e.Parallel = 1, 1
 	return e
@@ -37,6 +37,8 @@ func allWires() []desiredstate.Object {
 		vppnet.Memif{Name: "packets", Socket: "/run/memif/b", ID: 2, Slave: true, IP: true},
 		vppnet.VXLANTunnel{Name: "vxlan", Src: a, Dst: b, VNI: 7, Table: "blue"},
 		vppnet.VXLANTunnel{Name: "group", Src: a, Dst: netip.MustParseAddr("239.0.0.1"), Group: "lo", Payload: vppnet.Packets4},
+		vppnet.GRETunnel{Name: "gre", Src: a, Dst: b},
+		vppnet.GRETunnel{Name: "erspan", Src: a, Dst: b, Type: vppnet.GREMirror, Session: 7, Table: "blue"},
 		vppnet.Mirror{From: "lo", To: "vxlan"},
 		vppnet.Mirror{From: "lo", To: "master", NoTx: true, L2: true},
 	}
