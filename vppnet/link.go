@@ -214,7 +214,7 @@ func (k links) mayHaveMAC(ctx context.Context, id uint32, mac MAC) error {
 }
 
 // haveMACs are VPP's device classes of the interfaces whose kinds have a MAC.
-var haveMACs = []string{deviceLoopback, deviceBVI, "af-packet", "vhost-user", deviceMemif}
+var haveMACs = []string{deviceLoopback, deviceBVI, "af-packet", "vhost-user", deviceMemif, "virtio", "GRE tunnel device"}
 
 func (k links) defaultMTU(ctx context.Context, id uint32) (uint32, error) {
 	i, err := k.c.at(ctx, id)
