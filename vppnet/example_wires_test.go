@@ -38,7 +38,7 @@ func dryRun(kinds func(*vppnet.Conn) []desiredstate.AnyKind, want ...desiredstat
 
 // A container's end of the wire is a slave that knows the secret.
 func ExampleMemifs() {
-	wire := vppnet.Memif{Name: "pod1", Socket: "/run/memif/pod1.sock", ID: 1, Secret: vppnet.NewSecret("between us")}
+	wire := vppnet.Memif{Name: "pod1", Socket: "/run/memif/pod1.sock", ID: 1, Secret: vppnet.NewSecret("between-us")}
 	fmt.Println(wire.Secret)
 	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.LinkStates(c)}
