@@ -77,6 +77,7 @@ var builtin = []plugin{
 	{"memif", loadMemif},
 	{"vxlan", loadVXLAN},
 	{"gre", loadGRE},
+	{"l3xc", loadL3XC},
 }
 
 // An Option changes how a VPP is started.
