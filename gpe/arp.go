@@ -58,6 +58,7 @@ func (a ARPEntry) Validate() error {
 func ARPEntries(c *vppnet.Conn) *desiredstate.Kind[ARPEntry] {
 	k := arps{c, one.NewServiceClient(c)}
 	return &desiredstate.Kind[ARPEntry]{
+		Target:   c.Target(),
 		Name:     "arp-entry",
 		Requires: []desiredstate.AnyKind{overlays(c, false), vppnet.BridgeDomains(c)},
 		Messages: c.Uses(&one.OneL2ArpBdGet{}, &one.OneNdpBdGet{}, &one.OneL2ArpEntriesGet{}, &one.OneNdpEntriesGet{},

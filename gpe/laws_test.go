@@ -59,7 +59,9 @@ func TestLawsOfLocatorSets(t *testing.T) {
 // world is a network and a place.
 func world() []desiredstate.Object {
 	return []desiredstate.Object{
-		vppnet.Loopback{Name: "under"}, vppnet.BridgeDomain{Name: "net"}, gpe.VNI{ID: 100, Bridge: "net"},
+		vppnet.Loopback{Name: "under"},
+		vppnet.BridgeDomain{Name: "net"},
+		gpe.VNI{ID: 100, Bridge: "net"},
 		gpe.LocatorSet{Name: "here", Locators: []gpe.Locator{{Interface: "under"}}},
 		gpe.LocatorSet{Name: "there", Locators: []gpe.Locator{{Interface: "under", Weight: 1}}},
 	}

@@ -52,6 +52,7 @@ func (l LocalEID) Validate() error {
 func LocalEIDs(c *vppnet.Conn) *desiredstate.Kind[LocalEID] {
 	k := newEIDs(c)
 	return &desiredstate.Kind[LocalEID]{
+		Target:   c.Target(),
 		Name:     "local-eid",
 		Requires: []desiredstate.AnyKind{VNIs(c), LocatorSets(c)},
 		Messages: c.Uses(&lisp.LispEidTableDump{}, &lisp.LispLocatorSetDump{}, &one.OneAddDelLocalEid{}),

@@ -84,6 +84,7 @@ func (s LocatorSet) Validate() error {
 func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 	k := locators{c, lisp.NewServiceClient(c)}
 	return &desiredstate.Kind[LocatorSet]{
+		Target:   c.Target(),
 		Name:     "locator-set",
 		Requires: []desiredstate.AnyKind{overlays(c, false), vppnet.Interfaces(c)},
 		Messages: c.Uses(&lisp.LispLocatorSetDump{}, &lisp.LispLocatorDump{}, &lisp.LispAddDelLocatorSet{}, &lisp.ShowLispStatus{},

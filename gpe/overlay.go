@@ -61,6 +61,7 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 			&lisp.LispEidTableMapDump{}, &lisp.LispLocatorSetDump{}, &lisp.LispEidTableDump{})
 	}
 	return &desiredstate.Kind[Overlay]{
+		Target: c.Target(), Variant: ours,
 		Name:     "overlay",
 		Messages: c.Uses(messages...),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Overlay], error) {

@@ -89,6 +89,7 @@ func (r RemoteEID) Validate() error {
 func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 	k := newEIDs(c)
 	return &desiredstate.Kind[RemoteEID]{
+		Target:   c.Target(),
 		Name:     "remote-eid",
 		Requires: []desiredstate.AnyKind{VNIs(c), LocalEIDs(c)},
 		Messages: c.Uses(&lisp.LispEidTableDump{}, &lisp.LispLocatorDump{}, &lisp.ShowLispStatus{}, &lisp.LispAdjacenciesGet{},

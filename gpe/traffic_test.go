@@ -153,9 +153,14 @@ func (n *node) start(t *testing.T) {
 // wants is all that a node is to have, if these live at it and those at the other one.
 func (n *node) wants(other *node, lives, elsewhere []who) []desiredstate.Object {
 	all := append([]desiredstate.Object{
-		vppnet.HostInterface{Name: "wire", Device: "wire"}, vppnet.LinkState{Interface: "wire", Up: true}, l3.Address{Interface: "wire", Prefix: n.addr},
-		vppnet.BridgeDomain{Name: "red"}, vppnet.BridgeDomain{Name: "blue"},
-		gpe.Overlay{}, gpe.VNI{ID: red, Bridge: "red"}, gpe.VNI{ID: blue, Bridge: "blue"},
+		vppnet.HostInterface{Name: "wire", Device: "wire"},
+		vppnet.LinkState{Interface: "wire", Up: true},
+		l3.Address{Interface: "wire", Prefix: n.addr},
+		vppnet.BridgeDomain{Name: "red"},
+		vppnet.BridgeDomain{Name: "blue"},
+		gpe.Overlay{},
+		gpe.VNI{ID: red, Bridge: "red"},
+		gpe.VNI{ID: blue, Bridge: "blue"},
 		gpe.LocatorSet{Name: "here", Locators: []gpe.Locator{{Interface: "wire"}}, After: []desiredstate.Key{l3.AddressKey("wire", n.addr), vppnet.LinkKey("wire")}},
 	}, n.ports...)
 	for _, w := range lives {

@@ -103,6 +103,7 @@ func checkVNI(id uint32) error {
 func VNIs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[VNI] {
 	k := &vnis{c: c, vpp: lisp.NewServiceClient(c), claims: claims, in: map[string]desiredstate.Key{}}
 	return &desiredstate.Kind[VNI]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "vni",
 		Requires: []desiredstate.AnyKind{overlays(c, false), vppnet.BridgeDomains(c), tables(c)},
 		Messages: c.Uses(&lisp.LispEidTableMapDump{}, &lisp.LispEidTableAddDelMap{}, &lisp.LispEidTableDump{}, &lisp.LispLocatorSetDump{},
@@ -298,6 +299,7 @@ func (t table) Validate() error          { return errors.New("package l3 makes t
 // tables knows VPP's tables by name, for those that refer to them.
 func tables(c *vppnet.Conn) *desiredstate.Kind[table] {
 	return &desiredstate.Kind[table]{
+		Target:   c.Target(),
 		Name:     "overlay-table",
 		Messages: c.Uses(&ip.IPTableDump{}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[table], err error) {

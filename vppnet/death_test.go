@@ -19,7 +19,7 @@ import (
 func wires(c *vppnet.Conn) *desiredstate.Engine {
 	e := desiredstate.New(
 		vppnet.Loopbacks(c), vppnet.LinkStates(c), l3.Tables(c),
-		vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.VXLANTunnels(c, l3.Tables(c)),
+		vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.VXLANTunnels(c, l3.Tables(c)), vppnet.Mirrors(c), vppnet.GRETunnels(c, l3.Tables(c)), vppnet.TAPs(c), vppnet.CrossConnects(c),
 	)
 	e.MaxPrune, e.Parallel = 1, 1
 	return e
@@ -37,6 +37,12 @@ func allWires() []desiredstate.Object {
 		vppnet.Memif{Name: "packets", Socket: "/run/memif/b", ID: 2, Slave: true, IP: true},
 		vppnet.VXLANTunnel{Name: "vxlan", Src: a, Dst: b, VNI: 7, Table: "blue"},
 		vppnet.VXLANTunnel{Name: "group", Src: a, Dst: netip.MustParseAddr("239.0.0.1"), Group: "lo", Payload: vppnet.Packets4},
+		vppnet.GRETunnel{Name: "gre", Src: a, Dst: b},
+		vppnet.GRETunnel{Name: "erspan", Src: a, Dst: b, Type: vppnet.GREMirror, Session: 7, Table: "blue"},
+		vppnet.TAP{Name: "tap", MAC: mac(2), RxQueues: 2, Host: vppnet.TAPHost{Device: "tap7", Gateway4: b}},
+		vppnet.CrossConnect{From: "vxlan", To: "lo"},
+		vppnet.Mirror{From: "lo", To: "vxlan"},
+		vppnet.Mirror{From: "lo", To: "master", NoTx: true, L2: true},
 	}
 }
 

@@ -143,6 +143,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 type lawsOptions struct {
 	devices []string // of Linux
 	more    func(*vppnet.Conn) []desiredstate.AnyKind
+	unreal  string        // why they are not run on a real VPP
 	dumps   []api.Message // that show what the kind can change, beside layer2Dumps
 }
 
@@ -182,6 +183,9 @@ func lawsWith[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desi
 	}
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
+		if o.unreal != "" {
+			t.Skip(o.unreal)
+		}
 		for _, d := range o.devices {
 			if out, err := exec.Command("ip", "link", "add", d, "type", "veth", "peer", "name", d+"p").CombinedOutput(); err != nil {
 				t.Skipf("NO VETH DEVICE FOR THE REAL VPP: %v: %s", err, out)

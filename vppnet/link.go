@@ -236,7 +236,7 @@ func (k links) mayHaveMAC(ctx context.Context, id uint32, mac MAC) error {
 }
 
 // haveMACs are VPP's device classes of the interfaces whose kinds have a MAC.
-var haveMACs = []string{deviceLoopback, deviceBVI, deviceBond, deviceMemif, "af-packet", "vhost-user"}
+var haveMACs = []string{deviceLoopback, deviceBVI, deviceBond, deviceMemif, "af-packet", "vhost-user", "virtio", "GRE tunnel device"}
 
 // bonded says whether the interface has become a member of a bond since it was read.
 func bonded(v *desiredstate.View, l LinkState) bool {

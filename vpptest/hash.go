@@ -9,14 +9,18 @@ import (
 )
 
 // hashOrder is the order in which VPP walks one of its hash tables of numbers: by the
-// slot that a number falls into, and those of one slot in order of coming.
+// slot that a number falls into, and those of one slot in order of coming, or, where that
+// is nil, by number.
 func hashOrder[V any](m map[uint32]V, came func(V) int) []uint32 {
 	size := uint64(64)
 	for 4*(uint64(len(m))+1) > 3*size {
 		size *= 2
 	}
+	if came == nil {
+		came = func(V) int { return 0 }
+	}
 	return slices.SortedFunc(maps.Keys(m), func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(slotOf(uint64(a))&(size-1), slotOf(uint64(b))&(size-1)), cmp.Compare(came(m[a]), came(m[b])))
+		return cmp.Or(cmp.Compare(slotOf(uint64(a))&(size-1), slotOf(uint64(b))&(size-1)), cmp.Compare(came(m[a]), came(m[b])), cmp.Compare(a, b))
 	})
 }
 

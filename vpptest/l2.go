@@ -9,7 +9,6 @@ import (
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
-	"go.fd.io/govpp/binapi/span"
 )
 
 // A domain is a bridge domain. Its index inside VPP, the lowest free, is what static
@@ -71,7 +70,6 @@ func loadL2(v *VPP) {
 	Handle(v, b.setBridge)
 	Handle(v, b.setXconnect)
 	HandleDump(v, b.xconnects)
-	HandleDump(v, func(*Call, *span.SwInterfaceSpanDump) []*span.SwInterfaceSpanDetails { return nil }) // nobody can mirror
 	Handle(v, b.setPortFlags)
 	Handle(v, b.setRewrite)
 	Handle(v, b.addDelMAC)

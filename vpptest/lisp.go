@@ -89,7 +89,7 @@ const lispDisabled = -90
 func (s *lisps) enable(c *Call, q *lisp.LispEnableDisable) *lisp.LispEnableDisableReply {
 	if q.IsEnable {
 		for is2 := range s.maps {
-			for _, vni := range hashOrder(s.maps[is2]) {
+			for _, vni := range hashOrder(s.maps[is2], nil) {
 				s.lock(c, vni, s.maps[is2][vni], is2)
 			}
 		}
@@ -232,7 +232,7 @@ func (s *lisps) mapVNI(c *Call, q *lisp.LispEidTableAddDelMap) *lisp.LispEidTabl
 
 func (s *lisps) vnis(_ *Call, q *lisp.LispEidTableMapDump) (out []*lisp.LispEidTableMapDetails) {
 	all := s.maps[flag(q.IsL2)]
-	for _, vni := range hashOrder(all) {
+	for _, vni := range hashOrder(all, nil) {
 		out = append(out, &lisp.LispEidTableMapDetails{Vni: vni, DpTable: all[vni]})
 	}
 	return out

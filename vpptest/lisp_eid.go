@@ -330,7 +330,7 @@ func (s *lisps) domains(is6 bool) []uint32 {
 	for _, k := range s.arpKeys(is6) {
 		all[k.domain] = true
 	}
-	return hashOrder(all)
+	return hashOrder(all, nil)
 }
 
 func (s *lisps) arpDomains(*Call, *one.OneL2ArpBdGet) *one.OneL2ArpBdGetReply {
@@ -346,7 +346,7 @@ func (s *lisps) dump(d *dump) {
 		d.line(fmt.Sprintf("lisp on %t", s.on), when(s.vxlan, "vxlan"), when(s.petr, "PETR"))
 	}
 	for is2, all := range s.maps {
-		for _, vni := range hashOrder(all) {
+		for _, vni := range hashOrder(all, nil) {
 			if vni != 0 || is2 == 1 {
 				d.line(fmt.Sprintf("lisp VNI %d of %s %d", vni, []string{"table", "bridge domain"}[is2], all[vni]))
 			}

@@ -13,6 +13,7 @@ const (
 	unimplemented        = -9
 	syscallError1        = -11
 	syscallError2        = -12
+	syscallError3        = -13
 	syscallError4        = -14
 	featureDisabled      = -30
 	invalidRegistration  = -31
@@ -39,8 +40,11 @@ const (
 	unsupported          = -126
 	inUseInbound         = -142
 	inUseOutbound        = -143
+	netlinkError         = -145
 	instanceInUse        = -147
+	invalidSession       = -148
 	bridgeDomainHasBVI   = -152
+	invalidProtocol      = -153
 	aBug                 = -168
 	featureDisabled2     = -169
 	featureEnabled       = -170

@@ -41,6 +41,8 @@ type options struct {
 	nics       []string
 	hosts      []string // nil: any
 	dirs       []string // nil: any
+	namespaces []string // nil: any
+	noVhostNet bool
 	plugins    []plugin
 	release    string // "" is what the bindings are of
 	l2Features func(uint32) uint32
@@ -61,6 +63,8 @@ var builtin = []plugin{
 	{"", loadNodes},
 	{"", loadL2},
 	{"", loadBonds},
+	{"", loadSpan},
+	{"", loadTapV2},
 	{"", loadIP},
 	{"", loadProxyARP},
 	{"af_packet", loadAfPacket},
@@ -75,6 +79,8 @@ var builtin = []plugin{
 	{"memif", loadMemif},
 	{"vxlan", loadVXLAN},
 	{"lisp", loadLISP},
+	{"gre", loadGRE},
+	{"l3xc", loadL3XC},
 }
 
 // An Option changes how a VPP is started.

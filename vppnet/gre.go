@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ethernet_types"
+	"go.fd.io/govpp/binapi/gre"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/tunnel_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// GRETunnel carries IP packets, Ethernet frames or mirrored frames to one other end. The zero
+// Type is of packets, IPv4 and IPv6.
+type GRETunnel struct {
+	Name     string
+	Src, Dst netip.Addr // of VPP, and of the other end; both IPv4 or both IPv6
+	Table    string     // where Dst is looked up, and Src is; "": the default table
+	Type     GREType
+	Session  uint16 // of ERSPAN, 0 to 1023
+	MAC      MAC    // of VPP's end, if Type is not GREPackets; zero: made of owner and name, see Conn.MAC
+}
+
+// GREType is what a GRE tunnel carries.
+type GREType uint8
+
+// A Mirror to a GREMirror tunnel is ERSPAN, of type II.
+const (
+	GREPackets GREType = iota // IP
+	GREFrames                 // Ethernet, bridged or not (TEB)
+	GREMirror                 // copies of frames (ERSPAN)
+)
+
+// Key is InterfaceKey(t.Name).
+func (t GRETunnel) Key() desiredstate.Key { return InterfaceKey(t.Name) }
+
+// Deps lists the table.
+func (t GRETunnel) Deps() []desiredstate.Key { return tableDeps(t.Table) }
+
+// Validate checks names, addresses, type, session and MAC.
+func (t GRETunnel) Validate() error {
+	if err := cmp.Or(CheckName(t.Name), checkEnds(t.Src, t.Dst), checkTable(t.Table)); err != nil {
+		return err
+	}
+	switch {
+	case t.Dst.IsMulticast():
+		return fmt.Errorf("destination %s is a multicast address", t.Dst)
+	case t.Type > GREMirror:
+		return fmt.Errorf("type %d, want GREPackets, GREFrames or GREMirror", t.Type)
+	case t.Session > 1023:
+		return fmt.Errorf("session %d, want 0 to 1023", t.Session)
+	case t.Session != 0 && t.Type != GREMirror:
+		return errors.New("only GREMirror has sessions")
+	case t.Type == GREPackets && !t.MAC.IsZero():
+		return errors.New("a tunnel of packets has no MAC")
+	}
+	return t.MAC.CheckUnicast()
+}
+
+// end is what VPP knows a tunnel by: only one can have it.
+func (t GRETunnel) end() desiredstate.Key {
+	return desiredstate.Key{Space: "gre", Name: fmt.Sprintf("table %q from %s to %s type %d session %d", t.Table, t.Src, t.Dst, t.Type, t.Session)}
+}
+
+// GRETunnels manages GRE tunnels to one other end (gre_tunnel_add_del), without keys. The MAC
+// changes in place, all else replaces. The kind of tables, l3.Tables(c), is needed for
+// tunnels in others than the default one. VPP itself gives both ends of a tunnel of frames
+// the same MAC, if both are their VPP's first.
+func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRETunnel] {
+	k := gres{c, gre.NewServiceClient(c)}
+	kind := Tagged(c, &desiredstate.Kind[GRETunnel]{
+		Name:     "gre-tunnel",
+		Requires: tables,
+		Messages: slices.DeleteFunc(
+			c.Uses(&gre.GreTunnelAddDel{}, &gre.GreTunnelDump{}, &memclnt.ControlPing{}, &interfaces.SwInterfaceSetMacAddress{}),
+			func(m string) bool { return strings.HasPrefix(m, "gre_tunnel_dump_reply_") }, // that never comes, see dump
+		),
+		Dump: k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, t GRETunnel) (id uint32, err error) {
+			req, err := t.message(v)
+			if err != nil {
+				return 0, err
+			}
+			req.IsAdd = true
+			for _, req.Tunnel.Instance = range c.numbers(t.end().String()) {
+				var r *gre.GreTunnelAddDelReply
+				if r, err = k.vpp.GreTunnelAddDel(ctx, req); err == nil {
+					return uint32(r.SwIfIndex), nil
+				}
+				if !errors.Is(err, api.INSTANCE_IN_USE) {
+					break
+				}
+			}
+			return 0, err
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[GRETunnel], want GRETunnel) error {
+			return k.setMAC(ctx, have.ID, want)
+		},
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[GRETunnel]) error {
+			req, err := have.Spec.message(v)
+			if err != nil {
+				return err
+			}
+			_, err = k.vpp.GreTunnelAddDel(ctx, req)
+			return Gone(err, api.NO_SUCH_ENTRY)
+		},
+		Fill: func(have, want GRETunnel) GRETunnel {
+			want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name)
+			return want
+		},
+		InPlace: func(have, want GRETunnel) bool {
+			have.MAC = want.MAC
+			return have == want
+		},
+		Holds: func(t GRETunnel) []desiredstate.Key { return []desiredstate.Key{t.end()} },
+	}, Orphan[GRETunnel]{
+		Mark: func(want GRETunnel) string { return want.end().Name },
+		Marked: func(found GRETunnel, i Interface) (string, bool) {
+			what := found.end()
+			return what.Name, c.numbered(what.String(), numberIn(i.VPPName, "gre"))
+		},
+	})
+	create := kind.Create
+	kind.Create = func(ctx context.Context, v *desiredstate.View, t GRETunnel) (uint32, error) {
+		id, err := create(ctx, v, t)
+		if err == nil && t.Type != GREPackets {
+			err = k.setMAC(ctx, id, t)
+		}
+		return id, err
+	}
+	return kind
+}
+
+type gres struct {
+	c   *Conn
+	vpp gre.RPCService
+}
+
+func (k gres) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[GRETunnel], err error) {
+	all, err := Ask(ctx, k.c, &gre.GreTunnelDump{SwIfIndex: allInterfaces}) // the bindings wait for a reply that never comes
+	for _, m := range all {
+		d, ok := m.(*gre.GreTunnelDetails)
+		if !ok {
+			continue
+		}
+		i, there := desiredstate.At[Interface](v, uint32(d.Tunnel.SwIfIndex))
+		if !there || d.Tunnel.Mode != tunnel_types.TUNNEL_API_MODE_P2P {
+			continue // gone since, or one to many
+		}
+		out = append(out, desiredstate.Actual[GRETunnel]{ID: i.ID, Spec: GRETunnel{
+			Name: i.Spec.Name, Src: readAddr(d.Tunnel.Src), Dst: readAddr(d.Tunnel.Dst), Table: tableName(v, d.Tunnel.OuterTableID),
+			Type: GREType(d.Tunnel.Type), Session: d.Tunnel.SessionID, MAC: i.Spec.MAC,
+		}})
+	}
+	return out, err
+}
+
+// message unmakes a tunnel.
+func (t GRETunnel) message(v *desiredstate.View) (*gre.GreTunnelAddDel, error) {
+	table, err := tableID(v, t.Table)
+	return &gre.GreTunnelAddDel{Tunnel: gre.GreTunnel{
+		Type: gre.GreTunnelType(t.Type), SessionID: t.Session, OuterTableID: table, Src: wireAddr(t.Src), Dst: wireAddr(t.Dst),
+	}}, err
+}
+
+func (k gres) setMAC(ctx context.Context, id uint32, t GRETunnel) error {
+	_, err := interfaces.NewServiceClient(k.c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
+		SwIfIndex: interface_types.InterfaceIndex(id), MacAddress: ethernet_types.MacAddress(k.c.pick(t.MAC, t.Name)),
+	})
+	return err
+}

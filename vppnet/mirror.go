@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/feature"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/span"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Mirror sends copies of what passes an interface to another one (SPAN): to a port, or to a
+// tunnel that takes them away. The zero value mirrors both directions.
+type Mirror struct {
+	From, To string // interfaces; an interface can have many mirrors
+
+	NoRx bool // not what comes in
+	NoTx bool // not what goes out
+
+	// L2 mirrors frames as the bridge domain gets them, after tag rewrites, if From is a port
+	// of one, or cross-connected. If not, they are as on the wire.
+	L2 bool
+
+	// After lists what has to be there before the mirror, and only goes after it. VPP forgets
+	// an L2 mirror when its port leaves the bridge domain, and does not say so; one is
+	// therefore After BridgePortKey(From). VPP does not know of it, so it is no difference by
+	// itself, and an engine that never was asked for it cannot keep it.
+	After []desiredstate.Key
+
+	idle bool // as read: it is listed, and has no effect
+}
+
+// MirrorKey is the key of a mirror.
+func MirrorKey(from, to string, l2 bool) desiredstate.Key {
+	k := desiredstate.Key{Space: "mirror", Name: from + ">" + to}
+	if l2 {
+		k.Name += ">L2"
+	}
+	return k
+}
+
+// Key is MirrorKey(m.From, m.To, m.L2).
+func (m Mirror) Key() desiredstate.Key { return MirrorKey(m.From, m.To, m.L2) }
+
+// Deps lists the interfaces, and After.
+func (m Mirror) Deps() []desiredstate.Key {
+	return append([]desiredstate.Key{InterfaceKey(m.From), InterfaceKey(m.To)}, m.After...)
+}
+
+// Validate checks names and directions.
+func (m Mirror) Validate() error {
+	switch {
+	case m.From == m.To:
+		return fmt.Errorf("interface %q is mirrored to itself", m.From)
+	case m.NoRx && m.NoTx:
+		return errors.New("neither what comes in nor what goes out: that is no mirror at all")
+	}
+	return cmp.Or(CheckRef("mirrored interface", m.From), CheckRef("interface of the copies", m.To), CheckAfter(m.Key(), m.After))
+}
+
+func (m Mirror) state() (s span.SpanState) {
+	if !m.NoRx {
+		s |= span.SPAN_STATE_API_RX
+	}
+	if !m.NoTx {
+		s |= span.SPAN_STATE_API_TX
+	}
+	return s
+}
+
+// Mirrors manages mirrors of our interfaces, and those to our interfaces
+// (sw_interface_span_enable_disable). Directions change in place.
+//
+// VPP keeps a mirror when its interface goes, and lists it for the next one with the same
+// index, to no effect. Such a mirror of ours is seen, and put into effect; so VPP is asked, of
+// each that is not L2, whether it is.
+func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
+	k := mirrors{c, span.NewServiceClient(c)}
+	return &desiredstate.Kind[Mirror]{
+		Target:   c.Target(),
+		Name:     "mirror",
+		Requires: []desiredstate.AnyKind{Interfaces(c)},
+		Messages: c.Uses(usage.known(c, []api.Message{ // not all releases have feature_is_enabled
+			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{},
+		})...),
+		Dump: k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, m Mirror) (uint32, error) {
+			from, err := v.ID(InterfaceKey(m.From))
+			if err != nil {
+				return 0, err
+			}
+			return from, k.set(ctx, v, m)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Mirror], want Mirror) error {
+			return k.set(ctx, v, want)
+		},
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Mirror]) error {
+			to, err := v.ID(InterfaceKey(have.Spec.To))
+			if err != nil {
+				return err
+			}
+			done, err := k.turn(ctx, have.ID)
+			if err != nil {
+				return err
+			}
+			defer done()
+			return k.send(ctx, have.ID, to, 0, have.Spec.L2)
+		},
+		Fill: func(have, want Mirror) Mirror {
+			want.After = have.After
+			return want
+		},
+	}
+}
+
+type mirrors struct {
+	c   *Conn
+	vpp span.RPCService
+}
+
+func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Mirror], err error) {
+	all, err := k.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ours []uint32
+	for _, d := range all {
+		from, ok := desiredstate.At[Interface](v, uint32(d.SwIfIndexFrom))
+		to, there := desiredstate.At[Interface](v, uint32(d.SwIfIndexTo))
+		if !ok || !there {
+			continue // what is left of one that has gone
+		}
+		m := Mirror{
+			From: from.Spec.Name, To: to.Spec.Name, L2: d.IsL2,
+			NoRx: d.State&span.SPAN_STATE_API_RX == 0, NoTx: d.State&span.SPAN_STATE_API_TX == 0,
+		}
+		if !d.IsL2 && !from.Foreign {
+			ours = append(ours, from.ID)
+		}
+		out = append(out, desiredstate.Actual[Mirror]{ID: from.ID, Spec: m, Foreign: from.Foreign && to.Foreign})
+	}
+	live, err := k.inEffect(ctx, ours...)
+	for i := range out {
+		m := &out[i].Spec
+		if on, asked := live[out[i].ID]; asked && !m.L2 {
+			m.idle = m.state()&^on != 0
+		}
+	}
+	return out, err
+}
+
+// list is all that VPP mirrors.
+func (k mirrors) list(ctx context.Context) ([]*span.SwInterfaceSpanDetails, error) {
+	all, err := Ask(ctx, k.c, &span.SwInterfaceSpanDump{}, &span.SwInterfaceSpanDump{IsL2: true})
+	if err != nil {
+		return nil, err
+	}
+	return As[*span.SwInterfaceSpanDetails](all)
+}
+
+// inEffect says of interfaces in which directions they are mirrored. What VPP cannot be asked
+// is not in it. Of an interface beyond all that anything was ever set for, VPP says that all
+// features of an arc are on, its end too.
+func (k mirrors) inEffect(ctx context.Context, ids ...uint32) (map[uint32]span.SpanState, error) {
+	live := make(map[uint32]span.SpanState, len(ids))
+	var requests []api.Message
+	for _, id := range ids {
+		for _, f := range [][2]string{
+			{"device-input", "ethernet-input"},
+			{"device-input", "span-input"},
+			{"interface-output", "interface-output-arc-end"},
+			{"interface-output", "span-output"},
+		} {
+			requests = append(requests, &feature.FeatureIsEnabled{ArcName: f[0], FeatureName: f[1], SwIfIndex: interface_types.InterfaceIndex(id)})
+		}
+	}
+	requests = usage.known(k.c, requests)
+	if len(requests) == 0 {
+		return live, nil
+	}
+	on, err := AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		live[id] = 0
+		for way, s := range []span.SpanState{span.SPAN_STATE_API_RX, span.SPAN_STATE_API_TX} {
+			if end, x := on[4*i+2*way], on[4*i+2*way+1]; x.IsEnabled && !end.IsEnabled {
+				live[id] |= s
+			}
+		}
+	}
+	return live, nil
+}
+
+// turn is for what is said of all mirrors of an interface.
+func (k mirrors) turn(ctx context.Context, from uint32) (done func(), err error) {
+	return k.c.Turn(ctx, desiredstate.Key{Space: "mirrored", Name: Foreign(number(from))})
+}
+
+func (k mirrors) send(ctx context.Context, from, to uint32, s span.SpanState, l2 bool) error {
+	_, err := k.vpp.SwInterfaceSpanEnableDisable(ctx, &span.SwInterfaceSpanEnableDisable{
+		SwIfIndexFrom: interface_types.InterfaceIndex(from), SwIfIndexTo: interface_types.InterfaceIndex(to), State: s, IsL2: l2,
+	})
+	return err
+}
+
+// set makes a mirror as it is wanted, and in effect. VPP puts the first one of an interface
+// into effect, and thinks that it still is when that has gone; then all are taken away, and
+// set anew.
+func (k mirrors) set(ctx context.Context, v *desiredstate.View, m Mirror) error {
+	from, err := v.ID(InterfaceKey(m.From))
+	if err != nil {
+		return err
+	}
+	to, err := v.ID(InterfaceKey(m.To))
+	if err != nil {
+		return err
+	}
+	_, ours := v.Owned("interface", from)
+	if _, mine := v.Owned("interface", to); !ours && !mine {
+		return fmt.Errorf("%w: neither of the interfaces is ours", desiredstate.ErrForeign)
+	}
+	done, err := k.turn(ctx, from)
+	if err != nil {
+		return err
+	}
+	defer done()
+	all, err := k.list(ctx)
+	if err != nil {
+		return err
+	}
+	var listed span.SpanState
+	others := map[uint32]span.SpanState{}
+	for _, d := range all {
+		if uint32(d.SwIfIndexFrom) == from && d.IsL2 == m.L2 {
+			if listed |= d.State; uint32(d.SwIfIndexTo) != to {
+				others[uint32(d.SwIfIndexTo)] = d.State
+			}
+		}
+	}
+	idle := listed != 0 && m.L2 && len(others) == 0
+	if listed != 0 && !m.L2 {
+		live, err := k.inEffect(ctx, from)
+		if err != nil {
+			return err
+		}
+		on, asked := live[from]
+		idle = asked && listed&^on != 0
+	}
+	if idle {
+		if err := k.send(ctx, from, ^uint32(0), 0, m.L2); err != nil {
+			return err
+		}
+		for to, s := range others {
+			if err := k.send(ctx, from, to, s, m.L2); err != nil {
+				return err
+			}
+		}
+	}
+	return k.send(ctx, from, to, m.state(), m.L2)
+}

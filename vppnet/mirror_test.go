@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/span"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+var spanDumps = []api.Message{&span.SwInterfaceSpanDump{}, &span.SwInterfaceSpanDump{IsL2: true}}
+
+func TestLawsOfMirrors(t *testing.T) {
+	base := append(segment(), vppnet.BridgePort{Bridge: "net", Interface: "sub"})
+	lawsWith(t, vppnet.Mirrors, base, rapid.Custom(func(t *rapid.T) vppnet.Mirror {
+		m := vppnet.Mirror{From: pick(t, "from", "up", "sub", theirLoopback), To: "lo", L2: pick(t, "L2", false, true)}
+		m.NoRx = pick(t, "no rx", false, true)
+		m.NoTx = !m.NoRx && pick(t, "no tx", false, true)
+		if m.From == "sub" && m.L2 {
+			m.After = []desiredstate.Key{vppnet.BridgePortKey("sub")}
+		}
+		return m
+	}), lawsOptions{dumps: spanDumps})
+}
+
+// Several mirrors of one interface do not know of each other; and one that VPP lists for the
+// next interface with an index, and does not obey, is put into effect.
+func TestMirrorsThatOutliveTheirInterface(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		o.Uses(&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{})
+		engine := func() *desiredstate.Engine {
+			e := desiredstate.New(vppnet.Loopbacks(c), vppnet.Mirrors(c))
+			e.MaxPrune = 1
+			return e
+		}
+		first := o.loopback(mac(9))
+		to := []desiredstate.Object{vppnet.Loopback{Name: "b"}, vppnet.Loopback{Name: "c"}}
+		r, err := engine().Ensure(t.Context(), to...)
+		require.NoError(t, err)
+		b, _ := r.Of(vppnet.InterfaceKey("b"))
+		set := func(state span.SpanState) {
+			_, err := span.NewServiceClient(o).SwInterfaceSpanEnableDisable(t.Context(), &span.SwInterfaceSpanEnableDisable{SwIfIndexFrom: first, SwIfIndexTo: interface_types.InterfaceIndex(b.ID), State: state})
+			require.NoError(t, err)
+		}
+		set(span.SPAN_STATE_API_RX_TX)
+		o.remove(first)
+
+		want := append(to, vppnet.Loopback{Name: "a"}, vppnet.Mirror{From: "a", To: "b"}, vppnet.Mirror{From: "a", To: "c", NoTx: true})
+		_, err = engine().Ensure(t.Context(), want[:3]...)
+		require.NoError(t, err)
+		_, err = engine().Sync(t.Context(), want...)
+		require.NoError(t, err)
+		p, err := engine().Plan(t.Context(), want...)
+		require.NoError(t, err)
+		require.True(t, p.Empty(), p)
+		_, err = engine().Sync(t.Context())
+		require.NoError(t, err)
+		left, err := vppnet.Collect(span.NewServiceClient(o).SwInterfaceSpanDump(t.Context(), &span.SwInterfaceSpanDump{}))
+		require.NoError(t, err)
+		require.Empty(t, left)
+	})
+}
+
+func TestValidateMirror(t *testing.T) {
+	for _, tc := range []struct {
+		m   vppnet.Mirror
+		err string
+	}{
+		{vppnet.Mirror{From: "a", To: "a"}, "to itself"},
+		{vppnet.Mirror{From: "a", To: "b", NoRx: true, NoTx: true}, "no mirror at all"},
+		{vppnet.Mirror{To: "b"}, "mirrored interface: name is empty"},
+		{vppnet.Mirror{From: "a"}, "interface of the copies: name is empty"},
+		{vppnet.Mirror{From: "a", To: "b", After: []desiredstate.Key{vppnet.MirrorKey("a", "b", false)}}, "after itself"},
+	} {
+		require.ErrorContains(t, tc.m.Validate(), tc.err)
+	}
+	require.NoError(t, vppnet.Mirror{From: uplink, To: "b", L2: true, NoTx: true}.Validate())
+}
