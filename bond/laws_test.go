@@ -60,7 +60,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(owner string) kindtest.World[S] {
-				c := dial(t, vpp.Socket(), owner, vppnet.WithReplyTimeout(500*time.Millisecond))
+				c := dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range kinds(c) {
 					if m.KindName() != w.Kind.Name {

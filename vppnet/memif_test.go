@@ -67,7 +67,7 @@ func TestLawsOfSecrets(t *testing.T) {
 	dir := "/run/memif"
 	gen := memifGen(dir, vppnet.Secret{}, vppnet.NewSecret("one"), vppnet.NewSecret("two"))
 	world := func() kindtest.World[vppnet.Memif] {
-		c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(300*time.Millisecond))
+		c := dialVPP(t, vpp.Socket(), vppnet.WithLostAfter(20*time.Millisecond))
 		return kindtest.World[vppnet.Memif]{
 			Kind: vppnet.Memifs(c), More: []desiredstate.AnyKind{vppnet.MemifSockets(c, dir)}, State: vpp.String, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
 			Base: []desiredstate.Object{vppnet.MemifSocket{Path: dir + "/a"}, vppnet.MemifSocket{Path: dir + "/b"}},

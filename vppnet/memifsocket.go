@@ -92,6 +92,15 @@ func MemifSockets(c *Conn, dir string) *desiredstate.Kind[MemifSocket] {
 			if err := socketpath.Confine(dir, s.Path, true); err != nil {
 				return 0, err
 			}
+			all, err := k.list(ctx) // VPP gives a path twice
+			if err != nil {
+				return 0, err
+			}
+			for id, path := range all {
+				if path == s.Path {
+					return 0, fmt.Errorf("%w: by now somebody has socket %s, with number %d", desiredstate.ErrForeign, s.Path, id)
+				}
+			}
 			if s.ID == 0 {
 				return k.add(ctx, s.Path, k.numbers(s.Path)...)
 			}

@@ -132,7 +132,7 @@ func TestLawsOfRemembered(t *testing.T) {
 				return promiscuous{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "interface")}
 			}),
 			Open: func(t testing.TB) kindtest.World[promiscuous] {
-				c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(300*time.Millisecond))
+				c := dialVPP(t, vpp.Socket(), vppnet.WithLostAfter(20*time.Millisecond))
 				return kindtest.World[promiscuous]{
 					Kind: promiscuouses(c, m), More: []desiredstate.AnyKind{vppnet.Loopbacks(c)},
 					Base:  []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}},
@@ -148,7 +148,7 @@ func TestLawsOfRemembered(t *testing.T) {
 				return flowHash{rapid.Bool().Draw(t, "IPv6"), rapid.Bool().Draw(t, "symmetric")}
 			}),
 			Open: func(t testing.TB) kindtest.World[flowHash] {
-				c := dialVPP(t, vpp.Socket(), vppnet.WithReplyTimeout(300*time.Millisecond))
+				c := dialVPP(t, vpp.Socket(), vppnet.WithLostAfter(20*time.Millisecond))
 				return kindtest.World[flowHash]{
 					Kind: flowHashes(c, m), State: func() string { return vpp.State(&ip.IPTableDump{}) },
 					Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,

@@ -93,7 +93,11 @@ func TestDiffTellsDeathsOfNoRequest(t *testing.T) {
 		})
 		p, end, err := f.fresh()
 		require.NoError(t, err)
-		ended, err := p.ends([]api.Message{&interfaces_api.CreateLoopback{MacAddress: macs[1]}}, 300*time.Millisecond)
+		patience := 300 * time.Millisecond
+		if dies {
+			patience = 10 * time.Second // which it does not take
+		}
+		ended, err := p.ends([]api.Message{&interfaces_api.CreateLoopback{MacAddress: macs[1]}}, patience)
 		require.NoError(t, err)
 		require.Equal(t, dies, ended)
 		end()

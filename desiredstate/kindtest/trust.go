@@ -209,7 +209,11 @@ func Bound[S desiredstate.Object](ctx context.Context, w World[S], all ...S) err
 		if _, err := e.Ensure(ctx, all[0]); err != nil {
 			return err
 		}
-		if _, err := w.engine().Sync(ctx); err != nil { // Base too: whatever hands out handles has them all
+		behind := w
+		if w.Reopen != nil { // an engine on the same connection would hear of it
+			behind = w.Reopen()
+		}
+		if _, err := behind.engine().Sync(ctx); err != nil { // Base too: whatever hands out handles has them all
 			return err
 		}
 		err = w.beside(ctx, all[0], func() error {
