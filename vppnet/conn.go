@@ -11,9 +11,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/vppkit/vppkit/desiredstate"
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/memclnt"
+
+	"github.com/vppkit/vppkit/desiredstate"
 )
 
 // Conn speaks to one VPP for as long as both live. It implements

@@ -67,13 +67,6 @@ func dialReal(t testing.TB, dir string, opts ...vppnet.Option) *vppnet.Conn {
 	return c
 }
 
-func shortDir(t testing.TB) string {
-	dir, err := os.MkdirTemp("", "vppkit")
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
-}
-
 func TestRealVPP(t *testing.T) {
 	dir := shortDir(t)
 	vpp := realVPP(t, dir)

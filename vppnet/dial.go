@@ -15,10 +15,11 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"github.com/vppkit/vppkit/desiredstate"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/vpe"
 	"go.fd.io/govpp/codec"
+
+	"github.com/vppkit/vppkit/desiredstate"
 )
 
 // Option changes a Conn from its defaults.

@@ -3,6 +3,7 @@
 package vppnet_test
 
 import (
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -286,4 +287,11 @@ func TestChanges(t *testing.T) {
 			})
 		})
 	}
+}
+
+func shortDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "vppkit")
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }

@@ -6,7 +6,6 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/bond"
 	"go.fd.io/govpp/binapi/feature"
-	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/lacp"
 
 	"github.com/vppkit/vppkit/vpptest"
@@ -33,7 +32,7 @@ func weight(i index, w uint32) api.Message {
 }
 
 func bonded(i index) api.Message {
-	return &feature.FeatureIsEnabled{ArcName: "device-input", FeatureName: "bond-input", SwIfIndex: interface_types.InterfaceIndex(i)}
+	return &feature.FeatureIsEnabled{ArcName: "device-input", FeatureName: "bond-input", SwIfIndex: i}
 }
 
 var bondScripts = []vpptest.Script{
