@@ -17,6 +17,7 @@ import (
 	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -51,6 +52,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.NATs(c, ed), l3.NATInterfaces(c, ed), l3.NATAddresses(c, ed), l3.NATMappings(c, ed), l3.NATIdentities(c, ed), l3.NATExits(c),
 		l3.VirtualRouters(c),
 		bond.Bonds(c), bond.Members(c),
+		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		vhost.Ports(c, "/run/vms"),
 	}
 }
@@ -130,8 +132,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
-		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "proxy-arp-range", "dhcp-relay",
-		"nat-address", "nat-mapping", "nat-identity", "nat-exit",
+		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "overlay", "arp-entry",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/lisp"
@@ -27,7 +28,7 @@ func eidHeld(vni uint32, e EID) []desiredstate.Key {
 	return []desiredstate.Key{{Space: "gpe-eid", Name: eidName(vni, e)}}
 }
 
-func eidName(vni uint32, e EID) string { return fmt.Sprintf("%d-%s", vni, e) }
+func eidName(vni uint32, e EID) string { return strconv.FormatUint(uint64(vni), 10) + "-" + e.String() }
 
 type eids struct {
 	c   *vppnet.Conn

@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ethernet_types"
+	bridge "go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/lisp"
 	"go.fd.io/govpp/binapi/one"
 
@@ -47,6 +49,9 @@ func (l LocalEID) Validate() error {
 // LocalEIDs manages the local EIDs of our VNIs (one_add_del_local_eid). One whose locator set
 // changes is replaced.
 //
+// Whoever is here no more is forgotten by the bridge domain, which otherwise would go on
+// sending to the port where it was.
+//
 // An EID is in one place. A MAC that has moved here while it still is said to be elsewhere is
 // refused, and made as soon as that RemoteEID goes, in whichever order the two are told.
 func LocalEIDs(c *vppnet.Conn) *desiredstate.Kind[LocalEID] {
@@ -55,7 +60,8 @@ func LocalEIDs(c *vppnet.Conn) *desiredstate.Kind[LocalEID] {
 		Target:   c.Target(),
 		Name:     "local-eid",
 		Requires: []desiredstate.AnyKind{VNIs(c), LocatorSets(c)},
-		Messages: c.Uses(&lisp.LispEidTableDump{}, &lisp.LispLocatorSetDump{}, &one.OneAddDelLocalEid{}),
+		Messages: c.Uses(&lisp.LispEidTableDump{}, &lisp.LispLocatorSetDump{}, &lisp.LispEidTableMapDump{}, &one.OneAddDelLocalEid{},
+			&bridge.L2FibTableDump{}, &bridge.L2fibAddDel{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[LocalEID], err error) {
 			all, err := k.list(ctx, lisp.LISP_LOCATOR_SET_FILTER_API_LOCAL)
 			mine := ours(v)
@@ -87,7 +93,10 @@ func LocalEIDs(c *vppnet.Conn) *desiredstate.Kind[LocalEID] {
 			return 0, err
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LocalEID]) error {
-			return k.removeLocal(ctx, have.Spec.VNI, have.Spec.EID)
+			if err := k.removeLocal(ctx, have.Spec.VNI, have.Spec.EID); err != nil {
+				return err
+			}
+			return k.forget(ctx, have.Spec.VNI, have.Spec.EID)
 		},
 		Holds: func(l LocalEID) []desiredstate.Key { return eidHeld(l.VNI, l.EID) },
 	}
@@ -101,6 +110,35 @@ func (k eids) mayHave(v *desiredstate.View, vni uint32, e EID) error {
 	}
 	if _, ours := v.Owned(vniSpace, id); !ours {
 		return fmt.Errorf("%w: VNI %d", desiredstate.ErrForeign, vni)
+	}
+	return nil
+}
+
+// forget takes a MAC that was learnt from the bridge domain of a VNI.
+func (k eids) forget(ctx context.Context, vni uint32, e EID) error {
+	if e.MAC.IsZero() {
+		return nil
+	}
+	maps, err := vppnet.Collect(k.vpp.LispEidTableMapDump(ctx, &lisp.LispEidTableMapDump{IsL2: true}))
+	if err != nil {
+		return err
+	}
+	vpp := bridge.NewServiceClient(k.c)
+	for _, m := range maps {
+		if m.Vni != vni {
+			continue
+		}
+		learnt, err := vppnet.Collect(vpp.L2FibTableDump(ctx, &bridge.L2FibTableDump{BdID: m.DpTable}))
+		if err != nil {
+			return err
+		}
+		for _, d := range learnt {
+			if vppnet.MAC(d.Mac) != e.MAC || d.StaticMac || d.BviMac || d.FilterMac {
+				continue
+			}
+			_, err := vpp.L2fibAddDel(ctx, &bridge.L2fibAddDel{Mac: ethernet_types.MacAddress(e.MAC), BdID: m.DpTable, SwIfIndex: d.SwIfIndex})
+			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
+		}
 	}
 	return nil
 }

@@ -65,12 +65,14 @@ func overlay(t *testing.T, addrA, addrB netip.Prefix) {
 			if from == b {
 				to, here, there = a, moverB, moverA
 			}
-			stop := far.Pings(t, ip4(9))
-			if from == a {
-				stop = fixed.Pings(t, ip4(9))
+			neighbour := fixed // of where it was
+			if from == b {
+				neighbour = far
 			}
+			stop := neighbour.Pings(t, ip4(9))
 			began := time.Now()
 			here.IP(t, "link", "set", "dev", "eth0", "down")
+			here.IP(t, "addr", "flush", "dev", "eth0")
 			there.IP(t, "link", "set", "dev", "eth0", "up")
 			there.Address(t, ip4(9)+"/24", ip6(9)+"/64")
 			m := who{9, "red"}

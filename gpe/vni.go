@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -45,11 +46,11 @@ func BridgeVNIKey(id uint32) desiredstate.Key { return vniKey(id, true) }
 func TableVNIKey(id uint32) desiredstate.Key { return vniKey(id, false) }
 
 func vniKey(id uint32, l2 bool) desiredstate.Key {
-	of := "table"
+	of := "table-"
 	if l2 {
-		of = "bridge"
+		of = "bridge-"
 	}
-	return desiredstate.Key{Space: vniSpace, Name: fmt.Sprintf("%s-%d", of, id)}
+	return desiredstate.Key{Space: vniSpace, Name: of + strconv.FormatUint(uint64(id), 10)}
 }
 
 // Key is BridgeVNIKey(n.ID) or TableVNIKey(n.ID).

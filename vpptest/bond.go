@@ -74,10 +74,10 @@ func (b *bonds) create(_ *Call, q *bond.BondCreate2) *bond.BondCreate2Reply {
 	switch {
 	case q.Mode == bond.BOND_API_MODE_LACP && !b.lacp:
 		return &bond.BondCreate2Reply{Retval: featureDisabled}
-	case q.Mode < bond.BOND_API_MODE_ROUND_ROBIN || q.Mode > bond.BOND_API_MODE_LACP, q.Lb > bond.BOND_API_LB_ALGO_L23:
+	case q.Mode < bond.BOND_API_MODE_ROUND_ROBIN || q.Mode > bond.BOND_API_MODE_LACP, int32(q.Lb) > int32(bond.BOND_API_LB_ALGO_L23):
 		return &bond.BondCreate2Reply{Retval: invalidArgument}
 	}
-	x := &bund{id: q.ID, mode: q.Mode, balance: q.Lb, numa: q.NumaOnly, gso: q.EnableGso, fixed: q.UseCustomMac, address: q.MacAddress}
+	x := &bund{id: q.ID, mode: q.Mode, balance: bond.BondLbAlgo(uint8(q.Lb)), numa: q.NumaOnly, gso: q.EnableGso, fixed: q.UseCustomMac, address: q.MacAddress}
 	place, _ := b.all.put(none, x)
 	if x.id == none {
 		x.id = place
