@@ -198,6 +198,9 @@ func (m *memifs) details(*Call, *memif.MemifDump) (out []*memif.MemifDetails) {
 func (m *memifs) dump(d *dump) {
 	for _, id := range sortedKeys(m.sockets) {
 		s := m.sockets[id]
+		if id == 0 && !s.deaf {
+			continue // always there
+		}
 		d.line(fmt.Sprintf("memif-socket %d %s", id, s.path), when(s.deaf, "deaf"))
 	}
 	for _, p := range m.all {
