@@ -294,3 +294,32 @@ func TestMemifBetweenTwoVPPs(t *testing.T) {
 	time.Sleep(3500 * time.Millisecond) // VPP tries every three seconds
 	require.False(t, strangers())
 }
+
+// However a Memif comes to be made again, it is with its secret, or not at all.
+func TestSecretIsNeverLost(t *testing.T) {
+	vpp := vpptest.New(t)
+	engine := func() *desiredstate.Engine {
+		c := dialVPP(t, vpp.Socket())
+		return desiredstate.New(vppnet.Memifs(c), vppnet.MemifSockets(c, "/run/memif"))
+	}
+	socket := vppnet.MemifSocket{Path: "/run/memif/a"}
+	m := vppnet.Memif{Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret("one"), Slave: true}
+	has := func() { require.Contains(t, vpp.String(), `secret "one"`) }
+	_, err := engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
+	m.RingSize = 256 // another interface, of the same secret
+	_, err = engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
+	socket.ID = 7 // takes the interface along
+	_, err = engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
+	socket.ID = 8 // and nobody says what its secret is
+	_, err = engine().Ensure(t.Context(), socket)
+	require.NotContains(t, vpp.String(), `secret ""`, "%v", err)
+	_, err = engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
+}
