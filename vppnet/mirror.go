@@ -173,8 +173,10 @@ func (k mirrors) inEffect(ctx context.Context, ids ...uint32) (map[uint32]span.S
 	var requests []api.Message
 	for _, id := range ids {
 		for _, f := range [][2]string{
-			{"device-input", "ethernet-input"}, {"device-input", "span-input"},
-			{"interface-output", "interface-output-arc-end"}, {"interface-output", "span-output"},
+			{"device-input", "ethernet-input"},
+			{"device-input", "span-input"},
+			{"interface-output", "interface-output-arc-end"},
+			{"interface-output", "span-output"},
 		} {
 			requests = append(requests, &feature.FeatureIsEnabled{ArcName: f[0], FeatureName: f[1], SwIfIndex: interface_types.InterfaceIndex(id)})
 		}

@@ -26,6 +26,7 @@ func teb(t *gre.GreTunnel) { t.Type = gre.GRE_API_TUNNEL_TYPE_TEB }
 func erspan(session uint16) func(*gre.GreTunnel) {
 	return func(t *gre.GreTunnel) { t.Type, t.SessionID = gre.GRE_API_TUNNEL_TYPE_ERSPAN, session }
 }
+
 func greIn(table uint32) func(*gre.GreTunnel) {
 	return func(t *gre.GreTunnel) { t.OuterTableID = table }
 }

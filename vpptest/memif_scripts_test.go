@@ -19,6 +19,7 @@ var (
 func memifSocket(id uint32, path string) api.Message {
 	return &memif.MemifSocketFilenameAddDelV2{IsAdd: true, SocketID: id, SocketFilename: path}
 }
+
 func unmemifSocket(id uint32) api.Message { return &memif.MemifSocketFilenameAddDelV2{SocketID: id} }
 
 // memifOf is a slave, which needs nobody at the other end.
@@ -48,8 +49,10 @@ var memifScripts = []vpptest.Script{
 	{Name: "memif-socket-any", About: "a socket whose id VPP picks", Volatile: []string{
 		"memif_socket_filename_add_del_v2_reply.socket_id", "memif_socket_filename_details.socket_id",
 	}, Steps: []vpptest.Step{
-		{As: "a", Request: memifSocket(none, "$DIR/a")}, do(memifSockets),
-		{Request: unmemifSocket(0), From: map[string]string{"socket_id": "a.socket_id"}}, do(memifSockets),
+		{As: "a", Request: memifSocket(none, "$DIR/a")},
+		do(memifSockets),
+		{Request: unmemifSocket(0), From: map[string]string{"socket_id": "a.socket_id"}},
+		do(memifSockets),
 	}},
 	{Name: "memif", About: "memif interfaces that are not connected", Steps: []vpptest.Step{
 		do(memifs), do(memifSocket(7, "$DIR/a")), do(memifSocket(8, "$DIR/b")), do(memifSocket(9, "$DIR/none/c")),

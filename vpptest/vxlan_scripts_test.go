@@ -56,6 +56,7 @@ func vxlanL3(next uint32) func(*vxlan.VxlanAddDelTunnelV3) {
 func nextOf(node, next string) api.Message {
 	return &vlib.GetNextIndex{NodeName: node, NextName: next}
 }
+
 func addNext(node, next string) api.Message {
 	return &vlib.AddNodeNext{NodeName: node, NextName: next}
 }
