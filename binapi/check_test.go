@@ -50,7 +50,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c),
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
 		l3.NATs(c, ed), l3.NATInterfaces(c, ed), l3.NATAddresses(c, ed), l3.NATMappings(c, ed), l3.NATIdentities(c, ed), l3.NATExits(c),
-		l3.VirtualRouters(c),
+		l3.VirtualRouters(c), l3.CrossConnects(c),
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		vhost.Ports(c, "/run/vms"),

@@ -66,10 +66,15 @@ func TestBesideOtherKinds(t *testing.T) {
 		c := dial(t, socket, "me")
 		lan, far := gpe.PrefixEID(netip.MustParsePrefix("10.0.0.0/24")), gpe.PrefixEID(netip.MustParsePrefix("2001:db8:7::/48"))
 		want := []desiredstate.Object{
-			gpe.Overlay{VXLAN: true}, vppnet.Loopback{Name: "lo"}, gpe.LocatorSet{Name: "x", Locators: []gpe.Locator{{Interface: "lo", Priority: 1}}},
-			vppnet.BridgeDomain{Name: "net"}, gpe.VNI{ID: 5, Bridge: "net"},
-			l3.Table{Name: "red"}, gpe.VNI{ID: 5, Table: "red"},
-			gpe.LocalEID{VNI: 5, EID: lan, LocatorSet: "x"}, gpe.LocalEID{VNI: 5, EID: gpe.MACEID(mac(1)), LocatorSet: "x"},
+			gpe.Overlay{VXLAN: true},
+			vppnet.Loopback{Name: "lo"},
+			gpe.LocatorSet{Name: "x", Locators: []gpe.Locator{{Interface: "lo", Priority: 1}}},
+			vppnet.BridgeDomain{Name: "net"},
+			gpe.VNI{ID: 5, Bridge: "net"},
+			l3.Table{Name: "red"},
+			gpe.VNI{ID: 5, Table: "red"},
+			gpe.LocalEID{VNI: 5, EID: lan, LocatorSet: "x"},
+			gpe.LocalEID{VNI: 5, EID: gpe.MACEID(mac(1)), LocatorSet: "x"},
 			gpe.RemoteEID{VNI: 5, EID: far, Locators: []gpe.RemoteLocator{{Address: netip.MustParseAddr("203.0.113.7"), Weight: 1}}, From: lan},
 			gpe.RemoteEID{VNI: 5, EID: gpe.MACEID(mac(2))},
 		}

@@ -18,6 +18,7 @@ import (
 	"go.fd.io/govpp/binapi/ip6_nd"
 	"go.fd.io/govpp/binapi/ip_neighbor"
 	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/l3xc"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -385,7 +386,7 @@ func layer3Dumps() []api.Message {
 		&interfaces.SwInterfaceDump{SwIfIndex: all}, &ip.IPTableDump{}, &ip.IPUnnumberedDump{SwIfIndex: all},
 		&ip_neighbor.IPNeighborDump{SwIfIndex: all}, &ip_neighbor.IPNeighborDump{SwIfIndex: all, Af: ip_types.ADDRESS_IP6},
 		&ip6_nd.SwInterfaceIP6ndRaDump{SwIfIndex: all}, &arp.ProxyArpDump{}, &arp.ProxyArpIntfcDump{},
-		&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyDump{IsIP6: true},
+		&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyDump{IsIP6: true}, &l3xc.L3xcDump{SwIfIndex: all},
 	}
 	for i := range interface_types.InterfaceIndex(10) {
 		for _, is6 := range []bool{false, true} {

@@ -63,7 +63,7 @@ func (m Memif) Validate() error {
 	} else if err := socketpath.Check(m.Socket); err != nil {
 		return err
 	}
-	if err := m.Secret.check(23); err != nil {
+	if err := m.Secret.check(maxMemifSecret); err != nil {
 		return err
 	}
 	slaves := m.RxQueues != 0 || m.TxQueues != 0 || m.RingSize != 0 || m.BufferSize != 0 || m.NoZeroCopy
@@ -140,6 +140,9 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 			&memif.MemifSocketFilenameAddDelV2{}, &interfaces.SwInterfaceSetMacAddress{}),
 		Dump: k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, m Memif) (uint32, error) {
+			if err := m.Secret.check(maxMemifSecret); err != nil { // one that was found, and is to be made again
+				return 0, fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
+			}
 			socket, err := v.ID(MemifSocketKey(m.Socket))
 			if err != nil {
 				return 0, err
@@ -192,7 +195,10 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 	return kind
 }
 
-const deviceMemif = "memif"
+const (
+	deviceMemif    = "memif"
+	maxMemifSecret = 23 // VPP keeps 24 bytes, of which the last is NUL
+)
 
 type memifs struct {
 	c       *Conn

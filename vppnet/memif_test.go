@@ -27,8 +27,16 @@ import (
 
 var memifDumps = []api.Message{&memif.MemifDump{}, &memif.MemifSocketFilenameDump{}}
 
+// memifDir is a directory whose path is short.
+func memifDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("", "memif")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func TestLawsOfMemifSockets(t *testing.T) {
-	dir := shortDir(t)
+	dir := memifDir(t)
 	lawsWith(t, func(c *vppnet.Conn) *desiredstate.Kind[vppnet.MemifSocket] { return vppnet.MemifSockets(c, dir) }, nil,
 		rapid.Custom(func(t *rapid.T) vppnet.MemifSocket {
 			return vppnet.MemifSocket{Path: dir + pick(t, "path", "/a", "/b"), ID: pick[uint32](t, "ID", 0, 7, 1<<32-2)}
@@ -54,7 +62,7 @@ func memifGen(dir string, secrets ...vppnet.Secret) *rapid.Generator[vppnet.Memi
 }
 
 func TestLawsOfMemifs(t *testing.T) {
-	dir := shortDir(t)
+	dir := memifDir(t)
 	base := []desiredstate.Object{vppnet.MemifSocket{Path: dir + "/a"}, vppnet.MemifSocket{Path: dir + "/b", ID: 8}}
 	lawsWith(t, vppnet.Memifs, base, memifGen(dir, vppnet.Secret{}), lawsOptions{dumps: memifDumps, more: func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.MemifSockets(c, dir)}
@@ -157,7 +165,7 @@ func asJSON(x any) string {
 func TestMemifSocketsAreConfined(t *testing.T) {
 	vpp := vpptest.New(t)
 	c := dialVPP(t, vpp.Socket())
-	top := shortDir(t)
+	top := memifDir(t)
 	dir := filepath.Join(top, "in")
 	require.NoError(t, os.MkdirAll(dir+"/sub", 0o755))
 	require.NoError(t, os.Mkdir(top+"/in2", 0o755))
@@ -194,7 +202,7 @@ func TestMemifThatCannotListen(t *testing.T) {
 		require.NotContains(t, vpp.String(), "deaf")
 	})
 	t.Run("real", func(t *testing.T) {
-		vpp, dir := vpptest.Real(t), shortDir(t)
+		vpp, dir := vpptest.Real(t), memifDir(t)
 		listens(t, vpp.Socket(), dir)
 		require.NoError(t, os.Mkdir(dir+"/none", 0o755))
 		c := dialVPP(t, vpp.Socket())
@@ -209,7 +217,7 @@ func TestMemifThatCannotListen(t *testing.T) {
 // Sockets of others can be used, and stay.
 func TestMemifOnSocketsOfOthers(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		me, other, dir := dialVPP(t, socket), dialAs(t, "other", socket), shortDir(t)
+		me, other, dir := dialVPP(t, socket), dialAs(t, "other", socket), memifDir(t)
 		theirs := vppnet.MemifSocket{Path: dir + "/theirs", ID: 7}
 		_, err := vppnet.MemifSockets(other, dir).Ensure(t.Context(), theirs)
 		require.NoError(t, err)
@@ -264,7 +272,7 @@ func TestValidateMemif(t *testing.T) {
 
 // Who does not know the secret does not get in.
 func TestMemifBetweenTwoVPPs(t *testing.T) {
-	dir := shortDir(t)
+	dir := memifDir(t)
 	ends := func(secret string) (up func() bool) {
 		a, b := dialVPP(t, vpptest.Real(t).Socket()), dialVPP(t, vpptest.Real(t).Socket())
 		socket := vppnet.MemifSocket{Path: dir + "/" + secret}
@@ -293,4 +301,33 @@ func TestMemifBetweenTwoVPPs(t *testing.T) {
 	require.Eventually(t, friends, 30*time.Second, 100*time.Millisecond)
 	time.Sleep(3500 * time.Millisecond) // VPP tries every three seconds
 	require.False(t, strangers())
+}
+
+// However a Memif comes to be made again, it is with its secret, or not at all.
+func TestSecretIsNeverLost(t *testing.T) {
+	vpp := vpptest.New(t)
+	engine := func() *desiredstate.Engine {
+		c := dialVPP(t, vpp.Socket())
+		return desiredstate.New(vppnet.Memifs(c), vppnet.MemifSockets(c, "/run/memif"))
+	}
+	socket := vppnet.MemifSocket{Path: "/run/memif/a"}
+	m := vppnet.Memif{Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret("one"), Slave: true}
+	has := func() { require.Contains(t, vpp.String(), `secret "one"`) }
+	_, err := engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
+	m.RingSize = 256 // another interface, of the same secret
+	_, err = engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
+	socket.ID = 7 // takes the interface along
+	_, err = engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
+	socket.ID = 8 // and nobody says what its secret is
+	_, err = engine().Ensure(t.Context(), socket)
+	require.NotContains(t, vpp.String(), `secret ""`, "%v", err)
+	_, err = engine().Sync(t.Context(), socket, m)
+	require.NoError(t, err)
+	has()
 }

@@ -315,6 +315,7 @@ var never = map[string]string{
 	"ip_neighbor_flush":               "kills VPP if a static neighbour outlived its interface",
 	"ip_neighbor_replace_end":         "kills VPP if a static neighbour outlived its interface",
 	"memif_create_v2":                 "kills VPP for a mode that it does not know",
+	"tap_create_v3":                   "makes devices of Linux, and fails where that, or the machine, has it",
 	"lisp_add_del_local_eid":          "kills VPP for a locator set other than that of the EID",
 	"one_stats_dump":                  "kills VPP",
 	"lisp_enable_disable":             "what it does to routes is not imitated, and much of what is refused without it kills VPP",

@@ -197,7 +197,7 @@ func (m *memifs) dump(d *dump) {
 	for _, id := range sortedKeys(m.sockets) {
 		s := m.sockets[id]
 		if id == 0 && !s.deaf {
-			continue // VPP's own
+			continue // always there
 		}
 		d.line(fmt.Sprintf("memif-socket %d %s", id, s.path), when(s.deaf, "deaf"))
 	}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/feature"
+	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l3xc"
+	"go.fd.io/govpp/binapi/memclnt"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// CrossConnect sends all packets of a family that come in by an interface the way of its
+// paths, whatever the interface's table says: to a next hop on a link, to whoever is on a
+// link, or the way to a next hop in a table.
+type CrossConnect struct {
+	Interface string
+	IPv6      bool   // of IPv6; not of IPv4
+	Paths     []Path // 1 to 255, in any order; neither local nor lookups in a table, with next hops of the family
+
+	idle bool // as read: it is listed, and has no effect
+}
+
+// CrossConnectKey is the key of a CrossConnect.
+func CrossConnectKey(iface string, ipv6 bool) desiredstate.Key {
+	return desiredstate.Key{Space: "l3-cross-connect", Name: iface + " " + family(ipv6)}
+}
+
+// Key is CrossConnectKey(x.Interface, x.IPv6).
+func (x CrossConnect) Key() desiredstate.Key { return CrossConnectKey(x.Interface, x.IPv6) }
+
+// Deps lists the interface, and those and the tables of the paths.
+func (x CrossConnect) Deps() []desiredstate.Key {
+	deps := []desiredstate.Key{vppnet.InterfaceKey(x.Interface)}
+	for _, p := range x.Paths {
+		deps = append(deps, p.deps()...)
+	}
+	return deps
+}
+
+// Validate checks interface and paths.
+func (x CrossConnect) Validate() error {
+	if err := vppnet.CheckRef(interfaceSpace, x.Interface); err != nil {
+		return err
+	}
+	if n := len(x.Paths); n < 1 || n > 255 {
+		return fmt.Errorf("%d paths, want 1 to 255", n)
+	}
+	seen := make(map[Path]bool, len(x.Paths))
+	for i, p := range x.Paths {
+		err := p.check("", x.all())
+		switch {
+		case err != nil:
+		case p.Local:
+			err = errors.New("is local: a cross-connect does not end in VPP itself")
+		case p.Interface == "" && !p.NextHop.IsValid():
+			err = errors.New("is looked up in a table, which a cross-connect cannot do")
+		case p.NextHop.IsValid() && p.NextHop.Is6() != x.IPv6:
+			err = fmt.Errorf("next hop %v is of the other family", p.NextHop)
+		}
+		if err != nil {
+			return fmt.Errorf("path %d: %w", i, err)
+		}
+		same := p.normal(x.all())
+		if same.Weight = 0; seen[same] {
+			return fmt.Errorf("path %d is there already: give it more weight", i)
+		}
+		seen[same] = true
+	}
+	return nil
+}
+
+// all is what the cross-connect takes.
+func (x CrossConnect) all() netip.Prefix {
+	if x.IPv6 {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+}
+
+// CrossConnects manages L3 cross-connects (l3xc_update) of our interfaces, of those in tables
+// of ours, and of those that are claimed. All that changes replaces: VPP lists new paths, and
+// sends by the old ones.
+//
+// VPP keeps a cross-connect when its interface goes, and lists it for the next one with the
+// same index, to no effect. Such a one of ours is seen, and made anew, if VPP can be asked
+// whether it is in effect (from 25.06 on).
+func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[CrossConnect] {
+	k := crossConnects{c, l3xc.NewServiceClient(c), claims}
+	messages := []api.Message{&l3xc.L3xcUpdate{}, &l3xc.L3xcDel{}, &l3xc.L3xcDump{}, &memclnt.ControlPing{}}
+	if k.asks() {
+		messages = append(messages, &feature.FeatureIsEnabled{})
+	}
+	return &desiredstate.Kind[CrossConnect]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
+		Name:     "l3-cross-connect",
+		Requires: scope(claims).needs(c),
+		Messages: c.Uses(messages...),
+		Dump:     k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, x CrossConnect) (uint32, error) {
+			id, err := scope(claims).take(v, x.Interface)
+			if err != nil {
+				return 0, err
+			}
+			req := &l3xc.L3xcUpdate{L3xc: l3xc.L3xc{SwIfIndex: interface_types.InterfaceIndex(id), IsIP6: x.IPv6}}
+			for _, p := range x.Paths {
+				path, err := p.wire(v, 0, x.IPv6)
+				if err != nil {
+					return 0, err
+				}
+				req.L3xc.Paths = append(req.L3xc.Paths, path)
+			}
+			_, err = k.vpp.L3xcUpdate(ctx, req)
+			return id, err
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[CrossConnect]) error {
+			_, err := k.vpp.L3xcDel(ctx, &l3xc.L3xcDel{SwIfIndex: interface_types.InterfaceIndex(have.ID), IsIP6: have.Spec.IPv6})
+			return vppnet.Gone(err, api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
+		},
+		Fill: func(have, want CrossConnect) CrossConnect {
+			if samePaths(want.all(), have.Paths, want.Paths) {
+				want.Paths = have.Paths
+			}
+			return want
+		},
+	}
+}
+
+type crossConnects struct {
+	c      *vppnet.Conn
+	vpp    l3xc.RPCService
+	claims []vppnet.Claim
+}
+
+// asks says whether VPP can be asked which features are on; without a VPP, that it can.
+func (k crossConnects) asks() bool {
+	m := &feature.FeatureIsEnabled{}
+	return k.c == nil || k.c.Has(m.GetMessageName()+"_"+m.GetCrcString())
+}
+
+func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[CrossConnect], err error) {
+	all, err := vppnet.Collect(k.vpp.L3xcDump(ctx, &l3xc.L3xcDump{SwIfIndex: interface_types.InterfaceIndex(noInterface)}))
+	if err != nil {
+		return nil, err
+	}
+	var requests []api.Message
+	for _, d := range all {
+		id := uint32(d.L3xc.SwIfIndex)
+		i, there := desiredstate.At[vppnet.Interface](v, id)
+		if !there || !scope(k.claims).has(v, id) || len(d.L3xc.Paths) == 0 {
+			continue
+		}
+		// VPP does not say of which family it is; its paths do.
+		x := CrossConnect{Interface: i.Spec.Name, IPv6: d.L3xc.Paths[0].Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6}
+		for _, p := range d.L3xc.Paths {
+			x.Paths = append(x.Paths, readPath(v, 0, p))
+		}
+		arc, name := "ip4-unicast", "l3xc-input-ip4"
+		if x.IPv6 {
+			arc, name = "ip6-unicast", "l3xc-input-ip6"
+		}
+		requests = append(requests, &feature.FeatureIsEnabled{ArcName: arc, FeatureName: name, SwIfIndex: d.L3xc.SwIfIndex})
+		out = append(out, desiredstate.Actual[CrossConnect]{ID: id, Spec: x})
+	}
+	if !k.asks() {
+		return out, nil
+	}
+	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)
+	for n, r := range on {
+		out[n].Spec.idle = !r.IsEnabled
+	}
+	return out, err
+}
