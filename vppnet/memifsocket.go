@@ -104,15 +104,6 @@ func MemifSockets(c *Conn, dir string) *desiredstate.Kind[MemifSocket] {
 			if s.ID == 0 {
 				return k.add(ctx, s.Path, k.numbers(s.Path)...)
 			}
-			// VPP answers who adds what is there as if it had added it, and the entry would say
-			// then that what somebody else made is ours.
-			all, err := k.list(ctx)
-			if err != nil {
-				return 0, err
-			}
-			if all[s.ID] != "" && !k.claimed(all)[MemifSocket{Path: all[s.ID], ID: s.ID}] {
-				return 0, fmt.Errorf("%w: memif socket %d is %s by now", desiredstate.ErrForeign, s.ID, all[s.ID])
-			}
 			ledger := s.ledger()
 			if _, err := k.add(ctx, ledger, k.numbers(ledger)...); err != nil {
 				return 0, err
