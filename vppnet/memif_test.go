@@ -331,3 +331,27 @@ func TestSecretIsNeverLost(t *testing.T) {
 	require.NoError(t, err)
 	has()
 }
+
+// VPP answers who adds what is there already as if it had added it.
+func TestMemifSocketThatAnotherMadeFirst(t *testing.T) {
+	dir := shortDir(t)
+	vpp := vpptest.New(t)
+	s := vppnet.MemifSocket{Path: dir + "/a", ID: 7}
+	e := desiredstate.New(vppnet.MemifSockets(dialAs(t, "me", vpp.Socket()), dir))
+	_, err := e.Ensure(t.Context(), s)
+	require.NoError(t, err)
+	_, err = e.Remove(t.Context(), s.Key())
+	require.NoError(t, err)
+
+	other := desiredstate.New(vppnet.MemifSockets(dialAs(t, "other", vpp.Socket()), dir))
+	_, err = other.Ensure(t.Context(), s)
+	require.NoError(t, err)
+	_, err = e.Ensure(t.Context(), s)
+	require.ErrorIs(t, err, desiredstate.ErrForeign)
+	_, err = e.Remove(t.Context(), s.Key())
+	require.NoError(t, err)
+	other.Forget()
+	plan, err := other.Plan(t.Context(), s)
+	require.NoError(t, err)
+	require.True(t, plan.Empty(), plan)
+}

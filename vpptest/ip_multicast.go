@@ -75,12 +75,29 @@ func (s *ips) bindMulticast(index uint32, is6 bool, t *multicastTable) {
 }
 
 // hear has an interface hear what all do.
-func (s *ips) hear(index uint32, is6 bool) { s.hearIn(is6, s.side(index).multicast[family(is6)]) }
+func (s *ips) hear(index uint32, is6 bool) {
+	s.meet(index)
+	s.hearIn(is6, s.side(index).multicast[family(is6)])
+}
+
+// meet makes an adjacency on an interface. Those of LISP have such as LISP makes, to the
+// other end of one of its tunnels, and VPP takes any for one.
+func (s *ips) meet(index uint32) {
+	if i := s.v.life.interfaces.at(indexAt(index)); i != nil && i.hw.class == gpeClass {
+		s.v.internal().Die("looked for the tunnel of a neighbour on an interface of LISP")
+	}
+}
 
 // hearIn puts a route into a table for multicast that may be gone, or never was. VPP looks
-// for what covers it, and believes that there is something.
+// for what covers it, and believes that there is something. Of IPv6 all tables share one
+// hash, and which of it VPP looks at stands, where no table ever was, in memory that nobody
+// set.
 func (s *ips) hearIn(is6 bool, index uint32) {
-	if m := &s.multicast[family(is6)]; int(index) >= len(m.slots) || !m.slots[index].alive {
+	m := &s.multicast[family(is6)]
+	if is6 && int(index) >= len(m.slots) {
+		s.v.internal().NotImitated("puts a route into a table for multicast that never was")
+	}
+	if int(index) >= len(m.slots) || !m.slots[index].alive {
 		s.v.internal().Die("put a route into a table for multicast that is not there")
 	}
 }

@@ -53,6 +53,11 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	if q.IsAdd && s.astray(t, src, said) {
 		return none, c.NotImitated("a path to nowhere over an interface that is not there, or in another table, of another source than the API")
 	}
+	for _, path := range said {
+		if q.IsAdd && path.Type == fib_types.FIB_API_PATH_TYPE_NORMAL {
+			s.meet(path.SwIfIndex)
+		}
+	}
 	if q.IsAdd && s.imports(t, src, said) {
 		c.Die("had an unreachable or prohibited path in another table than that of local0")
 		return none, 0

@@ -254,6 +254,10 @@ func (b *bridges) forget(i *iface) {
 		return
 	}
 	c := &Call{VPP: b.v, name: "the end of an interface"}
+	if p.mode == crossed && b.v.life.interfaces.at(indexAt(p.peer)) != nil && !b.known(p.peer) {
+		c.NotImitated("one that is cross-connected to what was in no bridge yet: VPP looks where its list of ports was before that grew")
+		return
+	}
 	if p.mode == crossed && p.peer != i.index {
 		if peer := b.v.life.interfaces.at(interface_types.InterfaceIndex(p.peer)); peer != nil {
 			b.leave(c, peer)
@@ -262,6 +266,16 @@ func (b *bridges) forget(i *iface) {
 		}
 	}
 	b.leave(c, i)
+}
+
+// known tells whether VPP's list of ports reaches that far.
+func (b *bridges) known(index uint32) bool {
+	for i, p := range b.ports {
+		if i >= index && p != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // unusedID picks an id for who asks VPP to.

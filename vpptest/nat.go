@@ -145,14 +145,11 @@ func (n *nat44) switchOff() int32 {
 	for _, index := range n.outsides() {
 		n.routesOf(index, false)
 	}
-	n.roles.each(none, func(_ uint32, r *natRole) {
-		if r.inside && !r.outside {
-			n.unpin()
-		}
-	})
+	failed := false // the last one counts
+	n.roles.each(none, func(_ uint32, r *natRole) { failed = r.inside && !r.outside && !n.unpin() })
 	n.on, n.config, n.forwarding = false, natConfig{}, false
 	n.roles, n.outputs, n.addresses = pool[natRole]{}, pool[uint32]{}, [2][]natAddress{}
-	if retval != 0 {
+	if retval != 0 || failed {
 		return aBug
 	}
 	return 0
