@@ -402,7 +402,7 @@ func TestAFloatingIPWaitsForItsRouter(t *testing.T) {
 	client, closeEtcd, err := (&options{etcd: r.url}).openEtcd()
 	require.NoError(t, err)
 	defer closeEtcd()
-	_, said, err := dryRun(t.Context(), client, v.Socket(), site)
+	_, said, err := dryRun(t.Context(), client, v.Socket(), site, nil)
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(said, "\n"), "waits for a router")
 	require.Contains(t, strings.Join(said, "\n"), "not a JSON object")
