@@ -59,17 +59,11 @@ func (g *routing) world(x *external) {
 		}
 		g.want(source, own, r.exit.Name())
 	}
-	// What is there already, or is a floating IP's: an extra route to it is left out.
+	// What is there already: an extra route to it is left out.
 	taken := map[netip.Prefix]l3.Route{}
 	for _, o := range g.out.Wants[source] {
 		if route, ok := o.(l3.Route); ok && route.Table == table {
 			taken[route.Prefix] = route
-		}
-	}
-	for _, r := range x.exits {
-		for _, f := range r.floats {
-			alone := netip.PrefixFrom(f.Floating, f.Floating.BitLen())
-			taken[alone] = l3.Route{Table: table, Prefix: alone}
 		}
 	}
 	back := maps.Clone(taken)
