@@ -23,16 +23,17 @@ type BridgedPort struct {
 }
 
 // Objects returns what makes the port, all but the interface, the bridge domain and the
-// sets of its groups. See [PortSecurity.Objects] for what those are, and for errors.
+// sets of its groups. See [PortSecurity.Objects] for what those are, and for errors: where
+// there are objects beside one, it names what of the filters is left out.
 func (p BridgedPort) Objects() ([]desiredstate.Object, error) {
 	name := p.Security.Interface
 	port := vppnet.BridgePort{Bridge: p.Bridge, Interface: name, SplitHorizonGroup: p.SplitHorizonGroup}
 	link := vppnet.LinkState{Interface: name, Parent: p.Parent, Up: true, MTU: p.MTU, After: []desiredstate.Key{port.Key()}}
 	security := p.Security
 	security.After = []desiredstate.Key{port.Key()}
-	objects, err := security.Objects()
-	if err != nil {
-		return nil, err
+	objects, out := security.Objects()
+	if out != nil && objects == nil {
+		return nil, out
 	}
 	if !security.Off {
 		link.After = append(link.After, BindingKey(name), MACIPBindingKey(name))
@@ -42,5 +43,5 @@ func (p BridgedPort) Objects() ([]desiredstate.Object, error) {
 			return nil, fmt.Errorf("port %s: %s: %w", name, o.Key(), err)
 		}
 	}
-	return append(append([]desiredstate.Object{port}, objects...), link), nil
+	return append(append([]desiredstate.Object{port}, objects...), link), out
 }

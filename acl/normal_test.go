@@ -189,7 +189,7 @@ func TestCostIsLinear(t *testing.T) {
 		for i := range n {
 			p.Pairs = append(p.Pairs, AddressPair{Prefix: host4(i)})
 		}
-		return func() { _, _ = p.sources() }
+		return func() { _, _, _ = p.sources() }
 	})
 }
 

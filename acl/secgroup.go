@@ -66,16 +66,28 @@ func FromSet(group string) string { return "sg:" + group + ".from" }
 // parts, or as part of something else is said once, so rules given in another
 // order, or cut otherwise, mostly make the same sets, and nothing is written
 // anew. A rule reflects, unless it is about ICMP types for which VPP keeps no
-// sessions. An error names the rule; so does one for more than MaxRules.
+// sessions.
+//
+// What cannot be expressed permits nothing: a rule that is wrong, an address of a member
+// that is none, what is beyond MaxRules. The error names each of them, and the sets hold
+// the rest, so a caller can use both. Only a wrong Name leaves no sets at all.
 func (g SecurityGroup) Sets(members Members) (to, from Set, err error) {
+	if err := cmp.Or(vppnet.CheckName(g.Name), vppnet.CheckName(ToSet(g.Name)), vppnet.CheckName(FromSet(g.Name))); err != nil {
+		return Set{}, Set{}, fmt.Errorf("security group %s: %w", g.Name, err)
+	}
 	seen := make(map[remote][]block)
-	if to, err = g.set(ToSet(g.Name), "ingress", g.Ingress, members, seen); err != nil {
-		return Set{}, Set{}, err
+	to, out := g.set(ToSet(g.Name), "ingress", g.Ingress, members, seen)
+	from, more := g.set(FromSet(g.Name), "egress", g.Egress, members, seen)
+	if out = append(out, more...); len(out) > 0 {
+		err = fmt.Errorf("security group %s: %w", g.Name, out.join())
 	}
-	if from, err = g.set(FromSet(g.Name), "egress", g.Egress, members, seen); err != nil {
-		return Set{}, Set{}, err
-	}
-	return to, from, nil
+	return to, from, err
+}
+
+// Validate reports why a rule cannot be expressed. It does not look at members.
+func (r GroupRule) Validate() error {
+	_, err := r.hole()
+	return err
 }
 
 // maxHoles bounds the work for a group, before what its rules have in common is
@@ -88,16 +100,15 @@ type remote struct {
 	family Family
 }
 
-func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members, seen map[remote][]block) (Set, error) {
-	fail := func(err error) (Set, error) { return Set{}, fmt.Errorf("security group %s: %w", g.Name, err) }
-	if err := cmp.Or(vppnet.CheckName(g.Name), vppnet.CheckName(name)); err != nil {
-		return fail(err)
-	}
+// set returns one of the sets, and what is not in it.
+func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members, seen map[remote][]block) (Set, leftOut) {
+	var out leftOut
 	holes := make([]hole, 0, len(rules))
 	for i, r := range rules {
 		h, err := r.hole()
 		if err != nil {
-			return fail(fmt.Errorf("%s rule %d: %w", way, i, err))
+			out = append(out, fmt.Errorf("%s rule %d: %w", way, i, err))
+			continue
 		}
 		if r.RemoteGroup == "" {
 			holes = append(holes, h)
@@ -106,23 +117,26 @@ func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members,
 		key := remote{r.RemoteGroup, h.family}
 		addrs, ok := seen[key]
 		if !ok {
-			if addrs, err = hosts(members[r.RemoteGroup], h.family); err != nil {
-				return fail(fmt.Errorf("%s rule %d: member of %s: %w", way, i, r.RemoteGroup, err))
+			var wrong leftOut
+			if addrs, wrong = hosts(members[r.RemoteGroup], h.family); len(wrong) > 0 {
+				out = append(out, fmt.Errorf("%s rule %d: member of %s: %w", way, i, r.RemoteGroup, wrong.join()))
 			}
 			seen[key] = addrs
 		}
 		if len(holes)+len(addrs) > maxHoles {
-			return fail(fmt.Errorf("%s rule %d: the %d addresses of group %s make it more than %d rules, a set has at most %d",
+			out = append(out, fmt.Errorf("%s rule %d: the %d addresses of group %s make it more than %d rules, a set has at most %d",
 				way, i, len(addrs), r.RemoteGroup, maxHoles, MaxRules))
+			continue
 		}
 		for _, h.remote = range addrs {
 			holes = append(holes, h)
 		}
 	}
 	holes = unite(holes)
-	if len(holes) > MaxRules {
-		return fail(fmt.Errorf("%s makes %d rules, a set has at most %d: name prefixes instead of groups, or split the group",
-			way, len(holes), MaxRules))
+	if n := len(holes); n > MaxRules {
+		holes = holes[:MaxRules]
+		out = append(out, fmt.Errorf("%s makes %d rules, a set has at most %d, so the last %d are left out: name prefixes instead of groups, or split the group",
+			way, n, MaxRules, n-MaxRules))
 	}
 	set := Set{Name: name}
 	if len(holes) > 0 {
@@ -131,22 +145,23 @@ func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members,
 	for _, h := range holes {
 		set.Rules = append(set.Rules, h.rule(way == "ingress"))
 	}
-	return set, nil
+	return set, out
 }
 
-// hosts returns the blocks that are together the addresses of one family.
-func hosts(addrs []netip.Addr, f Family) ([]block, error) {
+// hosts returns the blocks that are together the addresses of one family, and what is
+// no address.
+func hosts(addrs []netip.Addr, f Family) ([]block, leftOut) {
 	list := make([]block, 0, len(addrs))
+	var out leftOut
 	for _, a := range addrs {
 		if !a.IsValid() || a.Zone() != "" {
-			return nil, fmt.Errorf("address %q: want one of IPv4 or IPv6 without a zone", a)
-		}
-		if a = a.Unmap(); a.Is4() == (f == IPv4) {
+			out = append(out, fmt.Errorf("address %q: want one of IPv4 or IPv6 without a zone", a))
+		} else if a = a.Unmap(); a.Is4() == (f == IPv4) {
 			list = append(list, blockOf(netip.PrefixFrom(a, a.BitLen())))
 		}
 	}
 	slices.SortFunc(list, block.compare)
-	return aggregate(list), nil
+	return aggregate(list), out
 }
 
 // hole returns what a rule permits, from any address if it is about a group.

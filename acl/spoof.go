@@ -3,6 +3,7 @@
 package acl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -34,6 +35,7 @@ type PortSecurity struct {
 type AddressPair struct {
 	Prefix netip.Prefix // host bits do not matter
 	MAC    vppnet.MAC   // zero: the port's
+	AnyMAC bool         // whatever MAC it comes from; then MAC is zero
 }
 
 // The names of the sets that all ports share, asked before those of the groups.
@@ -53,73 +55,82 @@ const maxGroups = (maxBound - 2) / 2
 // come up before its bindings.
 //
 // It is pure, and the order of Addrs, Pairs and Groups means nothing, nor does what
-// is said twice. An error says what about the port is wrong.
+// is said twice. What cannot be expressed permits nothing: an address, pair or group that
+// is wrong, or that is beyond what VPP can hold. The error names each of them, and the
+// objects are the rest, so a caller can use both. Only a wrong MAC or Interface leaves no
+// objects.
 func (p PortSecurity) Objects() ([]desiredstate.Object, error) {
 	if p.Off {
 		return nil, nil
 	}
-	fail := func(err error) ([]desiredstate.Object, error) {
-		return nil, fmt.Errorf("security of port %s: %w", p.Interface, err)
-	}
-	sources, err := p.sources()
+	fail := func(err error) error { return fmt.Errorf("security of port %s: %w", p.Interface, err) }
+	sources, out, err := p.sources()
 	if err != nil {
-		return fail(err)
+		return nil, fail(err)
+	}
+	bind := Binding{Interface: p.Interface, Input: []string{SpoofFrom}, Output: []string{SpoofTo}, After: p.After}
+	to, from := SpoofSets()
+	macip := MACIPBinding{Interface: p.Interface, Set: sources.Name, After: p.After}
+	for _, o := range []desiredstate.Object{to, from, sources, bind, macip} {
+		if err := o.Validate(); err != nil {
+			return nil, fail(fmt.Errorf("%s: %w", o.Key(), err))
+		}
 	}
 	groups := slices.Clone(p.Groups)
 	slices.Sort(groups)
 	groups = slices.Compact(groups)
-	if len(groups) > maxGroups {
-		return fail(fmt.Errorf("%d security groups, want at most %d", len(groups), maxGroups))
-	}
-	bind := Binding{Interface: p.Interface, Input: []string{SpoofFrom}, Output: []string{SpoofTo}, After: p.After}
+	bound := 0
 	for _, g := range groups {
-		bind.Input = append(bind.Input, FromSet(g))
-		bind.Output = append(bind.Output, ToSet(g))
-	}
-	to, from := SpoofSets()
-	objects := []desiredstate.Object{
-		to, from, sources, bind, MACIPBinding{Interface: p.Interface, Set: sources.Name, After: p.After},
-	}
-	for _, o := range objects {
-		if err := o.Validate(); err != nil {
-			return fail(fmt.Errorf("%s: %w", o.Key(), err))
+		in, outs := []string{FromSet(g)}, []string{ToSet(g)}
+		if err := (Binding{Interface: p.Interface, Input: in, Output: outs}).Validate(); err != nil {
+			out = append(out, fmt.Errorf("group %q: %w", g, err))
+		} else if bound++; bound <= maxGroups {
+			bind.Input, bind.Output = append(bind.Input, in...), append(bind.Output, outs...)
 		}
 	}
-	return objects, nil
+	if bound > maxGroups {
+		out = append(out, fmt.Errorf("%d security groups, want at most %d, so the last %d are left out", bound, maxGroups, bound-maxGroups))
+	}
+	if len(out) > 0 {
+		err = fail(out.join())
+	}
+	return []desiredstate.Object{to, from, sources, bind, macip}, err
 }
 
-// sources returns the port's MACIP set. Besides the addresses that it is told, a
-// MAC with a right to one of IPv4 may send from 0.0.0.0 (DHCP, ARP probes), and one
-// with a right to one of IPv6 from its link-local address (EUI-64) and from ::
-// (duplicate address detection, MLD); the port's own MAC may do both.
-func (p PortSecurity) sources() (MACIPSet, error) {
+// sources returns the port's MACIP set, and what is not in it. Besides the addresses that
+// it is told, a MAC with a right to one of IPv4 may send from 0.0.0.0 (DHCP, ARP probes),
+// and one with a right to one of IPv6 from its link-local address (EUI-64) and from ::
+// (duplicate address detection, MLD); the port's own MAC may do both. The link-local
+// addresses of all MACs would be too much, so a pair of any MAC has none.
+func (p PortSecurity) sources() (MACIPSet, leftOut, error) {
 	if p.MAC.IsZero() || p.MAC.IsMulticast() {
-		return MACIPSet{}, fmt.Errorf("MAC %s, want that of one machine", p.MAC)
+		return MACIPSet{}, nil, fmt.Errorf("MAC %s, want that of one machine", p.MAC)
 	}
+	var out leftOut
 	prefixes := map[vppnet.MAC][]netip.Prefix{p.MAC: {unspecified4, unspecified6, linkLocal(p.MAC)}}
 	for _, a := range p.Addrs {
 		a = a.Unmap()
 		if !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
-			return MACIPSet{}, fmt.Errorf("address %q, want that of one machine, without a zone", a)
+			out = append(out, fmt.Errorf("address %q, want that of one machine, without a zone", a))
+			continue
 		}
 		prefixes[p.MAC] = append(prefixes[p.MAC], netip.PrefixFrom(a, a.BitLen()))
 	}
 	for _, pair := range p.Pairs {
-		m := pair.MAC
-		if m.IsZero() {
+		if err := pair.validate(); err != nil {
+			out = append(out, err)
+			continue
+		}
+		m := pair.MAC // of a pair of any MAC it is zero, and so is it in the rule
+		if m.IsZero() && !pair.AnyMAC {
 			m = p.MAC
 		}
-		switch {
-		case m.IsMulticast():
-			return MACIPSet{}, fmt.Errorf("allowed pair %s: MAC %s is a group's", pair.Prefix, m)
-		case !pair.Prefix.IsValid():
-			return MACIPSet{}, errors.New("allowed pair without a prefix")
-		case pair.Prefix.Addr().Is4In6():
-			return MACIPSet{}, fmt.Errorf("allowed pair %s: IPv4 in IPv6 is no source, write it as IPv4", pair.Prefix)
-		}
-		more := []netip.Prefix{pair.Prefix.Masked(), unspecified6, linkLocal(m)}
-		if pair.Prefix.Addr().Is4() {
-			more = []netip.Prefix{pair.Prefix.Masked(), unspecified4}
+		more := []netip.Prefix{pair.Prefix.Masked(), unspecified4}
+		if pair.Prefix.Addr().Is6() {
+			more[1] = unspecified6
+			if !pair.AnyMAC {
+				more = append(more, linkLocal(m))
+			}
 		}
 		prefixes[m] = append(prefixes[m], more...)
 	}
@@ -136,16 +147,42 @@ func (p PortSecurity) sources() (MACIPSet, error) {
 			}
 		}
 	}
-	slices.SortFunc(set.Rules, func(a, b MACIPRule) int {
-		if c := slices.Compare(a.MAC[:], b.MAC[:]); c != 0 {
-			return c
+	slices.SortFunc(set.Rules, compareSources)
+	if n := len(set.Rules); n > MaxMACIPRules {
+		needed := []netip.Prefix{{}, unspecified4, unspecified6, linkLocal(p.MAC)}
+		rank := func(r MACIPRule) int { // what a port cannot do without is not left out
+			switch {
+			case r.MAC == p.MAC && slices.Contains(needed, r.Src):
+				return 0
+			case r.MAC == p.MAC && r.Src.IsSingleIP():
+				return 1
+			}
+			return 2
 		}
-		if a.Family != b.Family {
-			return int(a.Family) - int(b.Family)
-		}
-		return comparePrefixes(a.Src, b.Src)
-	})
-	return set, nil
+		slices.SortStableFunc(set.Rules, func(a, b MACIPRule) int { return rank(a) - rank(b) })
+		set.Rules = slices.Clip(set.Rules[:MaxMACIPRules])
+		slices.SortFunc(set.Rules, compareSources)
+		out = append(out, fmt.Errorf("addresses and pairs make %d rules, want at most %d, so %d are left out", n, MaxMACIPRules, n-MaxMACIPRules))
+	}
+	return set, out, nil
+}
+
+func (pair AddressPair) validate() error {
+	switch {
+	case pair.AnyMAC && !pair.MAC.IsZero():
+		return fmt.Errorf("allowed pair %s: MAC %s and any MAC, want one of them", pair.Prefix, pair.MAC)
+	case pair.MAC.IsMulticast():
+		return fmt.Errorf("allowed pair %s: MAC %s is a group's", pair.Prefix, pair.MAC)
+	case !pair.Prefix.IsValid():
+		return errors.New("allowed pair without a prefix")
+	case pair.Prefix.Addr().Is4In6():
+		return fmt.Errorf("allowed pair %s: IPv4 in IPv6 is no source, write it as IPv4", pair.Prefix)
+	}
+	return nil
+}
+
+func compareSources(a, b MACIPRule) int {
+	return cmp.Or(slices.Compare(a.MAC[:], b.MAC[:]), cmp.Compare(a.Family, b.Family), comparePrefixes(a.Src, b.Src))
 }
 
 var (

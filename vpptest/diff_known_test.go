@@ -325,7 +325,6 @@ var never = map[string]string{
 	"memif_create_v2":                 "kills VPP for a mode that it does not know",
 	"tap_create_v3":                   "makes devices of Linux, and fails where that, or the machine, has it",
 	"lisp_add_del_local_eid":          "kills VPP for a locator set other than that of the EID",
-	"tap_create_v3":                   "answers by what Linux has",
 	"one_stats_dump":                  "kills VPP",
 	"lisp_enable_disable":             "what it does to routes is not imitated, and much of what is refused without it kills VPP",
 	"policer_input_v2":                "writes out of bounds for an interface without a policer",

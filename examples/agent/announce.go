@@ -91,6 +91,8 @@ func (a *announcer) announce(ctx context.Context) error {
 				a.physnet(physnet)
 			} else if name, ok := strings.CutPrefix(s, routed("")); ok {
 				a.route(name)
+			} else if name, ok := strings.CutPrefix(s, unserved("")); ok {
+				a.unserved(name)
 			}
 		}
 		if a.inbox.complete() && !a.settled.Load() {
@@ -121,6 +123,9 @@ func (a *announcer) settle() {
 	for _, name := range a.inbox.routes() {
 		a.route(name)
 	}
+	for _, name := range a.inbox.unservedNames() {
+		a.unserved(name)
+	}
 	for physnet := range a.inbox.site.Physnets {
 		a.physnet(physnet)
 	}
@@ -129,6 +134,7 @@ func (a *announcer) settle() {
 
 // port announces how the port of a key stands.
 func (a *announcer) port(name string) {
+	put := a.inbox.lastPut(name)
 	p, known, wrong := a.inbox.look(name)
 	status, _ := a.store.Source(source(name))
 	bound, problem := "ports/"+name, "errors/"+segment(name)
@@ -141,8 +147,8 @@ func (a *announcer) port(name string) {
 		a.board.Clear(problem)
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
-		if status.State == desiredstate.Applied {
-			a.board.Set(bound, p.State(p.Handles(a.store)))
+		if status.State == desiredstate.Applied { // who put the key waits for that
+			a.board.SetSince(bound, p.State(p.Handles(a.store)), put)
 		} else {
 			a.board.Clear(bound)
 		}
@@ -167,6 +173,15 @@ func (a *announcer) route(name string) {
 	}
 }
 
+// unserved announces that nothing comes of a key.
+func (a *announcer) unserved(name string) {
+	if err := a.inbox.unserved(name); err != nil {
+		a.board.Set("errors/"+pathSegments(name), reason(err.Error()))
+	} else {
+		a.board.Clear("errors/" + pathSegments(name))
+	}
+}
+
 // group lists the sources that are the ports of a group, if something else is wrong
 // now with one of its sets: a port can be bound while VPP refuses what its group has
 // come to be.
@@ -187,10 +202,14 @@ func (a *announcer) group(failing map[desiredstate.Key]string, name string, set 
 	return ports
 }
 
-// why says what is wrong with a port of this status: with the keys of its groups,
-// and in VPP.
+// why says what is wrong with a port of this status: with parts of its key, with the
+// keys of its groups, and in VPP.
 func (a *announcer) why(p translate.Port, status desiredstate.Status) string {
-	said := a.inbox.trouble(p)
+	var said []string
+	if p.Lacks != nil {
+		said = append(said, p.Lacks.Error())
+	}
+	said = append(said, a.inbox.trouble(p)...)
 	wrong := func(k desiredstate.Key) bool { status, _ := a.store.Status(k); return status.Err != nil }
 	if status.Err != nil || slices.ContainsFunc(p.Shared(), wrong) {
 		keys := p.Shared()

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
@@ -18,10 +19,10 @@ import (
 // groups are the security groups that ports of this host are in, and the members
 // of those to which their rules refer. Of no other group is anything read.
 //
-// What cannot be read changes no rules: a group whose key is junk, or gone, stands
-// as it last could be read, and one that never could be read has no sets, so its
-// ports do not come up. A member that cannot be read has no address, so less
-// passes.
+// What cannot be read permits nothing: neither a rule, nor a member's address, nor a
+// whole value that is junk. The rest is in force, and what is left out is said. A group
+// whose key is gone stands as it was: a group that is in use is not deleted, so something
+// else is wrong. One whose key was never there has no sets, so its ports do not come up.
 type groups struct {
 	follow, unfollow func(follow.Range)
 
@@ -33,11 +34,11 @@ type groups struct {
 // group is a security group that some port is in.
 type group struct {
 	ports map[string]bool
-	last  acl.SecurityGroup // as its key could last be read
-	read  bool              // it could
+	last  acl.SecurityGroup // what of its key, when it was last there, can be expressed
+	read  bool              // it was
 	wrong error             // with the key as it is now
 	sets  []desiredstate.Object
-	unfit error // why there are no sets of it as it is now
+	unfit error // what is not in the sets
 }
 
 // remote is a group to which rules of others refer.
@@ -108,21 +109,22 @@ func membersOf(group string) follow.Range { return follow.Range(translate.Member
 
 var errNoKey = errors.New("there is no such key in etcd")
 
-// put takes the value of a group's key; it is there, or not.
-func (g *groups) put(name string, value []byte, there bool) {
+// put takes the value of a group's key, or why it cannot be had; it is there, or not.
+func (g *groups) put(name string, value []byte, unread error, there bool) {
 	x := g.all[name]
 	if x == nil {
 		return
 	}
 	g.changed[name] = true
-	now, err := acl.SecurityGroup{}, errNoKey
-	if there {
-		now, err = translate.Group(name, value)
+	if x.wrong = errNoKey; !there {
+		return
 	}
-	if x.wrong = err; err == nil {
-		g.refer(name, now.Remotes(), x.last.Remotes())
-		x.last, x.read = now, true
+	now := acl.SecurityGroup{Name: name}
+	if x.wrong = unread; unread == nil {
+		now, x.wrong = translate.Group(name, value)
 	}
+	g.refer(name, now.Remotes(), x.last.Remotes())
+	x.last, x.read = now, true
 }
 
 // member takes the value of a member's key; it is there, or not.
@@ -167,10 +169,7 @@ func (g *groups) make(x *group) {
 			members[to] = append(members[to], g.remotes[to].members[port].addrs...)
 		}
 	}
-	sets, err := translate.GroupObjects(x.last, members)
-	if x.unfit = err; err == nil {
-		x.sets = sets
-	}
+	x.sets, x.unfit = translate.GroupObjects(x.last, members)
 }
 
 // trouble says what is wrong with a group, or with what its rules refer to.
@@ -179,22 +178,33 @@ func (g *groups) trouble(name string) error {
 	if x == nil {
 		return nil
 	}
-	stands := ""
-	if x.sets != nil {
-		stands = "; its last rules stand"
+	if errors.Is(x.wrong, errNoKey) && x.sets != nil {
+		return fmt.Errorf("security group %s: %w; its last rules stand", name, x.wrong)
+	} else if errors.Is(x.wrong, errNoKey) {
+		return fmt.Errorf("security group %s: %w", name, x.wrong)
 	}
+	var out []string
 	for _, err := range []error{x.wrong, x.unfit} {
 		if err != nil {
-			return fmt.Errorf("security group %s: %w%s", name, err, stands)
+			out = append(out, err.Error())
 		}
 	}
+	bad := 0
 	for _, to := range x.last.Remotes() {
 		members := g.remotes[to].members
 		for _, port := range slices.Sorted(maps.Keys(members)) {
-			if err := members[port].wrong; err != nil {
-				return fmt.Errorf("security group %s: member %.40q of %s: %w; it has no address", name, port, to, err)
+			if err := members[port].wrong; err == nil {
+				continue
+			} else if bad++; bad <= 8 {
+				out = append(out, fmt.Sprintf("member %.40q of %s: %v", port, to, err))
 			}
 		}
 	}
-	return nil
+	if bad > 8 {
+		out = append(out, fmt.Sprintf("and %d more members", bad-8))
+	}
+	if out == nil {
+		return nil
+	}
+	return fmt.Errorf("security group %s: %s: that permits nothing", name, strings.Join(out, "; "))
 }

@@ -12,19 +12,23 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 // inbox turns the keys of a host into wants, one source for each key, and
 // remembers what is wrong with which. The key of a port that is wrong wants
 // nothing: what an earlier value of it had brought up is taken down, because
-// nobody can tell any more that it may be up. For groups, see groups.
+// nobody can tell any more that it may be up. What is wrong with a part of it leaves
+// out the part. A value of which it is not proven whose it is says nothing, so what was
+// known before stays. For groups, see groups.
 //
 // A Follower tells it; only settled passes on what it was told.
 type inbox struct {
 	site  translate.Site
 	store *desiredstate.Store
 	log   *slog.Logger
+	ca    *signed.CA          // whose values are believed; nil: those that are not signed
 	moved func(source string) // told of what something else is so now
 
 	mu      sync.Mutex
@@ -34,6 +38,9 @@ type inbox struct {
 	loaded  bool
 	missed  bool              // a port's key was in no list any more, and nobody said that it is deleted
 	changed map[string]change // of ports, since the store was last told
+	puts    map[string]int64  // the revisions of ports' keys: each put is to be answered
+	others  map[string]bool   // keys of families that are not served, below Site.Keys
+	stirred map[string]bool   // of these, since anybody was told
 	groups  *groups
 	routers *routers
 }
@@ -43,12 +50,14 @@ type change struct {
 	port  translate.Port
 	there bool
 	wrong error
+	at    int64 // the revision of the key, if it is known
 }
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	return &inbox{
 		site: site, store: store, log: log, moved: func(string) {},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
+		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
 	}
 }
@@ -65,16 +74,16 @@ func shared(group string) string { return "group/" + group }
 // routed names, to the announcer, what a key of a router says.
 func routed(name string) string { return "routers/" + name }
 
+// unserved names, to the announcer, a key of a family that is not served.
+func unserved(name string) string { return "unserved/" + name }
+
 // feed makes a Follower tell the inbox, and follow what it comes to need.
 func (b *inbox) feed(f *follow.Follower) {
-	f.Root = follow.Range(b.site.Ports())
-	f.Listed, f.Settled = b.listed, b.settled
+	f.Root = follow.Range(b.site.Keys())
+	f.Listed, f.Written, f.Settled = b.listed, b.written, b.settled
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
 	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
-	if !b.site.NoRouters {
-		f.Follow(follow.Range(b.site.Routers()))
-	}
 }
 
 // listed takes all that lies in a range.
@@ -84,30 +93,61 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 	key := string(r)
 	if name, ok := strings.CutPrefix(key, translate.Groups); ok {
 		value, there := values[key]
-		b.groups.put(name, value, there)
+		b.group(name, value, there)
 		return
-	}
-	below := make(map[string][]byte, len(values))
-	for k, v := range values {
-		below[strings.TrimPrefix(k, key)] = v
 	}
 	if name, ok := strings.CutPrefix(key, translate.Members); ok {
-		b.groups.listed(strings.TrimSuffix(name, "/"), below)
+		b.groups.listed(strings.TrimSuffix(name, "/"), below(key, values))
 		return
 	}
-	if key == b.site.Routers() {
-		b.routers.listed(below)
-		return
-	}
-	for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
-		if _, still := below[name]; !still {
-			b.port(name, nil, false)
-			b.missed = true
+	if r.Has(b.site.Ports()) {
+		ports := below(b.site.Ports(), values)
+		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
+			if _, still := ports[name]; !still {
+				b.port(name, nil, false)
+				b.missed = true
+			}
+		}
+		for name, value := range ports {
+			b.port(name, value, true)
 		}
 	}
-	for name, value := range below {
-		b.port(name, value, true)
+	if r.Has(b.site.Routers()) && !b.site.NoRouters {
+		b.routers.listed(below(b.site.Routers(), values), b.ca)
 	}
+	if r.Has(b.site.Keys()) {
+		for name := range b.others {
+			if _, still := values[key+name]; !still {
+				b.other(name, false)
+			}
+		}
+		for name := range below(key, values) {
+			b.other(name, true)
+		}
+	}
+}
+
+// written takes when a key was written.
+func (b *inbox) written(key string, at int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
+		if c, ok := b.changed[name]; ok && c.there {
+			c.at = at
+			b.changed[name] = c
+		}
+	}
+}
+
+// below are the values whose keys begin so, by the rest of their keys.
+func below(prefix string, values map[string][]byte) map[string][]byte {
+	out := make(map[string][]byte, len(values))
+	for k, v := range values {
+		if name, ok := strings.CutPrefix(k, prefix); ok {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 // put takes the value of one key; it is there, or not.
@@ -117,23 +157,54 @@ func (b *inbox) put(key string, value []byte, there bool) {
 	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
 		b.port(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
-		b.routers.put(name, value, there)
+		if !b.site.NoRouters {
+			b.routers.put(name, value, b.ca, there)
+		}
 	} else if name, ok := strings.CutPrefix(key, translate.Groups); ok {
-		b.groups.put(name, value, there)
+		b.group(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Members); ok {
 		group, port := translate.MemberOf(name)
 		b.groups.member(group, port, value, there)
+	} else if name, ok := strings.CutPrefix(key, b.site.Keys()); ok {
+		b.other(name, there)
+	}
+}
+
+func (b *inbox) group(name string, value []byte, there bool) {
+	value, err := b.ca.Open(translate.Groups+name, value)
+	b.groups.put(name, value, err, there)
+}
+
+// other takes a key of a family that is not served.
+func (b *inbox) other(name string, there bool) {
+	family, id, _ := strings.Cut(name, "/")
+	if id == "" || family == "ports" || family == "routers" || b.others[name] == there {
+		return
+	}
+	b.stirred[name] = true
+	if b.others[name] = there; !there {
+		delete(b.others, name)
 	}
 }
 
 func (b *inbox) port(name string, value []byte, there bool) {
 	before, ok := b.changed[name]
 	if !ok {
-		before.port = b.ports[name]
+		before.port, before.there = b.ports[name]
 	}
 	now := change{there: there}
 	if there {
-		if now.port, now.wrong = b.site.Port(name, value); now.wrong != nil {
+		value, err := b.ca.Open(b.site.Ports()+name, value)
+		switch {
+		case err == nil:
+			now.port, now.wrong = b.site.Port(name, value)
+		case before.there && before.wrong == nil:
+			now.port = before.port
+			now.port.Lacks = err
+		default:
+			now.wrong = err
+		}
+		if now.wrong != nil {
 			now.port = translate.Port{} // it is in no group
 		}
 	}
@@ -161,6 +232,9 @@ func (b *inbox) settled(all bool) {
 		case now.there:
 			b.ports[name] = now.port
 		}
+		if b.puts[name] = now.at; !now.there {
+			delete(b.puts, name)
+		}
 	}
 	wants, rerouted := b.routers.work()
 	if all {
@@ -170,6 +244,9 @@ func (b *inbox) settled(all bool) {
 		b.routers.assign(wants, rerouted)
 	}
 	for name := range moved {
+		if err := b.ports[name].Lacks; err != nil {
+			b.log.Warn("key is served in part", "key", name, "err", err)
+		}
 		if err := b.wrong[name]; err != nil && (was[name] == nil || was[name].Error() != err.Error()) {
 			b.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", err)
 		}
@@ -179,12 +256,17 @@ func (b *inbox) settled(all bool) {
 	}
 	clear(b.groups.changed)
 	clear(b.changed)
+	stirred := slices.Collect(maps.Keys(b.stirred))
+	clear(b.stirred)
 	b.mu.Unlock()
 	for name := range moved {
 		b.moved(source(name))
 	}
 	for name := range rerouted {
 		b.moved(routed(name))
+	}
+	for _, name := range stirred {
+		b.moved(unserved(name))
 	}
 }
 
@@ -297,6 +379,31 @@ func (b *inbox) look(name string) (p translate.Port, known bool, wrong error) {
 	defer b.mu.Unlock()
 	p, known = b.ports[name]
 	return p, known, b.wrong[name]
+}
+
+// lastPut says when the key of a port was last put, a revision of etcd.
+func (b *inbox) lastPut(name string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.puts[name]
+}
+
+// unserved says why nothing comes of a key, if it is there; nil if it is not.
+func (b *inbox) unserved(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.others[name] {
+		return nil
+	}
+	family, _, _ := strings.Cut(name, "/")
+	return fmt.Errorf("this agent serves ports and routers, not %s", family)
+}
+
+// unservedNames lists the keys of families that are not served.
+func (b *inbox) unservedNames() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.others))
 }
 
 // trouble says what is wrong with the groups of a port.

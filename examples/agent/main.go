@@ -27,15 +27,19 @@
 //	state/HOST/alive           "1", under a lease, as long as the agent runs
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
-//	state/HOST/errors/UUID     {"error": …}: why a port is not, or what is wrong with its groups
+//	state/HOST/errors/UUID     {"error": …}: why a port is not, or what of it is left out
 //	state/HOST/errors/routers/…  the same for the keys of routers, by their names
+//	state/HOST/errors/FAMILY/…   keys of families that it does not serve: trunks, TaaS
+//
+// Each put of a port's key is answered by a write of its state, though it be the same.
+// Values that are signed are verified: see --jwt-ca.
 //
 // A port with port security comes up when its filters are bound, and goes down
-// before they go; until all its groups are there it is down. What cannot be read of
-// a group changes no rules: its last ones stand, also when its key is gone, as long
-// as the agent runs and a port is in it. An agent that starts knows no last rules,
-// so ports of such a group go down. An address in a group that cannot be read is
-// none. To turn port security on or off makes the port's interface anew.
+// before they go; until all its groups are there it is down. What cannot be expressed
+// permits nothing, part by part, and is said; the rest is in force: see SCHEMA.md. A
+// group whose key is gone stands as it was, as long as the agent runs and a port is in
+// it. An agent that starts does not know how it was, so ports of such a group go down.
+// To turn port security on or off makes the port's interface anew.
 //
 // A router is a table, with a BVI in each of its networks. Each external network has
 // one BVI and a table of its own, with the addresses of all routers on it; so routers

@@ -15,6 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -27,6 +28,9 @@ type options struct {
 	vpp    string
 	mode   string
 	resync time.Duration
+
+	jwt struct{ file, controllers string }
+	ca  *signed.CA // nil: nothing is signed
 
 	election struct {
 		translate.Election
@@ -68,6 +72,8 @@ func (o *options) register(f *flag.FlagSet) {
 	f.DurationVar(&o.election.Interval, "ha-interval", time.Second, "between adverts; who hears none for three of them takes over")
 	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
 	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
+	f.StringVar(&o.jwt.file, "jwt-ca", "", "PEM `file` of the driver's jwt_ca_cert: what is not signed for by it is not believed. Without it nothing may be signed")
+	f.StringVar(&o.jwt.controllers, "jwt-controllers", signed.Controllers, "`pattern` of the common names that may sign, the driver's jwt_controller_name_pattern")
 	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd and to read VPP though nothing asked for it")
 }
 
@@ -87,7 +93,25 @@ func (o *options) check() error {
 	if err := o.elect(); err != nil {
 		return err
 	}
+	if err := o.trust(); err != nil {
+		return err
+	}
 	return o.site.Validate()
+}
+
+// trust reads who may sign.
+func (o *options) trust() error {
+	if o.jwt.file == "" {
+		return nil
+	}
+	pem, err := os.ReadFile(o.jwt.file)
+	if err == nil {
+		o.ca, err = signed.NewCA(pem, o.jwt.controllers, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("--jwt-ca %s: %w", o.jwt.file, err)
+	}
+	return nil
 }
 
 // elect reads how this host takes part in the election, if it does.

@@ -26,7 +26,8 @@ type Status struct {
 	Converged *time.Time   `json:"converged_since,omitempty"` // nil: it is not
 	Held      *Held        `json:"held_back,omitempty"`       // nil: nothing
 	Ports     []PortLine   `json:"ports"`
-	Routers   []PortLine   `json:"routers"` // their interfaces, and floating IPs
+	Routers   []PortLine   `json:"routers"`            // their interfaces, and floating IPs
+	Unserved  []PortLine   `json:"unserved,omitempty"` // keys of families that this agent does not serve
 	Objects   []ObjectLine `json:"objects"`
 }
 
@@ -98,6 +99,11 @@ func (a *agent) status() Status {
 		s.Ports = append(s.Ports, line)
 	}
 	s.Routers = append(s.Routers, a.inbox.routeLines()...)
+	for _, name := range a.inbox.unservedNames() {
+		if err := a.inbox.unserved(name); err != nil {
+			s.Unserved = append(s.Unserved, PortLine{Name: pathSegments(name), State: desiredstate.Invalid, Error: err.Error()})
+		}
+	}
 	for key, status := range a.store.Statuses() {
 		s.Objects = append(s.Objects, ObjectLine{key.String(), status})
 	}

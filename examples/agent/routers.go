@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
@@ -25,6 +26,7 @@ type routers struct {
 	ports   map[string]translate.RouterPort // by name below Site.Routers
 	floats  map[string]translate.FloatingIP
 	wrong   map[string]error // keys that cannot be read
+	stands  map[string]error // keys that are served as they were: why
 	serving bool
 	stale   bool // something has changed since now was made
 	missed  bool // a key was in no list any more, and nobody said that it is deleted
@@ -37,13 +39,21 @@ func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger
 	return &routers{
 		site: site, store: store, log: log, serving: !site.HA,
 		ports: map[string]translate.RouterPort{}, floats: map[string]translate.FloatingIP{}, wrong: map[string]error{},
-		refused: map[string]error{},
+		stands: map[string]error{}, refused: map[string]error{},
 	}
 }
 
 // put takes the value of a key; it is there, or not.
-func (r *routers) put(name string, value []byte, there bool) {
+func (r *routers) put(name string, value []byte, ca *signed.CA, there bool) {
 	r.stale = true
+	delete(r.stands, name)
+	var err error
+	if there && name != translate.HAKey { // which is no driver's
+		if value, err = ca.Open(r.site.Routers()+name, value); err != nil && r.reads(name) {
+			r.stands[name] = err
+			return
+		}
+	}
 	delete(r.ports, name)
 	delete(r.floats, name)
 	delete(r.wrong, name)
@@ -54,7 +64,10 @@ func (r *routers) put(name string, value []byte, there bool) {
 	if !there {
 		return
 	}
-	var err error
+	if err != nil {
+		r.wrong[name] = err
+		return
+	}
 	if translate.IsFloatingIP(name) {
 		var f translate.FloatingIP
 		if f, err = r.site.FloatingIP(name, value); err == nil {
@@ -69,6 +82,13 @@ func (r *routers) put(name string, value []byte, there bool) {
 	if err != nil {
 		r.wrong[name] = err
 	}
+}
+
+// reads says whether there is something that a key could be read as.
+func (r *routers) reads(name string) bool {
+	_, port := r.ports[name]
+	_, float := r.floats[name]
+	return port || float
 }
 
 // hear takes the key that says whether this host serves. Of two that serve the same
@@ -87,15 +107,15 @@ func (r *routers) hear(value []byte, there bool) {
 }
 
 // listed takes all keys.
-func (r *routers) listed(values map[string][]byte) {
+func (r *routers) listed(values map[string][]byte, ca *signed.CA) {
 	for _, name := range append(r.names(), translate.HAKey) {
 		if _, still := values[name]; !still {
-			r.put(name, nil, false)
+			r.put(name, nil, ca, false)
 			r.missed = r.missed || name != translate.HAKey
 		}
 	}
 	for name, value := range values {
-		r.put(name, value, true)
+		r.put(name, value, ca, true)
 	}
 	r.stale = true
 }
@@ -117,6 +137,11 @@ func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[stri
 	r.now = r.site.Routing(r.ports, r.floats, r.serving)
 	for name, err := range r.wrong {
 		r.now.Parts[name] = translate.Part{Wrong: err}
+	}
+	for name, err := range r.stands {
+		part := r.now.Parts[name]
+		part.Lacks = errors.Join(part.Lacks, err)
+		r.now.Parts[name] = part
 	}
 	for source, objs := range r.now.Wants {
 		if !reflect.DeepEqual(objs, before.Wants[source]) {

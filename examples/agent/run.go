@@ -16,6 +16,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	}
 	defer closeVPP()
 	a := newAgent(o.site, vpp, client, o.resync, log.With("host", o.site.Host))
-	a.listener = page
+	a.listener, a.inbox.ca = page, o.ca
 	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
 	return ignore(a.run(ctx), context.Canceled)
 }
@@ -88,7 +89,7 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 		return err
 	}
 	defer closeVPP()
-	p, said, err := dryRun(ctx, client, vpp, o.site)
+	p, said, err := dryRun(ctx, client, vpp, o.site, o.ca)
 	if err != nil {
 		return err
 	}
@@ -103,9 +104,10 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 }
 
 // dryRun plans, and says what VPP cannot do, and which keys cannot be read.
-func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site) (*desiredstate.Plan, []string, error) {
+func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site, ca *signed.CA) (*desiredstate.Plan, []string, error) {
 	store := desiredstate.NewStore()
 	box := newInbox(site, store, slog.New(slog.DiscardHandler))
+	box.ca = ca
 	follower := follow.Follower{Client: client}
 	box.feed(&follower)
 	if err := follower.List(ctx); err != nil {
@@ -130,6 +132,14 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	said := lacks(report)
 	for _, name := range slices.Sorted(maps.Keys(box.wrong)) {
 		said = append(said, fmt.Sprintf("%.80q is not served: %v", name, box.wrong[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(box.ports)) {
+		if err := box.ports[name].Lacks; err != nil {
+			said = append(said, fmt.Sprintf("%.80q is served in part: %v", name, err))
+		}
+	}
+	for _, name := range box.unservedNames() {
+		said = append(said, fmt.Sprintf("%.120q is not served: %v", name, box.unserved(name)))
 	}
 	for _, name := range slices.Sorted(maps.Keys(box.said)) {
 		said = append(said, box.said[name])

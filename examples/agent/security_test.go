@@ -59,7 +59,7 @@ func sshFrom(prefix string) string {
 	return "permit+reflect ip4 tcp from " + prefix + " to any port 22"
 }
 
-// A port waits for its groups, and what is wrong with them changes no rules.
+// A port waits for its groups, and what is wrong with them permits nothing.
 func TestGroupsComeAndGo(t *testing.T) {
 	r, v := newRig(t), memory(t)
 	site := r.siteOf("h1", nic)
@@ -84,23 +84,28 @@ func TestGroupsComeAndGo(t *testing.T) {
 	r.member(3, 8, `["10.0.0.8","2001:db8::8"]`)
 	r.becomes(site, v.Socket(), 1, sshFrom("10.0.0.7/32"), sshFrom("10.0.0.8/32"), sshFrom("192.0.2.0/24"))
 	r.member(3, 8, `junk`)
-	r.problem(0, "security group "+gid(1)+": member \\\""+uuid(8)+"\\\" of "+gid(3)+": not a JSON list of addresses; it has no address")
+	r.problem(0, "security group "+gid(1)+": member \\\""+uuid(8)+"\\\" of "+gid(3)+": not a JSON list of addresses: that permits nothing")
 	r.becomes(site, v.Socket(), 1, sshFrom("10.0.0.7/32"), sshFrom("192.0.2.0/24"))
 	r.member(3, 8, "")
 	r.problem(0, "")
 
-	// Poison changes nothing but what is said.
+	// What cannot be read permits nothing, part by part; the rest is in force.
 	r.group(2, "poison")
-	r.problem(0, "security group "+gid(2)+": not a JSON object; its last rules stand")
-	r.group(2, strings.Replace(ssh("10.0.0.0"), `"protocol":6`, `"protocol":999`, 1))
-	r.problem(0, "security group "+gid(2)+": ingress_rules 0: protocol: 999, want 0 to 255; its last rules stand")
+	r.problem(0, "security group "+gid(2)+": not a JSON object: that permits nothing")
+	r.becomes(site, v.Socket(), 2)
+	r.group(2, ssh("198.51.100.0"))
 	r.becomes(site, v.Socket(), 2, sshFrom("198.51.100.0/24"))
+	r.problem(0, "")
+	bad := strings.Replace(ssh("10.0.0.0", gid(3)), `"protocol":6`, `"protocol":999`, 1)
+	r.group(2, bad)
+	r.problem(0, "security group "+gid(2)+": ingress_rules 0: protocol: 999, want 0 to 255: that permits nothing")
+	r.becomes(site, v.Socket(), 2, sshFrom("10.0.0.7/32"))
 	r.bound("h1", uuid(0))
 	r.group(2, ssh("203.0.113.0"))
 	r.becomes(site, v.Socket(), 2, sshFrom("203.0.113.0/24"))
 	r.problem(0, "")
 
-	// So does the end of a group, as long as a port is in it.
+	// The end of a group changes nothing, as long as a port is in it.
 	r.group(2, "")
 	r.problem(0, "security group "+gid(2)+": there is no such key in etcd; its last rules stand")
 	r.put("h1", uuid(1), secured(100, "10.0.0.6", gid(2)))
@@ -327,7 +332,7 @@ func TestWrongPortIsInNoGroup(t *testing.T) {
 		require.Len(t, followed, 1)
 		_, wanted := store.Want(acl.SetKey(acl.ToSet(gid(n))))
 		require.True(t, wanted)
-		put(secured(100, "10.0.0.999", gid(n), gid(n+1)))
+		put(strings.Replace(secured(100, "10.0.0.1", gid(n), gid(n+1)), "fa:16", "zz", 1))
 		_, _, wrong := box.look(uuid(1))
 		require.Error(t, wrong)
 		require.Empty(t, followed)

@@ -78,6 +78,12 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	for _, p := range s.Routers {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Network, "-"), p.State, strings.ReplaceAll(p.Error, "\n", "; "))
 	}
+	if len(s.Unserved) > 0 {
+		fmt.Fprintf(table, "\nUNSERVED\tERROR\n")
+	}
+	for _, p := range s.Unserved {
+		fmt.Fprintf(table, "%s\t%s\n", p.Name, p.Error)
+	}
 	fmt.Fprintf(table, "\nOBJECT\tID\tSTATE\tERROR\n")
 	asWanted := 0
 	for _, o := range s.Objects {

@@ -39,6 +39,10 @@ type Follower struct {
 	// followed, after every outage, and every Resync.
 	Listed func(r Range, values map[string][]byte)
 
+	// Written is told, after Listed and Put, at which revision of etcd a key was written.
+	// nil: nobody asks.
+	Written func(key string, at int64)
+
 	// Put and Deleted are told of single changes, in the order that they have
 	// within a range.
 	Put     func(key string, value []byte)
@@ -187,10 +191,17 @@ func (f *Follower) take(e event) error {
 			f.Deleted(string(x.Kv.Key))
 		default:
 			f.Put(string(x.Kv.Key), x.Kv.Value)
+			f.written(string(x.Kv.Key), x.Kv.ModRevision)
 		}
 	}
 	f.seen = max(f.seen, e.Header.Revision)
 	return nil
+}
+
+func (f *Follower) written(key string, at int64) {
+	if f.Written != nil {
+		f.Written(key, at)
+	}
 }
 
 // errReplaced: a watch that was resumed there would wait for revisions that are

@@ -123,6 +123,9 @@ func (f *Follower) listFresh(ctx context.Context, at int64) error {
 			}
 			w.revision = lists[i].revision
 			f.Listed(r, lists[i].values)
+			for key, at := range lists[i].written {
+				f.written(key, at)
+			}
 		}
 	}
 	return nil
@@ -131,6 +134,7 @@ func (f *Follower) listFresh(ctx context.Context, at int64) error {
 // list is what lay in a range at one revision.
 type list struct {
 	values   map[string][]byte
+	written  map[string]int64
 	cluster  uint64
 	revision int64
 }
@@ -143,13 +147,14 @@ func (f *Follower) list(ctx context.Context, r Range, at int64) (list, error) {
 	if err != nil {
 		return list{}, err
 	}
-	l := list{make(map[string][]byte, got.Count), got.Header.ClusterId, at}
+	l := list{make(map[string][]byte, got.Count), make(map[string]int64, got.Count), got.Header.ClusterId, at}
 	if at == 0 {
 		l.revision = got.Header.Revision
 	}
 	for {
 		for _, kv := range got.Kvs {
 			l.values[string(kv.Key)] = kv.Value
+			l.written[string(kv.Key)] = kv.ModRevision
 		}
 		if !got.More || len(got.Kvs) == 0 {
 			return l, nil

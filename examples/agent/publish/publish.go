@@ -17,7 +17,7 @@ import (
 )
 
 // A Board is the keys of some subtrees below a prefix, all of them this
-// process's own. Set and Clear only say what shall stand there; Run writes it,
+// process's own. Set, SetSince and Clear only say what shall stand there; Run writes it,
 // the newest value of each key, and no key that stands as it should.
 //
 // One more key, Alive, stands there as long as Run runs and reaches etcd.
@@ -32,6 +32,7 @@ type Board struct {
 
 	mu      sync.Mutex
 	want    map[string]string   // "" is a key that must not be
+	since   map[string]int64    // by what revision a key must have been written at the earliest
 	changed map[string]struct{} // what may not stand there as wanted
 	all     bool                // anything may not
 	settled bool
@@ -43,13 +44,19 @@ func New(client *clientv3.Client, prefix string, trees ...string) *Board {
 	return &Board{
 		Client: client, Prefix: prefix, Trees: trees,
 		Lost: func(error) {},
-		want: map[string]string{}, changed: map[string]struct{}{}, wake: make(chan struct{}, 1),
+		want: map[string]string{}, since: map[string]int64{}, changed: map[string]struct{}{}, wake: make(chan struct{}, 1),
 	}
 }
 
 // Set makes a key stand there with this value, which is not empty.
 func (b *Board) Set(name, value string) {
 	b.say(func() { b.want[name], b.changed[name] = value, struct{}{} })
+}
+
+// SetSince is Set, and has the key written after a revision of etcd even if it stood there
+// so before: whoever wrote something then waits for the event.
+func (b *Board) SetSince(name, value string, revision int64) {
+	b.say(func() { b.want[name], b.since[name], b.changed[name] = value, revision, struct{}{} })
 }
 
 // Clear makes a key not stand there.
@@ -155,20 +162,26 @@ func (b *Board) lease(ctx context.Context) (<-chan *clientv3.LeaseKeepAliveRespo
 	return kept, func() { stop(); revoke() }, nil
 }
 
-func (b *Board) read(ctx context.Context) (map[string]string, error) {
+// stands is a key as it is in etcd.
+type stands struct {
+	value   string
+	written int64 // the revision
+}
+
+func (b *Board) read(ctx context.Context) (map[string]stands, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
 	b.mu.Lock()
 	b.all = true
 	b.mu.Unlock()
-	have := map[string]string{}
+	have := map[string]stands{}
 	for _, tree := range b.Trees {
 		r, err := b.Client.Get(ctx, b.Prefix+tree, clientv3.WithPrefix())
 		if err != nil {
 			return nil, fmt.Errorf("etcd: %w", err)
 		}
 		for _, kv := range r.Kvs {
-			have[strings.TrimPrefix(string(kv.Key), b.Prefix)] = string(kv.Value)
+			have[strings.TrimPrefix(string(kv.Key), b.Prefix)] = stands{string(kv.Value), kv.ModRevision}
 		}
 	}
 	return have, nil
@@ -178,7 +191,7 @@ func (b *Board) read(ctx context.Context) (map[string]string, error) {
 const batch = 100
 
 // write makes have what is wanted.
-func (b *Board) write(ctx context.Context, have map[string]string) error {
+func (b *Board) write(ctx context.Context, have map[string]stands) error {
 	todo := b.missing(have)
 	for len(todo) > 0 {
 		now := todo[:min(batch, len(todo))]
@@ -192,7 +205,7 @@ func (b *Board) write(ctx context.Context, have map[string]string) error {
 			}
 		}
 		short, cancel := deadline(ctx)
-		_, err := b.Client.Txn(short).Then(ops...).Commit()
+		done, err := b.Client.Txn(short).Then(ops...).Commit()
 		cancel()
 		if err != nil {
 			return fmt.Errorf("etcd: %w", err)
@@ -201,7 +214,7 @@ func (b *Board) write(ctx context.Context, have map[string]string) error {
 			if t.value == "" {
 				delete(have, t.name)
 			} else {
-				have[t.name] = t.value
+				have[t.name] = stands{t.value, done.Header.Revision}
 			}
 		}
 	}
@@ -211,7 +224,7 @@ func (b *Board) write(ctx context.Context, have map[string]string) error {
 type line struct{ name, value string }
 
 // missing lists what does not stand there as wanted, and takes it to be written.
-func (b *Board) missing(have map[string]string) []line {
+func (b *Board) missing(have map[string]stands) []line {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.all {
@@ -227,11 +240,13 @@ func (b *Board) missing(have map[string]string) []line {
 	var todo []line
 	for name := range b.changed {
 		value := b.want[name]
-		if have[name] != value {
+		is := have[name]
+		if is.value != value || value != "" && is.written < b.since[name] {
 			todo = append(todo, line{name, value})
 		}
 		if value == "" && b.settled {
 			delete(b.want, name) // not known is as good
+			delete(b.since, name)
 		}
 	}
 	b.changed, b.all = map[string]struct{}{}, false

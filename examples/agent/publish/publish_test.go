@@ -160,3 +160,45 @@ func TestEtcdAwayMeanwhile(t *testing.T) {
 	require.NoError(t, r.etcd.Start())
 	r.becomes(map[string]string{"alive": "1", "ports/b": "x"})
 }
+
+// Who put a key waits for a write of another that is newer, whatever that says already; who
+// put none causes none.
+func TestSetSinceIsAnsweredOnce(t *testing.T) {
+	r := start(t)
+	b, stop := r.run(nil)
+	written := func(name string) int64 {
+		got, err := r.client.Get(context.Background(), prefix+name)
+		require.NoError(t, err)
+		if len(got.Kvs) == 0 {
+			return 0
+		}
+		require.Equal(t, "up", string(got.Kvs[0].Value))
+		return got.Kvs[0].ModRevision
+	}
+	put := func() int64 {
+		done, err := r.client.Put(context.Background(), "/networking-vpp/nodes/h1/ports/a", "as before")
+		require.NoError(t, err)
+		return done.Header.Revision
+	}
+	var last int64
+	for range 20 {
+		last = put()
+		b.SetSince("ports/a", "up", last)
+		require.Eventually(t, func() bool { return written("ports/a") > last }, 10*time.Second, time.Millisecond)
+	}
+	before := written("ports/a")
+	b.SetSince("ports/a", "up", last)
+	b.Set("ports/a", "up")
+	b.Set("ports/b", "up")
+	require.Eventually(t, func() bool { return written("ports/b") > 0 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, before, written("ports/a"), "it was answered")
+
+	// A put that nobody was there for is answered by the next process, and no other is.
+	stop()
+	missed := put()
+	b, _ = r.run(nil)
+	b.SetSince("ports/a", "up", missed)
+	b.SetSince("ports/b", "up", 1)
+	require.Eventually(t, func() bool { return written("ports/a") > missed }, 10*time.Second, time.Millisecond)
+	require.Less(t, written("ports/b"), missed)
+}

@@ -20,9 +20,10 @@ const (
 	Members = Root + "global/remote_group/"
 )
 
-// Group reads the key of a security group. Other than a port, it means nothing by
-// what it leaves out: a list or number that is missing is an error, lest junk be
-// taken for a group without rules, or for a rule about everything.
+// Group reads the key of a security group: what can be expressed of it, and an error that
+// names all that cannot, which permits nothing. Other than a port, it means nothing by
+// what it leaves out: a list or number that is missing is left out with its rule, lest
+// junk be taken for a rule about everything. A value that is none permits nothing at all.
 func Group(name string, value []byte) (acl.SecurityGroup, error) {
 	g := acl.SecurityGroup{Name: name}
 	if !uuid.MatchString(name) {
@@ -32,24 +33,22 @@ func Group(name string, value []byte) (acl.SecurityGroup, error) {
 	if err != nil {
 		return g, err
 	}
+	var out lacks
 	for _, way := range []struct {
 		name string
 		to   *[]acl.GroupRule
 	}{{"ingress_rules", &g.Ingress}, {"egress_rules", &g.Egress}} {
 		var raw []json.RawMessage
-		if err := need(f, way.name, &raw); err != nil {
-			return g, err
-		}
+		out.add(need(f, way.name, &raw))
 		for i, r := range raw {
-			rule, err := groupRule(r)
-			if err != nil {
-				return g, fmt.Errorf("%s %d: %w", way.name, i, err)
+			if rule, err := groupRule(r); err == nil {
+				*way.to = append(*way.to, rule)
+			} else {
+				out.add(fmt.Errorf("%s %d: %w", way.name, i, err))
 			}
-			*way.to = append(*way.to, rule)
 		}
 	}
-	_, _, err = g.Sets(nil) // what is wrong with it is wrong whoever is in it
-	return g, err
+	return g, out.join()
 }
 
 func groupRule(raw []byte) (r acl.GroupRule, err error) {
@@ -98,7 +97,10 @@ func groupRule(raw []byte) (r acl.GroupRule, err error) {
 		}
 		r.Remote = netip.PrefixFrom(a, int(bits)).Masked()
 	}
-	return r, protocolOf(&r, protocol, low, high)
+	if err := protocolOf(&r, protocol, low, high); err != nil {
+		return r, err
+	}
+	return r, r.Validate()
 }
 
 // protocolOf reads what the numbers of a rule mean, which is another thing for
@@ -125,45 +127,52 @@ func protocolOf(r *acl.GroupRule, protocol, low, high int64) error {
 		if low != -1 {
 			r.ICMPTypes, err = span(low, low, 255)
 		}
-		if low != -1 && high != -1 && err == nil {
+		switch {
+		case err != nil || high == -1:
+		case low == -1:
+			err = fmt.Errorf("port_min and port_max: code %d of no type", high)
+		default:
 			r.ICMPCodes, err = span(high, high, 255)
 		}
 	default:
-		if low > 0 || high > 0 && high < 65535 {
+		all := low == 0 && (high == 0 || high == 65535) || low == -1 && high == -1
+		if !all {
 			err = fmt.Errorf("port_min and port_max: VPP sees no ports %d to %d of protocol %s", low, high, r.Protocol)
 		}
 	}
 	return err
 }
 
-// Member reads the key of a port that is in a security group: its addresses.
+// Member reads the key of a port that is in a security group: its addresses, and an error
+// that names what is none.
 func Member(value []byte) ([]netip.Addr, error) {
 	if err := text(value, maxPort); err != nil {
 		return nil, err
 	}
-	var list []string
+	var list []json.RawMessage
 	if err := json.Unmarshal(value, &list); err != nil || list == nil {
 		return nil, errors.New("not a JSON list of addresses")
 	}
-	var out []netip.Addr
-	for _, s := range list {
-		a, err := address(s)
-		if err != nil {
-			return nil, err
+	var addrs []netip.Addr
+	var out lacks
+	for i, raw := range list {
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil {
+			out.add(fmt.Errorf("address %d: %.40s is no text", i, raw))
+		} else if a, err := address(s); err != nil {
+			out.add(fmt.Errorf("address %d: %w", i, err))
+		} else {
+			addrs = append(addrs, a)
 		}
-		out = append(out, a)
 	}
-	return out, nil
+	return addrs, out.join()
 }
 
 // GroupObjects are what VPP shall hold for a security group: two sets, which all
-// its ports share.
+// its ports share. The error names what is left out of them.
 func GroupObjects(g acl.SecurityGroup, members acl.Members) ([]desiredstate.Object, error) {
 	to, from, err := g.Sets(members)
-	if err != nil {
-		return nil, err
-	}
-	return []desiredstate.Object{to, from}, nil
+	return []desiredstate.Object{to, from}, err
 }
 
 // MemberOf splits the name of a key below Members.

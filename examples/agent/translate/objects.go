@@ -12,7 +12,7 @@ import (
 // Objects are what VPP shall hold for the port: the port itself, and its
 // network on this host, which it shares with the other ports of the network.
 func (p Port) Objects() []desiredstate.Object {
-	objs, _ := p.bridged().Objects() // who made the port has seen that there is no error
+	objs, _ := p.bridged().Objects() // who made the port has noted what is left out
 	return append(append(p.Net.objects(), vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}), objs...)
 }
 

@@ -3,7 +3,6 @@
 package translate
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -30,6 +29,10 @@ type Port struct {
 	Addrs    []netip.Addr
 	Pairs    []acl.AddressPair
 
+	// Lacks names the parts of the value that are left out: they permit nothing, and
+	// all else is served. nil: there are none.
+	Lacks error
+
 	mac  vppnet.MAC
 	site Site
 }
@@ -37,8 +40,9 @@ type Port struct {
 // uuid is what becomes the name of a socket and of an interface.
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// Port reads the key of a port: its name below Site.Ports, and its value. The
-// error is final until the value changes.
+// Port reads the key of a port: its name below Site.Ports, and its value. Without its
+// MAC, its binding and its network there is no port; what is wrong of the rest is left
+// out, see Port.Lacks. The error is final until the value changes.
 func (s Site) Port(name string, value []byte) (Port, error) {
 	if !uuid.MatchString(name) {
 		return Port{}, errors.New("the key's name is not a UUID")
@@ -48,40 +52,31 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 		return Port{}, err
 	}
 	// What is missing is what the driver means by leaving it out.
-	in := struct {
-		mac, binding string
-		security     bool
-		groups       []string
-		fixed, pairs []json.RawMessage
-	}{security: true}
-	err = errors.Join(
-		read(f, "mac_address", &in.mac),
-		read(f, "binding_type", &in.binding),
-		read(f, "port_security_enabled", &in.security),
-		read(f, "security_groups", &in.groups),
-		read(f, "fixed_ips", &in.fixed),
-		read(f, "allowed_address_pairs", &in.pairs),
-	)
-	if err != nil {
+	var mac, binding string
+	if err := errors.Join(read(f, "mac_address", &mac), read(f, "binding_type", &binding)); err != nil {
 		return Port{}, err
 	}
-	p := Port{UUID: name, MAC: in.mac, site: s}
-	if p.mac, err = vppnet.ParseMAC(in.mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
-		return Port{}, fmt.Errorf("mac_address: %.40q is no unicast MAC", in.mac)
+	p := Port{UUID: name, MAC: mac, site: s}
+	if p.mac, err = vppnet.ParseMAC(mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
+		return Port{}, fmt.Errorf("mac_address: %.40q is no unicast MAC", mac)
 	}
-	switch in.binding {
+	switch binding {
 	case "vhostuser":
 	case "tap", "plugtap":
-		return Port{}, fmt.Errorf("binding_type %s: %w", in.binding, ErrNotBuilt)
+		return Port{}, fmt.Errorf("binding_type %s: %w", binding, ErrNotBuilt)
 	default:
-		return Port{}, fmt.Errorf("binding_type: %.40q is unknown", in.binding)
+		return Port{}, fmt.Errorf("binding_type: %.40q is unknown", binding)
 	}
 	if p.Net, err = s.net(f, "physnet", "network_type", "segmentation_id"); err != nil {
 		return Port{}, err
 	}
-	if p.Filtered = in.security; p.Filtered {
-		err = p.secure(in.groups, in.fixed, in.pairs)
+	var out lacks
+	p.Filtered = true // if nobody can tell, too
+	out.add(read(f, "port_security_enabled", &p.Filtered))
+	if p.Filtered {
+		err = p.secure(f, &out)
 	}
+	p.Lacks = out.join()
 	return p, err
 }
 

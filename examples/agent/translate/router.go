@@ -30,6 +30,10 @@ type RouterPort struct {
 	SNAT   bool         // hosts without a floating IP share its first IPv4 address
 	Next   []netip.Addr // of IPv4, IPv6 or both: by whom it leads out
 	Routes []ExtraRoute // of the router, in order
+
+	// Lacks names the parts of the value that are left out; all else is served. nil:
+	// there are none.
+	Lacks error
 }
 
 // ExtraRoute is a way to a prefix, by hosts in the networks of a router.
@@ -45,7 +49,9 @@ func (p RouterPort) Name() string { return p.Router + "/" + p.Port }
 const maxVRF = 1<<31 - 1
 
 // RouterPort reads the key of a router's interface: its name below Site.Routers,
-// and its value. The error is final until the value changes.
+// and its value. Without its number, its MAC, its network and an address there is no
+// interface; what is wrong of the rest is left out, see RouterPort.Lacks. The error is
+// final until the value changes.
 func (s Site) RouterPort(name string, value []byte) (p RouterPort, err error) {
 	p.Router, p.Port, _ = strings.Cut(name, "/")
 	if !uuid.MatchString(p.Router) || !uuid.MatchString(p.Port) {
@@ -60,8 +66,8 @@ func (s Site) RouterPort(name string, value []byte) (p RouterPort, err error) {
 		return p, err
 	}
 	var mac string
-	var vrf, mtu int64
-	if err := errors.Join(need(f, "vrf_id", &vrf), need(f, "loopback_mac", &mac), read(f, "mtu", &mtu)); err != nil {
+	var vrf int64
+	if err := errors.Join(need(f, "vrf_id", &vrf), need(f, "loopback_mac", &mac)); err != nil {
 		return p, err
 	}
 	if vrf < 1 || vrf > maxVRF {
@@ -71,27 +77,36 @@ func (s Site) RouterPort(name string, value []byte) (p RouterPort, err error) {
 	if p.MAC, err = vppnet.ParseMAC(mac); err != nil || p.MAC.IsZero() || p.MAC.IsMulticast() {
 		return p, fmt.Errorf("loopback_mac: %.40q is no unicast MAC", mac)
 	}
+	var left lacks
 	if p.External = len(out) > 0; p.External {
-		err = p.gateway(s, f, out)
+		err = p.gateway(s, f, out, &left)
 	} else {
-		err = p.leg(s, f)
+		err = p.leg(s, f, &left)
 	}
-	if err != nil {
-		return p, err
+	left.add(p.mtu(f))
+	p.Lacks = left.join()
+	return p, err
+}
+
+// mtu reads the MTU of an interface, which stays VPP's if it cannot be that.
+func (p *RouterPort) mtu(f fields) error {
+	var mtu int64
+	if err := read(f, "mtu", &mtu); err != nil {
+		return err
 	}
 	least := int64(68)
 	if slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
 		least = 1280
 	}
 	if mtu != 0 && (mtu < least || mtu > 65535) {
-		return p, fmt.Errorf("mtu: %d, want %d to 65535", mtu, least)
+		return fmt.Errorf("mtu: %d, want %d to 65535", mtu, least)
 	}
 	p.MTU = uint32(mtu)
-	return p, nil
+	return nil
 }
 
 // leg reads what only an interface in one of the router's networks has.
-func (p *RouterPort) leg(s Site, f fields) (err error) {
+func (p *RouterPort) leg(s Site, f fields, out *lacks) (err error) {
 	if p.Net, err = s.net(f, "physnet", "net_type", "segmentation_id"); err != nil {
 		return err
 	}
@@ -104,12 +119,10 @@ func (p *RouterPort) leg(s Site, f fields) (err error) {
 	if err != nil {
 		return fmt.Errorf("gateway_ip: %w", err)
 	}
-	is6 := a.Addr().Is6()
-	if err := read(f, "is_ipv6", &is6); err != nil {
-		return err
-	}
+	is6 := a.Addr().Is6() // the address says so itself
+	out.add(read(f, "is_ipv6", &is6))
 	if is6 != a.Addr().Is6() {
-		return fmt.Errorf("is_ipv6: %v, but gateway_ip is %s", is6, ip)
+		out.add(fmt.Errorf("is_ipv6: %v, but gateway_ip is %s", is6, ip))
 	}
 	p.Addrs = []netip.Prefix{a}
 	return nil
@@ -129,45 +142,49 @@ func ownAddress(ip string, bits int64) (netip.Prefix, error) {
 }
 
 // gateway reads what only the way out has.
-func (p *RouterPort) gateway(s Site, f, info fields) (err error) {
+func (p *RouterPort) gateway(s Site, f, info fields, out *lacks) (err error) {
 	if p.Net, err = s.net(f, "external_physnet", "external_net_type", "external_segmentation_id"); err != nil {
 		return err
 	}
-	p.SNAT = true // what Neutron means by leaving it out
-	if err := read(info, "enable_snat", &p.SNAT); err != nil {
+	p.SNAT = true // what Neutron means by leaving it out, and what hides hosts if nobody can tell
+	out.add(read(info, "enable_snat", &p.SNAT))
+	var addrs []json.RawMessage
+	if err := need(f, "gateways", &addrs); err != nil {
 		return err
 	}
-	var list []json.RawMessage
-	if err := need(f, "gateways", &list); err != nil {
-		return err
-	}
-	for i, raw := range list {
+	for i, raw := range addrs {
 		a, err := gatewayAddress(raw)
 		if err != nil {
-			return fmt.Errorf("gateways %d: %w", i, err)
-		}
-		if !slices.Contains(p.Addrs, a) {
+			out.add(fmt.Errorf("gateways %d: %w", i, err))
+		} else if !slices.Contains(p.Addrs, a) {
 			p.Addrs = append(p.Addrs, a)
 		}
 	}
 	if len(p.Addrs) == 0 {
-		return errors.New("gateways: there is none")
+		return cmp.Or(out.join(), errors.New("gateways: there is none"))
 	}
 	// The driver names one, whatever there are. Others can be named beside it.
 	var next string
 	var more []string
-	if err := errors.Join(read(f, "external_gateway_ip", &next), read(f, "external_gateway_ips", &more)); err != nil {
-		return err
+	out.add(read(f, "external_gateway_ip", &next))
+	for i, raw := range list(f, "external_gateway_ips", out) {
+		var ip string
+		if err := json.Unmarshal(raw, &ip); err != nil {
+			out.add(fmt.Errorf("external_gateway_ips %d: %.40s is no text", i, raw))
+		} else {
+			more = append(more, ip)
+		}
 	}
 	if next != "" && !slices.Contains(more, next) {
 		more = append([]string{next}, more...)
 	}
 	for _, ip := range more {
 		if err := p.by(ip); err != nil {
-			return fmt.Errorf("external_gateway_ip: %w", err)
+			out.add(fmt.Errorf("external_gateway_ip: %w", err))
 		}
 	}
-	return p.routes(f)
+	p.routes(f, out)
+	return nil
 }
 
 // gatewayAddress reads [address, length, whether it is IPv6].
@@ -205,54 +222,59 @@ func (p *RouterPort) by(ip string) error {
 }
 
 // routes reads the router's extra routes. Several to one destination share its flows.
-func (p *RouterPort) routes(f fields) error {
-	var list []json.RawMessage
-	if err := read(f, "routes", &list); err != nil {
-		return err
-	}
+func (p *RouterPort) routes(f fields, out *lacks) {
 	by := map[netip.Prefix][]netip.Addr{}
-	for i, raw := range list {
-		var to, hop string
-		f, err := parse(raw, maxPort)
-		if err == nil {
-			err = errors.Join(need(f, "destination", &to), need(f, "nexthop", &hop))
-		}
+	for i, raw := range list(f, "routes", out) {
+		dst, next, err := p.extraRoute(raw)
 		if err != nil {
-			return fmt.Errorf("routes %d: %w", i, err)
-		}
-		dst, err := prefix(to)
-		if err != nil {
-			return fmt.Errorf("routes %d: destination: %w", i, err)
-		}
-		if dst.Bits() == 0 {
-			return fmt.Errorf("routes %d: the way to everywhere is the gateway", i)
-		}
-		next, err := address(hop)
-		if err == nil {
-			r := l3.Route{Table: p.table(), Prefix: dst, Paths: []l3.Path{{NextHop: next, Interface: "leg"}}}
-			err = r.Validate()
-		}
-		if err == nil && next.Is6() != dst.Addr().Is6() {
-			err = fmt.Errorf("%s is not of the family of %s", next, dst)
-		}
-		if err != nil {
-			return fmt.Errorf("routes %d: nexthop: %w", i, err)
-		}
-		if !slices.Contains(by[dst], next) {
+			out.add(fmt.Errorf("routes %d: %w", i, err))
+		} else if !slices.Contains(by[dst], next) {
 			by[dst] = append(by[dst], next)
 		}
 	}
 	for to, hops := range by {
-		if len(hops) > 255 {
-			return fmt.Errorf("routes: %d ways to %s, want at most 255", len(hops), to)
-		}
 		slices.SortFunc(hops, netip.Addr.Compare)
 		p.Routes = append(p.Routes, ExtraRoute{to, hops})
 	}
 	slices.SortFunc(p.Routes, func(a, b ExtraRoute) int {
 		return cmp.Or(a.To.Addr().Compare(b.To.Addr()), cmp.Compare(a.To.Bits(), b.To.Bits()))
 	})
-	return nil
+	for i, r := range p.Routes {
+		if n := len(r.By); n > maxPaths {
+			p.Routes[i].By = r.By[:maxPaths]
+			out.add(fmt.Errorf("routes: %d ways to %s, want at most %d, so the last %d are left out", n, r.To, maxPaths, n-maxPaths))
+		}
+	}
+}
+
+// maxPaths is how many a route of VPP's API can have.
+const maxPaths = 255
+
+func (p *RouterPort) extraRoute(raw []byte) (dst netip.Prefix, next netip.Addr, err error) {
+	var to, hop string
+	f, err := parse(raw, maxPort)
+	if err == nil {
+		err = errors.Join(need(f, "destination", &to), need(f, "nexthop", &hop))
+	}
+	if err != nil {
+		return dst, next, err
+	}
+	if dst, err = prefix(to); err != nil {
+		return dst, next, fmt.Errorf("destination: %w", err)
+	}
+	if dst.Bits() == 0 {
+		return dst, next, errors.New("the way to everywhere is the gateway")
+	}
+	if next, err = address(hop); err == nil {
+		err = l3.Route{Table: p.table(), Prefix: dst, Paths: []l3.Path{{NextHop: next, Interface: "leg"}}}.Validate()
+	}
+	if err == nil && next.Is6() != dst.Addr().Is6() {
+		err = fmt.Errorf("%s is not of the family of %s", next, dst)
+	}
+	if err != nil {
+		err = fmt.Errorf("nexthop: %w", err)
+	}
+	return dst, next, err
 }
 
 // HAKey is the name of the key, below Site.Routers, by which a host is told whether it

@@ -78,11 +78,11 @@ func (g *routing) sort(ports map[string]RouterPort) {
 			if r == nil {
 				r = &router{id: p.Router, vrf: p.VRF, legs: map[string]*leg{}}
 			}
-			part := Part{Network: p.Net.Name()}
+			part := Part{Network: p.Net.Name(), Lacks: p.Lacks}
 			if other, dup := vrfs[p.VRF]; dup && other != p.Router || r.vrf != p.VRF {
 				part.Wrong = fmt.Errorf("vrf_id: %d, but router %s has it, or this one another", p.VRF, or(other, p.Router))
 			} else if external {
-				part.Wrong = g.leave(r, p, taken)
+				part.Lacks, part.Wrong = g.leave(r, p, taken)
 			} else {
 				part.Wrong = g.enter(r, p, inside)
 			}
@@ -94,30 +94,51 @@ func (g *routing) sort(ports map[string]RouterPort) {
 	}
 }
 
-// leave gives a router its way out.
-func (g *routing) leave(r *router, p RouterPort, taken map[netip.Addr]string) error {
+// leave gives a router its way out, by those of its addresses that are nobody else's, and
+// says what is left out.
+func (g *routing) leave(r *router, p RouterPort, taken map[netip.Addr]string) (left, wrong error) {
 	if r.exit != nil {
-		return fmt.Errorf("the router has a gateway already: port %s", r.exit.Port)
+		return nil, fmt.Errorf("the router has a gateway already: port %s", r.exit.Port)
 	}
 	x := g.outsides[p.Net.Name()]
 	if x == nil {
 		x = &external{net: p.Net}
 	}
-	for i, a := range p.Addrs {
-		if other, dup := taken[a.Addr()]; dup {
-			return fmt.Errorf("gateways: router %s has %s already", other, a.Addr())
+	var out lacks
+	out.add(p.Lacks)
+	given := p.Addrs
+	p.Addrs = nil
+	for _, a := range given {
+		if err := x.refuses(a, p.Addrs, taken); err != nil {
+			out.add(fmt.Errorf("gateways: %w", err))
+			continue
 		}
-		for _, o := range append(x.addrs(), p.Addrs[:i]...) {
-			if a.Overlaps(o) && a.Bits() != o.Bits() {
-				return fmt.Errorf("gateways: %s overlaps %s in the same network", a, o)
-			}
-		}
+		p.Addrs = append(p.Addrs, a)
 	}
+	if len(p.Addrs) == 0 {
+		return nil, out.join()
+	}
+	p.Next = slices.DeleteFunc(slices.Clone(p.Next), func(next netip.Addr) bool {
+		return !slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() == next.Is6() })
+	})
 	for _, a := range p.Addrs {
 		taken[a.Addr()] = p.Router
 	}
 	r.exit, x.exits = &p, append(x.exits, r)
 	g.outsides[p.Net.Name()] = x
+	return out.join(), nil
+}
+
+// refuses says why a router cannot have an address in the network beside others.
+func (x *external) refuses(a netip.Prefix, own []netip.Prefix, taken map[netip.Addr]string) error {
+	if other, dup := taken[a.Addr()]; dup {
+		return fmt.Errorf("router %s has %s already", other, a.Addr())
+	}
+	for _, o := range append(x.addrs(), own...) {
+		if a.Overlaps(o) && a.Bits() != o.Bits() {
+			return fmt.Errorf("%s overlaps %s in the same network", a, o)
+		}
+	}
 	return nil
 }
 

@@ -59,10 +59,18 @@ func (g *routing) world(x *external) {
 		}
 		g.want(source, own, r.exit.Name())
 	}
-	back := map[netip.Prefix]l3.Route{}
+	// What is there already: an extra route to it is left out.
+	taken := map[netip.Prefix]l3.Route{}
+	for _, o := range g.out.Wants[source] {
+		if route, ok := o.(l3.Route); ok && route.Table == table {
+			taken[route.Prefix] = route
+		}
+	}
+	back := maps.Clone(taken)
 	for _, r := range x.exits {
 		g.back(r, x, nat, back)
 	}
+	maps.DeleteFunc(back, func(p netip.Prefix, _ l3.Route) bool { _, has := taken[p]; return has })
 	routes := slices.SortedFunc(maps.Values(back), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) })
 	var all []desiredstate.Object
 	for _, r := range routes {
@@ -100,7 +108,7 @@ func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3
 		if have, dup := all[want.Prefix]; !dup {
 			all[want.Prefix] = want
 		} else if !reflect.DeepEqual(have, want) {
-			g.lacks(key, fmt.Errorf("%s lies behind another router of %s too, so nothing comes back from there", want.Prefix, x.net.Name()))
+			g.lacks(key, fmt.Errorf("%s is something else in %s already, behind another router or an address there, so nothing comes back from there", want.Prefix, x.net.Name()))
 		}
 	}
 	leads := func(is6 bool) bool {

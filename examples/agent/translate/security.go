@@ -13,29 +13,41 @@ import (
 )
 
 // secure reads what the filters of a port are made of.
-func (p *Port) secure(groups []string, fixed, pairs []json.RawMessage) error {
-	for i, g := range groups {
-		if !uuid.MatchString(g) {
-			return fmt.Errorf("security_groups %d: %.40q is not a UUID", i, g)
+func (p *Port) secure(f fields, out *lacks) error {
+	for i, raw := range list(f, "security_groups", out) {
+		var g string
+		if err := json.Unmarshal(raw, &g); err != nil || !uuid.MatchString(g) {
+			out.add(fmt.Errorf("security_groups %d: %.40s is not a UUID", i, raw))
+		} else {
+			p.Groups = append(p.Groups, g)
 		}
 	}
-	p.Groups = groups
-	for i, raw := range fixed {
-		addr, err := fixedIP(raw)
-		if err != nil {
-			return fmt.Errorf("fixed_ips %d: %w", i, err)
+	for i, raw := range list(f, "fixed_ips", out) {
+		if addr, err := fixedIP(raw); err == nil {
+			p.Addrs = append(p.Addrs, addr)
+		} else {
+			out.add(fmt.Errorf("fixed_ips %d: %w", i, err))
 		}
-		p.Addrs = append(p.Addrs, addr)
 	}
-	for i, raw := range pairs {
-		pair, err := addressPair(raw)
-		if err != nil {
-			return fmt.Errorf("allowed_address_pairs %d: %w", i, err)
+	for i, raw := range list(f, "allowed_address_pairs", out) {
+		if pair, err := addressPair(raw); err == nil {
+			p.Pairs = append(p.Pairs, pair)
+		} else {
+			out.add(fmt.Errorf("allowed_address_pairs %d: %w", i, err))
 		}
-		p.Pairs = append(p.Pairs, pair)
 	}
-	_, err := p.bridged().Objects()
-	return err
+	objs, err := p.bridged().Objects()
+	if objs == nil {
+		return err
+	}
+	out.add(err) // what is beyond what VPP holds
+	return nil
+}
+
+// list reads a member that is a list; of one that is none there is nothing.
+func list(f fields, name string, out *lacks) (of []json.RawMessage) {
+	out.add(read(f, name, &of))
+	return of
 }
 
 func fixedIP(raw []byte) (netip.Addr, error) {
@@ -48,8 +60,11 @@ func fixedIP(raw []byte) (netip.Addr, error) {
 		return netip.Addr{}, err
 	}
 	a, err := address(ip)
-	if err != nil {
+	switch {
+	case err != nil:
 		err = fmt.Errorf("ip_address: %w", err)
+	case a.IsUnspecified() || a.IsMulticast():
+		err = fmt.Errorf("ip_address: %s is nobody's own", a)
 	}
 	return a, err
 }
@@ -61,6 +76,9 @@ func address(ip string) (netip.Addr, error) {
 	}
 	return a.Unmap(), nil
 }
+
+// anyMAC is what Neutron writes for a pair of any MAC.
+const anyMAC = "ANY"
 
 // addressPair reads a pair, whose MAC is the port's if it has none.
 func addressPair(raw []byte) (pair acl.AddressPair, err error) {
@@ -78,9 +96,9 @@ func addressPair(raw []byte) (pair acl.AddressPair, err error) {
 	if pair.Prefix, err = prefix(ip); err != nil {
 		return pair, fmt.Errorf("ip_address: %w", err)
 	}
-	if mac != "" {
+	if pair.AnyMAC = mac == anyMAC; mac != "" && !pair.AnyMAC {
 		if pair.MAC, err = vppnet.ParseMAC(mac); err != nil || pair.MAC.IsZero() || pair.MAC.IsMulticast() {
-			return pair, fmt.Errorf("mac_address: %.40q is no unicast MAC", mac)
+			return pair, fmt.Errorf("mac_address: %.40q is no unicast MAC, and not ANY", mac)
 		}
 	}
 	return pair, nil

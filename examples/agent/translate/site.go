@@ -39,6 +39,9 @@ type Site struct {
 	Election *Election
 }
 
+// Keys is the prefix of all keys that are for the host.
+func (s Site) Keys() string { return Root + "nodes/" + s.Host + "/" }
+
 // Ports is the prefix of the keys of the host's ports.
 func (s Site) Ports() string { return Root + "nodes/" + s.Host + "/ports/" }
 

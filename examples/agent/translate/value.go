@@ -17,9 +17,9 @@ const (
 	maxGroup = 4 << 20
 )
 
-// fields is a JSON object with the exact names of its members: encoding/json
-// into a struct would let "Port_Security_Enabled" overrule, and the last of
-// two equal names win.
+// fields is a JSON object with the exact names of its members, nil if one is given
+// twice: encoding/json into a struct would let "Port_Security_Enabled" overrule, and
+// the last of two equal names win.
 type fields map[string]json.RawMessage
 
 func parse(value []byte, most int) (fields, error) {
@@ -45,7 +45,7 @@ func parse(value []byte, most int) (fields, error) {
 			return nil, fmt.Errorf("not JSON: %w", err)
 		}
 		if _, dup := out[name]; dup {
-			return nil, fmt.Errorf("%s is given twice", name)
+			raw = nil // nobody can tell which is meant
 		}
 		out[name] = raw
 	}
@@ -94,9 +94,17 @@ func read[T any](f fields, name string, to *T) error {
 	if !ok {
 		return nil
 	}
-	if err := json.Unmarshal(raw, to); err != nil {
+	if raw == nil {
+		return fmt.Errorf("%s is given twice", name)
+	}
+	var got T // what is half read is not used
+	if string(raw) == "null" {
+		return nil
+	}
+	if err := json.Unmarshal(raw, &got); err != nil {
 		return fmt.Errorf("%s: %.40s is no %T", name, raw, *to)
 	}
+	*to = got
 	return nil
 }
 
@@ -106,4 +114,32 @@ func need[T any](f fields, name string, to *T) error {
 		return fmt.Errorf("%s is missing", name)
 	}
 	return read(f, name, to)
+}
+
+// lacks are the parts of a value that are left out, and why. One bad part must not keep
+// the others from being served, and junk not fill an error with thousands of lines.
+type lacks []error
+
+const mostNamed = 8
+
+// add notes a part that is left out, if there is an error.
+func (l *lacks) add(err error) {
+	if err != nil {
+		*l = append(*l, err)
+	}
+}
+
+// join is one error that names the first parts; nil if there are none.
+func (l lacks) join() (err error) {
+	for i, e := range l {
+		switch {
+		case i == 0:
+			err = e
+		case i == mostNamed:
+			return fmt.Errorf("%w; and %d more", err, len(l)-i)
+		default:
+			err = fmt.Errorf("%w; %w", err, e)
+		}
+	}
+	return err
 }
