@@ -90,6 +90,7 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 			}
 			return k.leave(ctx, have.ID)
 		},
+		Holds: func(m Member) []desiredstate.Key { return []desiredstate.Key{vppnet.FrameKey(m.Interface)} },
 		InPlace: func(have, want Member) bool {
 			have.Weight = want.Weight
 			return have == want

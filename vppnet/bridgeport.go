@@ -94,10 +94,11 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 			return k.leave(ctx, have.ID)
 		},
 		Holds: func(p BridgePort) []desiredstate.Key {
-			if !p.BVI {
-				return nil
+			held := []desiredstate.Key{FrameKey(p.Interface)}
+			if p.BVI {
+				held = append(held, desiredstate.Key{Space: "bvi", Name: p.Bridge})
 			}
-			return []desiredstate.Key{{Space: "bvi", Name: p.Bridge}}
+			return held
 		},
 	}
 }

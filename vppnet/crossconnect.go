@@ -78,6 +78,7 @@ func CrossConnects(c *Conn) *desiredstate.Kind[CrossConnect] {
 			}
 			return out, err
 		},
+		Holds:  func(x CrossConnect) []desiredstate.Key { return []desiredstate.Key{FrameKey(x.From)} },
 		Create: set,
 		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[CrossConnect], want CrossConnect) error {
 			_, err := set(ctx, v, want)

@@ -89,3 +89,10 @@ func InUse(ctx context.Context, c *Conn, id uint32) (string, error) {
 	used, err := usage.of(ctx, c, id)
 	return used[id], err
 }
+
+// FrameKey is what only one thing can have of an interface: the frames that come in. A
+// bridge domain takes all of them, and so do a cross-connect and a bond. It is no object's;
+// see desiredstate.Kind.Holds.
+func FrameKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: "interface-frames", Name: iface}
+}
