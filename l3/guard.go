@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -24,11 +25,19 @@ const local0 = 0
 
 var errLocal0 = fmt.Errorf("%w: interface vpp:local0 is VPP's word for none, nothing can be reached by it; name another one", desiredstate.ErrForeign)
 
+// errOverlay is of the interfaces that VPP makes for overlays of tables. It dies of the first
+// adjacency on one: of an address, a neighbour, a route, a router advertisement.
+var errOverlay = fmt.Errorf("%w: it is an overlay's own interface, and VPP would die of it; route by the overlay's EIDs", desiredstate.ErrForeign)
+
 // interfaceID is the index of an interface that a spec refers to.
 func interfaceID(v *desiredstate.View, name string) (uint32, error) {
 	id, err := v.ID(vppnet.InterfaceKey(name))
-	if err == nil && id == local0 {
+	switch {
+	case err != nil:
+	case id == local0:
 		err = errLocal0
+	case strings.HasPrefix(name, vppnet.Foreign("lisp_gpe")):
+		err = errOverlay
 	}
 	return id, err
 }

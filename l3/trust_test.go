@@ -4,6 +4,7 @@ package l3_test
 
 import (
 	"context"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -390,4 +391,25 @@ func TestTwoValidSpecsNeverFight(t *testing.T) {
 			}
 		}
 	})
+}
+
+// VPP dies of the first adjacency on an overlay's own interface, so nothing is said of one,
+// claimed or not.
+func TestOverlaysOwnInterfacesAreLeftAlone(t *testing.T) {
+	vpp := vpptest.New(t, vpptest.WithInterface("lisp_gpe0"))
+	c := dialVPP(t, vpp.Socket(), "me")
+	name := vppnet.Foreign("lisp_gpe0")
+	e := desiredstate.New(l3.Addresses(c, vppnet.ClaimInterfaces(func(string) bool { return true })), l3.Tables(c), l3.Routes(c), l3.Neighbours(c))
+	_, err := e.Ensure(t.Context(), l3.Table{Name: "red", ID: 7})
+	require.NoError(t, err)
+	before := vpp.Writes()
+	for _, o := range []desiredstate.Object{
+		l3.Address{Interface: name, Prefix: netip.MustParsePrefix("10.0.0.1/24")},
+		l3.Neighbour{Interface: name, IP: netip.MustParseAddr("10.0.0.2"), MAC: mac(1)},
+		l3.Route{Table: "red", Prefix: netip.MustParsePrefix("10.1.0.0/24"), Paths: []l3.Path{{Interface: name, NextHop: netip.MustParseAddr("10.0.0.2")}}},
+	} {
+		_, err := e.Ensure(t.Context(), o)
+		require.ErrorIs(t, err, desiredstate.ErrForeign, "%T", o)
+	}
+	require.Equal(t, before, vpp.Writes())
 }
