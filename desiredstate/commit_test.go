@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -264,4 +266,30 @@ func TestReadingsAndDriftAreObserved(t *testing.T) {
 	require.Equal(t, []string{"thing/a [Color: 0 -> 9]"}, drifts)
 	slices.Sort(reads)
 	require.Equal(t, []string{"ball 0", "box 1", "thing 1"}, reads)
+}
+
+// Work on one object that takes too long has failed, and nobody else waits for it.
+func TestOneObjectHasItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		k := boxes(x)
+		create := k.Create
+		k.Create = func(ctx context.Context, v *ds.View, b Box) (uint32, error) {
+			if b.Name == "slow" {
+				<-ctx.Done()
+				return 0, ctx.Err()
+			}
+			return create(ctx, v, b)
+		}
+		e := ds.New(k)
+		e.Limit = time.Second
+		start := time.Now()
+		r, err := e.Ensure(t.Context(), Box{Name: "slow"}, Box{Name: "quick"}, Box{Name: "on", Needs: "slow"})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(start))
+		quick, _ := r.Of(thingKey("quick"))
+		require.NoError(t, quick.Err)
+		on, _ := r.Of(thingKey("on"))
+		require.ErrorIs(t, on.Err, ds.ErrFailed)
+	})
 }
