@@ -42,6 +42,7 @@ func TestDeath(t *testing.T) {
 	require.Error(t, err)
 	const of = "arping spoke on an interface without a MAC"
 	require.Equal(t, of, vpp.Died())
+	vpp.Do(func() {}) // until it is reported
 	require.Equal(t, []string{"vpptest: VPP died: " + of}, reports)
 	require.Contains(t, vpp.String(), "died: "+of+"\n")
 	require.Contains(t, vpp.String(), "loop0")
@@ -90,6 +91,7 @@ func TestDeathByPlugin(t *testing.T) {
 	require.Equal(t, []api.Message{&lldp.LldpConfigReply{Retval: -9}}, answers)
 	_, _, err = w.ask(&lldp.LldpConfig{})
 	require.Error(t, err)
+	vpp.Do(func() {}) // until it is reported
 	require.Equal(t, []string{
 		"vpptest: not imitated: lldp_config, a hold of more than nothing",
 		"vpptest: VPP died: lldp_config was asked to hold nothing",
@@ -119,6 +121,7 @@ func TestNotImitated(t *testing.T) {
 				&vrrp.VrrpVrAddDel{IsAdd: 1, SwIfIndex: 1, VrID: 1, Priority: 1, Interval: 1, Addrs: wireAddrs([]netip.Addr{netip.MustParseAddr("10.0.0.1")})},
 				m)
 			require.NoError(t, err)
+			vpp.Do(func() {}) // until it is reported
 			require.Len(t, reports, 1)
 			require.Contains(t, reports[0], "not imitated: "+m.GetMessageName())
 			require.Contains(t, reports[0], name)

@@ -32,6 +32,7 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	if s.Checks == 0 {
 		s.Checks = 8
 	}
+	_ = s.Gen.String() // rapid makes it when it is first asked for, which laws that run in parallel must not
 	s.law(t, "accepted", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Accepted(t.Context(), w, s.one(t))
 	})

@@ -53,6 +53,7 @@ func TestPingsCountWhatNeverCame(t *testing.T) {
 	var silent atomic.Bool
 	out := b.Listen(t, "eth0", func([]byte) {})
 	var late sync.WaitGroup
+	t.Cleanup(late.Wait) // when nobody listens any more, and while it can still be sent
 	b.Listen(t, "eth0", func(frame []byte) {
 		frame = bytes.Clone(frame)
 		if !answer(frame) {
@@ -69,7 +70,6 @@ func TestPingsCountWhatNeverCame(t *testing.T) {
 			out.Send(frame)
 		})
 	})
-	t.Cleanup(late.Wait)
 	stop := a.Pings(t, "192.0.2.2")
 	time.Sleep(2 * time.Second)
 	answers, lost := stop()
