@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	binding "go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/vlib"
 
 	"github.com/vppkit/vppkit/acl"
@@ -30,6 +32,7 @@ type site struct {
 	control  *talk // of the peer with somebody else whom nobody filters
 	mac      vppnet.MAC
 	want     policyOf
+	before   bool // VPP is as it starts, and bound by somebody else
 }
 
 // policyOf is what is permitted at a site.
@@ -56,6 +59,8 @@ func newSite(t *testing.T) *site {
 	}
 	l.vm.IP(t, "link", "set", "dev", "eth0", "address", l.mac.String())
 	l.connect(t)
+	_, err := l.e.Ensure(t.Context(), vppnet.HostInterface{Name: "vm", Device: "to-vm"}) // it is VPP's first
+	require.NoError(t, err)
 	l.other = netrig.Host(t, "other", ns, "to-other", "10.0.0.12/24")
 	serve(t, l.vm, ":22", ":7777")
 	serve(t, l.peer, ":53", ":8080")
@@ -94,10 +99,55 @@ func (l *site) permit(t *testing.T, change func(*policyOf)) time.Time {
 		require.NoError(t, err)
 		want = append(want, to, from)
 	}
+	var bind acl.Binding
+	if l.before {
+		want = slices.DeleteFunc(want, func(o desiredstate.Object) (is bool) {
+			if b, ok := o.(acl.Binding); ok {
+				bind, is = b, true
+			}
+			return is
+		})
+		for i, o := range want {
+			if link, ok := o.(vppnet.LinkState); ok {
+				link.After = nil
+				want[i] = link
+			}
+		}
+	}
 	begin := time.Now()
 	_, err = l.e.Sync(t.Context(), want...)
 	require.NoError(t, err)
+	if l.before {
+		l.bind(t, bind)
+	}
 	return begin
+}
+
+// bind is what the library does, but for what VPP is told of sessions.
+func (l *site) bind(t *testing.T, b acl.Binding) {
+	t.Helper()
+	c := dial(t, l.vpp.Socket(), "me")
+	c.Uses(&binding.ACLInterfaceSetACLList{}, &vlib.CliInband{})
+	says, err := vlib.NewServiceClient(c).CliInband(t.Context(), &vlib.CliInband{Cmd: "show acl-plugin sessions"})
+	require.NoError(t, err)
+	require.Contains(t, says.Reply, "Reclassify sessions: 0")
+	index := func(k desiredstate.Key) (id uint32) {
+		found, err := l.e.Found(t.Context())
+		require.NoError(t, err)
+		for _, f := range found {
+			if f.Key == k {
+				id = f.ID
+			}
+		}
+		return id
+	}
+	m := &binding.ACLInterfaceSetACLList{SwIfIndex: interface_types.InterfaceIndex(index(vppnet.InterfaceKey(b.Interface)))}
+	for _, s := range slices.Concat(b.Input, b.Output) {
+		m.Acls = append(m.Acls, index(acl.SetKey(s)))
+	}
+	m.Count, m.NInput = uint8(len(m.Acls)), uint8(len(b.Input))
+	_, err = binding.NewServiceClient(c).ACLInterfaceSetACLList(t.Context(), m)
+	require.NoError(t, err)
 }
 
 // both is a rule for each family.
@@ -120,6 +170,11 @@ func anything() []acl.GroupRule { return both(0, 0) }
 // opened is a site whose VM may be asked on all of its ports, and may ask whatever it likes.
 func opened(t *testing.T) *site {
 	l := newSite(t)
+	l.open(t)
+	return l
+}
+
+func (l *site) open(t *testing.T) {
 	l.permit(t, func(p *policyOf) {
 		p.groups = []acl.SecurityGroup{
 			{Name: "base", Ingress: slices.Concat(both(acl.TCP, 22), both(acl.UDP, 22), both(acl.TCP, 23)), Egress: anything()},
@@ -131,7 +186,6 @@ func opened(t *testing.T) *site {
 		l.peer.Reaches(t, a.String())
 	}
 	l.control = dials(t, l.other, "tcp", netip.AddrPortFrom(peer4, 53))
-	return l
 }
 
 // asked are talks of the peer to a port of the VM, and to the next one, which pushes.
@@ -232,13 +286,26 @@ func TestTrafficEndsWithItsRule(t *testing.T) {
 		})
 	})
 	t.Run("what was bound by somebody who let VPP be as it starts", func(t *testing.T) {
-		l := opened(t)
-		c := l.connect(t)
-		_, err := vlib.NewServiceClient(c).CliInband(t.Context(), &vlib.CliInband{Cmd: "set acl-plugin reclassify-sessions 0"})
+		l := newSite(t)
+		l.before = true
+		l.open(t)
+		end, early := slices.Concat(l.asked(t, 7777), l.pinged(t)), l.asks(t, 53)
+		for _, k := range slices.Concat(end, early) {
+			k.begun(t)
+		}
+		// Somebody else's interface, behind the VM's in VPP's order, is bound by us: from then
+		// on VPP counts changes for both.
+		_, err := l.e.Ensure(t.Context(), acl.Set{Name: "all", Rules: []acl.Rule{{Action: acl.PermitReflect, Family: acl.IPv4}, {Action: acl.PermitReflect, Family: acl.IPv6}}},
+			acl.Binding{Interface: "other", Input: []string{"all"}, Output: []string{"all"}})
 		require.NoError(t, err)
-		end, stay := slices.Concat(l.asked(t, 7777), l.pinged(t)), slices.Concat(l.asked(t, 22), l.asks(t, 8080), l.pinging(t))
-		l.ends(t, "setting", end, stay, func() time.Time {
-			return l.permit(t, func(p *policyOf) { p.groups[1].Ingress = nil })
+		stay := slices.Concat(early, l.asked(t, 22), l.asks(t, 8080), l.pinging(t))
+		l.ends(t, "bound before", end, stay, func() time.Time {
+			begin := time.Now()
+			to, _, err := acl.SecurityGroup{Name: "more"}.Sets(nil)
+			require.NoError(t, err)
+			_, err = l.e.Ensure(t.Context(), to)
+			require.NoError(t, err)
+			return begin
 		})
 	})
 }
