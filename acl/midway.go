@@ -27,7 +27,7 @@ const clientPorts = 32768
 func Revocable(rules []Rule) []Rule {
 	out := make([]Rule, 0, 2*len(rules))
 	for _, r := range rules {
-		if m, ok := r.midway(); ok {
+		if m, ok := r.midway(); ok && (len(out) == 0 || out[len(out)-1] != m) {
 			out = append(out, m)
 		}
 		out = append(out, r)
