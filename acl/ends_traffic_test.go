@@ -310,6 +310,27 @@ func TestTrafficEndsWithItsRule(t *testing.T) {
 	})
 }
 
+// Who was called may be the first to speak after a change, to somebody who has nothing to say:
+// to end all sessions, and have them begin anew, would silence him.
+func TestTrafficOfQuietOnesGoesOn(t *testing.T) {
+	l := opened(t)
+	var quiets []quiet
+	for i := range uint16(4) {
+		quiets = append(quiets, isQuiet(t, l.vm, l.peer, netip.AddrPortFrom(peer4, 9000+i)), isQuiet(t, l.vm, l.peer, netip.AddrPortFrom(peer6, 9000+i)))
+	}
+	for i, change := range []func(*policyOf){
+		func(p *policyOf) { p.groups[1].Ingress = nil },
+		func(p *policyOf) { p.groups[0].Egress = append(p.groups[0].Egress, both(acl.TCP, 1)...) },
+		func(p *policyOf) { p.port = p.port[:1] },
+		func(p *policyOf) { p.groups[0].Egress = slices.Concat(both(acl.TCP, 0), both(acl.UDP, 53)) },
+	} {
+		l.permit(t, change)
+		for _, q := range quiets[2*i : 2*i+2] { // each is quiet until its turn
+			require.True(t, q.speaks(), "%s after change %d", q.what, i)
+		}
+	}
+}
+
 // A pair that is taken away is nobody's source any more, at once.
 func TestTrafficEndsWithItsPair(t *testing.T) {
 	l := opened(t)

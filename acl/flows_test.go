@@ -145,6 +145,37 @@ func push(t *testing.T, at netrig.NetNS, place string) {
 	}()
 }
 
+// A quiet connection says nothing until it is told to, from the end of whoever was called.
+type quiet struct {
+	what   string
+	caller net.Conn
+	called net.Conn
+}
+
+func isQuiet(t *testing.T, from, at netrig.NetNS, place netip.AddrPort) (q quiet) {
+	t.Helper()
+	var l net.Listener
+	at.Do(t, func() (err error) { l, err = net.Listen("tcp", place.String()); return err })
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		c, _ := l.Accept()
+		accepted <- c
+	}()
+	q = quiet{what: "call of " + place.String(), caller: connect(t, from, "tcp", place)}
+	q.called = <-accepted
+	t.Cleanup(func() { _, _ = l.Close(), q.called.Close() })
+	require.True(t, q.speaks(), q.what)
+	return q
+}
+
+// speaks says whether what the called says first is heard.
+func (q quiet) speaks() bool {
+	_, _ = q.called.Write([]byte("x"))
+	_ = q.caller.SetReadDeadline(time.Now().Add(3 * time.Second))
+	_, err := q.caller.Read(make([]byte, 1))
+	return err == nil
+}
+
 // hears connects to who pushes, and says nothing.
 func hears(t *testing.T, from netrig.NetNS, to netip.AddrPort) *talk {
 	t.Helper()
