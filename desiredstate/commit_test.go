@@ -180,7 +180,7 @@ func TestDisruptionIsSaidAndRefused(t *testing.T) {
 	require.ErrorIs(t, err, ds.ErrRefused)
 	require.ErrorContains(t, err, "it would disturb sessions")
 	a, _ := r.Of(thingKey("a"))
-	require.Equal(t, ds.Blocked, a.Action)
+	require.Equal(t, ds.Block, a.Action)
 	b, _ := r.Of(thingKey("b"))
 	require.NoError(t, b.Err)
 	_, err = e.Remove(t.Context(), thingKey("all"))

@@ -51,9 +51,9 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
 	for _, s := range p.Steps {
-		if s.Action == Blocked {
-			e.observe(Event{Type: Waiting, Key: s.Key, Action: Blocked, Err: s.Err})
-			x.finish(Result{Blocked, s.Key, s.have.id, s.Err}, s.by)
+		if s.Action == Block {
+			e.observe(Event{Type: Waiting, Key: s.Key, Action: Block, Err: s.Err})
+			x.finish(Result{Block, s.Key, s.have.id, s.Err}, s.by)
 		}
 	}
 	for _, t := range p.tasks {

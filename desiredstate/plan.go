@@ -15,7 +15,7 @@ type Step struct {
 	Kind   string // name of the kind
 	Have   Object // nil if there is none
 	Want   Object // nil if it is to go
-	Err    error  // for Blocked, and for a Delete that leaves the object blocked: why
+	Err    error  // for Block, and for a Delete that leaves the object blocked: why
 
 	// Disturbs is what the step disturbs that works now.
 	Disturbs Disruption
@@ -69,7 +69,7 @@ type Plan struct {
 // Empty says that there is nothing to do, though something may be blocked.
 func (p *Plan) Empty() bool {
 	for _, s := range p.Steps {
-		if s.Action != Blocked {
+		if s.Action != Block {
 			return false
 		}
 	}
@@ -150,7 +150,7 @@ func (p *Plan) text(details bool) string {
 		{Update, "to update"},
 		{Replace, "to replace"},
 		{Delete, "to delete"},
-		{Blocked, "blocked"},
+		{Block, "blocked"},
 		{Keep, "as wanted"},
 	} {
 		if n := p.Count(a.Action); n > 0 {

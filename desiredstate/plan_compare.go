@@ -22,7 +22,7 @@ func (b *planner) look(k Key, pulled bool) *draft {
 	why := b.objection(kind, n, have, want, doubt)
 	switch {
 	case why != nil:
-		d := b.draft(k, n, Blocked)
+		d := b.draft(k, n, Block)
 		d.Want, d.why = want, why
 		if len(have) > 0 {
 			d.there(have, 0)
@@ -51,7 +51,7 @@ func (b *planner) lookUnwanted(k Key, n *node, have []actual) *draft {
 			if !named {
 				return nil
 			}
-			d := b.draft(k, n, Blocked)
+			d := b.draft(k, n, Block)
 			d.why = why
 			return d
 		}
