@@ -149,7 +149,7 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 			}
 			return []desiredstate.Actual[NAT]{{Spec: s.read(v), Foreign: !ours}}, nil
 		},
-		Disturbs: func(a desiredstate.Action, _, _ NAT) desiredstate.Disruption {
+		Disturbs: func(a desiredstate.Action, _ desiredstate.Actual[NAT], _ NAT) desiredstate.Disruption {
 			if a == desiredstate.Update {
 				return desiredstate.DisturbsNothing
 			}
@@ -189,20 +189,22 @@ func nats(c *vppnet.Conn, variant NATVariant, ours bool) *desiredstate.Kind[NAT]
 			}
 			return vppnet.Gone(k.vpp.disable(ctx), api.FEATURE_ALREADY_DISABLED)
 		},
-		Fill: func(have, want NAT) NAT {
+		Fill: func(have desiredstate.Actual[NAT], want NAT) NAT {
 			want = k.defaults(want)
-			if fixed(have) == fixed(want) {
-				want.Restart = have.Restart
+			if fixed(have.Spec) == fixed(want) {
+				want.Restart = have.Spec.Restart
 			}
 			return want
 		},
-		InPlace: func(have, want NAT) bool { return fixed(have) == fixed(want) || !want.Restart },
+		InPlace: func(have desiredstate.Actual[NAT], want NAT) bool {
+			return fixed(have.Spec) == fixed(want) || !want.Restart
+		},
 	}
 }
 
 // endsSessions says that any change of what NAT translates by ends the sessions that it
 // has made.
-func endsSessions[S desiredstate.Object](desiredstate.Action, S, S) desiredstate.Disruption {
+func endsSessions[S desiredstate.Object](desiredstate.Action, desiredstate.Actual[S], S) desiredstate.Disruption {
 	return desiredstate.DisturbsSessions
 }
 

@@ -112,8 +112,8 @@ func NATIdentities(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATIde
 			err := vpp.setIdentity(ctx, natMapping{external: n.Address, externalPort: n.Port, protocol: uint8(n.Protocol), table: have.ID}, false)
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY, api.UNSUPPORTED, api.FEATURE_ALREADY_DISABLED)
 		},
-		Fill: func(have, want NATIdentity) NATIdentity {
-			want.Pooled = have.Pooled
+		Fill: func(have desiredstate.Actual[NATIdentity], want NATIdentity) NATIdentity {
+			want.Pooled = have.Spec.Pooled
 			return want
 		},
 		Holds: func(n NATIdentity) []desiredstate.Key {

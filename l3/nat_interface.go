@@ -108,7 +108,9 @@ func NATInterfaces(c *vppnet.Conn, variant NATVariant, claims ...vppnet.Claim) *
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[NATInterface]) error {
 			return vppnet.Gone(k.set(ctx, have.ID, 0), api.INVALID_SW_IF_INDEX, api.NO_SUCH_ENTRY)
 		},
-		InPlace: func(have, want NATInterface) bool { return have.Table == want.Table },
+		InPlace: func(have desiredstate.Actual[NATInterface], want NATInterface) bool {
+			return have.Spec.Table == want.Table
+		},
 	}
 }
 

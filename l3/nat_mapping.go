@@ -213,8 +213,8 @@ func NATMappings(c *vppnet.Conn, variant NATVariant) *desiredstate.Kind[NATMappi
 			}
 			return hairpins.end(ctx, wire)
 		},
-		Fill: func(have, want NATMapping) NATMapping {
-			want.Pooled = have.Pooled
+		Fill: func(have desiredstate.Actual[NATMapping], want NATMapping) NATMapping {
+			want.Pooled = have.Spec.Pooled
 			return want
 		},
 		Holds: func(m NATMapping) []desiredstate.Key {

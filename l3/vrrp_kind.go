@@ -57,12 +57,14 @@ func VirtualRouters(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[V
 			}
 			return vppnet.Gone(k.set(ctx, have.ID, have.Spec, false), api.NO_SUCH_ENTRY)
 		},
-		Fill: func(have, want VirtualRouter) VirtualRouter {
+		Fill: func(have desiredstate.Actual[VirtualRouter], want VirtualRouter) VirtualRouter {
 			want = want.filled()
-			want.After = have.After
+			want.After = have.Spec.After
 			return want
 		},
-		InPlace: func(have, want VirtualRouter) bool { return reflect.DeepEqual(have.fixed(), want.fixed()) },
+		InPlace: func(have desiredstate.Actual[VirtualRouter], want VirtualRouter) bool {
+			return reflect.DeepEqual(have.Spec.fixed(), want.fixed())
+		},
 		Holds: func(r VirtualRouter) (held []desiredstate.Key) {
 			for _, a := range r.Addresses {
 				held = append(held, desiredstate.Key{Space: "vrrp-address", Name: fmt.Sprintf("%s %v", r.Interface, a)})
