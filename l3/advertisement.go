@@ -45,8 +45,6 @@ type RouterAdvertisement struct {
 	MinInterval time.Duration
 
 	Prefixes []AdvertisedPrefix // in any order
-
-	ceased bool // as read: it only says that it will say no more
 }
 
 // AdvertisedPrefix tells hosts what their link's addresses begin with. They make

@@ -38,7 +38,11 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 				if id := uint32(d.SwIfIndex); d.SendRadv {
 					r := advertised(d)
 					r.Interface = place.InterfaceName(v, id)
-					out = append(out, desiredstate.Actual[RouterAdvertisement]{ID: id, Spec: r})
+					a := desiredstate.Actual[RouterAdvertisement]{ID: id, Spec: r}
+					if d.CeaseRadv {
+						a.Broken = "it only says that it will say no more"
+					}
+					out = append(out, a)
 				}
 			}
 			return out, err
@@ -56,16 +60,16 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 			if len(all) == 0 {
 				return 0, errors.New("the interface has no IPv6 address")
 			}
-			return id, k.set(ctx, id, advertised(all[0]), r)
+			return id, k.set(ctx, id, all[0].CeaseRadv, advertised(all[0]), r)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RouterAdvertisement], want RouterAdvertisement) error {
-			return k.set(ctx, have.ID, have.Spec, want)
+			return k.set(ctx, have.ID, have.Broken != "", have.Spec, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RouterAdvertisement]) error {
 			return vppnet.Gone(k.clear(ctx, have.ID, have.Spec), api.INVALID_SW_IF_INDEX, api.IP6_NOT_ENABLED)
 		},
-		Fill: func(have, want RouterAdvertisement) RouterAdvertisement {
-			return want.over(have)
+		Fill: func(have desiredstate.Actual[RouterAdvertisement], want RouterAdvertisement) RouterAdvertisement {
+			return want.over(have.Spec)
 		},
 	}
 }
@@ -95,7 +99,6 @@ func advertised(d *ip6_nd.SwInterfaceIP6ndRaDetails) RouterAdvertisement {
 		NoLinkAddress: !d.AdvLinkLayerAddress, Unicast: d.SendUnicast,
 		Lifetime:    time.Duration(d.AdvRouterLifetime) * time.Second,
 		MaxInterval: time.Duration(d.MaxRadvInterval) * time.Second, MinInterval: time.Duration(d.MinRadvInterval) * time.Second,
-		ceased: d.CeaseRadv,
 	}
 	for _, p := range d.Prefixes {
 		a := AdvertisedPrefix{
@@ -112,7 +115,7 @@ func advertised(d *ip6_nd.SwInterfaceIP6ndRaDetails) RouterAdvertisement {
 
 // set sends what differs. VPP sets a flag with one message and resets it with
 // another.
-func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdvertisement) error {
+func (k advertisements) set(ctx context.Context, id uint32, ceased bool, have, want RouterAdvertisement) error {
 	want = want.over(have)
 	flag := func(on bool) uint8 {
 		if on {
@@ -125,7 +128,7 @@ func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdv
 		SwIfIndex: index, IsNo: true,
 		Managed: flag(have.Managed && !want.Managed), Other: flag(have.Other && !want.Other),
 		LlOption:    flag(have.NoLinkAddress && !want.NoLinkAddress),
-		SendUnicast: flag(have.Unicast && !want.Unicast), Cease: flag(have.ceased),
+		SendUnicast: flag(have.Unicast && !want.Unicast), Cease: flag(ceased),
 	}
 	if reset != (ip6_nd.SwInterfaceIP6ndRaConfig{SwIfIndex: index, IsNo: true}) {
 		if _, err := k.vpp.SwInterfaceIP6ndRaConfig(ctx, &reset); err != nil {

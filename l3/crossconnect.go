@@ -28,8 +28,6 @@ type CrossConnect struct {
 	Interface string
 	IPv6      bool   // of IPv6; not of IPv4
 	Paths     []Path // 1 to 255, in any order; neither local nor lookups in a table, with next hops of the family
-
-	idle bool // as read: it is listed, and has no effect
 }
 
 // CrossConnectKey is the key of a CrossConnect.
@@ -128,9 +126,9 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 			_, err := k.vpp.L3xcDel(ctx, &l3xc.L3xcDel{SwIfIndex: interface_types.InterfaceIndex(have.ID), IsIP6: have.Spec.IPv6})
 			return vppnet.Gone(err, api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want CrossConnect) CrossConnect {
-			if samePaths(want.all(), have.Paths, want.Paths) {
-				want.Paths = have.Paths
+		Fill: func(have desiredstate.Actual[CrossConnect], want CrossConnect) CrossConnect {
+			if samePaths(want.all(), have.Spec.Paths, want.Paths) {
+				want.Paths = have.Spec.Paths
 			}
 			return want
 		},
@@ -178,7 +176,9 @@ func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []de
 	}
 	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)
 	for n, r := range on {
-		out[n].Spec.idle = !r.IsEnabled
+		if !r.IsEnabled {
+			out[n].Broken = "it is listed, and has no effect"
+		}
 	}
 	return out, err
 }

@@ -60,7 +60,7 @@ func TestCrossConnectThatOutlivesItsInterface(t *testing.T) {
 		require.NoError(t, err)
 		p, err := engine().Plan(t.Context(), want...)
 		require.NoError(t, err)
-		require.Equal(t, "± l3-cross-connect/a ipv4\n1 to replace, 2 as wanted\n", p.String())
+		require.Equal(t, "± l3-cross-connect/a ipv4\n      broken: it is listed, and has no effect -> (none)\n1 to replace, 2 as wanted\n", p.String())
 		_, err = engine().Sync(t.Context(), want...)
 		require.NoError(t, err)
 		p, err = engine().Plan(t.Context(), want...)

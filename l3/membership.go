@@ -111,8 +111,8 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 			}
 			return nil
 		},
-		InPlace: func(have, want Membership) bool {
-			return have.Table == want.Table && (have.NoIPv4 || !want.NoIPv4) && (have.NoIPv6 || !want.NoIPv6)
+		InPlace: func(have desiredstate.Actual[Membership], want Membership) bool {
+			return have.Spec.Table == want.Table && (have.Spec.NoIPv4 || !want.NoIPv4) && (have.Spec.NoIPv6 || !want.NoIPv6)
 		},
 	}
 }

@@ -118,6 +118,8 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
 			return remove(ctx, have.ID, have.Spec)
 		},
-		InPlace: func(have, want Neighbour) bool { return have.NoRoute == want.NoRoute },
+		InPlace: func(have desiredstate.Actual[Neighbour], want Neighbour) bool {
+			return have.Spec.NoRoute == want.NoRoute
+		},
 	}
 }

@@ -118,13 +118,13 @@ func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPR
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[DHCPRelay]) error {
 			return k.each(ctx, v, have.ID, have.Spec.Source, have.Spec.Servers, false)
 		},
-		Fill: func(have, want DHCPRelay) DHCPRelay {
-			if slices.Equal(sortedServers(have.Servers), sortedServers(want.Servers)) {
-				want.Servers = have.Servers
+		Fill: func(have desiredstate.Actual[DHCPRelay], want DHCPRelay) DHCPRelay {
+			if slices.Equal(sortedServers(have.Spec.Servers), sortedServers(want.Servers)) {
+				want.Servers = have.Spec.Servers
 			}
 			return want
 		},
-		InPlace: func(have, want DHCPRelay) bool { return have.Source == want.Source },
+		InPlace: func(have desiredstate.Actual[DHCPRelay], want DHCPRelay) bool { return have.Spec.Source == want.Source },
 	}
 }
 

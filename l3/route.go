@@ -141,9 +141,9 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			})
 			return vppnet.Gone(err, api.NO_SUCH_FIB)
 		},
-		Fill: func(have, want Route) Route {
-			if samePaths(want.Prefix, have.Paths, want.Paths) {
-				want.Paths = have.Paths
+		Fill: func(have desiredstate.Actual[Route], want Route) Route {
+			if samePaths(want.Prefix, have.Spec.Paths, want.Paths) {
+				want.Paths = have.Spec.Paths
 			}
 			return want
 		},

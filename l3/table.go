@@ -29,9 +29,12 @@ type Table struct {
 
 	NoIPv4 bool // there is no IPv4 table
 	NoIPv6 bool // there is no IPv6 table
-
-	shared bool // as read: the other family of this number is somebody else's
 }
+
+type tableNote string
+
+// halfShared is the Note of a table of whose number the other family is somebody else's.
+const halfShared tableNote = "the other family is somebody else's"
 
 // DefaultTable is the name of the table that VPP always has, number 0, which is
 // nobody's. Where a spec has a Table, "" stands for it, and the name is refused.
@@ -83,7 +86,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			return k.create(ctx, t)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table], want Table) error {
-			if want.ID = have.ID; have.Spec.shared {
+			if want.ID = have.ID; have.Note == halfShared {
 				return fmt.Errorf("%w: the other family of table number %d", desiredstate.ErrForeign, want.ID)
 			}
 			return k.add(ctx, want, want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6)
@@ -91,15 +94,14 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table]) error {
 			return k.delete(ctx, have)
 		},
-		Fill: func(have, want Table) Table {
+		Fill: func(have desiredstate.Actual[Table], want Table) Table {
 			if want.ID == 0 {
-				want.ID = have.ID
+				want.ID = have.Spec.ID
 			}
-			want.shared = have.shared
 			return want
 		},
-		InPlace: func(have, want Table) bool {
-			return have.ID == want.ID && (have.NoIPv4 || !want.NoIPv4) && (have.NoIPv6 || !want.NoIPv6)
+		InPlace: func(have desiredstate.Actual[Table], want Table) bool {
+			return have.Spec.ID == want.ID && (have.Spec.NoIPv4 || !want.NoIPv4) && (have.Spec.NoIPv6 || !want.NoIPv6)
 		},
 		Holds: func(t Table) (all []desiredstate.Key) {
 			if t.ID == 0 {
@@ -140,7 +142,7 @@ func numbered(id uint32, is6 bool) string {
 
 // read joins the two families of a number. If they are of two owners, the number stands
 // for us, else for who tagged one. For names, the tables have tags.
-func (k tables) read(ctx context.Context) (out []Table, marks []vppnet.Named, err error) {
+func (k tables) read(ctx context.Context) (out []desiredstate.Actual[Table], marks []vppnet.Named, err error) {
 	found := map[uint32][]Table{} // by number
 	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
 	for _, d := range all {
@@ -161,19 +163,20 @@ func (k tables) read(ctx context.Context) (out []Table, marks []vppnet.Named, er
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		t := slices.MaxFunc(found[id], func(a, b Table) int { return cmp.Compare(k.rank(a), k.rank(b)) })
-		t.shared = len(found[id]) > 1
 		marks = append(marks, vppnet.Named{Tag: t.Name, VPP: fmt.Sprint(id)})
-		out = append(out, t)
+		a := desiredstate.Actual[Table]{ID: id, Spec: t}
+		if len(found[id]) > 1 {
+			a.Note = halfShared
+		}
+		out = append(out, a)
 	}
 	return out, marks, err
 }
 
-func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
-	all, marks, err := k.read(ctx)
+func (k tables) dump(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Table], error) {
+	out, marks, err := k.read(ctx)
 	for i, n := range k.c.Names(marks...) {
-		t := all[i]
-		t.Name = n.Name
-		out = append(out, desiredstate.Actual[Table]{ID: t.ID, Foreign: !n.Ours, Leftover: n.Surplus, Spec: t})
+		out[i].Spec.Name, out[i].Foreign, out[i].Leftover = n.Name, !n.Ours, n.Surplus
 	}
 	return out, err
 }

@@ -134,6 +134,6 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			// Any lender will do, and the true one may have gone.
 			return vppnet.Gone(set(ctx, have.ID, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},
-		InPlace: func(have, want Unnumbered) bool { return have.Table == want.Table },
+		InPlace: func(have desiredstate.Actual[Unnumbered], want Unnumbered) bool { return have.Spec.Table == want.Table },
 	}
 }

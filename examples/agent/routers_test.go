@@ -512,7 +512,7 @@ func TestConflictsOfRoutersAreSaid(t *testing.T) {
 	says(true)
 	require.False(t, mapped(a))
 	state, _, _ := a.inbox.route(floatKey(1))
-	require.Equal(t, desiredstate.Waits, state)
+	require.Equal(t, desiredstate.Blocked, state)
 
 	a.stop()
 	a = r.agent(site, v.Socket())

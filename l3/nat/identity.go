@@ -114,8 +114,8 @@ func Identities(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Identity] {
 			err := vpp.setIdentity(ctx, staticMapping{external: n.Address, externalPort: n.Port, protocol: uint8(n.Protocol), table: have.ID}, false)
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY, api.UNSUPPORTED, api.FEATURE_ALREADY_DISABLED)
 		},
-		Fill: func(have, want Identity) Identity {
-			want.Pooled = have.Pooled
+		Fill: func(have desiredstate.Actual[Identity], want Identity) Identity {
+			want.Pooled = have.Spec.Pooled
 			return want
 		},
 		Holds: func(n Identity) []desiredstate.Key {

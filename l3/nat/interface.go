@@ -111,7 +111,9 @@ func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desire
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Interface]) error {
 			return vppnet.Gone(k.set(ctx, have.ID, 0), api.INVALID_SW_IF_INDEX, api.NO_SUCH_ENTRY)
 		},
-		InPlace: func(have, want Interface) bool { return have.Table == want.Table },
+		InPlace: func(have desiredstate.Actual[Interface], want Interface) bool {
+			return have.Spec.Table == want.Table
+		},
 	}
 }
 

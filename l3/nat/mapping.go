@@ -172,8 +172,8 @@ func Mappings(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Mapping] {
 			}
 			return hairpins.end(ctx, wire)
 		},
-		Fill: func(have, want Mapping) Mapping {
-			want.Pooled = have.Pooled
+		Fill: func(have desiredstate.Actual[Mapping], want Mapping) Mapping {
+			want.Pooled = have.Spec.Pooled
 			return want
 		},
 		Holds: func(m Mapping) []desiredstate.Key {

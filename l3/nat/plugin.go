@@ -123,7 +123,7 @@ func plugins(c *vppnet.Conn, variant Variant, ours bool) *desiredstate.Kind[Plug
 			}
 			return []desiredstate.Actual[Plugin]{{Spec: s.read(v), Foreign: !ours}}, nil
 		},
-		Disturbs: func(a desiredstate.Action, _, _ Plugin) desiredstate.Disruption {
+		Disturbs: func(a desiredstate.Action, _ desiredstate.Actual[Plugin], _ Plugin) desiredstate.Disruption {
 			if a == desiredstate.Update {
 				return desiredstate.DisturbsNothing
 			}
@@ -163,20 +163,22 @@ func plugins(c *vppnet.Conn, variant Variant, ours bool) *desiredstate.Kind[Plug
 			}
 			return vppnet.Gone(k.vpp.disable(ctx), api.FEATURE_ALREADY_DISABLED)
 		},
-		Fill: func(have, want Plugin) Plugin {
+		Fill: func(have desiredstate.Actual[Plugin], want Plugin) Plugin {
 			want = k.defaults(want)
-			if fixed(have) == fixed(want) {
-				want.Restart = have.Restart
+			if fixed(have.Spec) == fixed(want) {
+				want.Restart = have.Spec.Restart
 			}
 			return want
 		},
-		InPlace: func(have, want Plugin) bool { return fixed(have) == fixed(want) || !want.Restart },
+		InPlace: func(have desiredstate.Actual[Plugin], want Plugin) bool {
+			return fixed(have.Spec) == fixed(want) || !want.Restart
+		},
 	}
 }
 
 // endsSessions says that any change of what NAT translates by ends the sessions that it
 // has made.
-func endsSessions[S desiredstate.Object](desiredstate.Action, S, S) desiredstate.Disruption {
+func endsSessions[S desiredstate.Object](desiredstate.Action, desiredstate.Actual[S], S) desiredstate.Disruption {
 	return desiredstate.DisturbsSessions
 }
 

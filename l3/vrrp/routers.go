@@ -60,12 +60,14 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 			}
 			return vppnet.Gone(k.set(ctx, have.ID, have.Spec, false), api.NO_SUCH_ENTRY)
 		},
-		Fill: func(have, want Router) Router {
+		Fill: func(have desiredstate.Actual[Router], want Router) Router {
 			want = want.filled()
-			want.After = have.After
+			want.After = have.Spec.After
 			return want
 		},
-		InPlace: func(have, want Router) bool { return reflect.DeepEqual(have.fixed(), want.fixed()) },
+		InPlace: func(have desiredstate.Actual[Router], want Router) bool {
+			return reflect.DeepEqual(have.Spec.fixed(), want.fixed())
+		},
 		Holds: func(r Router) (held []desiredstate.Key) {
 			for _, a := range r.Addresses {
 				held = append(held, desiredstate.Key{Space: "vrrp-address", Name: fmt.Sprintf("%s %v", r.Interface, a)})
