@@ -14,6 +14,8 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -28,14 +30,14 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 	return &desiredstate.Kind[RouterAdvertisement]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "router-advertisement",
-		Requires: k.scope.needs(c),
+		Requires: Places(c),
 		Messages: c.Uses(&ip6_nd.SwInterfaceIP6ndRaDump{}, &ip6_nd.SwInterfaceIP6ndRaConfig{}, &ip6_nd.SwInterfaceIP6ndRaPrefix{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[RouterAdvertisement], err error) {
-			all, err := k.read(ctx, k.scope.all(v)...)
+			all, err := k.read(ctx, k.Scope.All(v)...)
 			for _, d := range all {
 				if id := uint32(d.SwIfIndex); d.SendRadv {
 					r := advertised(d)
-					r.Interface = interfaceName(v, id)
+					r.Interface = place.InterfaceName(v, id)
 					a := desiredstate.Actual[RouterAdvertisement]{ID: id, Spec: r}
 					if d.CeaseRadv {
 						a.Broken = "it only says that it will say no more"
@@ -46,7 +48,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 			return out, err
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, r RouterAdvertisement) (uint32, error) {
-			id, err := k.take(v, r.Interface)
+			id, err := k.Take(v, r.Interface)
 			if err != nil {
 				return 0, err
 			}
@@ -75,7 +77,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 type advertisements struct {
 	c   *vppnet.Conn
 	vpp ip6_nd.RPCService
-	scope
+	place.Scope
 }
 
 func (k advertisements) read(ctx context.Context, ids ...uint32) ([]*ip6_nd.SwInterfaceIP6ndRaDetails, error) {
@@ -100,7 +102,7 @@ func advertised(d *ip6_nd.SwInterfaceIP6ndRaDetails) RouterAdvertisement {
 	}
 	for _, p := range d.Prefixes {
 		a := AdvertisedPrefix{
-			Prefix: readPrefix(p.Prefix), NoAutonomous: !p.AutonomousFlag, OffLink: !p.OnlinkFlag,
+			Prefix: inet.ReadPrefix(p.Prefix), NoAutonomous: !p.AutonomousFlag, OffLink: !p.OnlinkFlag,
 			hidden: p.NoAdvertise || p.ValLifetime == 0 || p.PrefLifetime == 0,
 		}
 		if p.ValLifetime != forever {
@@ -147,7 +149,7 @@ func (k advertisements) set(ctx context.Context, id uint32, ceased bool, have, w
 			continue
 		}
 		req := &ip6_nd.SwInterfaceIP6ndRaPrefix{
-			SwIfIndex: index, Prefix: wirePrefix(p.Prefix), NoAutoconfig: p.NoAutonomous, OffLink: p.OffLink,
+			SwIfIndex: index, Prefix: inet.Prefix(p.Prefix), NoAutoconfig: p.NoAutonomous, OffLink: p.OffLink,
 			ValLifetime: forever, PrefLifetime: forever,
 		}
 		if p.Valid != 0 {
@@ -198,7 +200,7 @@ func (k advertisements) clear(ctx context.Context, id uint32, have RouterAdverti
 
 func (k advertisements) withdraw(ctx context.Context, index interface_types.InterfaceIndex, p AdvertisedPrefix) error {
 	_, err := k.vpp.SwInterfaceIP6ndRaPrefix(ctx, &ip6_nd.SwInterfaceIP6ndRaPrefix{
-		SwIfIndex: index, Prefix: wirePrefix(p.Prefix), IsNo: true,
+		SwIfIndex: index, Prefix: inet.Prefix(p.Prefix), IsNo: true,
 	})
 	if err = vppnet.Gone(err, api.INVALID_VALUE); err != nil {
 		return fmt.Errorf("prefix %v: %w", p.Prefix, err)
