@@ -221,7 +221,7 @@ func TestDiff(t *testing.T) {
 	reals := newSupply(t)
 	f := newFuzzer(kindMessages(t), func() (*pair, func(), error) {
 		real := reals.next(t)
-		p, err := newPair(real.Socket(), real.Dir(), reals.hosts...)
+		p, err := newPair(real.Socket(), real.Dir(), append([]Option{WithoutVhostNet(), WithHostNamespace("only")}, reals.hosts...)...)
 		return p, func() { p.close(); _ = real.Close() }, err
 	}, *diffTrials)
 	f.deaths = *diffDeaths
