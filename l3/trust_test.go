@@ -147,9 +147,15 @@ func TestTwoValidSpecsNeverFight(t *testing.T) {
 // VPP dies of the first adjacency on an overlay's own interface, so nothing is said of one,
 // claimed or not.
 func TestOverlaysOwnInterfacesAreLeftAlone(t *testing.T) {
-	vpp := vpptest.New(t, vpptest.WithInterface("lisp_gpe0"))
+	for _, name := range []string{"lisp_gpe0", "l2_lisp_gpe100"} {
+		t.Run(name, func(t *testing.T) { leftAlone(t, name) })
+	}
+}
+
+func leftAlone(t *testing.T, device string) {
+	vpp := vpptest.New(t, vpptest.WithInterface(device))
 	c := kindrig.Dial(t, vpp.Socket(), "me")
-	name := vppnet.Foreign("lisp_gpe0")
+	name := vppnet.Foreign(device)
 	e := desiredstate.New(l3.Addresses(c, vppnet.ClaimInterfaces(func(string) bool { return true })), l3.Tables(c), l3.Routes(c), l3.Neighbours(c))
 	_, err := e.Ensure(t.Context(), l3.Table{Name: "red", ID: 7})
 	require.NoError(t, err)

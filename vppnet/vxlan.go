@@ -246,6 +246,9 @@ func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel)
 		if err != nil {
 			return 0, err
 		}
+		if err := CheckNoOverlay(v, group, t.Group); err != nil {
+			return 0, err
+		}
 		req.McastSwIfIndex = interface_types.InterfaceIndex(group)
 		done, err := k.c.Turn(ctx, desiredstate.Key{Space: "vxlan-group", Name: t.Dst.String()})
 		if err != nil {

@@ -50,7 +50,10 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	if q.IsMultipath && (q.IsAdd || len(have) > 0) && !slices.Contains(addsPaths, src) {
 		return none, c.NotImitated("one path more or less of a source of which VPP knows no such thing")
 	}
-	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
+	local := slices.ContainsFunc(have, toSelf)
+	if q.IsAdd && slices.ContainsFunc(said, unreachable) && (local || slices.ContainsFunc(said, toSelf)) {
+		return none, c.NotImitated("an unreachable or prohibited path beside one to VPP itself, which VPP takes for another one to itself")
+	}
 	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
 	slices.SortStableFunc(paths, compareSaid)
 	if q.IsAdd && s.astray(t, src, said) {

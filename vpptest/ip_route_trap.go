@@ -97,6 +97,8 @@ func unreachable(p fib_types.FibPath) bool {
 	return p.Type == fib_types.FIB_API_PATH_TYPE_ICMP_UNREACH || p.Type == fib_types.FIB_API_PATH_TYPE_ICMP_PROHIBIT
 }
 
+func toSelf(p fib_types.FibPath) bool { return p.Type == fib_types.FIB_API_PATH_TYPE_LOCAL }
+
 // interfaceSaid is the interface of a path as VPP reads it of a request.
 func interfaceSaid(p fib_types.FibPath) uint32 {
 	if unreachable(p) {
