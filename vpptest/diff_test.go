@@ -275,6 +275,9 @@ func newSupply(t *testing.T) *supply {
 		defer close(ended)
 		for {
 			v, err := StartReal(opts...)
+			for tries := 0; err != nil && tries < 5; tries++ { // a busy machine may be too slow for it
+				v, err = StartReal(opts...)
+			}
 			if err != nil {
 				s.bad <- err
 				return
