@@ -70,6 +70,8 @@ func (t *taps) do(c *Call, q tapv2.TapCreateV3) (index uint32, retval int32) {
 		return none, syscallError2
 	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName):
 		return none, syscallError3
+	case q.NumRxQueues > 256, q.NumTxQueues > 256:
+		return none, c.NotImitated("more queues than Linux gives a device")
 	case len(q.HostIfName) > 15:
 		return none, c.NotImitated("a device name that Linux cuts")
 	case q.HostIfNameSet && t.device(q.HostNamespace, q.HostIfName):
