@@ -68,6 +68,9 @@ func (t VXLANTunnel) Validate() error {
 		return fmt.Errorf("destination %s is a multicast group: want the interface that it is on", t.Dst)
 	case !t.Dst.IsMulticast() && t.Group != "":
 		return fmt.Errorf("destination %s is no multicast group: want no interface of one", t.Dst)
+	case t.Group != "" && t.Table != "":
+		return fmt.Errorf("group %s in table %s: want a group in the default table alone; VPP takes another table's place in its list for one in the list of those for multicast, and dies if there is none",
+			t.Dst, t.Table)
 	case t.Group == t.Name:
 		return errors.New("tunnel is on itself")
 	case t.VNI >= 1<<24:
@@ -102,8 +105,8 @@ func (t VXLANTunnel) end() desiredstate.Key {
 // The kind of tables, l3.Tables(c), is needed for tunnels in others than the default one.
 //
 // Of IPv6, VPP tells tunnels apart by Dst and not by Src. All tunnels to one group are sent
-// through the interface of the first, so one with another, or in another table, is refused:
-// VPP 25.10 dies when such a one goes. VPP makes tunnels up, and keeps on listening on their
+// through the interface of the first, so one with another is refused: VPP 25.10 dies when such
+// a one goes. A group is in the default table, or VPP can die when it comes. VPP makes tunnels up, and keeps on listening on their
 // ports.
 func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VXLANTunnel] {
 	k := vxlans{c, vxlan.NewServiceClient(c)}
@@ -245,6 +248,9 @@ func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel)
 	if t.Group != "" {
 		group, err := v.ID(InterfaceKey(t.Group))
 		if err != nil {
+			return 0, err
+		}
+		if err := CheckNoOverlay(v, group, t.Group); err != nil {
 			return 0, err
 		}
 		req.McastSwIfIndex = interface_types.InterfaceIndex(group)
