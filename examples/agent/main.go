@@ -7,6 +7,7 @@
 //
 //	agent demo       shows all of it, and needs nothing
 //	agent run        serves a host
+//	agent mirror     keeps an etcd v2, which is what the driver speaks, and the etcd v3 equal
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
 //	agent confirm    lets a running agent remove what it held back, by the token of status
@@ -96,6 +97,7 @@ const usage = `usage: agent COMMAND [FLAGS]
 
   demo      shows the agent at work on an etcd and a VPP of its own
   run       serves a host's ports
+  mirror    keeps an etcd v2, which is what the driver speaks, and an etcd v3 equal
   plan      says what run would change in VPP, and changes nothing
   status    asks a running agent how everything stands
   confirm   TOKEN: lets a running agent remove what it held back for being too much
@@ -106,7 +108,7 @@ agent COMMAND -h lists the flags of a command.
 // command runs one command line and returns the exit status.
 func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"demo": demo, "run": run, "plan": plan, "status": status, "confirm": confirm,
+		"demo": demo, "run": run, "mirror": mirrored, "plan": plan, "status": status, "confirm": confirm,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(errs, usage)
