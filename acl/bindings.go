@@ -53,15 +53,15 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 			return id, k.set(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding], want Binding) error {
-			return k.set(ctx, v, have.ID, want, have.Spec.lost)
+			return k.set(ctx, v, have.ID, want, have.Broken != "")
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding]) error {
 			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}, false), api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want Binding) Binding {
-			want.After = have.After
-			if want.same(have) {
-				want.Input, want.Output = have.Input, have.Output // nil or empty
+		Fill: func(have desiredstate.Actual[Binding], want Binding) Binding {
+			want.After = have.Spec.After
+			if want.same(have.Spec) {
+				want.Input, want.Output = have.Spec.Input, have.Spec.Output // nil or empty
 			}
 			return want
 		},
@@ -81,10 +81,14 @@ func (k *bindings) dump(_ context.Context, v *desiredstate.View) (out []desireds
 			continue // gone since
 		}
 		b := Binding{Interface: name, Input: names(v, f.Spec.in), Output: names(v, f.Spec.out)}
-		b.lost = len(b.Input) > 0 && !f.Spec.gone && k.effect.lost(f.Spec.features)
-		if len(b.Input)+len(b.Output) > 0 {
-			out = append(out, desiredstate.Actual[Binding]{ID: f.ID, Spec: b})
+		if len(b.Input)+len(b.Output) == 0 {
+			continue
 		}
+		a := desiredstate.Actual[Binding]{ID: f.ID, Spec: b}
+		if len(b.Input) > 0 && !f.Spec.gone && k.effect.lost(f.Spec.features) {
+			a.Broken = noEffect
+		}
+		out = append(out, a)
 	}
 	return out, nil
 }

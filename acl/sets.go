@@ -75,9 +75,9 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			_, err := vpp.ACLDel(ctx, &acl.ACLDel{ACLIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill: func(have, want Set) Set {
-			if have.same(want) {
-				return have
+		Fill: func(have desiredstate.Actual[Set], want Set) Set {
+			if have.Spec.same(want) {
+				return have.Spec
 			}
 			return want
 		},

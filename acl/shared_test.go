@@ -53,7 +53,7 @@ func TestFirewallBindsToAnotherComponentsInterfaces(t *testing.T) {
 		interfaces.Delete(lan.Key())
 		require.Eventually(t, func() bool {
 			st, _ := firewall.Status(acl.BindingKey("lan"))
-			return st.State == desiredstate.Waits
+			return st.State == desiredstate.Blocked
 		}, 10*time.Second, 5*time.Millisecond)
 		require.NoError(t, interfaces.Put(lan))
 		waitFor(t, firewall, acl.BindingKey("lan"))
@@ -96,7 +96,7 @@ func TestComponentsDivideAKind(t *testing.T) {
 				require.NoError(t, policy.Put(acl.Set{Name: "nat.c"}))
 				require.Eventually(t, func() bool {
 					st, _ := policy.Status(acl.SetKey("nat.c"))
-					return st.State == desiredstate.Waits && strings.Contains(st.Err.Error(), "another component's")
+					return st.State == desiredstate.Blocked && strings.Contains(st.Err.Error(), "another component's")
 				}, 10*time.Second, 5*time.Millisecond)
 			}
 			require.Equal(t, want, names)
@@ -124,7 +124,7 @@ func TestComponentsWantOneThing(t *testing.T) {
 	require.NoError(t, two.Put(vppnet.BridgeDomain{Name: "net", NoLearn: true}))
 	require.Eventually(t, func() bool {
 		st, _ := two.Status(net.Key())
-		return st.State == desiredstate.Waits
+		return st.State == desiredstate.Blocked
 	}, 10*time.Second, time.Millisecond)
 	one.Delete(net.Key())
 	waitFor(t, two, net.Key())

@@ -14,7 +14,7 @@ const (
 	Update  Action = '~' // changed in place
 	Replace Action = '±' // unmade, then made as wanted
 	Delete  Action = '-' // unmade
-	Blocked Action = '?' // not touched: the step's Err says why
+	Block   Action = '?' // not touched: the step's Err says why
 )
 
 // String returns the sign.
@@ -25,7 +25,7 @@ func (a Action) MarshalText() ([]byte, error) { return []byte(a.verb()), nil }
 
 // UnmarshalText is the inverse of MarshalText.
 func (a *Action) UnmarshalText(b []byte) error {
-	for _, x := range []Action{Keep, Create, Update, Replace, Delete, Blocked} {
+	for _, x := range []Action{Keep, Create, Update, Replace, Delete, Block} {
 		if x.verb() == string(b) {
 			*a = x
 			return nil

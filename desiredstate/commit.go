@@ -55,8 +55,8 @@ const undoTime = time.Minute
 // The Report is that of the plan's steps. For ErrStale and ErrMassDelete see Apply.
 func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 	for _, s := range p.Steps {
-		if s.Action == Blocked {
-			return nil, &Error{Blocked, s.Key, fmt.Errorf("a plan is committed whole: %w", s.Err)}
+		if s.Action == Block {
+			return nil, &Error{Block, s.Key, fmt.Errorf("a plan is committed whole: %w", s.Err)}
 		}
 	}
 	if err := e.take(ctx, p); err != nil {

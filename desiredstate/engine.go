@@ -133,7 +133,7 @@ func (e *Engine) Ensure(ctx context.Context, want ...Object) (Report, error) {
 // depend on is refused with ErrInUse, unless they are removed along with it.
 //
 // The Report has one Result per key. What is not there is a Keep, with ID 0; what is
-// there but not ours is left alone and no failure: a Blocked without Err. The
+// there but not ours is left alone and no failure: a Block without Err. The
 // error is Report.Err, or says why nothing could be planned.
 func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
 	asked := make(map[Key]bool, len(keys))
@@ -156,7 +156,7 @@ func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
 		delete(asked, k)
 		x := Result{Action: Keep, Key: k}
 		if h, ok := e.view.handle(k); ok {
-			x.Action, x.ID = Blocked, h.id
+			x.Action, x.ID = Block, h.id
 		}
 		r = append(r, x)
 	}

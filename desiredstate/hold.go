@@ -73,7 +73,7 @@ func (s *Store) order(k Key) {
 	s.unmiss(k, x)
 	s.release(k)
 	st := x.status
-	if st.State == Waits || st.State == Left {
+	if st.State == Blocked || st.State == Left {
 		st = Status{State: Pending, ID: st.ID}
 	}
 	s.put(k, x, st)
@@ -213,7 +213,7 @@ func (s *Store) restrain(limit float64, owned int, missed, unknown []Key) (free 
 				s.hold.Token, s.hold.Err = "", why
 			}
 			if !errors.Is(x.status.Err, ErrMassDelete) {
-				s.put(k, x, Status{State: Waits, ID: x.status.ID, Err: s.hold.Err})
+				s.put(k, x, Status{State: Blocked, ID: x.status.ID, Err: s.hold.Err})
 			}
 		}
 	}

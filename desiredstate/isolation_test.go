@@ -68,7 +68,7 @@ func TestAnUnreadableKindStopsItselfAlone(t *testing.T) {
 	a, _ := r.Of(thingKey("a"))
 	require.NoError(t, a.Err)
 	p, _ := r.Of(pinKey("p"))
-	require.Equal(t, ds.Blocked, p.Action)
+	require.Equal(t, ds.Block, p.Action)
 	require.Empty(t, b.pins)
 
 	reads := b.reads
@@ -129,7 +129,7 @@ func TestRunWithAnUnreadableKind(t *testing.T) {
 		require.NoError(t, s.Wait(ctx, thingKey("a")))
 		time.Sleep(10 * time.Second)
 		st, _ := s.Status(pinKey("p"))
-		require.Equal(t, ds.Waits, st.State)
+		require.Equal(t, ds.Blocked, st.State)
 		require.ErrorIs(t, st.Err, errBoard)
 		_, converged := s.Converged()
 		require.False(t, converged)

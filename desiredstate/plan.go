@@ -15,7 +15,7 @@ type Step struct {
 	Kind   string // name of the kind
 	Have   Object // nil if there is none
 	Want   Object // nil if it is to go
-	Err    error  // for Blocked, and for a Delete that leaves the object blocked: why
+	Err    error  // for Block, and for a Delete that leaves the object blocked: why
 
 	// Disturbs is what the step disturbs that works now.
 	Disturbs Disruption
@@ -35,13 +35,14 @@ type Step struct {
 	claims []claim
 }
 
-// Diff lists the fields in which Have and Want differ, for Update and Replace.
-// What Want leaves to the target does not differ.
+// Diff lists the fields in which Have and Want differ, for Update and Replace, and last
+// "broken" for what is there and does not work. What Want leaves to the target does not
+// differ.
 func (s *Step) Diff() []Change {
 	if s.Have == nil || s.want == nil {
 		return nil
 	}
-	return diff(s.Have, s.want)
+	return append(diff(s.Have, s.want), brokenness(s.have.broken(), "")...)
 }
 
 // Plan is the difference between what is wanted and what is there, in the
@@ -69,7 +70,7 @@ type Plan struct {
 // Empty says that there is nothing to do, though something may be blocked.
 func (p *Plan) Empty() bool {
 	for _, s := range p.Steps {
-		if s.Action != Blocked {
+		if s.Action != Block {
 			return false
 		}
 	}
@@ -150,7 +151,7 @@ func (p *Plan) text(details bool) string {
 		{Update, "to update"},
 		{Replace, "to replace"},
 		{Delete, "to delete"},
-		{Blocked, "blocked"},
+		{Block, "blocked"},
 		{Keep, "as wanted"},
 	} {
 		if n := p.Count(a.Action); n > 0 {

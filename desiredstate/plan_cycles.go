@@ -27,7 +27,7 @@ func (b *planner) cycles() bool {
 			why := fmt.Errorf("%w: %s", ErrCycle, join(append(loop, k)))
 			for _, l := range loop {
 				if d := b.drafts[l]; d != nil && d.comesUp() {
-					d.base, d.why, found = Blocked, why, true
+					d.base, d.why, found = Block, why, true
 					b.queue(l)
 				}
 			}

@@ -17,7 +17,7 @@ func (b *planner) assignHolds() {
 
 func (b *planner) assign(k Key) {
 	d := b.drafts[k]
-	if d.want == nil || d.base == Blocked {
+	if d.want == nil || d.base == Block {
 		return
 	}
 	for _, r := range d.kind.holds(d.want) {

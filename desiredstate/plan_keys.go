@@ -86,7 +86,7 @@ func index(objects []Object) (map[Key]Object, error) {
 	for _, o := range objects {
 		k := o.Key()
 		if first, dup := byKey[k]; dup && !reflect.DeepEqual(first, o) {
-			errs = append(errs, &Error{Blocked, k, ErrDuplicate})
+			errs = append(errs, &Error{Block, k, ErrDuplicate})
 		}
 		byKey[k] = o
 	}

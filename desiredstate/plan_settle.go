@@ -63,10 +63,10 @@ func (b *planner) settle() {
 		was, had := d.Action, d.by
 		d.Action, d.by, d.Err = b.outcome(d)
 		d.Disturbs = d.disturbs()
-		if b.e.Refuse != nil && d.Action != Keep && d.Action != Blocked {
+		if b.e.Refuse != nil && d.Action != Keep && d.Action != Block {
 			if err := b.e.Refuse(d.Step); err != nil {
-				d.Action, d.Err, d.Disturbs = Blocked, err, DisturbsNothing
-				d.base, d.why = Blocked, err // for good, whatever it lets go by that
+				d.Action, d.Err, d.Disturbs = Block, err, DisturbsNothing
+				d.base, d.why = Block, err // for good, whatever it lets go by that
 			}
 		}
 		if d.goesDown() {
@@ -105,7 +105,7 @@ func (b *planner) queue(k Key) {
 func (b *planner) outcome(d *draft) (Action, []Key, error) {
 	// Pulled: what it hangs on goes. Down: it must go along, even if all that it
 	// needs will be there again.
-	pulled, down := false, d.base == Keep || d.base == Blocked
+	pulled, down := false, d.base == Keep || d.base == Block
 	for _, k := range d.n.deps {
 		b.wait(k, d.Key)
 		if dep := b.drafts[k]; dep != nil && dep.goesDown() {
@@ -118,20 +118,20 @@ func (b *planner) outcome(d *draft) (Action, []Key, error) {
 	if d.base == Delete || d.base == Replace {
 		if u, why := b.pinned(d.n); why != nil {
 			b.blind = true
-			return Blocked, []Key{u}, fmt.Errorf("%w: %s, which depends on it: %w", ErrUnread, u, why)
+			return Block, []Key{u}, fmt.Errorf("%w: %s, which depends on it: %w", ErrUnread, u, why)
 		}
 	}
 	switch d.base {
 	case Delete:
 		if users := b.keptUsers(d); b.r.refuse && len(users) > 0 {
-			return Blocked, users, fmt.Errorf("%w by %s", ErrInUse, join(users))
+			return Block, users, fmt.Errorf("%w by %s", ErrInUse, join(users))
 		}
 		return Delete, nil, nil
-	case Blocked:
+	case Block:
 		if down {
 			return Delete, d.lack, d.why
 		}
-		return Blocked, d.lack, d.why
+		return Block, d.lack, d.why
 	}
 
 	if d.why == nil { // else for good: what lets go because of a block must not lift it
@@ -148,7 +148,7 @@ func (b *planner) outcome(d *draft) (Action, []Key, error) {
 	case d.base == Keep && there:
 		return Keep, nil, nil
 	}
-	return Blocked, by, why
+	return Block, by, why
 }
 
 // lacks says what keeps a wanted object from being made or changed now.
@@ -214,7 +214,7 @@ func (b *planner) available(k Key) bool {
 		switch d.Action {
 		case Delete:
 			return false
-		case Blocked:
+		case Block:
 			return d.n.exists()
 		}
 		return true
@@ -227,7 +227,7 @@ func (b *planner) keptUsers(d *draft) []Key {
 	var out []Key
 	for u := range d.n.users {
 		b.wait(u, d.Key)
-		if x := b.drafts[u]; x == nil || x.base != Delete || x.Action == Blocked {
+		if x := b.drafts[u]; x == nil || x.base != Delete || x.Action == Block {
 			if b.e.nodes[u].ours() {
 				out = append(out, u)
 			}

@@ -113,7 +113,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 // claims notes with each step what it changes, and what it relies on.
 func (b *planner) claims(p *Plan) {
 	for _, s := range p.Steps {
-		if s.Action == Blocked {
+		if s.Action == Block {
 			continue
 		}
 		s.claims = append(s.claims, claim{s.Key, true})

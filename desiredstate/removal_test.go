@@ -635,7 +635,7 @@ func TestRemoveReportsOnEachKey(t *testing.T) {
 	require.Equal(t, ds.Report{
 		{Action: ds.Delete, Key: thingKey("a")},
 		{Action: ds.Delete, Key: thingKey("b")},
-		{Action: ds.Blocked, Key: thingKey("theirs"), ID: id},
+		{Action: ds.Block, Key: thingKey("theirs"), ID: id},
 		{Action: ds.Keep, Key: thingKey("nothing")},
 	}, r)
 	require.Equal(t, 2, r.Changed())

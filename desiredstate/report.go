@@ -32,7 +32,7 @@ func (r Report) Err() error {
 func (r Report) Changed() int {
 	n := 0
 	for _, x := range r {
-		if x.Err == nil && x.Action != Keep && x.Action != Blocked {
+		if x.Err == nil && x.Action != Keep && x.Action != Block {
 			n++
 		}
 	}

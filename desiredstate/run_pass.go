@@ -34,7 +34,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		r.post(func() {
 			for _, k := range keys {
 				delete(r.flying, k)
-				r.failed(k, s.want(k), Result{Blocked, k, 0, err})
+				r.failed(k, s.want(k), Result{Block, k, 0, err})
 			}
 		})
 		return
@@ -110,7 +110,7 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	}
 	// What could not be tried waits for something else. What is gone, for a reason
 	// that keeps it from coming back, does so too.
-	untried := res.Action == Blocked
+	untried := res.Action == Block
 	if res.Action == Delete && !r.e.holdsOurs(k) {
 		untried = true
 		r.news(k)
@@ -131,7 +131,7 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 				r.dirty[k] = struct{}{} // the pass may have been planned before that
 			}
 		}
-		r.s.report(k, want, Status{State: Waits, ID: res.ID, Err: res.Err, BlockedBy: by})
+		r.s.report(k, want, Status{State: Blocked, ID: res.ID, Err: res.Err, BlockedBy: by})
 	default:
 		r.failed(k, want, res)
 	}

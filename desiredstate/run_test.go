@@ -152,7 +152,7 @@ func TestRunRetriesWithGrowingPatience(t *testing.T) {
 		require.ErrorIs(t, st.Err, errTarget)
 		require.Equal(t, len(tries), st.Attempts)
 		require.True(t, st.NextTry.After(time.Now()))
-		require.Equal(t, ds.Waits, status(t, s, "on").State)
+		require.Equal(t, ds.Blocked, status(t, s, "on").State)
 		require.Equal(t, []ds.Key{thingKey("bad")}, status(t, s, "on").BlockedBy)
 		err := s.Wait(expired(t), thingKey("on"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
@@ -189,7 +189,7 @@ func TestRunBlocksAndResumes(t *testing.T) {
 		require.NoError(t, s.Wait(t.Context(), thingKey("s2")))
 		s.Delete(thingKey("base")) // top is still wanted, but cannot stay
 		synctest.Wait()
-		require.Equal(t, ds.Waits, status(t, s, "top").State)
+		require.Equal(t, ds.Blocked, status(t, s, "top").State)
 		require.NotContains(t, x.String(), "box top")
 		require.NotContains(t, x.String(), "box base")
 		require.NoError(t, s.Put(Box{Name: "base", Shape: 2}))
@@ -491,7 +491,7 @@ func TestWhatIsDraggedLateSharesNothing(t *testing.T) {
 		require.NoError(t, s.Wait(t.Context()))
 		require.NoError(t, s.Put(Box{Name: "c", Slot: "s"}, Box{Name: "d", Slot: "s"}))
 		synctest.Wait()
-		require.Equal(t, ds.Waits, status(t, s, "c").State)
+		require.Equal(t, ds.Blocked, status(t, s, "c").State)
 		require.NoError(t, s.Replace(map[string][]ds.Object{"": {
 			Box{Name: "c", Slot: "s"}, Box{Name: "d", Slot: "s"}, Box{Name: "e"},
 		}}))
@@ -568,7 +568,7 @@ func TestWatchTellsOfEachObject(t *testing.T) {
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()
-		require.Equal(t, map[string]ds.State{"a": "", "b": ds.Waits}, last)
+		require.Equal(t, map[string]ds.State{"a": "", "b": ds.Blocked}, last)
 	})
 }
 

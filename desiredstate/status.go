@@ -14,7 +14,7 @@ type State string
 const (
 	Pending State = "pending" // not looked at yet, or there is no target
 	Applied State = "applied" // in the target, as wanted
-	Waits   State = "blocked" // not there as wanted, because of something else: see Err
+	Blocked State = "blocked" // not there as wanted, because of something else: see Err
 	Failing State = "failing" // refused by the target; tried again at NextTry
 	Invalid State = "invalid" // wrong by itself; waits for its next change
 	Left    State = "left"    // not wanted, and not removed: see Engine.Prune
@@ -73,7 +73,7 @@ func (s State) rank() int {
 		return 4
 	case Failing:
 		return 3
-	case Waits:
+	case Blocked:
 		return 2
 	case Pending:
 		return 1

@@ -131,7 +131,7 @@ func (s *Store) Replace(all map[string][]Object, fixed ...string) error {
 			}
 			k := o.Key()
 			if mine[k] != nil && !same(mine[k], o) {
-				return &Error{Blocked, k, ErrDuplicate}
+				return &Error{Block, k, ErrDuplicate}
 			}
 			mine[k] = o
 			if other := wanted[k]; other != nil && !same(other, o) {
@@ -195,7 +195,7 @@ func (s *Store) Replace(all map[string][]Object, fixed ...string) error {
 }
 
 func conflict(k Key, other string) error {
-	return &Error{Blocked, k, fmt.Errorf("%w: %q wants another", ErrConflict, other)}
+	return &Error{Block, k, fmt.Errorf("%w: %q wants another", ErrConflict, other)}
 }
 
 // assign gives a source these objects; if exactly, it loses all others.
@@ -207,7 +207,7 @@ func (s *Store) assign(source string, objs []Object, exactly bool) error {
 		}
 		k := o.Key()
 		if wanted[k] != nil && !same(wanted[k], o) {
-			return &Error{Blocked, k, ErrDuplicate}
+			return &Error{Block, k, ErrDuplicate}
 		}
 		wanted[k] = o
 		if x := s.entries[k]; x != nil && x.want != nil && !same(x.want, o) {

@@ -37,7 +37,7 @@ func (b *planner) tasks() []*task {
 	var all []*task
 	for _, k := range keys {
 		d := b.drafts[k]
-		if d.Action == Blocked {
+		if d.Action == Block {
 			continue
 		}
 		gone := d.spare

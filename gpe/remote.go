@@ -118,12 +118,12 @@ func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RemoteEID]) error {
 			return k.removeRemote(ctx, have.Spec.VNI, have.Spec.EID)
 		},
-		Fill: func(have, want RemoteEID) RemoteEID {
+		Fill: func(have desiredstate.Actual[RemoteEID], want RemoteEID) RemoteEID {
 			if want.From.isZero() {
-				want.From = have.From
+				want.From = have.Spec.From
 			}
-			if len(want.Locators) == 0 && len(have.Locators) == 0 {
-				want.Locators = have.Locators
+			if len(want.Locators) == 0 && len(have.Spec.Locators) == 0 {
+				want.Locators = have.Spec.Locators
 			}
 			return want
 		},

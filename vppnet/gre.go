@@ -116,13 +116,13 @@ func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRET
 			_, err = k.vpp.GreTunnelAddDel(ctx, req)
 			return Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill: func(have, want GRETunnel) GRETunnel {
-			want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name)
+		Fill: func(have desiredstate.Actual[GRETunnel], want GRETunnel) GRETunnel {
+			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name)
 			return want
 		},
-		InPlace: func(have, want GRETunnel) bool {
-			have.MAC = want.MAC
-			return have == want
+		InPlace: func(have desiredstate.Actual[GRETunnel], want GRETunnel) bool {
+			have.Spec.MAC = want.MAC
+			return have.Spec == want
 		},
 		Holds: func(t GRETunnel) []desiredstate.Key { return []desiredstate.Key{t.end()} },
 	}, Orphan[GRETunnel]{

@@ -120,7 +120,7 @@ func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VX
 			_, err = k.vpp.VxlanAddDelTunnelV3(ctx, req)
 			return Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill:  func(_, want VXLANTunnel) VXLANTunnel { return want.withPorts() },
+		Fill:  func(_ desiredstate.Actual[VXLANTunnel], want VXLANTunnel) VXLANTunnel { return want.withPorts() },
 		Holds: func(t VXLANTunnel) []desiredstate.Key { return []desiredstate.Key{t.end()} },
 	}, Orphan[VXLANTunnel]{
 		Up:   true,

@@ -245,14 +245,14 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 	}
 	counts := map[desiredstate.State]int{}
 	if p.Lacks != nil {
-		counts[desiredstate.Waits]++
+		counts[desiredstate.Blocked]++
 	}
 	for _, k := range p.Needs {
 		status, _ := r.store.Status(k)
 		counts[status.State]++
 	}
 	s = desiredstate.Applied
-	for _, bad := range []desiredstate.State{desiredstate.Pending, desiredstate.Waits, desiredstate.Failing, desiredstate.Invalid} {
+	for _, bad := range []desiredstate.State{desiredstate.Pending, desiredstate.Blocked, desiredstate.Failing, desiredstate.Invalid} {
 		if counts[bad] > 0 {
 			s = bad
 		}
@@ -260,7 +260,7 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 	errs := []error{p.Lacks}
 	for _, source := range p.Sources {
 		if why := r.refused[source]; why != nil {
-			errs, s = append(errs, why), desiredstate.Waits
+			errs, s = append(errs, why), desiredstate.Blocked
 		}
 	}
 	if counts[desiredstate.Applied] < len(p.Needs) {

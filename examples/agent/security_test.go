@@ -227,7 +227,7 @@ func TestWithoutACLs(t *testing.T) {
 	r.problem(1, "of plugin acl; is that loaded?")
 	status, ok := a.store.Status(vppnet.LinkKey("secured-" + uuid(1)))
 	require.True(t, ok)
-	require.Equal(t, desiredstate.Waits, status.State)
+	require.Equal(t, desiredstate.Blocked, status.State)
 }
 
 // What VPP refuses of a group is said of its ports, which stay up behind what was

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +27,9 @@ import (
 func measured(t *testing.T, b *bench) results {
 	t.Helper()
 	var out bytes.Buffer
+	if b.workload == "" {
+		b.workload = portsWorkload
+	}
 	b.out, b.errs, b.sim, b.json, b.count, b.repeat = &out, io.Discard, true, true, 1, 1
 	b.settle = 50 * time.Millisecond
 	require.NoError(t, b.run(t.Context()))
@@ -186,4 +190,42 @@ func TestSum(t *testing.T) {
 	}, all.sum())
 	require.Equal(t, "1.23ms", short(0.0012345))
 	require.Equal(t, "999ns", short(0.000000999))
+}
+
+// The floor and the engine do the same to VPP, message by message, for each workload.
+func TestWorkloads(t *testing.T) {
+	for _, w := range workloads {
+		name := w().name
+		t.Run(name, func(t *testing.T) {
+			const size = 240
+			all := measured(t, &bench{workload: name, ports: []int{size}, jobs: everyJob, systems: []string{floorSystem, engineSystem}})
+			for _, job := range []string{cold, converged, changeMany, agentRestart, teardown} {
+				floor, engine := all.at(t, job, floorSystem, size), all.at(t, job, engineSystem, size)
+				require.Equal(t, name, engine.Workload)
+				require.Equal(t, floor.Writes, engine.Writes, job)
+				require.LessOrEqual(t, engine.Messages-engine.Writes, floor.Messages-floor.Writes+100, job) // proofs of handles, now and then
+			}
+			require.Equal(t, size, all.at(t, cold, floorSystem, size).Writes)
+			require.Positive(t, all.at(t, cold, engineSystem, size).BytesPerObject)
+		})
+	}
+}
+
+// No two prefixes of the full table are the same, or within each other.
+func TestPrefixesAreApart(t *testing.T) {
+	const many = 300_000
+	seen := make(map[netip.Prefix]bool, many)
+	for n := range many {
+		p := prefix(n)
+		require.Equal(t, p, p.Masked())
+		require.False(t, seen[p], p)
+		seen[p] = true
+	}
+	for p := range seen {
+		for bits := 20; bits < p.Bits(); bits++ {
+			shorter, err := p.Addr().Prefix(bits)
+			require.NoError(t, err)
+			require.False(t, seen[shorter], "%s in %s", p, shorter)
+		}
+	}
 }
