@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
@@ -33,7 +34,7 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
-	touched *dirty[string] // sources to be announced anew: a port is made of many objects
+	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
 	// patience is how long something is wrong before it is said: what a healthy port is
 	// made of comes one key after the other.
@@ -43,7 +44,7 @@ type announcer struct {
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
 	return &announcer{
-		inbox: inbox, store: store, board: board, touched: newDirty[string](),
+		inbox: inbox, store: store, board: board, touched: dirty.New[string](),
 		patience: 2 * time.Second, wrong: map[string]time.Time{},
 	}
 }
@@ -74,7 +75,7 @@ func (a *announcer) watch(ctx context.Context) error {
 		for _, name := range a.inbox.needing(key) {
 			sources = append(sources, routed(name))
 		}
-		a.touched.add(sources...)
+		a.touched.Add(sources...)
 	}
 	return ctx.Err()
 }
@@ -97,10 +98,10 @@ func (a *announcer) announce(ctx context.Context) error {
 			settle()
 		case <-swept:
 			a.board.Settle()
-		case <-a.touched.bell:
+		case <-a.touched.Bell:
 		}
 		began := time.Now()
-		for s := range a.touched.take() {
+		for s := range a.touched.Take() {
 			if name, ok := strings.CutPrefix(s, source("")); ok {
 				a.port(name)
 			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
@@ -131,7 +132,7 @@ func (a *announcer) settle() bool {
 	if a.settled.Swap(true) {
 		return false
 	}
-	a.touched.take() // all of it is said now
+	a.touched.Take() // all of it is said now
 	names, _ := a.inbox.names()
 	for _, name := range names {
 		a.port(name)
@@ -160,7 +161,7 @@ func (a *announcer) problem(source, key, why string) {
 		a.board.Set(key, reason(why))
 	case !known:
 		a.wrong[key] = time.Now()
-		time.AfterFunc(a.patience, func() { a.touched.add(source) })
+		time.AfterFunc(a.patience, func() { a.touched.Add(source) })
 	}
 }
 

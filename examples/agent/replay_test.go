@@ -335,7 +335,7 @@ func (x *replay) plays(put func(written)) {
 			return strings.Join(rows, "\n") + "\n\n"
 		}
 		if *update {
-			for same := 0; same < 4; time.Sleep(100 * time.Millisecond) { // until nothing changes
+			for same := 0; same < 3; time.Sleep(60 * time.Millisecond) { // until nothing changes
 				if is := look(); is == step && x.idle() {
 					same++
 				} else {

@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/l2"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -31,14 +32,14 @@ type voice struct {
 	*agent
 	c     *vppnet.Conn
 	name  func(space string, id uint32) (string, bool)
-	fresh *dirty[uint32] // interfaces that came up
+	fresh *dirty.Set[uint32] // interfaces that came up
 
 	mu   sync.Mutex
 	mine map[uint32]bool // loopbacks; VPP gives their numbers to others later
 }
 
 func newVoice(a *agent, c *vppnet.Conn, e *desiredstate.Engine) *voice {
-	return &voice{agent: a, c: c, name: e.Name, fresh: newDirty[uint32](), mine: map[uint32]bool{}}
+	return &voice{agent: a, c: c, name: e.Name, fresh: dirty.New[uint32](), mine: map[uint32]bool{}}
 }
 
 // hear takes what VPP tells of a link, and says whether it is of a loopback of its own.
@@ -52,7 +53,7 @@ func (v *voice) hear(l vppnet.LinkEvent) (own bool) {
 		return true
 	}
 	if l.LinkUp { // an event tells of the link or of the admin's wish, not of both
-		v.fresh.add(l.Index)
+		v.fresh.Add(l.Index)
 	}
 	return false
 }
@@ -66,9 +67,9 @@ func (v *voice) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-v.fresh.bell:
+		case <-v.fresh.Bell:
 		}
-		for index := range v.fresh.take() {
+		for index := range v.fresh.Take() {
 			if err := v.speak(ctx, index); err != nil && ctx.Err() == nil {
 				v.log.Warn("cannot announce a VM", "index", index, "err", err)
 			}
@@ -92,7 +93,7 @@ func (v *voice) speak(ctx context.Context, index uint32) error {
 	link, _ := v.store.Status(vppnet.LinkKey(name))
 	bridge, _ := v.store.Status(vppnet.BridgeKey(p.Network()))
 	if link.State == desiredstate.Pending {
-		v.fresh.add(index) // the engine is still at it
+		v.fresh.Add(index) // the engine is still at it
 	}
 	if link.State != desiredstate.Applied || bridge.State != desiredstate.Applied {
 		return nil

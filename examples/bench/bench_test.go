@@ -69,7 +69,7 @@ func TestAll(t *testing.T) {
 		}
 	}
 	require.Zero(t, all.at(t, agentRestart, agentSystem, ports).Writes)
-	require.Equal(t, 6, all.at(t, addOne, agentSystem, ports).Writes)
+	require.Equal(t, 7, all.at(t, addOne, agentSystem, ports).Writes)
 }
 
 // What the engine costs in messages, which is the same on every machine.
@@ -93,7 +93,7 @@ func messages(t *testing.T, filtered bool) {
 		}
 		fleet := 1 + 6*ports/perVLAN + 3*ports // the uplink, networks, ports
 		if filtered {
-			fleet += 2 + 2*ports/perVLAN + 3*ports               // the sets of all, of groups, and what a port has for itself
+			fleet += 2 + 2*ports/perVLAN + 4*ports               // the sets of all, of groups, and what a port has for itself
 			each = map[string]int{converged: 1, agentRestart: 1} // is it in effect?
 			ends = 1                                             // a ping ends these questions
 		}

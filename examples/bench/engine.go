@@ -47,7 +47,7 @@ func newEngine(c *vppnet.Conn, f fleet) *desiredstate.Engine {
 		vppnet.SubInterfaces(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vhost.Ports(c, f.dir),
 	}
 	if f.filtered {
-		kinds = append(kinds, acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c))
+		kinds = append(kinds, acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c))
 	}
 	e := desiredstate.New(kinds...)
 	e.MaxPrune = 1

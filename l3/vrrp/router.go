@@ -51,9 +51,6 @@ type Router struct {
 	// interface's own Address and LinkState, above all. VPP does not know of it, so
 	// it is no difference by itself.
 	After []desiredstate.Key
-
-	stuck bool // as read: VPP lets it wait for what has come long ago
-	deaf  bool // as read: it is on a BVI that would not hear what is for it
 }
 
 // TrackedInterface is one that a Router watches.
@@ -189,6 +186,6 @@ func (r Router) fixed() Router {
 	if r.Peers = r.Peers[:min(1, len(r.Peers))]; len(r.Peers) > 0 {
 		r.Peers = []netip.Addr{{}} // that there are any
 	}
-	r.Track, r.Stopped, r.After, r.stuck, r.deaf = nil, false, nil, false, false
+	r.Track, r.Stopped, r.After = nil, false, nil
 	return r
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"go.fd.io/govpp/api"
@@ -108,7 +109,10 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 			NoPreempt: d.Config.Flags&binding.VRRP_API_VR_PREEMPT == 0, Accept: d.Config.Flags&binding.VRRP_API_VR_ACCEPT != 0,
 			Stopped: d.Runtime.State == binding.VRRP_API_VR_STATE_INIT,
 		}
-		_, r.deaf = deaf[id]
+		var broken []string
+		if _, ok := deaf[id]; ok {
+			broken = append(broken, isDeaf)
+		}
 		for _, a := range d.Addrs {
 			r.Addresses = append(r.Addresses, inet.Read(a))
 		}
@@ -120,16 +124,28 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		r.Track = tracked[vrKey{d.Config.SwIfIndex, d.Config.VrID, r.is6()}]
 		if d.Runtime.State == binding.VRRP_API_VR_STATE_INTF_DOWN {
 			i, ok := desiredstate.At[vppnet.Interface](v, id)
-			if r.stuck = ok && i.Spec.Up && i.Spec.LinkUp; r.stuck {
-				if r.stuck, err = k.addressed(ctx, id, r.is6()); err != nil {
+			if ok && i.Spec.Up && i.Spec.LinkUp {
+				stuck, err := k.addressed(ctx, id, r.is6())
+				if err != nil {
 					return nil, err
+				}
+				if stuck {
+					broken = append(broken, isStuck)
 				}
 			}
 		}
-		out = append(out, desiredstate.Actual[Router]{ID: id, Foreign: !k.scope.Has(v, id), Spec: r.filled()})
+		out = append(out, desiredstate.Actual[Router]{
+			ID: id, Foreign: !k.scope.Has(v, id), Spec: r.filled(), Broken: strings.Join(broken, ", "),
+		})
 	}
 	return out, nil
 }
+
+// What can be wrong with a router that is just as asked for.
+const (
+	isStuck = "VPP lets it wait for what has come long ago"
+	isDeaf  = "it is on a BVI that would not hear what is for it"
+)
 
 // vrKey is VPP's key of a virtual router.
 type vrKey struct {
@@ -189,22 +205,23 @@ func (k routers) create(ctx context.Context, v *desiredstate.View, r Router) (ui
 	}
 	have := r
 	have.Peers, have.Track, have.Stopped = nil, nil, true
-	return id, k.change(ctx, v, id, have.filled(), r.filled())
+	return id, k.change(ctx, v, id, false, have.filled(), r.filled())
 }
 
 func (k routers) update(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Router], want Router) error {
-	if have.Spec.deaf {
+	if strings.Contains(have.Broken, isDeaf) {
 		if err := k.hears(ctx, have.ID); err != nil {
 			return err
 		}
 	}
-	return k.change(ctx, v, have.ID, have.Spec, want.filled())
+	return k.change(ctx, v, have.ID, strings.Contains(have.Broken, isStuck), have.Spec, want.filled())
 }
 
-// change makes of have what differs in place. It is stopped while its peers change.
-func (k routers) change(ctx context.Context, v *desiredstate.View, id uint32, have, want Router) error {
+// change makes of have what differs in place. It is stopped while its peers change, and for
+// a moment if it is stuck.
+func (k routers) change(ctx context.Context, v *desiredstate.View, id uint32, stuck bool, have, want Router) error {
 	peers := !slices.Equal(have.Peers, want.Peers)
-	if !have.Stopped && (want.Stopped || peers || have.stuck) {
+	if !have.Stopped && (want.Stopped || peers || stuck) {
 		if err := k.start(ctx, id, want, false); err != nil {
 			return err
 		}

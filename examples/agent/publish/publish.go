@@ -5,6 +5,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 )
 
 // A Board is the keys of some subtrees below a prefix, all of them this
@@ -32,13 +35,13 @@ type Board struct {
 	Resync time.Duration // what stands there is read again this often. 0: 5 minutes
 	Lost   func(error)   // told why nothing can be written for now
 
+	changed *dirty.Set[string] // what may not stand there as wanted
+
 	mu      sync.Mutex
-	want    map[string]string   // "" is a key that must not be
-	since   map[string]int64    // by what revision a key must have been written at the earliest
-	changed map[string]struct{} // what may not stand there as wanted
-	all     bool                // anything may not
+	want    map[string]string // "" is a key that must not be
+	since   map[string]int64  // by what revision a key must have been written at the earliest
+	all     bool              // anything may not stand there as wanted
 	settled bool
-	wake    chan struct{}
 	lease   clientv3.LeaseID // of Run
 }
 
@@ -47,19 +50,19 @@ func New(client *clientv3.Client, prefix string, trees ...string) *Board {
 	return &Board{
 		Client: client, Prefix: prefix, Trees: trees,
 		Lost: func(error) {},
-		want: map[string]string{}, since: map[string]int64{}, changed: map[string]struct{}{}, wake: make(chan struct{}, 1),
+		want: map[string]string{}, since: map[string]int64{}, changed: dirty.New[string](),
 	}
 }
 
 // Set makes a key stand there with this value, which is not empty.
 func (b *Board) Set(name, value string) {
-	b.say(func() { b.want[name], b.changed[name] = value, struct{}{} })
+	b.say(func() { b.want[name] = value }, name)
 }
 
 // SetSince is Set, and has the key written after a revision of etcd even if it stood there
 // so before: whoever wrote something then waits for the event.
 func (b *Board) SetSince(name, value string, revision int64) {
-	b.say(func() { b.want[name], b.since[name], b.changed[name] = value, revision, struct{}{} })
+	b.say(func() { b.want[name], b.since[name] = value, revision }, name)
 }
 
 // Clear makes a key not stand there.
@@ -69,14 +72,11 @@ func (b *Board) Clear(name string) { b.Set(name, "") }
 // then it stays, because what is not known yet need not be untrue.
 func (b *Board) Settle() { b.say(func() { b.settled, b.all = true, true }) }
 
-func (b *Board) say(f func()) {
+func (b *Board) say(f func(), changed ...string) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	f()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	b.mu.Unlock()
+	b.changed.Add(changed...)
 }
 
 // Run writes until ctx ends. All that it says stays, as that stays true without this
@@ -114,7 +114,7 @@ func (b *Board) session(ctx context.Context, reached func()) error {
 		return err
 	}
 	reached()
-	again := time.NewTicker(or(b.Resync, 5*time.Minute))
+	again := time.NewTicker(cmp.Or(b.Resync, 5*time.Minute))
 	defer again.Stop()
 	for {
 		if err := b.write(ctx, have); err != nil {
@@ -123,7 +123,7 @@ func (b *Board) session(ctx context.Context, reached func()) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-b.wake:
+		case <-b.changed.Bell:
 		case <-again.C:
 			if have, err = b.read(ctx); err != nil {
 				return err
@@ -162,7 +162,7 @@ func (b *Board) live(ctx context.Context) (kept <-chan *clientv3.LeaseKeepAliveR
 		}
 	}
 	if b.lease == 0 {
-		l, err := b.Client.Grant(short, max(1, int64(or(b.TTL, 3*time.Minute).Seconds())))
+		l, err := b.Client.Grant(short, max(1, int64(cmp.Or(b.TTL, 3*time.Minute).Seconds())))
 		if err != nil {
 			return nil, nil, fmt.Errorf("etcd: lease: %w", err)
 		}
@@ -252,20 +252,21 @@ type line struct{ name, value string }
 
 // missing lists what does not stand there as wanted, and takes it to be written.
 func (b *Board) missing(have map[string]stands) []line {
+	changed := b.changed.Take()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.all {
 		for name := range b.want {
-			b.changed[name] = struct{}{}
+			changed[name] = true
 		}
 		for name := range have {
 			if _, known := b.want[name]; b.settled && !known {
-				b.changed[name] = struct{}{}
+				changed[name] = true
 			}
 		}
 	}
 	var todo []line
-	for name := range b.changed {
+	for name := range changed {
 		value := b.want[name]
 		is := have[name]
 		if is.value != value || value != "" && is.written < b.since[name] {
@@ -276,17 +277,10 @@ func (b *Board) missing(have map[string]stands) []line {
 			delete(b.since, name)
 		}
 	}
-	b.changed, b.all = map[string]struct{}{}, false
+	b.all = false
 	return todo
 }
 
 func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 15*time.Second)
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
