@@ -3,7 +3,8 @@
 // Agent makes one VPP serve the ports that OpenStack's networking-vpp driver
 // binds to a host, and the routers and floating IPs that its L3 plugin puts there: it
 // follows the keys of the host in etcd, and writes back what VPP confirmed. It takes
-// the place of networking-vpp's own agent, on etcd v3.
+// the place of networking-vpp's own agent, on etcd v3. The driver speaks etcd v2: mirror
+// stands between them, see SCHEMA.md.
 //
 //	agent demo       shows all of it, and needs nothing
 //	agent run        serves a host
@@ -25,7 +26,7 @@
 //
 // and it writes what VPP confirmed, and withdraws it when it is no longer so:
 //
-//	state/HOST/alive           "1", under a lease, as long as the agent runs
+//	state/HOST/alive           "1", as long as the agent runs, and 3 minutes longer: a restart is none
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
 //	state/HOST/errors/UUID     {"error": …}: why a port is not, or what of it is left out
