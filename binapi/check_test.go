@@ -47,7 +47,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{
 		vppnet.Interfaces(c), vppnet.LinkStates(c), vppnet.Loopbacks(c), vppnet.HostInterfaces(c), vppnet.SubInterfaces(c),
 		vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c),
-		vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.VXLANTunnels(c, l3.Tables(c)), vppnet.Mirrors(c), vppnet.GRETunnels(c, l3.Tables(c)), vppnet.TAPs(c), vppnet.CrossConnects(c),
+		vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.VXLANTunnels(c, l3.Tables(c)), vppnet.Mirrors(c), vppnet.GRETunnels(c, l3.Tables(c)), vppnet.TAPs(c), vppnet.CrossConnects(c), vppnet.Pipes(c), vppnet.PipeEnds(c),
 		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c),
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c),
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),

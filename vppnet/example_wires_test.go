@@ -136,6 +136,49 @@ func ExampleGRETunnels() {
 	// error: <nil>
 }
 
+// Two routers are in one network, though a bridge domain has one BVI: the second is in a
+// bridge domain of its own, which a pipe joins to the other.
+func ExamplePipes() {
+	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+		return []desiredstate.AnyKind{
+			vppnet.Loopbacks(c), vppnet.Pipes(c), vppnet.PipeEnds(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.LinkStates(c),
+		}
+	},
+		vppnet.BridgeDomain{Name: "net"},
+		vppnet.BridgeDomain{Name: "second"},
+		vppnet.Loopback{Name: "router1"},
+		vppnet.Loopback{Name: "router2"},
+		vppnet.BridgePort{Bridge: "net", Interface: "router1", BVI: true},
+		vppnet.BridgePort{Bridge: "second", Interface: "router2", BVI: true},
+		vppnet.Pipe{Name: "pipe"},
+		vppnet.PipeEnd{Name: "near", Pipe: "pipe"},
+		vppnet.PipeEnd{Name: "far", Pipe: "pipe", Second: true},
+		vppnet.BridgePort{Bridge: "net", Interface: "near"},
+		vppnet.BridgePort{Bridge: "second", Interface: "far"},
+		vppnet.LinkState{Interface: "pipe", Up: true},
+		vppnet.LinkState{Interface: "near", Up: true, Parent: "pipe"},
+		vppnet.LinkState{Interface: "far", Up: true, Parent: "pipe"},
+	)
+
+	// Output:
+	// + bridge-domain/net
+	// + bridge-domain/second
+	// + bridge-port/far
+	// + bridge-port/near
+	// + bridge-port/router1
+	// + bridge-port/router2
+	// + interface/far (pipe-end)
+	// + interface/near (pipe-end)
+	// + interface/pipe (pipe)
+	// + interface/router1 (loopback)
+	// + interface/router2 (loopback)
+	// + link/far
+	// + link/near
+	// + link/pipe
+	// 14 to create
+	// error: <nil>
+}
+
 // The other end is a port of a Linux bridge, as a hypervisor has it.
 func ExampleTAPs() {
 	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {

@@ -103,7 +103,7 @@ func (u uses) of(ctx context.Context, c *Conn, ids ...uint32) (map[uint32]string
 	if err != nil {
 		return nil, err
 	}
-	used := map[uint32]string{}
+	used, pipes := map[uint32]string{}, map[uint32]uint32{}
 	for _, m := range answers {
 		switch d := m.(type) {
 		case *ip.IPAddressDetails:
@@ -131,9 +131,20 @@ func (u uses) of(ctx context.Context, c *Conn, ids ...uint32) (map[uint32]string
 				used[uint32(d.SwIfIndex)] = "it has members"
 			}
 		case *interfaces.SwInterfaceDetails:
-			if d.SupSwIfIndex != uint32(d.SwIfIndex) {
+			switch {
+			case d.SupSwIfIndex == uint32(d.SwIfIndex):
+			case d.Type == interface_types.IF_API_TYPE_PIPE: // which every pipe has
+				if pipes[uint32(d.SwIfIndex)] = d.SupSwIfIndex; strings.TrimRight(d.Tag, "\x00") != "" {
+					used[d.SupSwIfIndex] = "an end of it has a tag"
+				}
+			default:
 				used[d.SupSwIfIndex] = "it has sub-interfaces"
 			}
+		}
+	}
+	for end, pipe := range pipes {
+		if used[end] != "" {
+			used[pipe] = "an end of it is used: " + used[end]
 		}
 	}
 	for _, id := range ids {

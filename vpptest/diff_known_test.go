@@ -23,6 +23,7 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/nat44_ed"
 	"go.fd.io/govpp/binapi/nat44_ei"
+	"go.fd.io/govpp/binapi/pipe"
 	"go.fd.io/govpp/binapi/tapv2"
 	"go.fd.io/govpp/binapi/vhost_user"
 	"go.fd.io/govpp/binapi/vlib"
@@ -256,6 +257,12 @@ func neverSend(m api.Message, past []api.Message) string {
 		if m.SwIfIndex == 0 || onLocal0(past) {
 			return "a member without a hardware address kills VPP"
 		}
+	case *pipe.PipeCreate:
+		if m.IsSpecified {
+			return "VPP refuses with the indices that it finds in its memory"
+		}
+	case *pipe.PipeDelete:
+		return "VPP takes apart any device whose number a pipe has too"
 	case *vhost_user.CreateVhostUserIfV2:
 		return elsewhere(m.SockFilename)
 	case *vhost_user.ModifyVhostUserIfV2:

@@ -191,7 +191,7 @@ func (s *interfaces) delete(i *iface) {
 
 // setAdmin sets the admin state, and the link where that follows it.
 func (s *interfaces) setAdmin(i *iface, up bool) int32 {
-	if up && i.sub != nil && !i.sup.admin {
+	if up && i.sub != nil && !i.sub.pipe && !i.sup.admin {
 		return unspecified
 	}
 	if i.admin == up {
@@ -207,6 +207,11 @@ func (s *interfaces) setAdmin(i *iface, up bool) int32 {
 		f(i)
 	}
 	s.follow(i)
+	if i.class == pipeClass && i.sub == nil { // its ends are as it is
+		for _, id := range sortedKeys(i.subs) {
+			s.setAdmin(i.subs[id], up)
+		}
+	}
 	return 0
 }
 

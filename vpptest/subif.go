@@ -16,6 +16,7 @@ type subif struct {
 	id           uint32
 	flags        interface_types.SubIfFlags
 	outer, inner uint16
+	pipe         bool // it is the end of one, and has nothing to do with tags
 }
 
 // keptFlags are those that VPP has room for.
@@ -105,7 +106,9 @@ func (b subif) anything() bool {
 }
 
 func (b *subif) describe(d *interfaces_api.SwInterfaceDetails) {
-	d.Type = interface_types.IF_API_TYPE_SUB
+	if d.Type = interface_types.IF_API_TYPE_SUB; b.pipe {
+		d.Type = interface_types.IF_API_TYPE_PIPE
+	}
 	d.SubID = b.id
 	d.SubNumberOfTags = uint8(b.tags())
 	d.SubOuterVlanID, d.SubInnerVlanID = b.outer, b.inner
@@ -198,7 +201,7 @@ func (i *iface) release(sub *iface) {
 	if sub.sup.subs[sub.sub.id] == sub {
 		delete(sub.sup.subs, sub.sub.id)
 	}
-	if !i.class.l3 && !sub.sub.anything() {
+	if !i.class.l3 && !sub.sub.pipe && !sub.sub.anything() {
 		delete(i.slot, sub.sub.match()) // whoever had it
 	}
 	delete(i.goes, sub.sub.id)

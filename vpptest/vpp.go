@@ -81,6 +81,7 @@ var builtin = []plugin{
 	{"lisp", loadLISP},
 	{"gre", loadGRE},
 	{"l3xc", loadL3XC},
+	{"", loadPipes},
 }
 
 // An Option changes how a VPP is started.

@@ -41,6 +41,7 @@ type agent struct {
 	announcer *announcer
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
+	recalled  bool                       // the inbox knows what the first VPP held
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {

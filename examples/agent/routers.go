@@ -31,8 +31,9 @@ type routers struct {
 	stale   bool // something has changed since now was made
 	missed  bool // a key was in no list any more, and nobody said that it is deleted
 	now     translate.Routing
-	needing map[desiredstate.Key][]string // keys of etcd by what they need
-	refused map[string]error              // what the store would not take, by source
+	found   map[desiredstate.Key]desiredstate.Object // what VPP held at first; nil: it is known whose that is, or there was no VPP yet
+	needing map[desiredstate.Key][]string            // keys of etcd by what they need
+	refused map[string]error                         // what the store would not take, by source
 }
 
 func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger) *routers {
@@ -134,7 +135,13 @@ func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[stri
 	}
 	r.stale = false
 	before := r.now
-	r.now = r.site.Routing(r.ports, r.floats, r.serving)
+	if r.found != nil {
+		if held := r.site.Held(r.found, r.ports, r.floats); len(held) > 0 {
+			before.Holds = held
+		}
+		r.found = nil
+	}
+	r.now = r.site.Routing(r.ports, r.floats, r.serving, before.Holds)
 	for name, err := range r.wrong {
 		r.now.Parts[name] = translate.Part{Wrong: err}
 	}
@@ -234,6 +241,31 @@ func (r *routers) ask(wants map[string][]desiredstate.Object, before map[string]
 			return
 		}
 		todo = left
+	}
+}
+
+// recall learns from what VPP holds whose is what several keys ask for. It is for an agent
+// that has just been started, whose own memory is empty.
+func (b *inbox) recall(found []desiredstate.Found) {
+	b.mu.Lock()
+	r := b.routers
+	have := map[desiredstate.Key]desiredstate.Object{}
+	for _, f := range found {
+		if !f.Foreign {
+			have[f.Key] = f.Spec
+		}
+	}
+	r.found = have
+	moved := map[string]bool{}
+	if b.loaded {
+		r.stale = true
+		var wants map[string][]desiredstate.Object
+		wants, moved = r.work()
+		r.assign(wants, moved)
+	}
+	b.mu.Unlock()
+	for name := range moved {
+		b.moved(routed(name))
 	}
 }
 

@@ -151,7 +151,8 @@ func TestRoutersInMemory(t *testing.T) {
 }
 
 // Whatever the order of the keys, and whatever comes and goes meanwhile, what is wanted
-// in the end is what the keys say in the end; so it is when nothing is left.
+// in the end is what the keys say in the end, and whose is what of what several ask for;
+// so it is when nothing is left.
 func TestAnyOrderOfRouters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		fresh := func() (*inbox, *desiredstate.Store) {
@@ -172,7 +173,7 @@ func TestAnyOrderOfRouters(t *testing.T) {
 			return out
 		}
 		all := tenants()
-		all[legKey(3, 101)] = leg(3, 101, "192.168.1.1/24") // which is another router's as long as that is there
+		all[legKey(3, 101)] = leg(3, 101, "192.168.1.1/24") // in one network with another router
 		all[exitKey(3)] = exit(3, 901, "198.51.100.9/24", "198.51.100.1")
 		all[floatKey(3)] = float(901, 101, "198.51.100.10", "192.168.1.11")
 		names := slices.Sorted(maps.Keys(all))
@@ -201,6 +202,7 @@ func TestAnyOrderOfRouters(t *testing.T) {
 		for name, value := range now {
 			once.put(root+name, []byte(value), true)
 		}
+		once.routers.now.Holds = b.routers.now.Holds
 		once.settled(true)
 		require.Equal(t, wanted(once, o), wanted(b, s))
 
@@ -286,17 +288,17 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 			want[strings.TrimPrefix(string(kv.Key), site.Routers())] = string(kv.Value)
 		}
 		require.Equal(r, keys, want)
-		other := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
-		for name, value := range keys {
-			other.put(site.Routers()+name, []byte(value), true)
-		}
-		other.routers.stale = true
-		other.settled(true)
 		require.Eventually(r, func() bool {
 			a.inbox.mu.Lock()
 			defer a.inbox.mu.Unlock()
+			other := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
+			for name, value := range keys {
+				other.put(site.Routers()+name, []byte(value), true)
+			}
+			other.routers.stale, other.routers.now.Holds = true, a.inbox.routers.now.Holds // whose is what
+			other.settled(true)
 			return reflect.DeepEqual(other.routers.now, a.inbox.routers.now)
-		}, 10*time.Second, time.Millisecond)
+		}, 10*time.Second, 10*time.Millisecond)
 		r.converged(a)
 	}
 	for step := range steps {
@@ -524,6 +526,76 @@ func TestConflictsOfRoutersAreSaid(t *testing.T) {
 	says(false)
 	r.routed(a, keys)
 	require.True(t, mapped(a))
+}
+
+// A floating IP that serves stays with its host when another that asks for it has a lower
+// UUID; also when that comes while the agent is away. It goes over when the first one's key
+// does.
+func TestAFloatingIPStays(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	a := r.agent(site, v.Socket())
+	keys := tenants()
+	for name, value := range keys {
+		r.routing("h1", name, value)
+	}
+	r.routed(a, keys)
+	a.stop()
+	thief := floatKey(0)
+	keys[thief] = float(900, 101, "203.0.113.102", "192.168.1.12")
+	r.routing("h1", thief, keys[thief])
+	a = r.agent(site, v.Socket())
+	r.routed(a, keys)
+	told := func() bool {
+		said, _ := r.said("h1", "errors/")
+		return strings.Contains(said["routers/"+thief], "203.0.113.102 is that of "+floatKey(1))
+	}
+	require.Eventually(t, told, 10*time.Second, 10*time.Millisecond)
+	require.Zero(t, a.writes.Load())
+
+	r.routing("h1", legKey(1, 101), "") // and back: the key of the floating IP has not gone
+	delete(keys, legKey(1, 101))
+	r.routed(a, keys)
+	keys[legKey(1, 101)] = tenants()[legKey(1, 101)]
+	r.routing("h1", legKey(1, 101), keys[legKey(1, 101)])
+	r.routed(a, keys)
+	require.Eventually(t, told, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		have, _ := r.found(site, v.Socket())
+		return have[nat.MappingKey("fip-"+fid(1))].Spec != nil && have[nat.MappingKey("fip-"+fid(0))].Spec == nil
+	}, 10*time.Second, 10*time.Millisecond)
+
+	delete(keys, floatKey(1))
+	r.routing("h1", floatKey(1), "")
+	r.routed(a, keys)
+	have, _ := r.found(site, v.Socket())
+	require.Equal(t, "192.168.1.12", have[nat.MappingKey("fip-"+fid(0))].Spec.(nat.Mapping).Local.String())
+}
+
+// An extra route to a floating IP that serves is left out, and all else of its gateway's
+// update is done.
+func TestAnExtraRouteTakesNothingAlong(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	a := r.agent(site, v.Socket())
+	keys := tenants()
+	for name, value := range keys {
+		r.routing("h1", name, value)
+	}
+	r.routed(a, keys)
+	keys[exitKey(1)] = exit(1, 900, "203.0.113.109/24", "203.0.113.2", `"routes":[{"destination":"203.0.113.102/32","nexthop":"203.0.113.9"},{"destination":"198.51.100.0/24","nexthop":"203.0.113.9"}]`)
+	r.routing("h1", exitKey(1), keys[exitKey(1)])
+	require.Eventually(t, func() bool {
+		said, _ := r.said("h1", "errors/")
+		return len(said) == 1 && strings.Contains(said["routers/"+exitKey(1)], "203.0.113.102/32 is that of "+floatKey(1))
+	}, 10*time.Second, 10*time.Millisecond)
+	r.routed(a, keys)
+	have, _ := r.found(site, v.Socket())
+	require.Contains(t, have, nat.MappingKey("fip-"+fid(1)))
+	require.Contains(t, have, nat.AddressKey(netip.MustParseAddr("203.0.113.109")))
+	require.Contains(t, have, l3.RouteKey("router-"+rid(1), netip.MustParsePrefix("198.51.100.0/24")))
 }
 
 // An election is heard of whatever number its interface has come to have.

@@ -389,6 +389,92 @@ func TestRoutedMore(t *testing.T) {
 	require.Len(t, left, len(site.Physnets))
 }
 
+// Two routers are in one network, of both families: hosts reach the world by either, each
+// as itself, and each other's networks through both; nothing is multiplied. A floating IP is
+// that of the router which leads out where it is. What serves does not notice the second
+// come, nor the agent start anew, nor the first go.
+func TestTwoRoutersInOneNetworkTraffic(t *testing.T) {
+	c := newCloud(t, 101, 102, 900, 901)
+	a1 := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1")
+	a2 := c.host("a2", 101, "192.168.1.12/24", "192.168.1.2")
+	b1 := c.host("b1", 102, "192.168.2.11/24", "192.168.2.1")
+	ext, ext2 := c.host("ext", 900, "203.0.113.1/24", ""), c.host("ext2", 901, "198.51.100.1/24", "")
+	for _, host := range []struct {
+		netrig.NetNS
+		addr, by string
+	}{{a1, "2001:db8:1::11/64", "2001:db8:1::1"}, {a2, "2001:db8:1::12/64", "2001:db8:1::2"}, {b1, "2001:db8:2::11/64", "2001:db8:2::1"}} {
+		host.Do(t, func() error { return os.WriteFile("/proc/sys/net/ipv6/conf/eth0/accept_ra", []byte("0"), 0) })
+		host.Address(t, host.addr)
+		host.IP(t, "route", "add", "2001:db8::/32", "via", host.by)
+	}
+	a2.IP(t, "route", "add", "192.168.2.0/24", "via", "192.168.1.2")
+	site, v := c.node("n1", 101, 102, 900, 901)
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
+	six := func(router int) string { return rid(router) + "/" + uuid(0x6000+router) }
+	k.put(legKey(2, 101), leg(2, 101, "192.168.1.1/24"))
+	k.put(six(2), leg(2, 101, "2001:db8:1::1/64"))
+	k.put(exitKey(2), exit(2, 900, "203.0.113.101/24", "203.0.113.1"))
+	k.put(floatKey(2), float(900, 101, "203.0.113.102", "192.168.1.11"))
+	k.settled()
+	require.Equal(t, "ext 203.0.113.102", c.asks(a1, "203.0.113.1"))
+
+	t.Log("the second comes, with a lower UUID")
+	out, in := a1.Pings(t, "203.0.113.1"), ext.Pings(t, "203.0.113.102")
+	second := func(value string) string { return strings.Replace(value, "fa:16:3e:01:00:65", "fa:16:3e:01:01:65", 1) }
+	k.put(legKey(1, 101), second(leg(1, 101, "192.168.1.2/24")))
+	k.put(six(1), second(leg(1, 101, "2001:db8:1::2/64")))
+	k.put(legKey(1, 102), leg(1, 102, "192.168.2.1/24"))
+	k.put(rid(1)+"/"+uuid(0x7001), leg(1, 102, "2001:db8:2::1/64"))
+	k.put(exitKey(1), exit(1, 901, "198.51.100.101/24", "198.51.100.1"))
+	k.put(floatKey(1), float(901, 101, "198.51.100.102", "192.168.1.12"))
+	k.settled()
+	said, _ := c.said("n1", "errors/")
+	require.Empty(t, said)
+	all := func() {
+		t.Helper()
+		require.Equal(t, "ext 203.0.113.102", c.asks(a1, "203.0.113.1"))
+		a2.Reaches(t, "198.51.100.1")
+		require.Equal(t, "ext2 198.51.100.102", c.asks(a2, "198.51.100.1"))
+		require.Equal(t, "ext2 198.51.100.101", c.connects(b1, "198.51.100.1"))
+		require.Equal(t, "a2 198.51.100.1", c.connects(ext2, "198.51.100.102"))
+		require.Contains(t, a2.Reaches(t, "192.168.2.11"), "ttl=63")
+		require.Contains(t, a2.Reaches(t, "2001:db8:2::11"), "ttl=63")
+		require.Contains(t, b1.Reaches(t, "2001:db8:1::12"), "ttl=63")
+		for _, host := range []netrig.NetNS{a1, a2} {
+			for _, door := range []string{"192.168.1.1", "192.168.1.2", "2001:db8:1::1", "2001:db8:1::2"} {
+				require.NotContains(t, host.Reaches(t, door), "DUP!", "one answer each")
+			}
+		}
+	}
+	all()
+	asked := a2.Capture(t, "eth0", func(f []byte) bool { return len(f) > 42 && f[12] == 8 && f[13] == 6 && f[21] == 1 && f[41] == 77 })
+	_ = a1.Command(t, "ping", "-c", "1", "-W", "1", "192.168.1.77").Run()
+	require.LessOrEqual(t, len(asked.Frames()), 3, "what is flooded comes once each time: Linux asks thrice")
+
+	t.Log("the agent starts anew")
+	k.agents["n1"].stop()
+	k.agents["n1"] = c.rig.agent(site, v.Socket())
+	k.settled()
+	require.Zero(t, k.agents["n1"].writes.Load())
+	for _, stop := range []func() (int, int){out, in} {
+		answers, lost := stop()
+		require.Zero(t, lost, "of %d", answers)
+		t.Logf("%d answers, %d lost", answers, lost)
+	}
+
+	t.Log("the first goes, and the second does not notice")
+	out, in = a2.Pings(t, "198.51.100.1"), ext2.Pings(t, "198.51.100.102")
+	for _, name := range []string{floatKey(2), exitKey(2), six(2), legKey(2, 101)} {
+		k.put(name, "")
+	}
+	k.settled()
+	for _, stop := range []func() (int, int){out, in} {
+		answers, lost := stop()
+		require.Zero(t, lost, "of %d", answers)
+	}
+	a1.Misses(t, "192.168.1.1")
+}
+
 // Two nodes have the same routers, and a key says which of them serves: hosts find the
 // other by what it announces, since both have the same addresses and MACs.
 func TestRoutersMoveToTheStandby(t *testing.T) {

@@ -48,6 +48,8 @@ func routing(c *vppnet.Conn) []desiredstate.AnyKind {
 	layer2 := vppnet.DisclaimInterfaces(func(name string) bool { return !translate.IsRouted(name) })
 	return []desiredstate.AnyKind{
 		vppnet.Loopbacks(c),
+		vppnet.Pipes(c),
+		vppnet.PipeEnds(c),
 		l3.Tables(c),
 		l3.Memberships(c, layer2),
 		l3.Addresses(c, layer2),
@@ -114,6 +116,14 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	}
 	if err := a.elect(ctx, c); err != nil {
 		return err
+	}
+	if !a.site.NoRouters && !a.recalled {
+		a.recalled = true
+		found, err := e.Found(ctx) // with an error, as far as it can be read
+		if ctx.Err() != nil {
+			return err
+		}
+		a.inbox.recall(found)
 	}
 	a.connected.Store(&vpp)
 	defer a.connected.Store(nil)

@@ -4,6 +4,8 @@ package translate
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -301,11 +304,45 @@ func routerTable(router string) string { return "router-" + router }
 // door names the interface by which routers are in a network.
 func door(n Net) string { return doors + n.Name() }
 
-const doors = "bvi-"
+const (
+	doors     = "bvi-"
+	sideDoors = "leg-"
+)
 
 // IsRouted says whether an interface of ours with this name may have addresses.
 func IsRouted(iface string) bool {
-	return strings.HasPrefix(iface, doors) || iface == ElectionInterface
+	return strings.HasPrefix(iface, doors) || strings.HasPrefix(iface, sideDoors) || iface == ElectionInterface
+}
+
+// side names what a router that is not the first in a network has there. VPP has room
+// for 55 characters.
+func (p RouterPort) side() string {
+	sum := sha256.Sum256([]byte(p.Router))
+	return hex.EncodeToString(sum[:4]) + "-" + p.Net.Name()
+}
+
+// sideDoor names the interface by which the router is in the network if another has its
+// BVI.
+func (p RouterPort) sideDoor() string { return sideDoors + p.side() }
+
+// aside is how a router gets into a network whose bridge domain has a BVI already, and
+// can have no other: a bridge domain of its own, joined to the network's by a pipe. (A
+// second loopback that is an ordinary port would get nothing but copies of what is
+// flooded, and send them all back.)
+func (p RouterPort) aside() (objs []desiredstate.Object, bridge string) {
+	pipe, near, far := "pipe-"+p.side(), "out-"+p.side(), "in-"+p.side()
+	bridge = sideDoors + p.side()
+	return []desiredstate.Object{
+		vppnet.Pipe{Name: pipe},
+		vppnet.PipeEnd{Name: near, Pipe: pipe},
+		vppnet.PipeEnd{Name: far, Pipe: pipe, Second: true},
+		vppnet.BridgeDomain{Name: bridge, MACAge: macAge},
+		vppnet.BridgePort{Bridge: p.Net.Name(), Interface: near},
+		vppnet.BridgePort{Bridge: bridge, Interface: far},
+		up(pipe),
+		vppnet.LinkState{Interface: near, Up: true, Parent: pipe, After: whole(near)},
+		vppnet.LinkState{Interface: far, Up: true, Parent: pipe, After: whole(far)},
+	}, bridge
 }
 
 // outside names the table of an external network.

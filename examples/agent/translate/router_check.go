@@ -8,15 +8,19 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // routing is how the routers of a host are seen while it is found out what they
-// want. Of keys that do not go together, the first by name is served.
+// want. Of keys that do not go together, the one that is served already stays; of
+// others, the first by name is served.
 type routing struct {
 	site     Site
 	serving  bool
+	had      map[place][]held // what was served before, and is still asked for
 	routers  map[string]*router
 	outsides map[string]*external // by network
+	led      map[string]string    // by which gateway an external network has a way, by its claim
 	out      Routing
 }
 
@@ -30,7 +34,10 @@ type router struct {
 }
 
 // leg is a router's place in one of its networks. It may have several ports there.
-type leg struct{ ports []RouterPort }
+type leg struct {
+	ports []RouterPort
+	door  string // the interface
+}
 
 // external is an external network, which routers share.
 type external struct {
@@ -64,10 +71,10 @@ func (l *leg) addrs() (out []netip.Prefix) {
 
 // sort finds out who is whose.
 func (g *routing) sort(ports map[string]RouterPort) {
+	defer g.open()
 	g.routers, g.outsides = map[string]*router{}, map[string]*external{}
 	names := slices.Sorted(maps.Keys(ports))
 	vrfs := map[uint32]string{}
-	inside := map[string]string{} // whose leg is in a network
 	taken := map[netip.Addr]string{}
 	for _, external := range []bool{true, false} { // the way out, before what goes by it
 		for _, name := range names {
@@ -82,13 +89,16 @@ func (g *routing) sort(ports map[string]RouterPort) {
 			part := Part{Network: p.Net.Name(), Lacks: p.Lacks}
 			if other, dup := vrfs[p.VRF]; dup && other != p.Router || r.vrf != p.VRF {
 				part.Wrong = fmt.Errorf("vrf_id: %d, but router %s has it, or this one another", p.VRF, cmp.Or(other, p.Router))
+			} else if err := g.barred(name, p.whole()...); err != nil {
+				part.Wrong = err
 			} else if external {
 				part.Lacks, part.Wrong = g.leave(r, p, taken)
 			} else {
-				part.Wrong = g.enter(r, p, inside)
+				part.Wrong = g.enter(r, p)
 			}
 			if part.Wrong == nil {
 				g.routers[p.Router], vrfs[p.VRF] = r, p.Router
+				g.hold(name, p.whole()...)
 			}
 			g.out.Parts[name] = part
 		}
@@ -110,11 +120,13 @@ func (g *routing) leave(r *router, p RouterPort, taken map[netip.Addr]string) (l
 	given := p.Addrs
 	p.Addrs = nil
 	for _, a := range given {
-		if err := x.refuses(a, p.Addrs, taken); err != nil {
+		has := []Claim{p.owns(a), p.subnet(a), p.inner(a)}
+		if err := cmp.Or(x.refuses(a, p.Addrs, taken), g.barred(p.Name(), has...)); err != nil {
 			out.add(fmt.Errorf("gateways: %w", err))
 			continue
 		}
 		p.Addrs = append(p.Addrs, a)
+		g.hold(p.Name(), has...)
 	}
 	if len(p.Addrs) == 0 {
 		return nil, out.join()
@@ -150,15 +162,11 @@ func (x *external) addrs() (out []netip.Prefix) {
 	return out
 }
 
-// enter gives a router a leg in one of its networks. A bridge domain has one door to
-// L3, so all ports that lie in one network have to be of one router.
-func (g *routing) enter(r *router, p RouterPort, inside map[string]string) error {
+// enter gives a router a leg in one of its networks.
+func (g *routing) enter(r *router, p RouterPort) error {
 	name := p.Net.Name()
 	if g.outsides[name] != nil {
 		return fmt.Errorf("%s is an external network here", name)
-	}
-	if other, dup := inside[name]; dup && other != p.Router {
-		return fmt.Errorf("router %s is in %s already: on one host a network has one router", other, name)
 	}
 	for _, a := range p.Addrs {
 		for other, l := range r.legs {
@@ -181,18 +189,82 @@ func (g *routing) enter(r *router, p RouterPort, inside map[string]string) error
 		r.legs[name] = &leg{}
 	}
 	r.legs[name].ports = append(r.legs[name].ports, p)
-	inside[name] = p.Router
 	return nil
+}
+
+// open gives each leg its door. The first router in a network has the bridge domain's
+// BVI, and keeps it; others come in from the side, see leg.
+func (g *routing) open() {
+	first := map[string]string{} // whose the BVI is, by network
+	aside := func(l *leg) (had string) {
+		for _, p := range l.ports {
+			for _, c := range g.out.Holds[p.Name()] {
+				if c.Kind == entry && c.In == p.Net.Name() {
+					return c.As
+				}
+			}
+		}
+		return ""
+	}
+	for _, served := range []bool{true, false} {
+		for _, id := range slices.Sorted(maps.Keys(g.routers)) {
+			for name, l := range g.routers[id].legs {
+				had := aside(l)
+				if l.door != "" || (had == door(l.net())) != served {
+					continue
+				}
+				if _, taken := first[name]; taken || had == l.ports[0].sideDoor() {
+					l.door = l.ports[0].sideDoor()
+				} else {
+					l.door, first[name] = door(l.net()), id
+				}
+				for _, p := range l.ports {
+					g.hold(p.Name(), Claim{Kind: entry, In: name, As: l.door, By: id})
+				}
+			}
+		}
+	}
+}
+
+// ledOut leaves out the extra routes of routers to what is another's in their external
+// network.
+func (g *routing) ledOut() {
+	taken := map[string]string{}
+	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
+		r := g.routers[id]
+		if r.exit == nil {
+			continue
+		}
+		name := r.exit.Name()
+		var routes []ExtraRoute
+		for _, e := range r.exit.Routes {
+			if paths, out, _ := r.ways(e); len(paths) > 0 && out {
+				c := r.exit.way(e)
+				if err := g.barred(name, c); err != nil {
+					g.lacks(name, fmt.Errorf("routes: %w", err))
+					continue
+				}
+				if taken[c.In] == "" {
+					taken[c.In] = name
+					g.hold(name, c)
+				}
+			}
+			routes = append(routes, e)
+		}
+		r.exit.Routes = routes
+	}
+	g.led = taken
 }
 
 // float finds the routers of floating IPs. One whose router is not there, or does not
 // lead out where the address is, waits.
 func (g *routing) float(fips map[string]FloatingIP) {
-	inside := map[string]*router{}
+	inside := map[string][]*router{}
 	external := map[netip.Addr]string{}
-	for _, r := range g.routers {
+	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
+		r := g.routers[id]
 		for name := range r.legs {
-			inside[name] = r
+			inside[name] = append(inside[name], r)
 		}
 		if r.exit != nil {
 			for _, a := range r.exit.Addrs {
@@ -201,29 +273,58 @@ func (g *routing) float(fips map[string]FloatingIP) {
 		}
 	}
 	type host struct {
-		router *router
-		addr   netip.Addr
+		net  string
+		addr netip.Addr
 	}
 	hosts := map[host]string{}
 	for _, name := range slices.Sorted(maps.Keys(fips)) {
 		f := fips[name]
 		part := Part{Network: f.External.Name()}
-		r := inside[f.Internal.Name()]
+		way, at := f.External.Name()+" "+alone(f.Floating).String(), host{f.Internal.Name(), f.Fixed}
+		r, wait := g.behind(f, inside[f.Internal.Name()])
+		barred := g.barred(name, f.claims()...)
 		switch {
-		case r == nil:
-			part.Lacks = fmt.Errorf("waits for a router in %s", f.Internal.Name())
-		case r.exit == nil || r.exit.Net.Name() != f.External.Name():
-			part.Lacks = fmt.Errorf("waits for a gateway of router %s in %s", r.id, f.External.Name())
-		case !r.exit.first4().IsValid():
-			part.Lacks = fmt.Errorf("waits for an IPv4 address of router %s in %s", r.id, f.External.Name())
+		case wait != nil:
+			part.Lacks = wait
+		case g.led[way] != "":
+			part.Lacks = fmt.Errorf("waits: there is an extra route to %s, of %s", alone(f.Floating), g.led[way])
+		case barred != nil:
+			part.Wrong = barred
 		case external[f.Floating] != "":
 			part.Wrong = fmt.Errorf("floating_ip_address: %s is that of %s", f.Floating, external[f.Floating])
-		case hosts[host{r, f.Fixed}] != "":
-			part.Wrong = fmt.Errorf("fixed_ip_address: %s has floating IP %s already", f.Fixed, hosts[host{r, f.Fixed}])
+		case hosts[at] != "":
+			part.Wrong = fmt.Errorf("fixed_ip_address: %s has floating IP %s already", f.Fixed, hosts[at])
 		default:
-			external[f.Floating], hosts[host{r, f.Fixed}] = "floating IP "+f.ID, f.ID
+			external[f.Floating], hosts[at] = "floating IP "+f.ID, f.ID
 			r.floats = append(r.floats, f)
+			g.out.Holds[name] = slices.DeleteFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
+			g.hold(name, append(f.claims(), Claim{Kind: through, As: routerTable(r.id), By: name})...)
 		}
 		g.out.Parts[name] = part
 	}
+}
+
+// behind finds the router of a floating IP: of those in the host's network the one that
+// leads out where the address is. Of several, since nobody says which is meant, the one
+// whose it has been, or the first.
+func (g *routing) behind(f FloatingIP, in []*router) (r *router, wait error) {
+	if len(in) == 0 {
+		return nil, fmt.Errorf("waits for a router in %s", f.Internal.Name())
+	}
+	var ids []string
+	for _, o := range in {
+		ids = append(ids, o.id)
+		switch had := slices.Contains(g.out.Holds[f.Name()], Claim{Kind: through, As: routerTable(o.id), By: f.Name()}); {
+		case o.exit == nil || o.exit.Net.Name() != f.External.Name():
+		case r == nil || !r.exit.first4().IsValid() || had:
+			r = o
+		}
+	}
+	switch {
+	case r == nil:
+		return nil, fmt.Errorf("waits for a gateway of router %s in %s", strings.Join(ids, " or "), f.External.Name())
+	case !r.exit.first4().IsValid():
+		return nil, fmt.Errorf("waits for an IPv4 address of router %s in %s", r.id, f.External.Name())
+	}
+	return r, nil
 }

@@ -21,6 +21,8 @@ type Routing struct {
 	Parts map[string]Part                  // by the names of the keys, below Site.Routers
 
 	Voices map[string][]Voice // by interface: where hosts shall find it
+
+	Holds Holds // what the keys have that others cannot have too
 }
 
 // Voice is an address that hosts shall find on an interface, and what puts it there.
@@ -39,7 +41,8 @@ type Part struct {
 }
 
 // Routing turns all keys of routers and floating IPs into what VPP shall hold. If the
-// host is not serving, all of it is there with its links down.
+// host is not serving, all of it is there with its links down. Who has had something
+// before that others ask for too keeps it.
 //
 //	router's table     legs, by BVIs; the way out, by the external network's BVI
 //	external's table   one BVI, with all routers' addresses; what leaves is routed here
@@ -50,9 +53,13 @@ type Part struct {
 // in the external table: what goes there is not translated, and is routed in the
 // router's own table. So have floating IPs: one host reaches another's within its
 // router.
-func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool) Routing {
-	g := &routing{site: s, serving: serving, out: Routing{map[string][]desiredstate.Object{}, map[string]Part{}, map[string][]Voice{}}}
+func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) Routing {
+	g := &routing{site: s, serving: serving, out: Routing{
+		Wants: map[string][]desiredstate.Object{}, Parts: map[string]Part{}, Voices: map[string][]Voice{},
+	}}
+	g.inherit(before, ports, fips)
 	g.sort(ports)
+	g.ledOut()
 	g.float(fips)
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
 		g.world(g.outsides[name])
@@ -133,10 +140,16 @@ func (g *routing) route(r *router) {
 func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 	net, table := l.net(), routerTable(r.id)
 	gateway := l3.Gateway{
-		Name: door(net), Bridge: net.Name(), Table: table, Addresses: l.addrs(),
+		Name: l.door, Bridge: net.Name(), Table: table, Addresses: l.addrs(),
 		MAC: l.ports[0].MAC, MTU: l.ports[0].MTU, Down: !g.serving,
 	}
-	objs := append(net.objects(), gateway.Objects()...)
+	objs := net.objects()
+	if l.door != door(net) {
+		side, name := l.ports[0].aside()
+		gateway.Bridge = name
+		objs = append(objs, side...)
+	}
+	objs = append(objs, gateway.Objects()...)
 	for _, a := range gateway.Addresses {
 		g.voice(gateway.Name, a.Addr(), l3.AddressKey(gateway.Name, a))
 	}

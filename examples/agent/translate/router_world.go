@@ -156,7 +156,7 @@ func (r *router) ways(e ExtraRoute) (paths []l3.Path, out bool, lost []netip.Add
 		for _, net := range slices.Sorted(maps.Keys(r.legs)) {
 			l := r.legs[net]
 			if slices.ContainsFunc(l.addrs(), func(a netip.Prefix) bool { return a.Contains(hop) }) {
-				by, out = door(l.net()), false
+				by, out = l.door, false
 			}
 		}
 		if by == "" && slices.ContainsFunc(r.exit.Addrs, func(a netip.Prefix) bool { return a.Contains(hop) }) {

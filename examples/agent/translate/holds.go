@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
+)
+
+// Claim is what a key asks for that not every other can have too.
+type Claim struct {
+	Kind   claimKind
+	In     string       // where it counts: a network, a router, an address
+	Prefix netip.Prefix // of kinds that are about prefixes
+	As     string       // what has to be the same for all
+	By     string       // for whom: a router, or one key. What is claimed for one does not contradict itself
+}
+
+type claimKind string
+
+const (
+	number  claimKind = "number"  // of a table, for a router
+	counted claimKind = "counted" // the router's table, by a number
+	role    claimKind = "role"    // of a network: inside or outside
+	wayOut  claimKind = "gateway" // of a router, one port's
+	own     claimKind = "address" // of an external network, a router's or a floating IP's
+	subnet  claimKind = "subnet"  // of an external network, of one length
+	inner   claimKind = "inner"   // prefix of a router, in one network
+	lent    claimKind = "host"    // in a network, with a floating IP
+	led     claimKind = "way"     // from an external network to a prefix
+	entry   claimKind = "entry"   // by which door a router is in a network: nobody contends for it
+	through claimKind = "through" // of which router a floating IP is: nobody contends for it
+)
+
+// Holds says which claims the keys below Site.Routers have that are served. Who has one
+// keeps it as long as its key asks for it; others are told.
+type Holds map[string][]Claim
+
+// against says whether c cannot be had beside o.
+func (c Claim) against(o Claim) bool {
+	if c.Kind != o.Kind || c.In != o.In || c.By == o.By {
+		return false
+	}
+	switch c.Kind {
+	case role, counted:
+		return c.As != o.As
+	case subnet:
+		return c.Prefix.Overlaps(o.Prefix) && c.Prefix.Bits() != o.Prefix.Bits()
+	case inner:
+		return c.Prefix.Overlaps(o.Prefix) && (c.As != o.As || c.Prefix.Bits() != o.Prefix.Bits() || c.Prefix.Addr() == o.Prefix.Addr())
+	case entry, through:
+		return false
+	default:
+		return true
+	}
+}
+
+func alone(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// claims lists what the port asks for.
+func (p RouterPort) claims() []Claim {
+	as := "inside"
+	if p.External {
+		as = "outside"
+	}
+	out := []Claim{
+		{Kind: number, In: strconv.FormatUint(uint64(p.VRF), 10), By: p.Router},
+		{Kind: counted, In: p.Router, As: strconv.FormatUint(uint64(p.VRF), 10), By: p.Name()},
+		{Kind: role, In: p.Net.Name(), As: as, By: p.Name()},
+	}
+	if p.External {
+		out = append(out, Claim{Kind: wayOut, In: p.Router, By: p.Name()})
+		for _, e := range p.Routes {
+			out = append(out, p.way(e))
+		}
+	}
+	for _, a := range p.Addrs {
+		if p.External {
+			out = append(out, p.owns(a), p.subnet(a))
+		}
+		out = append(out, p.inner(a))
+	}
+	return out
+}
+
+// whole lists the claims without which there is nothing of the port.
+func (p RouterPort) whole() []Claim {
+	return slices.DeleteFunc(p.claims(), func(c Claim) bool {
+		return p.External && !slices.Contains([]claimKind{number, counted, role, wayOut}, c.Kind)
+	})
+}
+
+func (p RouterPort) inner(a netip.Prefix) Claim {
+	return Claim{Kind: inner, In: p.Router, Prefix: a, As: p.Net.Name(), By: p.Name()}
+}
+
+func (p RouterPort) owns(a netip.Prefix) Claim {
+	return Claim{Kind: own, In: a.Addr().String(), By: p.Router}
+}
+
+func (p RouterPort) subnet(a netip.Prefix) Claim {
+	return Claim{Kind: subnet, In: p.Net.Name(), Prefix: a, By: p.Router}
+}
+
+func (p RouterPort) way(e ExtraRoute) Claim {
+	return Claim{Kind: led, In: p.Net.Name() + " " + e.To.String(), By: p.Router}
+}
+
+// claims lists what the floating IP asks for.
+func (f FloatingIP) claims() []Claim {
+	return []Claim{
+		{Kind: own, In: f.Floating.String(), By: f.Name()},
+		{Kind: lent, In: f.Internal.Name() + " " + f.Fixed.String(), By: f.Name()},
+		{Kind: led, In: f.External.Name() + " " + alone(f.Floating).String(), By: f.Name()},
+	}
+}
+
+// held is a claim and whose it is.
+type held struct {
+	key string
+	Claim
+}
+
+type place struct {
+	kind claimKind
+	in   string
+}
+
+// inherit takes what was held before, as far as it is still asked for.
+func (g *routing) inherit(before Holds, ports map[string]RouterPort, fips map[string]FloatingIP) {
+	g.had, g.out.Holds = map[place][]held{}, Holds{}
+	keep := func(key string, asks []Claim) {
+		for _, c := range before[key] {
+			if c.Kind == entry || c.Kind == through || slices.Contains(asks, c) {
+				g.out.Holds[key] = append(g.out.Holds[key], c)
+				g.had[place{c.Kind, c.In}] = append(g.had[place{c.Kind, c.In}], held{key, c})
+			}
+		}
+	}
+	for name, p := range ports {
+		keep(name, p.claims())
+	}
+	for name, f := range fips {
+		keep(name, f.claims())
+	}
+	for _, all := range g.had {
+		slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.key, b.key) })
+	}
+}
+
+// barred says who has what a key asks for; nil: nobody, or the key itself.
+func (g *routing) barred(key string, asks ...Claim) error {
+	for _, c := range asks {
+		if slices.Contains(g.out.Holds[key], c) {
+			continue
+		}
+		for _, o := range g.had[place{c.Kind, c.In}] {
+			if o.key != key && c.against(o.Claim) {
+				return fmt.Errorf("%s, and is served", o.words(c))
+			}
+		}
+	}
+	return nil
+}
+
+// hold notes that a key has what it asked for.
+func (g *routing) hold(key string, has ...Claim) {
+	for _, c := range has {
+		if !slices.Contains(g.out.Holds[key], c) {
+			g.out.Holds[key] = append(g.out.Holds[key], c)
+		}
+	}
+}
+
+// words say what is another's.
+func (o held) words(c Claim) string {
+	switch c.Kind {
+	case number:
+		return fmt.Sprintf("vrf_id: %s, but router %s has it", c.In, o.By)
+	case counted:
+		return fmt.Sprintf("vrf_id: %s, but the router has %s", c.As, o.As)
+	case role:
+		return fmt.Sprintf("%s is %s for %s", c.In, o.As, o.key)
+	case wayOut:
+		return fmt.Sprintf("the router has a gateway already: %s", o.key)
+	case own:
+		return fmt.Sprintf("%s is that of %s", c.In, o.key)
+	case subnet, inner:
+		return fmt.Sprintf("%s overlaps %s in %s of %s", c.Prefix, o.Prefix, c.In, o.key)
+	case lent:
+		return fmt.Sprintf("fixed_ip_address: %s has %s", c.In, o.key)
+	default:
+		return fmt.Sprintf("the way to %s is that of %s", c.In, o.key)
+	}
+}
+
+// Held says which claims keys have by what VPP holds: an agent that starts anew leaves
+// with whom it is what others ask for too. A key is taken for served if VPP has what
+// only it would have put there: of a floating IP its mapping, by its name; of a leg its
+// address in the router's table; of a gateway its address in the external network's,
+// and the router's own part in it, which is the pool if it translates.
+func (s Site) Held(found map[desiredstate.Key]desiredstate.Object, ports map[string]RouterPort, fips map[string]FloatingIP) Holds {
+	out := Holds{}
+	for name, p := range ports {
+		table := routerTable(p.Router)
+		t, ok := found[l3.TableKey(table)].(l3.Table)
+		if !ok {
+			continue
+		}
+		if p.External {
+			out[name] = p.heldOut(found)
+		} else if door := p.heldIn(found); door != "" {
+			out[name] = append(p.claims(), Claim{Kind: entry, In: p.Net.Name(), As: door, By: p.Router})
+		}
+		if t.ID != p.VRF {
+			out[name] = slices.DeleteFunc(out[name], func(c Claim) bool { return c.Kind == number || c.Kind == counted })
+		}
+	}
+	for name, f := range fips {
+		m, ok := found[f.mapping("").Key()].(nat.Mapping)
+		if !ok {
+			continue
+		}
+		out[name] = slices.DeleteFunc(f.claims(), func(c Claim) bool {
+			return c.Kind == lent && m.Local != f.Fixed || c.Kind != lent && m.External != f.Floating
+		})
+		out[name] = append(out[name], Claim{Kind: through, As: m.Table, By: name})
+	}
+	return out
+}
+
+// heldIn is the door by which VPP has the leg; "": none.
+func (p RouterPort) heldIn(found map[desiredstate.Key]desiredstate.Object) string {
+	for _, door := range []string{door(p.Net), p.sideDoor()} {
+		for _, a := range p.Addrs {
+			if have, ok := found[l3.AddressKey(door, a)].(l3.Address); ok && have.Table == routerTable(p.Router) {
+				return door
+			}
+		}
+	}
+	return ""
+}
+
+// heldOut are the claims that VPP has of a gateway.
+func (p RouterPort) heldOut(found map[desiredstate.Key]desiredstate.Object) (out []Claim) {
+	table, outside := routerTable(p.Router), outside(p.Net)
+	has := map[netip.Prefix]bool{}
+	for _, a := range p.Addrs {
+		if _, ok := found[l3.AddressKey(door(p.Net), alone(a.Addr()))]; !ok {
+			continue
+		}
+		if pool, ok := found[nat.AddressKey(a.Addr())].(nat.Address); ok {
+			has[a] = pool.Table == table
+		} else {
+			_, has[a] = found[l3.RouteKey(table, a.Masked())]
+		}
+	}
+	for _, c := range p.claims() {
+		keep := false
+		switch c.Kind {
+		case own, subnet, inner:
+			for a, ok := range has {
+				keep = keep || ok && slices.Contains([]Claim{p.owns(a), p.subnet(a), p.inner(a)}, c)
+			}
+		case led:
+			for _, e := range p.Routes {
+				way, ok := found[l3.RouteKey(outside, e.To)].(l3.Route)
+				keep = keep || ok && c == p.way(e) && len(way.Paths) > 0 && found[l3.RouteKey(table, e.To)] != nil
+			}
+		default:
+			for _, ok := range has {
+				keep = keep || ok
+			}
+		}
+		if keep {
+			out = append(out, c)
+		}
+	}
+	return out
+}

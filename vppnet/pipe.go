@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vppnet
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/pipe"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// Pipe is a wire within VPP: what goes in at one end comes out at the other. Two bridge
+// domains that it joins are one segment, with a BVI in each. VPP has its ends go up and down
+// with it; want a LinkState of each, too, or they are taken down as what nobody wants up.
+// They have no MAC, so they are for L2. See [PipeEnd].
+type Pipe struct{ Name string }
+
+// Key is InterfaceKey(p.Name).
+func (p Pipe) Key() desiredstate.Key { return InterfaceKey(p.Name) }
+
+// Deps is empty.
+func (p Pipe) Deps() []desiredstate.Key { return nil }
+
+// Validate checks the name.
+func (p Pipe) Validate() error { return CheckName(p.Name) }
+
+// PipeEnd gives one of a pipe's ends a name, by which it can be a BridgePort.
+type PipeEnd struct {
+	Name   string
+	Pipe   string // one of ours
+	Second bool   // which end
+}
+
+// Key is InterfaceKey(p.Name).
+func (p PipeEnd) Key() desiredstate.Key { return InterfaceKey(p.Name) }
+
+// Deps lists the pipe.
+func (p PipeEnd) Deps() []desiredstate.Key { return []desiredstate.Key{InterfaceKey(p.Pipe)} }
+
+// Validate checks the names.
+func (p PipeEnd) Validate() error {
+	if p.Name == p.Pipe {
+		return errors.New("a pipe is not its own end")
+	}
+	return errors.Join(CheckName(p.Name), CheckName(p.Pipe))
+}
+
+func (p PipeEnd) number() int {
+	if p.Second {
+		return 1
+	}
+	return 0
+}
+
+// devicePipe is VPP's class of pipes and their ends.
+const devicePipe = "Pipe"
+
+// Pipes manages pipes (pipe_create). There can be 128 of one owner: that is how many
+// numbers VPP has room for that tell whose a pipe is which has no tag yet.
+func Pipes(c *Conn) *desiredstate.Kind[Pipe] {
+	vpp := pipe.NewServiceClient(c)
+	return Tagged(c, &desiredstate.Kind[Pipe]{
+		Name:     "pipe",
+		Messages: c.Uses(&pipe.PipeCreate{}, &pipe.PipeDelete{}),
+		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Pipe], err error) {
+			for a := range desiredstate.All[Interface](v) {
+				if a.Spec.Device == devicePipe && a.Spec.Parent == "" {
+					out = append(out, desiredstate.Actual[Pipe]{ID: a.ID, Spec: Pipe{a.Spec.Name}})
+				}
+			}
+			return out, nil
+		},
+		Create: func(ctx context.Context, _ *desiredstate.View, p Pipe) (uint32, error) {
+			var last error
+			for _, n := range c.pipeNumbers(p.Name) {
+				r, err := vpp.PipeCreate(ctx, &pipe.PipeCreate{IsSpecified: true, UserInstance: n})
+				if err == nil {
+					return uint32(r.SwIfIndex), nil
+				}
+				if last = err; !errors.Is(err, api.INVALID_REGISTRATION) {
+					break
+				}
+			}
+			return 0, last
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Pipe]) error {
+			_, err := vpp.PipeDelete(ctx, &pipe.PipeDelete{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
+			return Gone(err, api.INVALID_SW_IF_INDEX)
+		},
+	}, Orphan[Pipe]{
+		Mark: func(Pipe) string { return devicePipe },
+		Marked: func(_ Pipe, i Interface) (string, bool) {
+			return devicePipe, slices.Contains(c.pipeNumbers(""), numberIn(i.VPPName, "pipe"))
+		},
+	})
+}
+
+// pipeNumbers are those that pipes of ours can have, out of the upper half of VPP's 16384:
+// VPP itself picks the lowest. They begin with one that depends on the name.
+func (c *Conn) pipeNumbers(name string) (all []uint32) {
+	sum := sha256.Sum256([]byte(c.Owner() + ofOwner + "pipe"))
+	first := sha256.Sum256([]byte(name))[0]
+	for i := range 128 {
+		all = append(all, 1<<13|uint32(sum[0]&63)<<7|(uint32(first)+uint32(i))&127)
+	}
+	return all
+}
+
+// PipeEnds names the ends of our pipes (sw_interface_tag_add_del).
+func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
+	k := pipeEnds{c, pipe.NewServiceClient(c), interfaces.NewServiceClient(c)}
+	return &desiredstate.Kind[PipeEnd]{
+		Target:   c.Target(),
+		Name:     "pipe-end",
+		Requires: []desiredstate.AnyKind{Interfaces(c)},
+		Messages: c.Uses(&pipe.PipeDump{}, &interfaces.SwInterfaceTagAddDel{}),
+		Dump:     k.dump,
+		Create: func(ctx context.Context, v *desiredstate.View, p PipeEnd) (uint32, error) {
+			parent, err := v.ID(InterfaceKey(p.Pipe))
+			if err != nil {
+				return 0, err
+			}
+			if _, ours := v.Owned("interface", parent); !ours {
+				return 0, fmt.Errorf("%w: pipe %s", desiredstate.ErrForeign, p.Pipe)
+			}
+			tag, err := c.Tag(p.Name)
+			if err != nil {
+				return 0, err
+			}
+			all, err := Collect(k.vpp.PipeDump(ctx, &pipe.PipeDump{}))
+			if err != nil {
+				return 0, err
+			}
+			for _, d := range all {
+				if uint32(d.SwIfIndex) == parent {
+					end := d.PipeSwIfIndex[p.number()]
+					_, err := k.interfaces.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: end, Tag: tag})
+					return uint32(end), err
+				}
+			}
+			return 0, fmt.Errorf("%s is no pipe", p.Pipe)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[PipeEnd]) error {
+			_, err := k.interfaces.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
+			return Gone(err, api.INVALID_SW_IF_INDEX)
+		},
+		Holds: func(p PipeEnd) []desiredstate.Key {
+			return []desiredstate.Key{{Space: "pipe-end", Name: fmt.Sprintf("%s.%d", p.Pipe, p.number())}}
+		},
+	}
+}
+
+type pipeEnds struct {
+	c          *Conn
+	vpp        pipe.RPCService
+	interfaces interfaces.RPCService
+}
+
+// dump leaves out the ends that have no name yet.
+func (k pipeEnds) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[PipeEnd], err error) {
+	all, err := Collect(k.vpp.PipeDump(ctx, &pipe.PipeDump{}))
+	for _, d := range all {
+		parent, ok := desiredstate.At[Interface](v, uint32(d.SwIfIndex))
+		if !ok {
+			continue // gone since
+		}
+		for n, end := range d.PipeSwIfIndex {
+			i, ok := desiredstate.At[Interface](v, uint32(end))
+			if !ok || i.Spec.Tag == "" {
+				continue
+			}
+			out = append(out, desiredstate.Actual[PipeEnd]{
+				ID: uint32(end), Foreign: i.Foreign, Leftover: i.Leftover, Spec: PipeEnd{Name: i.Spec.Name, Pipe: parent.Spec.Name, Second: n == 1},
+			})
+		}
+	}
+	return out, err
+}
