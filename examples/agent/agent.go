@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,15 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
+	if site.Overlay != nil {
+		world := publish.New(etcd, translate.Networks, "")
+		world.Resync, world.Lost = resync, a.board.Lost
+		world.Own = func(name string) bool {
+			_, by, _ := strings.Cut(name, "/") // after the VNI
+			return strings.HasPrefix(by, site.Host+"/")
+		}
+		a.announcer.world = world
+	}
 	a.inbox.moved = func(source string) { a.announcer.touched.add(source) }
 	a.lost("not listed yet")
 	return a
@@ -78,6 +88,9 @@ func (a *agent) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follower.Run(ctx) })
 	g.Go(func() error { return a.board.Run(ctx) })
+	if world := a.announcer.world; world != nil {
+		g.Go(func() error { return world.Run(ctx) })
+	}
 	g.Go(func() error { return a.announcer.run(ctx) })
 	g.Go(func() error { return a.sessions(ctx) })
 	if a.listener != nil {

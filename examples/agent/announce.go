@@ -34,10 +34,13 @@ type announcer struct {
 	board   *publish.Board
 	settled atomic.Bool
 	touched *dirty[string] // sources to be announced anew: a port is made of many objects
+
+	world   *publish.Board      // what this host tells the others; nil: it is in no overlay
+	spreads map[string][]string // the keys there, by who they are of
 }
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
-	return &announcer{inbox: inbox, store: store, board: board, touched: newDirty[string]()}
+	return &announcer{inbox: inbox, store: store, board: board, touched: newDirty[string](), spreads: map[string][]string{}}
 }
 
 // dueTime is how long a VPP that may be there has to confirm what was said.
@@ -95,6 +98,7 @@ func (a *announcer) announce(ctx context.Context) error {
 				a.unserved(name)
 			}
 		}
+		a.spreadDoors()
 		if a.inbox.complete() && !a.settled.Load() {
 			if due == nil {
 				due = time.After(dueTime)
@@ -130,6 +134,10 @@ func (a *announcer) settle() {
 		a.physnet(physnet)
 	}
 	a.board.Settle()
+	if a.world != nil {
+		a.spreadDoors()
+		a.world.Settle()
+	}
 }
 
 // port announces how the port of a key stands.
@@ -142,15 +150,19 @@ func (a *announcer) port(name string) {
 	case wrong != nil:
 		a.board.Clear(bound)
 		a.board.Set(problem, reason(wrong.Error()))
+		a.spread(source(name), nil)
 	case !known:
 		a.board.Clear(bound)
 		a.board.Clear(problem)
+		a.spread(source(name), nil)
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
 		if status.State == desiredstate.Applied { // who put the key waits for that
 			a.board.SetSince(bound, p.State(p.Handles(a.store)), put)
+			a.spread(source(name), p.Sightings())
 		} else {
 			a.board.Clear(bound)
+			a.spread(source(name), nil)
 		}
 		if why := a.why(p, status); why != "" {
 			a.board.Set(problem, reason(why))

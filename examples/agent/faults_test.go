@@ -54,6 +54,7 @@ func TestPoisonedKeys(t *testing.T) {
 	errs := func() map[string]string { said, _ := r.said("h1", "errors/"); return said }
 	require.Eventually(t, func() bool { return len(errs()) == len(junk)+1 }, 10*time.Second, 10*time.Millisecond)
 	require.JSONEq(t, `{"error":"binding_type tap: not built yet"}`, errs()[uuid(1)])
+	require.JSONEq(t, `{"error":"gpe: this host has no address in an underlay, see --gpe-locator"}`, errs()[uuid(105)])
 	require.JSONEq(t, `{"error":"the key's name is not a UUID"}`, errs()["..%2F..%2F..%2Fetc%2Fpasswd"])
 	require.Contains(t, errs()[uuid(102)], "1048576 bytes")
 	require.Less(t, len(a.log.String()), 40000, "junk does not fill the log")

@@ -43,6 +43,7 @@ type inbox struct {
 	stirred map[string]bool   // of these, since anybody was told
 	groups  *groups
 	routers *routers
+	remotes *neighbours
 }
 
 // change is what a port's key has come to be.
@@ -59,6 +60,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
+		remotes: newNeighbours(site),
 	}
 }
 
@@ -70,6 +72,9 @@ func uplink(physnet string) string { return "physnet/" + physnet }
 
 // shared names what wants the sets of a security group.
 func shared(group string) string { return "group/" + group }
+
+// underlaySource names what wants the host to be found by others.
+const underlaySource = "underlay"
 
 // routed names, to the announcer, what a key of a router says.
 func routed(name string) string { return "routers/" + name }
@@ -84,6 +89,7 @@ func (b *inbox) feed(f *follow.Follower) {
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
 	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
+	b.remotes.follow, b.remotes.unfollow = f.Follow, f.Unfollow
 }
 
 // listed takes all that lies in a range.
@@ -100,6 +106,10 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.groups.listed(strings.TrimSuffix(name, "/"), below(key, values))
 		return
 	}
+	if strings.HasPrefix(key, translate.Networks) {
+		b.strangers(func() { b.remotes.listed(r, values) })
+		return
+	}
 	if r.Has(b.site.Ports()) {
 		ports := below(b.site.Ports(), values)
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
@@ -114,6 +124,7 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 	}
 	if r.Has(b.site.Routers()) && !b.site.NoRouters {
 		b.routers.listed(below(b.site.Routers(), values), b.ca)
+		b.remotes.routed(b.routers.ports, b.routers.serving)
 	}
 	if r.Has(b.site.Keys()) {
 		for name := range b.others {
@@ -136,6 +147,8 @@ func (b *inbox) written(key string, at int64) {
 			c.at = at
 			b.changed[name] = c
 		}
+	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
+		b.remotes.written(name, at)
 	}
 }
 
@@ -159,14 +172,34 @@ func (b *inbox) put(key string, value []byte, there bool) {
 	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
 		if !b.site.NoRouters {
 			b.routers.put(name, value, b.ca, there)
+			b.remotes.routed(b.routers.ports, b.routers.serving)
 		}
 	} else if name, ok := strings.CutPrefix(key, translate.Groups); ok {
 		b.group(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Members); ok {
 		group, port := translate.MemberOf(name)
 		b.groups.member(group, port, value, there)
+	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
+		b.strangers(func() { b.remotes.put(name, value, there) })
 	} else if name, ok := strings.CutPrefix(key, b.site.Keys()); ok {
 		b.other(name, there)
+	}
+}
+
+// strangers takes what other hosts say, and notes which keys cannot be read any more, or
+// again.
+func (b *inbox) strangers(take func()) {
+	before := maps.Clone(b.remotes.wrong)
+	take()
+	for name, err := range before {
+		if !sameError(err, b.remotes.wrong[name]) {
+			b.stirred[networks+name] = true
+		}
+	}
+	for name := range b.remotes.wrong {
+		if before[name] == nil {
+			b.stirred[networks+name] = true
+		}
 	}
 }
 
@@ -209,6 +242,8 @@ func (b *inbox) port(name string, value []byte, there bool) {
 		}
 	}
 	b.groups.use(name, now.port.Groups, before.port.Groups)
+	at, overlaid := now.port.Place()
+	b.strangers(func() { b.remotes.move(source(name), place{at, true}, overlaid) })
 	b.changed[name] = now
 }
 
@@ -237,11 +272,13 @@ func (b *inbox) settled(all bool) {
 		}
 	}
 	wants, rerouted := b.routers.work()
+	remotes := b.remotes.work()
 	if all {
-		b.replace(wants, moved, rerouted)
+		b.replace(wants, remotes, moved, rerouted)
 	} else {
 		b.assign(moved)
 		b.routers.assign(wants, rerouted)
+		b.assignRemotes(remotes)
 	}
 	for name := range moved {
 		if err := b.ports[name].Lacks; err != nil {
@@ -274,12 +311,16 @@ func (b *inbox) settled(all bool) {
 // unseen, or their etcd lost them: the engine's limit on removals is for what they
 // wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
 // the ports, and the keys of routers, that cannot have what they want.
-func (b *inbox) replace(changed map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
+func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
 	wants := map[string][]desiredstate.Object{}
 	var fixed []string // wanted whatever etcd holds
 	for physnet := range b.site.Physnets {
 		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
 		fixed = append(fixed, uplink(physnet))
+	}
+	if part := b.site.UnderlayObjects(); part != nil {
+		wants[underlaySource] = part
+		fixed = append(fixed, underlaySource)
 	}
 	if part := b.site.ElectionObjects(); part != nil {
 		wants[electionSource] = part
@@ -305,7 +346,9 @@ func (b *inbox) replace(changed map[string][]desiredstate.Object, ports, reroute
 		}
 	}
 	maps.Copy(wants, b.routers.now.Wants)
-	b.missed, b.routers.missed = false, false
+	maps.Copy(wants, remotes)
+	maps.Copy(wants, b.remotes.all())
+	b.missed, b.routers.missed, b.remotes.missed = false, false, false
 	if err := b.store.Replace(wants, fixed...); err != nil {
 		b.log.Error("conflicting wants", "err", err)
 		every := map[string]bool{} // whose it is, each is asked for itself
@@ -319,6 +362,8 @@ func (b *inbox) replace(changed map[string][]desiredstate.Object, ports, reroute
 			}
 		}
 		b.routers.assign(maps.Clone(b.routers.now.Wants), rerouted)
+		maps.Copy(remotes, b.remotes.all())
+		b.assignRemotes(remotes)
 	} else {
 		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}
@@ -342,6 +387,7 @@ func (b *inbox) assign(ports map[string]bool) {
 		if err := b.store.Assign(source(name), objs...); err != nil {
 			b.wrong[name] = err
 			b.groups.use(name, nil, b.ports[name].Groups)
+			b.remotes.move(source(name), place{}, false)
 			delete(b.ports, name)
 			_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
 		}
@@ -392,6 +438,9 @@ func (b *inbox) lastPut(name string) int64 {
 func (b *inbox) unserved(name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if name, ok := strings.CutPrefix(name, networks); ok {
+		return b.remotes.wrong[name]
+	}
 	if !b.others[name] {
 		return nil
 	}
@@ -403,7 +452,12 @@ func (b *inbox) unserved(name string) error {
 func (b *inbox) unservedNames() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Sorted(maps.Keys(b.others))
+	out := slices.Collect(maps.Keys(b.others))
+	for name := range b.remotes.wrong {
+		out = append(out, networks+name)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // trouble says what is wrong with the groups of a port.

@@ -11,8 +11,8 @@
 //	agent status     asks a running agent how everything stands
 //	agent confirm    lets a running agent remove what it held back, by the token of status
 //
-// It serves VLAN and flat networks, and vhost-user ports with or without port
-// security. What it cannot do yet (GPE, TAP) it refuses: such a port is an error,
+// It serves VLAN, flat and GPE networks, and vhost-user ports with or without port
+// security. What it cannot do yet (TAP) it refuses: such a port is an error,
 // never up without. Below /networking-vpp it reads
 //
 //	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
@@ -21,6 +21,7 @@
 //	nodes/HOST/routers/ha             "1": serve the routers; with --ha key only
 //	global/secgroups/UUID             a group that one of these is in
 //	global/remote_group/UUID/PORT     the addresses in a group that rules of such a one name
+//	global/networks/gpe/VNI/HOST/IP   who is behind other hosts, in networks that are here
 //
 // and it writes what VPP confirmed, and withdraws it when it is no longer so:
 //
@@ -31,6 +32,8 @@
 //	state/HOST/errors/routers/…  the same for the keys of routers, by their names
 //	state/HOST/errors/FAMILY/…   keys of families that it does not serve: trunks, TaaS
 //
+//	global/networks/gpe/VNI/HOST/IP  who is behind this host
+//
 // Each put of a port's key is answered by a write of its state, though it be the same.
 // Values that are signed are verified: see --jwt-ca.
 //
@@ -40,6 +43,11 @@
 // group whose key is gone stands as it was, as long as the agent runs and a port is in
 // it. An agent that starts does not know how it was, so ports of such a group go down.
 // To turn port security on or off makes the port's interface anew.
+//
+// A network of type gpe (or vxlan) is an overlay: hosts find each other by addresses on
+// one physical network (--gpe-locator, --gpe-address), and tell each other who is behind
+// them. As in networking-vpp, nothing is flooded; --overlay vxlan floods, and needs no
+// lisp plugin, but all hosts must have it.
 //
 // A router is a table, with a BVI in each of its networks. Each external network has
 // one BVI and a table of its own, with the addresses of all routers on it; so routers

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +33,8 @@ type options struct {
 
 	jwt struct{ file, controllers string }
 	ca  *signed.CA // nil: nothing is signed
+
+	overlay struct{ sort, locator, address string }
 
 	election struct {
 		translate.Election
@@ -57,6 +61,9 @@ func (o *options) register(f *flag.FlagSet) {
 		o.site.Physnets[name] = uplink
 		return nil
 	})
+	f.StringVar(&o.overlay.locator, "gpe-locator", "", "`PHYSNET` by whose interface other hosts reach this one, for networks of type gpe; all addresses there are the agent's. Without it there are none")
+	f.StringVar(&o.overlay.address, "gpe-address", "", "`ADDRESS/LENGTH` of this host there")
+	f.StringVar(&o.overlay.sort, "overlay", "gpe", "`SORT` of overlay for these, the same on all hosts: gpe, as networking-vpp has it (needs VPP's lisp plugin), or vxlan, which floods into a tunnel to each other host")
 	f.BoolVar(&o.site.NoRouters, "no-routers", false, "leave routers, and all of L3 in VPP, to others; NAT44 is the agent's otherwise")
 	f.Func("ha", "`MODE`: others have the same routers, and this host serves them only while the key routers/ha says so (key), or while its VPP is master (vrrp, needs --ha-network and --ha-address)", func(v string) error {
 		o.site.HA, o.election.on = true, v == "vrrp"
@@ -90,6 +97,9 @@ func (o *options) check() error {
 	if o.resync <= 0 {
 		return errors.New("--resync: want more than nothing")
 	}
+	if err := o.span(); err != nil {
+		return err
+	}
 	if err := o.elect(); err != nil {
 		return err
 	}
@@ -97,6 +107,29 @@ func (o *options) check() error {
 		return err
 	}
 	return o.site.Validate()
+}
+
+// overlays are the sorts that --overlay chooses from.
+var overlays = map[string]func(translate.Underlay) translate.Overlay{
+	"gpe":   func(u translate.Underlay) translate.Overlay { return translate.GPE{Underlay: u} },
+	"vxlan": func(u translate.Underlay) translate.Overlay { return translate.VXLAN{Underlay: u} },
+}
+
+// span reads how other hosts reach this one, if they do.
+func (o *options) span() error {
+	sort := overlays[o.overlay.sort]
+	switch {
+	case sort == nil:
+		return fmt.Errorf("--overlay %q: want %s", o.overlay.sort, strings.Join(slices.Sorted(maps.Keys(overlays)), " or "))
+	case o.overlay.locator == "" && o.overlay.address == "":
+		return nil
+	}
+	address, err := netip.ParsePrefix(o.overlay.address)
+	if err != nil || o.overlay.locator == "" {
+		return fmt.Errorf("--gpe-locator %q, --gpe-address %q: want PHYSNET and ADDRESS/LENGTH", o.overlay.locator, o.overlay.address)
+	}
+	o.site.Overlay = sort(o.site.Underlay(o.overlay.locator, address))
+	return nil
 }
 
 // trust reads who may sign.

@@ -13,7 +13,8 @@ import (
 // network on this host, which it shares with the other ports of the network.
 func (p Port) Objects() []desiredstate.Object {
 	objs, _ := p.bridged().Objects() // who made the port has noted what is left out
-	return append(append(p.Net.objects(), vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}), objs...)
+	net := append(p.Net.objects(), p.here(p.mac)...)
+	return append(append(net, vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}), objs...)
 }
 
 // Shared are the keys of the sets of the port's groups, which are not the port's.
@@ -64,9 +65,9 @@ func (p Port) Handles(s *desiredstate.Store) Handles {
 		status, _ := s.Status(k)
 		return status.ID
 	}
-	return Handles{
-		Interface: id(vppnet.InterfaceKey(p.Interface())),
-		Bridge:    id(vppnet.BridgeKey(p.Network())),
-		Uplink:    id(vppnet.LinkKey(p.member())), // a LinkState has its interface's number
+	h := Handles{Interface: id(vppnet.InterfaceKey(p.Interface())), Bridge: id(vppnet.BridgeKey(p.Network()))}
+	if m := p.member(); m != "" {
+		h.Uplink = id(vppnet.LinkKey(m)) // a LinkState has its interface's number
 	}
+	return h
 }

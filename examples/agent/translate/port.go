@@ -73,6 +73,9 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	var out lacks
 	p.Filtered = true // if nobody can tell, too
 	out.add(read(f, "port_security_enabled", &p.Filtered))
+	if p.Filtered || p.overlay != nil { // by an overlay others find it by them
+		p.fixed(f, &out)
+	}
 	if p.Filtered {
 		err = p.secure(f, &out)
 	}

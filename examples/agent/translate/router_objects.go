@@ -11,6 +11,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // Routing is what the keys of a host's routers come to, all together: a floating IP
@@ -20,12 +21,19 @@ type Routing struct {
 	Parts map[string]Part                  // by the names of the keys, below Site.Routers
 
 	Voices map[string][]Voice // by interface: where hosts shall find it
+	Doors  map[string]Door    // by interface: those in overlays
 }
 
 // Voice is an address that hosts shall find on an interface, and what puts it there.
 type Voice struct {
 	Addr netip.Addr
 	By   desiredstate.Key
+}
+
+// Door is an interface of routers in a network of an overlay.
+type Door struct {
+	Net
+	MAC vppnet.MAC
 }
 
 // Part is what one key comes to.
@@ -50,7 +58,7 @@ type Part struct {
 // router's own table. So have floating IPs: one host reaches another's within its
 // router.
 func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool) Routing {
-	g := &routing{site: s, serving: serving, out: Routing{map[string][]desiredstate.Object{}, map[string]Part{}, map[string][]Voice{}}}
+	g := &routing{site: s, serving: serving, out: Routing{map[string][]desiredstate.Object{}, map[string]Part{}, map[string][]Voice{}, map[string]Door{}}}
 	g.sort(ports)
 	g.float(fips)
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
@@ -89,6 +97,15 @@ func (g *routing) want(source string, objs []desiredstate.Object, keys ...string
 
 func (g *routing) voice(door string, a netip.Addr, by desiredstate.Key) {
 	g.out.Voices[door] = append(g.out.Voices[door], Voice{a, by})
+}
+
+// stand says that a door is here, if the host serves.
+func (g *routing) stand(door string, n Net, mac vppnet.MAC) []desiredstate.Object {
+	if !g.serving || n.overlay == nil {
+		return nil
+	}
+	g.out.Doors[door] = Door{n, mac}
+	return n.here(mac)
 }
 
 func (g *routing) lacks(name string, err error) {
@@ -136,6 +153,7 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		MAC: l.ports[0].MAC, MTU: l.ports[0].MTU, Down: !g.serving,
 	}
 	objs := append(net.objects(), gateway.Objects()...)
+	objs = append(objs, g.stand(gateway.Name, net, gateway.MAC)...)
 	for _, a := range gateway.Addresses {
 		g.voice(gateway.Name, a.Addr(), l3.AddressKey(gateway.Name, a))
 	}

@@ -30,6 +30,9 @@ type Site struct {
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
 
+	// Overlay spans networks of type gpe over hosts; nil: there are none here.
+	Overlay Overlay
+
 	// NoRouters: the host's routers are somebody else's, and so is L3 in its VPP.
 	NoRouters bool
 
@@ -99,7 +102,7 @@ func (s Site) Validate() error {
 	if s.NoRouters && s.HA {
 		errs = append(errs, errors.New("HA of no routers"))
 	}
-	errs = append(errs, s.validateElection())
+	errs = append(errs, s.validateElection(), s.validateOverlay())
 	return errors.Join(errs...)
 }
 

@@ -11,12 +11,16 @@ type Handles struct{ Interface, Bridge, Uplink uint32 }
 // The driver waits for the key; its tap-as-a-service extension reads the value.
 func (p Port) State(h Handles) string {
 	type network struct {
-		Physnet   string `json:"physnet"`
-		Interface string `json:"if_physnet"`
-		Bridge    uint32 `json:"bridge_domain_id"`
-		Type      string `json:"network_type"`
-		Segment   uint16 `json:"segmentation_id"`
-		Uplink    uint32 `json:"if_uplink_idx"`
+		Physnet   string  `json:"physnet"`
+		Interface string  `json:"if_physnet"`
+		Bridge    uint32  `json:"bridge_domain_id"`
+		Type      string  `json:"network_type"`
+		Segment   uint32  `json:"segmentation_id"`
+		Uplink    *uint32 `json:"if_uplink_idx"`
+	}
+	up := &h.Uplink
+	if p.member() == "" { // it leaves by an overlay
+		up = nil
 	}
 	out, err := json.Marshal(struct {
 		Path      string  `json:"path"`
@@ -26,7 +30,7 @@ func (p Port) State(h Handles) string {
 		Network   network `json:"net_data"`
 	}{
 		p.Socket(), "vhostuser", p.MAC, h.Interface,
-		network{p.Physnet, p.site.Physnets[p.Physnet], h.Bridge, p.Type, p.Segment, h.Uplink},
+		network{p.Physnet, p.site.Physnets[p.Physnet], h.Bridge, p.Type, p.Segment, up},
 	})
 	if err != nil {
 		return "" // strings and numbers always marshal
