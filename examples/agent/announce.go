@@ -142,6 +142,13 @@ func (a *announcer) settle() {
 
 // port announces how the port of a key stands.
 func (a *announcer) port(name string) {
+	if parent, sub := parentOf(name); sub {
+		if _, known, _ := a.inbox.look(name); !known {
+			a.spread(source(name), nil)
+		}
+		a.trunk(parent)
+		return
+	}
 	put := a.inbox.lastPut(name)
 	p, known, wrong := a.inbox.look(name)
 	status, _ := a.store.Source(source(name))
@@ -187,6 +194,10 @@ func (a *announcer) route(name string) {
 
 // unserved announces that nothing comes of a key.
 func (a *announcer) unserved(name string) {
+	if parent, ok := strings.CutPrefix(name, trunks); ok {
+		a.trunk(parent)
+		return
+	}
 	if err := a.inbox.unserved(name); err != nil {
 		a.board.Set("errors/"+pathSegments(name), reason(err.Error()))
 	} else {

@@ -44,6 +44,7 @@ type inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
+	trunks  map[string]trunk // by parent
 }
 
 // change is what a port's key has come to be.
@@ -60,7 +61,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
-		remotes: newNeighbours(site),
+		remotes: newNeighbours(site), trunks: map[string]trunk{},
 	}
 }
 
@@ -113,6 +114,9 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 	if r.Has(b.site.Ports()) {
 		ports := below(b.site.Ports(), values)
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
+			if _, sub := parentOf(name); sub {
+				continue
+			}
 			if _, still := ports[name]; !still {
 				b.port(name, nil, false)
 				b.missed = true
@@ -120,6 +124,18 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		}
 		for name, value := range ports {
 			b.port(name, value, true)
+		}
+	}
+	if r.Has(b.site.Trunks()) {
+		trunks := below(b.site.Trunks(), values)
+		for name := range maps.Clone(b.trunks) {
+			if _, still := trunks[name]; !still {
+				b.trunk(name, nil, false)
+				b.missed = true
+			}
+		}
+		for name, value := range trunks {
+			b.trunk(name, value, true)
 		}
 	}
 	if r.Has(b.site.Routers()) && !b.site.NoRouters {
@@ -169,6 +185,8 @@ func (b *inbox) put(key string, value []byte, there bool) {
 	defer b.mu.Unlock()
 	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
 		b.port(name, value, there)
+	} else if name, ok := strings.CutPrefix(key, b.site.Trunks()); ok {
+		b.trunk(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
 		if !b.site.NoRouters {
 			b.routers.put(name, value, b.ca, there)
@@ -211,7 +229,7 @@ func (b *inbox) group(name string, value []byte, there bool) {
 // other takes a key of a family that is not served.
 func (b *inbox) other(name string, there bool) {
 	family, id, _ := strings.Cut(name, "/")
-	if id == "" || family == "ports" || family == "routers" || b.others[name] == there {
+	if id == "" || family == "ports" || family == "routers" || family == "trunks" || b.others[name] == there {
 		return
 	}
 	b.stirred[name] = true
@@ -220,11 +238,20 @@ func (b *inbox) other(name string, there bool) {
 	}
 }
 
-func (b *inbox) port(name string, value []byte, there bool) {
+// before is what a port's key was before what is told now.
+func (b *inbox) before(name string) change {
 	before, ok := b.changed[name]
 	if !ok {
 		before.port, before.there = b.ports[name]
 	}
+	return before
+}
+
+func (b *inbox) port(name string, value []byte, there bool) {
+	if _, sub := parentOf(name); sub {
+		name = "./" + name // it is no UUID, and no subport
+	}
+	before := b.before(name)
 	now := change{there: there}
 	if there {
 		value, err := b.ca.Open(b.site.Ports()+name, value)
@@ -237,9 +264,18 @@ func (b *inbox) port(name string, value []byte, there bool) {
 		default:
 			now.wrong = err
 		}
-		if now.wrong != nil {
-			now.port = translate.Port{} // it is in no group
-		}
+	}
+	b.become(name, now)
+	if _, ok := b.trunks[name]; ok {
+		b.graft(name)
+	}
+}
+
+// become notes what a port is from now on.
+func (b *inbox) become(name string, now change) {
+	before := b.before(name)
+	if now.wrong != nil {
+		now.port = translate.Port{} // it is in no group
 	}
 	b.groups.use(name, now.port.Groups, before.port.Groups)
 	at, overlaid := now.port.Place()
@@ -441,6 +477,9 @@ func (b *inbox) unserved(name string) error {
 	if name, ok := strings.CutPrefix(name, networks); ok {
 		return b.remotes.wrong[name]
 	}
+	if parent, ok := strings.CutPrefix(name, trunks); ok {
+		return b.trunks[parent].wrong()
+	}
 	if !b.others[name] {
 		return nil
 	}
@@ -455,6 +494,11 @@ func (b *inbox) unservedNames() []string {
 	out := slices.Collect(maps.Keys(b.others))
 	for name := range b.remotes.wrong {
 		out = append(out, networks+name)
+	}
+	for parent, t := range b.trunks {
+		if t.wrong() != nil {
+			out = append(out, trunks+parent)
+		}
 	}
 	slices.Sort(out)
 	return out

@@ -16,6 +16,7 @@
 // never up without. Below /networking-vpp it reads
 //
 //	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
+//	nodes/HOST/trunks/UUID            the subports of a port
 //	nodes/HOST/routers/ROUTER/PORT    a router's interface in a network, or its gateway
 //	nodes/HOST/routers/floatingip/ID  a floating IP
 //	nodes/HOST/routers/ha             "1": serve the routers; with --ha key only
@@ -29,8 +30,9 @@
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
 //	state/HOST/errors/UUID     {"error": …}: why a port is not, or what of it is left out
+//	state/HOST/errors/trunks/UUID  what of a trunk is not served
 //	state/HOST/errors/routers/…  the same for the keys of routers, by their names
-//	state/HOST/errors/FAMILY/…   keys of families that it does not serve: trunks, TaaS
+//	state/HOST/errors/FAMILY/…   keys of families that it does not serve: TaaS
 //
 //	global/networks/gpe/VNI/HOST/IP  who is behind this host
 //

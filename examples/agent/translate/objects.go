@@ -3,9 +3,10 @@
 package translate
 
 import (
+	"strings"
+
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -14,7 +15,7 @@ import (
 func (p Port) Objects() []desiredstate.Object {
 	objs, _ := p.bridged().Objects() // who made the port has noted what is left out
 	net := append(p.Net.objects(), p.here(p.mac)...)
-	return append(append(net, vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}), objs...)
+	return append(append(net, p.end()), objs...)
 }
 
 // Shared are the keys of the sets of the port's groups, which are not the port's.
@@ -53,10 +54,14 @@ func up(name string) vppnet.LinkState { return vppnet.LinkState{Interface: name,
 // a port that is to have filters from now on loses the interface that is up without,
 // and gets another, which comes up when it has them.
 func (p Port) Interface() string {
-	if p.Filtered {
-		return "secured-" + p.UUID
+	name := "port-"
+	if p.on != nil {
+		name = "subport-"
 	}
-	return "port-" + p.UUID
+	if p.Filtered {
+		name = "secured-" + strings.TrimPrefix(name, "port-")
+	}
+	return name + p.UUID
 }
 
 // Handles finds VPP's numbers of what the port is made of.

@@ -35,6 +35,7 @@ type Port struct {
 
 	mac  vppnet.MAC
 	site Site
+	on   *tagged // of a subport
 }
 
 // uuid is what becomes the name of a socket and of an interface.
@@ -56,9 +57,9 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	if err := errors.Join(read(f, "mac_address", &mac), read(f, "binding_type", &binding)); err != nil {
 		return Port{}, err
 	}
-	p := Port{UUID: name, MAC: mac, site: s}
-	if p.mac, err = vppnet.ParseMAC(mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
-		return Port{}, fmt.Errorf("mac_address: %.40q is no unicast MAC", mac)
+	p := Port{UUID: name, site: s}
+	if err := p.address(mac); err != nil {
+		return Port{}, err
 	}
 	switch binding {
 	case "vhostuser":
@@ -70,6 +71,20 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	if p.Net, err = s.net(f, "physnet", "network_type", "segmentation_id"); err != nil {
 		return Port{}, err
 	}
+	return p, p.filters(f)
+}
+
+// address reads the port's MAC.
+func (p *Port) address(mac string) (err error) {
+	p.MAC = mac
+	if p.mac, err = vppnet.ParseMAC(mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
+		return fmt.Errorf("mac_address: %.40q is no unicast MAC", mac)
+	}
+	return nil
+}
+
+// filters reads what the port may send and receive.
+func (p *Port) filters(f fields) (err error) {
 	var out lacks
 	p.Filtered = true // if nobody can tell, too
 	out.add(read(f, "port_security_enabled", &p.Filtered))
@@ -80,7 +95,7 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 		err = p.secure(f, &out)
 	}
 	p.Lacks = out.join()
-	return p, err
+	return err
 }
 
 // Socket is the path of the port's vhost-user socket.

@@ -123,7 +123,12 @@ func prefix(s string) (netip.Prefix, error) {
 
 // bridged is the port in its network, behind its filters, but for the sets of its groups.
 func (p Port) bridged() acl.BridgedPort {
+	parent := ""
+	if p.on != nil {
+		parent = p.on.parent
+	}
 	return acl.BridgedPort{
+		Parent: parent,
 		Security: acl.PortSecurity{
 			Interface: p.Interface(), Off: !p.Filtered, MAC: p.mac, Addrs: p.Addrs, Pairs: p.Pairs, Groups: p.Groups,
 		},
