@@ -40,6 +40,7 @@ type agent struct {
 	board     *publish.Board
 	inbox     *inbox
 	announcer *announcer
+	wires     *wires                     // nil: somebody else sees to Linux
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 }
@@ -63,6 +64,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 		}
 		a.announcer.world = world
 	}
+	a.wires = newWires(a.inbox, log)
 	a.inbox.moved = func(source string) { a.announcer.touched.add(source) }
 	a.lost("not listed yet")
 	return a
@@ -93,6 +95,9 @@ func (a *agent) run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.announcer.run(ctx) })
 	g.Go(func() error { return a.sessions(ctx) })
+	if a.wires != nil {
+		g.Go(func() error { return a.wires.run(ctx) })
+	}
 	if a.listener != nil {
 		g.Go(func() error { return a.serve(ctx) })
 	}

@@ -45,6 +45,7 @@ type inbox struct {
 	routers *routers
 	remotes *neighbours
 	trunks  map[string]trunk // by parent
+	wired   *dirty[string]   // TAP ports that came or went
 }
 
 // change is what a port's key has come to be.
@@ -61,7 +62,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
-		remotes: newNeighbours(site), trunks: map[string]trunk{},
+		remotes: newNeighbours(site), trunks: map[string]trunk{}, wired: newDirty[string](),
 	}
 }
 
@@ -295,6 +296,11 @@ func (b *inbox) settled(all bool) {
 	was := map[string]error{}
 	for name, now := range b.changed {
 		moved[name], was[name] = true, b.wrong[name]
+		if _, is := now.port.Wire(); is {
+			b.wired.add(name)
+		} else if _, was := b.ports[name].Wire(); was {
+			b.wired.add(name)
+		}
 		delete(b.ports, name)
 		delete(b.wrong, name)
 		switch {

@@ -12,8 +12,7 @@
 //	agent confirm    lets a running agent remove what it held back, by the token of status
 //
 // It serves VLAN, flat and GPE networks, and vhost-user ports with or without port
-// security. What it cannot do yet (TAP) it refuses: such a port is an error,
-// never up without. Below /networking-vpp it reads
+// security, their trunks, and the TAP ports of DHCP agents and the like. Below /networking-vpp it reads
 //
 //	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
 //	nodes/HOST/trunks/UUID            the subports of a port
@@ -50,6 +49,11 @@
 // one physical network (--gpe-locator, --gpe-address), and tell each other who is behind
 // them. As in networking-vpp, nothing is flooded; --overlay vxlan floods, and needs no
 // lisp plugin, but all hosts must have it.
+//
+// A TAP port is on a Linux bridge of its own, in the agent's network namespace, which must
+// be VPP's, too; the agent makes it with iproute2, and puts into it who comes. VPP makes
+// TAPs by the kernel's vhost-net; where there is none, --tap host-interface has a veth
+// pair instead. What the agent makes in Linux has the alias net-vpp/wire.
 //
 // A router is a table, with a BVI in each of its networks. Each external network has
 // one BVI and a table of its own, with the addresses of all routers on it; so routers

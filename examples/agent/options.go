@@ -29,6 +29,7 @@ type options struct {
 	tls    etcd.TLS
 	vpp    string
 	mode   string
+	tap    string
 	resync time.Duration
 
 	jwt struct{ file, controllers string }
@@ -79,6 +80,7 @@ func (o *options) register(f *flag.FlagSet) {
 	f.DurationVar(&o.election.Interval, "ha-interval", time.Second, "between adverts; who hears none for three of them takes over")
 	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
 	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
+	f.StringVar(&o.tap, "tap", "tap", "`SORT` of VPP's interface for ports of DHCP agents and the like: tap (needs a kernel with vhost-net), or host-interface, of a veth pair in the agent's network namespace")
 	f.StringVar(&o.jwt.file, "jwt-ca", "", "PEM `file` of the driver's jwt_ca_cert: what is not signed for by it is not believed. Without it nothing may be signed")
 	f.StringVar(&o.jwt.controllers, "jwt-controllers", signed.Controllers, "`pattern` of the common names that may sign, the driver's jwt_controller_name_pattern")
 	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd and to read VPP though nothing asked for it")
@@ -90,6 +92,9 @@ func (o *options) check() error {
 		o.site.Server = o.mode == "server"
 	default:
 		return fmt.Errorf("--vhost-user-mode %q: want client or server", o.mode)
+	}
+	if o.site.Veth = o.tap == "host-interface"; !o.site.Veth && o.tap != "tap" {
+		return fmt.Errorf("--tap %q: want tap or host-interface", o.tap)
 	}
 	if o.etcd == "" {
 		return errors.New("--etcd is missing")

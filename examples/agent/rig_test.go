@@ -107,6 +107,9 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	for _, f := range with {
 		f(x.agent)
 	}
+	if x.wires.ns == "" {
+		x.wires = nil // or the machine's own Linux would be changed
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- x.run(ctx) }()

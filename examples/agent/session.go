@@ -33,6 +33,11 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.MACIPBindings(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 	}
+	if site.Veth {
+		kinds = append(kinds, vppnet.HostInterfaces(c))
+	} else {
+		kinds = append(kinds, vppnet.TAPs(c))
+	}
 	// Or VPP would be asked thrice about each port.
 	layer2 := vppnet.DisclaimInterfaces(func(name string) bool { return site.NoRouters || !translate.IsRouted(name) })
 	claims := []vppnet.Claim{layer2}

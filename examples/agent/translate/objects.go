@@ -55,8 +55,11 @@ func up(name string) vppnet.LinkState { return vppnet.LinkState{Interface: name,
 // and gets another, which comes up when it has them.
 func (p Port) Interface() string {
 	name := "port-"
-	if p.on != nil {
+	switch {
+	case p.on != nil:
 		name = "subport-"
+	case p.tap:
+		name = "tap-"
 	}
 	if p.Filtered {
 		name = "secured-" + strings.TrimPrefix(name, "port-")

@@ -13,10 +13,6 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// ErrNotBuilt: the port asks for what this agent cannot do. It is not brought
-// up at all, because it must not be up without it.
-var ErrNotBuilt = errors.New("not built yet")
-
 // Port is a port as its key describes it, and as this host can serve it.
 type Port struct {
 	UUID string
@@ -36,6 +32,7 @@ type Port struct {
 	mac  vppnet.MAC
 	site Site
 	on   *tagged // of a subport
+	tap  bool
 }
 
 // uuid is what becomes the name of a socket and of an interface.
@@ -64,7 +61,7 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	switch binding {
 	case "vhostuser":
 	case "tap", "plugtap":
-		return Port{}, fmt.Errorf("binding_type %s: %w", binding, ErrNotBuilt)
+		p.tap = true
 	default:
 		return Port{}, fmt.Errorf("binding_type: %.40q is unknown", binding)
 	}
@@ -88,6 +85,7 @@ func (p *Port) filters(f fields) (err error) {
 	var out lacks
 	p.Filtered = true // if nobody can tell, too
 	out.add(read(f, "port_security_enabled", &p.Filtered))
+	p.Filtered = p.Filtered && !p.tap   // Neutron's own, such as DHCP, which answer to whoever asks
 	if p.Filtered || p.overlay != nil { // by an overlay others find it by them
 		p.fixed(f, &out)
 	}

@@ -30,6 +30,10 @@ type Site struct {
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
 
+	// Veth: TAP ports are served by veth pairs, as the kernel has no vhost-net, by which VPP
+	// makes TAPs.
+	Veth bool
+
 	// Overlay spans networks of type gpe over hosts; nil: there are none here.
 	Overlay Overlay
 

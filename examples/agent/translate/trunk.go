@@ -107,6 +107,8 @@ func (s Site) subport(raw []byte) (p Port, err error) {
 // On is the subport on its parent, in whichever order the two came.
 func (p Port) On(parent Port) (Port, error) {
 	switch {
+	case parent.tap:
+		return p, fmt.Errorf("its parent %s is no VM's", parent.UUID)
 	case parent.on != nil:
 		return p, fmt.Errorf("its parent %s is a subport", parent.UUID)
 	case p.Network() == parent.Network():
@@ -116,9 +118,12 @@ func (p Port) On(parent Port) (Port, error) {
 	return p, nil
 }
 
-// end is what the port is to VPP, but for its network and filters: a vhost-user interface,
+// end is what the port is to VPP, but for its network and filters: a vhost-user interface, a TAP,
 // or a VLAN of its parent's, whose tag is taken off what comes in.
 func (p Port) end() desiredstate.Object {
+	if w, ok := p.Wire(); ok {
+		return w.end(p.Interface())
+	}
 	if p.on == nil {
 		return vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}
 	}
