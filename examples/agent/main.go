@@ -50,6 +50,9 @@
 // them. As in networking-vpp, nothing is flooded; --overlay vxlan floods, and needs no
 // lisp plugin, but all hosts must have it.
 //
+// An uplink can be a bond that the agent makes (--bond), named as a physical network's
+// interface; its members are the agent's, too.
+//
 // A TAP port is on a Linux bridge of its own, in the agent's network namespace, which must
 // be VPP's, too; the agent makes it with iproute2, and puts into it who comes. VPP makes
 // TAPs by the kernel's vhost-net; where there is none, --tap host-interface has a veth

@@ -62,6 +62,21 @@ func (o *options) register(f *flag.FlagSet) {
 		o.site.Physnets[name] = uplink
 		return nil
 	})
+	o.site.Bonds, o.site.MTU = map[string]translate.Bond{}, map[string]uint32{}
+	f.Func("bond", "`NAME=VPP-INTERFACE,VPP-INTERFACE,mode=lacp` is made of these, to be a physical network's interface; once for each. mode: round-robin, active-backup, xor, broadcast or lacp", func(v string) error {
+		name, b, err := translate.ParseBond(v)
+		if _, dup := o.site.Bonds[name]; dup {
+			err = errors.Join(err, errors.New("want each NAME once"))
+		}
+		o.site.Bonds[name] = b
+		return err
+	})
+	f.Func("mtu", "`PHYSNET=BYTES` of the IP packets that VPP sends there itself, for an underlay; once for each. That of a router's legs comes with them", func(v string) error {
+		physnet, bytes, _ := strings.Cut(v, "=")
+		n, err := strconv.ParseUint(bytes, 10, 32)
+		o.site.MTU[physnet] = uint32(n)
+		return err
+	})
 	f.StringVar(&o.overlay.locator, "gpe-locator", "", "`PHYSNET` by whose interface other hosts reach this one, for networks of type gpe; all addresses there are the agent's. Without it there are none")
 	f.StringVar(&o.overlay.address, "gpe-address", "", "`ADDRESS/LENGTH` of this host there")
 	f.StringVar(&o.overlay.sort, "overlay", "gpe", "`SORT` of overlay for these, the same on all hosts: gpe, as networking-vpp has it (needs VPP's lisp plugin), or vxlan, which floods into a tunnel to each other host")
@@ -213,7 +228,13 @@ func (o *options) openVPP() (string, func(), error) {
 func sim(site translate.Site) (*vpptest.VPP, error) {
 	var opts []vpptest.Option
 	for _, physnet := range site.PhysnetNames() {
-		opts = append(opts, vpptest.WithInterface(site.Physnets[physnet]))
+		uplink := site.Physnets[physnet]
+		if _, ours := site.Bonds[uplink]; !ours {
+			opts = append(opts, vpptest.WithInterface(uplink))
+		}
+		for _, member := range site.Bonds[uplink].Members {
+			opts = append(opts, vpptest.WithInterface(member))
+		}
 	}
 	return vpptest.Start(opts...)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/binapi"
+	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
@@ -32,6 +33,9 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.Bindings(c),
 		acl.MACIPBindings(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
+	}
+	if len(site.Bonds) > 0 {
+		kinds = append(kinds, bond.Bonds(c), bond.Members(c))
 	}
 	if site.Veth {
 		kinds = append(kinds, vppnet.HostInterfaces(c))

@@ -19,6 +19,7 @@ type Net struct {
 	Segment uint32 // VLAN, 0 or VNI
 
 	overlay Overlay // of "gpe"
+	mtu     uint32  // of the uplink
 }
 
 const maxVNI = 1<<24 - 1
@@ -48,6 +49,7 @@ func (s Site) net(f fields, physnet, kind, segment string) (n Net, err error) {
 	if n.Uplink = s.uplink(n.Physnet); n.Uplink == "" {
 		return n, fmt.Errorf("%s: this host has no %.40q", physnet, n.Physnet)
 	}
+	n.mtu = s.MTU[n.Physnet]
 	if s.Overlay != nil && n.Type == "flat" && s.Overlay.Under().Physnet == n.Physnet {
 		return n, fmt.Errorf("%s: overlays go by %.40q here, so nothing else does but VLANs", physnet, n.Physnet)
 	}
@@ -105,7 +107,7 @@ func (n Net) objects() []desiredstate.Object {
 	objs := []desiredstate.Object{
 		vppnet.BridgeDomain{Name: bridge, MACAge: macAge},
 		vppnet.BridgePort{Bridge: bridge, Interface: member},
-		up(n.Uplink),
+		vppnet.LinkState{Interface: n.Uplink, Up: true, MTU: n.mtu},
 	}
 	if n.Type == "vlan" {
 		objs = append(objs,

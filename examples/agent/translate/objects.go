@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/vppkit/vppkit/acl"
@@ -35,7 +36,8 @@ func whole(name string) []desiredstate.Key {
 // UplinkObjects are what VPP shall hold for a physical network, with or without
 // ports on it.
 func (s Site) UplinkObjects(physnet string) []desiredstate.Object {
-	return []desiredstate.Object{up(s.uplink(physnet))}
+	uplink := s.Physnets[physnet]
+	return append(s.Bonds[uplink].members(uplink), s.up(physnet))
 }
 
 // IsUplink says whether an interface is the site's to bring up.
@@ -45,10 +47,18 @@ func (s Site) IsUplink(name string) bool {
 			return true
 		}
 	}
+	for _, b := range s.Bonds {
+		if vpp, ok := strings.CutPrefix(name, vppnet.Foreign("")); ok && slices.Contains(b.Members, vpp) {
+			return true
+		}
+	}
 	return false
 }
 
-func up(name string) vppnet.LinkState { return vppnet.LinkState{Interface: name, Up: true} }
+// up is the link of a physical network's interface.
+func (s Site) up(physnet string) vppnet.LinkState {
+	return vppnet.LinkState{Interface: s.uplink(physnet), Up: true, MTU: s.MTU[physnet]}
+}
 
 // Interface names the port's interface. One with filters and one without are two:
 // a port that is to have filters from now on loses the interface that is up without,

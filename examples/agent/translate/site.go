@@ -26,7 +26,9 @@ const Owner = "net-vpp"
 // Site is what the host adds to the keys of its ports.
 type Site struct {
 	Host     string            // as Neutron binds ports to it
-	Physnets map[string]string // for each physical network, VPP's name of its interface, or "tag:owner/name"
+	Physnets map[string]string // for each physical network, VPP's name of its interface, "tag:owner/name", or one of Bonds
+	Bonds    map[string]Bond   // that the agent makes
+	MTU      map[string]uint32 // of physical networks: of the IP packets that VPP itself sends there; none: VPP's
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
 
@@ -64,6 +66,9 @@ func (s Site) uplink(physnet string) string {
 	vpp := s.Physnets[physnet]
 	if vpp == "" {
 		return ""
+	}
+	if _, ours := s.Bonds[vpp]; ours {
+		return vpp
 	}
 	if tag, ok := strings.CutPrefix(vpp, "tag:"); ok {
 		return tag
@@ -106,7 +111,7 @@ func (s Site) Validate() error {
 	if s.NoRouters && s.HA {
 		errs = append(errs, errors.New("HA of no routers"))
 	}
-	errs = append(errs, s.validateElection(), s.validateOverlay())
+	errs = append(errs, s.validateElection(), s.validateOverlay(), s.validateBonds())
 	return errors.Join(errs...)
 }
 
