@@ -28,8 +28,6 @@ type Binding struct {
 	// is After vppnet.BridgePortKey(Interface), and the LinkState after both. VPP
 	// does not know of it, so it is no difference by itself.
 	After []desiredstate.Key
-
-	lost bool // as read: the sets are listed but have no effect on L2
 }
 
 // BindingKey is the key of the Binding of an interface.

@@ -12,6 +12,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/vlib"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -20,10 +21,10 @@ import (
 // Bindings manages what sets of ours are on an interface, whoever's it is
 // (acl_interface_set_acl_list). Sets of others on it stay, and stay in order.
 //
-// Both directions change at once, in place, by one message. If that adds or takes
-// away a set, VPP ends the sessions of the interface, which permit+reflect
-// started; another order of the same sets leaves them. If the binding goes, and no
-// set of others is there, everything passes.
+// Both directions change at once, in place, by one message. Sessions of the interface, which
+// permit+reflect started, are then judged again by the sets that are left, as they are
+// when a set changes: see [Sets]. If the binding goes, and no set of others is there,
+// everything passes.
 //
 // A reading asks for the lists of all interfaces and for the L2 features of those
 // that have one (l2_flags with nothing to set), to find sets without effect:
@@ -40,7 +41,7 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 		Name:     "acl-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c), filters(c)},
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}, &l2.L2Flags{},
-			&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}, &memclnt.ControlPing{}),
+			&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}, &vlib.CliInband{}, &memclnt.ControlPing{}),
 		Dump: k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, b Binding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
@@ -53,15 +54,15 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 			return id, k.set(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding], want Binding) error {
-			return k.set(ctx, v, have.ID, want, have.Spec.lost)
+			return k.set(ctx, v, have.ID, want, have.Broken != "")
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding]) error {
 			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}, false), api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want Binding) Binding {
-			want.After = have.After
-			if want.same(have) {
-				want.Input, want.Output = have.Input, have.Output // nil or empty
+		Fill: func(have desiredstate.Actual[Binding], want Binding) Binding {
+			want.After = have.Spec.After
+			if want.same(have.Spec) {
+				want.Input, want.Output = have.Spec.Input, have.Spec.Output // nil or empty
 			}
 			return want
 		},
@@ -81,10 +82,14 @@ func (k *bindings) dump(_ context.Context, v *desiredstate.View) (out []desireds
 			continue // gone since
 		}
 		b := Binding{Interface: name, Input: names(v, f.Spec.in), Output: names(v, f.Spec.out)}
-		b.lost = len(b.Input) > 0 && !f.Spec.gone && k.effect.lost(f.Spec.features)
-		if len(b.Input)+len(b.Output) > 0 {
-			out = append(out, desiredstate.Actual[Binding]{ID: f.ID, Spec: b})
+		if len(b.Input)+len(b.Output) == 0 {
+			continue
 		}
+		a := desiredstate.Actual[Binding]{ID: f.ID, Spec: b}
+		if len(b.Input) > 0 && !f.Spec.gone && k.effect.lost(f.Spec.features) {
+			a.Broken = noEffect
+		}
+		out = append(out, a)
 	}
 	return out, nil
 }
@@ -108,6 +113,9 @@ func names(v *desiredstate.View, sets []uint32) (out []string) {
 // set makes the sets of b the ones of ours on an interface, and sees to it that
 // they have an effect; lost says that they have none.
 func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Binding, lost bool) error {
+	if err := judgeAnew(ctx, k.conn); err != nil {
+		return err
+	}
 	index := interface_types.InterfaceIndex(id)
 	found, err := vppnet.Collect(k.vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: index}))
 	if err != nil {

@@ -36,7 +36,7 @@ func (p BridgedPort) Objects() ([]desiredstate.Object, error) {
 		return nil, out
 	}
 	if !security.Off {
-		link.After = append(link.After, BindingKey(name), MACIPBindingKey(name))
+		link.After = append(link.After, EtherTypesKey(name), BindingKey(name), MACIPBindingKey(name))
 	}
 	for _, o := range []desiredstate.Object{port, link} {
 		if err := o.Validate(); err != nil {

@@ -20,7 +20,7 @@ func TestBridgedPortIsNeverUnfiltered(t *testing.T) {
 	vpp := vpptest.New(t)
 	c := dial(t, vpp.Socket(), "me")
 	e := desiredstate.New(vppnet.Loopbacks(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.LinkStates(c),
-		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c))
+		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c))
 	port := acl.BridgedPort{
 		Security: acl.PortSecurity{Interface: "vm", MAC: hostMAC},
 		Bridge:   "one",

@@ -19,7 +19,7 @@ import (
 
 func committing(c *vppnet.Conn) *desiredstate.Engine {
 	e := desiredstate.New(vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.LinkStates(c),
-		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c))
+		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c))
 	e.MaxPrune = 1
 	return e
 }

@@ -66,6 +66,9 @@ func (e *effect) bound(before, after uint32, first bool) {
 	}
 }
 
+// noEffect is what is wrong with sets that are bound and off the datapath.
+const noEffect = "it is bound, and has no effect on L2"
+
 // lost says whether these features are certainly those of an interface on which the
 // filter has no effect.
 func (e *effect) lost(features uint32) bool {

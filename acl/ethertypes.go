@@ -129,9 +129,9 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[EtherTypes]) error {
 			return vppnet.Gone(set(ctx, have.ID, EtherTypes{}), api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want EtherTypes) EtherTypes {
-			if sameTypes(have.Input, want.Input) && sameTypes(have.Output, want.Output) {
-				return have
+		Fill: func(have desiredstate.Actual[EtherTypes], want EtherTypes) EtherTypes {
+			if sameTypes(have.Spec.Input, want.Input) && sameTypes(have.Spec.Output, want.Output) {
+				return have.Spec
 			}
 			return want
 		},

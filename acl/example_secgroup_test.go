@@ -40,15 +40,22 @@ func ExampleSecurityGroup_Sets() {
 
 	// Output:
 	// sg:default.to
-	//   0: permit+reflect ip4 from 10.0.0.4/31 to any
-	//   1: permit+reflect ip4 from 10.0.0.9/32 to any
-	//   2: permit+reflect ip4 tcp from any to any port 80-90
-	//   3: permit+reflect ip4 tcp from 192.0.2.0/24 to any port 22
-	//   4: permit+reflect ip6 from fd00::4/128 to any
-	//   5: permit ip4 icmp from any to any type 3
+	//   0: permit ip4 tcp from 10.0.0.4/31 port 0-32767 to any flags ack/ack
+	//   1: permit+reflect ip4 from 10.0.0.4/31 to any
+	//   2: permit ip4 tcp from 10.0.0.9/32 port 0-32767 to any flags ack/ack
+	//   3: permit+reflect ip4 from 10.0.0.9/32 to any
+	//   4: permit ip4 tcp from any port 0-32767 to any port 80-90 flags ack/ack
+	//   5: permit+reflect ip4 tcp from any to any port 80-90
+	//   6: permit ip4 tcp from 192.0.2.0/24 port 0-32767 to any port 22 flags ack/ack
+	//   7: permit+reflect ip4 tcp from 192.0.2.0/24 to any port 22
+	//   8: permit ip6 tcp from fd00::4/128 port 0-32767 to any flags ack/ack
+	//   9: permit+reflect ip6 from fd00::4/128 to any
+	//   10: permit ip4 icmp from any to any type 3
 	// sg:default.from
-	//   0: permit+reflect ip4 from any to any
-	//   1: permit+reflect ip6 from any to any
+	//   0: permit ip4 tcp from any port 0-32767 to any flags ack/ack
+	//   1: permit+reflect ip4 from any to any
+	//   2: permit ip6 tcp from any port 0-32767 to any flags ack/ack
+	//   3: permit+reflect ip6 from any to any
 	// they change with the members of [default]
 }
 
@@ -70,6 +77,8 @@ func ExamplePortSecurity_Objects() {
 	}
 	for _, o := range objects {
 		switch o := o.(type) {
+		case acl.EtherTypes:
+			fmt.Printf("%s in %#x out %#x\n", o.Key(), o.Input, o.Output)
 		case acl.Binding:
 			fmt.Println(o.Key(), "in", o.Input, "out", o.Output)
 		case acl.MACIPBinding:
@@ -88,6 +97,9 @@ func ExamplePortSecurity_Objects() {
 	//   4: permit ip6 icmpv6 from any to any type 143
 	//   5: deny ip4 udp from any port 68 to any port 67
 	//   6: deny ip6 udp from any port 546 to any port 547
+	//   7: permit ip4 icmp from any to any type 3
+	//   8: permit ip4 icmp from any to any type 11-12
+	//   9: permit ip6 icmpv6 from any to any type 1-4
 	// spoof.from
 	//   0: permit ip4 udp from any port 68 to any port 67
 	//   1: permit ip6 udp from any port 546 to any port 547
@@ -98,6 +110,9 @@ func ExamplePortSecurity_Objects() {
 	//   6: permit ip6 icmpv6 from any to any type 143
 	//   7: deny ip6 icmpv6 from any to any type 134
 	//   8: permit+reflect ip4 tcp from any to 169.254.169.254/32 port 80
+	//   9: permit ip4 icmp from any to any type 3
+	//   10: permit ip4 icmp from any to any type 11-12
+	//   11: permit ip6 icmpv6 from any to any type 1-4
 	// vm1
 	//   0: permit ip4 from 0.0.0.0/32 at 00:00:5e:00:01:07
 	//   1: permit ip4 from 10.0.0.200/32 at 00:00:5e:00:01:07
@@ -107,6 +122,7 @@ func ExamplePortSecurity_Objects() {
 	//   5: permit ip6 from ::/128 at fa:16:3e:00:10:01
 	//   6: permit ip6 from fd00::5/128 at fa:16:3e:00:10:01
 	//   7: permit ip6 from fe80::f816:3eff:fe00:1001/128 at fa:16:3e:00:10:01
+	// acl-ethertypes/vm1 in [0x806] out [0x806]
 	// acl-binding/vm1 in [spoof.from sg:default.from sg:web.from] out [spoof.to sg:default.to sg:web.to]
 	// macip-binding/vm1 in vm1
 }
@@ -133,7 +149,7 @@ func ExampleExplain() {
 
 	// Output:
 	// ip4 tcp 10.0.0.9:40000 > 10.0.0.5:80 syn <nil>
-	//    permit+reflect: sg:web.to rule 0: permit+reflect ip4 tcp from any to any port 80
+	//    permit+reflect: sg:web.to rule 1: permit+reflect ip4 tcp from any to any port 80
 	// ip4 tcp 10.0.0.9:40000 > 10.0.0.5:22 syn <nil>
 	//    deny: no rule fits, and sets are bound
 	// ip4 udp 10.0.0.5:67 > 10.0.0.9:68 <nil>

@@ -43,7 +43,8 @@ func newWire(t *testing.T) *wire {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	w := &wire{vpp: v, conn: c, engine: desiredstate.New(
-		vppnet.Interfaces(c), acl.Sets(c), acl.Bindings(c), acl.MACIPSets(c), acl.MACIPBindings(c))}
+		vppnet.Interfaces(c), acl.Sets(c), acl.Bindings(c), acl.MACIPSets(c), acl.MACIPBindings(c),
+		acl.EtherTypeLists(c, vppnet.ClaimInterfaces(func(string) bool { return true })))}
 	w.engine.MaxPrune = 1
 	for _, port := range []string{"pg0", "pg1"} {
 		w.cli(t, "create packet-generator interface "+port)

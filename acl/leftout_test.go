@@ -62,14 +62,17 @@ func TestWhatIsWrongOfAGroupIsLeftOut(t *testing.T) {
 func TestTooManyRulesPermitLess(t *testing.T) {
 	to, _, err := acl.SecurityGroup{Name: "web", Ingress: []acl.GroupRule{{Family: acl.IPv4, RemoteGroup: "crowd"}}}.
 		Sets(acl.Members{"crowd": crowd(acl.MaxRules + 7)})
-	require.ErrorContains(t, err, "so the last 7 are left out")
+	require.ErrorContains(t, err, "so the last 9 are left out")
 	require.NoError(t, to.Validate())
 	require.Len(t, to.Rules, acl.MaxRules)
 	known := map[netip.Addr]bool{}
 	for _, a := range crowd(acl.MaxRules + 7) {
 		known[a] = true
 	}
-	for _, r := range to.Rules {
+	for _, r := range to.Rules[:2] {
+		require.Equal(t, acl.Deny, r.Action, "no room for more that makes them revocable")
+	}
+	for _, r := range to.Rules[2:] {
 		require.True(t, r.Src.IsSingleIP() && known[r.Src.Addr()])
 	}
 }

@@ -28,8 +28,6 @@ type MACIPBinding struct {
 	// After is as in Binding: a bridged interface's comes after
 	// vppnet.BridgePortKey(Interface).
 	After []desiredstate.Key
-
-	lost bool // as read: the set is bound but has no effect on L2
 }
 
 // MACIPBindingKey is the key of the MACIPBinding of an interface.
@@ -82,7 +80,7 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 			return id, k.bind(ctx, v, id, b, false)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[MACIPBinding], want MACIPBinding) error {
-			return k.bind(ctx, v, have.ID, want, have.Spec.lost)
+			return k.bind(ctx, v, have.ID, want, have.Broken != "")
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[MACIPBinding]) error {
 			if h, err := k.holder(ctx, v, have.ID); err != nil || h != ourSet {
@@ -91,8 +89,8 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 			_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY, api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want MACIPBinding) MACIPBinding {
-			want.After = have.After
+		Fill: func(have desiredstate.Actual[MACIPBinding], want MACIPBinding) MACIPBinding {
+			want.After = have.Spec.After
 			return want
 		},
 	}
@@ -111,10 +109,13 @@ func (k *macipBindings) dump(_ context.Context, v *desiredstate.View) (out []des
 		if !there || !known {
 			continue // there is none, or it has gone since
 		}
-		out = append(out, desiredstate.Actual[MACIPBinding]{
-			ID: f.ID, Foreign: !mine(v, f.ID, f.Spec.macip),
-			Spec: MACIPBinding{Interface: iface, Set: set, lost: !f.Spec.gone && k.effect.lost(f.Spec.features)},
-		})
+		a := desiredstate.Actual[MACIPBinding]{
+			ID: f.ID, Foreign: !mine(v, f.ID, f.Spec.macip), Spec: MACIPBinding{Interface: iface, Set: set},
+		}
+		if !f.Spec.gone && k.effect.lost(f.Spec.features) {
+			a.Broken = noEffect
+		}
+		out = append(out, a)
 	}
 	return out, nil
 }

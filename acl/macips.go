@@ -72,9 +72,9 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 			_, err := vpp.MacipACLDel(ctx, &acl.MacipACLDel{ACLIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill: func(have, want MACIPSet) MACIPSet {
-			if have.same(want) {
-				return have
+		Fill: func(have desiredstate.Actual[MACIPSet], want MACIPSet) MACIPSet {
+			if have.Spec.same(want) {
+				return have.Spec
 			}
 			return want
 		},

@@ -172,7 +172,7 @@ func TestCostIsLinear(t *testing.T) {
 		}
 		return func() { _, _, _ = g.Sets(m) }
 	})
-	check("a set", 1000, func(n int) func() {
+	check("a set", 400, func(n int) func() {
 		to, _, err := shaped(shapes[0].rule, n).Sets(nil)
 		require.NoError(t, err)
 		return func() { _ = to.Validate(); _ = to.same(to) }

@@ -66,7 +66,10 @@ func FromSet(group string) string { return "sg:" + group + ".from" }
 // parts, or as part of something else is said once, so rules given in another
 // order, or cut otherwise, mostly make the same sets, and nothing is written
 // anew. A rule reflects, unless it is about ICMP types for which VPP keeps no
-// sessions.
+// sessions, and is [Revocable]. Where there is no room for that, from 5,000 rules about TCP
+// on, nothing passes that comes from the middle of a connection, belongs to no session and is
+// no client's: then such a connection outlives a VPP, or a move to another, only if the
+// client speaks first.
 //
 // What cannot be expressed permits nothing: a rule that is wrong, an address of a member
 // that is none, what is beyond MaxRules. The error names each of them, and the sets hold
@@ -133,17 +136,21 @@ func (g SecurityGroup) set(name, way string, rules []GroupRule, members Members,
 		}
 	}
 	holes = unite(holes)
-	if n := len(holes); n > MaxRules {
-		holes = holes[:MaxRules]
+	if len(holes) == 0 {
+		return Set{Name: name}, out
+	}
+	plain := make([]Rule, 0, len(holes))
+	for _, h := range holes {
+		plain = append(plain, h.rule(way == "ingress"))
+	}
+	set := Set{Name: name, Rules: Revocable(plain)}
+	if len(set.Rules) > MaxRules {
+		set.Rules = slices.Concat(noMidway, plain)
+	}
+	if n := len(set.Rules); n > MaxRules {
+		set.Rules = slices.Clip(set.Rules[:MaxRules])
 		out = append(out, fmt.Errorf("%s makes %d rules, a set has at most %d, so the last %d are left out: name prefixes instead of groups, or split the group",
 			way, n, MaxRules, n-MaxRules))
-	}
-	set := Set{Name: name}
-	if len(holes) > 0 {
-		set.Rules = make([]Rule, 0, len(holes))
-	}
-	for _, h := range holes {
-		set.Rules = append(set.Rules, h.rule(way == "ingress"))
 	}
 	return set, out
 }

@@ -97,6 +97,9 @@ func TestSetsOfGroupKeepItsMeaning(t *testing.T) {
 				for _, r := range way.rules {
 					want = max(want, permits(t, r, members, way.remote, p))
 				}
+				if want == acl.PermitReflect && midway(p) {
+					want = acl.Permit
+				}
 				got, err := acl.Explain(p, way.set)
 				require.NoError(t, err)
 				require.Equal(t, want, got.Action, "%s\n%s\n%v", p, way.set, way.rules)
@@ -105,14 +108,30 @@ func TestSetsOfGroupKeepItsMeaning(t *testing.T) {
 	})
 }
 
-// No rule of a group's set is part of another.
+// midway says whether a packet comes from the middle of a TCP connection, as far as can be
+// told, and from a server.
+func midway(p acl.Packet) bool {
+	return p.Protocol == acl.TCP && (p.LaterFragment || !p.Short && p.Flags&acl.ACK != 0 && p.SrcPort < 32768)
+}
+
+// bare are the rules of a group's set without those that Revocable added.
+func bare(s acl.Set) (rules []acl.Rule) {
+	for _, r := range s.Rules {
+		if r.Protocol != acl.TCP || r.Action == acl.PermitReflect {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+// No rule of a group's set is part of another, but for what makes them revocable.
 func TestSetsOfGroupAreShort(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := world(1)
 		to, _, err := w.group(t).Sets(w.members(t))
 		require.NoError(t, err)
-		for i, a := range to.Rules {
-			for j, b := range to.Rules {
+		for i, a := range bare(to) {
+			for j, b := range bare(to) {
 				require.False(t, i != j && covers(a, b), "%s\ncovers %s", a, b)
 			}
 		}
@@ -132,7 +151,7 @@ func covers(a, b acl.Rule) bool {
 
 // again turns a set back into rules of a group.
 func again(s acl.Set, remote func(acl.Rule) netip.Prefix) (rules []acl.GroupRule) {
-	for _, r := range s.Rules {
+	for _, r := range bare(s) {
 		rules = append(rules, acl.GroupRule{
 			Family: r.Family, Protocol: r.Protocol, Ports: r.DstPorts,
 			ICMPTypes: r.ICMPTypes, ICMPCodes: r.ICMPCodes, Remote: remote(r),
@@ -279,8 +298,8 @@ func TestSecurityGroupRefuses(t *testing.T) {
 		{"want one of them", one(acl.GroupRule{Remote: netip.MustParsePrefix("10.0.0.0/8"), RemoteGroup: "h"})},
 		{"IPv4 in IPv6", one(acl.GroupRule{Remote: netip.MustParsePrefix("::ffff:10.0.0.0/104")})},
 		{"member of odd", one(acl.GroupRule{Family: acl.IPv6, RemoteGroup: "odd"})},
-		{"makes 10001 rules, a set has at most 10000", many},
-		{"makes 10001 rules, a set has at most 10000", one(acl.GroupRule{Family: acl.IPv4, RemoteGroup: "crowd"})},
+		{"makes 10003 rules, a set has at most 10000", many},
+		{"makes 10003 rules, a set has at most 10000", one(acl.GroupRule{Family: acl.IPv4, RemoteGroup: "crowd"})},
 		{"more than 320000 rules", func() (rules []acl.GroupRule) {
 			for _, r := range many[:40] {
 				r.RemoteGroup = "crowd"
@@ -310,7 +329,7 @@ func TestSecurityGroupDefects(t *testing.T) {
 			"h": {netip.MustParseAddr("10.0.0.9"), netip.MustParseAddr("fd00::9"), netip.MustParseAddr("10.0.0.1")},
 		})
 		require.NoError(t, err)
-		return to.Rules
+		return bare(to)
 	}
 	ping := acl.Packet{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), Protocol: acl.ICMP, ICMPType: 8}
 

@@ -10,6 +10,7 @@ import (
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/acl_types"
 	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/vlib"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -22,8 +23,16 @@ const anew, all = ^uint32(0), ^uint32(0)
 //
 // Rules change in place, whether the set is bound or not, by one message that VPP
 // executes while no packet moves: each meets all of the old rules or all of the
-// new ones. Sessions that permit+reflect started live on whatever the new rules
-// say, and a counter of what rules fit begins at 0; see [Counters].
+// new ones. Sessions that permit+reflect started are judged again, by the new rules of the
+// sets bound to the interface, when the next packet comes from the side that began them:
+// what these do not permit ends, all else goes on. A counter of what rules fit begins at 0;
+// see [Counters].
+//
+// To judge sessions again is a setting of VPP's acl plugin that its CLI alone has. The first
+// change on a Conn turns it on if it is off (cli_inband, "set acl-plugin
+// reclassify-sessions 1"), for all clients of that VPP, and binds what was bound before once
+// more as it is. A session that was judged again idles out after 2 minutes, like one of
+// which VPP has seen no SYN, and not after a day.
 //
 // A set of thousands of rules with port ranges takes VPP long to change while it
 // is bound, and it forwards nothing meanwhile: 10,000 different ranges, close to a
@@ -43,9 +52,10 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		return r.ACLIndex, nil
 	}
 	return &desiredstate.Kind[Set]{
-		Target:   c.Target(),
-		Name:     "acl",
-		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}, &memclnt.ControlPing{}),
+		Target: c.Target(),
+		Name:   "acl",
+		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}, &memclnt.ControlPing{},
+			&vlib.CliInband{}, &acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}),
 		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
 			return setsHeld(ctx, c, names, ids)
 		}),
@@ -64,6 +74,9 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, s Set) (uint32, error) { return put(ctx, anew, s) },
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
+			if err := judgeAnew(ctx, c); err != nil {
+				return err
+			}
 			_, err := put(ctx, have.ID, want)
 			return err
 		},
@@ -75,9 +88,9 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			_, err := vpp.ACLDel(ctx, &acl.ACLDel{ACLIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill: func(have, want Set) Set {
-			if have.same(want) {
-				return have
+		Fill: func(have desiredstate.Actual[Set], want Set) Set {
+			if have.Spec.same(want) {
+				return have.Spec
 			}
 			return want
 		},

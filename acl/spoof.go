@@ -16,7 +16,7 @@ import (
 
 // PortSecurity says what may pass the port of a VM: what its security groups
 // permit, from and to its own addresses, and what every port needs to get an
-// address and find its neighbours.
+// address, find its neighbours and hear of errors. Of what is not IP, only ARP passes.
 type PortSecurity struct {
 	Interface string
 
@@ -49,8 +49,9 @@ const maxGroups = (maxBound - 2) / 2
 
 // Objects returns what makes the port secure: the sets that all ports share, the
 // port's own MACIPSet, which bears the interface's name (one that is not ours,
-// "vpp:pg0", is written as "port:vpp:pg0"), and what binds these and
-// the groups' sets to the interface. The groups' sets themselves come from
+// "vpp:pg0", is written as "port:vpp:pg0"), its EtherTypes (which for an interface that is
+// not ours [EtherTypeLists] has to claim), and what binds the port's and the groups' sets to
+// the interface. The groups' sets themselves come from
 // [SecurityGroup.Sets]; until they are there nothing is bound, so a port must not
 // come up before its bindings.
 //
@@ -68,10 +69,12 @@ func (p PortSecurity) Objects() ([]desiredstate.Object, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	bind := Binding{Interface: p.Interface, Input: []string{SpoofFrom}, Output: []string{SpoofTo}, After: p.After}
+	bind := Binding{Interface: p.Interface, Input: []string{SpoofFrom}, Output: []string{SpoofTo}}
 	to, from := SpoofSets()
 	macip := MACIPBinding{Interface: p.Interface, Set: sources.Name, After: p.After}
-	for _, o := range []desiredstate.Object{to, from, sources, bind, macip} {
+	types := EtherTypes{Interface: p.Interface, Input: []uint16{etherTypeARP}, Output: []uint16{etherTypeARP}}
+	bind.After = append(slices.Clone(p.After), types.Key()) // VPP goes on looking at what is not IP if the list goes first
+	for _, o := range []desiredstate.Object{to, from, sources, types, bind, macip} {
 		if err := o.Validate(); err != nil {
 			return nil, fail(fmt.Errorf("%s: %w", o.Key(), err))
 		}
@@ -94,7 +97,7 @@ func (p PortSecurity) Objects() ([]desiredstate.Object, error) {
 	if len(out) > 0 {
 		err = fail(out.join())
 	}
-	return []desiredstate.Object{to, from, sources, bind, macip}, err
+	return []desiredstate.Object{to, from, sources, types, bind, macip}, err
 }
 
 // sources returns the port's MACIP set, and what is not in it. Besides the addresses that
@@ -220,10 +223,17 @@ func sourcesOf(iface string) string {
 // contains says whether all addresses of q are in p.
 func contains(p, q netip.Prefix) bool { return p.Bits() <= q.Bits() && p.Contains(q.Addr()) }
 
+// etherTypeARP is all that passes a port and is not IP.
+const etherTypeARP = 0x0806
+
 // SpoofSets returns the sets that all ports share. They let a VM get its addresses
 // by DHCP and DHCPv6, find its neighbours and routers, tell its multicast groups and
-// reach the metadata service at 169.254.169.254; and keep it from being a DHCP
-// server or a router for others.
+// reach the metadata service at 169.254.169.254; hear and tell what became of packets
+// (ICMP and ICMPv6: unreachable, too big, time exceeded, parameter problem), without which
+// there is no path MTU discovery; and keep it from being a DHCP server or a router for others.
+//
+// VPP does not look at the packet that an error is about, so errors about what never was
+// pass too; it is for who gets them to know.
 //
 // The order matters. VPP looks at no port of a fragment that is not the first, so
 // such a one fits the first rule about its protocol: that must be one that permits,
@@ -236,10 +246,15 @@ func SpoofSets() (to, from Set) {
 	icmp := func(action Action, types Range) Rule {
 		return Rule{Action: action, Family: IPv6, Protocol: ICMPv6, ICMPTypes: types}
 	}
+	errors := []Rule{
+		{Action: Permit, Family: IPv4, Protocol: ICMP, ICMPTypes: Only(3)},
+		{Action: Permit, Family: IPv4, Protocol: ICMP, ICMPTypes: Between(11, 12)},
+		icmp(Permit, Between(1, 4)),
+	}
 	const server4, client4, server6, client6 = 67, 68, 547, 546
 	// Types of ICMPv6: 130-132 and 143 multicast listeners, 133 router solicitation,
 	// 134 router advertisement, 135 and 136 neighbours.
-	to = Set{Name: SpoofTo, Rules: []Rule{
+	to = Set{Name: SpoofTo, Rules: append([]Rule{
 		udp(Permit, IPv4, server4, client4),
 		udp(Permit, IPv6, server6, client6),
 		icmp(Permit, Between(130, 132)),
@@ -249,8 +264,8 @@ func SpoofSets() (to, from Set) {
 		// by the rules below.
 		udp(Deny, IPv4, client4, server4),
 		udp(Deny, IPv6, client6, server6),
-	}}
-	from = Set{Name: SpoofFrom, Rules: []Rule{
+	}, errors...)}
+	from = Set{Name: SpoofFrom, Rules: append([]Rule{
 		udp(Permit, IPv4, client4, server4),
 		udp(Permit, IPv6, client6, server6),
 		udp(Deny, IPv4, server4, client4),
@@ -263,6 +278,6 @@ func SpoofSets() (to, from Set) {
 			Action: PermitReflect, Family: IPv4, Protocol: TCP,
 			Dst: netip.MustParsePrefix("169.254.169.254/32"), DstPorts: Only(80),
 		},
-	}}
+	}, errors...)}
 	return to, from
 }

@@ -28,6 +28,7 @@ type port struct {
 	sources acl.MACIPSet
 	bind    acl.Binding
 	macip   acl.MACIPBinding
+	types   acl.EtherTypes
 }
 
 func secure(t require.TestingT, p acl.PortSecurity) (out port) {
@@ -44,6 +45,8 @@ func secure(t require.TestingT, p acl.PortSecurity) (out port) {
 			out.bind = o
 		case acl.MACIPBinding:
 			out.macip = o
+		case acl.EtherTypes:
+			out.types = o
 		default:
 			require.Fail(t, "unknown object", "%T", o)
 		}
@@ -361,7 +364,7 @@ func TestGroupIsSharedByPorts(t *testing.T) {
 	require.Greater(t, writes(), 4*ports)
 	set, ok := cloud()[0].(acl.Set)
 	require.True(t, ok)
-	require.Len(t, set.Rules, ports)
+	require.Len(t, set.Rules, 2*ports, "each is revocable")
 	slices.Reverse(members["default"])
 	require.Zero(t, writes(), "the same, in another order")
 	members["default"] = append(members["default"], ip("10.1.0.1"))

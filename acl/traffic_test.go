@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -327,32 +328,54 @@ func TestTrafficSpoofed(t *testing.T) {
 	l.passes(t, d, "the new address")
 }
 
-// A session outlives the rule that started it, but not another choice of sets.
+// A session goes on while any sets permit it, and ends with the rule that started it: when the
+// next packet comes from the side that began it.
 func TestTrafficRulesChange(t *testing.T) {
 	l := newLAN(t)
 	fromA, toA := policy()
 	l.sync(t, l.objects(fromA, toA, bound)...)
-	for _, f := range []acl.Family{acl.IPv4, acl.IPv6} {
-		web := flowOf(f, l.a, l.b, acl.TCP, 1001, 80)
+	webs := []datagram{flowOf(acl.IPv4, l.a, l.b, acl.TCP, 1001, 80), flowOf(acl.IPv6, l.a, l.b, acl.TCP, 1001, 80)}
+	goesOn := func(why string) {
+		t.Helper()
+		for _, web := range webs {
+			l.passes(t, web.back(), why+": an answer")
+			l.passes(t, web, why)
+			l.passes(t, web.back(), why+": another answer")
+		}
+	}
+	for _, web := range webs {
 		l.passes(t, web, "permitted")
+	}
+	mute := acl.Set{Name: "mute", Rules: []acl.Rule{{Family: acl.IPv4, Protocol: 99}}}
+	other := bound
+	other.Input, other.Output = []string{"from-a", "mute"}, []string{"mute", "to-a"}
+	l.sync(t, l.objects(fromA, mute, toA, other)...)
+	goesOn("one more set")
+	more := fromA
+	more.Rules = append(slices.Clone(fromA.Rules), acl.Rule{Action: acl.Permit, Family: acl.IPv4, Protocol: 99})
+	l.sync(t, l.objects(more, mute, toA, other)...)
+	goesOn("one more rule")
+	l.sync(t, l.objects(fromA, mute, toA, bound)...)
+	goesOn("one rule and one set less")
+
+	none := acl.Set{Name: "from-a", Rules: []acl.Rule{keepalive()}}
+	l.sync(t, l.objects(none, toA, bound)...)
+	for _, web := range webs {
+		l.fails(t, web, "its rule has gone")
+		l.fails(t, web.back(), "and its session with it")
+	}
+	l.sync(t, l.objects(fromA, toA, bound)...)
+	for _, web := range webs {
+		l.passes(t, web, "permitted again")
 		l.passes(t, web.back(), "its answer")
 	}
-	none, mute := acl.Set{Name: "from-a", Rules: []acl.Rule{keepalive()}}, acl.Set{Name: "mute", Rules: []acl.Rule{{Family: acl.IPv4, Protocol: 99}}}
-	l.sync(t, l.objects(none, toA, bound)...)
-	for _, f := range []acl.Family{acl.IPv4, acl.IPv6} {
-		web := flowOf(f, l.a, l.b, acl.TCP, 1001, 80)
-		l.passes(t, web, "the session lives on")
-		l.passes(t, web.back(), "in both directions")
-		web.sport = 1003
-		l.fails(t, web, "a new one does not begin")
-	}
-	other := bound
-	other.Input = []string{"from-a", "mute"}
-	l.sync(t, l.objects(none, mute, toA, other)...)
-	for _, f := range []acl.Family{acl.IPv4, acl.IPv6} {
-		web := flowOf(f, l.a, l.b, acl.TCP, 1001, 80)
-		require.Eventually(t, func() bool { return !l.arrives(t, web, web.frame) }, 10*time.Second, 10*time.Millisecond, "VPP ends sessions in the background")
-		l.fails(t, web.back(), "nor the other direction")
+	fromB := acl.Set{Name: "from-b", Rules: none.Rules}
+	other = bound
+	other.Input = []string{"from-b"}
+	l.sync(t, l.objects(fromB, toA, other)...)
+	for _, web := range webs {
+		l.fails(t, web, "its set is not bound any more")
+		l.fails(t, web.back(), "its session has gone")
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -38,7 +40,7 @@ func golden(t *testing.T, file, got string) {
 }
 
 // ed stands for both variants of NAT: what they use is alike.
-const ed = l3.EndpointDependent
+const ed = nat.EndpointDependent
 
 // kinds are all that the library has.
 func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
@@ -49,8 +51,8 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c),
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c),
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
-		l3.NATs(c, ed), l3.NATInterfaces(c, ed), l3.NATAddresses(c, ed), l3.NATMappings(c, ed), l3.NATIdentities(c, ed), l3.NATExits(c),
-		l3.VirtualRouters(c), l3.CrossConnects(c),
+		nat.Plugins(c, ed), nat.Interfaces(c, ed), nat.Addresses(c, ed), nat.Mappings(c, ed), nat.Identities(c, ed), nat.Exits(c),
+		vrrp.Routers(c), l3.CrossConnects(c),
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		vhost.Ports(c, "/run/vms"),

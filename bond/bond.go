@@ -107,12 +107,12 @@ func Bonds(c *vppnet.Conn) *desiredstate.Kind[Bond] {
 			_, err := k.vpp.BondDelete(ctx, &bond.BondDelete{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want Bond) Bond {
-			if want.MAC.IsZero() && have.MAC == c.MAC(want.Name) {
-				want.MAC = have.MAC
+		Fill: func(have desiredstate.Actual[Bond], want Bond) Bond {
+			if want.MAC.IsZero() && have.Spec.MAC == c.MAC(want.Name) {
+				want.MAC = have.Spec.MAC
 			}
 			if want.ID == 0 {
-				want.ID = have.ID
+				want.ID = have.Spec.ID
 			}
 			return want
 		},

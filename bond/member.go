@@ -91,9 +91,9 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 			return k.leave(ctx, have.ID)
 		},
 		Holds: func(m Member) []desiredstate.Key { return []desiredstate.Key{vppnet.FrameKey(m.Interface)} },
-		InPlace: func(have, want Member) bool {
-			have.Weight = want.Weight
-			return have == want
+		InPlace: func(have desiredstate.Actual[Member], want Member) bool {
+			have.Spec.Weight = want.Weight
+			return have.Spec == want
 		},
 	}
 }

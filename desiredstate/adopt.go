@@ -53,9 +53,11 @@ func (e *Engine) Adoption(ctx context.Context, want Object, from Key) (*Adoption
 	}
 	have := n.have[0]
 	named := renamed(have.spec, want)
-	filled := kind.fill(named, want)
+	as := have
+	as.spec = named
+	filled := kind.fill(as, want)
 	a := &Adoption{Want: want, From: from, Have: have.spec, Differs: diff(named, filled), id: have.id, kind: kind}
-	if !kind.equal(named, filled) && !kind.inPlace(named, filled) {
+	if !kind.equal(named, filled) && !kind.inPlace(as, filled) {
 		return refuse(fmt.Errorf("%w: %s would have to be replaced: %v", ErrConflict, from, a.Differs))
 	}
 	return a, nil

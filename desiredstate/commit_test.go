@@ -120,9 +120,9 @@ func TestFoundKnowsWhatWasWanted(t *testing.T) {
 	x := newTarget()
 	k := boxes(x)
 	fill := k.Fill
-	k.Fill = func(have, want Box) Box { // what a box needs is not shown, and so is no difference
+	k.Fill = func(have ds.Actual[Box], want Box) Box { // what a box needs is not shown, and so is no difference
 		want = fill(have, want)
-		want.Needs = have.Needs
+		want.Needs = have.Spec.Needs
 		return want
 	}
 	dump := k.Dump
@@ -147,11 +147,11 @@ func TestFoundKnowsWhatWasWanted(t *testing.T) {
 func TestDisruptionIsSaidAndRefused(t *testing.T) {
 	x := newTarget()
 	k := boxes(x)
-	k.Disturbs = func(a ds.Action, have, want Box) ds.Disruption {
-		if a == ds.Update && have.Color > want.Color {
+	k.Disturbs = func(a ds.Action, have ds.Actual[Box], want Box) ds.Disruption {
+		if a == ds.Update && have.Spec.Color > want.Color {
 			return ds.DisturbsSessions
 		}
-		if a == ds.Delete && have.Name == "all" {
+		if a == ds.Delete && have.Spec.Name == "all" {
 			return ds.DisturbsTarget
 		}
 		return ds.DisturbsNothing

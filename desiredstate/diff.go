@@ -29,6 +29,14 @@ func (c Change) String() string {
 	return fmt.Sprintf("%s: %s -> %s", c.Path, show(c.Have), show(c.Want))
 }
 
+// brokenness is the change from what does not work, or to it.
+func brokenness(have, want string) []Change {
+	if have == want {
+		return nil
+	}
+	return []Change{{"broken", have, want}}
+}
+
 // diff compares two specs field by field. go-cmp's own report is unstable on
 // purpose, so the differences are collected and worded here.
 func diff(have, want Object) []Change {

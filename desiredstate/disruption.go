@@ -49,7 +49,7 @@ func (s *Step) disturbs() Disruption {
 		if s.kind != k {
 			want = nil
 		}
-		d = max(d, k.disturbs(s.Action, s.have.spec, want))
+		d = max(d, k.disturbs(s.Action, s.have, want))
 	}
 	return d
 }

@@ -204,13 +204,13 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 		if err != nil {
 			return s.have.id, []actual{s.have}, err
 		}
-		return s.have.id, []actual{{kind: s.kind, spec: s.want, id: s.have.id}}, nil
+		return s.have.id, []actual{s.have.mended(s.kind, s.want)}, nil
 	}
 	if err == nil {
 		id, err = s.kind.create(ctx, view, s.Want)
 	}
 	if err == nil {
-		have = []actual{{kind: s.kind, spec: s.kind.fill(s.kind.zero, s.Want), id: id}}
+		have = []actual{{kind: s.kind, spec: s.kind.fill(actual{kind: s.kind, spec: s.kind.zero}, s.Want), id: id}}
 		x.mu.Lock()
 		x.made[s.Key] = time.Now()
 		x.mu.Unlock()

@@ -53,13 +53,14 @@ type Kind[S Object] struct {
 	Adopt func(ctx context.Context, v *View, have Actual[S], want S) error
 
 	// Fill returns want with all that want leaves to the target, and all that
-	// the target does not show, taken from have. Have equals want if it equals
-	// Fill(have, want). Have is zero for what was just made. Nil: want is compared
-	// as it is.
-	Fill func(have, want S) S
+	// the target does not show, taken from have. Have is as wanted if its Spec equals
+	// Fill(have, want) and it is not Broken. Have is zero for what was just made. Nil: want
+	// is compared as it is.
+	Fill func(have Actual[S], want S) S
 
-	// InPlace says whether Update can turn have into want. Nil: it always can.
-	InPlace func(have, want S) bool
+	// InPlace says whether Update can turn have into want, which is filled. Nil: it always
+	// can.
+	InPlace func(have Actual[S], want S) bool
 
 	// Check says why the kind, as it was constructed, would refuse a wanted object that is
 	// valid by itself: what it does not claim, or does not allow. It sends nothing that
@@ -69,7 +70,7 @@ type Kind[S Object] struct {
 
 	// Disturbs says what an Update, a Replace or a Delete of have disturbs beyond what
 	// these always do: nothing, and twice its traffic. want is zero for a Delete.
-	Disturbs func(a Action, have, want S) Disruption
+	Disturbs func(a Action, have Actual[S], want S) Disruption
 
 	// Unverified: the target cannot be asked for what the kind tells of, so Dump tells what
 	// it was told.
@@ -192,13 +193,13 @@ type kind struct {
 	create     func(context.Context, *View, Object) (uint32, error) // nil: reference
 	update     func(context.Context, *View, actual, Object) error   // nil: replace
 	delete     func(context.Context, *View, actual) error
-	fill       func(have, want Object) Object
+	fill       func(have actual, want Object) Object
 	equal      func(a, b Object) bool
-	inPlace    func(have, want Object) bool
+	inPlace    func(have actual, want Object) bool
 	holds      func(Object) []Key
 	verify     func(context.Context, []Held) ([]bool, error)
-	check      func(*View, Object) error                    // nil: never
-	disturbs   func(a Action, have, want Object) Disruption // nil: no more than implied
+	check      func(*View, Object) error                           // nil: never
+	disturbs   func(a Action, have actual, want Object) Disruption // nil: no more than implied
 	unverified bool
 	adopt      func(context.Context, *View, actual, Object) error // nil: cannot
 	decode     func([]byte) (Object, error)
@@ -228,7 +229,37 @@ type actual struct {
 	spec    Object
 	id      uint32
 	foreign bool
-	left    bool // Actual.Leftover
+	left    bool   // Actual.Leftover
+	extra   *extra // nil: there is none
+}
+
+// extra is what few actuals have.
+type extra struct {
+	broken string
+	note   any
+}
+
+func (a actual) broken() string {
+	if a.extra == nil {
+		return ""
+	}
+	return a.extra.broken
+}
+
+func (a actual) note() any {
+	if a.extra == nil {
+		return nil
+	}
+	return a.extra.note
+}
+
+// mended is an actual that was changed to be as wanted.
+func (a actual) mended(k *kind, spec Object) actual {
+	out := actual{kind: k, spec: spec, id: a.id}
+	if note := a.note(); note != nil {
+		out.extra = &extra{note: note}
+	}
+	return out
 }
 
 func (k *Kind[S]) erase() *kind {
@@ -250,6 +281,9 @@ func (k *Kind[S]) erase() *kind {
 		list := make([]actual, len(found))
 		for i, a := range found {
 			list[i] = actual{kind: out, spec: a.Spec, id: a.ID, foreign: a.Foreign, left: a.Leftover}
+			if a.Broken != "" || a.Note != nil {
+				list[i].extra = &extra{a.Broken, a.Note}
+			}
 		}
 		return list, err
 	}
@@ -273,16 +307,16 @@ func (k *Kind[S]) erase() *kind {
 			return k.Adopt(ctx, v, typed[S](have), want.(S))
 		}
 	}
-	out.fill = func(_, want Object) Object { return want }
+	out.fill = func(_ actual, want Object) Object { return want }
 	if k.Fill != nil {
-		out.fill = func(have, want Object) Object { return k.Fill(have.(S), want.(S)) }
+		out.fill = func(have actual, want Object) Object { return k.Fill(typed[S](have), want.(S)) }
 	}
 	out.equal = func(a, b Object) bool { return reflect.DeepEqual(a, b) }
 	if out.typ.Comparable() {
 		out.equal = func(a, b Object) bool { return a == b }
 	}
-	out.inPlace = func(have, want Object) bool {
-		return k.Update != nil && (k.InPlace == nil || k.InPlace(have.(S), want.(S)))
+	out.inPlace = func(have actual, want Object) bool {
+		return k.Update != nil && (k.InPlace == nil || k.InPlace(typed[S](have), want.(S)))
 	}
 	out.holds = func(Object) []Key { return nil }
 	if k.Holds != nil {
@@ -292,9 +326,9 @@ func (k *Kind[S]) erase() *kind {
 		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
 	}
 	if k.Disturbs != nil {
-		out.disturbs = func(a Action, have, want Object) Disruption {
+		out.disturbs = func(a Action, have actual, want Object) Disruption {
 			w, _ := want.(S)
-			return k.Disturbs(a, have.(S), w)
+			return k.Disturbs(a, typed[S](have), w)
 		}
 	}
 	out.decode = func(data []byte) (Object, error) {
@@ -314,7 +348,11 @@ func (k *Kind[S]) erase() *kind {
 
 // typed is an actual as its kind knows it.
 func typed[S Object](a actual) Actual[S] {
-	return Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign, Leftover: a.left}
+	out := Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign, Leftover: a.left}
+	if a.extra != nil {
+		out.Broken, out.Note = a.extra.broken, a.extra.note
+	}
+	return out
 }
 
 // wrong says why an engine cannot work with the kind.

@@ -21,6 +21,9 @@ type Found struct {
 
 	// Unverified: the target cannot be asked; that is what it was last told.
 	Unverified bool
+
+	// Broken: it is there and does not work: why.
+	Broken string
 }
 
 // Found lists what the target holds, reading it if need be, sorted by key.
@@ -36,7 +39,7 @@ func (e *Engine) Found(ctx context.Context) ([]Found, error) {
 	for _, n := range e.nodes {
 		for _, a := range n.have {
 			if e.uses(a.kind) {
-				out = append(out, Found{a.kind.name, n.key, a.id, n.spec(a), a.foreign, a.kind.unverified})
+				out = append(out, Found{a.kind.name, n.key, a.id, n.spec(a), a.foreign, a.kind.unverified, a.broken()})
 			}
 		}
 	}
@@ -74,7 +77,7 @@ func (n *node) spec(a actual) Object {
 	if want == nil || reflect.TypeOf(want) != a.kind.typ {
 		return a.spec
 	}
-	filled := reflect.ValueOf(a.kind.fill(a.spec, want))
+	filled := reflect.ValueOf(a.kind.fill(a, want))
 	wanted, out := reflect.ValueOf(want), reflect.New(a.kind.typ).Elem()
 	out.Set(reflect.ValueOf(a.spec))
 	if out.Kind() != reflect.Struct {

@@ -2,7 +2,10 @@
 
 package desiredstate
 
-import "slices"
+import (
+	"reflect"
+	"slices"
+)
 
 // found is what a reading has for one key.
 type found struct {
@@ -107,6 +110,7 @@ func (e *Engine) merge(since uint64) {
 			ev := Event{Type: Drift, Key: n.key}
 			if len(was) == 1 && len(n.have) == 1 && was[0].kind == n.have[0].kind {
 				ev.Changes = diff(was[0].spec, n.have[0].spec)
+				ev.Changes = append(ev.Changes, brokenness(was[0].broken(), n.have[0].broken())...)
 			}
 			e.observe(ev)
 			e.news(n.key, nil)
@@ -170,7 +174,7 @@ func (w *world) asFound(n *node) (same, chosen bool) {
 		b := have[i]
 		switch {
 		case b.same(a):
-		case a.kind == b.kind && a.id == b.id && a.foreign == b.foreign && a.kind.equal(a.spec, a.kind.fill(a.spec, b.spec)):
+		case a.kind == b.kind && a.id == b.id && a.foreign == b.foreign && a.broken() == b.broken() && a.asGoodAs(b):
 			chosen = true
 		default:
 			return false, false
@@ -179,11 +183,19 @@ func (w *world) asFound(n *node) (same, chosen bool) {
 	return true, chosen
 }
 
+// asGoodAs says whether what was found differs from what was known only in what want leaves
+// to the target, or in what the target chose while the kind noted something else of it.
+func (a actual) asGoodAs(b actual) bool {
+	return a.kind.equal(a.spec, a.kind.fill(a, b.spec)) ||
+		!reflect.DeepEqual(a.note(), b.note()) && a.kind.equal(b.spec, a.kind.fill(b, a.spec))
+}
+
 // unlooked says that an actual's kind was not read in this round.
 func (w *world) unlooked(a actual) bool { return a.kind.round != w.round }
 
 func (a actual) same(b actual) bool {
-	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.kind == b.kind && a.kind.equal(a.spec, b.spec)
+	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.kind == b.kind && a.kind.equal(a.spec, b.spec) &&
+		(a.extra == b.extra || reflect.DeepEqual(a.extra, b.extra))
 }
 
 // accept makes a node what was found of it, and says whether that is news.

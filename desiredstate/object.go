@@ -51,6 +51,15 @@ type Actual[S Object] struct {
 	// unfinished, or a second object of one name. It goes when what is not wanted
 	// goes, and makes way for what is wanted.
 	Leftover bool
+
+	// Broken: it is there as Spec says and does not work: why, in a few words. It is changed
+	// or replaced although nothing of Spec differs. Empty: it works.
+	Broken string
+
+	// Note is what the kind has found beside Spec and needs to know later, such as the
+	// target's default of a number; it is plain data. An object that is changed keeps it
+	// until it is read again; one that was just made has none.
+	Note any
 }
 
 var errNil = fmt.Errorf("%w: the object is nil", ErrInvalid)

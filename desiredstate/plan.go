@@ -35,13 +35,14 @@ type Step struct {
 	claims []claim
 }
 
-// Diff lists the fields in which Have and Want differ, for Update and Replace.
-// What Want leaves to the target does not differ.
+// Diff lists the fields in which Have and Want differ, for Update and Replace, and last
+// "broken" for what is there and does not work. What Want leaves to the target does not
+// differ.
 func (s *Step) Diff() []Change {
 	if s.Have == nil || s.want == nil {
 		return nil
 	}
-	return diff(s.Have, s.want)
+	return append(diff(s.Have, s.want), brokenness(s.have.broken(), "")...)
 }
 
 // Plan is the difference between what is wanted and what is there, in the

@@ -117,9 +117,9 @@ func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulle
 	cur := have[at]
 	filled := want
 	if cur.kind == kind {
-		filled = kind.fill(cur.spec, want)
+		filled = kind.fill(cur, want)
 	}
-	same := cur.kind == kind && kind.equal(cur.spec, filled)
+	same := cur.kind == kind && cur.broken() == "" && kind.equal(cur.spec, filled)
 	if cur.kind == kind {
 		b.noteDeps(n, want, filled, same)
 	}
@@ -137,7 +137,7 @@ func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulle
 	switch {
 	case same:
 		d.base = Keep
-	case cur.kind == kind && kind.inPlace(cur.spec, filled):
+	case cur.kind == kind && kind.inPlace(cur, filled):
 		d.base = Update
 	}
 	d.Action, d.Surplus = d.base, len(d.spare)
@@ -189,7 +189,7 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 func (b *planner) choose(k *kind, have []actual, want Object) int {
 	if len(have) > 1 {
 		for i, a := range have {
-			if a.kind == k && k.equal(a.spec, k.fill(a.spec, want)) {
+			if a.kind == k && a.broken() == "" && k.equal(a.spec, k.fill(a, want)) {
 				return i
 			}
 		}

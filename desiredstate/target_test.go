@@ -214,15 +214,15 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 				t.lose(have.ID)
 			})
 		},
-		Fill: func(have, want S) S {
+		Fill: func(have ds.Actual[S], want S) S {
 			w := box(want)
 			if w.Shape == 0 {
-				w.Shape = box(have).Shape
+				w.Shape = box(have.Spec).Shape
 			}
 			return of(w)
 		},
-		InPlace: func(have, want S) bool {
-			h, w := box(have), box(want)
+		InPlace: func(have ds.Actual[S], want S) bool {
+			h, w := box(have.Spec), box(want)
 			h.Color, h.Needs = w.Color, w.Needs
 			return h == w
 		},

@@ -118,8 +118,8 @@ func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 			}
 			return err
 		},
-		Fill: func(have, want LocatorSet) LocatorSet {
-			want.After = have.After // VPP does not know of it
+		Fill: func(have desiredstate.Actual[LocatorSet], want LocatorSet) LocatorSet {
+			want.After = have.Spec.After // VPP does not know of it
 			return want
 		},
 	}

@@ -16,6 +16,8 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -39,23 +41,23 @@ func AddressKey(iface string, prefix netip.Prefix) desiredstate.Key {
 func (a Address) Key() desiredstate.Key { return AddressKey(a.Interface, a.Prefix) }
 
 // Deps lists the interface and, if a table is named, its Membership and the table.
-func (a Address) Deps() []desiredstate.Key { return inTable(a.Interface, a.Table) }
+func (a Address) Deps() []desiredstate.Key { return place.Deps(a.Interface, a.Table) }
 
 // Validate checks names and prefix. It refuses what VPP would take though no host
 // can have it: group addresses, broadcast, and the first and last address of an
 // IPv4 subnet. Link-local addresses are VPP's own affair.
 func (a Address) Validate() error {
-	if err := vppnet.CheckRef(interfaceSpace, a.Interface); err != nil {
+	if err := vppnet.CheckRef(place.InterfaceSpace, a.Interface); err != nil {
 		return err
 	}
-	if err := checkTable(a.Table); err != nil {
+	if err := place.CheckTable(a.Table); err != nil {
 		return err
 	}
-	if err := checkPrefix(a.Prefix); err != nil {
+	if err := inet.CheckPrefix(a.Prefix); err != nil {
 		return err
 	}
 	addr := a.Prefix.Addr()
-	if err := checkAddr("address", addr); err != nil {
+	if err := inet.CheckHost("address", addr); err != nil {
 		return err
 	}
 	switch {
@@ -77,7 +79,7 @@ func (a Address) Validate() error {
 // only, with one length; it refuses all else as "address in use". An interface that
 // borrows its addresses (Unnumbered) has none of its own.
 //
-// What a VirtualRouter that is master lends its interface is not shown.
+// What a vrrp.Router that is master lends its interface is not shown.
 //
 // A reading costs two requests for each of these interfaces, in one round trip.
 func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Address] {
@@ -85,7 +87,7 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 	return &desiredstate.Kind[Address]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
-		Requires: append(k.scope.needs(c), Unnumbereds(c)),
+		Requires: append(Places(c), Unnumbereds(c)),
 		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Create:   k.create,
@@ -94,25 +96,20 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
 		},
 		Holds: func(a Address) []desiredstate.Key {
-			return []desiredstate.Key{tableAddress(a.Table, a.Prefix.Addr())}
+			return []desiredstate.Key{place.HeldAddress(a.Table, a.Prefix.Addr())}
 		},
 	}
-}
-
-// tableAddress is held by what gives an interface in a table an address.
-func tableAddress(table string, a netip.Addr) desiredstate.Key {
-	return desiredstate.Key{Space: "table-address", Name: table + " " + a.String()}
 }
 
 type addresses struct {
 	c   *vppnet.Conn
 	vpp interfaces.RPCService
-	scope
+	place.Scope
 }
 
 func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Address], err error) {
 	var reqs []api.Message
-	for _, id := range k.scope.all(v) {
+	for _, id := range k.Scope.All(v) {
 		index := interface_types.InterfaceIndex(id)
 		reqs = append(reqs, &ip.IPAddressDump{SwIfIndex: index}, &ip.IPAddressDump{SwIfIndex: index, IsIPv6: true})
 	}
@@ -124,25 +121,25 @@ func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desire
 	found, err := vppnet.As[*ip.IPAddressDetails](all)
 	for _, d := range found {
 		id := uint32(d.SwIfIndex)
-		if virtual[virtualAddress{id, readPrefix(ip_types.Prefix(d.Prefix)).Addr()}] {
+		if virtual[virtualAddress{id, inet.ReadPrefix(ip_types.Prefix(d.Prefix)).Addr()}] {
 			continue
 		}
 		out = append(out, desiredstate.Actual[Address]{ID: id, Spec: Address{
-			Interface: interfaceName(v, id), Prefix: readPrefix(ip_types.Prefix(d.Prefix)), Table: tableOf(v, id),
+			Interface: place.InterfaceName(v, id), Prefix: inet.ReadPrefix(ip_types.Prefix(d.Prefix)), Table: TableOf(v, id),
 		}})
 	}
 	return out, err
 }
 
 func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) (uint32, error) {
-	id, err := k.take(v, a.Interface)
+	id, err := k.Take(v, a.Interface)
 	if err != nil {
 		return 0, err
 	}
 	if _, err := v.ID(UnnumberedKey(a.Interface)); err == nil {
 		return 0, fmt.Errorf("interface %s borrows its addresses, so VPP would not show one of its own", a.Interface)
 	}
-	table, err := tableID(v, a.Table)
+	table, err := place.TableID(v, a.Table)
 	if err != nil {
 		return 0, err
 	}
@@ -162,7 +159,7 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 
 func (k addresses) send(ctx context.Context, id uint32, p netip.Prefix, add bool) error {
 	_, err := k.vpp.SwInterfaceAddDelAddress(ctx, &interfaces.SwInterfaceAddDelAddress{
-		SwIfIndex: interface_types.InterfaceIndex(id), IsAdd: add, Prefix: ip_types.AddressWithPrefix(wirePrefix(p)),
+		SwIfIndex: interface_types.InterfaceIndex(id), IsAdd: add, Prefix: ip_types.AddressWithPrefix(inet.Prefix(p)),
 	})
 	return err
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -43,8 +45,6 @@ type RouterAdvertisement struct {
 	MinInterval time.Duration
 
 	Prefixes []AdvertisedPrefix // in any order
-
-	ceased bool // as read: it only says that it will say no more
 }
 
 // AdvertisedPrefix tells hosts what their link's addresses begin with. They make
@@ -75,7 +75,7 @@ func (r RouterAdvertisement) Key() desiredstate.Key { return AdvertisementKey(r.
 
 // Deps lists the interface and the address.
 func (r RouterAdvertisement) Deps() []desiredstate.Key {
-	deps := inTable(r.Interface, "")
+	deps := place.Deps(r.Interface, "")
 	if r.Address.IsValid() {
 		deps = append(deps, AddressKey(r.Interface, r.Address))
 	}
@@ -85,7 +85,7 @@ func (r RouterAdvertisement) Deps() []desiredstate.Key {
 // Validate checks names, times and prefixes; VPP would cut a lifetime of more than
 // 9000 seconds without a word.
 func (r RouterAdvertisement) Validate() error {
-	if err := vppnet.CheckRef(interfaceSpace, r.Interface); err != nil {
+	if err := vppnet.CheckRef(place.InterfaceSpace, r.Interface); err != nil {
 		return err
 	}
 	for _, t := range []time.Duration{r.Lifetime, r.MaxInterval, r.MinInterval} {
@@ -120,7 +120,7 @@ func (r RouterAdvertisement) Validate() error {
 }
 
 func (p AdvertisedPrefix) validate() error {
-	if err := checkPrefix(p.Prefix); err != nil {
+	if err := inet.CheckPrefix(p.Prefix); err != nil {
 		return err
 	}
 	switch {

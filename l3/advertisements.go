@@ -14,6 +14,8 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -28,21 +30,25 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 	return &desiredstate.Kind[RouterAdvertisement]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "router-advertisement",
-		Requires: k.scope.needs(c),
+		Requires: Places(c),
 		Messages: c.Uses(&ip6_nd.SwInterfaceIP6ndRaDump{}, &ip6_nd.SwInterfaceIP6ndRaConfig{}, &ip6_nd.SwInterfaceIP6ndRaPrefix{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[RouterAdvertisement], err error) {
-			all, err := k.read(ctx, k.scope.all(v)...)
+			all, err := k.read(ctx, k.Scope.All(v)...)
 			for _, d := range all {
 				if id := uint32(d.SwIfIndex); d.SendRadv {
 					r := advertised(d)
-					r.Interface = interfaceName(v, id)
-					out = append(out, desiredstate.Actual[RouterAdvertisement]{ID: id, Spec: r})
+					r.Interface = place.InterfaceName(v, id)
+					a := desiredstate.Actual[RouterAdvertisement]{ID: id, Spec: r}
+					if d.CeaseRadv {
+						a.Broken = "it only says that it will say no more"
+					}
+					out = append(out, a)
 				}
 			}
 			return out, err
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, r RouterAdvertisement) (uint32, error) {
-			id, err := k.take(v, r.Interface)
+			id, err := k.Take(v, r.Interface)
 			if err != nil {
 				return 0, err
 			}
@@ -54,16 +60,16 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 			if len(all) == 0 {
 				return 0, errors.New("the interface has no IPv6 address")
 			}
-			return id, k.set(ctx, id, advertised(all[0]), r)
+			return id, k.set(ctx, id, all[0].CeaseRadv, advertised(all[0]), r)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RouterAdvertisement], want RouterAdvertisement) error {
-			return k.set(ctx, have.ID, have.Spec, want)
+			return k.set(ctx, have.ID, have.Broken != "", have.Spec, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RouterAdvertisement]) error {
 			return vppnet.Gone(k.clear(ctx, have.ID, have.Spec), api.INVALID_SW_IF_INDEX, api.IP6_NOT_ENABLED)
 		},
-		Fill: func(have, want RouterAdvertisement) RouterAdvertisement {
-			return want.over(have)
+		Fill: func(have desiredstate.Actual[RouterAdvertisement], want RouterAdvertisement) RouterAdvertisement {
+			return want.over(have.Spec)
 		},
 	}
 }
@@ -71,7 +77,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 type advertisements struct {
 	c   *vppnet.Conn
 	vpp ip6_nd.RPCService
-	scope
+	place.Scope
 }
 
 func (k advertisements) read(ctx context.Context, ids ...uint32) ([]*ip6_nd.SwInterfaceIP6ndRaDetails, error) {
@@ -93,11 +99,10 @@ func advertised(d *ip6_nd.SwInterfaceIP6ndRaDetails) RouterAdvertisement {
 		NoLinkAddress: !d.AdvLinkLayerAddress, Unicast: d.SendUnicast,
 		Lifetime:    time.Duration(d.AdvRouterLifetime) * time.Second,
 		MaxInterval: time.Duration(d.MaxRadvInterval) * time.Second, MinInterval: time.Duration(d.MinRadvInterval) * time.Second,
-		ceased: d.CeaseRadv,
 	}
 	for _, p := range d.Prefixes {
 		a := AdvertisedPrefix{
-			Prefix: readPrefix(p.Prefix), NoAutonomous: !p.AutonomousFlag, OffLink: !p.OnlinkFlag,
+			Prefix: inet.ReadPrefix(p.Prefix), NoAutonomous: !p.AutonomousFlag, OffLink: !p.OnlinkFlag,
 			hidden: p.NoAdvertise || p.ValLifetime == 0 || p.PrefLifetime == 0,
 		}
 		if p.ValLifetime != forever {
@@ -110,7 +115,7 @@ func advertised(d *ip6_nd.SwInterfaceIP6ndRaDetails) RouterAdvertisement {
 
 // set sends what differs. VPP sets a flag with one message and resets it with
 // another.
-func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdvertisement) error {
+func (k advertisements) set(ctx context.Context, id uint32, ceased bool, have, want RouterAdvertisement) error {
 	want = want.over(have)
 	flag := func(on bool) uint8 {
 		if on {
@@ -123,7 +128,7 @@ func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdv
 		SwIfIndex: index, IsNo: true,
 		Managed: flag(have.Managed && !want.Managed), Other: flag(have.Other && !want.Other),
 		LlOption:    flag(have.NoLinkAddress && !want.NoLinkAddress),
-		SendUnicast: flag(have.Unicast && !want.Unicast), Cease: flag(have.ceased),
+		SendUnicast: flag(have.Unicast && !want.Unicast), Cease: flag(ceased),
 	}
 	if reset != (ip6_nd.SwInterfaceIP6ndRaConfig{SwIfIndex: index, IsNo: true}) {
 		if _, err := k.vpp.SwInterfaceIP6ndRaConfig(ctx, &reset); err != nil {
@@ -144,7 +149,7 @@ func (k advertisements) set(ctx context.Context, id uint32, have, want RouterAdv
 			continue
 		}
 		req := &ip6_nd.SwInterfaceIP6ndRaPrefix{
-			SwIfIndex: index, Prefix: wirePrefix(p.Prefix), NoAutoconfig: p.NoAutonomous, OffLink: p.OffLink,
+			SwIfIndex: index, Prefix: inet.Prefix(p.Prefix), NoAutoconfig: p.NoAutonomous, OffLink: p.OffLink,
 			ValLifetime: forever, PrefLifetime: forever,
 		}
 		if p.Valid != 0 {
@@ -195,7 +200,7 @@ func (k advertisements) clear(ctx context.Context, id uint32, have RouterAdverti
 
 func (k advertisements) withdraw(ctx context.Context, index interface_types.InterfaceIndex, p AdvertisedPrefix) error {
 	_, err := k.vpp.SwInterfaceIP6ndRaPrefix(ctx, &ip6_nd.SwInterfaceIP6ndRaPrefix{
-		SwIfIndex: index, Prefix: wirePrefix(p.Prefix), IsNo: true,
+		SwIfIndex: index, Prefix: inet.Prefix(p.Prefix), IsNo: true,
 	})
 	if err = vppnet.Gone(err, api.INVALID_VALUE); err != nil {
 		return fmt.Errorf("prefix %v: %w", p.Prefix, err)

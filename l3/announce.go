@@ -11,13 +11,14 @@ import (
 	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/interface_types"
 
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
 // Announce tells the hosts on the link of the interface with this index that it has
 // these addresses (arping, gratuitous): one frame for each, an ARP request for an IPv4
 // address, an advertisement for an IPv6 one. VPP does not, when an address or a link
-// comes up, so hosts that know another MAC for one keep to it. Only a VirtualRouter
+// comes up, so hosts that know another MAC for one keep to it. Only a vrrp.Router
 // does.
 //
 // It needs VPP's arping plugin. VPP dies of it on an interface without a MAC, such as
@@ -31,13 +32,13 @@ func Announce(ctx context.Context, c *vppnet.Conn, index uint32, addrs ...netip.
 	vpp := arping.NewServiceClient(c)
 	var errs []error
 	for _, a := range addrs {
-		if err := checkAddr("address", a); err != nil {
+		if err := inet.CheckHost("address", a); err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		// Without a second frame to wait for, VPP answers at once.
 		_, err := vpp.Arping(ctx, &arping.Arping{
-			Address: wireAddr(a), SwIfIndex: interface_types.InterfaceIndex(index), IsGarp: true, Repeat: 1,
+			Address: inet.Address(a), SwIfIndex: interface_types.InterfaceIndex(index), IsGarp: true, Repeat: 1,
 		})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%v: %w", a, err))

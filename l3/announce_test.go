@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -15,7 +16,7 @@ import (
 
 func TestAnnounce(t *testing.T) {
 	test := func(t *testing.T, socket string) {
-		c := dialVPP(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		good := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
 		r, err := vppnet.Loopbacks(c).Ensure(t.Context(), vppnet.Loopback{Name: "lo"})
 		require.NoError(t, err)

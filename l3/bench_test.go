@@ -3,10 +3,6 @@
 package l3_test
 
 import (
-	"bufio"
-	"encoding/binary"
-	"io"
-	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -16,10 +12,9 @@ import (
 	"go.fd.io/govpp/binapi/fib_types"
 	binding "go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/ip_types"
-	"go.fd.io/govpp/binapi/memclnt"
-	"go.fd.io/govpp/codec"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -47,7 +42,7 @@ func BenchmarkRoutes(b *testing.B) {
 }
 
 func benchRoutes(b *testing.B, socket string) {
-	c := dialVPP(b, socket, "me", vppnet.WithReplyTimeout(time.Minute))
+	c := kindrig.Dial(b, socket, "me", vppnet.WithReplyTimeout(time.Minute))
 	e := engine(c)
 	base := []desiredstate.Object{
 		l3.Table{Name: "red", ID: 70, NoIPv6: true},
@@ -72,7 +67,7 @@ func benchRoutes(b *testing.B, socket string) {
 		}
 		byHand[n] = m
 	}
-	hand := newHand(b, socket)
+	hand := kindrig.NewHand(b, socket)
 	clean := func() {
 		e.Forget()
 		_, err := e.Sync(b.Context(), base...)
@@ -92,7 +87,7 @@ func benchRoutes(b *testing.B, socket string) {
 		require.NoError(b, err)
 	}
 	b.Run("cold", func(b *testing.B) { cold(b, func() { ensure(all...) }) })
-	b.Run("cold by hand", func(b *testing.B) { cold(b, func() { hand.ask(b, byHand) }) })
+	b.Run("cold by hand", func(b *testing.B) { cold(b, func() { hand.Ask(b, byHand...) }) })
 	ensure(all...)
 	changing := func(b *testing.B, f func(n int)) {
 		for n := 1; b.Loop(); n++ {
@@ -100,7 +95,7 @@ func benchRoutes(b *testing.B, socket string) {
 		}
 	}
 	b.Run("one change", func(b *testing.B) { changing(b, func(n int) { ensure(someRoute(77, n)) }) })
-	b.Run("one change by hand", func(b *testing.B) { changing(b, func(n int) { hand.ask(b, byHand[n%2*8:][:1]) }) })
+	b.Run("one change by hand", func(b *testing.B) { changing(b, func(n int) { hand.Ask(b, byHand[n%2*8:][:1]...) }) })
 	ensure(someRoute(77, 0))
 	b.Run("converged", func(b *testing.B) { changing(b, func(int) { ensure(all...) }) })
 	b.Run("reading", func(b *testing.B) {
@@ -116,7 +111,7 @@ func benchRoutes(b *testing.B, socket string) {
 	})
 	b.Run("reading by hand", func(b *testing.B) {
 		for b.Loop() {
-			hand.read(b, &binding.IPRouteV2Dump{Src: 8, Table: binding.IPTable{TableID: 70}}, new(binding.IPRouteV2Details), manyRoutes)
+			hand.Read(b, &binding.IPRouteV2Dump{Src: 8, Table: binding.IPTable{TableID: 70}}, new(binding.IPRouteV2Details), manyRoutes)
 		}
 	})
 }
@@ -125,80 +120,4 @@ func wire(p netip.Prefix) (out ip_types.Prefix) {
 	out.Len = uint8(p.Bits())
 	out.Address.Un.SetIP4(p.Addr().As4())
 	return out
-}
-
-// hand is a client with one connection and no goroutine but the one that writes.
-type hand struct {
-	conn   net.Conn
-	in     *bufio.Reader
-	client uint32
-	ids    map[string]uint16
-}
-
-func newHand(b *testing.B, socket string) *hand {
-	conn, err := net.Dial("unix", socket)
-	require.NoError(b, err)
-	b.Cleanup(func() { conn.Close() })
-	h := &hand{conn: conn, in: bufio.NewReaderSize(conn, 1<<20), ids: map[string]uint16{}}
-	hello := make([]byte, 16+2+4+64)
-	binary.BigEndian.PutUint32(hello[8:], 70)
-	binary.BigEndian.PutUint16(hello[16:], 15)
-	copy(hello[22:], "hand")
-	_, err = conn.Write(hello)
-	require.NoError(b, err)
-	reply := new(memclnt.SockclntCreateReply)
-	require.NoError(b, codec.DecodeMsg(h.recv(b), reply))
-	h.client = reply.Index
-	for _, m := range reply.MessageTable {
-		h.ids[m.Name] = m.Index
-	}
-	return h
-}
-
-func (h *hand) recv(b *testing.B) []byte {
-	var header [16]byte
-	if _, err := io.ReadFull(h.in, header[:]); err != nil {
-		b.Fatal(err)
-	}
-	msg := make([]byte, binary.BigEndian.Uint32(header[8:]))
-	if _, err := io.ReadFull(h.in, msg); err != nil {
-		b.Fatal(err)
-	}
-	return msg
-}
-
-func (h *hand) send(b *testing.B, messages []api.Message) {
-	var out []byte
-	for _, m := range messages {
-		msg, err := codec.EncodeMsg(m, h.ids[m.GetMessageName()+"_"+m.GetCrcString()])
-		if err != nil {
-			b.Fatal(err)
-		}
-		binary.BigEndian.PutUint32(msg[2:], h.client)
-		var header [16]byte
-		binary.BigEndian.PutUint32(header[8:], uint32(len(msg)))
-		out = append(append(out, header[:]...), msg...)
-	}
-	go func() { _, _ = h.conn.Write(out) }()
-}
-
-// ask sends all and reads as many replies.
-func (h *hand) ask(b *testing.B, messages []api.Message) {
-	h.send(b, messages)
-	reply := new(binding.IPRouteAddDelV2Reply)
-	for range messages {
-		if err := codec.DecodeMsg(h.recv(b), reply); err != nil || reply.Retval != 0 {
-			b.Fatal(reply.Retval, err)
-		}
-	}
-}
-
-func (h *hand) read(b *testing.B, dump, details api.Message, n int) {
-	h.send(b, []api.Message{dump, &memclnt.ControlPing{}})
-	for range n {
-		if err := codec.DecodeMsg(h.recv(b), details); err != nil {
-			b.Fatal(err)
-		}
-	}
-	h.recv(b)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -18,7 +19,7 @@ import (
 // Interfaces that are disclaimed cost a reading nothing, and get nothing.
 func TestDisclaimed(t *testing.T) {
 	vpp := vpptest.New(t)
-	c := dialVPP(t, vpp.Socket(), "me")
+	c := kindrig.Dial(t, vpp.Socket(), "me")
 	want := []desiredstate.Object{
 		l3.Table{Name: "red", ID: 7},
 		vppnet.Loopback{Name: "in"},

@@ -16,6 +16,8 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -26,13 +28,11 @@ type CrossConnect struct {
 	Interface string
 	IPv6      bool   // of IPv6; not of IPv4
 	Paths     []Path // 1 to 255, in any order; neither local nor lookups in a table, with next hops of the family
-
-	idle bool // as read: it is listed, and has no effect
 }
 
 // CrossConnectKey is the key of a CrossConnect.
 func CrossConnectKey(iface string, ipv6 bool) desiredstate.Key {
-	return desiredstate.Key{Space: "l3-cross-connect", Name: iface + " " + family(ipv6)}
+	return desiredstate.Key{Space: "l3-cross-connect", Name: iface + " " + inet.Family(ipv6)}
 }
 
 // Key is CrossConnectKey(x.Interface, x.IPv6).
@@ -49,7 +49,7 @@ func (x CrossConnect) Deps() []desiredstate.Key {
 
 // Validate checks interface and paths.
 func (x CrossConnect) Validate() error {
-	if err := vppnet.CheckRef(interfaceSpace, x.Interface); err != nil {
+	if err := vppnet.CheckRef(place.InterfaceSpace, x.Interface); err != nil {
 		return err
 	}
 	if n := len(x.Paths); n < 1 || n > 255 {
@@ -103,11 +103,11 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 	return &desiredstate.Kind[CrossConnect]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "l3-cross-connect",
-		Requires: scope(claims).needs(c),
+		Requires: Places(c),
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, x CrossConnect) (uint32, error) {
-			id, err := scope(claims).take(v, x.Interface)
+			id, err := place.Scope(claims).Take(v, x.Interface)
 			if err != nil {
 				return 0, err
 			}
@@ -126,9 +126,9 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 			_, err := k.vpp.L3xcDel(ctx, &l3xc.L3xcDel{SwIfIndex: interface_types.InterfaceIndex(have.ID), IsIP6: have.Spec.IPv6})
 			return vppnet.Gone(err, api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want CrossConnect) CrossConnect {
-			if samePaths(want.all(), have.Paths, want.Paths) {
-				want.Paths = have.Paths
+		Fill: func(have desiredstate.Actual[CrossConnect], want CrossConnect) CrossConnect {
+			if samePaths(want.all(), have.Spec.Paths, want.Paths) {
+				want.Paths = have.Spec.Paths
 			}
 			return want
 		},
@@ -148,7 +148,7 @@ func (k crossConnects) asks() bool {
 }
 
 func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[CrossConnect], err error) {
-	all, err := vppnet.Collect(k.vpp.L3xcDump(ctx, &l3xc.L3xcDump{SwIfIndex: interface_types.InterfaceIndex(noInterface)}))
+	all, err := vppnet.Collect(k.vpp.L3xcDump(ctx, &l3xc.L3xcDump{SwIfIndex: interface_types.InterfaceIndex(place.None)}))
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []de
 	for _, d := range all {
 		id := uint32(d.L3xc.SwIfIndex)
 		i, there := desiredstate.At[vppnet.Interface](v, id)
-		if !there || !scope(k.claims).has(v, id) || len(d.L3xc.Paths) == 0 {
+		if !there || !place.Scope(k.claims).Has(v, id) || len(d.L3xc.Paths) == 0 {
 			continue
 		}
 		// VPP does not say of which family it is; its paths do.
@@ -176,7 +176,9 @@ func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []de
 	}
 	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)
 	for n, r := range on {
-		out[n].Spec.idle = !r.IsEnabled
+		if !r.IsEnabled {
+			out[n].Broken = "it is listed, and has no effect"
+		}
 	}
 	return out, err
 }

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -22,16 +23,16 @@ import (
 func TestLawsOfCrossConnects(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.CrossConnect] { return l3.CrossConnects(c, claimsOf(c)...) }
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.CrossConnect {
-		x := l3.CrossConnect{Interface: pick(t, "interface", "lo", "in", theirLoopback), IPv6: pick(t, "IPv6", false, true)}
+		x := l3.CrossConnect{Interface: kindrig.Pick(t, "interface", "lo", "in", theirLoopback), IPv6: kindrig.Pick(t, "IPv6", false, true)}
 		hop := func(n int) netip.Addr {
 			if x.IPv6 {
 				return netip.MustParseAddr(fmt.Sprintf("2001:db8:9::%d", n))
 			}
 			return netip.MustParseAddr(fmt.Sprintf("10.9.0.%d", n))
 		}
-		for n := range pick(t, "paths", 1, 2, 3) {
-			p := []l3.Path{{Interface: "up", NextHop: hop(n + 1)}, {Interface: "up"}, {NextHop: hop(n + 1)}, {NextHop: hop(n + 1), Table: "red"}}[pick(t, "path", 0, 1, 2, 3)]
-			p.Weight, p.Preference = pick[uint8](t, "weight", 0, 1, 3), uint8(n)
+		for n := range kindrig.Pick(t, "paths", 1, 2, 3) {
+			p := []l3.Path{{Interface: "up", NextHop: hop(n + 1)}, {Interface: "up"}, {NextHop: hop(n + 1)}, {NextHop: hop(n + 1), Table: "red"}}[kindrig.Pick(t, "path", 0, 1, 2, 3)]
+			p.Weight, p.Preference = kindrig.Pick[uint8](t, "weight", 0, 1, 3), uint8(n)
 			x.Paths = append(x.Paths, p)
 		}
 		return x
@@ -41,7 +42,7 @@ func TestLawsOfCrossConnects(t *testing.T) {
 // VPP lists a cross-connect for the next interface with the index, and does not obey it.
 func TestCrossConnectThatOutlivesItsInterface(t *testing.T) {
 	test := func(t *testing.T, socket string) {
-		c := dialVPP(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		x := l3.CrossConnect{Interface: "a", Paths: []l3.Path{{Interface: "b", NextHop: netip.MustParseAddr("10.0.0.2")}}}
 		want := []desiredstate.Object{vppnet.Loopback{Name: "b"}, vppnet.Loopback{Name: "a"}, x}
 		engine := func() *desiredstate.Engine {
@@ -59,7 +60,7 @@ func TestCrossConnectThatOutlivesItsInterface(t *testing.T) {
 		require.NoError(t, err)
 		p, err := engine().Plan(t.Context(), want...)
 		require.NoError(t, err)
-		require.Equal(t, "± l3-cross-connect/a ipv4\n1 to replace, 2 as wanted\n", p.String())
+		require.Equal(t, "± l3-cross-connect/a ipv4\n      broken: it is listed, and has no effect -> (none)\n1 to replace, 2 as wanted\n", p.String())
 		_, err = engine().Sync(t.Context(), want...)
 		require.NoError(t, err)
 		p, err = engine().Plan(t.Context(), want...)

@@ -16,6 +16,7 @@ import (
 	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -65,7 +66,7 @@ func all(table string) []desiredstate.Object {
 		l3.Address{Interface: "up", Prefix: prefix("10.0.0.2/24"), Table: table},
 		l3.Address{Interface: "up", Prefix: prefix("2001:db8::1/64"), Table: table},
 		l3.Unnumbered{Interface: "poor", Lender: "up", Table: table},
-		l3.Neighbour{Interface: "up", IP: addr("10.0.0.9"), MAC: mac(9)},
+		l3.Neighbour{Interface: "up", IP: addr("10.0.0.9"), MAC: kindrig.MAC(9)},
 		l3.RouterAdvertisement{Interface: "up", Address: prefix("2001:db8::1/64"), Prefixes: []l3.AdvertisedPrefix{{Prefix: prefix("2001:db8::/64")}}},
 		l3.ProxyARP{Interface: "up"},
 	}
@@ -83,7 +84,7 @@ func all(table string) []desiredstate.Object {
 // time at one go and in the right order.
 func TestRouterComesMovesAndGoes(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c := dialVPP(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		converge(t, c, all("red")...)
 		converge(t, c, all("blue")...)
 		// Into the default table, and out of it, it may take two passes: an address
@@ -109,7 +110,7 @@ func TestRouterComesMovesAndGoes(t *testing.T) {
 // the next table.
 func TestTableGoesWithItsRoutes(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, other := dialVPP(t, socket, "me"), dialVPP(t, socket, "other")
+		c, other := kindrig.Dial(t, socket, "me"), kindrig.Dial(t, socket, "other")
 		table := l3.Table{Name: "red", ID: 70}
 		e := engine(c)
 		_, err := e.Ensure(t.Context(), table)
@@ -147,7 +148,7 @@ func parse(t *testing.T, s string) ip_types.Prefix {
 // not ours.
 func TestTablesOfOthers(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		other, c := dialVPP(t, socket, "other"), dialVPP(t, socket, "me")
+		other, c := kindrig.Dial(t, socket, "other"), kindrig.Dial(t, socket, "me")
 		theirs := []desiredstate.Object{
 			l3.Table{Name: "red", ID: 70, NoIPv6: true},
 			l3.Route{Table: "red", Prefix: prefix("20.0.0.0/24")},
@@ -184,7 +185,7 @@ func TestTablesOfOthers(t *testing.T) {
 // before VPP takes it for something else.
 func TestTableThatIsNotTheInterfaces(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c := dialVPP(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		base := []desiredstate.Object{
 			vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "up"}, l3.Table{Name: "red"}, l3.Membership{Interface: "lo", Table: "red"},
 		}
@@ -218,7 +219,7 @@ func TestTableThatIsNotTheInterfaces(t *testing.T) {
 // again unseen.
 func TestRouteToAConnectedPrefix(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c := dialVPP(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		base := []desiredstate.Object{
 			l3.Table{Name: "red"},
 			vppnet.Loopback{Name: "lo"},
@@ -241,7 +242,7 @@ func TestRouteToAConnectedPrefix(t *testing.T) {
 // An interface's number is given again at once. Whoever gets it must find nothing.
 func TestIndexIsGivenAgain(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c := dialVPP(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		first := all("red")
 		converge(t, c, first...)
 		second := []desiredstate.Object{vppnet.Loopback{Name: "next"}, vppnet.Loopback{Name: "after"}, vppnet.Loopback{Name: "last"}}
@@ -257,7 +258,7 @@ func TestIndexIsGivenAgain(t *testing.T) {
 // What somebody did behind our back is put right.
 func TestDrift(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, other := dialVPP(t, socket, "me"), dialVPP(t, socket, "other")
+		c, other := kindrig.Dial(t, socket, "me"), kindrig.Dial(t, socket, "other")
 		want := all("red")
 		e := engine(c)
 		report, err := e.Sync(t.Context(), want...)

@@ -4,7 +4,6 @@ package l3_test
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -32,9 +32,9 @@ import (
 
 func TestLawsOfTables(t *testing.T) {
 	laws(t, l3.Tables, nil, rapid.Custom(func(t *rapid.T) l3.Table {
-		f := pick(t, "families", 0, 1, 2)
+		f := kindrig.Pick(t, "families", 0, 1, 2)
 		return l3.Table{
-			Name: pick(t, "name", "a", "b"), ID: pick[uint32](t, "ID", 0, 5, 1<<32-2), NoIPv4: f == 1, NoIPv6: f == 2,
+			Name: kindrig.Pick(t, "name", "a", "b"), ID: kindrig.Pick[uint32](t, "ID", 0, 5, 1<<32-2), NoIPv4: f == 1, NoIPv6: f == 2,
 		}
 	}))
 }
@@ -59,12 +59,12 @@ func TestLawsOfMemberships(t *testing.T) {
 	memberships := func(c *vppnet.Conn) *desiredstate.Kind[l3.Membership] { return l3.Memberships(c) }
 	laws(t, memberships, router(), rapid.Custom(func(t *rapid.T) l3.Membership {
 		m := l3.Membership{
-			Interface: pick(t, "interface", "lo", "up", theirLoopback), Table: pick(t, "table", "red", "blue", "four", theirTable),
+			Interface: kindrig.Pick(t, "interface", "lo", "up", theirLoopback), Table: kindrig.Pick(t, "table", "red", "blue", "four", theirTable),
 		}
 		if m.Interface == theirLoopback && m.Table == theirTable {
 			m.Table = "red"
 		}
-		f := pick(t, "families", 0, 1, 2)
+		f := kindrig.Pick(t, "families", 0, 1, 2)
 		m.NoIPv4, m.NoIPv6 = f == 1 && m.Table != "four", f == 2 || m.Table == "four"
 		return m
 	}))
@@ -74,8 +74,8 @@ func TestLawsOfAddresses(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Address] { return l3.Addresses(c, claimsOf(c)...) }
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Address {
 		a := l3.Address{
-			Interface: pick(t, "interface", "lo", "up", "in", theirLoopback),
-			Prefix:    netip.MustParsePrefix(pick(t, "prefix", "10.0.0.1/24", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.1/12", "2001:db8::1/64", "2001:db8::1/128")),
+			Interface: kindrig.Pick(t, "interface", "lo", "up", "in", theirLoopback),
+			Prefix:    netip.MustParsePrefix(kindrig.Pick(t, "prefix", "10.0.0.1/24", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.1/12", "2001:db8::1/64", "2001:db8::1/128")),
 		}
 		if a.Interface == "in" {
 			a.Table = "red"
@@ -90,7 +90,7 @@ func TestLawsOfUnnumbereds(t *testing.T) {
 		l3.Address{Interface: "in2", Prefix: netip.MustParsePrefix("10.0.0.1/24"), Table: "red"})
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Unnumbered] { return l3.Unnumbereds(c, claimsOf(c)...) }
 	laws(t, kind, base, rapid.Custom(func(t *rapid.T) l3.Unnumbered {
-		u := l3.Unnumbered{Interface: pick(t, "interface", "lo", theirLoopback, "in"), Lender: pick(t, "lender", "up", theirOther)}
+		u := l3.Unnumbered{Interface: kindrig.Pick(t, "interface", "lo", theirLoopback, "in"), Lender: kindrig.Pick(t, "lender", "up", theirOther)}
 		if u.Interface == "in" {
 			u.Lender, u.Table = "in2", "red"
 		}
@@ -101,18 +101,18 @@ func TestLawsOfUnnumbereds(t *testing.T) {
 func TestLawsOfRoutes(t *testing.T) {
 	addr := func(t *rapid.T, label string, is6 bool) netip.Addr {
 		if is6 {
-			return netip.MustParseAddr(pick(t, label, "2001:db8:9::1", "2001:db8:9::2", "2001:db8:a::1"))
+			return netip.MustParseAddr(kindrig.Pick(t, label, "2001:db8:9::1", "2001:db8:9::2", "2001:db8:a::1"))
 		}
-		return netip.MustParseAddr(pick(t, label, "10.9.0.1", "10.9.0.2", "10.8.0.1"))
+		return netip.MustParseAddr(kindrig.Pick(t, label, "10.9.0.1", "10.9.0.2", "10.8.0.1"))
 	}
 	path := func(t *rapid.T, table string, is6 bool) l3.Path {
-		p := l3.Path{Weight: pick[uint8](t, "weight", 0, 1, 3, 255), Preference: pick[uint8](t, "preference", 0, 7)}
-		iface := pick(t, "interface", "up", "in", theirLoopback)
-		elsewhere := pick(t, "elsewhere", "blue", l3.DefaultTable, theirTable)
+		p := l3.Path{Weight: kindrig.Pick[uint8](t, "weight", 0, 1, 3, 255), Preference: kindrig.Pick[uint8](t, "preference", 0, 7)}
+		iface := kindrig.Pick(t, "interface", "up", "in", theirLoopback)
+		elsewhere := kindrig.Pick(t, "elsewhere", "blue", l3.DefaultTable, theirTable)
 		if elsewhere == l3.DefaultTable && table == "" {
 			elsewhere = "red"
 		}
-		switch pick(t, "path", 0, 1, 2, 3, 4, 5) {
+		switch kindrig.Pick(t, "path", 0, 1, 2, 3, 4, 5) {
 		case 0:
 			p.Interface, p.NextHop = iface, addr(t, "hop", is6)
 		case 1:
@@ -134,18 +134,18 @@ func TestLawsOfRoutes(t *testing.T) {
 		})
 	}
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Route {
-		r := l3.Route{Table: pick(t, "table", "", "red")}
-		text := pick(t, "prefix", "20.0.0.0/24", "20.0.0.1/32")
+		r := l3.Route{Table: kindrig.Pick(t, "table", "", "red")}
+		text := kindrig.Pick(t, "prefix", "20.0.0.0/24", "20.0.0.1/32")
 		if r.Table != "" {
-			text = pick(t, "prefix", "20.0.0.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "2001:db8::1/128")
+			text = kindrig.Pick(t, "prefix", "20.0.0.0/24", "0.0.0.0/0", "2001:db8::/32", "::/0", "2001:db8::1/128")
 		}
 		r.Prefix = netip.MustParsePrefix(text)
 		is6 := r.Prefix.Addr().Is6()
-		if pick(t, "local", false, false, false, true) {
+		if kindrig.Pick(t, "local", false, false, false, true) {
 			r.Paths = []l3.Path{{Local: true}}
 			return r
 		}
-		for range pick(t, "paths", 0, 1, 1, 2, 3, 5) {
+		for range kindrig.Pick(t, "paths", 0, 1, 1, 2, 3, 5) {
 			next := r
 			next.Paths = append(next.Paths, path(t, r.Table, is6))
 			if next.Validate() == nil {
@@ -160,8 +160,8 @@ func TestLawsOfNeighbours(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Neighbour] { return l3.Neighbours(c, claimsOf(c)...) }
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Neighbour {
 		return l3.Neighbour{
-			Interface: pick(t, "interface", "lo", "in", theirLoopback), IP: netip.MustParseAddr(pick(t, "IP", "10.0.0.2", "2001:db8::2", "fe80::2")),
-			MAC: pick(t, "MAC", mac(1), mac(2)), NoRoute: pick(t, "no route", false, true),
+			Interface: kindrig.Pick(t, "interface", "lo", "in", theirLoopback), IP: netip.MustParseAddr(kindrig.Pick(t, "IP", "10.0.0.2", "2001:db8::2", "fe80::2")),
+			MAC: kindrig.Pick(t, "MAC", kindrig.MAC(1), kindrig.MAC(2)), NoRoute: kindrig.Pick(t, "no route", false, true),
 		}
 	}))
 }
@@ -173,21 +173,21 @@ func TestLawsOfRouterAdvertisements(t *testing.T) {
 	laws(t, func(c *vppnet.Conn) *desiredstate.Kind[l3.RouterAdvertisement] { return l3.RouterAdvertisements(c) }, base,
 		rapid.Custom(func(t *rapid.T) l3.RouterAdvertisement {
 			r := l3.RouterAdvertisement{
-				Interface: pick(t, "interface", "up", "in"), Address: own, Managed: pick(t, "managed", false, true), Other: pick(t, "other", false, true),
-				NoDefaultRouter: pick(t, "router", false, true), NoLinkAddress: pick(t, "link", false, true), Unicast: pick(t, "unicast", false, true),
-				MaxInterval: pick[time.Duration](t, "longest", 0, 4, 5, 1800) * time.Second, MinInterval: pick[time.Duration](t, "shortest", 0, 3) * time.Second,
+				Interface: kindrig.Pick(t, "interface", "up", "in"), Address: own, Managed: kindrig.Pick(t, "managed", false, true), Other: kindrig.Pick(t, "other", false, true),
+				NoDefaultRouter: kindrig.Pick(t, "router", false, true), NoLinkAddress: kindrig.Pick(t, "link", false, true), Unicast: kindrig.Pick(t, "unicast", false, true),
+				MaxInterval: kindrig.Pick[time.Duration](t, "longest", 0, 4, 5, 1800) * time.Second, MinInterval: kindrig.Pick[time.Duration](t, "shortest", 0, 3) * time.Second,
 			}
 			if !r.NoDefaultRouter {
-				r.Lifetime = pick[time.Duration](t, "lifetime", 0, 5401, 9000) * time.Second
+				r.Lifetime = kindrig.Pick[time.Duration](t, "lifetime", 0, 5401, 9000) * time.Second
 			}
 			for _, text := range []string{"2001:db8::/64", "2001:db8:1::/64", "2001:db8:2::/56"} {
-				if pick(t, "prefix", false, true) {
+				if kindrig.Pick(t, "prefix", false, true) {
 					p := l3.AdvertisedPrefix{
-						Prefix: netip.MustParsePrefix(text), NoAutonomous: pick(t, "autonomous", false, true), OffLink: pick(t, "off link", false, true),
-						Valid: pick(t, "valid", 0, 3*time.Hour), Preferred: 0,
+						Prefix: netip.MustParsePrefix(text), NoAutonomous: kindrig.Pick(t, "autonomous", false, true), OffLink: kindrig.Pick(t, "off link", false, true),
+						Valid: kindrig.Pick(t, "valid", 0, 3*time.Hour), Preferred: 0,
 					}
 					if p.Valid != 0 {
-						p.Preferred = pick(t, "preferred", 2*time.Hour, 3*time.Hour)
+						p.Preferred = kindrig.Pick(t, "preferred", 2*time.Hour, 3*time.Hour)
 					}
 					r.Prefixes = append(r.Prefixes, p)
 				}
@@ -201,15 +201,15 @@ func TestLawsOfProxyARPRanges(t *testing.T) {
 		return l3.ProxyARPRanges(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable && c.Owner() == "me" }))
 	}
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.ProxyARPRange {
-		low := netip.MustParseAddr(pick(t, "low", "10.0.0.10", "10.0.0.20"))
-		return l3.ProxyARPRange{Table: pick(t, "table", "", "red", "four"), Low: low, High: pick(t, "high", low, low.Next())}
+		low := netip.MustParseAddr(kindrig.Pick(t, "low", "10.0.0.10", "10.0.0.20"))
+		return l3.ProxyARPRange{Table: kindrig.Pick(t, "table", "", "red", "four"), Low: low, High: kindrig.Pick(t, "high", low, low.Next())}
 	}))
 }
 
 func TestLawsOfProxyARPs(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.ProxyARP] { return l3.ProxyARPs(c, claimsOf(c)...) }
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.ProxyARP {
-		return l3.ProxyARP{Interface: pick(t, "interface", "lo", "in", theirLoopback)}
+		return l3.ProxyARP{Interface: kindrig.Pick(t, "interface", "lo", "in", theirLoopback)}
 	}))
 }
 
@@ -218,15 +218,15 @@ func TestLawsOfDHCPRelays(t *testing.T) {
 		return l3.DHCPRelays(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable && c.Owner() == "me" }))
 	}
 	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.DHCPRelay {
-		r := l3.DHCPRelay{Table: pick(t, "table", "", "red")}
-		text, servers := pick(t, "source", "10.0.0.1", "10.0.0.2"), []string{"10.1.0.1", "10.1.0.2"}
-		if pick(t, "IPv6", false, true) {
-			text, servers = pick(t, "source", "2001:db8::1", "2001:db8::2"), []string{"2001:db8::9", "ff05::1:3"}
+		r := l3.DHCPRelay{Table: kindrig.Pick(t, "table", "", "red")}
+		text, servers := kindrig.Pick(t, "source", "10.0.0.1", "10.0.0.2"), []string{"10.1.0.1", "10.1.0.2"}
+		if kindrig.Pick(t, "IPv6", false, true) {
+			text, servers = kindrig.Pick(t, "source", "2001:db8::1", "2001:db8::2"), []string{"2001:db8::9", "ff05::1:3"}
 		}
 		r.Source = netip.MustParseAddr(text)
 		for _, s := range servers {
 			for _, table := range []string{"", "blue", theirTable} {
-				if pick(t, "server", false, true) {
+				if kindrig.Pick(t, "server", false, true) {
 					r.Servers = append(r.Servers, l3.DHCPServer{Addr: netip.MustParseAddr(s), Table: table})
 				}
 			}
@@ -245,7 +245,7 @@ const ranges, hidesTables = "proxy-arp-range", "24.10"
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		strangers(t, vpp.Socket())
-		check(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
+		kindrig.Laws(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(c *vppnet.Conn) kindtest.World[S] {
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range kinds(c) {
@@ -255,9 +255,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 				}
 				return w
 			}
-			w := world(dialVPP(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond)))
+			w := world(kindrig.Dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond)))
 			w.Stranger = func() kindtest.World[S] {
-				return world(dialVPP(t, vpp.Socket(), "namesake", vppnet.WithLostAfter(20*time.Millisecond)))
+				return world(kindrig.Dial(t, vpp.Socket(), "namesake", vppnet.WithLostAfter(20*time.Millisecond)))
 			}
 			return w
 		}})
@@ -280,23 +280,6 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	})
 }
 
-// check runs the laws of kinds, and that of what is made: it is found as it was made.
-func check[S desiredstate.Object](t *testing.T, s kindtest.Suite[S]) {
-	kindtest.Run(t, s)
-	t.Run("steady", func(t *testing.T) {
-		for seed := range 8 {
-			w := s.Open(t)
-			e := desiredstate.New(append(w.More, w.Kind)...)
-			e.MaxPrune = 1
-			_, err := e.Sync(t.Context(), w.Base...)
-			require.NoError(t, err)
-			steady(t, e, append(slices.Clone(w.Base), s.Gen.Example(seed))...)
-			_, err = e.Sync(t.Context())
-			require.NoError(t, err)
-		}
-	})
-}
-
 // kinds are all that the tests of this package need at least.
 func kinds(c *vppnet.Conn, claims ...vppnet.Claim) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{
@@ -306,25 +289,7 @@ func kinds(c *vppnet.Conn, claims ...vppnet.Claim) []desiredstate.AnyKind {
 	}
 }
 
-func engine(c *vppnet.Conn) *desiredstate.Engine {
-	e := desiredstate.New(kinds(c)...)
-	e.MaxPrune = 1
-	return e
-}
-
-func dialVPP(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
-	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-func pick[T any](t *rapid.T, label string, from ...T) T {
-	return rapid.SampledFrom(from).Draw(t, label)
-}
-
-func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
+func engine(c *vppnet.Conn) *desiredstate.Engine { return kindrig.Engine(kinds(c)...) }
 
 // Names of what strangers make.
 const (
@@ -346,7 +311,7 @@ var claim = vppnet.ClaimInterfaces(func(name string) bool { return name == their
 
 // strangers makes what is not ours.
 func strangers(t testing.TB, socket string) {
-	c := dialVPP(t, socket, "stranger")
+	c := kindrig.Dial(t, socket, "stranger")
 	e := desiredstate.New(kinds(c)...)
 	prefix := netip.MustParsePrefix
 	for _, o := range []desiredstate.Object{ // in order, so that the first is loop0
@@ -361,7 +326,7 @@ func strangers(t testing.TB, socket string) {
 		l3.Address{Interface: "c", Prefix: prefix("10.0.0.1/24"), Table: "theirs"},
 		l3.Address{Interface: "c", Prefix: prefix("2001:db8::1/64"), Table: "theirs"},
 		l3.Route{Table: "theirs", Prefix: prefix("20.0.0.0/24"), Paths: []l3.Path{{Interface: "c", NextHop: netip.MustParseAddr("10.0.0.9")}}},
-		l3.Neighbour{Interface: "b", IP: netip.MustParseAddr("10.0.0.2"), MAC: mac(9)},
+		l3.Neighbour{Interface: "b", IP: netip.MustParseAddr("10.0.0.2"), MAC: kindrig.MAC(9)},
 		l3.RouterAdvertisement{Interface: "c", Address: prefix("2001:db8::1/64"), Prefixes: []l3.AdvertisedPrefix{{Prefix: prefix("2001:db8::/64")}}},
 		l3.ProxyARPRange{Table: "theirs", Low: netip.MustParseAddr("10.0.0.10"), High: netip.MustParseAddr("10.0.0.10")},
 		l3.ProxyARP{Interface: "b"},
@@ -374,7 +339,7 @@ func strangers(t testing.TB, socket string) {
 		}
 		require.NoError(t, err)
 	}
-	claims := l3.Routes(dialVPP(t, socket, "stranger"), func(string, netip.Prefix) bool { return true })
+	claims := l3.Routes(kindrig.Dial(t, socket, "stranger"), func(string, netip.Prefix) bool { return true })
 	_, err := claims.Ensure(t.Context(), l3.Route{Prefix: prefix("30.0.0.0/24")})
 	require.NoError(t, err)
 }

@@ -13,6 +13,8 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -26,12 +28,8 @@ type Membership struct {
 	NoIPv6 bool // leave IPv6 in the default table
 }
 
-const membershipSpace = "table-member"
-
 // MembershipKey is the key of an interface's Membership.
-func MembershipKey(iface string) desiredstate.Key {
-	return desiredstate.Key{Space: membershipSpace, Name: iface}
-}
+func MembershipKey(iface string) desiredstate.Key { return place.MembershipKey(iface) }
 
 // Key is MembershipKey(m.Interface).
 func (m Membership) Key() desiredstate.Key { return MembershipKey(m.Interface) }
@@ -43,13 +41,13 @@ func (m Membership) Deps() []desiredstate.Key {
 
 // Validate checks the names, and that there is a family.
 func (m Membership) Validate() error {
-	if err := vppnet.CheckRef(interfaceSpace, m.Interface); err != nil {
+	if err := vppnet.CheckRef(place.InterfaceSpace, m.Interface); err != nil {
 		return err
 	}
 	if m.Table == "" || m.Table == DefaultTable {
 		return errors.New("an interface without a Membership is in the default table")
 	}
-	if err := checkTable(m.Table); err != nil {
+	if err := place.CheckTable(m.Table); err != nil {
 		return err
 	}
 	if m.NoIPv4 && m.NoIPv6 {
@@ -76,12 +74,12 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 	k := members{c, interfaces.NewServiceClient(c), claims}
 	return &desiredstate.Kind[Membership]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
-		Name:     membershipSpace,
+		Name:     place.MembershipSpace,
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, m Membership) (uint32, error) {
-			id, err := interfaceID(v, m.Interface)
+			id, err := place.InterfaceID(v, m.Interface)
 			if err != nil {
 				return 0, err
 			}
@@ -113,8 +111,8 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 			}
 			return nil
 		},
-		InPlace: func(have, want Membership) bool {
-			return have.Table == want.Table && (have.NoIPv4 || !want.NoIPv4) && (have.NoIPv6 || !want.NoIPv6)
+		InPlace: func(have desiredstate.Actual[Membership], want Membership) bool {
+			return have.Spec.Table == want.Table && (have.Spec.NoIPv4 || !want.NoIPv4) && (have.Spec.NoIPv6 || !want.NoIPv6)
 		},
 	}
 }
@@ -156,7 +154,7 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 			if id == 0 {
 				return
 			}
-			table, ours := tableName(v, id)
+			table, ours := place.TableName(v, id)
 			overlay := i.Spec.Device == "LISP_GPE" // VPP puts those into tables itself, and never takes them out
 			out = append(out, desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && (!ours || overlay), Spec: Membership{
 				Interface: i.Spec.Name, Table: table, NoIPv4: no4, NoIPv6: no6,
@@ -196,8 +194,8 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 	if err != nil {
 		return err
 	}
-	_, ours := v.Owned(tableSpace, table)
-	if _, mine := v.Owned(interfaceSpace, id); !ours && !mine || !vppnet.Ours(m.Interface, true, k.claims) {
+	_, ours := v.Owned(place.TableSpace, table)
+	if _, mine := v.Owned(place.InterfaceSpace, id); !ours && !mine || !vppnet.Ours(m.Interface, true, k.claims) {
 		return fmt.Errorf("%w: neither the table nor the interface is", desiredstate.ErrForeign)
 	}
 	for _, f := range []struct {
@@ -210,9 +208,9 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 		err := k.set(ctx, id, f.is6, table)
 		switch {
 		case errors.Is(err, api.ADDRESS_FOUND_FOR_INTERFACE):
-			return fmt.Errorf("it still has %s addresses; those that are not said to be in table %s go first: %w", family(f.is6), m.Table, err)
+			return fmt.Errorf("it still has %s addresses; those that are not said to be in table %s go first: %w", inet.Family(f.is6), m.Table, err)
 		case errors.Is(err, api.NO_SUCH_FIB):
-			return fmt.Errorf("table %s has no %s: %w", m.Table, family(f.is6), err)
+			return fmt.Errorf("table %s has no %s: %w", m.Table, inet.Family(f.is6), err)
 		case err != nil:
 			return err
 		}

@@ -14,6 +14,8 @@ import (
 	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -42,10 +44,10 @@ func (n Neighbour) Deps() []desiredstate.Key {
 
 // Validate wants the address of one host and a unicast MAC; VPP itself takes any.
 func (n Neighbour) Validate() error {
-	if err := vppnet.CheckRef(interfaceSpace, n.Interface); err != nil {
+	if err := vppnet.CheckRef(place.InterfaceSpace, n.Interface); err != nil {
 		return err
 	}
-	if err := checkAddr("IP", n.IP); err != nil {
+	if err := inet.CheckHost("IP", n.IP); err != nil {
 		return err
 	}
 	if n.MAC.IsZero() {
@@ -58,7 +60,7 @@ func (n Neighbour) Validate() error {
 // of ours, and on those that are claimed: all of them (ip_neighbor_add_del). The
 // MAC changes in place. What VPP has learnt is not shown; a Neighbour replaces it.
 func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neighbour] {
-	vpp, s := ip_neighbor.NewServiceClient(c), scope(claims)
+	vpp, s := ip_neighbor.NewServiceClient(c), place.Scope(claims)
 	send := func(ctx context.Context, id uint32, n Neighbour, add bool) error {
 		flags := ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC
 		if n.NoRoute {
@@ -66,7 +68,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		}
 		_, err := vpp.IPNeighborAddDel(ctx, &ip_neighbor.IPNeighborAddDel{IsAdd: add, Neighbor: ip_neighbor.IPNeighbor{
 			SwIfIndex: interface_types.InterfaceIndex(id), Flags: flags,
-			MacAddress: ethernet_types.MacAddress(n.MAC), IPAddress: wireAddr(n.IP),
+			MacAddress: ethernet_types.MacAddress(n.MAC), IPAddress: inet.Address(n.IP),
 		}})
 		return err
 	}
@@ -76,7 +78,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 	return &desiredstate.Kind[Neighbour]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "neighbour",
-		Requires: s.needs(c),
+		Requires: Places(c),
 		Messages: c.Uses(&ip_neighbor.IPNeighborDump{}, &ip_neighbor.IPNeighborAddDel{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Neighbour], err error) {
 			for _, af := range []ip_types.AddressFamily{ip_types.ADDRESS_IP4, ip_types.ADDRESS_IP6} {
@@ -86,20 +88,20 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 				}
 				for _, d := range all {
 					n, id := d.Neighbor, uint32(d.Neighbor.SwIfIndex)
-					if n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC == 0 || !s.has(v, id) {
+					if n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC == 0 || !s.Has(v, id) {
 						continue
 					}
 					out = append(out, desiredstate.Actual[Neighbour]{ID: id, Spec: Neighbour{
-						Interface: interfaceName(v, id), IP: readAddr(n.IPAddress), MAC: vppnet.MAC(n.MacAddress),
+						Interface: place.InterfaceName(v, id), IP: inet.Read(n.IPAddress), MAC: vppnet.MAC(n.MacAddress),
 						NoRoute: n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY != 0,
 					}})
 				}
 			}
 			return out, nil
 		},
-		Check: func(v *desiredstate.View, n Neighbour) error { return s.check(v, n.Interface, "") },
+		Check: func(v *desiredstate.View, n Neighbour) error { return s.Check(v, n.Interface, "") },
 		Create: func(ctx context.Context, v *desiredstate.View, n Neighbour) (uint32, error) {
-			id, err := s.take(v, n.Interface)
+			id, err := s.Take(v, n.Interface)
 			if err != nil {
 				return 0, err
 			}
@@ -116,6 +118,8 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
 			return remove(ctx, have.ID, have.Spec)
 		},
-		InPlace: func(have, want Neighbour) bool { return have.NoRoute == want.NoRoute },
+		InPlace: func(have desiredstate.Actual[Neighbour], want Neighbour) bool {
+			return have.Spec.NoRoute == want.NoRoute
+		},
 	}
 }

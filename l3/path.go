@@ -13,6 +13,8 @@ import (
 	"go.fd.io/govpp/binapi/fib_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -65,17 +67,15 @@ func (p Path) String() string {
 	return text
 }
 
-const noInterface = ^uint32(0)
-
 func (p Path) check(table string, prefix netip.Prefix) error {
 	is6 := prefix.Addr().Is6()
 	if p.NextHop.IsValid() {
-		if err := checkAddr("next hop", p.NextHop); err != nil {
+		if err := inet.CheckHost("next hop", p.NextHop); err != nil {
 			return err
 		}
 	}
 	if p.Interface != "" {
-		if err := vppnet.CheckRef(interfaceSpace, p.Interface); err != nil {
+		if err := vppnet.CheckRef(place.InterfaceSpace, p.Interface); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (p Path) check(table string, prefix netip.Prefix) error {
 	case p.Table != "" && (p.Table == table || p.Table == DefaultTable && table == ""):
 		return fmt.Errorf("table %s is the route's own: leave it open", p.Table)
 	case p.Table != "" && p.Table != DefaultTable:
-		return checkTable(p.Table)
+		return place.CheckTable(p.Table)
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (p Path) deps() (deps []desiredstate.Key) {
 		deps = append(deps, vppnet.InterfaceKey(p.Interface))
 	}
 	if p.Table != DefaultTable {
-		deps = append(deps, tableDeps(p.Table)...)
+		deps = append(deps, place.TableDeps(p.Table)...)
 	}
 	return deps
 }
@@ -154,7 +154,7 @@ func samePaths(prefix netip.Prefix, a, b []Path) bool {
 
 // wire is the path as VPP wants it, in a route of a table with this number.
 func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.FibPath, err error) {
-	out = fib_types.FibPath{SwIfIndex: noInterface, Weight: max(p.Weight, 1), Preference: p.Preference}
+	out = fib_types.FibPath{SwIfIndex: place.None, Weight: max(p.Weight, 1), Preference: p.Preference}
 	if is6 {
 		out.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
 	}
@@ -163,14 +163,14 @@ func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.Fi
 		return out, nil
 	}
 	if p.NextHop.IsValid() {
-		out.Nh.Address = wireAddr(p.NextHop).Un
+		out.Nh.Address = inet.Address(p.NextHop).Un
 		if p.NextHop.Is6() {
 			out.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
 		}
 	}
 	switch {
 	case p.Interface != "":
-		out.SwIfIndex, err = interfaceID(v, p.Interface)
+		out.SwIfIndex, err = place.InterfaceID(v, p.Interface)
 	case p.Table == DefaultTable:
 	case p.Table != "":
 		out.TableID, err = v.ID(TableKey(p.Table))
@@ -182,7 +182,7 @@ func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.Fi
 
 // drop is what a route without paths has in VPP.
 func drop(is6 bool) fib_types.FibPath {
-	p := fib_types.FibPath{SwIfIndex: noInterface, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}
+	p := fib_types.FibPath{SwIfIndex: place.None, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}
 	if is6 {
 		p.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
 	}
@@ -190,18 +190,18 @@ func drop(is6 bool) fib_types.FibPath {
 }
 
 func isDrop(p fib_types.FibPath) bool {
-	return p.Type == fib_types.FIB_API_PATH_TYPE_DROP && p.SwIfIndex == noInterface && p.NLabels == 0
+	return p.Type == fib_types.FIB_API_PATH_TYPE_DROP && p.SwIfIndex == place.None && p.NLabels == 0
 }
 
 // readPath is what VPP has, in a route of a table with this number.
 func readPath(v *desiredstate.View, own uint32, p fib_types.FibPath) Path {
 	out := Path{Weight: p.Weight, Preference: p.Preference}
 	is6 := p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6
-	switch hop := readUnion(p.Nh.Address, is6); {
+	switch hop := inet.ReadUnion(p.Nh.Address, is6); {
 	case p.Proto != fib_types.FIB_API_PATH_NH_PROTO_IP4 && !is6, p.NLabels > 0, p.Flags != 0:
 		out.odd = fmt.Sprintf("type %d, protocol %d, flags %d, %d labels", p.Type, p.Proto, p.Flags, p.NLabels)
 		return out
-	case p.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && p.SwIfIndex == noInterface:
+	case p.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && p.SwIfIndex == place.None:
 		out.Local = true
 		return out
 	case p.Type != fib_types.FIB_API_PATH_TYPE_NORMAL:
@@ -211,13 +211,13 @@ func readPath(v *desiredstate.View, own uint32, p fib_types.FibPath) Path {
 		out.NextHop = hop
 	}
 	switch {
-	case p.SwIfIndex != noInterface:
-		out.Interface = interfaceName(v, p.SwIfIndex)
+	case p.SwIfIndex != place.None:
+		out.Interface = place.InterfaceName(v, p.SwIfIndex)
 	case p.TableID == own && out.NextHop.IsValid():
 	case p.TableID == 0:
 		out.Table = DefaultTable
 	default:
-		out.Table, _ = tableName(v, p.TableID)
+		out.Table, _ = place.TableName(v, p.TableID)
 	}
 	return out
 }

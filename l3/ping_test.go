@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
@@ -37,7 +38,7 @@ func TestPingThroughTables(t *testing.T) {
 	hosts["red1"].Address(t, "10.88.0.1/32")
 	hosts["blue1"].Address(t, "10.88.0.2/32")
 
-	c := dialVPP(t, vpptest.Real(t, vpptest.InNetNS(string(vpp))).Socket(), "me")
+	c := kindrig.Dial(t, vpptest.Real(t, vpptest.InNetNS(string(vpp))).Socket(), "me")
 	e := engine(c)
 	addresses := func(n int) []netip.Prefix {
 		return []netip.Prefix{
@@ -114,7 +115,7 @@ func TestHostsAreTold(t *testing.T) {
 	far.IP(t, "route", "add", "default", "via", "10.50.9.1")
 	far.IP(t, "route", "add", "default", "via", "2001:db8:51::1")
 
-	c := dialVPP(t, vpptest.Real(t, vpptest.InNetNS(string(vpp))).Socket(), "me")
+	c := kindrig.Dial(t, vpptest.Real(t, vpptest.InNetNS(string(vpp))).Socket(), "me")
 	e := engine(c)
 	want := []desiredstate.Object{l3.Table{Name: "red"}}
 	for _, leg := range []struct{ name, four, six string }{{"near", "10.50.0.1/24", "2001:db8:50::1/64"}, {"far", "10.50.9.1/24", "2001:db8:51::1/64"}} {

@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -35,12 +36,12 @@ func (r ProxyARPRange) Key() desiredstate.Key {
 }
 
 // Deps lists the table, because the next one would have the range.
-func (r ProxyARPRange) Deps() []desiredstate.Key { return tableDeps(r.Table) }
+func (r ProxyARPRange) Deps() []desiredstate.Key { return place.TableDeps(r.Table) }
 
 // Validate wants two IPv4 addresses in order; VPP would take them in any, and
 // answer for none.
 func (r ProxyARPRange) Validate() error {
-	if err := checkTable(r.Table); err != nil {
+	if err := place.CheckTable(r.Table); err != nil {
 		return err
 	}
 	switch {
@@ -60,7 +61,7 @@ func ClaimTables(f func(name string) bool) vppnet.Claim { return vppnet.Claims(f
 type tableScope []vppnet.Claim
 
 func (s tableScope) has(v *desiredstate.View, id uint32) bool {
-	name, ours := tableName(v, id)
+	name, ours := place.TableName(v, id)
 	if name == "" {
 		name = DefaultTable
 	}
@@ -68,7 +69,7 @@ func (s tableScope) has(v *desiredstate.View, id uint32) bool {
 }
 
 func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {
-	id, err := tableID(v, name)
+	id, err := place.TableID(v, name)
 	if err == nil && !s.has(v, id) {
 		err = fmt.Errorf("%w: table number %d", desiredstate.ErrForeign, id)
 	}
@@ -101,7 +102,7 @@ func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[P
 				if id != 0 && hidesTables(c.VPP().Version) || !s.has(v, id) {
 					continue
 				}
-				name, _ := tableName(v, id)
+				name, _ := place.TableName(v, id)
 				out = append(out, desiredstate.Actual[ProxyARPRange]{ID: id, Spec: ProxyARPRange{
 					Table: name, Low: netip.AddrFrom4(d.Proxy.Low), High: netip.AddrFrom4(d.Proxy.Hi),
 				}})
@@ -146,12 +147,12 @@ func (p ProxyARP) Deps() []desiredstate.Key {
 }
 
 // Validate checks the name.
-func (p ProxyARP) Validate() error { return vppnet.CheckRef(interfaceSpace, p.Interface) }
+func (p ProxyARP) Validate() error { return vppnet.CheckRef(place.InterfaceSpace, p.Interface) }
 
 // ProxyARPs manages which of our interfaces, of those in tables of ours, and of
 // those that are claimed, answer ARP for others (proxy_arp_intfc_enable_disable).
 func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyARP] {
-	vpp, s := arp.NewServiceClient(c), scope(claims)
+	vpp, s := arp.NewServiceClient(c), place.Scope(claims)
 	set := func(ctx context.Context, id uint32, on bool) error {
 		_, err := vpp.ProxyArpIntfcEnableDisable(ctx, &arp.ProxyArpIntfcEnableDisable{SwIfIndex: interface_types.InterfaceIndex(id), Enable: on})
 		return err
@@ -159,20 +160,20 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 	return &desiredstate.Kind[ProxyARP]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "proxy-arp",
-		Requires: s.needs(c),
+		Requires: Places(c),
 		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARP], err error) {
 			all, err := vppnet.Collect(vpp.ProxyArpIntfcDump(ctx, &arp.ProxyArpIntfcDump{}))
 			for _, d := range all {
-				if s.has(v, d.SwIfIndex) {
-					out = append(out, desiredstate.Actual[ProxyARP]{ID: d.SwIfIndex, Spec: ProxyARP{Interface: interfaceName(v, d.SwIfIndex)}})
+				if s.Has(v, d.SwIfIndex) {
+					out = append(out, desiredstate.Actual[ProxyARP]{ID: d.SwIfIndex, Spec: ProxyARP{Interface: place.InterfaceName(v, d.SwIfIndex)}})
 				}
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, p ProxyARP) error { return s.check(v, p.Interface, "") },
+		Check: func(v *desiredstate.View, p ProxyARP) error { return s.Check(v, p.Interface, "") },
 		Create: func(ctx context.Context, v *desiredstate.View, p ProxyARP) (uint32, error) {
-			id, err := s.take(v, p.Interface)
+			id, err := s.Take(v, p.Interface)
 			if err != nil {
 				return 0, err
 			}

@@ -13,6 +13,8 @@ import (
 	"go.fd.io/govpp/binapi/dhcp"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -32,7 +34,7 @@ type DHCPServer struct {
 
 // Key is "dhcp-relay/<table> <family>", the family being ipv4 or ipv6.
 func (r DHCPRelay) Key() desiredstate.Key {
-	name := family(r.Source.Is6())
+	name := inet.Family(r.Source.Is6())
 	if r.Table != "" {
 		name = r.Table + " " + name
 	}
@@ -42,19 +44,19 @@ func (r DHCPRelay) Key() desiredstate.Key {
 // Deps lists the tables: VPP would make those that are missing, and keeps those
 // that a relay needs.
 func (r DHCPRelay) Deps() []desiredstate.Key {
-	deps := tableDeps(r.Table)
+	deps := place.TableDeps(r.Table)
 	for _, s := range r.Servers {
-		deps = append(deps, tableDeps(s.Table)...)
+		deps = append(deps, place.TableDeps(s.Table)...)
 	}
 	return deps
 }
 
 // Validate wants a source and servers of one family.
 func (r DHCPRelay) Validate() error {
-	if err := checkTable(r.Table); err != nil {
+	if err := place.CheckTable(r.Table); err != nil {
 		return err
 	}
-	if err := checkAddr("source", r.Source); err != nil {
+	if err := inet.CheckHost("source", r.Source); err != nil {
 		return err
 	}
 	if len(r.Servers) == 0 || len(r.Servers) > 255 {
@@ -62,7 +64,7 @@ func (r DHCPRelay) Validate() error {
 	}
 	seen := make(map[DHCPServer]bool, len(r.Servers))
 	for _, s := range r.Servers {
-		if err := checkTable(s.Table); err != nil {
+		if err := place.CheckTable(s.Table); err != nil {
 			return err
 		}
 		if err := checkRelayServer(s.Addr); err != nil {
@@ -84,7 +86,7 @@ func checkRelayServer(a netip.Addr) error {
 	if a.Is6() && !a.Is4In6() && a.Zone() == "" && a.IsMulticast() {
 		return nil
 	}
-	return checkAddr("server", a)
+	return inet.CheckHost("server", a)
 }
 
 // DHCPRelays manages the relays of our tables, and of those that are claimed
@@ -116,13 +118,13 @@ func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPR
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[DHCPRelay]) error {
 			return k.each(ctx, v, have.ID, have.Spec.Source, have.Spec.Servers, false)
 		},
-		Fill: func(have, want DHCPRelay) DHCPRelay {
-			if slices.Equal(sortedServers(have.Servers), sortedServers(want.Servers)) {
-				want.Servers = have.Servers
+		Fill: func(have desiredstate.Actual[DHCPRelay], want DHCPRelay) DHCPRelay {
+			if slices.Equal(sortedServers(have.Spec.Servers), sortedServers(want.Servers)) {
+				want.Servers = have.Spec.Servers
 			}
 			return want
 		},
-		InPlace: func(have, want DHCPRelay) bool { return have.Source == want.Source },
+		InPlace: func(have desiredstate.Actual[DHCPRelay], want DHCPRelay) bool { return have.Spec.Source == want.Source },
 	}
 }
 
@@ -141,11 +143,11 @@ func (k relays) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 			if !k.has(v, d.RxVrfID) {
 				continue
 			}
-			r := DHCPRelay{Source: readUnion(d.DHCPSrcAddress.Un, is6)} // the family that it names is always IPv4
-			r.Table, _ = tableName(v, d.RxVrfID)
+			r := DHCPRelay{Source: inet.ReadUnion(d.DHCPSrcAddress.Un, is6)} // the family that it names is always IPv4
+			r.Table, _ = place.TableName(v, d.RxVrfID)
 			for _, s := range d.Servers {
-				table, _ := tableName(v, s.ServerVrfID)
-				r.Servers = append(r.Servers, DHCPServer{Addr: readUnion(s.DHCPServer.Un, is6), Table: table})
+				table, _ := place.TableName(v, s.ServerVrfID)
+				r.Servers = append(r.Servers, DHCPServer{Addr: inet.ReadUnion(s.DHCPServer.Un, is6), Table: table})
 			}
 			out = append(out, desiredstate.Actual[DHCPRelay]{ID: d.RxVrfID, Spec: r})
 		}
@@ -156,7 +158,7 @@ func (k relays) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 // each adds or removes servers of a table; both may be done again.
 func (k relays) each(ctx context.Context, v *desiredstate.View, rx uint32, source netip.Addr, servers []DHCPServer, add bool) error {
 	for _, s := range servers {
-		table, err := tableID(v, s.Table)
+		table, err := place.TableID(v, s.Table)
 		if errors.Is(err, desiredstate.ErrMissing) && !add {
 			continue // VPP keeps the tables of a relay
 		}
@@ -164,7 +166,7 @@ func (k relays) each(ctx context.Context, v *desiredstate.View, rx uint32, sourc
 			return err
 		}
 		_, err = k.vpp.DHCPProxyConfig(ctx, &dhcp.DHCPProxyConfig{
-			RxVrfID: rx, ServerVrfID: table, IsAdd: add, DHCPServer: wireAddr(s.Addr), DHCPSrcAddress: wireAddr(source),
+			RxVrfID: rx, ServerVrfID: table, IsAdd: add, DHCPServer: inet.Address(s.Addr), DHCPSrcAddress: inet.Address(source),
 		})
 		if err != nil {
 			return err

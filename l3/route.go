@@ -14,6 +14,8 @@ import (
 	"go.fd.io/govpp/binapi/ip"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -40,7 +42,7 @@ func (r Route) Key() desiredstate.Key { return RouteKey(r.Table, r.Prefix) }
 // Deps lists the table, and the interfaces and tables of the paths: VPP keeps a
 // route whose interface has gone, dead, until some later interface revives it.
 func (r Route) Deps() []desiredstate.Key {
-	deps := tableDeps(r.Table)
+	deps := place.TableDeps(r.Table)
 	for _, p := range r.Paths {
 		deps = append(deps, p.deps()...)
 	}
@@ -49,10 +51,10 @@ func (r Route) Deps() []desiredstate.Key {
 
 // Validate checks prefix and paths, one by one and together.
 func (r Route) Validate() error {
-	if err := checkTable(r.Table); err != nil {
+	if err := place.CheckTable(r.Table); err != nil {
 		return err
 	}
-	if err := checkPrefix(r.Prefix); err != nil {
+	if err := inet.CheckPrefix(r.Prefix); err != nil {
 		return err
 	}
 	switch p := r.Prefix; {
@@ -109,7 +111,7 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 		Messages: c.Uses(&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
 		Dump:     k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, r Route) (uint32, error) {
-			table, err := tableID(v, r.Table)
+			table, err := place.TableID(v, r.Table)
 			if err != nil {
 				return 0, err
 			}
@@ -119,14 +121,14 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			return k.set(ctx, v, table, r)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Route], want Route) error {
-			table, err := tableID(v, want.Table)
+			table, err := place.TableID(v, want.Table)
 			if err == nil {
 				_, err = k.set(ctx, v, table, want)
 			}
 			return err
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Route]) error {
-			table, err := tableID(v, have.Spec.Table)
+			table, err := place.TableID(v, have.Spec.Table)
 			if errors.Is(err, desiredstate.ErrMissing) {
 				return nil // and its routes with it
 			}
@@ -135,13 +137,13 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			}
 			// Without paths: VPP would refuse one whose interface has gone.
 			_, err = k.vpp.IPRouteAddDelV2(ctx, &ip.IPRouteAddDelV2{
-				Route: ip.IPRouteV2{TableID: table, Prefix: wirePrefix(have.Spec.Prefix), Src: sourceAPI},
+				Route: ip.IPRouteV2{TableID: table, Prefix: inet.Prefix(have.Spec.Prefix), Src: sourceAPI},
 			})
 			return vppnet.Gone(err, api.NO_SUCH_FIB)
 		},
-		Fill: func(have, want Route) Route {
-			if samePaths(want.Prefix, have.Paths, want.Paths) {
-				want.Paths = have.Paths
+		Fill: func(have desiredstate.Actual[Route], want Route) Route {
+			if samePaths(want.Prefix, have.Spec.Paths, want.Paths) {
+				want.Paths = have.Spec.Paths
 			}
 			return want
 		},
@@ -162,7 +164,7 @@ type routes struct {
 }
 
 func (k routes) owns(v *desiredstate.View, table uint32, r Route) bool {
-	if _, ours := tableName(v, table); ours {
+	if _, ours := place.TableName(v, table); ours {
 		return true
 	}
 	return slices.ContainsFunc(k.claims, func(claims RouteClaim) bool { return claims(r.Table, r.Prefix) })
@@ -194,9 +196,9 @@ const sourceInterface = 4
 
 func (k routes) read(ctx context.Context, v *desiredstate.View, table uint32, is6 bool, src uint8) (out []desiredstate.Actual[Route], err error) {
 	all, err := vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Src: src, Table: ip.IPTable{TableID: table, IsIP6: is6}}))
-	name, _ := tableName(v, table)
+	name, _ := place.TableName(v, table)
 	for _, d := range all {
-		r := Route{Table: name, Prefix: readPrefix(d.Route.Prefix).Masked()}
+		r := Route{Table: name, Prefix: inet.ReadPrefix(d.Route.Prefix).Masked()}
 		if !k.owns(v, table, r) {
 			continue
 		}
@@ -212,7 +214,7 @@ func (k routes) read(ctx context.Context, v *desiredstate.View, table uint32, is
 
 func (k routes) set(ctx context.Context, v *desiredstate.View, table uint32, r Route) (uint32, error) {
 	is6 := r.Prefix.Addr().Is6()
-	req := &ip.IPRouteAddDelV2{IsAdd: true, Route: ip.IPRouteV2{TableID: table, Prefix: wirePrefix(r.Prefix), Src: sourceAPI}}
+	req := &ip.IPRouteAddDelV2{IsAdd: true, Route: ip.IPRouteV2{TableID: table, Prefix: inet.Prefix(r.Prefix), Src: sourceAPI}}
 	for _, p := range r.Paths {
 		path, err := p.wire(v, table, is6)
 		if err != nil {
@@ -225,7 +227,7 @@ func (k routes) set(ctx context.Context, v *desiredstate.View, table uint32, r R
 	}
 	reply, err := k.vpp.IPRouteAddDelV2(ctx, req)
 	if errors.Is(err, api.NO_SUCH_FIB) {
-		err = fmt.Errorf("a table has no %s: %w", family(is6), err)
+		err = fmt.Errorf("a table has no %s: %w", inet.Family(is6), err)
 	}
 	if err != nil {
 		return 0, err

@@ -15,6 +15,9 @@ import (
 	"go.fd.io/govpp/binapi/ip"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
+	"github.com/vppkit/vppkit/l3/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -26,21 +29,20 @@ type Table struct {
 
 	NoIPv4 bool // there is no IPv4 table
 	NoIPv6 bool // there is no IPv6 table
-
-	shared bool // as read: the other family of this number is somebody else's
 }
+
+type tableNote string
+
+// halfShared is the Note of a table of whose number the other family is somebody else's.
+const halfShared tableNote = "the other family is somebody else's"
 
 // DefaultTable is the name of the table that VPP always has, number 0, which is
 // nobody's. Where a spec has a Table, "" stands for it, and the name is refused.
-const DefaultTable = "vpp:0"
-
-const tableSpace = "table"
+const DefaultTable = place.DefaultTable
 
 // TableKey is the key of a table. One that is not ours is named by its owner's tag,
 // "owner/name", or by its number, "vpp:7".
-func TableKey(name string) desiredstate.Key {
-	return desiredstate.Key{Space: tableSpace, Name: name}
-}
+func TableKey(name string) desiredstate.Key { return place.TableKey(name) }
 
 // Key is TableKey(t.Name).
 func (t Table) Key() desiredstate.Key { return TableKey(t.Name) }
@@ -72,10 +74,10 @@ func (t Table) Validate() error {
 // those that are, right before one is made.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c: c, vpp: ip.NewServiceClient(c)}
-	k.taken = newLook(k.numbers)
+	k.taken = shared.NewRound(k.numbers)
 	return &desiredstate.Kind[Table]{
 		Target: c.Target(),
-		Name:   tableSpace,
+		Name:   place.TableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
 			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
 		Dump:   k.dump,
@@ -84,7 +86,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			return k.create(ctx, t)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table], want Table) error {
-			if want.ID = have.ID; have.Spec.shared {
+			if want.ID = have.ID; have.Note == halfShared {
 				return fmt.Errorf("%w: the other family of table number %d", desiredstate.ErrForeign, want.ID)
 			}
 			return k.add(ctx, want, want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6)
@@ -92,15 +94,14 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table]) error {
 			return k.delete(ctx, have)
 		},
-		Fill: func(have, want Table) Table {
+		Fill: func(have desiredstate.Actual[Table], want Table) Table {
 			if want.ID == 0 {
-				want.ID = have.ID
+				want.ID = have.Spec.ID
 			}
-			want.shared = have.shared
 			return want
 		},
-		InPlace: func(have, want Table) bool {
-			return have.ID == want.ID && (have.NoIPv4 || !want.NoIPv4) && (have.NoIPv6 || !want.NoIPv6)
+		InPlace: func(have desiredstate.Actual[Table], want Table) bool {
+			return have.Spec.ID == want.ID && (have.Spec.NoIPv4 || !want.NoIPv4) && (have.Spec.NoIPv6 || !want.NoIPv6)
 		},
 		Holds: func(t Table) (all []desiredstate.Key) {
 			if t.ID == 0 {
@@ -120,7 +121,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 type tables struct {
 	c     *vppnet.Conn
 	vpp   ip.RPCService
-	taken *look[map[string]bool] // see numbers
+	taken *shared.Round[map[string]bool] // see numbers
 }
 
 // numbers are what anybody's tables hold of numbers: VPP gives us another's table for one
@@ -136,12 +137,12 @@ func (k tables) numbers(ctx context.Context) (map[string]bool, error) {
 
 // numbered is a family of a table's number.
 func numbered(id uint32, is6 bool) string {
-	return family(is6) + " " + strconv.FormatUint(uint64(id), 10)
+	return inet.Family(is6) + " " + strconv.FormatUint(uint64(id), 10)
 }
 
 // read joins the two families of a number. If they are of two owners, the number stands
 // for us, else for who tagged one. For names, the tables have tags.
-func (k tables) read(ctx context.Context) (out []Table, marks []vppnet.Named, err error) {
+func (k tables) read(ctx context.Context) (out []desiredstate.Actual[Table], marks []vppnet.Named, err error) {
 	found := map[uint32][]Table{} // by number
 	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
 	for _, d := range all {
@@ -162,19 +163,20 @@ func (k tables) read(ctx context.Context) (out []Table, marks []vppnet.Named, er
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		t := slices.MaxFunc(found[id], func(a, b Table) int { return cmp.Compare(k.rank(a), k.rank(b)) })
-		t.shared = len(found[id]) > 1
 		marks = append(marks, vppnet.Named{Tag: t.Name, VPP: fmt.Sprint(id)})
-		out = append(out, t)
+		a := desiredstate.Actual[Table]{ID: id, Spec: t}
+		if len(found[id]) > 1 {
+			a.Note = halfShared
+		}
+		out = append(out, a)
 	}
 	return out, marks, err
 }
 
-func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
-	all, marks, err := k.read(ctx)
+func (k tables) dump(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Table], error) {
+	out, marks, err := k.read(ctx)
 	for i, n := range k.c.Names(marks...) {
-		t := all[i]
-		t.Name = n.Name
-		out = append(out, desiredstate.Actual[Table]{ID: t.ID, Foreign: !n.Ours, Leftover: n.Surplus, Spec: t})
+		out[i].Spec.Name, out[i].Foreign, out[i].Leftover = n.Name, !n.Ours, n.Surplus
 	}
 	return out, err
 }
@@ -215,13 +217,13 @@ func (k tables) create(ctx context.Context, t Table) (uint32, error) {
 		return 0, err
 	}
 	if t.ID != 0 {
-		taken, err := k.taken.at(ctx)
+		taken, err := k.taken.Join(ctx)
 		if err != nil {
 			return 0, err
 		}
 		for _, f := range []struct{ skip, is6 bool }{{t.NoIPv4, false}, {t.NoIPv6, true}} {
 			if !f.skip && taken[numbered(t.ID, f.is6)] {
-				return 0, fmt.Errorf("%w: somebody has an %s table of number %d by now", desiredstate.ErrForeign, family(f.is6), t.ID)
+				return 0, fmt.Errorf("%w: somebody has an %s table of number %d by now", desiredstate.ErrForeign, inet.Family(f.is6), t.ID)
 			}
 		}
 		return t.ID, k.add(ctx, t, t.NoIPv4, t.NoIPv6)
@@ -286,42 +288,3 @@ func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) err
 
 // sourceAPI marks what the API put into a table, ours or not, as VPP numbers it.
 const sourceAPI = 8
-
-// checkTable reports why name cannot be that of a table that a spec refers to.
-func checkTable(name string) error {
-	switch {
-	case name == "":
-		return nil
-	case name == DefaultTable:
-		return fmt.Errorf(`table %q: leave the name open, "" is the default table`, name)
-	}
-	return vppnet.CheckRef("table", name)
-}
-
-// tableDeps is the dependency on a table; VPP's own is always there.
-func tableDeps(name string) []desiredstate.Key {
-	if name == "" {
-		return nil
-	}
-	return []desiredstate.Key{TableKey(name)}
-}
-
-// tableID is VPP's number of a table that a spec refers to.
-func tableID(v *desiredstate.View, name string) (uint32, error) {
-	if name == "" {
-		return 0, nil
-	}
-	return v.ID(TableKey(name))
-}
-
-// tableName is what a spec calls the table of a number.
-func tableName(v *desiredstate.View, id uint32) (name string, ours bool) {
-	if id == 0 {
-		return "", false
-	}
-	name, ours = v.Owned(tableSpace, id)
-	if name == "" {
-		name = vppnet.Foreign(fmt.Sprint(id))
-	}
-	return name, ours
-}

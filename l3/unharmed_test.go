@@ -19,7 +19,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -88,7 +91,7 @@ func unharmed(t *testing.T, rt *rapid.T, socket string) {
 			rt.Fatalf("after %s: %v", after, err)
 		}
 	}
-	v := pick(rt, "variant", natVariants...)
+	v := kindrig.Pick(rt, "variant", natVariants...)
 	e := desiredstate.New(everyKind(c, v)...)
 	e.MaxPrune = 1
 	defer func() {
@@ -97,16 +100,16 @@ func unharmed(t *testing.T, rt *rapid.T, socket string) {
 		_, _ = e.Sync(ctx)
 		alive("all was taken away")
 	}()
-	if pick(rt, "plenty", true, true, true, false) {
+	if kindrig.Pick(rt, "plenty", true, true, true, false) {
 		_, _ = e.Ensure(ctx, plenty()...)
 	}
 	strange := dice{rt, true}
 	for range rapid.IntRange(1, 25).Draw(rt, "calls") {
-		call := pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", "by hand")
+		call := kindrig.Pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", "by hand")
 		switch call {
 		case "ensure":
 			var all []desiredstate.Object
-			for range pick(rt, "objects", 1, 1, 2, 5) {
+			for range kindrig.Pick(rt, "objects", 1, 1, 2, 5) {
 				all = append(all, anything(rt))
 			}
 			_, _ = e.Ensure(ctx, all...)
@@ -117,29 +120,29 @@ func unharmed(t *testing.T, rt *rapid.T, socket string) {
 		case "sync":
 			_, _ = e.Sync(ctx, anything(rt), anything(rt))
 		case "announce":
-			_ = l3.Announce(ctx, c, pick[uint32](rt, "index", 0, 1, 2, 3, 99, ^uint32(0)), strange.addr(false), strange.addr(true))
+			_ = l3.Announce(ctx, c, kindrig.Pick[uint32](rt, "index", 0, 1, 2, 3, 99, ^uint32(0)), strange.addr(false), strange.addr(true))
 		case "sessions":
-			_, _ = l3.NATSessions(ctx, c, pick(rt, "variant", natVariants...), strange.addr(false), pick(rt, "table", numbers...))
+			_, _ = nat.Sessions(ctx, c, kindrig.Pick(rt, "variant", natVariants...), strange.addr(false), kindrig.Pick(rt, "table", numbers...))
 		case "end sessions":
-			_, _ = l3.EndNATSessions(ctx, c, pick(rt, "variant", natVariants...), strange.addr(false), pick(rt, "table", numbers...), func(l3.NATSession) bool { return true })
+			_, _ = nat.EndSessions(ctx, c, kindrig.Pick(rt, "variant", natVariants...), strange.addr(false), kindrig.Pick(rt, "table", numbers...), func(nat.Session) bool { return true })
 		case "states":
-			_, err := l3.RouterStates(ctx, c)
+			_, err := vrrp.States(ctx, c)
 			require.NoError(t, err)
 		case "by hand":
-			if pick(rt, "what", "interface", "table") == "table" {
+			if kindrig.Pick(rt, "what", "interface", "table") == "table" {
 				_, _ = ip.NewServiceClient(other).IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{
-					IsAdd: pick(rt, "add", false, true), Table: ip.IPTable{TableID: pick[uint32](rt, "table", 7, 8, 9), IsIP6: pick(rt, "IPv6", false, true)},
+					IsAdd: kindrig.Pick(rt, "add", false, true), Table: ip.IPTable{TableID: kindrig.Pick[uint32](rt, "table", 7, 8, 9), IsIP6: kindrig.Pick(rt, "IPv6", false, true)},
 				})
 				break
 			}
-			_, _ = interfaces.NewServiceClient(other).DeleteLoopback(ctx, &interfaces.DeleteLoopback{SwIfIndex: pick[interface_types.InterfaceIndex](rt, "index", 1, 2, 3)})
+			_, _ = interfaces.NewServiceClient(other).DeleteLoopback(ctx, &interfaces.DeleteLoopback{SwIfIndex: kindrig.Pick[interface_types.InterfaceIndex](rt, "index", 1, 2, 3)})
 		}
 		alive(call)
 	}
 }
 
 // everyKind manages all there is, whosever it is.
-func everyKind(c *vppnet.Conn, v l3.NATVariant) []desiredstate.AnyKind {
+func everyKind(c *vppnet.Conn, v nat.Variant) []desiredstate.AnyKind {
 	all := func(string) bool { return true }
 	claim, tables := vppnet.ClaimInterfaces(all), l3.ClaimTables(all)
 	kinds := []desiredstate.AnyKind{
@@ -147,11 +150,11 @@ func everyKind(c *vppnet.Conn, v l3.NATVariant) []desiredstate.AnyKind {
 		l3.Tables(c), l3.Memberships(c, claim), l3.Addresses(c, claim), l3.Unnumbereds(c, claim),
 		l3.Routes(c, func(table string, p netip.Prefix) bool { return p.Bits() > 0 && p.Addr().Is4() }),
 		l3.Neighbours(c, claim), l3.RouterAdvertisements(c, claim), l3.ProxyARPRanges(c, tables), l3.ProxyARPs(c, claim), l3.DHCPRelays(c, tables),
-		l3.VirtualRouters(c, claim), l3.NATs(c, v), l3.NATInterfaces(c, v, claim), l3.NATAddresses(c, v, prefix("0.0.0.0/0")),
-		l3.NATMappings(c, v), l3.NATIdentities(c, v),
+		vrrp.Routers(c, claim), nat.Plugins(c, v), nat.Interfaces(c, v, claim), nat.Addresses(c, v, prefix("0.0.0.0/0")),
+		nat.Mappings(c, v), nat.Identities(c, v),
 	}
-	if v == l3.EndpointDependent {
-		kinds = append(kinds, l3.NATExits(c))
+	if v == nat.EndpointDependent {
+		kinds = append(kinds, nat.Exits(c))
 	}
 	return kinds
 }
@@ -162,7 +165,7 @@ type dice struct {
 	mad bool
 }
 
-func (d dice) yes(label string) bool { return pick(d.T, label, false, false, true) }
+func (d dice) yes(label string) bool { return kindrig.Pick(d.T, label, false, false, true) }
 
 // place is an interface and the table that it is in.
 func (d dice) place() (iface, table string) {
@@ -177,16 +180,16 @@ func (d dice) place() (iface, table string) {
 
 func (d dice) iface() string {
 	if d.mad {
-		return pick(d.T, "interface", "a", "b", "vpp:local0", "vpp:local0", "vpp:99", "gone", "")
+		return kindrig.Pick(d.T, "interface", "a", "b", "vpp:local0", "vpp:local0", "vpp:99", "gone", "")
 	}
-	return pick(d.T, "interface", "a", "b")
+	return kindrig.Pick(d.T, "interface", "a", "b")
 }
 
 func (d dice) table() string {
 	if d.mad {
-		return pick(d.T, "table", "", "red", "blue", "vpp:8", "gone", l3.DefaultTable)
+		return kindrig.Pick(d.T, "table", "", "red", "blue", "vpp:8", "gone", l3.DefaultTable)
 	}
-	return pick(d.T, "table", "", "red", "red", "blue")
+	return kindrig.Pick(d.T, "table", "", "red", "red", "blue")
 }
 
 func (d dice) addr(six bool) netip.Addr {
@@ -197,7 +200,7 @@ func (d dice) addr(six bool) netip.Addr {
 	if d.mad {
 		texts = append(texts, "10.0.0.1", "2001:db8::1", "fe80::5", "0.0.0.0", "255.255.255.255", "224.0.0.1", "ff02::1", "::", "::ffff:10.0.0.1", "127.0.0.1", "")
 	}
-	a, _ := netip.ParseAddr(pick(d.T, "address", texts...))
+	a, _ := netip.ParseAddr(kindrig.Pick(d.T, "address", texts...))
 	return a
 }
 
@@ -209,11 +212,11 @@ func (d dice) prefix(six bool) netip.Prefix {
 	if d.mad {
 		lengths = append(lengths, 0, 1, 8, 33, 128)
 	}
-	return netip.PrefixFrom(d.addr(six), pick(d.T, "length", lengths...))
+	return netip.PrefixFrom(d.addr(six), kindrig.Pick(d.T, "length", lengths...))
 }
 
 func many[T any](d dice, one func() T) (out []T) {
-	for range pick(d.T, "how many", 0, 1, 1, 2, 3) {
+	for range kindrig.Pick(d.T, "how many", 0, 1, 1, 2, 3) {
 		out = append(out, one())
 	}
 	return out
@@ -221,28 +224,28 @@ func many[T any](d dice, one func() T) (out []T) {
 
 // anything is an object, valid or not, of things that are there or not.
 func anything(t *rapid.T) desiredstate.Object {
-	d := dice{t, pick(t, "mad", false, false, true)}
+	d := dice{t, kindrig.Pick(t, "mad", false, false, true)}
 	six := d.yes("IPv6")
 	iface, table := d.place()
-	port := func(label string) uint16 { return pick[uint16](t, label, 0, 1, 80, 65535) }
-	side := func() (p l3.Protocol, one, two uint16) {
+	port := func(label string) uint16 { return kindrig.Pick[uint16](t, label, 0, 1, 80, 65535) }
+	side := func() (p nat.Protocol, one, two uint16) {
 		if d.mad {
-			return pick(t, "protocol", l3.NoProtocol, l3.TCP, l3.ICMP, 47), port("one"), port("two")
+			return kindrig.Pick(t, "protocol", nat.NoProtocol, nat.TCP, nat.ICMP, 47), port("one"), port("two")
 		}
 		if d.yes("ports") {
-			return pick(t, "protocol", l3.UDP, l3.TCP, l3.ICMP), pick[uint16](t, "one", 1, 80), pick[uint16](t, "two", 1, 80)
+			return kindrig.Pick(t, "protocol", nat.UDP, nat.TCP, nat.ICMP), kindrig.Pick[uint16](t, "one", 1, 80), kindrig.Pick[uint16](t, "two", 1, 80)
 		}
-		return l3.NoProtocol, 0, 0
+		return nat.NoProtocol, 0, 0
 	}
-	name := pick(t, "name", "a", "b")
-	switch pick(t, "kind", "loopback", "table", "link", "bridge", "port", "membership", "address", "address", "address", "unnumbered", "route", "route", "neighbour", "advertisement",
+	name := kindrig.Pick(t, "name", "a", "b")
+	switch kindrig.Pick(t, "kind", "loopback", "table", "link", "bridge", "port", "membership", "address", "address", "address", "unnumbered", "route", "route", "neighbour", "advertisement",
 		"range", "proxy", "relay", "router", "router", "NAT", "NAT interface", "NAT address", "mapping", "identity", "exit") {
 	case "loopback":
 		return vppnet.Loopback{Name: name}
 	case "table":
-		t := l3.Table{Name: pick(t, "table", "red", "blue"), ID: pick[uint32](t, "ID", 0, 0, 7, 9)}
+		t := l3.Table{Name: kindrig.Pick(t, "table", "red", "blue"), ID: kindrig.Pick[uint32](t, "ID", 0, 0, 7, 9)}
 		if d.mad {
-			t.ID, t.NoIPv4, t.NoIPv6 = pick(d.T, "ID", 0, 9, ^uint32(0)), d.yes("no IPv4"), d.yes("no IPv6")
+			t.ID, t.NoIPv4, t.NoIPv6 = kindrig.Pick(d.T, "ID", 0, 9, ^uint32(0)), d.yes("no IPv4"), d.yes("no IPv6")
 		}
 		return t
 	case "link":
@@ -259,8 +262,8 @@ func anything(t *rapid.T) desiredstate.Object {
 		return l3.Unnumbered{Interface: iface, Lender: d.iface(), Table: table}
 	case "route":
 		return l3.Route{Table: d.table(), Prefix: d.prefix(six).Masked(), Paths: many(d, func() (p l3.Path) {
-			p.Weight, p.Preference = pick[uint8](t, "weight", 0, 1, 255), pick[uint8](t, "preference", 0, 255)
-			switch way := pick(t, "way", 0, 1, 2, 3, 4); {
+			p.Weight, p.Preference = kindrig.Pick[uint8](t, "weight", 0, 1, 255), kindrig.Pick[uint8](t, "preference", 0, 255)
+			switch way := kindrig.Pick(t, "way", 0, 1, 2, 3, 4); {
 			case d.mad:
 				p.NextHop, p.Interface, p.Table, p.Local = d.addr(six), d.iface(), d.table(), d.yes("local")
 			case way == 0:
@@ -268,7 +271,7 @@ func anything(t *rapid.T) desiredstate.Object {
 			case way == 1:
 				p.Interface = iface
 			case way == 2:
-				p.Table = pick(t, "elsewhere", "blue", "red", l3.DefaultTable)
+				p.Table = kindrig.Pick(t, "elsewhere", "blue", "red", l3.DefaultTable)
 			case way == 3:
 				p.NextHop = d.addr(six)
 			default:
@@ -277,9 +280,9 @@ func anything(t *rapid.T) desiredstate.Object {
 			return p
 		})}
 	case "neighbour":
-		n := l3.Neighbour{Interface: iface, IP: d.addr(six), MAC: mac(1), NoRoute: d.yes("no route")}
+		n := l3.Neighbour{Interface: iface, IP: d.addr(six), MAC: kindrig.MAC(1), NoRoute: d.yes("no route")}
 		if d.mad {
-			n.MAC = pick(t, "MAC", vppnet.MAC{}, vppnet.MAC{1}, mac(2))
+			n.MAC = kindrig.Pick(t, "MAC", vppnet.MAC{}, vppnet.MAC{1}, kindrig.MAC(2))
 		}
 		return n
 	case "advertisement":
@@ -288,7 +291,7 @@ func anything(t *rapid.T) desiredstate.Object {
 			Prefixes: many(d, func() l3.AdvertisedPrefix { return l3.AdvertisedPrefix{Prefix: d.prefix(true).Masked()} }),
 		}
 		if d.mad {
-			r.Lifetime, r.MaxInterval = pick(t, "lifetime", 0, time.Second, 1000*time.Hour, -1), pick(t, "longest", 0, time.Second, 1000*time.Hour)
+			r.Lifetime, r.MaxInterval = kindrig.Pick(t, "lifetime", 0, time.Second, 1000*time.Hour, -1), kindrig.Pick(t, "longest", 0, time.Second, 1000*time.Hour)
 		}
 		return r
 	case "range":
@@ -298,47 +301,47 @@ func anything(t *rapid.T) desiredstate.Object {
 	case "relay":
 		return l3.DHCPRelay{Table: d.table(), Source: d.addr(six), Servers: many(d, func() l3.DHCPServer { return l3.DHCPServer{Addr: d.addr(six), Table: d.table()} })}
 	case "router":
-		r := l3.VirtualRouter{
-			Interface: iface, Table: table, ID: pick[uint8](t, "ID", 1, 2), Addresses: []netip.Addr{d.addr(six)}, Interval: pick(t, "interval", 0, 10*time.Millisecond, 30*time.Second),
-			Priority: pick[uint8](t, "priority", 0, 1, 254), Accept: d.yes("accept"), Stopped: d.yes("stopped"),
+		r := vrrp.Router{
+			Interface: iface, Table: table, ID: kindrig.Pick[uint8](t, "ID", 1, 2), Addresses: []netip.Addr{d.addr(six)}, Interval: kindrig.Pick(t, "interval", 0, 10*time.Millisecond, 30*time.Second),
+			Priority: kindrig.Pick[uint8](t, "priority", 0, 1, 254), Accept: d.yes("accept"), Stopped: d.yes("stopped"),
 		}
 		if d.yes("peers") {
 			r.Peers = many(d, func() netip.Addr { return d.addr(six) })
 		}
 		if d.yes("track") {
-			r.Track = many(d, func() l3.TrackedInterface { return l3.TrackedInterface{Interface: d.iface(), Decrement: 10} })
+			r.Track = many(d, func() vrrp.TrackedInterface { return vrrp.TrackedInterface{Interface: d.iface(), Decrement: 10} })
 		}
 		if d.mad {
-			r.ID, r.Priority, r.Addresses = pick[uint8](t, "ID", 0, 1, 255), pick[uint8](t, "priority", 0, 1, 255), many(d, func() netip.Addr { return d.addr(six) })
+			r.ID, r.Priority, r.Addresses = kindrig.Pick[uint8](t, "ID", 0, 1, 255), kindrig.Pick[uint8](t, "priority", 0, 1, 255), many(d, func() netip.Addr { return d.addr(six) })
 		}
 		return r
 	case "NAT":
-		n := l3.NAT{Sessions: 1000, MSS: port("MSS"), Restart: d.yes("restart")}
+		n := nat.Plugin{Sessions: 1000, MSS: port("MSS"), Restart: d.yes("restart")}
 		if d.mad {
-			n.InsideTable, n.OutsideTable, n.Sessions = d.table(), d.table(), pick[uint32](t, "sessions", 1, 1000)
+			n.InsideTable, n.OutsideTable, n.Sessions = d.table(), d.table(), kindrig.Pick[uint32](t, "sessions", 1, 1000)
 		}
 		return n
 	case "NAT interface":
-		n := l3.NATInterface{Interface: iface, Table: table, Inside: d.yes("inside"), Outside: d.yes("outside")}
+		n := nat.Interface{Interface: iface, Table: table, Inside: d.yes("inside"), Outside: d.yes("outside")}
 		n.Output = !n.Inside && !n.Outside || d.mad && d.yes("output")
 		return n
 	case "NAT address":
-		n := l3.NATAddress{Address: d.addr(false), Table: d.table(), Twice: d.mad && d.yes("twice")}
+		n := nat.Address{Address: d.addr(false), Table: d.table(), Twice: d.mad && d.yes("twice")}
 		if d.yes("any table") {
 			n.AnyTable, n.Table = true, ""
 		}
 		return n
 	case "mapping":
-		m := l3.NATMapping{Name: name, Table: d.table(), Local: d.addr(false), External: d.addr(false), Pooled: d.yes("pooled"), OneWay: d.mad && d.yes("one way")}
+		m := nat.Mapping{Name: name, Table: d.table(), Local: d.addr(false), External: d.addr(false), Pooled: d.yes("pooled"), OneWay: d.mad && d.yes("one way")}
 		m.Protocol, m.LocalPort, m.ExternalPort = side()
 		m.TwiceNAT, m.SelfTwiceNAT = m.Protocol != 0 && d.yes("twice"), d.mad && d.yes("self")
 		return m
 	case "identity":
-		n := l3.NATIdentity{Name: name, Table: d.table(), Address: d.addr(false), Pooled: d.yes("pooled")}
+		n := nat.Identity{Name: name, Table: d.table(), Address: d.addr(false), Pooled: d.yes("pooled")}
 		n.Protocol, n.Port, _ = side()
 		return n
 	default:
-		return l3.NATExit{Table: d.table(), To: many(d, func() string { return pick(t, "to", "blue", "red", l3.DefaultTable) })}
+		return nat.Exit{Table: d.table(), To: many(d, func() string { return kindrig.Pick(t, "to", "blue", "red", l3.DefaultTable) })}
 	}
 }
 
@@ -354,54 +357,27 @@ func plenty() []desiredstate.Object {
 		l3.Membership{Interface: "b", Table: "red"},
 		l3.Address{Interface: "a", Prefix: prefix("10.0.0.1/24")},
 		l3.Address{Interface: "b", Table: "red", Prefix: prefix("2001:db8::1/64")},
-		l3.NAT{Sessions: 1000},
+		nat.Plugin{Sessions: 1000},
 	}
 }
 
 // What would end a VPP is refused with words that say what to do.
 func TestLethalCallsAreRefused(t *testing.T) {
 	test := func(t *testing.T, socket string) {
-		c := dialVPP(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		for _, index := range []uint32{0, 99, ^uint32(0)} {
 			require.Error(t, l3.Announce(t.Context(), c, index, addr("10.0.0.1"), addr("2001:db8::1")))
 		}
 		require.ErrorIs(t, l3.Announce(t.Context(), c, 99, addr("10.0.0.1")), api.INVALID_SW_IF_INDEX)
 		require.ErrorContains(t, l3.Announce(t.Context(), c, 0, addr("10.0.0.1")), "name another one")
-		for _, v := range natVariants {
-			_, err := l3.NATSessions(t.Context(), c, v, hostA, 0)
-			require.ErrorIs(t, err, desiredstate.ErrMissing)
-			require.ErrorContains(t, err, "turn it on")
-			_, err = l3.EndNATSessions(t.Context(), c, v, hostA, 10, func(l3.NATSession) bool { return true })
-			require.ErrorIs(t, err, desiredstate.ErrMissing)
-
-			e := natEngine(dialVPP(t, socket, "me"), v)
-			_, err = e.Ensure(t.Context(), l3.NAT{Sessions: 1000})
-			require.NoError(t, err)
-			for _, table := range []uint32{0, 10} {
-				all, err := l3.NATSessions(t.Context(), c, v, hostA, table)
-				require.NoError(t, err)
-				require.Empty(t, all)
-			}
-			_, err = e.Remove(t.Context(), l3.NATKey())
-			require.NoError(t, err)
-			_, err = l3.NATSessions(t.Context(), c, v, hostA, 0)
-			require.ErrorIs(t, err, desiredstate.ErrMissing, "it is off again")
-		}
-		// NAT that somebody has turned on to keep no sessions.
-		c.Uses(&nat_ei.Nat44EiPluginEnableDisable{})
-		toggle := func(on bool) {
-			_, err := nat_ei.NewServiceClient(c).Nat44EiPluginEnableDisable(t.Context(), &nat_ei.Nat44EiPluginEnableDisable{Enable: on, Flags: nat_ei.NAT44_EI_STATIC_MAPPING_ONLY})
-			require.NoError(t, err)
-		}
-		toggle(true)
-		_, _ = l3.NATSessions(t.Context(), c, l3.EndpointIndependent, hostA, 0) // VPP says that it is so only if it is real
-		toggle(false)
 		_, err := vppnet.Loopbacks(c).Ensure(t.Context(), vppnet.Loopback{Name: "alive"})
 		require.NoError(t, err)
 	}
 	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t).Socket()) })
 	t.Run("real", func(t *testing.T) { test(t, vpptest.Real(t).Socket()) })
 }
+
+var natVariants = []nat.Variant{nat.EndpointDependent, nat.EndpointIndependent}
 
 func has(c *vpptest.Call, index interface_types.InterfaceIndex) bool {
 	_, ok := c.Interface(uint32(index))

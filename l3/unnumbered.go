@@ -13,6 +13,7 @@ import (
 	"go.fd.io/govpp/binapi/ip"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -37,12 +38,12 @@ func (u Unnumbered) Key() desiredstate.Key { return UnnumberedKey(u.Interface) }
 // Deps lists both interfaces, because the next one with the lender's index would
 // lend too, and their Memberships if a table is named.
 func (u Unnumbered) Deps() []desiredstate.Key {
-	return append(inTable(u.Interface, u.Table), inTable(u.Lender, u.Table)...)
+	return append(place.Deps(u.Interface, u.Table), place.Deps(u.Lender, u.Table)...)
 }
 
 // Validate checks the names.
 func (u Unnumbered) Validate() error {
-	if err := vppnet.CheckRef(interfaceSpace, u.Interface); err != nil {
+	if err := vppnet.CheckRef(place.InterfaceSpace, u.Interface); err != nil {
 		return err
 	}
 	if err := vppnet.CheckRef("lender", u.Lender); err != nil {
@@ -51,7 +52,7 @@ func (u Unnumbered) Validate() error {
 	if u.Interface == u.Lender {
 		return errors.New("interface borrows from itself")
 	}
-	return checkTable(u.Table)
+	return place.CheckTable(u.Table)
 }
 
 // Unnumbereds manages which of our interfaces, of those in tables of ours, and of
@@ -59,7 +60,7 @@ func (u Unnumbered) Validate() error {
 // The lender changes in place. An interface that has addresses of its own cannot
 // borrow: VPP would let it, and hide them.
 func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnumbered] {
-	vpp, addrs, s := interfaces.NewServiceClient(c), ip.NewServiceClient(c), scope(claims)
+	vpp, addrs, s := interfaces.NewServiceClient(c), ip.NewServiceClient(c), place.Scope(claims)
 	set := func(ctx context.Context, id, lender uint32, add bool) error {
 		// VPP's names are the wrong way round: the interface without a number is
 		// the one that borrows.
@@ -74,29 +75,29 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 	return &desiredstate.Kind[Unnumbered]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "unnumbered",
-		Requires: s.needs(c),
+		Requires: Places(c),
 		Messages: c.Uses(&ip.IPUnnumberedDump{}, &ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetUnnumbered{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
 			all, err := vppnet.Collect(addrs.IPUnnumberedDump(ctx, &ip.IPUnnumberedDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
 			for _, d := range all {
 				id := uint32(d.SwIfIndex)
-				out = append(out, desiredstate.Actual[Unnumbered]{ID: id, Foreign: !s.has(v, id), Spec: Unnumbered{
-					Interface: interfaceName(v, id), Lender: interfaceName(v, uint32(d.IPSwIfIndex)), Table: tableOf(v, id),
+				out = append(out, desiredstate.Actual[Unnumbered]{ID: id, Foreign: !s.Has(v, id), Spec: Unnumbered{
+					Interface: place.InterfaceName(v, id), Lender: place.InterfaceName(v, uint32(d.IPSwIfIndex)), Table: TableOf(v, id),
 				}})
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, u Unnumbered) error { return s.check(v, u.Interface, u.Table) },
+		Check: func(v *desiredstate.View, u Unnumbered) error { return s.Check(v, u.Interface, u.Table) },
 		Create: func(ctx context.Context, v *desiredstate.View, u Unnumbered) (uint32, error) {
-			id, err := s.take(v, u.Interface)
+			id, err := s.Take(v, u.Interface)
 			if err != nil {
 				return 0, err
 			}
-			lender, err := interfaceID(v, u.Lender)
+			lender, err := place.InterfaceID(v, u.Lender)
 			if err != nil {
 				return 0, err
 			}
-			table, err := tableID(v, u.Table)
+			table, err := place.TableID(v, u.Table)
 			if err != nil {
 				return 0, err
 			}
@@ -123,7 +124,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			return id, set(ctx, id, lender, true)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Unnumbered], want Unnumbered) error {
-			lender, err := interfaceID(v, want.Lender)
+			lender, err := place.InterfaceID(v, want.Lender)
 			if err != nil {
 				return err
 			}
@@ -133,6 +134,6 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			// Any lender will do, and the true one may have gone.
 			return vppnet.Gone(set(ctx, have.ID, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},
-		InPlace: func(have, want Unnumbered) bool { return have.Table == want.Table },
+		InPlace: func(have desiredstate.Actual[Unnumbered], want Unnumbered) bool { return have.Spec.Table == want.Table },
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -78,10 +79,10 @@ func TestInvalid(t *testing.T) {
 		{route6(l3.Path{NextHop: addr("fe80::2")}), "link-local next hop needs its interface"},
 		{route6(l3.Path{NextHop: addr("fe80::2%eth0"), Interface: "lo"}), "has a zone"},
 		{route(make([]l3.Path, 256)...), "256 paths"},
-		{l3.Neighbour{Interface: "lo", MAC: mac(1)}, "IP is not set"},
+		{l3.Neighbour{Interface: "lo", MAC: kindrig.MAC(1)}, "IP is not set"},
 		{l3.Neighbour{Interface: "lo", IP: hop}, "MAC is not set"},
 		{l3.Neighbour{Interface: "lo", IP: hop, MAC: vppnet.MAC{1}}, "multicast"},
-		{l3.Neighbour{Interface: "lo", IP: addr("ff02::1"), MAC: mac(1)}, "nobody's own"},
+		{l3.Neighbour{Interface: "lo", IP: addr("ff02::1"), MAC: kindrig.MAC(1)}, "nobody's own"},
 		{l3.ProxyARPRange{Low: hop}, "two IPv4 addresses"},
 		{l3.ProxyARPRange{Low: hop, High: addr("10.0.0.1")}, "below"},
 		{l3.ProxyARPRange{Low: addr("2001:db8::1"), High: addr("2001:db8::2")}, "two IPv4 addresses"},
@@ -120,7 +121,7 @@ func TestInvalid(t *testing.T) {
 // An invalid object costs no message but those of the reading.
 func TestInvalidIsNotSent(t *testing.T) {
 	vpp := vpptest.New(t)
-	e := engine(dialVPP(t, vpp.Socket(), "me"))
+	e := engine(kindrig.Dial(t, vpp.Socket(), "me"))
 	for _, o := range []desiredstate.Object{
 		l3.Table{Name: "#1"}, l3.Address{Interface: "vpp:local0", Prefix: prefix("10.0.0.0/24")}, l3.Route{Prefix: prefix("224.0.0.0/4")},
 	} {

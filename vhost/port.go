@@ -45,8 +45,6 @@ type Port struct {
 	// 0: VPP picks. VPP does not look whether a number is taken, and picks from 0
 	// up without regard to those that were asked for; so ask for high ones.
 	Instance uint32
-
-	bonded bool // as read: the MAC is a bond's, and it gets its own back when it leaves
 }
 
 // Key is vppnet.InterfaceKey(p.Name).
@@ -122,9 +120,9 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 				if !ok {
 					continue // gone since
 				}
-				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC, bonded: i.Spec.Bond != "", Instance: instance(i.Spec.VPPName)}
+				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC, Instance: instance(i.Spec.VPPName)}
 				p.recall(c.TagOptions(i.Spec.Tag))
-				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover})
+				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover, Note: i.Spec.Note()})
 			}
 			return out, err
 		},
@@ -168,19 +166,18 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 			_, err := vpp.DeleteVhostUserIf(ctx, &vhost_user.DeleteVhostUserIf{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want Port) Port {
-			if want.MAC.IsZero() || have.bonded || want.bonded {
-				want.MAC = have.MAC
+		Fill: func(have desiredstate.Actual[Port], want Port) Port {
+			if want.MAC.IsZero() || have.Note == vppnet.MemberOfBond {
+				want.MAC = have.Spec.MAC
 			}
-			want.bonded = have.bonded
 			if want.Instance == 0 {
-				want.Instance = have.Instance
+				want.Instance = have.Spec.Instance
 			}
 			return want
 		},
-		InPlace: func(have, want Port) bool {
-			have.MAC = want.MAC
-			return have == want
+		InPlace: func(have desiredstate.Actual[Port], want Port) bool {
+			have.Spec.MAC = want.MAC
+			return have.Spec == want
 		},
 		Holds: func(p Port) []desiredstate.Key { return []desiredstate.Key{{Space: "vhost-socket", Name: p.Socket}} },
 	}

@@ -79,7 +79,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		t.holds = func(S) []desiredstate.Key { return nil }
 	}
 	if t.fill == nil {
-		t.fill = func(_, want S) S { return want }
+		t.fill = func(_ desiredstate.Actual[S], want S) S { return want }
 	}
 	if t.Options == nil {
 		t.Options = func(S) []string { return nil }
@@ -141,7 +141,7 @@ type tagged[S desiredstate.Object] struct {
 	Orphan[S]
 	c     *Conn
 	holds func(S) []desiredstate.Key
-	fill  func(have, want S) S
+	fill  func(have desiredstate.Actual[S], want S) S
 
 	remove func(context.Context, *desiredstate.View, desiredstate.Actual[S]) error
 
@@ -314,7 +314,7 @@ func (t *tagged[S]) adopt(ctx context.Context, v *desiredstate.View, want S) (id
 func (t *tagged[S]) take(want S) (o orphan[S], ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := slices.IndexFunc(t.left, func(o orphan[S]) bool { return t.Like(o.Spec, t.fill(o.Spec, want)) })
+	n := slices.IndexFunc(t.left, func(o orphan[S]) bool { return t.Like(o.Spec, t.fill(o.Actual, want)) })
 	if n < 0 {
 		return o, false
 	}

@@ -117,13 +117,13 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 			_, err := vpp.BridgeDomainAddDelV2(ctx, &l2.BridgeDomainAddDelV2{BdID: have.ID})
 			return Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill: func(have, want BridgeDomain) BridgeDomain {
+		Fill: func(have desiredstate.Actual[BridgeDomain], want BridgeDomain) BridgeDomain {
 			if want.ID == 0 {
-				want.ID = have.ID
+				want.ID = have.Spec.ID
 			}
 			return want
 		},
-		InPlace: func(have, want BridgeDomain) bool { return have.ID == want.ID },
+		InPlace: func(have desiredstate.Actual[BridgeDomain], want BridgeDomain) bool { return have.Spec.ID == want.ID },
 		Holds: func(b BridgeDomain) []desiredstate.Key {
 			if b.ID == 0 {
 				return nil

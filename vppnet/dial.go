@@ -111,6 +111,9 @@ func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, err
 			return nil, backoff.Permanent(err)
 		}
 		if err != nil && ctx.Err() == nil {
+			if last != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+				return nil, last // the dialer's clock ran out before the context's
+			}
 			last = err
 		}
 		return c, err

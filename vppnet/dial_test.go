@@ -89,7 +89,7 @@ func TestDialFailsAtOnceWhereWaitingIsNoHelp(t *testing.T) {
 }
 
 func TestDialGivesUpWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	_, err := vppnet.Dial(ctx, filepath.Join(t.TempDir(), "api.sock"), "me")
 	require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -20,8 +20,6 @@ type HostInterface struct {
 	Name   string
 	Device string // Linux's name for it, 1 to 15 bytes, in VPP's network namespace
 	MAC    MAC    // of VPP's end; zero: made of owner and name, see Conn.MAC
-
-	bonded bool // as read: the MAC is a bond's, and it gets its own back when it leaves
 }
 
 // Key is InterfaceKey(h.Name).
@@ -67,8 +65,8 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 			all, err := Collect(vpp.AfPacketDump(ctx, &af_packet.AfPacketDump{}))
 			for _, d := range all {
 				i, _ := desiredstate.At[Interface](v, uint32(d.SwIfIndex))
-				out = append(out, desiredstate.Actual[HostInterface]{ID: uint32(d.SwIfIndex), Spec: HostInterface{
-					Name: i.Spec.Name, Device: d.HostIfName, MAC: i.Spec.MAC, bonded: i.Spec.Bond != "",
+				out = append(out, desiredstate.Actual[HostInterface]{ID: uint32(d.SwIfIndex), Note: i.Spec.Note(), Spec: HostInterface{
+					Name: i.Spec.Name, Device: d.HostIfName, MAC: i.Spec.MAC,
 				}})
 			}
 			return out, err
@@ -87,11 +85,10 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 			_, err := vpp.AfPacketDelete(ctx, &af_packet.AfPacketDelete{HostIfName: have.Spec.Device})
 			return Gone(err, api.SYSCALL_ERROR_1)
 		},
-		Fill: func(have, want HostInterface) HostInterface {
-			if want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name); have.bonded || want.bonded {
-				want.MAC = have.MAC
+		Fill: func(have desiredstate.Actual[HostInterface], want HostInterface) HostInterface {
+			if want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name); have.Note == MemberOfBond {
+				want.MAC = have.Spec.MAC
 			}
-			want.bonded = have.bonded
 			return want
 		},
 		Holds: func(h HostInterface) []desiredstate.Key {

@@ -40,9 +40,12 @@ type LinkState struct {
 	// is down it lists nothing. VPP does not know of it, so it is no difference
 	// by itself, and an engine that never was asked for it cannot keep it.
 	After []desiredstate.Key
+}
 
-	std    uint32 // as read: the MTU that is VPP's default here
-	bonded bool   // as read: the MAC is a bond's
+// linkNote is what is known of a link beside its LinkState.
+type linkNote struct {
+	mtu    uint32 // VPP's default here
+	bonded bool   // the MAC is a bond's
 }
 
 // LinkKey is the key of an interface's LinkState.
@@ -115,8 +118,8 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			}
 			return nil
 		},
-		Disturbs: func(a desiredstate.Action, have, want LinkState) desiredstate.Disruption {
-			if a == desiredstate.Update && (have.Up || have.MTU != want.MTU) {
+		Disturbs: func(a desiredstate.Action, have desiredstate.Actual[LinkState], want LinkState) desiredstate.Disruption {
+			if a == desiredstate.Update && (have.Spec.Up || have.Spec.MTU != want.MTU) {
 				return desiredstate.DisturbsTraffic
 			}
 			return desiredstate.DisturbsNothing
@@ -135,26 +138,29 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 					return 0, fmt.Errorf("%w: down, with VPP's default MTU of %d: that is no LinkState at all", desiredstate.ErrInvalid, std)
 				}
 			}
-			return id, k.set(ctx, id, LinkState{bonded: bonded(v, l)}, l)
+			return id, k.set(ctx, id, linkNote{bonded: bonded(v, l)}, LinkState{}, l)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[LinkState], want LinkState) error {
-			have.Spec.bonded = have.Spec.bonded || bonded(v, want)
-			return k.set(ctx, have.ID, have.Spec, want)
+			note, _ := have.Note.(linkNote)
+			note.bonded = note.bonded || bonded(v, want)
+			return k.set(ctx, have.ID, note, have.Spec, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState]) error {
-			return Gone(k.set(ctx, have.ID, have.Spec, LinkState{}), api.INVALID_SW_IF_INDEX)
+			note, _ := have.Note.(linkNote)
+			return Gone(k.set(ctx, have.ID, note, have.Spec, LinkState{}), api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want LinkState) LinkState {
+		Fill: func(have desiredstate.Actual[LinkState], want LinkState) LinkState {
+			note, _ := have.Note.(linkNote)
 			if want.MTU == 0 {
-				want.MTU = have.std
+				want.MTU = note.mtu
 			}
-			if want.MAC.IsZero() || have.bonded || want.bonded {
-				want.MAC = have.MAC
+			if want.MAC.IsZero() || note.bonded {
+				want.MAC = have.Spec.MAC
 			}
 			if want.Parent == "" {
-				want.Parent = have.Parent
+				want.Parent = have.Spec.Parent
 			}
-			want.After, want.std, want.bonded = have.After, have.std, have.bonded
+			want.After = have.Spec.After
 			return want
 		},
 	}
@@ -171,16 +177,17 @@ func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate
 		i := a.Spec
 		foreign := !Ours(i.Name, !a.Foreign, k.claims)
 		if std := i.defaultMTU(); foreign || i.Up || i.MTU != std {
-			out = append(out, desiredstate.Actual[LinkState]{ID: a.ID, Foreign: foreign, Spec: LinkState{
-				Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: i.MAC, Parent: i.Parent, std: std, bonded: i.Bond != "",
-			}})
+			out = append(out, desiredstate.Actual[LinkState]{
+				ID: a.ID, Foreign: foreign, Note: linkNote{std, i.Bond != ""},
+				Spec: LinkState{Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: i.MAC, Parent: i.Parent},
+			})
 		}
 	}
 	return out, nil
 }
 
 // set sends what differs: down first, up last.
-func (k links) set(ctx context.Context, id uint32, have, want LinkState) error {
+func (k links) set(ctx context.Context, id uint32, note linkNote, have, want LinkState) error {
 	index := interface_types.InterfaceIndex(id)
 	flags := func(f interface_types.IfStatusFlags) error {
 		_, err := k.vpp.SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: index, Flags: f})
@@ -191,7 +198,7 @@ func (k links) set(ctx context.Context, id uint32, have, want LinkState) error {
 			return err
 		}
 	}
-	if !want.MAC.IsZero() && want.MAC != have.MAC && !have.bonded {
+	if !want.MAC.IsZero() && want.MAC != have.MAC && !note.bonded {
 		if err := k.mayHaveMAC(ctx, id, want.MAC); err != nil {
 			return err
 		}
@@ -202,7 +209,7 @@ func (k links) set(ctx context.Context, id uint32, have, want LinkState) error {
 			return err
 		}
 	}
-	if want.MTU != have.MTU && (want.MTU != 0 || have.MTU != have.std) {
+	if want.MTU != have.MTU && (want.MTU != 0 || have.MTU != note.mtu) {
 		mtu := want.MTU
 		if mtu == 0 {
 			var err error

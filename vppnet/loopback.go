@@ -32,8 +32,6 @@ type Loopback struct {
 	// BVI makes it one that can only be the bridge virtual interface of a
 	// bridge domain; VPP calls it "bvi7". Any Loopback can be a BVI, too.
 	BVI bool
-
-	bonded bool // as read: the MAC is a bond's, and it gets its own back when it leaves
 }
 
 // Key is InterfaceKey(l.Name).
@@ -67,8 +65,8 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
 				if bvi := i.Device == deviceBVI; i.Parent == "" && (bvi || i.Device == deviceLoopback) {
-					out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Spec: Loopback{
-						Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi, bonded: i.Bond != "",
+					out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Note: i.Note(), Spec: Loopback{
+						Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi,
 					}})
 				}
 			}
@@ -83,17 +81,18 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback]) error {
 			return Gone(k.delete(ctx, have.ID, have.Spec.BVI), api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want Loopback) Loopback {
+		Fill: func(have desiredstate.Actual[Loopback], want Loopback) Loopback {
 			if want.Instance == 0 {
-				want.Instance = have.Instance
+				want.Instance = have.Spec.Instance
 			}
-			if want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name); have.bonded || want.bonded {
-				want.MAC = have.MAC
+			if want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name); have.Note == MemberOfBond {
+				want.MAC = have.Spec.MAC
 			}
-			want.bonded = have.bonded
 			return want
 		},
-		InPlace: func(have, want Loopback) bool { return have.Instance == want.Instance && have.BVI == want.BVI },
+		InPlace: func(have desiredstate.Actual[Loopback], want Loopback) bool {
+			return have.Spec.Instance == want.Instance && have.Spec.BVI == want.BVI
+		},
 		Holds: func(l Loopback) []desiredstate.Key {
 			if l.Instance == 0 {
 				return nil

@@ -38,6 +38,21 @@ func CheckNoMember(v *desiredstate.View, iface string) error {
 
 const deviceBond = "bond"
 
+type macNote string
+
+// MemberOfBond is the Note of an interface whose MAC is a bond's: what is wanted of its MAC
+// is no difference before it leaves the bond, and then it gets its own back.
+const MemberOfBond macNote = "its MAC is a bond's"
+
+// Note is what a kind of interfaces notes of i, see desiredstate.Actual: MemberOfBond or
+// nil.
+func (i Interface) Note() any {
+	if i.Bond != "" {
+		return MemberOfBond
+	}
+	return nil
+}
+
 // bonds reads which of these interfaces are members of which bond, by index.
 func (c *Conn) bonds(ctx context.Context, all []*interfaces.SwInterfaceDetails) (map[uint32]uint32, error) {
 	var there []uint32

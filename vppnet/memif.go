@@ -41,8 +41,6 @@ type Memif struct {
 	RingSize   uint32 // entries of a ring, a power of two up to 16384; 1024
 	BufferSize uint16 // bytes of an entry's buffer; 2048
 	NoZeroCopy bool   // buffers are copied, not shared
-
-	own bool // as read: the socket is ours
 }
 
 // Key is InterfaceKey(m.Name).
@@ -156,17 +154,16 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 			_, err := k.vpp.MemifDelete(ctx, &memif.MemifDelete{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want Memif) Memif {
-			want.own = have.own
-			want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name)
-			if sign := have.Secret.mark; sign != "" && sign == want.Secret.sign(c.Owner(), want.Name) {
-				want.Secret = have.Secret
+		Fill: func(have desiredstate.Actual[Memif], want Memif) Memif {
+			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name)
+			if sign := have.Spec.Secret.mark; sign != "" && sign == want.Secret.sign(c.Owner(), want.Name) {
+				want.Secret = have.Spec.Secret
 			}
 			return want
 		},
-		InPlace: func(have, want Memif) bool {
-			have.MAC = want.MAC
-			return have == want
+		InPlace: func(have desiredstate.Actual[Memif], want Memif) bool {
+			have.Spec.MAC = want.MAC
+			return have.Spec == want
 		},
 		Holds: func(m Memif) []desiredstate.Key { return []desiredstate.Key{m.on()} },
 	}, Orphan[Memif]{
@@ -178,7 +175,7 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 		},
 		Marked: func(found Memif, _ Interface) (string, bool) {
 			if found.IP {
-				return found.on().Name, found.own
+				return found.on().Name, !strings.HasPrefix(found.Socket, ofVPP) // the socket is ours
 			}
 			return found.MAC.String(), c.Signed(found.MAC)
 		},
@@ -216,7 +213,7 @@ func (k memifs) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 		}
 		m := Memif{
 			Name: i.Spec.Name, Socket: s.Spec.Key().Name, ID: d.ID, Slave: d.Role == memif.MEMIF_ROLE_API_SLAVE,
-			IP: d.Mode == memif.MEMIF_MODE_API_IP, MAC: i.Spec.MAC, own: !s.Foreign,
+			IP: d.Mode == memif.MEMIF_MODE_API_IP, MAC: i.Spec.MAC,
 		}
 		m.NoZeroCopy = m.Slave && !d.ZeroCopy
 		m.recall(k.c.TagOptions(i.Spec.Tag))

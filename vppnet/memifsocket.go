@@ -29,8 +29,7 @@ type MemifSocket struct {
 	// "memif7/1": 1 to 4294967294. 0: one that is made of owner and path.
 	ID uint32
 
-	theirs bool // as read: it is not ours
-	half   bool // as read: there is nothing but what says that the number is ours
+	theirs bool // it was found, is not ours, and so is called by its number
 }
 
 // MemifSocketKey is the key of a socket. One that is not ours is named by its number; VPP's
@@ -84,7 +83,7 @@ func MemifSockets(c *Conn, dir string) *desiredstate.Kind[MemifSocket] {
 		Messages: c.Uses(&memif.MemifSocketFilenameAddDelV2{}, &memif.MemifSocketFilenameDump{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MemifSocket], err error) {
 			for e := range desiredstate.All[memifEntry](v) {
-				out = append(out, desiredstate.Actual[MemifSocket]{ID: e.ID, Spec: e.Spec.MemifSocket, Foreign: e.Foreign, Leftover: e.Leftover})
+				out = append(out, desiredstate.Actual[MemifSocket]{ID: e.ID, Spec: e.Spec.MemifSocket, Foreign: e.Foreign, Leftover: e.Leftover, Broken: e.Broken})
 			}
 			return out, nil
 		},
@@ -122,9 +121,9 @@ func MemifSockets(c *Conn, dir string) *desiredstate.Kind[MemifSocket] {
 			}
 			return err
 		},
-		Fill: func(have, want MemifSocket) MemifSocket {
+		Fill: func(have desiredstate.Actual[MemifSocket], want MemifSocket) MemifSocket {
 			if want.ID == 0 {
-				want.ID = have.ID
+				want.ID = have.Spec.ID
 			}
 			return want
 		},
@@ -239,15 +238,15 @@ func (k memifSockets) dump(ctx context.Context) (out []desiredstate.Actual[memif
 	claimed := k.claimed(all)
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		s, mine := MemifSocket{Path: all[id], ID: id}, k.ours(id, all[id])
+		broken := ""
 		if of, ok := s.about(); ok && mine {
 			if all[of.ID] == of.Path {
 				continue
 			}
-			s = of
-			s.half = true
+			s, broken = of, "there is only what says that its number is ours"
 		}
 		s.theirs = !mine && !claimed[s]
-		out = append(out, desiredstate.Actual[memifEntry]{ID: id, Spec: memifEntry{s}, Foreign: s.theirs})
+		out = append(out, desiredstate.Actual[memifEntry]{ID: id, Spec: memifEntry{s}, Foreign: s.theirs, Broken: broken})
 	}
 	return out, nil
 }

@@ -34,8 +34,6 @@ type Mirror struct {
 	// therefore After BridgePortKey(From). VPP does not know of it, so it is no difference by
 	// itself, and an engine that never was asked for it cannot keep it.
 	After []desiredstate.Key
-
-	idle bool // as read: it is listed, and has no effect
 }
 
 // MirrorKey is the key of a mirror.
@@ -114,8 +112,8 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 			defer done()
 			return k.send(ctx, have.ID, to, 0, have.Spec.L2)
 		},
-		Fill: func(have, want Mirror) Mirror {
-			want.After = have.After
+		Fill: func(have desiredstate.Actual[Mirror], want Mirror) Mirror {
+			want.After = have.Spec.After
 			return want
 		},
 	}
@@ -149,9 +147,9 @@ func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	}
 	live, err := k.inEffect(ctx, ours...)
 	for i := range out {
-		m := &out[i].Spec
-		if on, asked := live[out[i].ID]; asked && !m.L2 {
-			m.idle = m.state()&^on != 0
+		m := &out[i]
+		if on, asked := live[m.ID]; asked && !m.Spec.L2 && m.Spec.state()&^on != 0 {
+			m.Broken = "it is listed, and has no effect"
 		}
 	}
 	return out, err

@@ -149,9 +149,9 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			_, err := vpp.DeleteSubif(ctx, &interfaces.DeleteSubif{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
-		InPlace: func(have, want SubInterface) bool {
-			have.Rewrite = want.Rewrite
-			return have == want
+		InPlace: func(have desiredstate.Actual[SubInterface], want SubInterface) bool {
+			have.Spec.Rewrite = want.Rewrite
+			return have.Spec == want
 		},
 		Holds: func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
 	}, Orphan[SubInterface]{

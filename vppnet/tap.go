@@ -182,13 +182,13 @@ func TAPs(c *Conn) *desiredstate.Kind[TAP] {
 			_, err := vpp.TapDeleteV2(ctx, &tapv2.TapDeleteV2{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
-		Fill: func(have, want TAP) TAP {
-			want.MAC = c.fillMAC(have.MAC, want.MAC, want.Name)
-			return want.fill(have)
+		Fill: func(have desiredstate.Actual[TAP], want TAP) TAP {
+			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name)
+			return want.fill(have.Spec)
 		},
-		InPlace: func(have, want TAP) bool {
-			have.MAC = want.MAC
-			return have == want
+		InPlace: func(have desiredstate.Actual[TAP], want TAP) bool {
+			have.Spec.MAC = want.MAC
+			return have.Spec == want
 		},
 		Holds: func(t TAP) (held []desiredstate.Key) {
 			if t.ID != 0 {

@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/vxlan"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 )
 
 // VXLANTunnel carries Ethernet frames, or IP packets, over IP to one other end, or to all that
@@ -120,7 +121,7 @@ func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VX
 			_, err = k.vpp.VxlanAddDelTunnelV3(ctx, req)
 			return Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill:  func(_, want VXLANTunnel) VXLANTunnel { return want.withPorts() },
+		Fill:  func(_ desiredstate.Actual[VXLANTunnel], want VXLANTunnel) VXLANTunnel { return want.withPorts() },
 		Holds: func(t VXLANTunnel) []desiredstate.Key { return []desiredstate.Key{t.end()} },
 	}, Orphan[VXLANTunnel]{
 		Up:   true,
@@ -149,7 +150,7 @@ func (k vxlans) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 			continue // gone since
 		}
 		t := VXLANTunnel{
-			Name: i.Spec.Name, Src: readAddr(d.SrcAddress), Dst: readAddr(d.DstAddress), Table: tableName(v, d.EncapVrfID),
+			Name: i.Spec.Name, Src: inet.Read(d.SrcAddress), Dst: inet.Read(d.DstAddress), Table: tableName(v, d.EncapVrfID),
 			VNI: d.Vni, LocalPort: d.SrcPort, RemotePort: d.DstPort, Payload: otherPayload,
 		}
 		if p, ok := payloads[way{vxlanInput(t.Src), d.DecapNextIndex}]; ok && (p == Frames) != i.Spec.MAC.IsZero() {
@@ -188,7 +189,7 @@ func (k vxlans) payloads(ctx context.Context, all []*vxlan.VxlanTunnelV2Details)
 	var requests []api.Message
 	var said []way
 	for _, d := range all {
-		w := way{vxlanInput(readAddr(d.SrcAddress)), d.DecapNextIndex}
+		w := way{vxlanInput(inet.Read(d.SrcAddress)), d.DecapNextIndex}
 		if _, known := out[w]; known {
 			continue
 		}
@@ -215,7 +216,7 @@ func (k vxlans) payloads(ctx context.Context, all []*vxlan.VxlanTunnelV2Details)
 func (k vxlans) message(v *desiredstate.View, t VXLANTunnel) (*vxlan.VxlanAddDelTunnelV3, error) {
 	t = t.withPorts()
 	req := &vxlan.VxlanAddDelTunnelV3{
-		Instance: ^uint32(0), SrcAddress: wireAddr(t.Src), DstAddress: wireAddr(t.Dst), SrcPort: t.LocalPort, DstPort: t.RemotePort,
+		Instance: ^uint32(0), SrcAddress: inet.Address(t.Src), DstAddress: inet.Address(t.Dst), SrcPort: t.LocalPort, DstPort: t.RemotePort,
 		McastSwIfIndex: allInterfaces, DecapNextIndex: toL2, Vni: t.VNI, IsL3: t.Payload != Frames,
 	}
 	var err error

@@ -18,6 +18,10 @@ type filters struct {
 	macs  pool[filter[acl_types.MacipACLRule]]
 	ports map[uint32]*filtered
 	known uint32 // first interface index beyond all that ever had a MACIP set
+
+	// reclassify is whether sessions are judged again when sets change. There are no packets
+	// here, so no sessions; it is a setting that can be read.
+	reclassify int
 }
 
 // A filter is a set of rules, of either sort.
@@ -47,6 +51,7 @@ func loadACL(v *VPP) {
 	HandleDump(v, f.macDetails)
 	Handle(v, f.bindMACs)
 	f.loadFeatures()
+	f.loadCommands()
 	HandleDump(v, f.macListDetails)
 	Handle(v, func(*Call, *acl.ACLStatsIntfCountersEnable) *acl.ACLDelReply { return new(acl.ACLDelReply) }) // VPP's mistake
 }
@@ -57,6 +62,18 @@ func (f *filters) putSet(_ *Call, q *acl.ACLAddReplace) *acl.ACLAddReplaceReply 
 		r.ACLIndex, r.Retval = f.sets.put(q.ACLIndex, filter[acl_types.ACLRule]{q.Tag, q.R})
 	}
 	return r
+}
+
+// loadCommands are of the CLI. Of what VPP shows of sessions there is only the setting: all
+// else counts them.
+func (f *filters) loadCommands() {
+	for n := range 2 {
+		f.v.life.commands[fmt.Sprintf("set acl-plugin reclassify-sessions %d", n)] = func() string {
+			f.reclassify = n
+			return ""
+		}
+	}
+	f.v.life.commands["show acl-plugin sessions"] = func() string { return fmt.Sprintf("Reclassify sessions: %d\n", f.reclassify) }
 }
 
 // checkRules is all that VPP asks of a set. What a rule says it stores unseen.

@@ -8,6 +8,7 @@ import (
 	"go.fd.io/govpp/binapi/acl_types"
 	"go.fd.io/govpp/binapi/ethernet_types"
 	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/vlib"
 
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -91,6 +92,8 @@ func allow(i index, in uint8, types ...uint16) api.Message {
 }
 func allowed(i index) api.Message { return &acl.ACLInterfaceEtypeWhitelistDump{SwIfIndex: i} }
 
+func command(text string) api.Message { return &vlib.CliInband{Cmd: text} }
+
 var (
 	any4, any6 = aclNet("0.0.0.0/0"), aclNet("::/0")
 	ten        = aclNet("10.0.0.0/8")
@@ -168,6 +171,13 @@ var aclScripts = []vpptest.Script{
 		do(bindMACIP(1, false, 0)), do(features(1)), do(bind(1, 0)), do(features(1)),
 		note("unbound, bound", bindMACIP(1, true, 0)), do(features(1)), do(putMACIP(0, "m")), note("no rules", features(1)), do(putMACIP(0, "m", macipRule(1, any4, mac(1), full))), do(features(1)),
 		do(bind(1, 1, 0)), do(features(1)), do(unloop(1)), do(loopback()), do(features(1)),
+	}},
+	{Name: "acl-sessions", About: "whether sessions are judged again, for which there is no message, and what sets and lists do then", Steps: []vpptest.Step{
+		do(command("set acl-plugin reclassify-sessions 1")), do(loopback()), do(join(1, 5)),
+		do(putACL(none, "a", aclRule(2, any4, any4))), do(putACL(none, "b")), do(bind(1, 1, 0, 1)), do(bound(1)), do(features(1)),
+		note("replaced in use", putACL(0, "a")), note("the same again", bind(1, 1, 0, 1)), do(bound(1)), do(bind(1, 0)), do(features(1)),
+		do(command("set acl-plugin reclassify-sessions 0")), do(command("set acl-plugin reclassify-sessions 0")), do(command(" set acl-plugin reclassify-sessions 1 ")),
+		note("no more than a setting", acls), do(aclLists),
 	}},
 	{Name: "macip", About: "sets of source addresses", Steps: []vpptest.Step{
 		do(macips), do(readMACIP(0)), do(delMACIP(0)), do(putMACIP(0, "nothing to replace")),

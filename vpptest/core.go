@@ -40,6 +40,9 @@ func loadCore(v *VPP) {
 		if strings.TrimSpace(q.Cmd) == "show version" {
 			return &vlib.CliInbandReply{Reply: "vpp v" + v.options.version() + " built by vpptest\n"}
 		}
+		if run := v.life.commands[strings.TrimSpace(q.Cmd)]; run != nil {
+			return &vlib.CliInbandReply{Reply: run()}
+		}
 		return &vlib.CliInbandReply{Retval: unspecified, Reply: "unknown input `" + q.Cmd + "'\n"}
 	})
 }

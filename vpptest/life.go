@@ -30,6 +30,8 @@ type life struct {
 	states []func(*dump) // each part's share of String
 	idle   []func()      // called when the input has run dry
 
+	commands map[string]func() string // of the CLI, and what they print
+
 	listener *net.UnixListener
 	done     chan struct{} // closed when this life ends
 	end      sync.Once
@@ -43,6 +45,7 @@ func newLife(o *options) *life {
 		options:  o,
 		table:    newTable(o),
 		handlers: make(map[uint16]handler),
+		commands: make(map[string]func() string),
 		done:     make(chan struct{}),
 		conns:    make(map[*net.UnixConn]bool),
 	}

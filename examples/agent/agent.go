@@ -65,7 +65,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 		a.announcer.world = world
 	}
 	a.wires = newWires(a.inbox, log)
-	a.inbox.moved = func(source string) { a.announcer.touched.add(source) }
+	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
 	a.lost("not listed yet")
 	return a
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
@@ -33,14 +34,14 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
-	touched *dirty[string] // sources to be announced anew: a port is made of many objects
+	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
 	world   *publish.Board      // what this host tells the others; nil: it is in no overlay
 	spreads map[string][]string // the keys there, by who they are of
 }
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
-	return &announcer{inbox: inbox, store: store, board: board, touched: newDirty[string](), spreads: map[string][]string{}}
+	return &announcer{inbox: inbox, store: store, board: board, touched: dirty.New[string](), spreads: map[string][]string{}}
 }
 
 // dueTime is how long a VPP that may be there has to confirm what was said.
@@ -69,7 +70,7 @@ func (a *announcer) watch(ctx context.Context) error {
 		for _, name := range a.inbox.needing(key) {
 			sources = append(sources, routed(name))
 		}
-		a.touched.add(sources...)
+		a.touched.Add(sources...)
 	}
 	return ctx.Err()
 }
@@ -84,10 +85,10 @@ func (a *announcer) announce(ctx context.Context) error {
 			return ctx.Err()
 		case <-due:
 			a.settle()
-		case <-a.touched.bell:
+		case <-a.touched.Bell:
 		}
 		began := time.Now()
-		for s := range a.touched.take() {
+		for s := range a.touched.Take() {
 			if name, ok := strings.CutPrefix(s, source("")); ok {
 				a.port(name)
 			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
@@ -119,7 +120,7 @@ func (a *announcer) settle() {
 	if a.settled.Swap(true) {
 		return
 	}
-	a.touched.take() // all of it is said now
+	a.touched.Take() // all of it is said now
 	names, _ := a.inbox.names()
 	for _, name := range names {
 		a.port(name)

@@ -10,7 +10,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/examples/agent/translate"
-	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -23,7 +23,7 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 	if a.site.Election == nil {
 		return nil
 	}
-	events, err := l3.WatchRouters(ctx, c)
+	events, err := vrrp.Watch(ctx, c)
 	if err != nil {
 		return fmt.Errorf("election: %w", err)
 	}
@@ -31,7 +31,7 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 	if err != nil {
 		return fmt.Errorf("election: %w", err)
 	}
-	a.inbox.serve(state == l3.RouterMaster)
+	a.inbox.serve(state == vrrp.Master)
 	go func() {
 		for range events { // which tell numbers of interfaces: ours may have another by now
 			state, err := candidate(ctx, c)
@@ -40,14 +40,14 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 				continue
 			}
 			a.log.Info("election", "state", state)
-			a.inbox.serve(state == l3.RouterMaster)
+			a.inbox.serve(state == vrrp.Master)
 		}
 	}()
 	return nil
 }
 
 // candidate is what VPP is on the interface by which it takes part.
-func candidate(ctx context.Context, c *vppnet.Conn) (state l3.RouterState, err error) {
+func candidate(ctx context.Context, c *vppnet.Conn) (state vrrp.State, err error) {
 	const nobody = ^uint32(0)
 	c.Uses(&interfaces.SwInterfaceDump{})
 	all, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
@@ -60,7 +60,7 @@ func candidate(ctx context.Context, c *vppnet.Conn) (state l3.RouterState, err e
 			index = uint32(d.SwIfIndex)
 		}
 	}
-	states, err := l3.RouterStates(ctx, c)
+	states, err := vrrp.States(ctx, c)
 	for _, s := range states {
 		if s.Index == index {
 			state = s.New

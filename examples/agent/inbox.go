@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -44,8 +45,8 @@ type inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
-	trunks  map[string]trunk // by parent
-	wired   *dirty[string]   // TAP ports that came or went
+	trunks  map[string]trunk   // by parent
+	wired   *dirty.Set[string] // TAP ports that came or went
 }
 
 // change is what a port's key has come to be.
@@ -62,7 +63,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
-		remotes: newNeighbours(site), trunks: map[string]trunk{}, wired: newDirty[string](),
+		remotes: newNeighbours(site), trunks: map[string]trunk{}, wired: dirty.New[string](),
 	}
 }
 
@@ -297,9 +298,9 @@ func (b *inbox) settled(all bool) {
 	for name, now := range b.changed {
 		moved[name], was[name] = true, b.wrong[name]
 		if _, is := now.port.Wire(); is {
-			b.wired.add(name)
+			b.wired.Add(name)
 		} else if _, was := b.ports[name].Wire(); was {
-			b.wired.add(name)
+			b.wired.Add(name)
 		}
 		delete(b.ports, name)
 		delete(b.wrong, name)

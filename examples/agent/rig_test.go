@@ -344,7 +344,10 @@ func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface strin
 	require.Equal(r, output, b.Output, iface)
 	m, _ := have[acl.MACIPBindingKey(iface)].Spec.(acl.MACIPBinding)
 	require.Equal(r, iface, m.Set)
-	out := []desiredstate.Key{acl.BindingKey(iface), acl.MACIPBindingKey(iface), acl.MACIPKey(iface)}
+	e, _ := have[acl.EtherTypesKey(iface)].Spec.(acl.EtherTypes)
+	require.Equal(r, []uint16{0x0806}, e.Input, iface)
+	require.Equal(r, []uint16{0x0806}, e.Output, iface)
+	out := []desiredstate.Key{acl.EtherTypesKey(iface), acl.BindingKey(iface), acl.MACIPBindingKey(iface), acl.MACIPKey(iface)}
 	for _, set := range slices.Concat(input, output) {
 		require.Contains(r, have, acl.SetKey(set))
 		out = append(out, acl.SetKey(set))

@@ -29,6 +29,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -125,10 +126,10 @@ func TestRoutersInMemory(t *testing.T) {
 	want(l3.TableKey(red))
 	want(l3.RouteKey(red, netip.MustParsePrefix("0.0.0.0/0")))
 	require.Len(t, have[l3.RouteKey(red, netip.MustParsePrefix("10.5.0.0/16"))].Spec.(l3.Route).Paths, 2)
-	want(l3.NATAddressKey(netip.MustParseAddr("203.0.113.101")))
-	want(l3.NATMappingKey("fip-" + fid(2)))
+	want(nat.AddressKey(netip.MustParseAddr("203.0.113.101")))
+	want(nat.MappingKey("fip-" + fid(2)))
 	want(l3.AdvertisementKey("bvi-physnet1.vlan.103"))
-	require.Equal(t, blue, have[l3.NATMappingKey("fip-"+fid(2))].Spec.(l3.NATMapping).Table)
+	require.Equal(t, blue, have[nat.MappingKey("fip-"+fid(2))].Spec.(nat.Mapping).Table)
 	require.Equal(t, uint32(1), have[l3.TableKey(red)].ID)
 	require.Equal(t, "fa:16:3e:01:00:65", have[vppnet.InterfaceKey("bvi-physnet1.vlan.101")].Spec.(vppnet.Loopback).MAC.String())
 	for _, vlan := range []int{101, 102, 103, 201, 900} {
@@ -389,14 +390,14 @@ func TestAFloatingIPWaitsForItsRouter(t *testing.T) {
 	says(floatKey(1), "")
 	r.converged(a)
 	have, _ := r.found(site, v.Socket())
-	require.Contains(t, have, l3.NATMappingKey("fip-"+fid(1)))
+	require.Contains(t, have, nat.MappingKey("fip-"+fid(1)))
 
 	r.routing("h1", legKey(1, 101), "junk")
 	says(legKey(1, 101), "not a JSON object")
 	says(floatKey(1), "waits for a router")
 	r.converged(a)
 	have, _ = r.found(site, v.Socket())
-	require.NotContains(t, have, l3.NATMappingKey("fip-"+fid(1)))
+	require.NotContains(t, have, nat.MappingKey("fip-"+fid(1)))
 	require.NotContains(t, have, vppnet.InterfaceKey("bvi-physnet1.vlan.101"), "what cannot be read wants nothing")
 
 	client, closeEtcd, err := (&options{etcd: r.url}).openEtcd()
@@ -436,7 +437,7 @@ func TestAStandbyIsSilent(t *testing.T) {
 	}
 	doors(false)
 	have, _ := r.found(site, v.Socket())
-	require.Contains(t, have, l3.NATMappingKey("fip-"+fid(1)))
+	require.Contains(t, have, nat.MappingKey("fip-"+fid(1)))
 	before := a.writes.Load()
 	r.routing("h1", "ha", "1")
 	doors(true)
@@ -459,7 +460,7 @@ func TestNoRouters(t *testing.T) {
 	r := newRig(t)
 	c, err := vppnet.Dial(t.Context(), v.Socket(), "other")
 	require.NoError(t, err)
-	_, err = desiredstate.New(l3.Tables(c), l3.NATs(c, l3.EndpointDependent)).Ensure(t.Context(), l3.NAT{Sessions: 1000})
+	_, err = desiredstate.New(l3.Tables(c), nat.Plugins(c, nat.EndpointDependent)).Ensure(t.Context(), nat.Plugin{Sessions: 1000})
 	require.NoError(t, err)
 	site := r.siteOf("h1", nic)
 	site.NoRouters = true
@@ -496,7 +497,7 @@ func TestConflictsOfRoutersAreSaid(t *testing.T) {
 		}, 10*time.Second, 10*time.Millisecond, "%t", conflict)
 	}
 	mapped := func(a *running) bool {
-		_, wanted := a.store.Want(l3.NATMappingKey("fip-" + fid(1)))
+		_, wanted := a.store.Want(nat.MappingKey("fip-" + fid(1)))
 		return wanted
 	}
 	a := r.agent(site, v.Socket())
@@ -670,8 +671,8 @@ func TestCostOfRouters(t *testing.T) {
 		moved := float(4000, 101, "203.0.99.99", "192.168.1.2")
 		r.routing("h1", floatKey(0), moved)
 		require.Eventually(t, func() bool {
-			o, _ := a.store.Want(l3.NATMappingKey("fip-" + fid(0)))
-			m, _ := o.(l3.NATMapping)
+			o, _ := a.store.Want(nat.MappingKey("fip-" + fid(0)))
+			m, _ := o.(nat.Mapping)
 			return m.External.String() == "203.0.99.99"
 		}, 10*time.Second, time.Millisecond)
 		r.converged(a)

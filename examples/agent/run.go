@@ -18,7 +18,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
-	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -126,7 +126,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 		if err != nil {
 			return nil, nil, fmt.Errorf("election: %w", err)
 		}
-		box.serve(state == l3.RouterMaster)
+		box.serve(state == vrrp.Master)
 	}
 	e, report := engine(c, site)
 	said := lacks(report)

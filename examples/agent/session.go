@@ -14,6 +14,8 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -70,12 +72,12 @@ func routing(c *vppnet.Conn, layer2 vppnet.Claim) []desiredstate.AnyKind {
 		l3.RouterAdvertisements(c, layer2),
 		l3.ProxyARPs(c),
 		l3.ProxyARPRanges(c),
-		l3.NATs(c, l3.EndpointDependent),
-		l3.NATInterfaces(c, l3.EndpointDependent),
-		l3.NATAddresses(c, l3.EndpointDependent),
-		l3.NATMappings(c, l3.EndpointDependent),
-		l3.NATExits(c),
-		l3.VirtualRouters(c),
+		nat.Plugins(c, nat.EndpointDependent),
+		nat.Interfaces(c, nat.EndpointDependent),
+		nat.Addresses(c, nat.EndpointDependent),
+		nat.Mappings(c, nat.EndpointDependent),
+		nat.Exits(c),
+		vrrp.Routers(c),
 	}
 }
 

@@ -43,8 +43,8 @@ func (w *wires) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(time.Second):
-		case <-w.inbox.wired.bell:
-			w.inbox.wired.take()
+		case <-w.inbox.wired.Bell:
+			w.inbox.wired.Take()
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +27,9 @@ import (
 func measured(t *testing.T, b *bench) results {
 	t.Helper()
 	var out bytes.Buffer
+	if b.workload == "" {
+		b.workload = portsWorkload
+	}
 	b.out, b.errs, b.sim, b.json, b.count, b.repeat = &out, io.Discard, true, true, 1, 1
 	b.settle = 50 * time.Millisecond
 	require.NoError(t, b.run(t.Context()))
@@ -65,7 +69,7 @@ func TestAll(t *testing.T) {
 		}
 	}
 	require.Zero(t, all.at(t, agentRestart, agentSystem, ports).Writes)
-	require.Equal(t, 6, all.at(t, addOne, agentSystem, ports).Writes)
+	require.Equal(t, 7, all.at(t, addOne, agentSystem, ports).Writes)
 }
 
 // What the engine costs in messages, which is the same on every machine.
@@ -89,7 +93,7 @@ func messages(t *testing.T, filtered bool) {
 		}
 		fleet := 1 + 6*ports/perVLAN + 3*ports // the uplink, networks, ports
 		if filtered {
-			fleet += 2 + 2*ports/perVLAN + 3*ports               // the sets of all, of groups, and what a port has for itself
+			fleet += 2 + 2*ports/perVLAN + 4*ports               // the sets of all, of groups, and what a port has for itself
 			each = map[string]int{converged: 1, agentRestart: 1} // is it in effect?
 			ends = 1                                             // a ping ends these questions
 		}
@@ -186,4 +190,42 @@ func TestSum(t *testing.T) {
 	}, all.sum())
 	require.Equal(t, "1.23ms", short(0.0012345))
 	require.Equal(t, "999ns", short(0.000000999))
+}
+
+// The floor and the engine do the same to VPP, message by message, for each workload.
+func TestWorkloads(t *testing.T) {
+	for _, w := range workloads {
+		name := w().name
+		t.Run(name, func(t *testing.T) {
+			const size = 240
+			all := measured(t, &bench{workload: name, ports: []int{size}, jobs: everyJob, systems: []string{floorSystem, engineSystem}})
+			for _, job := range []string{cold, converged, changeMany, agentRestart, teardown} {
+				floor, engine := all.at(t, job, floorSystem, size), all.at(t, job, engineSystem, size)
+				require.Equal(t, name, engine.Workload)
+				require.Equal(t, floor.Writes, engine.Writes, job)
+				require.LessOrEqual(t, engine.Messages-engine.Writes, floor.Messages-floor.Writes+100, job) // proofs of handles, now and then
+			}
+			require.Equal(t, size, all.at(t, cold, floorSystem, size).Writes)
+			require.Positive(t, all.at(t, cold, engineSystem, size).BytesPerObject)
+		})
+	}
+}
+
+// No two prefixes of the full table are the same, or within each other.
+func TestPrefixesAreApart(t *testing.T) {
+	const many = 300_000
+	seen := make(map[netip.Prefix]bool, many)
+	for n := range many {
+		p := prefix(n)
+		require.Equal(t, p, p.Masked())
+		require.False(t, seen[p], p)
+		seen[p] = true
+	}
+	for p := range seen {
+		for bits := 20; bits < p.Bits(); bits++ {
+			shorter, err := p.Addr().Prefix(bits)
+			require.NoError(t, err)
+			require.False(t, seen[shorter], "%s in %s", p, shorter)
+		}
+	}
 }

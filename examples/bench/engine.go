@@ -18,6 +18,7 @@ type engine struct {
 	vpp   string
 	tally tally
 	want  []desiredstate.Object
+	held  uint64 // bytes before there was an engine
 
 	c *vppnet.Conn
 	e *desiredstate.Engine
@@ -25,6 +26,7 @@ type engine struct {
 
 func (s *engine) prepare(context.Context) error {
 	s.want = s.objects()
+	s.held = inUse()
 	return nil
 }
 
@@ -45,7 +47,7 @@ func newEngine(c *vppnet.Conn, f fleet) *desiredstate.Engine {
 		vppnet.SubInterfaces(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vhost.Ports(c, f.dir),
 	}
 	if f.filtered {
-		kinds = append(kinds, acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c))
+		kinds = append(kinds, acl.Sets(c), acl.MACIPSets(c), acl.Bindings(c), acl.MACIPBindings(c), acl.EtherTypeLists(c))
 	}
 	e := desiredstate.New(kinds...)
 	e.MaxPrune = 1
@@ -91,6 +93,9 @@ func (s *engine) back(ctx context.Context) error     { return s.cold(ctx) }
 func (s *engine) teardown(ctx context.Context) error { return s.sync(ctx, nil) }
 
 func (s *engine) sent(context.Context) (messages, writes int) { return s.tally.sums() }
+
+// bytes is what the engine holds for a port.
+func (s *engine) bytes() float64 { return max(0, float64(inUse())-float64(s.held)) / float64(s.size) }
 
 func (s *engine) close() {
 	if s.c != nil {

@@ -130,10 +130,13 @@ func (x *filters) createSources(f fleet, port int) ask {
 	return ask{m, &x.macips[port]}
 }
 
+const arp = 0x0806
+
 // bind puts a port behind its filters.
 func (x *filters) bind(f fleet, index interface_types.InterfaceIndex, port int) []ask {
 	group := 2 + 2*f.network(port)
 	return []ask{
+		{request: &binding.ACLInterfaceSetEtypeWhitelist{SwIfIndex: index, Count: 2, NInput: 1, Whitelist: []uint16{arp, arp}}},
 		{request: &binding.ACLInterfaceSetACLList{SwIfIndex: index, Count: 4, NInput: 2, Acls: []uint32{
 			x.sets[1].ACLIndex, x.sets[group+1].ACLIndex, x.sets[0].ACLIndex, x.sets[group].ACLIndex,
 		}}},
@@ -144,6 +147,7 @@ func (x *filters) bind(f fleet, index interface_types.InterfaceIndex, port int) 
 func (x *filters) unbind(index interface_types.InterfaceIndex, port int) []ask {
 	return []ask{
 		{request: &binding.ACLInterfaceSetACLList{SwIfIndex: index}},
+		{request: &binding.ACLInterfaceSetEtypeWhitelist{SwIfIndex: index}},
 		{request: &binding.MacipACLInterfaceAddDel{SwIfIndex: index, ACLIndex: x.macips[port].ACLIndex}},
 		{request: &binding.MacipACLDel{ACLIndex: x.macips[port].ACLIndex}},
 	}

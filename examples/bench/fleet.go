@@ -86,7 +86,7 @@ func (f fleet) portObjects(port int) []desiredstate.Object {
 	if f.filtered {
 		sources, rest := f.security(port)
 		all = append(append(all, sources), rest...)
-		link.After = []desiredstate.Key{vppnet.BridgePortKey(name), acl.BindingKey(name), acl.MACIPBindingKey(name)}
+		link.After = []desiredstate.Key{vppnet.BridgePortKey(name), acl.EtherTypesKey(name), acl.BindingKey(name), acl.MACIPBindingKey(name)}
 	}
 	return append(all, link)
 }

@@ -21,7 +21,11 @@ func (all results) goals(out io.Writer) {
 		if r.System != "engine" {
 			continue
 		}
-		who := fmt.Sprintf("VPP %s, %d ports: ", r.VPP, r.Ports)
+		who := fmt.Sprintf("VPP %s, %d %s: ", r.VPP, r.Ports, r.Workload)
+		if r.Workload != portsWorkload {
+			r.simpleGoals(who, say)
+			continue
+		}
 		switch r.Job {
 		case cold:
 			say(r.Ratio <= 1.25, "%scold in %.2f x the floor, want at most 1.25", who, r.Ratio)
@@ -40,5 +44,17 @@ func (all results) goals(out io.Writer) {
 		case agentRestart:
 			say(r.Seconds <= 1 && r.Writes == 0, "%sagent restart in %s with %d writes, want at most 1s with 0", who, short(r.Seconds), r.Writes)
 		}
+	}
+}
+
+// simpleGoals are those for objects of one message.
+func (r result) simpleGoals(who string, say func(met bool, format string, args ...any)) {
+	switch r.Job {
+	case cold, changeMany:
+		say(r.Ratio <= 1.3 && r.CPURatio <= 2, "%s%s in %.2f x the floor and %.2f x its CPU, want at most 1.3 and 2", who, r.Job, r.Ratio, r.CPURatio)
+	case converged:
+		say(r.Ratio <= 1.2 && r.Writes == 0, "%sconverged in %.2f x the raw dumps with %d writes, want at most 1.2 with 0", who, r.Ratio, r.Writes)
+	case agentRestart:
+		say(r.Ratio <= 1.5 && r.Writes == 0, "%sprogram restart in %.2f x the raw dumps with %d writes, want at most 1.5 with 0", who, r.Ratio, r.Writes)
 	}
 }

@@ -23,6 +23,9 @@ const (
 
 var allJobs = []string{cold, converged, addOne, changeOne, agentRestart, vppRestart, teardown}
 
+// everyJob has those of all workloads.
+var everyJob = []string{cold, converged, addOne, changeOne, changeMany, agentRestart, vppRestart, teardown}
+
 // system is a way to program VPP. Each method returns when VPP has confirmed all.
 type system interface {
 	prepare(context.Context) error               // for cold; not timed
@@ -85,12 +88,12 @@ func jobs(s system, f fleet, vpp *target, repeat int) []job {
 
 // measurement is one job done.
 type measurement struct {
-	took             time.Duration
+	took, cpu        time.Duration
 	messages, writes int
 }
 
 // measure does a job.
-func measure(ctx context.Context, s system, j job) (measurement, error) {
+func measure(ctx context.Context, s worker, j job) (measurement, error) {
 	var all []measurement
 	for n := range j.repeat {
 		if err := ctx.Err(); err != nil {
@@ -105,11 +108,11 @@ func measure(ctx context.Context, s system, j job) (measurement, error) {
 		if n == 0 {
 			runtime.GC() // what others left is not this job's to clear away
 		}
-		begin := time.Now()
+		begin, used := time.Now(), cpuTime()
 		if err := j.do(ctx); err != nil {
 			return measurement{}, fmt.Errorf("%s: %w", j.name, err)
 		}
-		m := measurement{took: time.Since(begin)}
+		m := measurement{took: time.Since(begin), cpu: cpuTime() - used}
 		m.messages, m.writes = s.sent(ctx)
 		m.messages, m.writes = m.messages-messages, m.writes-writes
 		all = append(all, m)

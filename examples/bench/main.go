@@ -15,6 +15,11 @@
 // between machines. For a job that finds nothing to do the floor is the bare dumps.
 //
 //	go run ./examples/bench --ports 1000,10000
+//	go run ./examples/bench --workload routes --objects 120000
+//
+// Other workloads than ports are objects of one message each: the routes of a full table,
+// static entries of an L2 FIB, and sessions of a classify table, whose kind is this
+// program's own. The floor and the engine do them.
 //
 // Each system has a fresh VPP: the one that is installed, with no NIC and no
 // workers, and vpptest's in-memory one, which takes next to no time itself, and so
@@ -64,6 +69,7 @@ var errUsage = errors.New("wrong usage")
 
 // bench is what the flags ask for.
 type bench struct {
+	workload  string
 	ports     []int
 	jobs      []string
 	systems   []string
@@ -85,15 +91,24 @@ type bench struct {
 }
 
 func command(ctx context.Context, args []string, out, errs io.Writer) error {
-	b := &bench{out: out, errs: errs, ports: []int{1000}, jobs: allJobs, systems: allSystems, settle: settling, server: true, acl: true}
+	b := &bench{
+		out: out, errs: errs, workload: portsWorkload, ports: []int{1000}, jobs: everyJob, systems: allSystems,
+		settle: settling, server: true, acl: true,
+	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
-	f.Func("ports", "`N[,N]` ports, 20 to 40940 (default 1000)", func(v string) (err error) {
+	f.StringVar(&b.workload, "workload", portsWorkload, "`what` there are many of: "+strings.Join(workloadNames(), ", ")+
+		"; what is not ports is done by floor and engine")
+	f.Func("objects", "`N[,N]` of them (default 1000); of ports 20 to 40940", func(v string) (err error) {
 		b.ports, err = sizes(v)
 		return err
 	})
-	f.Func("jobs", "`JOB[,JOB]` of "+strings.Join(allJobs, ", ")+" (default all)", func(v string) (err error) {
-		b.jobs, err = choose(v, allJobs)
+	f.Func("ports", "the same as --objects", func(v string) (err error) {
+		b.ports, err = sizes(v)
+		return err
+	})
+	f.Func("jobs", "`JOB[,JOB]` of "+strings.Join(everyJob, ", ")+" (default all that the workload has)", func(v string) (err error) {
+		b.jobs, err = choose(v, everyJob)
 		return err
 	})
 	f.Func("systems", "`SYSTEM[,SYSTEM]` of "+strings.Join(allSystems, ", ")+" (default all); the floor is always one", func(v string) (err error) {
@@ -135,6 +150,8 @@ func (b *bench) check(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("what is %q?", rest[0])
+	case !slices.Contains(workloadNames(), b.workload):
+		return fmt.Errorf("--workload %q: want one of %s", b.workload, strings.Join(workloadNames(), ", "))
 	case b.sim && b.vpp != "":
 		return errors.New("--sim and --vpp: want one of them")
 	case b.json && b.benchstat:
@@ -142,14 +159,24 @@ func (b *bench) check(rest []string) error {
 	case b.count < 1 || b.repeat < 1:
 		return errors.New("--count and --repeat: want at least 1")
 	}
+	least, most := minPorts, maxPorts
+	if w := workloadOf(b.workload); w != nil {
+		least, most = 20, w.most
+		b.systems = slices.DeleteFunc(slices.Clone(b.systems), func(s string) bool { return s != floorSystem && s != engineSystem })
+	}
+	for _, n := range b.ports {
+		if n < least || n > most {
+			return fmt.Errorf("--objects %d: want %d to %d %s", n, least, most, b.workload)
+		}
+	}
 	return checkPlot(b.plot)
 }
 
 func sizes(list string) (out []int, err error) {
 	for part := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(part)
-		if err != nil || n < minPorts || n > maxPorts {
-			return nil, fmt.Errorf("%q: want %d to %d ports", part, minPorts, maxPorts)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q: want numbers", part)
 		}
 		out = append(out, n)
 	}
@@ -256,6 +283,11 @@ func (b *bench) add(r result) error {
 	r.Ratio = 1
 	if f, ok := b.results.newest(r.VPP, r.Job, floorSystem, r.Ports); ok && r.System != floorSystem {
 		r.Ratio = r.Seconds / f.Seconds
+		if r.CPU > 0 && f.CPU > 0 {
+			r.CPURatio = r.CPU / f.CPU
+		}
+	} else if r.CPU > 0 {
+		r.CPURatio = 1
 	}
 	b.results = append(b.results, r)
 	switch {

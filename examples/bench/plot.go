@@ -40,7 +40,7 @@ var (
 func (all results) plot(file string) error {
 	const columns, tile = 3, 9 * vg.Centimeter
 	var rows [][]*plot.Plot
-	for _, job := range allJobs {
+	for _, job := range everyJob {
 		of := slices.DeleteFunc(slices.Clone(all), func(r result) bool { return r.Job != job })
 		if len(of) == 0 {
 			continue

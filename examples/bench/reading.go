@@ -22,6 +22,7 @@ type reading struct {
 	macips []*binding.MacipACLDetails
 	bound  []*binding.ACLInterfaceListDetails
 	sealed []*binding.MacipACLInterfaceListDetails
+	types  []*binding.ACLInterfaceEtypeWhitelistDetails
 }
 
 const everything = ^interface_types.InterfaceIndex(0)
@@ -57,6 +58,7 @@ func (w *wire) read(pipelined, filters bool) (r reading, err error) {
 			dumpOf(w, &binding.MacipACLDump{ACLIndex: ^uint32(0)}, &r.macips),
 			dumpOf(w, &binding.ACLInterfaceListDump{SwIfIndex: everything}, &r.bound),
 			dumpOf(w, &binding.MacipACLInterfaceListDump{SwIfIndex: everything}, &r.sealed),
+			dumpOf(w, &binding.ACLInterfaceEtypeWhitelistDump{SwIfIndex: everything}, &r.types),
 		)
 	}
 	if pipelined {

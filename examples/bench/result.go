@@ -18,17 +18,26 @@ type result struct {
 	VPP      string  `json:"vpp"` // its version, "sim" for vpptest's; "(warm)": not fresh
 	Job      string  `json:"job"`
 	System   string  `json:"system"`
-	Ports    int     `json:"ports"`
+	Workload string  `json:"workload"`
+	Ports    int     `json:"ports"` // or what else the workload counts
 	Seconds  float64 `json:"seconds"`
 	Messages int     `json:"messages"` // to VPP, pings included, without the handshake
 	Writes   int     `json:"writes"`   // those of them that can change VPP
 	Ratio    float64 `json:"ratio"`    // of the time to that of the floor, which for a look at everything is the bare dumps
+
+	// CPU is this process's, so the in-memory VPP's too, and not the agent's, which is another.
+	CPU      float64 `json:"cpu_seconds,omitempty"`
+	CPURatio float64 `json:"cpu_ratio,omitempty"`
+
+	// BytesPerObject is what the engine holds after the job beyond the wanted objects; on the
+	// in-memory VPP what that holds too.
+	BytesPerObject float64 `json:"bytes_per_object,omitempty"`
 }
 
 // group is results that differ only in their numbers.
 type group struct {
-	VPP, Job, System string
-	Ports            int
+	Workload, VPP, Job, System string
+	Ports                      int
 }
 
 // results keeps the order in which they came.
@@ -39,7 +48,7 @@ func (all results) sum() results {
 	var order []group
 	members := map[group]results{}
 	for _, r := range all {
-		g := group{r.VPP, r.Job, r.System, r.Ports}
+		g := group{r.Workload, r.VPP, r.Job, r.System, r.Ports}
 		if members[g] == nil {
 			order = append(order, g)
 		}
@@ -49,11 +58,15 @@ func (all results) sum() results {
 	for _, g := range order {
 		m := members[g]
 		out = append(out, result{
-			VPP: g.VPP, Job: g.Job, System: g.System, Ports: g.Ports,
+			Workload: g.Workload, VPP: g.VPP, Job: g.Job, System: g.System, Ports: g.Ports,
 			Seconds:  median(m, func(r result) float64 { return r.Seconds }),
 			Messages: median(m, func(r result) int { return r.Messages }),
 			Writes:   median(m, func(r result) int { return r.Writes }),
 			Ratio:    median(m, func(r result) float64 { return r.Ratio }),
+
+			CPU:            median(m, func(r result) float64 { return r.CPU }),
+			CPURatio:       median(m, func(r result) float64 { return r.CPURatio }),
+			BytesPerObject: median(m, func(r result) float64 { return r.BytesPerObject }),
 		})
 	}
 	return out
@@ -87,8 +100,8 @@ func (r result) benchstat(out io.Writer) error {
 	for _, part := range strings.Split(r.Job, "-") {
 		name.WriteString(strings.ToUpper(part[:1]) + part[1:])
 	}
-	_, err := fmt.Fprintf(out, "Benchmark%s/vpp=%s/system=%s/ports=%d 1 %.0f ns/op %d messages %d writes %.3f x-floor\n",
-		name.String(), strings.ReplaceAll(r.VPP, " ", ""), r.System, r.Ports, r.Seconds*1e9, r.Messages, r.Writes, r.Ratio)
+	_, err := fmt.Fprintf(out, "Benchmark%s/vpp=%s/system=%s/%s=%d 1 %.0f ns/op %d messages %d writes %.3f x-floor\n",
+		name.String(), strings.ReplaceAll(r.VPP, " ", ""), r.System, r.Workload, r.Ports, r.Seconds*1e9, r.Messages, r.Writes, r.Ratio)
 	return err
 }
 
@@ -96,10 +109,12 @@ func (r result) benchstat(out io.Writer) error {
 func (all results) tables(out io.Writer) error {
 	for len(all) > 0 {
 		first := all[0]
-		mine := func(r result) bool { return r.VPP == first.VPP && r.Ports == first.Ports }
-		fmt.Fprintf(out, "VPP %s, %d ports\n\n", first.VPP, first.Ports)
+		mine := func(r result) bool {
+			return r.VPP == first.VPP && r.Ports == first.Ports && r.Workload == first.Workload
+		}
+		fmt.Fprintf(out, "VPP %s, %d %s\n\n", first.VPP, first.Ports, first.Workload)
 		t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "JOB\tSYSTEM\tTIME\tx FLOOR\tMESSAGES\tWRITES")
+		fmt.Fprintln(t, "JOB\tSYSTEM\tTIME\tx FLOOR\tx CPU\tMESSAGES\tWRITES")
 		job := ""
 		for _, r := range slices.SortedStableFunc(slices.Values(all), byJob) {
 			if !mine(r) {
@@ -110,7 +125,7 @@ func (all results) tables(out io.Writer) error {
 			} else {
 				job = r.Job
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%d\t%d\n", r.Job, r.System, short(r.Seconds), r.Ratio, r.Messages, r.Writes)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%.2f\t%d\t%d\n", r.Job, r.System, short(r.Seconds), r.Ratio, r.CPURatio, r.Messages, r.Writes)
 		}
 		fmt.Fprintln(t)
 		if err := t.Flush(); err != nil {
@@ -121,7 +136,7 @@ func (all results) tables(out io.Writer) error {
 	return nil
 }
 
-func byJob(a, b result) int { return slices.Index(allJobs, a.Job) - slices.Index(allJobs, b.Job) }
+func byJob(a, b result) int { return slices.Index(everyJob, a.Job) - slices.Index(everyJob, b.Job) }
 
 // short is a time with three digits.
 func short(seconds float64) string {

@@ -39,22 +39,41 @@ func mode(server bool) string {
 // measure has one system do all jobs on a VPP that start starts. What it returns
 // was measured, even if the rest could not be.
 func (b *bench) measure(ctx context.Context, start source, name string, ports int) ([]result, error) {
+	if w := workloadOf(b.workload); w != nil {
+		return b.live(ctx, start, name, ports, func(vpp *target) (worker, []job, error) {
+			l := &load{workload: w, size: ports, vpp: vpp.Socket}
+			var s steps = &byHand{load: l}
+			if name == engineSystem {
+				s = &byEngine{load: l}
+			}
+			return s, l.jobs(s, b.repeat), nil
+		})
+	}
+	with := func(repeat int, start func(*target) (system, error)) func(*target) (worker, []job, error) {
+		return func(vpp *target) (worker, []job, error) {
+			s, err := start(vpp)
+			if err != nil {
+				return nil, nil, err
+			}
+			return s, jobs(s, b.fleet(vpp, ports), vpp, repeat), nil
+		}
+	}
 	if name != agentSystem {
-		return b.live(ctx, start, name, ports, func(vpp *target) (system, error) {
+		return b.live(ctx, start, name, ports, with(b.repeat, func(vpp *target) (system, error) {
 			f := b.fleet(vpp, ports)
 			if name == engineSystem {
 				return &engine{fleet: f, vpp: vpp.Socket}, nil
 			}
 			return &blind{fleet: f, vpp: vpp.Socket, pipelined: name == floorSystem}, nil
-		}, b.repeat)
+		}))
 	}
 	// What stands between the agent and VPP to count takes its time, so the agent
 	// does all twice.
-	out, err := b.live(ctx, start, name, ports, func(vpp *target) (system, error) { return b.newAgent(vpp, ports, false) }, min(b.repeat, 5))
+	out, err := b.live(ctx, start, name, ports, with(min(b.repeat, 5), func(vpp *target) (system, error) { return b.newAgent(vpp, ports, false) }))
 	if err != nil {
 		return out, err
 	}
-	counted, err := b.live(ctx, start, name, ports, func(vpp *target) (system, error) { return b.newAgent(vpp, ports, true) }, 1)
+	counted, err := b.live(ctx, start, name, ports, with(1, func(vpp *target) (system, error) { return b.newAgent(vpp, ports, true) }))
 	for i, c := range counted {
 		out[i].Messages, out[i].Writes = c.Messages, c.Writes
 	}
@@ -97,20 +116,26 @@ func (b *bench) newAgent(vpp *target, ports int, count bool) (*agent, error) {
 	return s, nil
 }
 
+// worker is a system as far as measuring it goes.
+type worker interface {
+	sent(context.Context) (messages, writes int)
+	close()
+}
+
 // live is the life of one system with one VPP.
-func (b *bench) live(ctx context.Context, start source, name string, ports int, with func(*target) (system, error), repeat int) (out []result, err error) {
+func (b *bench) live(ctx context.Context, start source, name string, ports int, with func(*target) (worker, []job, error)) (out []result, err error) {
 	vpp, err := start()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, vpp.close()) }()
-	fmt.Fprintf(b.errs, "bench: %s, %d ports, VPP %s\n", name, ports, vpp.Name)
-	s, err := with(vpp)
+	fmt.Fprintf(b.errs, "bench: %s, %d %s, VPP %s\n", name, ports, b.workload, vpp.Name)
+	s, list, err := with(vpp)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
-	for _, j := range jobs(s, b.fleet(vpp, ports), vpp, repeat) {
+	for _, j := range list {
 		if !b.wants(j.name) && j.name != cold { // without which there is nothing for the others
 			continue
 		}
@@ -121,10 +146,17 @@ func (b *bench) live(ctx context.Context, start source, name string, ports int, 
 			return out, fmt.Errorf("%s, %d ports: %w", name, ports, err)
 		}
 		if b.wants(j.name) {
-			out = append(out, result{
-				VPP: vpp.Name, Job: j.name, System: name, Ports: ports,
+			r := result{
+				Workload: b.workload, VPP: vpp.Name, Job: j.name, System: name, Ports: ports,
 				Seconds: m.took.Seconds(), Messages: m.messages, Writes: m.writes,
-			})
+			}
+			if name != agentSystem {
+				r.CPU = m.cpu.Seconds()
+			}
+			if e, ok := s.(interface{ bytes() float64 }); ok {
+				r.BytesPerObject = e.bytes()
+			}
+			out = append(out, r)
 		}
 	}
 	return out, nil

@@ -46,7 +46,7 @@ type source func() (*target, error)
 // simulated starts an in-memory VPP, in this process.
 func simulated() (*target, error) {
 	const nic = "GigabitEthernet0/8/0"
-	v, err := vpptest.Start(vpptest.WithInterface(nic))
+	v, err := vpptest.Start(vpptest.WithInterface(nic), classifier)
 	if err != nil {
 		return nil, err
 	}

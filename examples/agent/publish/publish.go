@@ -5,6 +5,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,13 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 )
 
-// A Board is the keys of some subtrees below a prefix, this process's own. Set, SetSince and Clear only say what shall stand there; Run writes it,
-// the newest value of each key, and no key that stands as it should.
+// A Board is the keys of some subtrees below a prefix, this process's own. Set, SetSince
+// and Clear only say what shall stand there; Run writes it, the newest value of each key,
+// and no key that stands as it should.
 //
 // One more key, Alive, stands there as long as Run runs and reaches etcd.
 type Board struct {
@@ -32,13 +36,13 @@ type Board struct {
 	// Own says which keys in Trees are this process's own, if not all of them are.
 	Own func(name string) bool
 
+	changed *dirty.Set[string] // what may not stand there as wanted
+
 	mu      sync.Mutex
-	want    map[string]string   // "" is a key that must not be
-	since   map[string]int64    // by what revision a key must have been written at the earliest
-	changed map[string]struct{} // what may not stand there as wanted
-	all     bool                // anything may not
+	want    map[string]string // "" is a key that must not be
+	since   map[string]int64  // by what revision a key must have been written at the earliest
+	all     bool              // anything may not stand there as wanted
 	settled bool
-	wake    chan struct{}
 }
 
 // New makes an empty board; its other fields may be set before Run.
@@ -46,19 +50,19 @@ func New(client *clientv3.Client, prefix string, trees ...string) *Board {
 	return &Board{
 		Client: client, Prefix: prefix, Trees: trees,
 		Lost: func(error) {},
-		want: map[string]string{}, since: map[string]int64{}, changed: map[string]struct{}{}, wake: make(chan struct{}, 1),
+		want: map[string]string{}, since: map[string]int64{}, changed: dirty.New[string](),
 	}
 }
 
 // Set makes a key stand there with this value, which is not empty.
 func (b *Board) Set(name, value string) {
-	b.say(func() { b.want[name], b.changed[name] = value, struct{}{} })
+	b.say(func() { b.want[name] = value }, name)
 }
 
 // SetSince is Set, and has the key written after a revision of etcd even if it stood there
 // so before: whoever wrote something then waits for the event.
 func (b *Board) SetSince(name, value string, revision int64) {
-	b.say(func() { b.want[name], b.since[name], b.changed[name] = value, revision, struct{}{} })
+	b.say(func() { b.want[name], b.since[name] = value, revision }, name)
 }
 
 // Clear makes a key not stand there.
@@ -68,14 +72,11 @@ func (b *Board) Clear(name string) { b.Set(name, "") }
 // then it stays, because what is not known yet need not be untrue.
 func (b *Board) Settle() { b.say(func() { b.settled, b.all = true, true }) }
 
-func (b *Board) say(f func()) {
+func (b *Board) say(f func(), changed ...string) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	f()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	b.mu.Unlock()
+	b.changed.Add(changed...)
 }
 
 // Run writes until ctx ends, then takes Alive away; the rest stays, as what it
@@ -112,7 +113,7 @@ func (b *Board) session(ctx context.Context, reached func()) error {
 		return err
 	}
 	reached()
-	again := time.NewTicker(or(b.Resync, 5*time.Minute))
+	again := time.NewTicker(cmp.Or(b.Resync, 5*time.Minute))
 	defer again.Stop()
 	for {
 		if err := b.write(ctx, have); err != nil {
@@ -121,7 +122,7 @@ func (b *Board) session(ctx context.Context, reached func()) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-b.wake:
+		case <-b.changed.Bell:
 		case <-again.C:
 			if have, err = b.read(ctx); err != nil {
 				return err
@@ -141,7 +142,7 @@ func (b *Board) lease(ctx context.Context) (<-chan *clientv3.LeaseKeepAliveRespo
 	}
 	short, cancel := deadline(ctx)
 	defer cancel()
-	l, err := b.Client.Grant(short, max(1, int64(or(b.TTL, time.Minute).Seconds())))
+	l, err := b.Client.Grant(short, max(1, int64(cmp.Or(b.TTL, time.Minute).Seconds())))
 	if err != nil {
 		return nil, nil, fmt.Errorf("etcd: lease: %w", err)
 	}
@@ -229,20 +230,21 @@ type line struct{ name, value string }
 
 // missing lists what does not stand there as wanted, and takes it to be written.
 func (b *Board) missing(have map[string]stands) []line {
+	changed := b.changed.Take()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.all {
 		for name := range b.want {
-			b.changed[name] = struct{}{}
+			changed[name] = true
 		}
 		for name := range have {
 			if _, known := b.want[name]; b.settled && !known {
-				b.changed[name] = struct{}{}
+				changed[name] = true
 			}
 		}
 	}
 	var todo []line
-	for name := range b.changed {
+	for name := range changed {
 		value := b.want[name]
 		is := have[name]
 		if is.value != value || value != "" && is.written < b.since[name] {
@@ -253,17 +255,10 @@ func (b *Board) missing(have map[string]stands) []line {
 			delete(b.since, name)
 		}
 	}
-	b.changed, b.all = map[string]struct{}{}, false
+	b.all = false
 	return todo
 }
 
 func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 15*time.Second)
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }

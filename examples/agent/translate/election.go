@@ -13,6 +13,8 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -36,13 +38,13 @@ const ElectionInterface = "ha-election"
 
 // virtual is the router that is competed for. Who serves is left alone: a host that
 // comes back may have a better priority, but has nothing ready yet.
-func (e Election) virtual() l3.VirtualRouter {
-	return l3.VirtualRouter{
+func (e Election) virtual() vrrp.Router {
+	return vrrp.Router{
 		Interface: ElectionInterface, Table: ElectionInterface, ID: cmp.Or(e.ID, 1), Priority: e.Priority, Interval: e.Interval,
 		Addresses: []netip.Addr{e.Address.Masked().Addr().Next()}, NoPreempt: true,
 		// VPP does nothing else for most of a second when NAT is turned on. Who competed
 		// already would miss the adverts of the one who serves, and win.
-		After: []desiredstate.Key{vppnet.LinkKey(ElectionInterface), l3.AddressKey(ElectionInterface, e.Address), l3.NATKey()},
+		After: []desiredstate.Key{vppnet.LinkKey(ElectionInterface), l3.AddressKey(ElectionInterface, e.Address), nat.PluginKey()},
 	}
 }
 
@@ -61,7 +63,7 @@ func (s Site) ElectionObjects() []desiredstate.Object {
 		l3.Membership{Interface: name, Table: name, NoIPv6: true},
 		l3.Address{Interface: name, Prefix: e.Address, Table: name},
 		vppnet.LinkState{Interface: name, Up: true, Parent: uplink},
-		l3.NAT{},
+		nat.Plugin{},
 		e.virtual(),
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
 )
 
 // FloatingIP is an address of an external network that stands for one of a host.
@@ -68,6 +68,6 @@ func (s Site) FloatingIP(name string, value []byte) (p FloatingIP, err error) {
 }
 
 // mapping is the translation, of a host in this table.
-func (f FloatingIP) mapping(table string) l3.NATMapping {
-	return l3.NATMapping{Name: "fip-" + f.ID, Local: f.Fixed, External: f.Floating, Table: table}
+func (f FloatingIP) mapping(table string) nat.Mapping {
+	return nat.Mapping{Name: "fip-" + f.ID, Local: f.Fixed, External: f.Floating, Table: table}
 }

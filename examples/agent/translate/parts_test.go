@@ -218,7 +218,7 @@ func TestGroupsAreServedInPart(t *testing.T) {
 		require.NoError(t, err)
 		got, err := sets(t, fmt.Appendf(nil, value, one))
 		require.ErrorContains(t, err, "egress_rules")
-		require.Len(t, got[0].(acl.Set).Rules, 1)
+		require.Len(t, got[0].(acl.Set).Rules, 2, "the rule, and what makes it revocable")
 		require.Empty(t, got[1].(acl.Set).Rules)
 	}
 }

@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -80,7 +81,7 @@ func (g *routing) sort(ports map[string]RouterPort) {
 			}
 			part := Part{Network: p.Net.Name(), Lacks: p.Lacks}
 			if other, dup := vrfs[p.VRF]; dup && other != p.Router || r.vrf != p.VRF {
-				part.Wrong = fmt.Errorf("vrf_id: %d, but router %s has it, or this one another", p.VRF, or(other, p.Router))
+				part.Wrong = fmt.Errorf("vrf_id: %d, but router %s has it, or this one another", p.VRF, cmp.Or(other, p.Router))
 			} else if external {
 				part.Lacks, part.Wrong = g.leave(r, p, taken)
 			} else {
@@ -225,11 +226,4 @@ func (g *routing) float(fips map[string]FloatingIP) {
 		}
 		g.out.Parts[name] = part
 	}
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

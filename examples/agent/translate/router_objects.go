@@ -11,6 +11,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -137,7 +138,7 @@ func (g *routing) route(r *router) {
 		answers := l3.ProxyARPRange{Table: out, Low: f.Floating, High: f.Floating}
 		g.voice(door(f.External), f.Floating, answers.Key())
 		g.want("fip/"+f.ID, []desiredstate.Object{
-			l3.NAT{},
+			nat.Plugin{},
 			f.mapping(table),
 			answers,
 			l3.Route{Table: out, Prefix: netip.PrefixFrom(f.Floating, 32)},
@@ -174,7 +175,7 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		objs = append(objs, advert)
 	}
 	if r.translates() {
-		objs = append(objs, l3.NAT{}, l3.NATInterface{Interface: gateway.Name, Table: table, Inside: true})
+		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: gateway.Name, Table: table, Inside: true})
 	}
 	return objs
 }
@@ -216,9 +217,9 @@ func (g *routing) exit(r *router) (objs []desiredstate.Object) {
 		objs = append(objs, r)
 	}
 	if r.translates() {
-		objs = append(objs, l3.NAT{}, l3.NATExit{Table: table, To: []string{out}})
+		objs = append(objs, nat.Plugin{}, nat.Exit{Table: table, To: []string{out}})
 		if r.exit.SNAT {
-			objs = append(objs, l3.NATAddress{Address: r.exit.first4(), Table: table})
+			objs = append(objs, nat.Address{Address: r.exit.first4(), Table: table})
 		}
 	}
 	return objs

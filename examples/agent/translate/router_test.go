@@ -18,6 +18,8 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -177,9 +179,9 @@ func TestRoutersShareAnExternalNetwork(t *testing.T) {
 	both := objects(t, all.routing(t, site))
 	for n, addr := range map[int]string{1: "203.0.113.101", 2: "203.0.113.151"} {
 		table := "router-" + routerID(n)
-		require.Equal(t, l3.NATAddress{Address: netip.MustParseAddr(addr), Table: table}, both[l3.NATAddressKey(netip.MustParseAddr(addr))])
-		require.Equal(t, []string{"external-physnet2.flat"}, both[l3.NATExitKey(table)].(l3.NATExit).To)
-		fip := both[l3.NATMappingKey("fip-"+strings.TrimPrefix(floatID(n), "floatingip/"))].(l3.NATMapping)
+		require.Equal(t, nat.Address{Address: netip.MustParseAddr(addr), Table: table}, both[nat.AddressKey(netip.MustParseAddr(addr))])
+		require.Equal(t, []string{"external-physnet2.flat"}, both[nat.ExitKey(table)].(nat.Exit).To)
+		fip := both[nat.MappingKey("fip-"+strings.TrimPrefix(floatID(n), "floatingip/"))].(nat.Mapping)
 		require.Equal(t, table, fip.Table)
 		require.Equal(t, "192.168.1.11", fip.Local.String())
 	}
@@ -214,13 +216,13 @@ func TestNoSNAT(t *testing.T) {
 	r := all.routing(t, site)
 	back := l3.RouteKey("external-physnet2.flat", netip.MustParsePrefix("192.168.1.0/24"))
 	require.Equal(t, []l3.Path{{Table: "router-" + routerID(1)}}, objects(t, r)[back].(l3.Route).Paths)
-	require.NotContains(t, objects(t, r), l3.NATKey())
+	require.NotContains(t, objects(t, r), nat.PluginKey())
 
 	all[floatID(1)] = float(nil)
 	r = all.routing(t, site)
 	require.ErrorContains(t, r.Parts[routerID(1)+"/"+portID(9)].Lacks, "enable_snat is false, but there is NAT in physnet2.flat")
 	require.Empty(t, objects(t, r)[back].(l3.Route).Paths)
-	require.NotContains(t, objects(t, r), l3.NATAddressKey(netip.MustParseAddr("203.0.113.101")))
+	require.NotContains(t, objects(t, r), nat.AddressKey(netip.MustParseAddr("203.0.113.101")))
 }
 
 // A router that leads out by IPv6 only translates nothing, and floating IPs wait.
@@ -228,7 +230,7 @@ func TestIPv6Only(t *testing.T) {
 	all := classic()
 	all[routerID(1)+"/"+portID(9)] = gateway(members{"gateways": []any{[]any{"2001:db8:f::101", 64, true}}, "external_gateway_ip": "2001:db8:f::1"})
 	r := all.routing(t, site)
-	require.NotContains(t, objects(t, r), l3.NATKey())
+	require.NotContains(t, objects(t, r), nat.PluginKey())
 	require.ErrorContains(t, r.Parts[floatID(1)].Lacks, "waits for an IPv4 address of router "+routerID(1))
 }
 
@@ -413,10 +415,10 @@ func TestElections(t *testing.T) {
 	require.NoError(t, good.Validate())
 	store := desiredstate.NewStore()
 	require.NoError(t, store.Assign("election", good.ElectionObjects()...))
-	o, ok := store.Want(l3.VirtualRouterKey(translate.ElectionInterface, 1, false))
+	o, ok := store.Want(vrrp.RouterKey(translate.ElectionInterface, 1, false))
 	require.True(t, ok)
-	require.True(t, o.(l3.VirtualRouter).NoPreempt)
-	require.Equal(t, []netip.Addr{netip.MustParseAddr("169.254.7.1")}, o.(l3.VirtualRouter).Addresses)
+	require.True(t, o.(vrrp.Router).NoPreempt)
+	require.Equal(t, []netip.Addr{netip.MustParseAddr("169.254.7.1")}, o.(vrrp.Router).Addresses)
 	for want, change := range map[string]func(*translate.Site){
 		"an election, but no HA":                         func(s *translate.Site) { s.HA = false },
 		"this host has no physical network \"physnet9\"": func(s *translate.Site) { s.Election.Physnet = "physnet9" },

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -39,9 +40,9 @@ func (g *routing) world(x *external) {
 	if link.Up || link.MTU != 0 {
 		objs = append(objs, link)
 	}
-	nat := slices.ContainsFunc(x.exits, (*router).translates)
-	if nat {
-		objs = append(objs, l3.NAT{}, l3.NATInterface{Interface: name, Table: table, Outside: true}, l3.ProxyARP{Interface: name})
+	translated := slices.ContainsFunc(x.exits, (*router).translates)
+	if translated {
+		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: name, Table: table, Outside: true}, l3.ProxyARP{Interface: name})
 	}
 	for _, next := range x.next() {
 		all := netip.PrefixFrom(unspecified(next), 0)
@@ -69,7 +70,7 @@ func (g *routing) world(x *external) {
 	}
 	back := maps.Clone(taken)
 	for _, r := range x.exits {
-		g.back(r, x, nat, back)
+		g.back(r, x, translated, back)
 	}
 	maps.DeleteFunc(back, func(p netip.Prefix, _ l3.Route) bool { _, has := taken[p]; return has })
 	routes := slices.SortedFunc(maps.Values(back), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) })

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nat
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/interface_types"
+
+	"github.com/vppkit/vppkit/l3/internal/place"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// client is what the NAT kinds need of a variant: the same under other names.
+type client interface {
+	variant() Variant
+	messages(parts ...part) []api.Message
+
+	settings(context.Context) (settings, error)
+	enable(context.Context, settings) error
+	disable(context.Context) error
+	setTimeouts(context.Context, timeouts) error
+	setForwarding(context.Context, bool) error
+	setMSS(context.Context, uint16) error // 0: off
+
+	roles(context.Context) (map[uint32]role, error) // by interface
+	setRole(ctx context.Context, id uint32, r role, add bool) error
+
+	addresses(context.Context) ([]poolAddress, error)
+	setAddress(ctx context.Context, a poolAddress, add bool) error
+
+	mappings(context.Context) ([]staticMapping, error)
+	setMapping(ctx context.Context, m staticMapping, add bool) error
+	identities(context.Context) ([]staticMapping, error)
+	setIdentity(ctx context.Context, m staticMapping, add bool) error
+
+	hosts(context.Context) ([]sessionHost, error)
+	sessions(ctx context.Context, host netip.Addr, table uint32) ([]Session, error)
+	endSession(ctx context.Context, s Session, table uint32) error
+}
+
+func newClient(c *vppnet.Conn, variant Variant) client {
+	if variant == EndpointIndependent {
+		return newEI(c)
+	}
+	return newED(c)
+}
+
+// part is a share of a variant's messages.
+type part uint8
+
+const (
+	partReads part = iota // the settings
+	partWrites
+	partRoles
+	partPool
+	partMaps
+	partSessions
+)
+
+// parts picks from all messages.
+func parts(all map[part][]api.Message, which []part) (out []api.Message) {
+	for _, p := range which {
+		out = append(out, all[p]...)
+	}
+	return out
+}
+
+// role is what an interface is to NAT: inside, outside or both, or output.
+type role uint8
+
+const (
+	roleInside role = 1 << iota
+	roleOutside
+	roleOutput
+)
+
+// each calls f for each of the roles in r, until one fails.
+func (r role) each(f func(role) error) error {
+	for one := roleInside; one <= roleOutput; one <<= 1 {
+		if r&one != 0 {
+			if err := f(one); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type poolAddress struct {
+	addr  netip.Addr
+	table uint32 // anyTable: all
+	twice bool
+}
+
+// anyTable is VPP's word for all tables.
+const anyTable = ^uint32(0)
+
+// staticMapping is a static mapping, or an identity mapping, whose local address and
+// port are the external ones.
+type staticMapping struct {
+	local, external         netip.Addr
+	localPort, externalPort uint16
+	protocol                uint8 // 0: address only
+	twice, self, oneWay     bool
+	table                   uint32
+	tag                     string
+}
+
+// noIndex is VPP's word for no interface.
+const noIndex = interface_types.InterfaceIndex(place.None)
+
+// pages reads what VPP hands out in pages: open begins at a cursor, and next is
+// where the reply says to go on.
+func pages[D, R any](open func(cursor uint32) (recv func() (D, R, error), err error), next func(R) uint32) (out []D, err error) {
+	for cursor := uint32(0); ; {
+		recv, err := open(cursor)
+		if err != nil {
+			return nil, err
+		}
+		for {
+			d, r, err := recv()
+			if errors.Is(err, io.EOF) {
+				return out, nil
+			}
+			if errors.Is(err, api.EAGAIN) {
+				cursor = next(r)
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, d)
+		}
+	}
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.fd.io/govpp/api"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/internal/place"
+	"github.com/vppkit/vppkit/l3/internal/shared"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Interface says what an interface is to NAT. It comes with what hangs on the
+// interface's table: an interface that has a Membership names its table here.
+type Interface struct {
+	Interface string
+	Table     string // of its Membership; "": it has none
+
+	Inside  bool // towards the hosts: the packets that come in are translated
+	Outside bool // towards the world: the answers that come in are translated back
+	Output  bool // towards the world: the packets that go out are translated, wherever they came in; neither Inside nor Outside
+}
+
+const interfaceSpace = "nat-interface"
+
+// InterfaceKey is the key of an interface's Interface.
+func InterfaceKey(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: interfaceSpace, Name: iface}
+}
+
+// Key is InterfaceKey(n.Interface).
+func (n Interface) Key() desiredstate.Key { return InterfaceKey(n.Interface) }
+
+// Deps lists NAT, the interface, its Membership and the table.
+func (n Interface) Deps() []desiredstate.Key {
+	return append(place.Deps(n.Interface, n.Table), PluginKey())
+}
+
+// Validate wants a role.
+func (n Interface) Validate() error {
+	if err := errors.Join(vppnet.CheckRef(place.InterfaceSpace, n.Interface), place.CheckTable(n.Table)); err != nil {
+		return err
+	}
+	switch {
+	case n.Output && (n.Inside || n.Outside):
+		return errors.New("an output interface has no other role")
+	case !n.Output && !n.Inside && !n.Outside:
+		return errors.New("neither inside, nor outside, nor output: that is no role at all")
+	}
+	return nil
+}
+
+func (n Interface) role() (r role) {
+	if n.Inside {
+		r |= roleInside
+	}
+	if n.Outside {
+		r |= roleOutside
+	}
+	if n.Output {
+		r |= roleOutput
+	}
+	return r
+}
+
+// Interfaces manages the roles of our interfaces, of those in tables of ours,
+// and of those that are claimed (nat44_interface_add_del_feature,
+// nat44_ed_add_del_output_interface, or nat44_ei_*). Roles change in place, a new
+// one first; another table replaces.
+//
+// VPP has the routes by which an outside or output interface answers for the addresses
+// of NAT once for a table: when one such interface goes, those of all others in its
+// table, anybody's, go along (25.10). Give each a table of its own if they are to come
+// and go.
+func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desiredstate.Kind[Interface] {
+	vpp := newClient(c, variant)
+	k := roled{vpp, claims, shared.NewRound(vpp.roles)}
+	return &desiredstate.Kind[Interface]{
+		Target: c.Target(), Variant: [2]any{variant, vppnet.Variant(claims...)},
+		Name:     interfaceSpace,
+		Requires: append(l3.Places(c), plugins(c, variant, false)),
+		Messages: c.Uses(k.vpp.messages(partRoles)...),
+		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
+			roles, err := k.vpp.roles(ctx)
+			for id, r := range roles {
+				out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !k.scope.Has(v, id), Spec: Interface{
+					Interface: place.InterfaceName(v, id), Table: l3.TableOf(v, id),
+					Inside: r&roleInside != 0, Outside: r&roleOutside != 0, Output: r&roleOutput != 0,
+				}})
+			}
+			return out, err
+		},
+		Check:    func(v *desiredstate.View, n Interface) error { return k.scope.Check(v, n.Interface, n.Table) },
+		Disturbs: endsSessions[Interface],
+		Create: func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
+			id, err := k.scope.Take(v, n.Interface)
+			if err != nil {
+				return 0, err
+			}
+			return id, k.set(ctx, id, n.role())
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Interface], want Interface) error {
+			return k.set(ctx, have.ID, want.role())
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Interface]) error {
+			return vppnet.Gone(k.set(ctx, have.ID, 0), api.INVALID_SW_IF_INDEX, api.NO_SUCH_ENTRY)
+		},
+		InPlace: func(have desiredstate.Actual[Interface], want Interface) bool {
+			return have.Spec.Table == want.Table
+		},
+	}
+}
+
+type roled struct {
+	vpp   client
+	scope place.Scope
+	roles *shared.Round[map[uint32]role]
+}
+
+// set asks what is there before it takes away: VPP, told to take a role that an
+// interface does not have, hides the other one and leaves it in effect. VPP tells of all
+// interfaces at once, so those that change together share that.
+func (k roled) set(ctx context.Context, id uint32, want role) error {
+	all, err := k.roles.Join(ctx)
+	if err != nil {
+		return err
+	}
+	have := all[id]
+	add := func() error {
+		return (want &^ have).each(func(r role) error { return k.vpp.setRole(ctx, id, r, true) })
+	}
+	remove := func() error {
+		return (have &^ want).each(func(r role) error { return k.vpp.setRole(ctx, id, r, false) })
+	}
+	first, then := add, remove
+	if (have|want)&roleOutput != 0 { // that is alone on an interface
+		first, then = remove, add
+	}
+	if err := first(); err != nil {
+		return err
+	}
+	if err := then(); err != nil {
+		return fmt.Errorf("roles were %03b: %w", have, err)
+	}
+	return nil
+}

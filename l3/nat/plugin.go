@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.fd.io/govpp/api"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/internal/place"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Plugin is VPP's NAT44 as such: that it is on, and what goes for all of it. There is
+// one. The zero value is on with VPP's defaults.
+type Plugin struct {
+	// What is fixed while NAT is on.
+	InsideTable  string
+	OutsideTable string
+	Sessions     uint32 // at most, for each worker, up to MaxSessions; 0: 64512, or 10240 if endpoint-independent
+	Users        uint32 // hosts at most; 0: 1024; endpoint-independent only
+	UserSessions uint32 // at most, for each host; 0: as Sessions; endpoint-independent only
+
+	// Forwarding lets packets pass that nothing translates. Without it they are
+	// dropped.
+	Forwarding bool
+
+	// How long a session without packets is kept, in whole seconds; 0: VPP's
+	// default.
+	UDP            time.Duration // 5 minutes
+	TCPEstablished time.Duration // 2 hours and 4 minutes
+	TCPTransitory  time.Duration // 4 minutes
+	ICMP           time.Duration // 1 minute
+
+	MSS uint16 // the most that TCP may announce, bytes; 0: what it likes
+
+	// Restart says that NAT may be turned off and on again to change what is fixed
+	// while it is on. All sessions end. Otherwise such a change is refused.
+	Restart bool
+}
+
+// MaxSessions bounds the sessions of a Plugin. VPP takes some 400 bytes of its main
+// heap (1 GB if its startup.conf does not say more) for each that it may have to
+// hold, for each worker, as soon as NAT is turned on, and ends itself if it lacks them.
+const MaxSessions = 1 << 20
+
+// PluginKey is the key of the one Plugin.
+func PluginKey() desiredstate.Key { return desiredstate.Key{Space: pluginSpace, Name: "nat44"} }
+
+const pluginSpace = "nat"
+
+// Key is PluginKey().
+func (n Plugin) Key() desiredstate.Key { return PluginKey() }
+
+// Deps lists the tables.
+func (n Plugin) Deps() []desiredstate.Key {
+	return append(place.TableDeps(n.InsideTable), place.TableDeps(n.OutsideTable)...)
+}
+
+// Validate checks tables, bounds and durations.
+func (n Plugin) Validate() error {
+	if err := errors.Join(place.CheckTable(n.InsideTable), place.CheckTable(n.OutsideTable)); err != nil {
+		return err
+	}
+	if most := max(n.Sessions, n.Users, n.UserSessions); most > MaxSessions {
+		return fmt.Errorf("%d sessions or users, want at most %d", most, MaxSessions)
+	}
+	for _, d := range []time.Duration{n.UDP, n.TCPEstablished, n.TCPTransitory, n.ICMP} {
+		if d < 0 || d%time.Second != 0 || d/time.Second > 1<<32-1 {
+			return fmt.Errorf("timeout %v: want whole seconds", d)
+		}
+	}
+	return nil
+}
+
+// Plugins manages VPP's NAT44 itself (nat44_ed_plugin_enable_disable, or
+// nat44_ei_plugin_enable_disable; timeouts, forwarding and MSS by messages of
+// their own). An engine that is given this kind owns NAT: it may be turned off.
+// The other NAT kinds only refer to it.
+//
+// Turning NAT off ends everybody's sessions. While others have something in it, a NAT
+// that is removed is therefore left on, as it is, and forgotten: NAT in which there is
+// nothing but what others have is not shown. A NAT that is wanted then takes it over,
+// unless what is fixed is otherwise. VPP keeps its two tables for good once NAT was on
+// with them.
+func Plugins(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Plugin] {
+	return plugins(c, variant, true)
+}
+
+// nats is for Plugins, and for those that only refer to what it manages.
+func plugins(c *vppnet.Conn, variant Variant, ours bool) *desiredstate.Kind[Plugin] {
+	k := plugin{c: c, vpp: newClient(c, variant), mine: new(atomic.Bool)}
+	messages, needs := k.vpp.messages(partReads), []desiredstate.AnyKind{l3.Tables(c)}
+	if ours {
+		messages = append(messages, k.vpp.messages(partWrites, partRoles, partPool, partMaps)...)
+		needs = l3.Places(c)
+	}
+	return &desiredstate.Kind[Plugin]{
+		Target: c.Target(), Variant: [2]any{variant, ours},
+		Name:     "nat",
+		Requires: needs,
+		Messages: c.Uses(messages...),
+		Dump: func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Plugin], error) {
+			s, err := k.vpp.settings(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if s.sessions == 0 {
+				k.mine.Store(false)
+				return nil, nil
+			}
+			if ours && !k.mine.Load() {
+				if theirs, err := k.theirs(ctx, v); theirs || err != nil {
+					return nil, err
+				}
+				k.mine.Store(true)
+			}
+			return []desiredstate.Actual[Plugin]{{Spec: s.read(v), Foreign: !ours}}, nil
+		},
+		Disturbs: func(a desiredstate.Action, _ desiredstate.Actual[Plugin], _ Plugin) desiredstate.Disruption {
+			if a == desiredstate.Update {
+				return desiredstate.DisturbsNothing
+			}
+			return desiredstate.DisturbsTarget // all sessions of all
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, n Plugin) (uint32, error) {
+			want, err := k.send(v, n)
+			if err != nil {
+				return 0, err
+			}
+			have, err := k.vpp.settings(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if have.sessions == 0 {
+				if err := k.vpp.enable(ctx, want); err != nil {
+					return 0, err
+				}
+				if have, err = k.vpp.settings(ctx); err != nil {
+					return 0, err
+				}
+			} else if is, to := fixed(have.read(v)), fixed(k.defaults(n)); is != to {
+				return 0, fmt.Errorf("%w: others have NAT on with %+v, which is fixed while it is on, want %+v: take that, or have them turn it off", desiredstate.ErrForeign, is, to)
+			}
+			k.mine.Store(true)
+			return 0, k.change(ctx, have, want)
+		},
+		Update: k.update,
+		Delete: func(ctx context.Context, _ *desiredstate.View, _ desiredstate.Actual[Plugin]) error {
+			used, err := k.used(ctx)
+			if err != nil {
+				return err
+			}
+			k.mine.Store(false)
+			if used {
+				return nil // by others; it stays, and is theirs
+			}
+			return vppnet.Gone(k.vpp.disable(ctx), api.FEATURE_ALREADY_DISABLED)
+		},
+		Fill: func(have desiredstate.Actual[Plugin], want Plugin) Plugin {
+			want = k.defaults(want)
+			if fixed(have.Spec) == fixed(want) {
+				want.Restart = have.Spec.Restart
+			}
+			return want
+		},
+		InPlace: func(have desiredstate.Actual[Plugin], want Plugin) bool {
+			return fixed(have.Spec) == fixed(want) || !want.Restart
+		},
+	}
+}
+
+// endsSessions says that any change of what NAT translates by ends the sessions that it
+// has made.
+func endsSessions[S desiredstate.Object](desiredstate.Action, desiredstate.Actual[S], S) desiredstate.Disruption {
+	return desiredstate.DisturbsSessions
+}
+
+// update changes what changes while NAT is on.
+func (k plugin) update(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Plugin], want Plugin) error {
+	if fixed(have.Spec) != fixed(k.defaults(want)) {
+		return fmt.Errorf("%w: tables, sessions and users are fixed while NAT is on; with Restart it is turned off and on, and all sessions end",
+			desiredstate.ErrInvalid)
+	}
+	h, err := k.send(v, have.Spec)
+	if err != nil {
+		return err
+	}
+	w, err := k.send(v, want)
+	if err != nil {
+		return err
+	}
+	return k.change(ctx, h, w)
+}
+
+type plugin struct {
+	c   *vppnet.Conn
+	vpp client
+
+	// mine: this engine has found NAT to be ours, or has taken it. VPP keeps nothing
+	// that says whose it is.
+	mine *atomic.Bool
+}
+
+// theirs says whether others have something in NAT, and we have nothing. It stops at
+// the first thing of ours, of which interfaces are told at the least cost.
+func (k plugin) theirs(ctx context.Context, v *desiredstate.View) (some bool, err error) {
+	roles, err := k.vpp.roles(ctx)
+	if err != nil {
+		return false, err
+	}
+	for id := range roles {
+		if place.Scope(nil).Has(v, id) {
+			return false, nil
+		}
+	}
+	pool, err := k.vpp.addresses(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range pool {
+		if _, ours := place.TableName(v, a.table); ours && a.table != anyTable {
+			return false, nil
+		}
+	}
+	some = len(roles)+len(pool) > 0
+	for _, read := range []func(context.Context) ([]staticMapping, error){k.vpp.mappings, k.vpp.identities} {
+		all, err := read(ctx)
+		if err != nil {
+			return false, err
+		}
+		for _, m := range all {
+			if _, ours := k.c.Untag(m.tag); ours {
+				return false, nil
+			}
+		}
+		some = some || len(all) > 0
+	}
+	return some, nil
+}
+
+// used says whether anything is still in NAT once all that is ours has gone from it.
+func (k plugin) used(ctx context.Context) (bool, error) {
+	roles, err := k.vpp.roles(ctx)
+	if err != nil || len(roles) > 0 {
+		return len(roles) > 0, err
+	}
+	pool, err := k.vpp.addresses(ctx)
+	if err != nil || len(pool) > 0 {
+		return len(pool) > 0, err
+	}
+	for _, read := range []func(context.Context) ([]staticMapping, error){k.vpp.mappings, k.vpp.identities} {
+		if all, err := read(ctx); err != nil || len(all) > 0 {
+			return len(all) > 0, err
+		}
+	}
+	return false, nil
+}

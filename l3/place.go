@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Places lists what a kind has to require whose objects hang on an interface's place in a
+// table: interfaces, tables, and who is in which.
+func Places(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c), Memberships(c)}
+}
+
+// TableOf is the table that a Membership puts the interface with this index into, "" if
+// there is none, during the Dump of a kind that requires Places.
+func TableOf(v *desiredstate.View, index uint32) string {
+	m, _ := desiredstate.At[Membership](v, index)
+	return m.Spec.Table
+}
