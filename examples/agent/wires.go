@@ -175,7 +175,7 @@ func (w *wires) output(ctx context.Context, args ...string) ([]byte, error) {
 	if w.ns != "" {
 		args = append([]string{"-n", w.ns}, args...)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // nothing is left half made
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "ip", args...)
 	var errs strings.Builder
