@@ -77,6 +77,11 @@ func (k eids) removeLocal(ctx context.Context, vni uint32, e EID) error {
 	if !ok {
 		return fmt.Errorf("the locators of %s were taken away, so VPP does not say which set it is in, and would die of another: give the set a locator", e)
 	}
+	// A frame that came for it after its port had gone has had VPP find that there is no way to
+	// it, which would hold wherever it is said to be later.
+	if err := k.adjacent(ctx, vni, e, e, false); err != nil {
+		return err
+	}
 	_, err = k.one.OneAddDelLocalEid(ctx, &one.OneAddDelLocalEid{Eid: e.wire(), Vni: vni, LocatorSetName: set, Key: noKey()})
 	return vppnet.Gone(err, api.INVALID_VALUE)
 }

@@ -61,7 +61,7 @@ func LocalEIDs(c *vppnet.Conn) *desiredstate.Kind[LocalEID] {
 		Name:     "local-eid",
 		Requires: []desiredstate.AnyKind{VNIs(c), LocatorSets(c)},
 		Messages: c.Uses(&lisp.LispEidTableDump{}, &lisp.LispLocatorSetDump{}, &lisp.LispEidTableMapDump{}, &one.OneAddDelLocalEid{},
-			&bridge.L2FibTableDump{}, &bridge.L2fibAddDel{}),
+			&one.OneAddDelAdjacency{}, &bridge.L2FibTableDump{}, &bridge.L2fibAddDel{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[LocalEID], err error) {
 			all, err := k.list(ctx, lisp.LISP_LOCATOR_SET_FILTER_API_LOCAL)
 			mine := ours(v)

@@ -108,7 +108,7 @@ func VNIs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[VNI] {
 		Name:     "vni",
 		Requires: []desiredstate.AnyKind{overlays(c, false), vppnet.BridgeDomains(c), tables(c)},
 		Messages: c.Uses(&lisp.LispEidTableMapDump{}, &lisp.LispEidTableAddDelMap{}, &lisp.LispEidTableDump{}, &lisp.LispLocatorSetDump{},
-			&bridge.BridgeDomainDump{}, &ip.IPTableDump{}, &one.OneAddDelLocalEid{}, &one.OneAddDelRemoteMapping{}, &interfaces.SwInterfaceDump{}),
+			&bridge.BridgeDomainDump{}, &ip.IPTableDump{}, &one.OneAddDelLocalEid{}, &one.OneAddDelRemoteMapping{}, &one.OneAddDelAdjacency{}, &interfaces.SwInterfaceDump{}),
 		Dump:   k.dump,
 		Verify: k.verify,
 		Create: func(ctx context.Context, v *desiredstate.View, n VNI) (uint32, error) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type agent struct {
 	board     *publish.Board
 	inbox     *inbox
 	announcer *announcer
+	wires     *wires                     // nil: somebody else sees to Linux
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 	recalled  bool                       // the inbox knows what the first VPP held
@@ -54,6 +56,16 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
+	if site.Overlay != nil {
+		world := publish.New(etcd, translate.Networks, "")
+		world.Resync, world.Lost = resync, a.board.Lost
+		world.Own = func(name string) bool {
+			_, by, _ := strings.Cut(name, "/") // after the VNI
+			return strings.HasPrefix(by, site.Host+"/")
+		}
+		a.announcer.world = world
+	}
+	a.wires = newWires(a.inbox, log)
 	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
 	a.lost("not listed yet")
 	return a
@@ -79,8 +91,14 @@ func (a *agent) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follower.Run(ctx) })
 	g.Go(func() error { return a.board.Run(ctx) })
+	if world := a.announcer.world; world != nil {
+		g.Go(func() error { return world.Run(ctx) })
+	}
 	g.Go(func() error { return a.announcer.run(ctx) })
 	g.Go(func() error { return a.sessions(ctx) })
+	if a.wires != nil {
+		g.Go(func() error { return a.wires.run(ctx) })
+	}
 	if a.listener != nil {
 		g.Go(func() error { return a.serve(ctx) })
 	}

@@ -36,6 +36,9 @@ type announcer struct {
 	settled atomic.Bool
 	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
+	world   *publish.Board      // what this host tells the others; nil: it is in no overlay
+	spreads map[string][]string // the keys there, by who they are of
+
 	// patience is how long something is wrong before it is said: what a healthy port is
 	// made of comes one key after the other.
 	patience time.Duration
@@ -44,7 +47,7 @@ type announcer struct {
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
 	return &announcer{
-		inbox: inbox, store: store, board: board, touched: dirty.New[string](),
+		inbox: inbox, store: store, board: board, touched: dirty.New[string](), spreads: map[string][]string{},
 		patience: 2 * time.Second, wrong: map[string]time.Time{},
 	}
 }
@@ -112,6 +115,7 @@ func (a *announcer) announce(ctx context.Context) error {
 				a.unserved(name)
 			}
 		}
+		a.spreadDoors()
 		if a.inbox.complete() && !a.settled.Load() {
 			if due == nil {
 				due = time.After(dueTime)
@@ -146,6 +150,10 @@ func (a *announcer) settle() bool {
 	for physnet := range a.inbox.site.Physnets {
 		a.physnet(physnet)
 	}
+	if a.world != nil {
+		a.spreadDoors()
+		a.world.Settle()
+	}
 	return true
 }
 
@@ -167,6 +175,13 @@ func (a *announcer) problem(source, key, why string) {
 
 // port announces how the port of a key stands.
 func (a *announcer) port(name string) {
+	if parent, sub := parentOf(name); sub {
+		if _, known, _ := a.inbox.look(name); !known {
+			a.spread(source(name), nil)
+		}
+		a.trunk(parent)
+		return
+	}
 	put := a.inbox.lastPut(name)
 	p, known, wrong := a.inbox.look(name)
 	status, _ := a.store.Source(source(name))
@@ -175,15 +190,19 @@ func (a *announcer) port(name string) {
 	case wrong != nil:
 		a.board.Clear(bound)
 		a.problem(source(name), problem, wrong.Error())
+		a.spread(source(name), nil)
 	case !known:
 		a.board.Clear(bound)
 		a.problem(source(name), problem, "")
+		a.spread(source(name), nil)
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
 		if status.State == desiredstate.Applied { // who put the key waits for that
 			a.board.SetSince(bound, p.State(p.Handles(a.store)), put)
+			a.spread(source(name), p.Sightings())
 		} else {
 			a.board.Clear(bound)
+			a.spread(source(name), nil)
 		}
 		a.problem(source(name), problem, a.why(p, status))
 	}
@@ -204,6 +223,10 @@ func (a *announcer) route(name string) {
 
 // unserved announces that nothing comes of a key.
 func (a *announcer) unserved(name string) {
+	if parent, ok := strings.CutPrefix(name, trunks); ok {
+		a.trunk(parent)
+		return
+	}
 	if err := a.inbox.unserved(name); err != nil {
 		a.board.Set("errors/"+pathSegments(name), reason(err.Error()))
 	} else {

@@ -29,7 +29,7 @@ func TestPoisonedKeys(t *testing.T) {
 		uuid(101):                  `{"mac_address":[],"port_security_enabled":"no"}`,
 		uuid(102):                  strings.Repeat("\x00\xff", 1<<19),
 		uuid(103):                  strings.Replace(port(100), "1500,", `1500,"binding_type":"tap",`, 1),
-		uuid(104):                  strings.Replace(port(100), "vhostuser", "tap", 1),
+		uuid(104):                  strings.Replace(port(100), "vhostuser", "ovs", 1),
 		uuid(105):                  strings.Replace(port(100), `"vlan"`, `"gpe"`, 1),
 		"../../../etc/passwd":      port(100),
 		uuid(106) + "/../../x":     port(100),
@@ -43,17 +43,18 @@ func TestPoisonedKeys(t *testing.T) {
 	r.put("h1", uuid(0), port(100))
 	r.bound("h1", uuid(0))
 
-	// A live port that asks for what is not built goes down.
+	// A live port that asks for what nobody knows goes down.
 	r.put("h1", uuid(1), port(100))
 	r.bound("h1", uuid(0), uuid(1))
-	r.put("h1", uuid(1), strings.Replace(port(100), "vhostuser", "tap", 1))
+	r.put("h1", uuid(1), strings.Replace(port(100), "vhostuser", "ovs", 1))
 	r.bound("h1", uuid(0))
 	require.NoError(t, a.store.Wait(t.Context()))
 	r.whole(site, v.Socket(), map[string]int{uuid(0): 100})
 
 	errs := func() map[string]string { said, _ := r.said("h1", "errors/"); return said }
 	require.Eventually(t, func() bool { return len(errs()) == len(junk)+1 }, 10*time.Second, 10*time.Millisecond)
-	require.JSONEq(t, `{"error":"binding_type tap: not built yet"}`, errs()[uuid(1)])
+	require.JSONEq(t, `{"error":"binding_type: \"ovs\" is unknown"}`, errs()[uuid(1)])
+	require.JSONEq(t, `{"error":"gpe: this host has no address in an underlay, see --gpe-locator"}`, errs()[uuid(105)])
 	require.JSONEq(t, `{"error":"the key's name is not a UUID"}`, errs()["..%2F..%2F..%2Fetc%2Fpasswd"])
 	require.Contains(t, errs()[uuid(102)], "1048576 bytes")
 	require.Less(t, len(a.log.String()), 40000, "junk does not fill the log")

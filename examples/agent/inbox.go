@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -43,6 +44,9 @@ type inbox struct {
 	stirred map[string]bool   // of these, since anybody was told
 	groups  *groups
 	routers *routers
+	remotes *neighbours
+	trunks  map[string]trunk   // by parent
+	wired   *dirty.Set[string] // TAP ports that came or went
 }
 
 // change is what a port's key has come to be.
@@ -59,6 +63,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
+		remotes: newNeighbours(site), trunks: map[string]trunk{}, wired: dirty.New[string](),
 	}
 }
 
@@ -70,6 +75,9 @@ func uplink(physnet string) string { return "physnet/" + physnet }
 
 // shared names what wants the sets of a security group.
 func shared(group string) string { return "group/" + group }
+
+// underlaySource names what wants the host to be found by others.
+const underlaySource = "underlay"
 
 // routed names, to the announcer, what a key of a router says.
 func routed(name string) string { return "routers/" + name }
@@ -84,6 +92,7 @@ func (b *inbox) feed(f *follow.Follower) {
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
 	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
+	b.remotes.follow, b.remotes.unfollow = f.Follow, f.Unfollow
 }
 
 // listed takes all that lies in a range.
@@ -100,9 +109,16 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.groups.listed(strings.TrimSuffix(name, "/"), below(key, values))
 		return
 	}
+	if strings.HasPrefix(key, translate.Networks) {
+		b.strangers(func() { b.remotes.listed(r, values) })
+		return
+	}
 	if r.Has(b.site.Ports()) {
 		ports := below(b.site.Ports(), values)
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
+			if _, sub := parentOf(name); sub {
+				continue
+			}
 			if _, still := ports[name]; !still {
 				b.port(name, nil, false)
 				b.missed = true
@@ -112,8 +128,21 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 			b.port(name, value, true)
 		}
 	}
+	if r.Has(b.site.Trunks()) {
+		trunks := below(b.site.Trunks(), values)
+		for name := range maps.Clone(b.trunks) {
+			if _, still := trunks[name]; !still {
+				b.trunk(name, nil, false)
+				b.missed = true
+			}
+		}
+		for name, value := range trunks {
+			b.trunk(name, value, true)
+		}
+	}
 	if r.Has(b.site.Routers()) && !b.site.NoRouters {
 		b.routers.listed(below(b.site.Routers(), values), b.ca)
+		b.remotes.routed(b.routers.ports, b.routers.serving)
 	}
 	if r.Has(b.site.Keys()) {
 		for name := range b.others {
@@ -136,6 +165,8 @@ func (b *inbox) written(key string, at int64) {
 			c.at = at
 			b.changed[name] = c
 		}
+	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
+		b.remotes.written(name, at)
 	}
 }
 
@@ -156,17 +187,39 @@ func (b *inbox) put(key string, value []byte, there bool) {
 	defer b.mu.Unlock()
 	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
 		b.port(name, value, there)
+	} else if name, ok := strings.CutPrefix(key, b.site.Trunks()); ok {
+		b.trunk(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
 		if !b.site.NoRouters {
 			b.routers.put(name, value, b.ca, there)
+			b.remotes.routed(b.routers.ports, b.routers.serving)
 		}
 	} else if name, ok := strings.CutPrefix(key, translate.Groups); ok {
 		b.group(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Members); ok {
 		group, port := translate.MemberOf(name)
 		b.groups.member(group, port, value, there)
+	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
+		b.strangers(func() { b.remotes.put(name, value, there) })
 	} else if name, ok := strings.CutPrefix(key, b.site.Keys()); ok {
 		b.other(name, there)
+	}
+}
+
+// strangers takes what other hosts say, and notes which keys cannot be read any more, or
+// again.
+func (b *inbox) strangers(take func()) {
+	before := maps.Clone(b.remotes.wrong)
+	take()
+	for name, err := range before {
+		if !sameError(err, b.remotes.wrong[name]) {
+			b.stirred[networks+name] = true
+		}
+	}
+	for name := range b.remotes.wrong {
+		if before[name] == nil {
+			b.stirred[networks+name] = true
+		}
 	}
 }
 
@@ -178,7 +231,7 @@ func (b *inbox) group(name string, value []byte, there bool) {
 // other takes a key of a family that is not served.
 func (b *inbox) other(name string, there bool) {
 	family, id, _ := strings.Cut(name, "/")
-	if id == "" || family == "ports" || family == "routers" || b.others[name] == there {
+	if id == "" || family == "ports" || family == "routers" || family == "trunks" || b.others[name] == there {
 		return
 	}
 	b.stirred[name] = true
@@ -187,11 +240,20 @@ func (b *inbox) other(name string, there bool) {
 	}
 }
 
-func (b *inbox) port(name string, value []byte, there bool) {
+// before is what a port's key was before what is told now.
+func (b *inbox) before(name string) change {
 	before, ok := b.changed[name]
 	if !ok {
 		before.port, before.there = b.ports[name]
 	}
+	return before
+}
+
+func (b *inbox) port(name string, value []byte, there bool) {
+	if _, sub := parentOf(name); sub {
+		name = "./" + name // it is no UUID, and no subport
+	}
+	before := b.before(name)
 	now := change{there: there}
 	if there {
 		value, err := b.ca.Open(b.site.Ports()+name, value)
@@ -204,11 +266,22 @@ func (b *inbox) port(name string, value []byte, there bool) {
 		default:
 			now.wrong = err
 		}
-		if now.wrong != nil {
-			now.port = translate.Port{} // it is in no group
-		}
+	}
+	b.become(name, now)
+	if _, ok := b.trunks[name]; ok {
+		b.graft(name)
+	}
+}
+
+// become notes what a port is from now on.
+func (b *inbox) become(name string, now change) {
+	before := b.before(name)
+	if now.wrong != nil {
+		now.port = translate.Port{} // it is in no group
 	}
 	b.groups.use(name, now.port.Groups, before.port.Groups)
+	at, overlaid := now.port.Place()
+	b.strangers(func() { b.remotes.move(source(name), place{at, true}, overlaid) })
 	b.changed[name] = now
 }
 
@@ -224,6 +297,11 @@ func (b *inbox) settled(all bool) {
 	was := map[string]error{}
 	for name, now := range b.changed {
 		moved[name], was[name] = true, b.wrong[name]
+		if _, is := now.port.Wire(); is {
+			b.wired.Add(name)
+		} else if _, was := b.ports[name].Wire(); was {
+			b.wired.Add(name)
+		}
 		delete(b.ports, name)
 		delete(b.wrong, name)
 		switch {
@@ -237,11 +315,13 @@ func (b *inbox) settled(all bool) {
 		}
 	}
 	wants, rerouted := b.routers.work()
+	remotes := b.remotes.work()
 	if all {
-		b.replace(wants, moved, rerouted)
+		b.replace(wants, remotes, moved, rerouted)
 	} else {
 		b.assign(moved)
 		b.routers.assign(wants, rerouted)
+		b.assignRemotes(remotes)
 	}
 	for name := range moved {
 		if err := b.ports[name].Lacks; err != nil {
@@ -274,12 +354,16 @@ func (b *inbox) settled(all bool) {
 // unseen, or their etcd lost them: the engine's limit on removals is for what they
 // wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
 // the ports, and the keys of routers, that cannot have what they want.
-func (b *inbox) replace(changed map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
+func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
 	wants := map[string][]desiredstate.Object{}
 	var fixed []string // wanted whatever etcd holds
 	for physnet := range b.site.Physnets {
 		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
 		fixed = append(fixed, uplink(physnet))
+	}
+	if part := b.site.UnderlayObjects(); part != nil {
+		wants[underlaySource] = part
+		fixed = append(fixed, underlaySource)
 	}
 	if part := b.site.ElectionObjects(); part != nil {
 		wants[electionSource] = part
@@ -305,7 +389,9 @@ func (b *inbox) replace(changed map[string][]desiredstate.Object, ports, reroute
 		}
 	}
 	maps.Copy(wants, b.routers.now.Wants)
-	b.missed, b.routers.missed = false, false
+	maps.Copy(wants, remotes)
+	maps.Copy(wants, b.remotes.all())
+	b.missed, b.routers.missed, b.remotes.missed = false, false, false
 	if err := b.store.Replace(wants, fixed...); err != nil {
 		b.log.Error("conflicting wants", "err", err)
 		every := map[string]bool{} // whose it is, each is asked for itself
@@ -319,6 +405,8 @@ func (b *inbox) replace(changed map[string][]desiredstate.Object, ports, reroute
 			}
 		}
 		b.routers.assign(maps.Clone(b.routers.now.Wants), rerouted)
+		maps.Copy(remotes, b.remotes.all())
+		b.assignRemotes(remotes)
 	} else {
 		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}
@@ -342,6 +430,7 @@ func (b *inbox) assign(ports map[string]bool) {
 		if err := b.store.Assign(source(name), objs...); err != nil {
 			b.wrong[name] = err
 			b.groups.use(name, nil, b.ports[name].Groups)
+			b.remotes.move(source(name), place{}, false)
 			delete(b.ports, name)
 			_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
 		}
@@ -392,6 +481,12 @@ func (b *inbox) lastPut(name string) int64 {
 func (b *inbox) unserved(name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if name, ok := strings.CutPrefix(name, networks); ok {
+		return b.remotes.wrong[name]
+	}
+	if parent, ok := strings.CutPrefix(name, trunks); ok {
+		return b.trunks[parent].wrong()
+	}
 	if !b.others[name] {
 		return nil
 	}
@@ -403,7 +498,17 @@ func (b *inbox) unserved(name string) error {
 func (b *inbox) unservedNames() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Sorted(maps.Keys(b.others))
+	out := slices.Collect(maps.Keys(b.others))
+	for name := range b.remotes.wrong {
+		out = append(out, networks+name)
+	}
+	for parent, t := range b.trunks {
+		if t.wrong() != nil {
+			out = append(out, trunks+parent)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // trouble says what is wrong with the groups of a port.

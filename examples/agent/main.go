@@ -13,16 +13,17 @@
 //	agent status     asks a running agent how everything stands
 //	agent confirm    lets a running agent remove what it held back, by the token of status
 //
-// It serves VLAN and flat networks, and vhost-user ports with or without port
-// security. What it cannot do yet (GPE, TAP) it refuses: such a port is an error,
-// never up without. Below /networking-vpp it reads
+// It serves VLAN, flat and GPE networks, and vhost-user ports with or without port
+// security, their trunks, and the TAP ports of DHCP agents and the like. Below /networking-vpp it reads
 //
 //	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
+//	nodes/HOST/trunks/UUID            the subports of a port
 //	nodes/HOST/routers/ROUTER/PORT    a router's interface in a network, or its gateway
 //	nodes/HOST/routers/floatingip/ID  a floating IP
 //	nodes/HOST/routers/ha             "1": serve the routers; with --ha key only
 //	global/secgroups/UUID             a group that one of these is in
 //	global/remote_group/UUID/PORT     the addresses in a group that rules of such a one name
+//	global/networks/gpe/VNI/HOST/IP   who is behind other hosts, in networks that are here
 //
 // and it writes what VPP confirmed, and withdraws it when it is no longer so:
 //
@@ -30,8 +31,11 @@
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
 //	state/HOST/errors/UUID     {"error": …}: why a port is not, or what of it is left out
+//	state/HOST/errors/trunks/UUID  what of a trunk is not served
 //	state/HOST/errors/routers/…  the same for the keys of routers, by their names
-//	state/HOST/errors/FAMILY/…   keys of families that it does not serve: trunks, TaaS
+//	state/HOST/errors/FAMILY/…   keys of families that it does not serve: TaaS
+//
+//	global/networks/gpe/VNI/HOST/IP  who is behind this host
 //
 // Each put of a port's key is answered by a write of its state, though it be the same.
 // Values that are signed are verified: see --jwt-ca.
@@ -42,6 +46,19 @@
 // group whose key is gone stands as it was, as long as the agent runs and a port is in
 // it. An agent that starts does not know how it was, so ports of such a group go down.
 // To turn port security on or off makes the port's interface anew.
+//
+// A network of type gpe (or vxlan) is an overlay: hosts find each other by addresses on
+// one physical network (--gpe-locator, --gpe-address), and tell each other who is behind
+// them. As in networking-vpp, nothing is flooded; --overlay vxlan floods, and needs no
+// lisp plugin, but all hosts must have it.
+//
+// An uplink can be a bond that the agent makes (--bond), named as a physical network's
+// interface; its members are the agent's, too.
+//
+// A TAP port is on a Linux bridge of its own, in the agent's network namespace, which must
+// be VPP's, too; the agent makes it with iproute2, and puts into it who comes. VPP makes
+// TAPs by the kernel's vhost-net; where there is none, --tap host-interface has a veth
+// pair instead. What the agent makes in Linux has the alias net-vpp/wire.
 //
 // A router is a table, with a BVI in each of its networks. Each external network has
 // one BVI and a table of its own, with the addresses of all routers on it; so routers

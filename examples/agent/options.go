@@ -6,8 +6,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,10 +29,13 @@ type options struct {
 	tls    etcd.TLS
 	vpp    string
 	mode   string
+	tap    string
 	resync time.Duration
 
 	jwt struct{ file, controllers string }
 	ca  *signed.CA // nil: nothing is signed
+
+	overlay struct{ sort, locator, address string }
 
 	election struct {
 		translate.Election
@@ -57,6 +62,24 @@ func (o *options) register(f *flag.FlagSet) {
 		o.site.Physnets[name] = uplink
 		return nil
 	})
+	o.site.Bonds, o.site.MTU = map[string]translate.Bond{}, map[string]uint32{}
+	f.Func("bond", "`NAME=VPP-INTERFACE,VPP-INTERFACE,mode=lacp` is made of these, to be a physical network's interface; once for each. mode: round-robin, active-backup, xor, broadcast or lacp", func(v string) error {
+		name, b, err := translate.ParseBond(v)
+		if _, dup := o.site.Bonds[name]; dup {
+			err = errors.Join(err, errors.New("want each NAME once"))
+		}
+		o.site.Bonds[name] = b
+		return err
+	})
+	f.Func("mtu", "`PHYSNET=BYTES` of the IP packets that VPP sends there itself, for an underlay; once for each. That of a router's legs comes with them", func(v string) error {
+		physnet, bytes, _ := strings.Cut(v, "=")
+		n, err := strconv.ParseUint(bytes, 10, 32)
+		o.site.MTU[physnet] = uint32(n)
+		return err
+	})
+	f.StringVar(&o.overlay.locator, "gpe-locator", "", "`PHYSNET` by whose interface other hosts reach this one, for networks of type gpe; all addresses there are the agent's. Without it there are none")
+	f.StringVar(&o.overlay.address, "gpe-address", "", "`ADDRESS/LENGTH` of this host there")
+	f.StringVar(&o.overlay.sort, "overlay", "gpe", "`SORT` of overlay for these, the same on all hosts: gpe, as networking-vpp has it (needs VPP's lisp plugin), or vxlan, which floods into a tunnel to each other host")
 	f.BoolVar(&o.site.NoRouters, "no-routers", false, "leave routers, and all of L3 in VPP, to others; NAT44 is the agent's otherwise")
 	f.Func("ha", "`MODE`: others have the same routers, and this host serves them only while the key routers/ha says so (key), or while its VPP is master (vrrp, needs --ha-network and --ha-address)", func(v string) error {
 		o.site.HA, o.election.on = true, v == "vrrp"
@@ -72,6 +95,7 @@ func (o *options) register(f *flag.FlagSet) {
 	f.DurationVar(&o.election.Interval, "ha-interval", time.Second, "between adverts; who hears none for three of them takes over")
 	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
 	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
+	f.StringVar(&o.tap, "tap", "tap", "`SORT` of VPP's interface for ports of DHCP agents and the like: tap (needs a kernel with vhost-net), or host-interface, of a veth pair in the agent's network namespace")
 	f.StringVar(&o.jwt.file, "jwt-ca", "", "PEM `file` of the driver's jwt_ca_cert: what is not signed for by it is not believed. Without it nothing may be signed")
 	f.StringVar(&o.jwt.controllers, "jwt-controllers", signed.Controllers, "`pattern` of the common names that may sign, the driver's jwt_controller_name_pattern")
 	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd and to read VPP though nothing asked for it")
@@ -84,11 +108,17 @@ func (o *options) check() error {
 	default:
 		return fmt.Errorf("--vhost-user-mode %q: want client or server", o.mode)
 	}
+	if o.site.Veth = o.tap == "host-interface"; !o.site.Veth && o.tap != "tap" {
+		return fmt.Errorf("--tap %q: want tap or host-interface", o.tap)
+	}
 	if o.etcd == "" {
 		return errors.New("--etcd is missing")
 	}
 	if o.resync <= 0 {
 		return errors.New("--resync: want more than nothing")
+	}
+	if err := o.span(); err != nil {
+		return err
 	}
 	if err := o.elect(); err != nil {
 		return err
@@ -97,6 +127,29 @@ func (o *options) check() error {
 		return err
 	}
 	return o.site.Validate()
+}
+
+// overlays are the sorts that --overlay chooses from.
+var overlays = map[string]func(translate.Underlay) translate.Overlay{
+	"gpe":   func(u translate.Underlay) translate.Overlay { return translate.GPE{Underlay: u} },
+	"vxlan": func(u translate.Underlay) translate.Overlay { return translate.VXLAN{Underlay: u} },
+}
+
+// span reads how other hosts reach this one, if they do.
+func (o *options) span() error {
+	sort := overlays[o.overlay.sort]
+	switch {
+	case sort == nil:
+		return fmt.Errorf("--overlay %q: want %s", o.overlay.sort, strings.Join(slices.Sorted(maps.Keys(overlays)), " or "))
+	case o.overlay.locator == "" && o.overlay.address == "":
+		return nil
+	}
+	address, err := netip.ParsePrefix(o.overlay.address)
+	if err != nil || o.overlay.locator == "" {
+		return fmt.Errorf("--gpe-locator %q, --gpe-address %q: want PHYSNET and ADDRESS/LENGTH", o.overlay.locator, o.overlay.address)
+	}
+	o.site.Overlay = sort(o.site.Underlay(o.overlay.locator, address))
+	return nil
 }
 
 // trust reads who may sign.
@@ -175,7 +228,13 @@ func (o *options) openVPP() (string, func(), error) {
 func sim(site translate.Site) (*vpptest.VPP, error) {
 	var opts []vpptest.Option
 	for _, physnet := range site.PhysnetNames() {
-		opts = append(opts, vpptest.WithInterface(site.Physnets[physnet]))
+		uplink := site.Physnets[physnet]
+		if _, ours := site.Bonds[uplink]; !ours {
+			opts = append(opts, vpptest.WithInterface(uplink))
+		}
+		for _, member := range site.Bonds[uplink].Members {
+			opts = append(opts, vpptest.WithInterface(member))
+		}
 	}
 	return vpptest.Start(opts...)
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -57,12 +58,17 @@ func recorded(t *testing.T, file string) (out []written) {
 
 // theHosts are those of the recording.
 func theHosts() []translate.Site {
-	one, two := map[string]string{"physnet1": nic}, map[string]string{"physnet1": nic, "physext": nic + "/1"}
-	return []translate.Site{
+	one := map[string]string{"physnet1": nic, "underlay": nic + "/2"}
+	two := map[string]string{"physnet1": nic, "physext": nic + "/1", "underlay": nic + "/2"}
+	hosts := []translate.Site{
 		{Host: "comp1", Physnets: one, Dir: "/run/vms"},
 		{Host: "comp2", Physnets: one, Dir: "/run/vms"},
 		{Host: "net1", Physnets: two, Dir: "/run/vms"},
 	}
+	for i := range hosts {
+		hosts[i].Overlay = translate.GPE{Underlay: hosts[i].Underlay("underlay", netip.MustParsePrefix(fmt.Sprintf("192.0.2.%d/24", i+1)))}
+	}
+	return hosts
 }
 
 // teller tells an inbox what lies in etcd, as a Follower would.
@@ -75,6 +81,7 @@ type teller struct {
 func newTeller(site translate.Site, etcd map[string][]byte) *teller {
 	x := &teller{inbox: newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler)), etcd: etcd}
 	x.groups.follow = func(r follow.Range) { x.fresh = append(x.fresh, r) }
+	x.remotes.follow = x.groups.follow
 	x.settled(true)
 	return x
 }

@@ -107,6 +107,9 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	for _, f := range with {
 		f(x.agent)
 	}
+	if x.wires.ns == "" {
+		x.wires = nil // or the machine's own Linux would be changed
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- x.run(ctx) }()
@@ -360,8 +363,10 @@ func realEtcd(t *testing.T, flags ...string) *rig {
 		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
 	}
 	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
-	cmd := exec.Command(bin, append([]string{"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer}, flags...)...)
+	cmd := exec.Command(bin, append([]string{
+		"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
+	}, flags...)...)
 	cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })

@@ -310,10 +310,12 @@ func (b *inbox) serve(on bool) {
 	moved := map[string]bool{}
 	if r.serving != on {
 		r.serving, r.stale = on, true
+		b.remotes.routed(r.ports, on)
 		if b.loaded { // else it is looked at when all is known
 			var wants map[string][]desiredstate.Object
 			wants, moved = r.work()
 			r.assign(wants, moved)
+			b.assignRemotes(b.remotes.work())
 		}
 	}
 	b.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/binapi"
+	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
@@ -35,24 +36,40 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.MACIPBindings(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 	}
+	if len(site.Bonds) > 0 {
+		kinds = append(kinds, bond.Bonds(c), bond.Members(c))
+	}
+	if site.Veth {
+		kinds = append(kinds, vppnet.HostInterfaces(c))
+	} else {
+		kinds = append(kinds, vppnet.TAPs(c))
+	}
+	// Or VPP would be asked thrice about each port.
+	layer2 := vppnet.DisclaimInterfaces(func(name string) bool { return site.NoRouters || !translate.IsRouted(name) })
+	claims := []vppnet.Claim{layer2}
+	if site.Overlay != nil {
+		under := site.Overlay.Under().Uplink
+		claims = append([]vppnet.Claim{vppnet.ClaimInterfaces(func(name string) bool { return name == under })}, layer2)
+		kinds = append(kinds, site.Overlay.Kinds(c)...)
+	}
+	if site.Overlay != nil || !site.NoRouters {
+		kinds = append(kinds, l3.Addresses(c, claims...))
+	}
 	if !site.NoRouters {
-		kinds = append(kinds, routing(c)...)
+		kinds = append(kinds, routing(c, layer2)...)
 	}
 	r := binapi.Check(c, kinds...)
 	return desiredstate.New(r.Kinds(kinds...)...), r
 }
 
-// routing builds the kinds of routers.
-func routing(c *vppnet.Conn) []desiredstate.AnyKind {
-	// Or VPP would be asked thrice about each port.
-	layer2 := vppnet.DisclaimInterfaces(func(name string) bool { return !translate.IsRouted(name) })
+// routing builds the kinds of routers, but for addresses.
+func routing(c *vppnet.Conn, layer2 vppnet.Claim) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{
 		vppnet.Loopbacks(c),
 		vppnet.Pipes(c),
 		vppnet.PipeEnds(c),
 		l3.Tables(c),
 		l3.Memberships(c, layer2),
-		l3.Addresses(c, layer2),
 		l3.Routes(c),
 		l3.RouterAdvertisements(c, layer2),
 		l3.ProxyARPs(c),

@@ -72,8 +72,10 @@ func etcdOf(t *testing.T, flags ...string) (*process, string) {
 	}
 	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
 	p := &process{t: t, make: func() *exec.Cmd {
-		cmd := exec.Command(bin, append([]string{"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer}, flags...)...)
+		cmd := exec.Command(bin, append([]string{
+			"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
+			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
+		}, flags...)...)
 		cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
 		return cmd
 	}}

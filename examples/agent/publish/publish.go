@@ -19,9 +19,9 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/dirty"
 )
 
-// A Board is the keys of some subtrees below a prefix, all of them this
-// process's own. Set, SetSince and Clear only say what shall stand there; Run writes it,
-// the newest value of each key, and no key that stands as it should.
+// A Board is the keys of some subtrees below a prefix, this process's own. Set, SetSince
+// and Clear only say what shall stand there; Run writes it, the newest value of each key,
+// and no key that stands as it should.
 //
 // One more key, Alive, stands there as long as Run runs and reaches etcd, and for TTL
 // longer: who begins within that time goes on with it. If anybody deletes it meanwhile,
@@ -34,6 +34,9 @@ type Board struct {
 	TTL    time.Duration // how long Alive outlives this process. 0: 3 minutes
 	Resync time.Duration // what stands there is read again this often. 0: 5 minutes
 	Lost   func(error)   // told why nothing can be written for now
+
+	// Own says which keys in Trees are this process's own, if not all of them are.
+	Own func(name string) bool
 
 	changed *dirty.Set[string] // what may not stand there as wanted
 
@@ -208,7 +211,9 @@ func (b *Board) read(ctx context.Context) (map[string]stands, error) {
 			return nil, fmt.Errorf("etcd: %w", err)
 		}
 		for _, kv := range r.Kvs {
-			have[strings.TrimPrefix(string(kv.Key), b.Prefix)] = stands{string(kv.Value), kv.ModRevision}
+			if name := strings.TrimPrefix(string(kv.Key), b.Prefix); b.Own == nil || b.Own(name) {
+				have[name] = stands{string(kv.Value), kv.ModRevision}
+			}
 		}
 	}
 	return have, nil

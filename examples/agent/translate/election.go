@@ -57,7 +57,7 @@ func (s Site) ElectionObjects() []desiredstate.Object {
 	name, uplink := ElectionInterface, s.uplink(e.Physnet)
 	sum := sha256.Sum256([]byte(name))
 	return []desiredstate.Object{
-		up(uplink),
+		s.up(e.Physnet),
 		vppnet.SubInterface{Name: name, Parent: uplink, Outer: e.VLAN},
 		l3.Table{Name: name, ID: binary.BigEndian.Uint32(sum[:])&(maxVRF>>1) | (maxVRF + 1), NoIPv6: true},
 		l3.Membership{Interface: name, Table: name, NoIPv6: true},

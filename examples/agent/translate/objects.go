@@ -3,9 +3,11 @@
 package translate
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -13,7 +15,8 @@ import (
 // network on this host, which it shares with the other ports of the network.
 func (p Port) Objects() []desiredstate.Object {
 	objs, _ := p.bridged().Objects() // who made the port has noted what is left out
-	return append(append(p.Net.objects(), vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}), objs...)
+	net := append(p.Net.objects(), p.here(p.mac)...)
+	return append(append(net, p.end()), objs...)
 }
 
 // Shared are the keys of the sets of the port's groups, which are not the port's.
@@ -33,7 +36,8 @@ func whole(name string) []desiredstate.Key {
 // UplinkObjects are what VPP shall hold for a physical network, with or without
 // ports on it.
 func (s Site) UplinkObjects(physnet string) []desiredstate.Object {
-	return []desiredstate.Object{up(s.uplink(physnet))}
+	uplink := s.Physnets[physnet]
+	return append(s.Bonds[uplink].members(uplink), s.up(physnet))
 }
 
 // IsUplink says whether an interface is the site's to bring up.
@@ -43,19 +47,34 @@ func (s Site) IsUplink(name string) bool {
 			return true
 		}
 	}
+	for _, b := range s.Bonds {
+		if vpp, ok := strings.CutPrefix(name, vppnet.Foreign("")); ok && slices.Contains(b.Members, vpp) {
+			return true
+		}
+	}
 	return false
 }
 
-func up(name string) vppnet.LinkState { return vppnet.LinkState{Interface: name, Up: true} }
+// up is the link of a physical network's interface.
+func (s Site) up(physnet string) vppnet.LinkState {
+	return vppnet.LinkState{Interface: s.uplink(physnet), Up: true, MTU: s.MTU[physnet]}
+}
 
 // Interface names the port's interface. One with filters and one without are two:
 // a port that is to have filters from now on loses the interface that is up without,
 // and gets another, which comes up when it has them.
 func (p Port) Interface() string {
-	if p.Filtered {
-		return "secured-" + p.UUID
+	name := "port-"
+	switch {
+	case p.on != nil:
+		name = "subport-"
+	case p.tap:
+		name = "tap-"
 	}
-	return "port-" + p.UUID
+	if p.Filtered {
+		name = "secured-" + strings.TrimPrefix(name, "port-")
+	}
+	return name + p.UUID
 }
 
 // Handles finds VPP's numbers of what the port is made of.
@@ -64,9 +83,9 @@ func (p Port) Handles(s *desiredstate.Store) Handles {
 		status, _ := s.Status(k)
 		return status.ID
 	}
-	return Handles{
-		Interface: id(vppnet.InterfaceKey(p.Interface())),
-		Bridge:    id(vppnet.BridgeKey(p.Network())),
-		Uplink:    id(vppnet.LinkKey(p.member())), // a LinkState has its interface's number
+	h := Handles{Interface: id(vppnet.InterfaceKey(p.Interface())), Bridge: id(vppnet.BridgeKey(p.Network()))}
+	if m := p.member(); m != "" {
+		h.Uplink = id(vppnet.LinkKey(m)) // a LinkState has its interface's number
 	}
+	return h
 }

@@ -13,10 +13,6 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// ErrNotBuilt: the port asks for what this agent cannot do. It is not brought
-// up at all, because it must not be up without it.
-var ErrNotBuilt = errors.New("not built yet")
-
 // Port is a port as its key describes it, and as this host can serve it.
 type Port struct {
 	UUID string
@@ -35,6 +31,8 @@ type Port struct {
 
 	mac  vppnet.MAC
 	site Site
+	on   *tagged // of a subport
+	tap  bool
 }
 
 // uuid is what becomes the name of a socket and of an interface.
@@ -56,28 +54,46 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	if err := errors.Join(read(f, "mac_address", &mac), read(f, "binding_type", &binding)); err != nil {
 		return Port{}, err
 	}
-	p := Port{UUID: name, MAC: mac, site: s}
-	if p.mac, err = vppnet.ParseMAC(mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
-		return Port{}, fmt.Errorf("mac_address: %.40q is no unicast MAC", mac)
+	p := Port{UUID: name, site: s}
+	if err := p.address(mac); err != nil {
+		return Port{}, err
 	}
 	switch binding {
 	case "vhostuser":
 	case "tap", "plugtap":
-		return Port{}, fmt.Errorf("binding_type %s: %w", binding, ErrNotBuilt)
+		p.tap = true
 	default:
 		return Port{}, fmt.Errorf("binding_type: %.40q is unknown", binding)
 	}
 	if p.Net, err = s.net(f, "physnet", "network_type", "segmentation_id"); err != nil {
 		return Port{}, err
 	}
+	return p, p.filters(f)
+}
+
+// address reads the port's MAC.
+func (p *Port) address(mac string) (err error) {
+	p.MAC = mac
+	if p.mac, err = vppnet.ParseMAC(mac); err != nil || p.mac.IsZero() || p.mac.IsMulticast() {
+		return fmt.Errorf("mac_address: %.40q is no unicast MAC", mac)
+	}
+	return nil
+}
+
+// filters reads what the port may send and receive.
+func (p *Port) filters(f fields) (err error) {
 	var out lacks
 	p.Filtered = true // if nobody can tell, too
 	out.add(read(f, "port_security_enabled", &p.Filtered))
+	p.Filtered = p.Filtered && !p.tap   // Neutron's own, such as DHCP, which answer to whoever asks
+	if p.Filtered || p.overlay != nil { // by an overlay others find it by them
+		p.fixed(f, &out)
+	}
 	if p.Filtered {
 		err = p.secure(f, &out)
 	}
 	p.Lacks = out.join()
-	return p, err
+	return err
 }
 
 // Socket is the path of the port's vhost-user socket.

@@ -339,7 +339,7 @@ func (p RouterPort) aside() (objs []desiredstate.Object, bridge string) {
 		vppnet.BridgeDomain{Name: bridge, MACAge: macAge},
 		vppnet.BridgePort{Bridge: p.Net.Name(), Interface: near},
 		vppnet.BridgePort{Bridge: bridge, Interface: far},
-		up(pipe),
+		vppnet.LinkState{Interface: pipe, Up: true},
 		vppnet.LinkState{Interface: near, Up: true, Parent: pipe, After: whole(near)},
 		vppnet.LinkState{Interface: far, Up: true, Parent: pipe, After: whole(far)},
 	}, bridge

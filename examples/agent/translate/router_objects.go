@@ -12,6 +12,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // Routing is what the keys of a host's routers come to, all together: a floating IP
@@ -21,6 +22,7 @@ type Routing struct {
 	Parts map[string]Part                  // by the names of the keys, below Site.Routers
 
 	Voices map[string][]Voice // by interface: where hosts shall find it
+	Doors  map[string]Door    // by interface: those in overlays
 
 	Holds Holds // what the keys have that others cannot have too
 }
@@ -29,6 +31,12 @@ type Routing struct {
 type Voice struct {
 	Addr netip.Addr
 	By   desiredstate.Key
+}
+
+// Door is an interface of routers in a network of an overlay.
+type Door struct {
+	Net
+	MAC vppnet.MAC
 }
 
 // Part is what one key comes to.
@@ -55,7 +63,7 @@ type Part struct {
 // router.
 func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) Routing {
 	g := &routing{site: s, serving: serving, out: Routing{
-		Wants: map[string][]desiredstate.Object{}, Parts: map[string]Part{}, Voices: map[string][]Voice{},
+		Wants: map[string][]desiredstate.Object{}, Parts: map[string]Part{}, Voices: map[string][]Voice{}, Doors: map[string]Door{},
 	}}
 	g.inherit(before, ports, fips)
 	g.sort(ports)
@@ -97,6 +105,15 @@ func (g *routing) want(source string, objs []desiredstate.Object, keys ...string
 
 func (g *routing) voice(door string, a netip.Addr, by desiredstate.Key) {
 	g.out.Voices[door] = append(g.out.Voices[door], Voice{a, by})
+}
+
+// stand says that a door is here, if the host serves.
+func (g *routing) stand(door string, n Net, mac vppnet.MAC) []desiredstate.Object {
+	if !g.serving || n.overlay == nil {
+		return nil
+	}
+	g.out.Doors[door] = Door{n, mac}
+	return n.here(mac)
 }
 
 func (g *routing) lacks(name string, err error) {
@@ -150,6 +167,7 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		objs = append(objs, side...)
 	}
 	objs = append(objs, gateway.Objects()...)
+	objs = append(objs, g.stand(gateway.Name, net, gateway.MAC)...)
 	for _, a := range gateway.Addresses {
 		g.voice(gateway.Name, a.Addr(), l3.AddressKey(gateway.Name, a))
 	}

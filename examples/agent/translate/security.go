@@ -22,13 +22,6 @@ func (p *Port) secure(f fields, out *lacks) error {
 			p.Groups = append(p.Groups, g)
 		}
 	}
-	for i, raw := range list(f, "fixed_ips", out) {
-		if addr, err := fixedIP(raw); err == nil {
-			p.Addrs = append(p.Addrs, addr)
-		} else {
-			out.add(fmt.Errorf("fixed_ips %d: %w", i, err))
-		}
-	}
 	for i, raw := range list(f, "allowed_address_pairs", out) {
 		if pair, err := addressPair(raw); err == nil {
 			p.Pairs = append(p.Pairs, pair)
@@ -42,6 +35,17 @@ func (p *Port) secure(f fields, out *lacks) error {
 	}
 	out.add(err) // what is beyond what VPP holds
 	return nil
+}
+
+// fixed reads the port's own addresses.
+func (p *Port) fixed(f fields, out *lacks) {
+	for i, raw := range list(f, "fixed_ips", out) {
+		if addr, err := fixedIP(raw); err == nil {
+			p.Addrs = append(p.Addrs, addr)
+		} else {
+			out.add(fmt.Errorf("fixed_ips %d: %w", i, err))
+		}
+	}
 }
 
 // list reads a member that is a list; of one that is none there is nothing.
@@ -119,7 +123,12 @@ func prefix(s string) (netip.Prefix, error) {
 
 // bridged is the port in its network, behind its filters, but for the sets of its groups.
 func (p Port) bridged() acl.BridgedPort {
+	parent := ""
+	if p.on != nil {
+		parent = p.on.parent
+	}
 	return acl.BridgedPort{
+		Parent: parent,
 		Security: acl.PortSecurity{
 			Interface: p.Interface(), Off: !p.Filtered, MAC: p.mac, Addrs: p.Addrs, Pairs: p.Pairs, Groups: p.Groups,
 		},

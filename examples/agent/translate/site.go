@@ -26,9 +26,18 @@ const Owner = "net-vpp"
 // Site is what the host adds to the keys of its ports.
 type Site struct {
 	Host     string            // as Neutron binds ports to it
-	Physnets map[string]string // for each physical network, VPP's name of its interface, or "tag:owner/name"
+	Physnets map[string]string // for each physical network, VPP's name of its interface, "tag:owner/name", or one of Bonds
+	Bonds    map[string]Bond   // that the agent makes
+	MTU      map[string]uint32 // of physical networks: of the IP packets that VPP itself sends there; none: VPP's
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
+
+	// Veth: TAP ports are served by veth pairs, as the kernel has no vhost-net, by which VPP
+	// makes TAPs.
+	Veth bool
+
+	// Overlay spans networks of type gpe over hosts; nil: there are none here.
+	Overlay Overlay
 
 	// NoRouters: the host's routers are somebody else's, and so is L3 in its VPP.
 	NoRouters bool
@@ -57,6 +66,9 @@ func (s Site) uplink(physnet string) string {
 	vpp := s.Physnets[physnet]
 	if vpp == "" {
 		return ""
+	}
+	if _, ours := s.Bonds[vpp]; ours {
+		return vpp
 	}
 	if tag, ok := strings.CutPrefix(vpp, "tag:"); ok {
 		return tag
@@ -99,7 +111,7 @@ func (s Site) Validate() error {
 	if s.NoRouters && s.HA {
 		errs = append(errs, errors.New("HA of no routers"))
 	}
-	errs = append(errs, s.validateElection())
+	errs = append(errs, s.validateElection(), s.validateOverlay(), s.validateBonds())
 	return errors.Join(errs...)
 }
 

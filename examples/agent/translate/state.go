@@ -11,22 +11,34 @@ type Handles struct{ Interface, Bridge, Uplink uint32 }
 // The driver waits for the key; its tap-as-a-service extension reads the value.
 func (p Port) State(h Handles) string {
 	type network struct {
-		Physnet   string `json:"physnet"`
-		Interface string `json:"if_physnet"`
-		Bridge    uint32 `json:"bridge_domain_id"`
-		Type      string `json:"network_type"`
-		Segment   uint16 `json:"segmentation_id"`
-		Uplink    uint32 `json:"if_uplink_idx"`
+		Physnet   string  `json:"physnet"`
+		Interface string  `json:"if_physnet"`
+		Bridge    uint32  `json:"bridge_domain_id"`
+		Type      string  `json:"network_type"`
+		Segment   uint32  `json:"segmentation_id"`
+		Uplink    *uint32 `json:"if_uplink_idx"`
+	}
+	path, bind := p.Socket(), "vhostuser"
+	w, tap := p.Wire()
+	if tap {
+		path, bind = "", "tap"
+	}
+	up := &h.Uplink
+	if p.member() == "" { // it leaves by an overlay
+		up = nil
 	}
 	out, err := json.Marshal(struct {
-		Path      string  `json:"path"`
+		Path      string  `json:"path,omitempty"`
+		Bridge    string  `json:"bridge_name,omitempty"`
+		Theirs    string  `json:"ext_tap_name,omitempty"`
+		Ours      string  `json:"int_tap_name,omitempty"`
 		Bind      string  `json:"bind_type"`
 		MAC       string  `json:"mac"`
 		Interface uint32  `json:"iface_idx"`
 		Network   network `json:"net_data"`
 	}{
-		p.Socket(), "vhostuser", p.MAC, h.Interface,
-		network{p.Physnet, p.site.Physnets[p.Physnet], h.Bridge, p.Type, p.Segment, h.Uplink},
+		path, w.Bridge, w.Theirs, w.Ours, bind, p.MAC, h.Interface,
+		network{p.Physnet, p.site.Physnets[p.Physnet], h.Bridge, p.Type, p.Segment, up},
 	})
 	if err != nil {
 		return "" // strings and numbers always marshal

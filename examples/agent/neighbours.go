@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// neighbours are what other hosts say of the networks of overlays that this host is in. Of
+// no other network is anything read.
+type neighbours struct {
+	site             translate.Site
+	follow, unfollow func(follow.Range)
+
+	places  map[string]place // by who is there: a port, a router's leg
+	nets    map[uint32]*neighbourhood
+	changed map[uint32]bool  // networks of which that is to be told
+	wrong   map[string]error // keys that cannot be read, by name below translate.Networks
+	gone    map[string]bool  // sources that somebody said are nothing any more
+	missed  bool             // a key was in no list any more, and nobody said that it is deleted
+}
+
+// place is where somebody is, and whether that is here.
+type place struct {
+	translate.Place
+	here bool
+}
+
+// neighbourhood is one network.
+type neighbourhood struct {
+	who   map[string]bool                  // is in it, of this host
+	said  map[string]translate.Sighting    // by name below translate.Networks
+	wants map[string][]desiredstate.Object // by source: a host
+}
+
+func newNeighbours(site translate.Site) *neighbours {
+	return &neighbours{
+		site: site, follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
+		places: map[string]place{}, nets: map[uint32]*neighbourhood{}, changed: map[uint32]bool{},
+		wrong: map[string]error{}, gone: map[string]bool{},
+	}
+}
+
+// elsewhere names what wants the objects of those behind another host.
+func elsewhere(vni uint32, host string) string { return fmt.Sprintf("remote/%d/%s", vni, host) }
+
+// networks begins the names, to the announcer, of keys of other hosts.
+const networks = "networks/gpe/"
+
+// move says where somebody is from now on; false: nowhere.
+func (n *neighbours) move(who string, at place, somewhere bool) {
+	before, was := n.places[who]
+	if was == somewhere && before == at {
+		return
+	}
+	if somewhere {
+		n.places[who] = at
+		x := n.nets[at.VNI]
+		if x == nil {
+			x = &neighbourhood{who: map[string]bool{}, said: map[string]translate.Sighting{}}
+			n.nets[at.VNI] = x
+			n.follow(follow.Range(translate.NetworkKeys(at.VNI)))
+		}
+		x.who[who] = true
+		n.changed[at.VNI] = true
+	} else {
+		delete(n.places, who)
+	}
+	if !was {
+		return
+	}
+	n.changed[before.VNI] = true
+	if x := n.nets[before.VNI]; !somewhere || at.VNI != before.VNI {
+		if delete(x.who, who); len(x.who) == 0 {
+			n.leave(before.VNI)
+		}
+	}
+}
+
+// leave forgets a network.
+func (n *neighbours) leave(vni uint32) {
+	for source := range n.nets[vni].wants {
+		n.gone[source] = true
+	}
+	for name := range n.wrong {
+		if strings.HasPrefix(name, fmt.Sprintf("%d/", vni)) {
+			delete(n.wrong, name)
+		}
+	}
+	delete(n.nets, vni)
+	n.unfollow(follow.Range(translate.NetworkKeys(vni)))
+}
+
+// routed says where routers are from now on.
+func (n *neighbours) routed(ports map[string]translate.RouterPort, serving bool) {
+	now := map[string]place{}
+	for name, p := range ports {
+		if at, ok := p.Place(); ok {
+			now[routed(name)] = place{at, serving}
+		}
+	}
+	for who := range n.places {
+		if _, still := now[who]; !still && strings.HasPrefix(who, routed("")) {
+			n.move(who, place{}, false)
+		}
+	}
+	for who, at := range now {
+		n.move(who, at, true)
+	}
+}
+
+// listed takes all keys of a network.
+func (n *neighbours) listed(r follow.Range, values map[string][]byte) {
+	for vni, x := range n.nets {
+		if string(r) != translate.NetworkKeys(vni) {
+			continue
+		}
+		for name := range x.said {
+			if _, still := values[translate.Networks+name]; !still {
+				n.put(name, nil, false)
+				n.missed = true
+			}
+		}
+	}
+	for name := range n.wrong {
+		if _, still := values[translate.Networks+name]; !still && r.Has(translate.Networks+name) {
+			delete(n.wrong, name)
+		}
+	}
+	for key, value := range values {
+		n.put(strings.TrimPrefix(key, translate.Networks), value, true)
+	}
+}
+
+// put takes the value of one key; it is there, or not.
+func (n *neighbours) put(name string, value []byte, there bool) {
+	delete(n.wrong, name)
+	g, err := n.site.Sighting(name, value)
+	if there && err != nil {
+		n.wrong[name] = err
+	}
+	for vni, x := range n.nets { // a key that cannot be read is in the network of its name all the same
+		before, was := x.said[name]
+		if vni != g.VNI && !was {
+			continue
+		}
+		if delete(x.said, name); there && err == nil {
+			g.Revision = before.Revision
+			x.said[name] = g
+		}
+		n.changed[vni] = true
+	}
+}
+
+// written takes when a key was written.
+func (n *neighbours) written(name string, at int64) {
+	for vni, x := range n.nets {
+		if g, ok := x.said[name]; ok && g.Revision != at {
+			g.Revision = at
+			x.said[name] = g
+			n.changed[vni] = true
+		}
+	}
+}
+
+// work looks at the networks that have changed, and returns what each source wants that is told
+// anew.
+func (n *neighbours) work() map[string][]desiredstate.Object {
+	out := map[string][]desiredstate.Object{}
+	for vni := range n.changed {
+		x := n.nets[vni]
+		if x == nil {
+			continue
+		}
+		here := map[vppnet.MAC]bool{}
+		for who := range x.who {
+			if at := n.places[who]; at.here {
+				here[at.MAC] = true
+			}
+		}
+		before := x.wants
+		x.wants = map[string][]desiredstate.Object{}
+		said := slices.Collect(maps.Values(x.said))
+		for host, objs := range n.site.Remotes(vni, said, func(m vppnet.MAC) bool { return here[m] }) {
+			x.wants[elsewhere(vni, host)] = objs
+			delete(n.gone, elsewhere(vni, host))
+		}
+		maps.Copy(out, x.wants)
+		for source := range before {
+			if _, still := x.wants[source]; !still && !n.missed {
+				n.gone[source] = true
+			}
+		}
+	}
+	for source := range n.gone {
+		out[source] = nil
+	}
+	clear(n.changed)
+	clear(n.gone)
+	return out
+}
+
+// all is what all sources want.
+func (n *neighbours) all() map[string][]desiredstate.Object {
+	out := map[string][]desiredstate.Object{}
+	for _, x := range n.nets {
+		maps.Copy(out, x.wants)
+	}
+	return out
+}
+
+// assignRemotes tells the store. Someone who moves from one host to another may be wanted of
+// both until both are told.
+func (b *inbox) assignRemotes(wants map[string][]desiredstate.Object) {
+	for _, last := range []bool{false, true} {
+		for _, source := range slices.Sorted(maps.Keys(wants)) {
+			if err := b.store.Assign(source, wants[source]...); err == nil {
+				delete(wants, source)
+			} else if last {
+				b.log.Error("conflicting wants", "source", source, "err", err)
+			}
+		}
+	}
+}
+
+// doors are the interfaces of routers in networks of overlays, and the addresses there.
+func (b *inbox) doors() (map[string]translate.Door, map[string][]translate.Voice) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.routers.now.Doors, b.routers.now.Voices // never changed once they are made
+}
+
+// spread keeps what the host says of a member of an overlay's network to others equal to
+// what is true: it begins when VPP has confirmed the member.
+func (a *announcer) spread(who string, said []translate.Sighting) {
+	if a.world == nil {
+		return
+	}
+	now := map[string]bool{}
+	for _, g := range said {
+		now[g.Name()] = true
+		a.world.Set(g.Name(), g.Value())
+	}
+	for _, name := range a.spreads[who] {
+		if !now[name] && !a.spreadByOthers(who, name) {
+			a.world.Clear(name)
+		}
+	}
+	if a.spreads[who] = slices.Collect(maps.Keys(now)); len(now) == 0 {
+		delete(a.spreads, who)
+	}
+}
+
+// spreadByOthers says whether somebody else has the address by now: a port goes, and another
+// gets its address.
+func (a *announcer) spreadByOthers(who, name string) bool {
+	for other, names := range a.spreads {
+		if other != who && slices.Contains(names, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// spreadDoors says it of routers.
+func (a *announcer) spreadDoors() {
+	if a.world == nil {
+		return
+	}
+	doors, voices := a.inbox.doors()
+	var said []translate.Sighting
+	for name, door := range doors {
+		link, _ := a.store.Status(vppnet.LinkKey(name))
+		for _, v := range voices[name] {
+			if by, _ := a.store.Status(v.By); link.State == desiredstate.Applied && by.State == desiredstate.Applied {
+				said = append(said, door.Sightings(a.inbox.site, door.MAC, v.Addr)...)
+			}
+		}
+	}
+	a.spread(routed(""), said)
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vhost"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Trunks is the prefix of the keys of the host's trunks, each by the name of its parent port.
+func (s Site) Trunks() string { return Root + "nodes/" + s.Host + "/trunks/" }
+
+// Trunk is a port by which a VM is in several networks: untagged in the parent's, and with a
+// VLAN in that of each subport.
+type Trunk struct {
+	Parent   string // UUID
+	Subports []Port // each still to be put On the parent
+
+	// Lacks names the subports, and their parts, that are left out; all else is served.
+	Lacks error
+}
+
+// tagged is how a subport is on another port.
+type tagged struct {
+	parent string // its interface
+	vlan   uint16 // between VM and VPP
+}
+
+// Trunk reads the key of a trunk: its name below Site.Trunks, and its value. A subport that is
+// wrong is left out, of two with one VLAN, or of one name, the second. The error is final
+// until the value changes.
+func (s Site) Trunk(name string, value []byte) (t Trunk, err error) {
+	if t.Parent = name; !uuid.MatchString(name) {
+		return t, errors.New("the key's name is not a UUID")
+	}
+	f, err := parse(value, maxGroup)
+	if err != nil {
+		return t, err
+	}
+	var out lacks
+	var subs []json.RawMessage
+	if err := need(f, "sub_ports", &subs); err != nil {
+		return t, err
+	}
+	vlans, names := map[uint16]string{}, map[string]bool{t.Parent: true}
+	for i, raw := range subs {
+		p, err := s.subport(raw)
+		switch {
+		case err != nil && p.UUID != "":
+			err = fmt.Errorf("subport %s: %w", p.UUID, err)
+		case err != nil:
+			err = fmt.Errorf("sub_ports %d: %w", i, err)
+		case p.UUID == t.Parent:
+			err = fmt.Errorf("subport %s is the trunk's parent", p.UUID)
+		case names[p.UUID]:
+			err = fmt.Errorf("subport %s is there twice", p.UUID)
+		case vlans[p.on.vlan] != "":
+			err = fmt.Errorf("subport %s: VLAN %d is that of subport %s", p.UUID, p.on.vlan, vlans[p.on.vlan])
+		}
+		if out.add(err); err == nil {
+			vlans[p.on.vlan], names[p.UUID] = p.UUID, true
+			t.Subports = append(t.Subports, p)
+		}
+	}
+	t.Lacks = out.join()
+	return t, nil
+}
+
+func (s Site) subport(raw []byte) (p Port, err error) {
+	f, err := parse(raw, maxPort)
+	if err != nil {
+		return p, err
+	}
+	var id, mac, sort string
+	var vlan int64
+	if err := need(f, "port_id", &id); err != nil {
+		return p, err
+	}
+	if !uuid.MatchString(id) {
+		return p, fmt.Errorf("port_id: %.40q is not a UUID", id)
+	}
+	p = Port{UUID: id, site: s, on: &tagged{}}
+	if err := errors.Join(need(f, "segmentation_id", &vlan), read(f, "segmentation_type", &sort), read(f, "mac_address", &mac)); err != nil {
+		return p, err
+	}
+	switch {
+	case sort != "vlan" && sort != "":
+		return p, fmt.Errorf("segmentation_type: %.40q is unknown", sort)
+	case vlan < 1 || vlan > 4094:
+		return p, fmt.Errorf("segmentation_id: %d is no VLAN", vlan)
+	}
+	p.on.vlan = uint16(vlan)
+	if err := p.address(mac); err != nil {
+		return p, err
+	}
+	if p.Net, err = s.net(f, "physnet", "uplink_seg_type", "uplink_seg_id"); err != nil {
+		return p, err
+	}
+	return p, p.filters(f)
+}
+
+// On is the subport on its parent, in whichever order the two came.
+func (p Port) On(parent Port) (Port, error) {
+	switch {
+	case parent.tap:
+		return p, fmt.Errorf("its parent %s is no VM's", parent.UUID)
+	case parent.on != nil:
+		return p, fmt.Errorf("its parent %s is a subport", parent.UUID)
+	case p.Network() == parent.Network():
+		return p, fmt.Errorf("%s is its parent's network too: the VM would be in it twice", p.Network())
+	}
+	p.on = &tagged{parent: parent.Interface(), vlan: p.on.vlan}
+	return p, nil
+}
+
+// end is what the port is to VPP, but for its network and filters: a vhost-user interface, a TAP,
+// or a VLAN of its parent's, whose tag is taken off what comes in.
+func (p Port) end() desiredstate.Object {
+	if w, ok := p.Wire(); ok {
+		return w.end(p.Interface())
+	}
+	if p.on == nil {
+		return vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}
+	}
+	return vppnet.SubInterface{Name: p.Interface(), Parent: p.on.parent, Outer: p.on.vlan, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}}
+}
