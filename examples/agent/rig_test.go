@@ -353,15 +353,15 @@ func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface strin
 }
 
 // realEtcd is an etcd in a process of its own, if one is installed.
-func realEtcd(t *testing.T) *rig {
+func realEtcd(t *testing.T, flags ...string) *rig {
 	t.Helper()
 	bin, err := exec.LookPath("etcd")
 	if err != nil {
 		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
 	}
 	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
-	cmd := exec.Command(bin, "--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
+	cmd := exec.Command(bin, append([]string{"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer}, flags...)...)
 	cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })

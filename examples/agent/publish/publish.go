@@ -23,13 +23,15 @@ import (
 // process's own. Set, SetSince and Clear only say what shall stand there; Run writes it,
 // the newest value of each key, and no key that stands as it should.
 //
-// One more key, Alive, stands there as long as Run runs and reaches etcd.
+// One more key, Alive, stands there as long as Run runs and reaches etcd, and for TTL
+// longer: who begins within that time goes on with it. If anybody deletes it meanwhile,
+// it comes back.
 type Board struct {
 	Client *clientv3.Client
 	Prefix string
 	Trees  []string      // "ports/": what lies elsewhere is others'
 	Alive  string        // "": none
-	TTL    time.Duration // how long Alive outlives this process. 0: 1 minute
+	TTL    time.Duration // how long Alive outlives this process. 0: 3 minutes
 	Resync time.Duration // what stands there is read again this often. 0: 5 minutes
 	Lost   func(error)   // told why nothing can be written for now
 
@@ -40,6 +42,7 @@ type Board struct {
 	since   map[string]int64  // by what revision a key must have been written at the earliest
 	all     bool              // anything may not stand there as wanted
 	settled bool
+	lease   clientv3.LeaseID // of Run
 }
 
 // New makes an empty board; its other fields may be set before Run.
@@ -76,8 +79,8 @@ func (b *Board) say(f func(), changed ...string) {
 	b.changed.Add(changed...)
 }
 
-// Run writes until ctx ends, then takes Alive away; the rest stays, as what it
-// says stays true without this process.
+// Run writes until ctx ends. All that it says stays, as that stays true without this
+// process; Alive for its time.
 func (b *Board) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(100*time.Millisecond),
@@ -98,13 +101,14 @@ func (b *Board) Run(ctx context.Context) error {
 	}
 }
 
-// session lasts as long as one lease.
+// session lasts until something fails.
 func (b *Board) session(ctx context.Context, reached func()) error {
-	kept, revoke, err := b.lease(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	kept, gone, err := b.live(ctx)
 	if err != nil {
 		return err
 	}
-	defer revoke()
 	have, err := b.read(ctx)
 	if err != nil {
 		return err
@@ -126,40 +130,63 @@ func (b *Board) session(ctx context.Context, reached func()) error {
 			}
 		case _, ok := <-kept:
 			if !ok {
+				b.lease = 0
 				return errors.New("etcd: lease lost")
+			}
+		case w, ok := <-gone:
+			if err := w.Err(); !ok || err != nil {
+				return errors.Join(errors.New("etcd: watch ended"), err)
+			}
+			for _, e := range w.Events {
+				if e.Type == clientv3.EventTypeDelete {
+					if _, err := b.putAlive(ctx); err != nil {
+						return err
+					}
+				}
 			}
 		}
 	}
 }
 
-// lease puts Alive there under a lease that is kept alive until revoked.
-func (b *Board) lease(ctx context.Context) (<-chan *clientv3.LeaseKeepAliveResponse, func(), error) {
+// live puts Alive there under a lease, the one that Run had before if it is alive still,
+// and keeps it. gone tells of what becomes of it.
+func (b *Board) live(ctx context.Context) (kept <-chan *clientv3.LeaseKeepAliveResponse, gone clientv3.WatchChan, err error) {
 	if b.Alive == "" {
-		return nil, func() {}, nil
+		return nil, nil, nil
 	}
 	short, cancel := deadline(ctx)
 	defer cancel()
-	l, err := b.Client.Grant(short, max(1, int64(cmp.Or(b.TTL, time.Minute).Seconds())))
+	if b.lease != 0 {
+		if _, err := b.Client.KeepAliveOnce(short, b.lease); err != nil {
+			b.lease = 0
+		}
+	}
+	if b.lease == 0 {
+		l, err := b.Client.Grant(short, max(1, int64(cmp.Or(b.TTL, 3*time.Minute).Seconds())))
+		if err != nil {
+			return nil, nil, fmt.Errorf("etcd: lease: %w", err)
+		}
+		b.lease = l.ID
+	}
+	at, err := b.putAlive(ctx)
 	if err != nil {
+		return nil, nil, err
+	}
+	if kept, err = b.Client.KeepAlive(ctx, b.lease); err != nil {
 		return nil, nil, fmt.Errorf("etcd: lease: %w", err)
 	}
-	revoke := func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_, _ = b.Client.Revoke(last, l.ID) // else it expires
-	}
-	if _, err := b.Client.Put(short, b.Prefix+b.Alive, "1", clientv3.WithLease(l.ID)); err != nil {
-		revoke()
-		return nil, nil, fmt.Errorf("etcd: %s: %w", b.Alive, err)
-	}
-	keep, stop := context.WithCancel(ctx)
-	kept, err := b.Client.KeepAlive(keep, l.ID)
+	return kept, b.Client.Watch(ctx, b.Prefix+b.Alive, clientv3.WithRev(at+1)), nil
+}
+
+// putAlive returns the revision from which on Alive stands there.
+func (b *Board) putAlive(ctx context.Context) (int64, error) {
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	r, err := b.Client.Put(ctx, b.Prefix+b.Alive, "1", clientv3.WithLease(b.lease))
 	if err != nil {
-		stop()
-		revoke()
-		return nil, nil, fmt.Errorf("etcd: lease: %w", err)
+		return 0, fmt.Errorf("etcd: %s: %w", b.Alive, err)
 	}
-	return kept, func() { stop(); revoke() }, nil
+	return r.Header.Revision, nil
 }
 
 // stands is a key as it is in etcd.
