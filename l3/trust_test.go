@@ -176,12 +176,12 @@ func leftAlone(t *testing.T, device string) {
 // VPP dies when a table ends in which a tunnel follows its other end. A tunnel of somebody
 // else keeps a table of ours.
 func TestATableUnderATunnelStays(t *testing.T) {
-	for name, socket := range map[string]func() string{
-		"in memory": func() string { return vpptest.New(t).Socket() },
-		"real":      func() string { return vpptest.Real(t).Socket() },
+	for name, socket := range map[string]func(t *testing.T) string{
+		"in memory": func(t *testing.T) string { return vpptest.New(t).Socket() },
+		"real":      func(t *testing.T) string { return vpptest.Real(t).Socket() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := kindrig.Dial(t, socket(), "me")
+			c := kindrig.Dial(t, socket(t), "me")
 			e := desiredstate.New(l3.Tables(c))
 			_, err := e.Ensure(t.Context(), l3.Table{Name: "red", ID: 7})
 			require.NoError(t, err)
