@@ -35,7 +35,7 @@ import (
 // became of the output side is not visible: it is taken to share the fate of the
 // input side, and a binding without Input is taken to be in effect.
 func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
-	k := &bindings{conn: c, vpp: acl.NewServiceClient(c), sessions: sessions{c: c}}
+	k := &bindings{conn: c, vpp: acl.NewServiceClient(c)}
 	return &desiredstate.Kind[Binding]{
 		Target:   c.Target(),
 		Name:     "acl-binding",
@@ -70,10 +70,9 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 }
 
 type bindings struct {
-	conn     *vppnet.Conn
-	vpp      acl.RPCService
-	effect   effect
-	sessions sessions
+	conn   *vppnet.Conn
+	vpp    acl.RPCService
+	effect effect
 }
 
 func (k *bindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
@@ -114,7 +113,7 @@ func names(v *desiredstate.View, sets []uint32) (out []string) {
 // set makes the sets of b the ones of ours on an interface, and sees to it that
 // they have an effect; lost says that they have none.
 func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b Binding, lost bool) error {
-	if err := k.sessions.judgeAnew(ctx); err != nil {
+	if err := judgeAnew(ctx, k.conn); err != nil {
 		return err
 	}
 	index := interface_types.InterfaceIndex(id)

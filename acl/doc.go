@@ -10,6 +10,9 @@
 // IPv6 only: other ethertypes, ARP among them, pass unless [EtherTypes] says
 // otherwise.
 //
+// What permit+reflect let in ends when no rule permits it any more, whatever was changed, and
+// goes on otherwise: see [Sets], and [Revocable] for what TCP needs beside that.
+//
 // Sets have a space of their own for names, so they are shared by any number of
 // bindings, and changed in place under them.
 package acl

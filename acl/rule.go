@@ -41,8 +41,9 @@ type Rule struct {
 type Action uint8
 
 // PermitReflect lets the packet pass and then, while the session lives, the
-// rest of its flow in both directions, past any rule: also of sets that were
-// changed since. Of ICMP only requests for echo, timestamp, information and
+// rest of its flow in both directions, past any rule. When rules have changed, the
+// next packet from the side that began it is judged by them, and with it the session.
+// VPP does not tell pings apart: all of one host to another are one session. Of ICMP only requests for echo, timestamp, information and
 // address mask, of ICMPv6 those for echo and node information start a session;
 // all else is merely permitted.
 const (

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
@@ -16,56 +15,35 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// sessions sees to it that VPP judges sessions again when sets or bindings change. By
-// itself it lets them live on past any rule, or ends all of an interface; which one it
-// does is a setting of the plugin, off in a VPP that starts, for which there is no
-// message but the CLI's.
+// VPP is to judge sessions again when sets or bindings change. By itself it lets them live on
+// past any rule that changes, and ends all of an interface whose sets are others; which it does
+// is a setting of the plugin, off in a VPP that starts, for which there is no message but the
+// CLI's.
 //
 // What then ends a session is the next packet from the side that began it: VPP compares
 // the age of the session with that of the rules, and asks these. Nothing is to be done for
 // single sessions or interfaces, and nothing to be remembered.
-//
-// Safe for concurrent use.
-type sessions struct {
-	c      *vppnet.Conn
-	judged atomic.Bool
-}
 
 // judgeAnew is called before sets that can be bound, or bindings, are changed. After it was
 // done once on a connection it costs nothing.
-func (s *sessions) judgeAnew(ctx context.Context) error {
-	if s.judged.Load() {
-		return nil
-	}
-	done, err := s.c.Turn(ctx, desiredstate.Key{Space: "acl-sessions", Name: "all"})
-	if err != nil {
-		return err
-	}
-	defer done()
-	if s.judged.Load() {
-		return nil
-	}
-	says, err := s.cli(ctx, "show acl-plugin sessions")
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(says, "Reclassify sessions: 1") {
-		if err := s.turnOn(ctx); err != nil {
+func judgeAnew(ctx context.Context, c *vppnet.Conn) error {
+	return c.Once(ctx, desiredstate.Key{Space: "acl-sessions", Name: "all"}, func() error {
+		says, err := cli(ctx, c, "show acl-plugin sessions")
+		if err != nil || strings.Contains(says, "Reclassify sessions: 1") {
 			return err
 		}
-	}
-	s.judged.Store(true)
-	return nil
+		return turnOn(ctx, c)
+	})
 }
 
 // turnOn also binds once more, as it is, what was bound before: VPP counts changes by
 // interface and direction, and where it has counted none since the setting is on it would
 // take the sessions of one direction for the other's, and answers for what is denied.
-func (s *sessions) turnOn(ctx context.Context) error {
-	if _, err := s.cli(ctx, "set acl-plugin reclassify-sessions 1"); err != nil {
+func turnOn(ctx context.Context, c *vppnet.Conn) error {
+	if _, err := cli(ctx, c, "set acl-plugin reclassify-sessions 1"); err != nil {
 		return err
 	}
-	lists, err := vppnet.Collect(acl.NewServiceClient(s.c).ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
+	lists, err := vppnet.Collect(acl.NewServiceClient(c).ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
 	var again []api.Message
 	for _, d := range lists {
 		if len(d.Acls) > 0 {
@@ -73,16 +51,16 @@ func (s *sessions) turnOn(ctx context.Context) error {
 		}
 	}
 	if err == nil && len(again) > 0 { // what is refused is of an interface that has gone
-		_, err = vppnet.AskEach[*acl.ACLInterfaceSetACLListReply](ctx, s.c, again...)
+		_, err = vppnet.AskEach[*acl.ACLInterfaceSetACLListReply](ctx, c, again...)
 	}
 	if err != nil { // half done: so it is done again
-		_, _ = s.cli(context.WithoutCancel(ctx), "set acl-plugin reclassify-sessions 0")
+		_, _ = cli(context.WithoutCancel(ctx), c, "set acl-plugin reclassify-sessions 0")
 	}
 	return err
 }
 
-func (s *sessions) cli(ctx context.Context, command string) (string, error) {
-	r, err := vlib.NewServiceClient(s.c).CliInband(ctx, &vlib.CliInband{Cmd: command})
+func cli(ctx context.Context, c *vppnet.Conn, command string) (string, error) {
+	r, err := vlib.NewServiceClient(c).CliInband(ctx, &vlib.CliInband{Cmd: command})
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", command, err)
 	}

@@ -39,7 +39,6 @@ const anew, all = ^uint32(0), ^uint32(0)
 // second. A reading transfers all sets of the VPP (acl_dump).
 func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 	vpp := acl.NewServiceClient(c)
-	sessions := sessions{c: c}
 	put := func(ctx context.Context, index uint32, s Set) (uint32, error) {
 		req, err := encodeSet(c, s)
 		if err != nil {
@@ -75,7 +74,7 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, s Set) (uint32, error) { return put(ctx, anew, s) },
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
-			if err := sessions.judgeAnew(ctx); err != nil {
+			if err := judgeAnew(ctx, c); err != nil {
 				return err
 			}
 			_, err := put(ctx, have.ID, want)

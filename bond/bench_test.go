@@ -10,6 +10,7 @@ import (
 
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -17,7 +18,7 @@ import (
 // BenchmarkConverged reads all of an in-memory VPP anew, which shares the machine, and
 // finds nothing to do: 100 bonds of two members each.
 func BenchmarkConverged(b *testing.B) {
-	c := dial(b, vpptest.New(b).Socket(), "me")
+	c := kindrig.Dial(b, vpptest.New(b).Socket(), "me")
 	var wants []desiredstate.Object
 	for i := range 100 {
 		name := fmt.Sprint("bond", i)

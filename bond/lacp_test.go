@@ -14,6 +14,7 @@ import (
 
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -110,7 +111,7 @@ func newEnd(t *testing.T, name string) *end {
 }
 
 func (e *end) start(t *testing.T) {
-	e.c = dial(t, vpptest.Real(t, vpptest.InNetNS(string(e.vpp))).Socket(), e.name)
+	e.c = kindrig.Dial(t, vpptest.Real(t, vpptest.InNetNS(string(e.vpp))).Socket(), e.name)
 	e.e = desiredstate.New(kinds(e.c)...)
 	want := []desiredstate.Object{
 		bond.Bond{Name: "up", Mode: bond.LACP, Balance: bond.L34},

@@ -16,6 +16,7 @@ import (
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -25,13 +26,13 @@ import (
 func TestLawsOfBonds(t *testing.T) {
 	laws(t, bond.Bonds, nil, rapid.Custom(func(t *rapid.T) bond.Bond {
 		b := bond.Bond{
-			Name: pick(t, "name", "a", "b"), Mode: pick(t, "mode", bond.RoundRobin, bond.ActiveBackup, bond.XOR, bond.Broadcast, bond.LACP),
-			GSO: pick(t, "GSO", false, true), MAC: pick(t, "MAC", vppnet.MAC{}, mac(1), mac(2)), ID: pick[uint32](t, "ID", 0, 0, 1, 7, 1<<32-2),
+			Name: kindrig.Pick(t, "name", "a", "b"), Mode: kindrig.Pick(t, "mode", bond.RoundRobin, bond.ActiveBackup, bond.XOR, bond.Broadcast, bond.LACP),
+			GSO: kindrig.Pick(t, "GSO", false, true), MAC: kindrig.Pick(t, "MAC", vppnet.MAC{}, kindrig.MAC(1), kindrig.MAC(2)), ID: kindrig.Pick[uint32](t, "ID", 0, 0, 1, 7, 1<<32-2),
 		}
 		if b.Mode == bond.XOR || b.Mode == bond.LACP {
-			b.Balance = pick(t, "balance", bond.L2, bond.L34, bond.L23)
+			b.Balance = kindrig.Pick(t, "balance", bond.L2, bond.L34, bond.L23)
 		}
-		b.NUMAOnly = b.Mode == bond.LACP && pick(t, "NUMA", false, true)
+		b.NUMAOnly = b.Mode == bond.LACP && kindrig.Pick(t, "NUMA", false, true)
 		return b
 	}))
 }
@@ -39,18 +40,18 @@ func TestLawsOfBonds(t *testing.T) {
 func TestLawsOfMembers(t *testing.T) {
 	base := []desiredstate.Object{
 		bond.Bond{Name: "backup", Mode: bond.ActiveBackup},
-		bond.Bond{Name: "lacp", Mode: bond.LACP, MAC: mac(9)},
+		bond.Bond{Name: "lacp", Mode: bond.LACP, MAC: kindrig.MAC(9)},
 		vppnet.Loopback{Name: "a"},
-		vppnet.Loopback{Name: "b", MAC: mac(3)},
+		vppnet.Loopback{Name: "b", MAC: kindrig.MAC(3)},
 		vppnet.LinkState{Interface: "b", Up: true},
 	}
 	laws(t, bond.Members, base, rapid.Custom(func(t *rapid.T) bond.Member {
-		m := bond.Member{Bond: pick(t, "bond", "backup", "lacp", theirBond), Interface: pick(t, "interface", "a", "b")}
+		m := bond.Member{Bond: kindrig.Pick(t, "bond", "backup", "lacp", theirBond), Interface: kindrig.Pick(t, "interface", "a", "b")}
 		switch m.Bond {
 		case "backup":
-			m.Weight = pick[uint32](t, "weight", 0, 1, 1<<32-1)
+			m.Weight = kindrig.Pick[uint32](t, "weight", 0, 1, 1<<32-1)
 		case "lacp":
-			m.Passive, m.LongTimeout = pick(t, "passive", false, true), pick(t, "long timeout", false, true)
+			m.Passive, m.LongTimeout = kindrig.Pick(t, "passive", false, true), kindrig.Pick(t, "long timeout", false, true)
 		}
 		return m
 	}))
@@ -60,7 +61,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(owner string) kindtest.World[S] {
-				c := dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
+				c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range kinds(c) {
 					if m.KindName() != w.Kind.Name {
@@ -100,11 +101,11 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 
 // stranger makes what is not ours: a bond with a member, one without.
 func stranger(t *testing.T, socket string) {
-	c := dial(t, socket, "stranger")
+	c := kindrig.Dial(t, socket, "stranger")
 	_, err := desiredstate.New(kinds(c)...).Ensure(t.Context(),
 		bond.Bond{Name: "a", Mode: bond.XOR, Balance: bond.L34},
 		vppnet.Loopback{Name: "b"}, bond.Member{Bond: "a", Interface: "b"},
-		bond.Bond{Name: "c", Mode: bond.RoundRobin, ID: 1000, MAC: mac(77), GSO: true})
+		bond.Bond{Name: "c", Mode: bond.RoundRobin, ID: 1000, MAC: kindrig.MAC(77), GSO: true})
 	require.NoError(t, err)
 }
 
@@ -117,17 +118,3 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
 	}
 }
-
-func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
-	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-func pick[T any](t *rapid.T, label string, from ...T) T {
-	return rapid.SampledFrom(from).Draw(t, label)
-}
-
-func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }

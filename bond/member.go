@@ -74,6 +74,9 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 			if err != nil {
 				return 0, err
 			}
+			if err := vppnet.CheckNoOverlay(v, id, m.Interface); err != nil {
+				return 0, err
+			}
 			return id, k.join(ctx, v, id, m)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Member], want Member) error {

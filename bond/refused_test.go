@@ -12,6 +12,7 @@ import (
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -31,7 +32,7 @@ func everything(c *vppnet.Conn) *desiredstate.Engine {
 // comes second is refused, and nothing is sent for it.
 func TestOwnConfigOfAMember(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target) {
-		e := everything(dial(t, vpp.Socket(), "me"))
+		e := everything(kindrig.Dial(t, vpp.Socket(), "me"))
 		base := []desiredstate.Object{
 			bond.Bond{Name: "up", Mode: bond.XOR},
 			vppnet.Loopback{Name: "lo"},
@@ -81,7 +82,7 @@ func TestOwnConfigOfAMember(t *testing.T) {
 // Both wanted at once: one of them gets there, whoever is first, and never both.
 func TestBothAtOnce(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target) {
-		e := everything(dial(t, vpp.Socket(), "me"))
+		e := everything(kindrig.Dial(t, vpp.Socket(), "me"))
 		base := []desiredstate.Object{bond.Bond{Name: "up", Mode: bond.XOR}, vppnet.Loopback{Name: "lo"}, vppnet.BridgeDomain{Name: "net"}}
 		for range 20 {
 			_, err := e.Sync(t.Context(), base...)
@@ -105,7 +106,7 @@ func TestBothAtOnce(t *testing.T) {
 // What VPP would take and not mean, or die of, it is not told.
 func TestNoMembers(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target) {
-		e := everything(dial(t, vpp.Socket(), "me"))
+		e := everything(kindrig.Dial(t, vpp.Socket(), "me"))
 		_, err := e.Ensure(t.Context(), bond.Bond{Name: "up", Mode: bond.XOR}, bond.Bond{Name: "other", Mode: bond.ActiveBackup},
 			bond.Bond{Name: "segments", Mode: bond.XOR, GSO: true}, bond.Bond{Name: "lacp", Mode: bond.LACP},
 			vppnet.Loopback{Name: "lo"}, vppnet.SubInterface{Name: "sub", Parent: "lo", Outer: 1}, vppnet.Loopback{Name: "free"})
@@ -131,7 +132,7 @@ func TestNoMembers(t *testing.T) {
 		require.ErrorContains(t, err, "VPP says that it can be no member of segments; if that has GSO")
 
 		// Of another owner's bond it is theirs to take it out.
-		theirs := everything(dial(t, vpp.Socket(), "they"))
+		theirs := everything(kindrig.Dial(t, vpp.Socket(), "they"))
 		_, err = theirs.Ensure(t.Context(), bond.Bond{Name: "theirs", Mode: bond.XOR}, vppnet.Loopback{Name: "own"}, bond.Member{Bond: "theirs", Interface: "own"})
 		require.NoError(t, err)
 		e.Forget()
@@ -145,9 +146,9 @@ func TestNoMembers(t *testing.T) {
 // A member has its bond's MAC, which is no drift of its own, and gets its own back.
 func TestMACOfAMember(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target) {
-		c := dial(t, vpp.Socket(), "me")
+		c := kindrig.Dial(t, vpp.Socket(), "me")
 		e := everything(c)
-		want := []desiredstate.Object{bond.Bond{Name: "up", Mode: bond.XOR, MAC: mac(7)}, vppnet.Loopback{Name: "lo", MAC: mac(1)}, vppnet.Loopback{Name: "lo2"}}
+		want := []desiredstate.Object{bond.Bond{Name: "up", Mode: bond.XOR, MAC: kindrig.MAC(7)}, vppnet.Loopback{Name: "lo", MAC: kindrig.MAC(1)}, vppnet.Loopback{Name: "lo2"}}
 		joined := append(want, bond.Member{Bond: "up", Interface: "lo"}, bond.Member{Bond: "up", Interface: "lo2"})
 		_, err := e.Sync(t.Context(), joined...)
 		require.NoError(t, err)
@@ -157,10 +158,10 @@ func TestMACOfAMember(t *testing.T) {
 			require.NoError(t, err)
 			require.Zero(t, r.Changed(), r)
 		}
-		require.Equal(t, map[string]vppnet.MAC{"lo": mac(7), "lo2": mac(7), "up": mac(7)}, macs(t, c))
+		require.Equal(t, map[string]vppnet.MAC{"lo": kindrig.MAC(7), "lo2": kindrig.MAC(7), "up": kindrig.MAC(7)}, macs(t, c))
 		_, err = e.Sync(t.Context(), want...)
 		require.NoError(t, err)
-		require.Equal(t, map[string]vppnet.MAC{"lo": mac(1), "lo2": c.MAC("lo2"), "up": mac(7)}, macs(t, c))
+		require.Equal(t, map[string]vppnet.MAC{"lo": kindrig.MAC(1), "lo2": c.MAC("lo2"), "up": kindrig.MAC(7)}, macs(t, c))
 		r, err := everything(c).Sync(t.Context(), want...)
 		require.NoError(t, err)
 		require.Zero(t, r.Changed())
@@ -182,7 +183,7 @@ func macs(t *testing.T, c *vppnet.Conn) map[string]vppnet.MAC {
 // A number that nobody asked for is one that is free, whatever VPP would pick.
 func TestNumbers(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target) {
-		k := bond.Bonds(dial(t, vpp.Socket(), "me"))
+		k := bond.Bonds(kindrig.Dial(t, vpp.Socket(), "me"))
 		for _, b := range []bond.Bond{{Name: "a", Mode: bond.XOR, ID: 1}, {Name: "b", Mode: bond.XOR}, {Name: "c", Mode: bond.XOR}} {
 			_, err := k.Ensure(t.Context(), b)
 			require.NoError(t, err)
@@ -191,7 +192,7 @@ func TestNumbers(t *testing.T) {
 }
 
 func TestNoLACPPlugin(t *testing.T) {
-	c := dial(t, vpptest.New(t, vpptest.WithoutPlugin("lacp")).Socket(), "me")
+	c := kindrig.Dial(t, vpptest.New(t, vpptest.WithoutPlugin("lacp")).Socket(), "me")
 	_, err := bond.Bonds(c).Ensure(t.Context(), bond.Bond{Name: "up", Mode: bond.LACP})
 	require.ErrorContains(t, err, "plugin lacp")
 	states, err := bond.States(t.Context(), c)

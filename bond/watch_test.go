@@ -11,6 +11,7 @@ import (
 
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -18,7 +19,7 @@ import (
 // Who watches hears of what is there, of each change, and of the end.
 func TestWatch(t *testing.T) {
 	vpp := vpptest.New(t)
-	c := dial(t, vpp.Socket(), "me")
+	c := kindrig.Dial(t, vpp.Socket(), "me")
 	e := desiredstate.New(kinds(c)...)
 	_, err := e.Ensure(t.Context(),
 		bond.Bond{Name: "up", Mode: bond.LACP}, vppnet.Loopback{Name: "lo"}, bond.Member{Bond: "up", Interface: "lo"},

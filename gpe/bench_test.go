@@ -16,6 +16,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -32,7 +33,7 @@ func remotes(n int) (all []desiredstate.Object) {
 }
 
 func network(b *testing.B) (*vppnet.Conn, *desiredstate.Engine, []desiredstate.Object) {
-	c := dial(b, targetOf(b), "me")
+	c := kindrig.Dial(b, targetOf(b), "me")
 	e := desiredstate.New(gpe.Overlays(c), gpe.VNIs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c), vppnet.BridgeDomains(c))
 	base := []desiredstate.Object{gpe.Overlay{}, vppnet.BridgeDomain{Name: "net", ID: 7}, gpe.VNI{ID: 100, Bridge: "net"}}
 	_, err := e.Sync(b.Context(), base...)

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"go.fd.io/govpp/binapi/ethernet_types"
-	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/lisp_types"
 
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -76,9 +76,7 @@ func (e EID) wire() lisp_types.Eid {
 	if !e.MAC.IsZero() {
 		return lisp_types.Eid{Type: lisp_types.EID_TYPE_API_MAC, Address: lisp_types.EidAddressUnionMac(ethernet_types.MacAddress(e.MAC))}
 	}
-	return lisp_types.Eid{Type: lisp_types.EID_TYPE_API_PREFIX, Address: lisp_types.EidAddressUnionPrefix(ip_types.Prefix{
-		Address: address(e.Prefix.Addr()), Len: uint8(e.Prefix.Bits()),
-	})}
+	return lisp_types.Eid{Type: lisp_types.EID_TYPE_API_PREFIX, Address: lisp_types.EidAddressUnionPrefix(inet.Prefix(e.Prefix))}
 }
 
 // readEID is the inverse of wire; false for what no EID describes.
@@ -87,22 +85,7 @@ func readEID(e lisp_types.Eid) (EID, bool) {
 	case lisp_types.EID_TYPE_API_MAC:
 		return EID{MAC: vppnet.MAC(e.Address.GetMac())}, true
 	case lisp_types.EID_TYPE_API_PREFIX:
-		p := e.Address.GetPrefix()
-		return EID{Prefix: netip.PrefixFrom(readAddress(p.Address), int(p.Len))}, true
+		return EID{Prefix: inet.ReadPrefix(e.Address.GetPrefix())}, true
 	}
 	return EID{}, false
-}
-
-func address(a netip.Addr) ip_types.Address {
-	if a.Is4() {
-		return ip_types.Address{Af: ip_types.ADDRESS_IP4, Un: ip_types.AddressUnionIP4(a.As4())}
-	}
-	return ip_types.Address{Af: ip_types.ADDRESS_IP6, Un: ip_types.AddressUnionIP6(a.As16())}
-}
-
-func readAddress(a ip_types.Address) netip.Addr {
-	if a.Af == ip_types.ADDRESS_IP4 {
-		return netip.AddrFrom4(a.Un.GetIP4())
-	}
-	return netip.AddrFrom16(a.Un.GetIP6())
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -38,7 +39,7 @@ func TestSharedOverlay(t *testing.T) {
 			require.NoError(t, err)
 			return r.IsLispEnabled
 		}
-		a, b := dial(t, socket, "a"), dial(t, socket, "b")
+		a, b := kindrig.Dial(t, socket, "a"), kindrig.Dial(t, socket, "b")
 		ea, eb := everything(a), everything(b)
 		set := gpe.LocatorSet{Name: "x", Locators: []gpe.Locator{{Interface: "lo"}}}
 		_, err := ea.Sync(t.Context(), gpe.Overlay{}, vppnet.Loopback{Name: "lo"}, set)
@@ -63,7 +64,7 @@ func TestSharedOverlay(t *testing.T) {
 // by the kind of what is in that; prefixes are EIDs as MACs are.
 func TestBesideOtherKinds(t *testing.T) {
 	both(t, func(t *testing.T, socket string) {
-		c := dial(t, socket, "me")
+		c := kindrig.Dial(t, socket, "me")
 		lan, far := gpe.PrefixEID(netip.MustParsePrefix("10.0.0.0/24")), gpe.PrefixEID(netip.MustParsePrefix("2001:db8:7::/48"))
 		want := []desiredstate.Object{
 			gpe.Overlay{VXLAN: true},
@@ -74,9 +75,9 @@ func TestBesideOtherKinds(t *testing.T) {
 			l3.Table{Name: "red"},
 			gpe.VNI{ID: 5, Table: "red"},
 			gpe.LocalEID{VNI: 5, EID: lan, LocatorSet: "x"},
-			gpe.LocalEID{VNI: 5, EID: gpe.MACEID(mac(1)), LocatorSet: "x"},
+			gpe.LocalEID{VNI: 5, EID: gpe.MACEID(kindrig.MAC(1)), LocatorSet: "x"},
 			gpe.RemoteEID{VNI: 5, EID: far, Locators: []gpe.RemoteLocator{{Address: netip.MustParseAddr("203.0.113.7"), Weight: 1}}, From: lan},
-			gpe.RemoteEID{VNI: 5, EID: gpe.MACEID(mac(2))},
+			gpe.RemoteEID{VNI: 5, EID: gpe.MACEID(kindrig.MAC(2))},
 		}
 		_, err := everything(c).Sync(t.Context(), want...)
 		require.NoError(t, err)
@@ -95,7 +96,7 @@ func TestBesideOtherKinds(t *testing.T) {
 // What VPP would take for something else is refused.
 func TestInterfaceOfTheOtherSort(t *testing.T) {
 	both(t, func(t *testing.T, socket string) {
-		e := everything(dial(t, socket, "me"))
+		e := everything(kindrig.Dial(t, socket, "me"))
 		_, err := e.Ensure(t.Context(), gpe.Overlay{}, l3.Table{Name: "red"}, gpe.VNI{ID: 5, Table: "red"}, vppnet.BridgeDomain{Name: "net"})
 		require.NoError(t, err)
 		_, err = e.Remove(t.Context(), gpe.TableVNIKey(5))
@@ -115,7 +116,7 @@ func TestInterfaceOfTheOtherSort(t *testing.T) {
 
 func TestValidate(t *testing.T) {
 	one := []gpe.RemoteLocator{{Address: netip.MustParseAddr("192.0.2.1")}}
-	eid := gpe.MACEID(mac(1))
+	eid := gpe.MACEID(kindrig.MAC(1))
 	for why, o := range map[string]desiredstate.Object{
 		"VNI 0, want 1 to 16777215":          gpe.VNI{Bridge: "net"},
 		"VNI 16777216":                       gpe.VNI{ID: 1 << 24, Bridge: "net"},
@@ -132,7 +133,7 @@ func TestValidate(t *testing.T) {
 		"is there twice":                     gpe.RemoteEID{VNI: 1, EID: eid, Locators: append(one, one...)},
 		"want another EID of the same sort":  gpe.RemoteEID{VNI: 1, EID: eid, From: eid},
 		"MAC is not set":                     gpe.ARPEntry{Bridge: "net", Address: netip.MustParseAddr("10.0.0.1")},
-		"want a unicast one":                 gpe.ARPEntry{Bridge: "net", MAC: mac(1)},
+		"want a unicast one":                 gpe.ARPEntry{Bridge: "net", MAC: kindrig.MAC(1)},
 	} {
 		require.ErrorContains(t, o.Validate(), why)
 	}

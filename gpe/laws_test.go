@@ -19,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/desiredstate/kindtest"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -29,27 +30,27 @@ import (
 // Nobody else has overlays here: who has, shares them, see TestSharedOverlay.
 func TestLawsOfOverlays(t *testing.T) {
 	laws(t, gpe.Overlays, nil, false, rapid.Custom(func(t *rapid.T) gpe.Overlay {
-		return gpe.Overlay{VXLAN: pick(t, "VXLAN", false, true), PETR: pick(t, "PETR", false, true)}
+		return gpe.Overlay{VXLAN: kindrig.Pick(t, "VXLAN", false, true), PETR: kindrig.Pick(t, "PETR", false, true)}
 	}))
 }
 
 func TestLawsOfVNIs(t *testing.T) {
 	base := []desiredstate.Object{vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "other"}}
 	laws(t, func(c *vppnet.Conn) *desiredstate.Kind[gpe.VNI] { return gpe.VNIs(c) }, base, true, rapid.Custom(func(t *rapid.T) gpe.VNI {
-		return gpe.VNI{ID: pick[uint32](t, "ID", 1, 100, 1<<24-1), Bridge: pick(t, "bridge", "net", "other")}
+		return gpe.VNI{ID: kindrig.Pick[uint32](t, "ID", 1, 100, 1<<24-1), Bridge: kindrig.Pick(t, "bridge", "net", "other")}
 	}))
 }
 
 func TestLawsOfLocatorSets(t *testing.T) {
 	base := []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, vppnet.Loopback{Name: "c"}}
 	laws(t, gpe.LocatorSets, base, true, rapid.Custom(func(t *rapid.T) gpe.LocatorSet {
-		s := gpe.LocatorSet{Name: pick(t, "name", "x", "y")}
+		s := gpe.LocatorSet{Name: kindrig.Pick(t, "name", "x", "y")}
 		for _, iface := range []string{"a", "b", "c", "stranger/lo"} {
-			if pick(t, iface, false, true) || iface == "stranger/lo" && len(s.Locators) == 0 {
-				s.Locators = append(s.Locators, gpe.Locator{Interface: iface, Priority: pick[uint8](t, "priority", 0, 1, 255), Weight: pick[uint8](t, "weight", 0, 9)})
+			if kindrig.Pick(t, iface, false, true) || iface == "stranger/lo" && len(s.Locators) == 0 {
+				s.Locators = append(s.Locators, gpe.Locator{Interface: iface, Priority: kindrig.Pick[uint8](t, "priority", 0, 1, 255), Weight: kindrig.Pick[uint8](t, "weight", 0, 9)})
 			}
 		}
-		if pick(t, "after", false, true) {
+		if kindrig.Pick(t, "after", false, true) {
 			s.After = []desiredstate.Key{vppnet.InterfaceKey("a")}
 		}
 		return s
@@ -69,17 +70,17 @@ func world() []desiredstate.Object {
 
 func TestLawsOfLocalEIDs(t *testing.T) {
 	laws(t, gpe.LocalEIDs, world(), true, rapid.Custom(func(t *rapid.T) gpe.LocalEID {
-		return gpe.LocalEID{VNI: 100, EID: gpe.MACEID(mac(pick[byte](t, "EID", 1, 2))), LocatorSet: pick(t, "set", "here", "there")}
+		return gpe.LocalEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(kindrig.Pick[byte](t, "EID", 1, 2))), LocatorSet: kindrig.Pick(t, "set", "here", "there")}
 	}))
 }
 
 func TestLawsOfRemoteEIDs(t *testing.T) {
-	base := append(world(), gpe.LocalEID{VNI: 100, EID: gpe.MACEID(mac(1)), LocatorSet: "here"}, gpe.LocalEID{VNI: 100, EID: gpe.MACEID(mac(2)), LocatorSet: "there"})
+	base := append(world(), gpe.LocalEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(1)), LocatorSet: "here"}, gpe.LocalEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(2)), LocatorSet: "there"})
 	laws(t, gpe.RemoteEIDs, base, true, rapid.Custom(func(t *rapid.T) gpe.RemoteEID {
-		r := gpe.RemoteEID{VNI: 100, EID: gpe.MACEID(mac(pick[byte](t, "EID", 11, 12))), From: pick(t, "from", gpe.EID{}, gpe.MACEID(mac(1)), gpe.MACEID(mac(2)))}
+		r := gpe.RemoteEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(kindrig.Pick[byte](t, "EID", 11, 12))), From: kindrig.Pick(t, "from", gpe.EID{}, gpe.MACEID(kindrig.MAC(1)), gpe.MACEID(kindrig.MAC(2)))}
 		for _, at := range []string{"203.0.113.2", "2001:db8::2"} {
-			if pick(t, at, false, true) {
-				r.Locators = append(r.Locators, gpe.RemoteLocator{Address: netip.MustParseAddr(at), Priority: pick[uint8](t, "priority", 0, 1), Weight: pick[uint8](t, "weight", 1, 2)})
+			if kindrig.Pick(t, at, false, true) {
+				r.Locators = append(r.Locators, gpe.RemoteLocator{Address: netip.MustParseAddr(at), Priority: kindrig.Pick[uint8](t, "priority", 0, 1), Weight: kindrig.Pick[uint8](t, "weight", 1, 2)})
 			}
 		}
 		return r
@@ -90,8 +91,8 @@ func TestLawsOfARPEntries(t *testing.T) {
 	base := []desiredstate.Object{vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "other"}}
 	laws(t, gpe.ARPEntries, base, true, rapid.Custom(func(t *rapid.T) gpe.ARPEntry {
 		return gpe.ARPEntry{
-			Bridge: pick(t, "bridge", "net", "other"), MAC: mac(pick[byte](t, "MAC", 1, 2)),
-			Address: netip.MustParseAddr(pick(t, "address", "10.0.0.1", "10.0.0.2", "2001:db8::1", "fe80::1")),
+			Bridge: kindrig.Pick(t, "bridge", "net", "other"), MAC: kindrig.MAC(kindrig.Pick[byte](t, "MAC", 1, 2)),
+			Address: netip.MustParseAddr(kindrig.Pick(t, "address", "10.0.0.1", "10.0.0.2", "2001:db8::1", "fe80::1")),
 		}
 	}))
 }
@@ -103,7 +104,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 		}
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(owner string) kindtest.World[S] {
-				c := dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
+				c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
 				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				for _, m := range kinds(c) {
 					if m.KindName() != w.Kind.Name {
@@ -154,13 +155,13 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 
 // stranger turns overlays on, and has some of everything there.
 func stranger(t *testing.T, socket string) {
-	c := dial(t, socket, "stranger")
+	c := kindrig.Dial(t, socket, "stranger")
 	_, err := desiredstate.New(append(kinds(c), gpe.Overlays(c))...).Ensure(t.Context(),
 		gpe.Overlay{}, vppnet.Loopback{Name: "lo"}, vppnet.BridgeDomain{Name: "net"}, gpe.VNI{ID: 7, Bridge: "net"},
 		gpe.LocatorSet{Name: "here", Locators: []gpe.Locator{{Interface: "lo"}}},
-		gpe.LocalEID{VNI: 7, EID: gpe.MACEID(mac(1)), LocatorSet: "here"},
-		gpe.RemoteEID{VNI: 7, EID: gpe.MACEID(mac(11)), Locators: []gpe.RemoteLocator{{Address: netip.MustParseAddr("203.0.113.9")}}, From: gpe.MACEID(mac(1))},
-		gpe.ARPEntry{Bridge: "net", Address: netip.MustParseAddr("10.0.0.1"), MAC: mac(11)})
+		gpe.LocalEID{VNI: 7, EID: gpe.MACEID(kindrig.MAC(1)), LocatorSet: "here"},
+		gpe.RemoteEID{VNI: 7, EID: gpe.MACEID(kindrig.MAC(11)), Locators: []gpe.RemoteLocator{{Address: netip.MustParseAddr("203.0.113.9")}}, From: gpe.MACEID(kindrig.MAC(1))},
+		gpe.ARPEntry{Bridge: "net", Address: netip.MustParseAddr("10.0.0.1"), MAC: kindrig.MAC(11)})
 	require.NoError(t, err)
 }
 
@@ -172,17 +173,3 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.Tables(c), l3.Addresses(c),
 	}
 }
-
-func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
-	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-func pick[T any](t *rapid.T, label string, from ...T) T {
-	return rapid.SampledFrom(from).Draw(t, label)
-}
-
-func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }

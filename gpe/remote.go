@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/one"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -138,7 +139,7 @@ const actionDrop = 3
 func (k eids) place(ctx context.Context, r RemoteEID) error {
 	req := &one.OneAddDelRemoteMapping{IsAdd: true, Vni: r.VNI, Deid: r.EID.wire(), Action: actionDrop}
 	for _, l := range r.Locators {
-		req.Rlocs = append(req.Rlocs, lisp_types.RemoteLocator{IPAddress: address(l.Address), Priority: l.Priority, Weight: l.Weight})
+		req.Rlocs = append(req.Rlocs, lisp_types.RemoteLocator{IPAddress: inet.Address(l.Address), Priority: l.Priority, Weight: l.Weight})
 	}
 	_, err := k.one.OneAddDelRemoteMapping(ctx, req)
 	if errors.Is(err, api.LISP_RLOC_LOCAL) {
@@ -182,7 +183,7 @@ func (k eids) remotes(ctx context.Context, v *desiredstate.View) (out []desireds
 		r := RemoteEID{VNI: d.Vni, EID: e, From: from[place{d.Vni, e}]}
 		if d.LocatorSetIndex != noSet {
 			for _, l := range where[d.LocatorSetIndex] {
-				r.Locators = append(r.Locators, RemoteLocator{readAddress(l.IPAddress), l.Priority, l.Weight})
+				r.Locators = append(r.Locators, RemoteLocator{inet.Read(l.IPAddress), l.Priority, l.Weight})
 			}
 		}
 		out = append(out, desiredstate.Actual[RemoteEID]{Foreign: !mine[vniOf(d.Vni, e)], Spec: r})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
@@ -148,7 +149,7 @@ func (n *node) host(t *testing.T, name string, last byte, network string) netrig
 }
 
 func (n *node) start(t *testing.T) {
-	c := dial(t, vpptest.Real(t, vpptest.InNetNS(string(n.ns))).Socket(), n.name)
+	c := kindrig.Dial(t, vpptest.Real(t, vpptest.InNetNS(string(n.ns))).Socket(), n.name)
 	n.e = desiredstate.New(append(kinds(c), gpe.Overlays(c))...)
 }
 

@@ -260,7 +260,8 @@ func (k tables) add(ctx context.Context, t Table, skip4, skip6 bool) error {
 }
 
 // delete empties the table first: routes do not keep a table, and what is left in
-// one that goes is in the next that is made.
+// one that goes is in the next that is made. What somebody follows an address in stays: VPP
+// dies when a table ends under a tunnel.
 func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) error {
 	for _, f := range []struct{ skip, is6 bool }{{have.Spec.NoIPv4, false}, {have.Spec.NoIPv6, true}} {
 		if f.skip {
@@ -279,6 +280,13 @@ func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) err
 				return err
 			}
 		}
+		if left, err = vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Src: sourceRecursive, Table: t})); err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			return fmt.Errorf("%w: somebody follows %s in %s table %d, a tunnel perhaps, and VPP would die; end that first",
+				desiredstate.ErrInUse, left[0].Route.Prefix, inet.Family(f.is6), have.ID)
+		}
 		if _, err := k.vpp.IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{Table: t, CreateMfib: true}); err != nil {
 			return err
 		}
@@ -288,3 +296,7 @@ func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) err
 
 // sourceAPI marks what the API put into a table, ours or not, as VPP numbers it.
 const sourceAPI = 8
+
+// sourceRecursive marks what VPP follows for a path or a tunnel, where nothing else is said
+// of it.
+const sourceRecursive = 18

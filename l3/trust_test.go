@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/vpe"
+	"go.fd.io/govpp/binapi/vxlan"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/kindrig"
@@ -147,9 +149,15 @@ func TestTwoValidSpecsNeverFight(t *testing.T) {
 // VPP dies of the first adjacency on an overlay's own interface, so nothing is said of one,
 // claimed or not.
 func TestOverlaysOwnInterfacesAreLeftAlone(t *testing.T) {
-	vpp := vpptest.New(t, vpptest.WithInterface("lisp_gpe0"))
+	for _, name := range []string{"lisp_gpe0", "l2_lisp_gpe100"} {
+		t.Run(name, func(t *testing.T) { leftAlone(t, name) })
+	}
+}
+
+func leftAlone(t *testing.T, device string) {
+	vpp := vpptest.New(t, vpptest.WithInterface(device))
 	c := kindrig.Dial(t, vpp.Socket(), "me")
-	name := vppnet.Foreign("lisp_gpe0")
+	name := vppnet.Foreign(device)
 	e := desiredstate.New(l3.Addresses(c, vppnet.ClaimInterfaces(func(string) bool { return true })), l3.Tables(c), l3.Routes(c), l3.Neighbours(c))
 	_, err := e.Ensure(t.Context(), l3.Table{Name: "red", ID: 7})
 	require.NoError(t, err)
@@ -163,4 +171,40 @@ func TestOverlaysOwnInterfacesAreLeftAlone(t *testing.T) {
 		require.ErrorIs(t, err, desiredstate.ErrForeign, "%T", o)
 	}
 	require.Equal(t, before, vpp.Writes())
+}
+
+// VPP dies when a table ends in which a tunnel follows its other end. A tunnel of somebody
+// else keeps a table of ours.
+func TestATableUnderATunnelStays(t *testing.T) {
+	for name, socket := range map[string]func() string{
+		"in memory": func() string { return vpptest.New(t).Socket() },
+		"real":      func() string { return vpptest.Real(t).Socket() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := kindrig.Dial(t, socket(), "me")
+			e := desiredstate.New(l3.Tables(c))
+			_, err := e.Ensure(t.Context(), l3.Table{Name: "red", ID: 7})
+			require.NoError(t, err)
+			c.Uses(&vxlan.VxlanAddDelTunnelV3{})
+			tunnel := &vxlan.VxlanAddDelTunnelV3{
+				IsAdd: true, Instance: 1, SrcAddress: wireOf(t, "192.0.2.1"), DstAddress: wireOf(t, "192.0.2.2"), EncapVrfID: 7, Vni: 5, DecapNextIndex: ^uint32(0),
+			}
+			_, err = vxlan.NewServiceClient(c).VxlanAddDelTunnelV3(t.Context(), tunnel)
+			require.NoError(t, err)
+			_, err = e.Remove(t.Context(), l3.TableKey("red"))
+			require.ErrorIs(t, err, desiredstate.ErrInUse)
+			require.ErrorContains(t, err, "follows 192.0.2.2/32 in ipv4 table 7")
+			tunnel.IsAdd = false
+			_, err = vxlan.NewServiceClient(c).VxlanAddDelTunnelV3(t.Context(), tunnel)
+			require.NoError(t, err)
+			_, err = e.Remove(t.Context(), l3.TableKey("red"))
+			require.NoError(t, err)
+		})
+	}
+}
+
+func wireOf(t *testing.T, text string) ip_types.Address {
+	a, err := ip_types.ParseAddress(text)
+	require.NoError(t, err)
+	return a
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -40,7 +41,7 @@ func guests(t *testing.T) {
 		vppnet.BridgePort{Bridge: "net", Interface: "b"},
 	}
 	program := func() *desiredstate.Engine {
-		c := dial(t, vpp.Socket(), "me")
+		c := kindrig.Dial(t, vpp.Socket(), "me")
 		e := desiredstate.New(vhost.Ports(c, dir), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.LinkStates(c))
 		_, err := e.Sync(t.Context(), want...)
 		require.NoError(t, err)

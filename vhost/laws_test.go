@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -22,7 +23,7 @@ import (
 func TestLaws(t *testing.T) {
 	pick := func(t *rapid.T, label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	run := func(t *testing.T, checks int, vpp vpptest.Target, dir string, state func() string) {
-		stranger := dial(t, vpp.Socket(), "stranger")
+		stranger := kindrig.Dial(t, vpp.Socket(), "stranger")
 		_, err := vhost.Ports(stranger, dir).Ensure(t.Context(), vhost.Port{Name: "vm1", Socket: dir + "/theirs", Server: true})
 		require.NoError(t, err)
 		kindtest.Run(t, kindtest.Suite[vhost.Port]{
@@ -37,7 +38,7 @@ func TestLaws(t *testing.T) {
 			}),
 			Open: func(t testing.TB) kindtest.World[vhost.Port] {
 				world := func(owner string) kindtest.World[vhost.Port] {
-					c := dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
+					c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
 					return kindtest.World[vhost.Port]{Kind: vhost.Ports(c, dir), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
 				}
 				w := world("me")

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -29,14 +30,6 @@ func everywhere(t *testing.T, test func(t *testing.T, socket string)) {
 		require.Equal(t, before, vpp.String(), "all is as it was")
 	})
 	t.Run("real", func(t *testing.T) { test(t, vpptest.Real(t).Socket()) })
-}
-
-func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
-	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
 }
 
 // sockets is a directory whose path is short.
@@ -63,7 +56,7 @@ func converge(t *testing.T, c *vppnet.Conn, dir string, want ...desiredstate.Obj
 
 func TestChanges(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, dir := dial(t, socket, "me"), sockets(t)
+		c, dir := kindrig.Dial(t, socket, "me"), sockets(t)
 		port := vhost.Port{Name: "vm1", Socket: dir + "/vm1"}
 		server := vhost.Port{Name: "vm2", Socket: dir + "/vm2", Server: true, GSO: true, Packed: true, EventIndex: true}
 		converge(t, c, dir, port, server)
@@ -86,7 +79,7 @@ func TestChanges(t *testing.T) {
 
 func TestSocketsOfOthers(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, other, dir := dial(t, socket, "me"), dial(t, socket, "other"), sockets(t)
+		c, other, dir := kindrig.Dial(t, socket, "me"), kindrig.Dial(t, socket, "other"), sockets(t)
 		theirs := vhost.Port{Name: "vm1", Socket: dir + "/vm1", Server: true}
 		converge(t, other, dir, theirs)
 		_, err := vhost.Ports(c, dir).Ensure(t.Context(), vhost.Port{Name: "mine", Socket: dir + "/vm1"})
@@ -129,7 +122,7 @@ func TestValidate(t *testing.T) {
 // VPP would remove whatever has the name of a server's socket, as root.
 func TestSocketsAreConfined(t *testing.T) {
 	vpp := vpptest.New(t)
-	c := dial(t, vpp.Socket(), "me")
+	c := kindrig.Dial(t, vpp.Socket(), "me")
 	top := sockets(t)
 	dir := filepath.Join(top, "in")
 	require.NoError(t, os.MkdirAll(dir+"/vm", 0o755))
@@ -145,7 +138,7 @@ func TestSocketsAreConfined(t *testing.T) {
 		require.Equal(t, before, vpp.String(), socket)
 	}
 	for _, d := range []string{"", "relative", "/a/../b"} {
-		_, err := vhost.Ports(dial(t, vpp.Socket(), "me"), d).Ensure(t.Context(), vhost.Port{Name: "vm", Socket: dir + "/x"})
+		_, err := vhost.Ports(kindrig.Dial(t, vpp.Socket(), "me"), d).Ensure(t.Context(), vhost.Port{Name: "vm", Socket: dir + "/x"})
 		require.ErrorIs(t, err, desiredstate.ErrInvalid, d)
 	}
 	_, err := vhost.Ports(c, dir).Ensure(t.Context(),
@@ -159,7 +152,7 @@ func TestSocketsAreConfined(t *testing.T) {
 // The port of a VM and a VLAN of the uplink are one segment with a router's leg.
 func TestSegment(t *testing.T) {
 	vpp := vpptest.New(t, vpptest.WithInterface("GigabitEthernet0/8/0"))
-	c := dial(t, vpp.Socket(), "me")
+	c := kindrig.Dial(t, vpp.Socket(), "me")
 	claim := vppnet.ClaimInterfaces(func(name string) bool { return name == "vpp:GigabitEthernet0/8/0" })
 	e := desiredstate.New(
 		vhost.Ports(c, "/run/vms"), vppnet.Loopbacks(c), vppnet.SubInterfaces(c),
@@ -209,7 +202,7 @@ func FuzzSocket(f *testing.F) {
 
 func TestInstance(t *testing.T) {
 	everywhere(t, func(t *testing.T, socket string) {
-		c, dir := dial(t, socket, "me"), sockets(t)
+		c, dir := kindrig.Dial(t, socket, "me"), sockets(t)
 		port := vhost.Port{Name: "vm", Socket: dir + "/s", Instance: 300}
 		converge(t, c, dir, port)
 		name := func() string {

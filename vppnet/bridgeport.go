@@ -68,7 +68,7 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 				for _, p := range b.Spec.SwIfDetails {
 					id := uint32(p.SwIfIndex)
 					if i, ok := desiredstate.At[Interface](v, id); ok {
-						foreign := b.Foreign && i.Foreign || i.Foreign && i.Spec.Device == deviceOverlay
+						foreign := b.Foreign && i.Foreign || i.Foreign && i.Spec.Device == deviceOverlayL2
 						out = append(out, desiredstate.Actual[BridgePort]{ID: id, Foreign: foreign, Spec: BridgePort{
 							Bridge: b.Spec.name, Interface: i.Spec.Name, BVI: p.SwIfIndex == b.Spec.BviSwIfIndex, SplitHorizonGroup: p.Shg,
 						}})
@@ -103,10 +103,6 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 	}
 }
 
-// deviceOverlay is VPP's device class of the interfaces of overlays, which it puts into their
-// bridge domains itself, and takes out again.
-const deviceOverlay = "L2_LISP_GPE"
-
 type ports struct {
 	c   *Conn
 	vpp l2.RPCService
@@ -115,6 +111,9 @@ type ports struct {
 func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p BridgePort) error {
 	bridge, err := v.ID(BridgeKey(p.Bridge)) // VPP makes one up if there is none
 	if err != nil {
+		return err
+	}
+	if err := CheckNoOverlay(v, id, p.Interface); p.BVI && err != nil {
 		return err
 	}
 	_, ours := v.Owned("bridge-domain", bridge)

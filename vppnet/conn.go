@@ -42,6 +42,7 @@ type Conn struct {
 	allowed sync.Map // name_crc of the requests that may be sent
 	calls   sync.Pool
 	turns   sync.Map // what is a turn's key, and the channel that its end closes
+	once    sync.Map // the keys of what Once has done
 
 	mu      sync.Mutex
 	last    uint32             // context last given out

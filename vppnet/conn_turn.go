@@ -26,3 +26,25 @@ func (c *Conn) Turn(ctx context.Context, k desiredstate.Key) (done func(), err e
 		}
 	}
 }
+
+// Once calls f if no call of it for k has succeeded yet on this Conn, and so in this life of
+// VPP; others wait for it meanwhile. It is for what VPP is to be told once, whichever kind
+// needs it first. The error is f's, or that of ctx.
+func (c *Conn) Once(ctx context.Context, k desiredstate.Key, f func() error) error {
+	if _, done := c.once.Load(k); done {
+		return nil
+	}
+	done, err := c.Turn(ctx, k)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if _, done := c.once.Load(k); done {
+		return nil
+	}
+	if err := f(); err != nil {
+		return err
+	}
+	c.once.Store(k, true)
+	return nil
+}

@@ -4,11 +4,13 @@ package vppnet_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -52,4 +54,24 @@ func TestTurn(t *testing.T) {
 	done, err = c.Turn(t.Context(), a)
 	require.NoError(t, err)
 	done()
+}
+
+// What is to be done once is done once, and again only after it failed.
+func TestOnce(t *testing.T) {
+	vpp := vpptest.New(t)
+	c, other := dialVPP(t, vpp.Socket()), dialVPP(t, vpp.Socket())
+	a, calls, fails := vppnet.InterfaceKey("a"), 0, errors.New("not this time")
+	once := func(c *vppnet.Conn, k desiredstate.Key, err error) error {
+		return c.Once(t.Context(), k, func() error { calls++; return err })
+	}
+	require.ErrorIs(t, once(c, a, fails), fails)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { _ = once(c, a, nil) })
+	}
+	all.Wait()
+	require.Equal(t, 2, calls)
+	require.NoError(t, once(c, a, fails))
+	require.ErrorIs(t, once(c, vppnet.InterfaceKey("b"), fails), fails)
+	require.ErrorIs(t, once(other, a, fails), fails)
 }

@@ -20,6 +20,7 @@ import (
 	"go.fd.io/govpp/binapi/tunnel_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 )
 
 // GRETunnel carries IP packets, Ethernet frames or mirrored frames to one other end. The zero
@@ -160,7 +161,7 @@ func (k gres) dump(ctx context.Context, v *desiredstate.View) (out []desiredstat
 			continue // gone since, or one to many
 		}
 		out = append(out, desiredstate.Actual[GRETunnel]{ID: i.ID, Spec: GRETunnel{
-			Name: i.Spec.Name, Src: readAddr(d.Tunnel.Src), Dst: readAddr(d.Tunnel.Dst), Table: tableName(v, d.Tunnel.OuterTableID),
+			Name: i.Spec.Name, Src: inet.Read(d.Tunnel.Src), Dst: inet.Read(d.Tunnel.Dst), Table: tableName(v, d.Tunnel.OuterTableID),
 			Type: GREType(d.Tunnel.Type), Session: d.Tunnel.SessionID, MAC: i.Spec.MAC,
 		}})
 	}
@@ -171,7 +172,7 @@ func (k gres) dump(ctx context.Context, v *desiredstate.View) (out []desiredstat
 func (t GRETunnel) message(v *desiredstate.View) (*gre.GreTunnelAddDel, error) {
 	table, err := tableID(v, t.Table)
 	return &gre.GreTunnelAddDel{Tunnel: gre.GreTunnel{
-		Type: gre.GreTunnelType(t.Type), SessionID: t.Session, OuterTableID: table, Src: wireAddr(t.Src), Dst: wireAddr(t.Dst),
+		Type: gre.GreTunnelType(t.Type), SessionID: t.Session, OuterTableID: table, Src: inet.Address(t.Src), Dst: inet.Address(t.Dst),
 	}}, err
 }
 

@@ -54,6 +54,11 @@ func (l Loopback) Validate() error {
 const maxLoopback = 16383
 
 // Loopbacks manages loopbacks and BVIs (create_loopback_instance, bvi_create).
+//
+// What VPP sends by a loopback comes back in by it. So of two in one bridge domain each takes
+// what the other one sends for the network's, and sends it on: packets multiply, VPP's own
+// neighbour solicitations too, until VPP is busy with nothing else, or dies. A bridge domain
+// wants one, as its BVI.
 // The MAC changes in place, all else replaces.
 func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 	k := loopbacks{interfaces.NewServiceClient(c), l2.NewServiceClient(c)}

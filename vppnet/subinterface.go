@@ -126,6 +126,9 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			if err := CheckNoMember(v, s.Parent); err != nil {
 				return 0, err
 			}
+			if err := CheckNoOverlay(v, parent, s.Parent); err != nil {
+				return 0, err
+			}
 			number, inner := s.mark(c.Owner())
 			r, err := vpp.CreateSubif(ctx, &interfaces.CreateSubif{
 				SwIfIndex: interface_types.InterfaceIndex(parent), SubID: number, SubIfFlags: s.flags(),

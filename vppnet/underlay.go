@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"go.fd.io/govpp/binapi/ip_types"
-
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
@@ -74,15 +72,6 @@ func checkEnds(src, dst netip.Addr) error {
 		return fmt.Errorf("from %s to %s: want two addresses of one family", src, dst)
 	}
 	return nil
-}
-
-func wireAddr(a netip.Addr) ip_types.Address { return ip_types.NewAddress(a.AsSlice()) }
-
-func readAddr(a ip_types.Address) netip.Addr {
-	if a.Af == ip_types.ADDRESS_IP6 {
-		return netip.AddrFrom16(a.Un.GetIP6())
-	}
-	return netip.AddrFrom4(a.Un.GetIP4())
 }
 
 // checkRefs is CheckRef for an interface that may be left open.

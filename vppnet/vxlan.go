@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/vxlan"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 )
 
 // VXLANTunnel carries Ethernet frames, or IP packets, over IP to one other end, or to all that
@@ -67,6 +68,9 @@ func (t VXLANTunnel) Validate() error {
 		return fmt.Errorf("destination %s is a multicast group: want the interface that it is on", t.Dst)
 	case !t.Dst.IsMulticast() && t.Group != "":
 		return fmt.Errorf("destination %s is no multicast group: want no interface of one", t.Dst)
+	case t.Group != "" && t.Table != "":
+		return fmt.Errorf("group %s in table %s: want a group in the default table alone; VPP takes another table's place in its list for one in the list of those for multicast, and dies if there is none",
+			t.Dst, t.Table)
 	case t.Group == t.Name:
 		return errors.New("tunnel is on itself")
 	case t.VNI >= 1<<24:
@@ -101,8 +105,8 @@ func (t VXLANTunnel) end() desiredstate.Key {
 // The kind of tables, l3.Tables(c), is needed for tunnels in others than the default one.
 //
 // Of IPv6, VPP tells tunnels apart by Dst and not by Src. All tunnels to one group are sent
-// through the interface of the first, so one with another, or in another table, is refused:
-// VPP 25.10 dies when such a one goes. VPP makes tunnels up, and keeps on listening on their
+// through the interface of the first, so one with another is refused: VPP 25.10 dies when such
+// a one goes. A group is in the default table, or VPP can die when it comes. VPP makes tunnels up, and keeps on listening on their
 // ports.
 func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VXLANTunnel] {
 	k := vxlans{c, vxlan.NewServiceClient(c)}
@@ -149,7 +153,7 @@ func (k vxlans) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 			continue // gone since
 		}
 		t := VXLANTunnel{
-			Name: i.Spec.Name, Src: readAddr(d.SrcAddress), Dst: readAddr(d.DstAddress), Table: tableName(v, d.EncapVrfID),
+			Name: i.Spec.Name, Src: inet.Read(d.SrcAddress), Dst: inet.Read(d.DstAddress), Table: tableName(v, d.EncapVrfID),
 			VNI: d.Vni, LocalPort: d.SrcPort, RemotePort: d.DstPort, Payload: otherPayload,
 		}
 		if p, ok := payloads[way{vxlanInput(t.Src), d.DecapNextIndex}]; ok && (p == Frames) != i.Spec.MAC.IsZero() {
@@ -188,7 +192,7 @@ func (k vxlans) payloads(ctx context.Context, all []*vxlan.VxlanTunnelV2Details)
 	var requests []api.Message
 	var said []way
 	for _, d := range all {
-		w := way{vxlanInput(readAddr(d.SrcAddress)), d.DecapNextIndex}
+		w := way{vxlanInput(inet.Read(d.SrcAddress)), d.DecapNextIndex}
 		if _, known := out[w]; known {
 			continue
 		}
@@ -215,7 +219,7 @@ func (k vxlans) payloads(ctx context.Context, all []*vxlan.VxlanTunnelV2Details)
 func (k vxlans) message(v *desiredstate.View, t VXLANTunnel) (*vxlan.VxlanAddDelTunnelV3, error) {
 	t = t.withPorts()
 	req := &vxlan.VxlanAddDelTunnelV3{
-		Instance: ^uint32(0), SrcAddress: wireAddr(t.Src), DstAddress: wireAddr(t.Dst), SrcPort: t.LocalPort, DstPort: t.RemotePort,
+		Instance: ^uint32(0), SrcAddress: inet.Address(t.Src), DstAddress: inet.Address(t.Dst), SrcPort: t.LocalPort, DstPort: t.RemotePort,
 		McastSwIfIndex: allInterfaces, DecapNextIndex: toL2, Vni: t.VNI, IsL3: t.Payload != Frames,
 	}
 	var err error
@@ -244,6 +248,9 @@ func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel)
 	if t.Group != "" {
 		group, err := v.ID(InterfaceKey(t.Group))
 		if err != nil {
+			return 0, err
+		}
+		if err := CheckNoOverlay(v, group, t.Group); err != nil {
 			return 0, err
 		}
 		req.McastSwIfIndex = interface_types.InterfaceIndex(group)

@@ -18,6 +18,7 @@ func (f *filters) putMACs(_ *Call, q *acl.MacipACLAddReplace) *acl.MacipACLAddRe
 	}
 	r.ACLIndex, r.Retval = f.macs.put(q.ACLIndex, filter[acl_types.MacipACLRule]{q.Tag, q.R})
 	if r.Retval == 0 {
+		f.v.life.ips.classified = true
 		f.bound(r.ACLIndex, func(i *iface) { f.hook(i, featMACIP, len(q.R) > 0) })
 	}
 	return r

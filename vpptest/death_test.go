@@ -146,3 +146,28 @@ func TestDeathOfAnAddress(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, vpp.Died(), "goes round")
 }
+
+// What VPP would list of a table and this one would not, it does not list.
+func TestImportedHostsAreNotImitated(t *testing.T) {
+	var reports []string
+	vpp := New(t, reporting(&reports))
+	w := client(t, vpp.Socket())
+	p, err := ip_types.ParseAddressWithPrefix("10.0.0.1/24")
+	require.NoError(t, err)
+	link := ip.IPRouteV2{TableID: 7, Prefix: ip_types.Prefix(p), Paths: []fib_types.FibPath{{SwIfIndex: 1}}}
+	ask := func(ms ...api.Message) {
+		_, _, err := w.ask(ms...)
+		require.NoError(t, err)
+		vpp.Do(func() {}) // until it is reported
+	}
+	dump := &ip.IPRouteV2Dump{Table: ip.IPTable{TableID: 7}}
+	ask(&interfaces_api.CreateLoopback{}, &interfaces_api.SwInterfaceSetFlags{SwIfIndex: 1, Flags: interface_types.IF_STATUS_API_FLAG_ADMIN_UP},
+		&ip.IPTableAddDelV2{IsAdd: true, Table: ip.IPTable{TableID: 7}},
+		&ip.IPRouteAddDelV2{IsAdd: true, Route: link}, dump)
+	require.Empty(t, reports, "there are none")
+	ask(&interfaces_api.SwInterfaceAddDelAddress{SwIfIndex: 1, IsAdd: true, Prefix: p}, &ip.IPRouteV2Dump{})
+	require.Empty(t, reports, "in its own table")
+	ask(dump, &ip.IPRouteLookupV2{TableID: 7, Prefix: ip_types.Prefix(p)})
+	require.Len(t, reports, 2)
+	require.Contains(t, reports[0], "not imitated: ip_route_v2_dump, "+importedHosts)
+}

@@ -121,11 +121,12 @@ var numbers = map[string][]uint64{
 
 // texts are pools of strings.
 var texts = map[string][]string{
-	"":              {"", "a", "b", "me/a", "me/b", "no-text-\xff", strings.Repeat("x", 63), strings.Repeat("y", 64)},
-	"host_if_name":  {"vt0", "vt1", "vt0", "none", "", strings.Repeat("n", 31)},
-	"sock_filename": {"$DIR/a", "$DIR/b", "$DIR/c", "/none/such", ""},
-	"cmd":           {"show version"},
-	"arc_name":      {"ip4-unicast", "ip4-output", "ip6-unicast", "ip6-output", "arp", "l2-input-ip4", "l2-output-nonip", "none"},
+	"":               {"", "a", "b", "me/a", "me/b", "no-text-\xff", strings.Repeat("x", 63), strings.Repeat("y", 64)},
+	"host_if_name":   {"vt0", "vt1", "vt0", "none", "", strings.Repeat("n", 31)},
+	"host_namespace": {"", "", "none"},
+	"sock_filename":  {"$DIR/a", "$DIR/b", "$DIR/c", "/none/such", ""},
+	"cmd":            {"show version"},
+	"arc_name":       {"ip4-unicast", "ip4-output", "ip6-unicast", "ip6-output", "arp", "l2-input-ip4", "l2-output-nonip", "none"},
 	"feature_name": {
 		"nat-pre-in2out", "nat-pre-out2in", "nat-pre-in2out-output", "nat44-ed-classify", "nat44-ei-in2out", "nat44-ei-out2in",
 		"nat44-ei-classify", "nat44-ei-in2out-output", "ip4-inacl", "ip6-inacl", "ip4-outacl", "ip6-outacl", "arp-proxy", "none", "error-drop", "interface-output", "ip4-lookup",

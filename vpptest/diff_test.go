@@ -221,7 +221,7 @@ func TestDiff(t *testing.T) {
 	reals := newSupply(t)
 	f := newFuzzer(kindMessages(t), func() (*pair, func(), error) {
 		real := reals.next(t)
-		p, err := newPair(real.Socket(), real.Dir(), reals.hosts...)
+		p, err := newPair(real.Socket(), real.Dir(), append([]Option{WithoutVhostNet(), WithHostNamespace("only")}, reals.hosts...)...)
 		return p, func() { p.close(); _ = real.Close() }, err
 	}, *diffTrials)
 	f.deaths = *diffDeaths
@@ -275,6 +275,9 @@ func newSupply(t *testing.T) *supply {
 		defer close(ended)
 		for {
 			v, err := StartReal(opts...)
+			for tries := 0; err != nil && tries < 5; tries++ { // a busy machine may be too slow for it
+				v, err = StartReal(opts...)
+			}
 			if err != nil {
 				s.bad <- err
 				return

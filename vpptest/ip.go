@@ -34,6 +34,8 @@ type ips struct {
 	at   map[uint32]*ipSide      // by index of the interface; what is not there is as new
 	last map[uint32][2]*fibTable // by index, the tables that one that is gone was in
 
+	classified bool // there have been sets of MACs, which are tables of the classifier
+
 	pools       [2]addressPool
 	links       map[uint32]*fibTable // of link-local addresses, by index of the interface
 	advertisers pool[uint32]         // indices of interfaces

@@ -18,6 +18,7 @@ const (
 	srcInterface = 4
 	srcAPI       = 8
 	srcCLI       = 9
+	srcLISP      = 10
 	srcDHCP      = 12
 	srcND        = 14
 	srcAdjacency = 15
@@ -34,9 +35,10 @@ type ipRoute struct {
 }
 
 type routeSource struct {
-	paths []fib_types.FibPath // in VPP's order, as it shows them
-	users int                 // of srcRecursive: paths that are looked up by it
-	again int                 // how often what is special was said again: it must be taken back as often
+	paths   []fib_types.FibPath // in VPP's order, as it shows them
+	users   int                 // of srcRecursive: paths that are looked up by it
+	builtin bool                // VPP's own, in the name of who can have others
+	again   int                 // how often what is special was said again: it must be taken back as often
 }
 
 // best is the source that is used.

@@ -120,11 +120,12 @@ func (s *ips) forgetNeighbours(index uint32) {
 	}
 }
 
-// forgetSubnet is what removing an address does.
+// forgetSubnet is what removing an address does. Of a length that IPv4 has not, VPP's mask
+// is none, and covers all.
 func (s *ips) forgetSubnet(index uint32, p netip.Prefix) {
 	c := s.v.internal()
 	for _, key := range s.neighbourKeys() {
-		if n := s.neighbours[key]; key.index == index && n.flags&staticNeighbour == 0 && p.Contains(key.ip) {
+		if n := s.neighbours[key]; key.index == index && n.flags&staticNeighbour == 0 && key.ip.Is6() == p.Addr().Is6() && (p.Contains(key.ip) || key.ip.Is4() && !p.IsValid()) {
 			s.adjacency(c, key, s.side(index).tables[family(key.ip.Is6())], false)
 			delete(s.neighbours, key)
 		}

@@ -80,6 +80,9 @@ func (s *ips) path(c *Call, p fib_types.FibPath) (fib_types.FibPath, int32) {
 	case fib_types.FIB_API_PATH_TYPE_DROP, fib_types.FIB_API_PATH_TYPE_ICMP_UNREACH, fib_types.FIB_API_PATH_TYPE_ICMP_PROHIBIT:
 		return out, 0
 	case fib_types.FIB_API_PATH_TYPE_CLASSIFY:
+		if s.classified {
+			return out, c.NotImitated("a path by a table of the classifier, of which the ACL plugin has some")
+		}
 		return out, noSuchTable // there are none
 	case fib_types.FIB_API_PATH_TYPE_NORMAL:
 	case fib_types.FIB_API_PATH_TYPE_UDP_ENCAP, fib_types.FIB_API_PATH_TYPE_BIER_IMP, fib_types.FIB_API_PATH_TYPE_SOURCE_LOOKUP,

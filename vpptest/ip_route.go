@@ -43,11 +43,17 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	var have []fib_types.FibPath
 	if e := t.entries[p.Masked()]; e != nil && e.sources[src] != nil {
 		have = e.sources[src].paths
+		if e.sources[src].builtin {
+			return none, c.NotImitated("a change of the default route of an overlay's table, in LISP's name")
+		}
 	}
 	if q.IsMultipath && (q.IsAdd || len(have) > 0) && !slices.Contains(addsPaths, src) {
 		return none, c.NotImitated("one path more or less of a source of which VPP knows no such thing")
 	}
-	local := slices.ContainsFunc(have, func(h fib_types.FibPath) bool { return h.Type == fib_types.FIB_API_PATH_TYPE_LOCAL })
+	local := slices.ContainsFunc(have, toSelf)
+	if q.IsAdd && slices.ContainsFunc(said, unreachable) && (local || slices.ContainsFunc(said, toSelf)) {
+		return none, c.NotImitated("an unreachable or prohibited path beside one to VPP itself, which VPP takes for another one to itself")
+	}
 	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
 	slices.SortStableFunc(paths, compareSaid)
 	if q.IsAdd && s.astray(t, src, said) {
@@ -88,11 +94,15 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 }
 
 // addsPaths are the sources whose paths VPP can add and remove one by one.
-var addsPaths = []uint8{5, 7, srcAPI, srcCLI, 10, srcDHCP, 13, srcND, srcAdjacency, srcDefault}
+var addsPaths = []uint8{5, 7, srcAPI, srcCLI, srcLISP, srcDHCP, 13, srcND, srcAdjacency, srcDefault}
 
-func (s *ips) routes(_ *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) {
+func (s *ips) routes(c *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) {
 	t := s.pool[family(q.Table.IsIP6)].find(q.Table.TableID)
 	if t == nil {
+		return nil
+	}
+	if s.importing(t) {
+		c.NotImitated(importedHosts)
 		return nil
 	}
 	for _, e := range t.sorted() {
@@ -110,6 +120,8 @@ func (s *ips) lookup(c *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
 		return &ip.IPRouteLookupV2Reply{Retval: noSuchFIB}
 	}
 	switch long := !p.IsValid(); {
+	case s.importing(t):
+		return &ip.IPRouteLookupV2Reply{Retval: c.NotImitated(importedHosts)}
 	case long && p.Addr().Is4():
 		c.Die("looked up a prefix longer than addresses are")
 		return nil

@@ -53,6 +53,30 @@ func (s *ips) imported(t *fibTable) bool {
 	return false
 }
 
+const importedHosts = "a table with a way to the link of an interface of another one, whose hosts VPP has in both"
+
+// importing tells whether VPP has routes in t to the hosts on the link of an interface in
+// another table, as one of t is to just that link.
+func (s *ips) importing(t *fibTable) bool {
+	if t.hidden {
+		return false
+	}
+	for p, e := range t.entries {
+		paths := e.sources[e.best()].paths
+		if len(paths) == 0 || typeOf(paths[len(paths)-1]) != viaLink {
+			continue
+		}
+		from := s.side(paths[len(paths)-1].SwIfIndex).tables[family(t.is6)]
+		if from == t || from.entries[p] == nil {
+			continue
+		}
+		if _, link := attached(from.entries[p]); link {
+			return true
+		}
+	}
+	return false
+}
+
 // tracked tells whether somebody follows an address in a table without keeping that. Who
 // looks up a path keeps it.
 func (t *fibTable) tracked() bool {
@@ -72,6 +96,8 @@ func compareSaid(a, b fib_types.FibPath) int {
 func unreachable(p fib_types.FibPath) bool {
 	return p.Type == fib_types.FIB_API_PATH_TYPE_ICMP_UNREACH || p.Type == fib_types.FIB_API_PATH_TYPE_ICMP_PROHIBIT
 }
+
+func toSelf(p fib_types.FibPath) bool { return p.Type == fib_types.FIB_API_PATH_TYPE_LOCAL }
 
 // interfaceSaid is the interface of a path as VPP reads it of a request.
 func interfaceSaid(p fib_types.FibPath) uint32 {

@@ -75,6 +75,9 @@ func (x *l3xcs) update(c *Call, q *l3xc.L3xcUpdate) *l3xc.L3xcUpdateReply {
 		}
 		paths = append(paths, made)
 	}
+	for _, p := range paths {
+		ips.meet(p.SwIfIndex)
+	}
 	slices.SortStableFunc(paths, comparePaths)
 	_, have := x.find(from.index, q.L3xc.IsIP6)
 	if have == nil {

@@ -5,6 +5,7 @@ package vpptest
 import (
 	"fmt"
 
+	"go.fd.io/govpp/binapi/fib_types"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/lisp"
@@ -141,6 +142,8 @@ func (s *lisps) open(c *Call, vni, table uint32, is2 int) *iface {
 			t := ips.table(is6, table)
 			ips.side(i.index).tables[family(is6)] = t
 			ips.lock(t) // for good
+			ips.lock(t)
+			lead(c, t, true)
 		}
 	}
 	i.ready = true
@@ -167,10 +170,31 @@ func (s *lisps) unlock(c *Call, vni uint32, is2 int) {
 		s.v.life.interfaces.setAdmin(i, false)
 		s.v.life.interfaces.follow(i)
 		s.idle = append(s.idle, i)
+		for _, is6 := range []bool{false, true}[:2*(1-is2)] {
+			in := s.v.life.ips.table(is6, t.table[0])
+			lead(c, in, false)
+			s.v.life.ips.unlock(in)
+		}
 	}
 	if t.locks == [2]int{} {
 		delete(s.tenants, vni)
 		s.order.delete(t.at)
+	}
+}
+
+// lead has what no route of a table leads to asked of LISP, or no more.
+func lead(c *Call, t *fibTable, on bool) {
+	all := builtinEntries[family(t.is6)][0].prefix
+	e := t.entries[all]
+	switch {
+	case on && e.sources[srcLISP] != nil:
+		c.NotImitated("an overlay of a table with a default route in LISP's name")
+	case on:
+		path := dropped(t.is6)[0]
+		path.Type = fib_types.FIB_API_PATH_TYPE_NORMAL
+		*t.source(all, srcLISP) = routeSource{paths: []fib_types.FibPath{path}, builtin: true}
+	default:
+		delete(e.sources, srcLISP)
 	}
 }
 

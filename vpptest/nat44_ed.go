@@ -214,9 +214,20 @@ func (n *natED) identityDetails(*Call, *nat.Nat44IdentityMappingDump) (out []*na
 	return out
 }
 
-func (n *natED) deleteSession(*Call, *nat.Nat44DelSession) *nat.Nat44DelSessionReply {
-	if !n.on {
+// deleteSession finds no session. VPP looks in the table that mappings are in too, as
+// sessions with nobody, and takes the number of such a one for that of a session.
+func (n *natED) deleteSession(_ *Call, q *nat.Nat44DelSession) *nat.Nat44DelSessionReply {
+	fib := n.v.life.ips.pool[0].find(q.VrfID)
+	nobody := natKey{protocol: q.Protocol}
+	local := natKey{q.Address, q.Port, q.Protocol, nil}
+	peer := natKey{q.ExtHostAddress, q.ExtHostPort, q.Protocol, nil}
+	_, external := n.byExternal[peer]
+	_, internal := n.byLocal[natKey{q.Address, q.Port, q.Protocol, fib}]
+	switch {
+	case !n.on:
 		return &nat.Nat44DelSessionReply{Retval: n.off}
+	case peer == nobody && internal, local == nobody && external && fib == n.v.life.ips.pool[0].slots[0]:
+		return &nat.Nat44DelSessionReply{Retval: unspecified}
 	}
 	return &nat.Nat44DelSessionReply{Retval: noSuchEntry}
 }

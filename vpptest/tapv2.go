@@ -64,10 +64,14 @@ func (t *taps) do(c *Call, q tapv2.TapCreateV3) (index uint32, retval int32) {
 		return none, unspecified
 	case q.TapFlags&tapv2.TAP_API_FLAG_ATTACH != 0 && !q.HostIfNameSet:
 		return none, syscallError3
+	case q.HostNamespaceSet && q.HostNamespace == "": // a directory, which is none
+		return none, syscallError3
 	case q.HostNamespaceSet && namespaces != nil && !slices.Contains(namespaces, q.HostNamespace):
 		return none, syscallError2
 	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName):
 		return none, syscallError3
+	case q.NumRxQueues > 256, q.NumTxQueues > 256:
+		return none, c.NotImitated("more queues than Linux gives a device")
 	case len(q.HostIfName) > 15:
 		return none, c.NotImitated("a device name that Linux cuts")
 	case q.HostIfNameSet && t.device(q.HostNamespace, q.HostIfName):

@@ -31,7 +31,7 @@ var tapScripts = []vpptest.Script{
 		do(taps), note("no vhost-net", tapOf(none)), do(interfaces), do(taps), do(tapOf(7)), do(tapOf(8192)), note("too high", tapOf(8193)), do(tapOf(none, tapFlags(tapv2.TAP_API_FLAG_TUN))), do(tapOf(none, tapFlags(tapv2.TAP_API_FLAG_GSO|tapv2.TAP_API_FLAG_CSUM_OFFLOAD))),
 		note("to nothing", tapOf(none, tapFlags(tapv2.TAP_API_FLAG_ATTACH))),
 		do(tapOf(none, func(m *tapv2.TapCreateV3) { m.HostIfNameSet, m.HostIfName = true, "vpptap7" })), note("a name that is another's", tapOf(none, func(m *tapv2.TapCreateV3) { m.HostIfNameSet, m.HostIfName = true, "lo" })),
-		do(tapOf(none, func(m *tapv2.TapCreateV3) { m.HostNamespaceSet, m.HostNamespace = true, "vpptest-none" })), do(tapOf(none, func(m *tapv2.TapCreateV3) { m.HostBridgeSet, m.HostBridge = true, "vpptest-none" })),
+		do(tapOf(none, func(m *tapv2.TapCreateV3) { m.HostNamespaceSet, m.HostNamespace = true, "vpptest-none" })), note("a namespace without a name", tapOf(none, func(m *tapv2.TapCreateV3) { m.HostNamespaceSet = true })), do(tapOf(none, func(m *tapv2.TapCreateV3) { m.HostBridgeSet, m.HostBridge = true, "vpptest-none" })),
 		note("no power of two, which is looked at later", tapOf(none, func(m *tapv2.TapCreateV3) { m.RxRingSz = 100 })), do(tapOf(none, func(m *tapv2.TapCreateV3) { m.Tag = strings.Repeat("t", 70) })),
 		do(interfaces), do(loopback()), do(dump(1)), do(&tapv2.TapDeleteV2{SwIfIndex: 1}), do(&tapv2.TapDeleteV2{SwIfIndex: 77}), do(&tapv2.TapDeleteV2{SwIfIndex: 0}), do(&tapv2.SwInterfaceTapV2Dump{SwIfIndex: 1}), do(&tapv2.SwInterfaceTapV2Dump{SwIfIndex: 77}),
 	}},

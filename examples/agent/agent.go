@@ -54,7 +54,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
-	a.inbox.moved = func(source string) { a.announcer.touched.add(source) }
+	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
 	a.lost("not listed yet")
 	return a
 }

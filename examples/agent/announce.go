@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
@@ -33,11 +34,19 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
-	touched *dirty[string] // sources to be announced anew: a port is made of many objects
+	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
+
+	// patience is how long something is wrong before it is said: what a healthy port is
+	// made of comes one key after the other.
+	patience time.Duration
+	wrong    map[string]time.Time // since when it is, by the key that says so; zero: it is said
 }
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
-	return &announcer{inbox: inbox, store: store, board: board, touched: newDirty[string]()}
+	return &announcer{
+		inbox: inbox, store: store, board: board, touched: dirty.New[string](),
+		patience: 2 * time.Second, wrong: map[string]time.Time{},
+	}
 }
 
 // dueTime is how long a VPP that may be there has to confirm what was said.
@@ -66,7 +75,7 @@ func (a *announcer) watch(ctx context.Context) error {
 		for _, name := range a.inbox.needing(key) {
 			sources = append(sources, routed(name))
 		}
-		a.touched.add(sources...)
+		a.touched.Add(sources...)
 	}
 	return ctx.Err()
 }
@@ -75,16 +84,24 @@ func (a *announcer) watch(ctx context.Context) error {
 // was looked at last.
 func (a *announcer) announce(ctx context.Context) error {
 	var due <-chan time.Time // from when it is known what is wanted
+	var swept <-chan time.Time
+	settle := func() {
+		if a.settle() {
+			swept = time.After(a.patience) // what an earlier agent said is wrong may be said again
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-due:
-			a.settle()
-		case <-a.touched.bell:
+			settle()
+		case <-swept:
+			a.board.Settle()
+		case <-a.touched.Bell:
 		}
 		began := time.Now()
-		for s := range a.touched.take() {
+		for s := range a.touched.Take() {
 			if name, ok := strings.CutPrefix(s, source("")); ok {
 				a.port(name)
 			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
@@ -100,7 +117,7 @@ func (a *announcer) announce(ctx context.Context) error {
 				due = time.After(dueTime)
 			}
 			if a.store.Count(desiredstate.Pending) == 0 { // VPP had its say about everything
-				a.settle()
+				settle()
 			}
 		}
 		select { // more comes together meanwhile
@@ -110,12 +127,12 @@ func (a *announcer) announce(ctx context.Context) error {
 	}
 }
 
-// settle makes pending mean untrue from now on.
-func (a *announcer) settle() {
+// settle makes pending mean untrue from now on, and says whether it did not before.
+func (a *announcer) settle() bool {
 	if a.settled.Swap(true) {
-		return
+		return false
 	}
-	a.touched.take() // all of it is said now
+	a.touched.Take() // all of it is said now
 	names, _ := a.inbox.names()
 	for _, name := range names {
 		a.port(name)
@@ -129,7 +146,23 @@ func (a *announcer) settle() {
 	for physnet := range a.inbox.site.Physnets {
 		a.physnet(physnet)
 	}
-	a.board.Settle()
+	return true
+}
+
+// problem announces what is wrong with the source of this name, "": nothing.
+func (a *announcer) problem(source, key, why string) {
+	since, known := a.wrong[key]
+	switch {
+	case why == "":
+		delete(a.wrong, key)
+		a.board.Clear(key)
+	case known && since.IsZero(), known && time.Since(since) >= a.patience, a.patience == 0:
+		a.wrong[key] = time.Time{}
+		a.board.Set(key, reason(why))
+	case !known:
+		a.wrong[key] = time.Now()
+		time.AfterFunc(a.patience, func() { a.touched.Add(source) })
+	}
 }
 
 // port announces how the port of a key stands.
@@ -141,10 +174,10 @@ func (a *announcer) port(name string) {
 	switch {
 	case wrong != nil:
 		a.board.Clear(bound)
-		a.board.Set(problem, reason(wrong.Error()))
+		a.problem(source(name), problem, wrong.Error())
 	case !known:
 		a.board.Clear(bound)
-		a.board.Clear(problem)
+		a.problem(source(name), problem, "")
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
 		if status.State == desiredstate.Applied { // who put the key waits for that
@@ -152,11 +185,7 @@ func (a *announcer) port(name string) {
 		} else {
 			a.board.Clear(bound)
 		}
-		if why := a.why(p, status); why != "" {
-			a.board.Set(problem, reason(why))
-		} else {
-			a.board.Clear(problem)
-		}
+		a.problem(source(name), problem, a.why(p, status))
 	}
 }
 
@@ -167,9 +196,9 @@ func (a *announcer) route(name string) {
 	switch {
 	case state == desiredstate.Pending && err == nil && !a.settled.Load():
 	case known && err != nil:
-		a.board.Set(problem, reason(err.Error()))
+		a.problem(routed(name), problem, err.Error())
 	default:
-		a.board.Clear(problem)
+		a.problem(routed(name), problem, "")
 	}
 }
 

@@ -115,7 +115,7 @@ func (r *rig) crowdInOneGroup(all []*running, vpps []*vpptest.VPP, put func(host
 	has := func(a *running, prefix netip.Addr, members int) bool {
 		o, _ := a.store.Want(acl.SetKey(acl.ToSet(gid(ours))))
 		set, ok := o.(acl.Set)
-		if !ok || len(set.Rules) != members+1 || !slices.ContainsFunc(set.Rules, func(r acl.Rule) bool { return r.Src.Addr() == prefix }) {
+		if !ok || len(set.Rules) != 2*(members+1) || !slices.ContainsFunc(set.Rules, func(r acl.Rule) bool { return r.Src.Addr() == prefix }) {
 			return false
 		}
 		status, _ := a.store.Status(set.Key())

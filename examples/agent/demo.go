@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -252,7 +253,7 @@ func (s *show) table(ctx context.Context) error {
 	fmt.Fprintln(t, "INDEX\tINTERFACE\tKIND\tLINK\tBRIDGE DOMAIN")
 	for _, f := range all {
 		if f.Key.Space == "interface" {
-			fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", f.ID, f.Key.Name, f.Kind, or(up[f.Key.Name], "down"), in[f.Key.Name])
+			fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\n", f.ID, f.Key.Name, f.Kind, cmp.Or(up[f.Key.Name], "down"), in[f.Key.Name])
 		}
 	}
 	return t.Flush()

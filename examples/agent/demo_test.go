@@ -19,7 +19,7 @@ func TestDemo(t *testing.T) {
 	for _, next := range []string{
 		"# Five ports", "put /networking-vpp/nodes/compute-1/ports/7d0c24f1-5a3e-4c6b-9b51-000000000005\n",
 		"# The plan", "+ acl/sg:9e4b77c0-52d1-4b39-8f10-000000000080.to\n", "+ acl-binding/secured-7d0c24f1-5a3e-4c6b-9b51-000000000005\n",
-		"+ bridge-domain/physnet1.vlan.142\n", "27 to create\n",
+		"+ bridge-domain/physnet1.vlan.142\n", "28 to create\n",
 		"# The agent starts", "converged: 5 ports",
 		"# What VPP holds", "secured-7d0c24f1-5a3e-4c6b-9b51-000000000005  vhost-port     up    physnet1.vlan.142\n",
 		"# Port 1 moves", "~ bridge-port/port-7d0c24f1-5a3e-4c6b-9b51-000000000001\n", "converged: 5 ports",

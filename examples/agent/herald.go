@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
@@ -24,12 +25,12 @@ type herald struct {
 	store *desiredstate.Store
 	log   *slog.Logger
 	say   func(ctx context.Context, index uint32, addrs ...netip.Addr) error
-	fresh *dirty[desiredstate.Key] // what the engine has made or changed
+	fresh *dirty.Set[desiredstate.Key] // what the engine has made or changed
 }
 
 func newHerald(b *inbox, s *desiredstate.Store, log *slog.Logger, c *vppnet.Conn) *herald {
 	return &herald{
-		inbox: b, store: s, log: log, fresh: newDirty[desiredstate.Key](),
+		inbox: b, store: s, log: log, fresh: dirty.New[desiredstate.Key](),
 		say: func(ctx context.Context, index uint32, addrs ...netip.Addr) error {
 			return l3.Announce(ctx, c, index, addrs...)
 		},
@@ -41,7 +42,7 @@ func (h *herald) hear(e desiredstate.Event) {
 	if e.Type != desiredstate.Done || e.Action == desiredstate.Delete {
 		return
 	}
-	h.fresh.add(e.Key)
+	h.fresh.Add(e.Key)
 }
 
 // together is how long the herald waits for more: what comes up is made of many objects.
@@ -53,14 +54,14 @@ func (h *herald) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-h.fresh.bell:
+		case <-h.fresh.Bell:
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(together):
 		}
-		h.speak(ctx, h.fresh.take())
+		h.speak(ctx, h.fresh.Take())
 	}
 }
 
@@ -82,7 +83,7 @@ func (h *herald) speak(ctx context.Context, fresh map[desiredstate.Key]bool) {
 		}
 		state, _ := h.store.Status(vppnet.LinkKey(door))
 		if state.State == desiredstate.Pending {
-			h.fresh.add(by...) // the engine is still at it
+			h.fresh.Add(by...) // the engine is still at it
 		}
 		if state.State != desiredstate.Applied {
 			continue

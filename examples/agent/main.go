@@ -3,10 +3,12 @@
 // Agent makes one VPP serve the ports that OpenStack's networking-vpp driver
 // binds to a host, and the routers and floating IPs that its L3 plugin puts there: it
 // follows the keys of the host in etcd, and writes back what VPP confirmed. It takes
-// the place of networking-vpp's own agent, on etcd v3.
+// the place of networking-vpp's own agent, on etcd v3. The driver speaks etcd v2: mirror
+// stands between them, see SCHEMA.md.
 //
 //	agent demo       shows all of it, and needs nothing
 //	agent run        serves a host
+//	agent mirror     keeps an etcd v2, which is what the driver speaks, and the etcd v3 equal
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
 //	agent confirm    lets a running agent remove what it held back, by the token of status
@@ -24,7 +26,7 @@
 //
 // and it writes what VPP confirmed, and withdraws it when it is no longer so:
 //
-//	state/HOST/alive           "1", under a lease, as long as the agent runs
+//	state/HOST/alive           "1", as long as the agent runs, and 3 minutes longer: a restart is none
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
 //	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
 //	state/HOST/errors/UUID     {"error": …}: why a port is not, or what of it is left out
@@ -96,6 +98,7 @@ const usage = `usage: agent COMMAND [FLAGS]
 
   demo      shows the agent at work on an etcd and a VPP of its own
   run       serves a host's ports
+  mirror    keeps an etcd v2, which is what the driver speaks, and an etcd v3 equal
   plan      says what run would change in VPP, and changes nothing
   status    asks a running agent how everything stands
   confirm   TOKEN: lets a running agent remove what it held back for being too much
@@ -106,7 +109,7 @@ agent COMMAND -h lists the flags of a command.
 // command runs one command line and returns the exit status.
 func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"demo": demo, "run": run, "plan": plan, "status": status, "confirm": confirm,
+		"demo": demo, "run": run, "mirror": mirrored, "plan": plan, "status": status, "confirm": confirm,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(errs, usage)

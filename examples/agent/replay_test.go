@@ -4,7 +4,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -16,12 +18,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	v2 "go.etcd.io/etcd/client/v2"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/etcd"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/mirror"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
@@ -188,69 +194,291 @@ func golden(t *testing.T, name, got string) {
 	require.Equal(t, string(want), got, "go test -update writes it anew")
 }
 
-// The same by agents, on VPPs in memory: in the end each port that is there is said to be
-// bound, by a write that is newer than its key's last, or has an error; and VPP holds all
-// of what is served.
-func TestARealServersKeysInVPP(t *testing.T) {
-	r := newRig(t)
-	var agents []*running
+// replay is the recording played to agents of its hosts, each with a VPP.
+type replay struct {
+	*rig
+	agents []*running
+	before map[string]string // what stood there after the last step
+}
+
+func newReplay(r *rig, start func(site translate.Site) (socket string, as translate.Site)) *replay {
+	x := &replay{rig: r, before: map[string]string{}}
 	for _, site := range theHosts() {
+		site.Dir = r.TempDir()
+		socket, site := start(site)
+		x.agents = append(x.agents, r.agent(site, socket, func(a *agent) { a.announcer.patience = 0 }))
+	}
+	return x
+}
+
+// inMemory starts a VPP that has the uplinks of a host.
+func inMemory(t *testing.T) func(translate.Site) (string, translate.Site) {
+	return func(site translate.Site) (string, translate.Site) {
 		var opts []vpptest.Option
 		for _, name := range site.PhysnetNames() {
 			opts = append(opts, vpptest.WithInterface(site.Physnets[name]))
 		}
-		site.Dir = r.TempDir()
-		agents = append(agents, r.agent(site, vpptest.New(t, opts...).Socket()))
+		return vpptest.New(t, opts...).Socket(), site
 	}
-	keys := recorded(t, "driver.jsonl")
-	for _, w := range keys {
+}
+
+// state is what agents say of ports that have a key, and of all that is wrong.
+func (x *replay) state() map[string]string {
+	out := map[string]string{}
+	for _, a := range x.agents {
+		host := a.site.Host
+		ports, revs := x.said(host, "ports/")
+		errs, _ := x.said(host, "errors/")
+		put, err := x.client.Get(x.Context(), a.site.Ports(), clientv3.WithPrefix())
+		require.NoError(x, err)
+		for _, kv := range put.Kvs {
+			name := strings.TrimPrefix(string(kv.Key), a.site.Ports())
+			how := "absent"
+			if ports[name] != "" {
+				how = "bound"
+				if revs[name] < kv.ModRevision {
+					how = "bound, but not since its key was put"
+				}
+			}
+			out[host+" ports/"+name] = how
+			delete(ports, name)
+		}
+		for name := range ports {
+			out[host+" ports/"+name] = "has no key"
+		}
+		for name, why := range errs {
+			out[host+" errors/"+name] = why
+		}
+	}
+	return out
+}
+
+// vpps are the objects in VPP; what they are is what is wanted, as nothing is amiss.
+func (x *replay) vpps() map[string]string {
+	out := map[string]string{}
+	for _, a := range x.agents {
+		have, _ := x.found(a.site, a.vpp)
+		for key, f := range have {
+			text, err := json.Marshal(f.Spec)
+			require.NoError(x, err)
+			out[a.site.Host+" vpp "+x.name(a.site, key.String())] = string(text)
+		}
+	}
+	return out
+}
+
+// name calls uplinks by what they are.
+func (x *replay) name(site translate.Site, key string) string {
+	for _, physnet := range site.PhysnetNames() {
+		key = strings.ReplaceAll(key+" ", vppnet.Foreign(site.Physnets[physnet])+" ", "NIC:"+physnet+" ")
+		key = strings.TrimSuffix(key, " ")
+	}
+	return key
+}
+
+// idle says whether no agent has anything to do.
+func (x *replay) idle() bool {
+	for _, a := range x.agents {
+		for _, s := range a.store.Statuses() {
+			if s.State != desiredstate.Applied || s.Leaving {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// changes tells rows that differ: + is there now, - no more, ~ is another.
+func (x *replay) changes(now map[string]string) (out []string) {
+	for name, is := range now {
+		switch was, ok := x.before[name]; {
+		case !strings.Contains(name, " vpp ") && was != is:
+			out = append(out, fmt.Sprintf("      + %s: %s", short.Replace(name), short.Replace(is)))
+		case !ok:
+			out = append(out, "      + "+short.Replace(name))
+		case was != is:
+			out = append(out, "      ~ "+short.Replace(name))
+		}
+	}
+	for name := range x.before {
+		if _, still := now[name]; !still {
+			out = append(out, "      - "+short.Replace(name))
+		}
+	}
+	slices.SortFunc(out, func(a, b string) int { return strings.Compare(a[8:], b[8:]) })
+	return out
+}
+
+// now is how everything stands.
+func (x *replay) now() map[string]string {
+	out := x.vpps()
+	maps.Copy(out, x.state())
+	return out
+}
+
+// plays the recording, and holds each step against the table: what agents say, and what
+// VPPs hold.
+func (x *replay) plays(put func(written)) {
+	x.Helper()
+	table, err := os.ReadFile("testdata/driver-steps.golden")
+	if !*update {
+		require.NoError(x, err)
+	}
+	steps := strings.SplitAfter(string(table), "\n\n")
+	var all strings.Builder
+	for i, w := range recorded(x.T, "driver.jsonl") {
+		put(w)
+		step, now := "", map[string]string{}
+		look := func() string {
+			now = x.now()
+			rows := append([]string{fmt.Sprintf("%3d %s (%s)", i+1, short.Replace(w.Key), w.What)}, x.changes(now)...)
+			return strings.Join(rows, "\n") + "\n\n"
+		}
+		if *update {
+			for same := 0; same < 3; time.Sleep(60 * time.Millisecond) { // until nothing changes
+				if is := look(); is == step && x.idle() {
+					same++
+				} else {
+					step, same = is, 0
+				}
+			}
+		} else {
+			require.Less(x, i, len(steps))
+			end := time.Now().Add(30 * time.Second)
+			for step = look(); step != steps[i] || !x.idle(); step = look() {
+				if time.Now().After(end) {
+					require.Equal(x, steps[i], step, "step %d", i+1)
+					require.Fail(x, "an agent is at work still", "step %d", i+1)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		all.WriteString(step)
+		x.before = now
+	}
+	if *update {
+		golden(x.T, "driver-steps", all.String())
+	}
+}
+
+// latest is a text as it is when it is printed.
+type latest string
+
+func (l *latest) String() string { return string(*l) }
+
+// By agents, on VPPs in memory: after each change the table says how everything stands.
+func TestARealServersKeysStepByStep(t *testing.T) {
+	r := newRig(t)
+	newReplay(r, inMemory(t)).plays(func(w written) {
 		if w.gone() {
 			r.set(w.Key, "")
 		} else {
 			r.set(w.Key, string(w.Value))
 		}
+	})
+}
+
+// The same on real VPPs.
+func TestARealServersKeysOnRealVPPs(t *testing.T) {
+	r := newRig(t)
+	x := newReplay(r, func(site translate.Site) (string, translate.Site) {
+		v := vpptest.Real(t)
+		site.Physnets = maps.Clone(site.Physnets)
+		for i, name := range site.PhysnetNames() {
+			r.loopback(v.Socket())
+			site.Physnets[name] = fmt.Sprintf("loop%d", i)
+		}
+		return v.Socket(), site
+	})
+	x.plays(func(w written) {
+		if w.gone() {
+			r.set(w.Key, "")
+		} else {
+			r.set(w.Key, string(w.Value))
+		}
+	})
+}
+
+// All of it at once, as the real server writes it: to an etcd v2, with a mirror. In the end
+// each port that is there is said to be bound, by a write that is newer than its key's
+// last, or has an error; and both etcds are equal.
+func TestARealServersKeysByEtcdV2(t *testing.T) {
+	old := realEtcd(t, "--enable-v2")
+	keys, err := etcd.DialV2(old.url, etcd.V2{})
+	require.NoError(t, err)
+	r := newRig(t)
+	m := mirror.Mirror{V2: keys, V3: r.client, Log: slog.New(slog.DiscardHandler)}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	defer func() { stop(); <-done }()
+
+	x := newReplay(r, inMemory(t))
+	all := recorded(t, "driver.jsonl")
+	there := map[string]string{}
+	for _, w := range all {
+		if w.gone() {
+			var e v2.Error
+			if _, err = keys.Delete(t.Context(), w.Key, nil); errors.As(err, &e) && e.Code == v2.ErrorCodeNotFile {
+				_, err = keys.Delete(t.Context(), w.Key, &v2.DeleteOptions{Dir: true}) // as the driver does
+			}
+			if err != nil {
+				require.ErrorAs(t, err, &e)
+				require.Contains(t, []int{v2.ErrorCodeKeyNotFound, v2.ErrorCodeDirNotEmpty}, e.Code)
+			}
+			delete(there, w.Key)
+			continue
+		}
+		_, err = keys.Set(t.Context(), w.Key, string(w.Value), nil)
+		require.NoError(t, err)
+		there[w.Key] = string(w.Value)
 	}
 	var last string
 	state := func() string {
-		var b strings.Builder
-		for _, a := range agents {
-			host := a.site.Host
-			ports, revs := r.said(host, "ports/")
-			errs, _ := r.said(host, "errors/")
-			put, err := r.client.Get(r.Context(), a.site.Ports(), clientv3.WithPrefix())
-			require.NoError(r, err)
-			for _, kv := range put.Kvs {
-				name := strings.TrimPrefix(string(kv.Key), a.site.Ports())
-				how := "absent"
-				if ports[name] != "" {
-					how = "bound"
-					if revs[name] < kv.ModRevision {
-						how = "bound, but not since its key was put"
-					}
-				}
-				fmt.Fprintf(&b, "%s %s %s\n", host, short.Replace(name), how)
-				delete(ports, name)
-			}
-			for name := range ports {
-				fmt.Fprintf(&b, "%s %s has no key\n", host, short.Replace(name))
-			}
-			for _, name := range slices.Sorted(maps.Keys(errs)) {
-				fmt.Fprintf(&b, "%s errors/%s %s\n", host, short.Replace(name), short.Replace(errs[name]))
-			}
+		rows := []string{}
+		now := x.state()
+		for _, name := range slices.Sorted(maps.Keys(now)) {
+			rows = append(rows, short.Replace(name)+" "+short.Replace(now[name]))
 		}
-		return b.String()
+		return strings.Join(rows, "\n") + "\n"
 	}
-	if !*update {
+	if *update {
+		time.Sleep(10 * time.Second)
+		last = state()
+	} else {
 		want, err := os.ReadFile("testdata/driver-state.golden")
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { last = state(); return last == string(want) }, 30*time.Second, 50*time.Millisecond, "last:\n%s", &last)
-	} else {
-		time.Sleep(8 * time.Second)
+		require.Eventually(t, func() bool { last = state(); return last == string(want) && x.idle() }, 60*time.Second, 50*time.Millisecond, "last:\n%v", (*latest)(&last))
 	}
-	golden(t, "driver-state", state())
-	for _, a := range agents {
-		for key, s := range a.store.Statuses() {
-			require.Equal(t, desiredstate.Applied, s.State, "%s %s: %v", a.site.Host, key, s.Err)
+	golden(t, "driver-state", last)
+	for key, value := range there {
+		got, err := r.client.Get(t.Context(), key)
+		require.NoError(t, err)
+		require.Len(t, got.Kvs, 1, key)
+		require.Equal(t, value, string(got.Kvs[0].Value), key)
+	}
+	tree := func() map[string]string { // the state, as the driver sees it
+		out := map[string]string{}
+		got, err := keys.Get(t.Context(), "/networking-vpp/state", &v2.GetOptions{Recursive: true, Quorum: true})
+		require.NoError(t, err)
+		var walk func(*v2.Node)
+		walk = func(n *v2.Node) {
+			if !n.Dir {
+				out[n.Key] = n.Value
+			}
+			for _, c := range n.Nodes {
+				walk(c)
+			}
 		}
+		walk(got.Node)
+		return out
 	}
+	is := map[string]string{}
+	got, err := r.client.Get(t.Context(), "/networking-vpp/state", clientv3.WithPrefix())
+	require.NoError(t, err)
+	for _, kv := range got.Kvs {
+		is[string(kv.Key)] = string(kv.Value)
+	}
+	require.Eventually(t, func() bool { return maps.Equal(is, tree()) }, 10*time.Second, 20*time.Millisecond)
+	require.Contains(t, is, "/networking-vpp/state/comp1/alive")
 }

@@ -341,7 +341,10 @@ func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface strin
 	require.Equal(r, output, b.Output, iface)
 	m, _ := have[acl.MACIPBindingKey(iface)].Spec.(acl.MACIPBinding)
 	require.Equal(r, iface, m.Set)
-	out := []desiredstate.Key{acl.BindingKey(iface), acl.MACIPBindingKey(iface), acl.MACIPKey(iface)}
+	e, _ := have[acl.EtherTypesKey(iface)].Spec.(acl.EtherTypes)
+	require.Equal(r, []uint16{0x0806}, e.Input, iface)
+	require.Equal(r, []uint16{0x0806}, e.Output, iface)
+	out := []desiredstate.Key{acl.EtherTypesKey(iface), acl.BindingKey(iface), acl.MACIPBindingKey(iface), acl.MACIPKey(iface)}
 	for _, set := range slices.Concat(input, output) {
 		require.Contains(r, have, acl.SetKey(set))
 		out = append(out, acl.SetKey(set))
@@ -350,15 +353,15 @@ func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface strin
 }
 
 // realEtcd is an etcd in a process of its own, if one is installed.
-func realEtcd(t *testing.T) *rig {
+func realEtcd(t *testing.T, flags ...string) *rig {
 	t.Helper()
 	bin, err := exec.LookPath("etcd")
 	if err != nil {
 		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
 	}
 	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
-	cmd := exec.Command(bin, "--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default="+peer)
+	cmd := exec.Command(bin, append([]string{"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
+		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer}, flags...)...)
 	cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })

@@ -450,8 +450,10 @@ func TestAStandbyIsSilent(t *testing.T) {
 	doors(true)
 	r.routing("h1", "ha", "maybe")
 	doors(false)
-	said, _ := r.said("h1", "errors/routers/")
-	require.Contains(t, said["ha"], "want 1 or 0")
+	require.Eventually(t, func() bool {
+		said, _ := r.said("h1", "errors/routers/")
+		return strings.Contains(said["ha"], "want 1 or 0")
+	}, 10*time.Second, 10*time.Millisecond)
 	r.routing("h1", "ha", "")
 	doors(false)
 }

@@ -31,7 +31,8 @@ func (r *rig) problem(n int, says string) {
 	}, 20*time.Second, 5*time.Millisecond, "port %d: want %q, last: %s", n, says, &got)
 }
 
-// rules are those of the set for what goes to the ports of a group, as VPP has them.
+// rules are those of the set for what goes to the ports of a group, as VPP has them, but for
+// those that only make TCP's revocable.
 func (r *rig) rules(site translate.Site, vpp string, n int) (out []string) {
 	r.Helper()
 	have, _ := r.found(site, vpp)
@@ -41,7 +42,9 @@ func (r *rig) rules(site translate.Site, vpp string, n int) (out []string) {
 	}
 	set, _ := f.Spec.(acl.Set)
 	for _, rule := range set.Rules {
-		out = append(out, rule.String())
+		if rule.Protocol != acl.TCP || rule.Action == acl.PermitReflect {
+			out = append(out, rule.String())
+		}
 	}
 	return out
 }

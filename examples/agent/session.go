@@ -106,7 +106,9 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	if err != nil {
 		return err
 	}
-	go a.attend(e, links)
+	voice := newVoice(a, c, e)
+	go voice.run(ctx)
+	go a.attend(e, links, voice)
 	vpp := connection{c.VPP(), lacks(report)}
 	a.log.Info("connected to VPP", "vpp", vpp.Identity)
 	for _, why := range vpp.lacks {
@@ -131,7 +133,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 // attend makes the engine look again when VPP tells of its links what nobody
 // here had wanted. A burst of events costs one look, and what the engine itself
 // does none: it has half a second to know of it too.
-func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent) {
+func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent, voice *voice) {
 	const patience = 500 * time.Millisecond
 	type event struct {
 		vppnet.LinkEvent
@@ -144,6 +146,9 @@ func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent) {
 		case l, ok := <-links:
 			if !ok {
 				return
+			}
+			if voice.hear(l) && l.Lost == 0 {
+				continue
 			}
 			if news[l.Index] = (event{l, time.Now()}); later == nil {
 				later = time.After(patience)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -51,7 +52,7 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err := json.NewDecoder(body).Decode(&s); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "host  %s\nVPP   %s\netcd  %s\n", s.Host, or(s.VPP, "away"), or(s.Etcd, "followed"))
+	fmt.Fprintf(out, "host  %s\nVPP   %s\netcd  %s\n", s.Host, cmp.Or(s.VPP, "away"), cmp.Or(s.Etcd, "followed"))
 	for _, why := range s.Lacks {
 		fmt.Fprintln(out, why)
 	}
@@ -70,13 +71,13 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\nPORT\tNETWORK\tSTATE\tERROR\n")
 	for _, p := range s.Ports {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Network, "-"), p.State, p.Error)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, cmp.Or(p.Network, "-"), p.State, p.Error)
 	}
 	if len(s.Routers) > 0 {
 		fmt.Fprintf(table, "\nROUTER\tNETWORK\tSTATE\tERROR\n")
 	}
 	for _, p := range s.Routers {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, or(p.Network, "-"), p.State, strings.ReplaceAll(p.Error, "\n", "; "))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, cmp.Or(p.Network, "-"), p.State, strings.ReplaceAll(p.Error, "\n", "; "))
 	}
 	if len(s.Unserved) > 0 {
 		fmt.Fprintf(table, "\nUNSERVED\tERROR\n")
@@ -152,11 +153,4 @@ func printJSON(out io.Writer, v any) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -25,6 +25,7 @@ type Guest struct {
 	packets *packetSocket // on the other end of eth0
 	end     bell
 	running sync.WaitGroup
+	stop    func()
 }
 
 // Boot starts a guest whose eth0 has these addresses, on the socket of its port. If
@@ -48,7 +49,7 @@ func Boot(t testing.TB, name, socket string, vppServes bool, mac string, address
 		require.NoError(t, unix.Listen(listener, 1))
 	}
 	g.running.Go(func() { g.run(listener) })
-	t.Cleanup(func() {
+	g.stop = sync.OnceFunc(func() {
 		g.end.ring()
 		g.running.Wait()
 		g.packets.close()
@@ -58,8 +59,12 @@ func Boot(t testing.TB, name, socket string, vppServes bool, mac string, address
 			_ = unix.Unlink(socket)
 		}
 	})
+	t.Cleanup(g.stop)
 	return g
 }
+
+// Stop ends the guest before the test does.
+func (g *Guest) Stop() { g.stop() }
 
 // Connections is how often the guest and VPP have agreed upon their queues.
 func (g *Guest) Connections() int { return int(g.connected.Load()) }

@@ -6,6 +6,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,7 +131,7 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 
 	resync := time.NewTimer(f.resync())
 	defer resync.Stop()
-	probe := time.NewTicker(or(f.Probe, 10*time.Second))
+	probe := time.NewTicker(cmp.Or(f.Probe, 10*time.Second))
 	defer probe.Stop()
 	for {
 		select {
@@ -221,13 +222,6 @@ func (f *Follower) same(r *clientv3.GetResponse) error {
 }
 
 func (f *Follower) resync() time.Duration {
-	d := or(f.Resync, 5*time.Minute)
+	d := cmp.Or(f.Resync, 5*time.Minute)
 	return d + time.Duration((rand.Float64()-0.5)/5*float64(d))
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }

@@ -97,8 +97,40 @@ func TestSetClearAndStop(t *testing.T) {
 	delete(want, "ports/1")
 	r.becomes(want)
 	stop()
-	delete(want, "alive")
 	r.becomes(want)
+}
+
+// Alive outlives who says so by its time, and not by more. Who begins meanwhile goes on
+// with it: it never went away, though the lease of the one before ends.
+func TestAliveOverARestart(t *testing.T) {
+	r := start(t)
+	ttl := func(b *publish.Board) { b.TTL = 2 * time.Second }
+	_, stop := r.run(ttl)
+	r.becomes(map[string]string{"alive": "1"})
+	stop()
+	at, err := r.client.Get(t.Context(), prefix+"alive")
+	require.NoError(t, err)
+	require.Len(t, at.Kvs, 1)
+	_, stop = r.run(ttl)
+	time.Sleep(4 * time.Second)
+	now, err := r.client.Get(t.Context(), prefix+"alive")
+	require.NoError(t, err)
+	require.Len(t, now.Kvs, 1)
+	require.Equal(t, at.Kvs[0].CreateRevision, now.Kvs[0].CreateRevision, "it went away meanwhile")
+	stop()
+	r.becomes(map[string]string{})
+}
+
+// Whoever deletes Alive.
+func TestAliveComesBack(t *testing.T) {
+	r := start(t)
+	r.run(nil)
+	for range 3 {
+		r.becomes(map[string]string{"alive": "1"})
+		_, err := r.client.Delete(t.Context(), prefix+"alive")
+		require.NoError(t, err)
+	}
+	r.becomes(map[string]string{"alive": "1"})
 }
 
 func TestSettleClearsWhatAnEarlierProcessLeft(t *testing.T) {
@@ -133,7 +165,11 @@ func TestLeaseLost(t *testing.T) {
 	require.Len(t, leases.Leases, 1)
 	_, err = r.client.Revoke(t.Context(), leases.Leases[0].ID)
 	require.NoError(t, err)
-	r.becomes(map[string]string{"ports/a": "x"})
+	at := leases.Leases[0].ID
+	require.Eventually(t, func() bool {
+		leases, err := r.client.Leases(t.Context())
+		return err == nil && len(leases.Leases) == 1 && leases.Leases[0].ID != at
+	}, 10*time.Second, 10*time.Millisecond)
 	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
 }
 

@@ -88,7 +88,7 @@ func (g *routing) sort(ports map[string]RouterPort) {
 			}
 			part := Part{Network: p.Net.Name(), Lacks: p.Lacks}
 			if other, dup := vrfs[p.VRF]; dup && other != p.Router || r.vrf != p.VRF {
-				part.Wrong = fmt.Errorf("vrf_id: %d, but router %s has it, or this one another", p.VRF, or(other, p.Router))
+				part.Wrong = fmt.Errorf("vrf_id: %d, but router %s has it, or this one another", p.VRF, cmp.Or(other, p.Router))
 			} else if err := g.barred(name, p.whole()...); err != nil {
 				part.Wrong = err
 			} else if external {
@@ -327,11 +327,4 @@ func (g *routing) behind(f FloatingIP, in []*router) (r *router, wait error) {
 		return nil, fmt.Errorf("waits for an IPv4 address of router %s in %s", r.id, f.External.Name())
 	}
 	return r, nil
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxPort is far above what a port needs, whatever its allowed address pairs;
@@ -22,59 +25,60 @@ const (
 // the last of two equal names win.
 type fields map[string]json.RawMessage
 
+// parse reads one object and nothing after it. jsontext refuses what is no JSON, and what
+// nests too deep; it lets names be given twice, as that spoils one member and not all.
 func parse(value []byte, most int) (fields, error) {
 	if err := text(value, most); err != nil {
 		return nil, err
 	}
-	value = trim(value)
-	if len(value) == 0 || value[0] != '{' {
+	d := jsontext.NewDecoder(bytes.NewReader(value), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) // of halves of surrogates
+	if d.PeekKind() != '{' {
 		return nil, errors.New("not a JSON object")
 	}
-	if err := json.Unmarshal(value, new(json.RawMessage)); err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
-	}
 	out := fields{}
-	for rest := value[1:]; len(rest) > 0; {
-		var quoted, raw []byte
-		if quoted, rest = cut(rest); len(quoted) == 0 {
-			break // it has no members
-		}
-		raw, rest = cut(rest)
-		var name string
-		if err := json.Unmarshal(quoted, &name); err != nil {
-			return nil, fmt.Errorf("not JSON: %w", err)
-		}
+	err := object(d, func(name string, raw json.RawMessage) {
 		if _, dup := out[name]; dup {
 			raw = nil // nobody can tell which is meant
 		}
 		out[name] = raw
+	})
+	if err != nil {
+		return nil, fmt.Errorf("not JSON: %w", err)
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("not JSON: something follows the object")
 	}
 	return out, nil
 }
 
-// cut takes the first name or value off the rest of an object, which is JSON: what
-// is up to the next colon, comma or brace that is not within it.
-func cut(rest []byte) (first, after []byte) {
-	depth, quoted := 0, false
-	for i := 0; i < len(rest); i++ {
-		switch c := rest[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{', c == '[':
-			depth++
-		case depth == 0 && (c == ':' || c == ',' || c == '}'):
-			return trim(rest[:i]), rest[i+1:]
-		case c == '}', c == ']':
-			depth--
-		}
+// object tells of the members of the object that comes next.
+func object(d *jsontext.Decoder, member func(name string, raw json.RawMessage)) error {
+	if _, err := d.ReadToken(); err != nil {
+		return err
 	}
-	return trim(rest), nil
+	for d.PeekKind() != '}' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return unfinished(err)
+		}
+		key := name.String() // the token lives until the next read
+		raw, err := d.ReadValue()
+		if err != nil {
+			return unfinished(err)
+		}
+		member(key, json.RawMessage(bytes.Clone(raw)))
+	}
+	_, err := d.ReadToken()
+	return unfinished(err)
 }
 
-func trim(s []byte) []byte { return bytes.Trim(s, " \t\r\n") }
+// unfinished is err, of something that has not ended.
+func unfinished(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
 
 // text refuses what is too long, and what is none.
 func text(value []byte, most int) error {

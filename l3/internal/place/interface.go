@@ -4,7 +4,6 @@ package place
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -26,10 +25,6 @@ const None = ^uint32(0)
 // ErrLocal0 is of a call that names Local0.
 var ErrLocal0 = fmt.Errorf("%w: interface vpp:local0 is VPP's word for none, nothing can be reached by it; name another one", desiredstate.ErrForeign)
 
-// errOverlay is of the interfaces that VPP makes for overlays of tables. It dies of the first
-// adjacency on one: of an address, a neighbour, a route, a router advertisement.
-var errOverlay = fmt.Errorf("%w: it is an overlay's own interface, and VPP would die of it; route by the overlay's EIDs", desiredstate.ErrForeign)
-
 // MembershipKey is l3.MembershipKey.
 func MembershipKey(iface string) desiredstate.Key {
 	return desiredstate.Key{Space: MembershipSpace, Name: iface}
@@ -42,8 +37,8 @@ func InterfaceID(v *desiredstate.View, name string) (uint32, error) {
 	case err != nil:
 	case id == Local0:
 		err = ErrLocal0
-	case strings.HasPrefix(name, vppnet.Foreign("lisp_gpe")):
-		err = errOverlay
+	default:
+		err = vppnet.CheckNoOverlay(v, id, name)
 	}
 	return id, err
 }

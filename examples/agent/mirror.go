@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/mirror"
+)
+
+// mirrored keeps what the driver writes to an etcd v2 in an etcd v3, and what agents say
+// there in the etcd v2.
+func mirrored(ctx context.Context, args []string, _, errs io.Writer) error {
+	var old, urls, passwords string
+	var v2 etcd.V2
+	var v3 etcd.TLS
+	m := mirror.Mirror{}
+	f := flag.NewFlagSet("agent mirror", flag.ContinueOnError)
+	f.StringVar(&old, "v2", "", "`URL[,URL]` of the etcd that the driver writes to, started with --enable-v2")
+	f.StringVar(&v2.CA, "v2-cacert", "", "PEM `file` of the authorities that its certificate may be of")
+	f.StringVar(&v2.User, "v2-user", "", "`name` to give to it")
+	f.StringVar(&passwords, "v2-password-file", "", "`file` with the password")
+	f.StringVar(&urls, "etcd", "", "`URL[,URL]` of the agents' etcd v3; it may be the same")
+	f.StringVar(&v3.CA, "etcd-cacert", "", "PEM `file` of the authorities that its certificate may be of")
+	f.StringVar(&v3.Cert, "etcd-cert", "", "PEM `file` of the certificate to show to it")
+	f.StringVar(&v3.Key, "etcd-key", "", "PEM `file` of its key")
+	f.BoolVar(&m.Adopt, "adopt", false, "believe a --v2 that is not the one mirrored so far: what --etcd has and it does not is deleted")
+	f.DurationVar(&m.Resync, "resync", 5*time.Minute, "how often to compare both though nothing asked for it")
+	if err := parse(f, args, errs); err != nil {
+		return err
+	}
+	if old == "" || urls == "" || m.Resync <= 0 {
+		return errors.New("want --v2, --etcd, and a --resync of more than nothing")
+	}
+	if passwords != "" {
+		p, err := os.ReadFile(passwords)
+		if err != nil {
+			return fmt.Errorf("--v2-password-file: %w", err)
+		}
+		v2.Password = string(bytes.TrimRight(p, "\r\n"))
+	}
+	keys, err := etcd.DialV2(old, v2)
+	if err != nil {
+		return err
+	}
+	c, err := etcd.Dial(urls, v3)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	m.V2, m.V3, m.Log = keys, c, slog.New(slog.NewTextHandler(errs, nil))
+	m.Log.Info("mirroring", "v2", old, "etcd", urls)
+	return ignore(m.Run(ctx), context.Canceled)
+}
