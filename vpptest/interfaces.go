@@ -304,7 +304,7 @@ func (s *interfaces) dump(d *dump) {
 			address = "02:fe:random"
 		}
 		d.line(fmt.Sprintf("interface %d %s", i.index, i.title()), i.class.devType,
-			when(i.sub != nil, "sub %+v of %d", i.sub, i.sup.index),
+			when(i.sub != nil, "sub %v of %d", i.sub, i.sup.index),
 			when(i.sub == nil && !i.class.l3, "mac %s", address),
 			when(i.admin, "up"), when(i.sub == nil && i.link, "link"),
 			fmt.Sprintf("mtu %d %v", i.linkMTU, i.mtu),

@@ -4,6 +4,7 @@ package vpptest
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -17,6 +18,13 @@ type subif struct {
 	flags        interface_types.SubIfFlags
 	outer, inner uint16
 	pipe         bool // it is the end of one, and has nothing to do with tags
+}
+
+func (b *subif) String() string {
+	if b.pipe {
+		return fmt.Sprintf("pipe's end %d", b.id)
+	}
+	return fmt.Sprintf("&{id:%d flags:%d outer:%d inner:%d}", b.id, b.flags, b.outer, b.inner)
 }
 
 // keptFlags are those that VPP has room for.
@@ -183,13 +191,15 @@ func (s *interfaces) createSubif(hw, sup *iface, b subif, clash int32) (int32, i
 	return 0, interface_types.InterfaceIndex(i.index)
 }
 
-func (s *interfaces) deleteSub(_ *Call, q *interfaces_api.DeleteSubif) *interfaces_api.DeleteSubifReply {
+func (s *interfaces) deleteSub(c *Call, q *interfaces_api.DeleteSubif) *interfaces_api.DeleteSubifReply {
 	r := new(interfaces_api.DeleteSubifReply)
 	switch i := s.at(q.SwIfIndex); {
 	case i == nil:
 		r.Retval = invalidInterface
 	case i.sub == nil:
 		r.Retval = notASubInterface
+	case i.sub.pipe:
+		r.Retval = c.NotImitated("delete_subif of a pipe's end: VPP takes it out of the pipe")
 	default:
 		s.delete(i)
 	}
