@@ -33,13 +33,21 @@ func TestLACP(t *testing.T) {
 	a.start(t)
 	b.start(t)
 	began := time.Now()
-	a.until(t, "both wires are in use", func(s map[string]bond.State) bool { return s[wire(0)].Active && s[wire(1)].Active })
-	b.until(t, "both wires are in use", func(s map[string]bond.State) bool { return s[wire(0)].Active && s[wire(1)].Active })
+	const works = bond.Aggregation | bond.Synchronization | bond.Collecting | bond.Distributing
+	inUse := func(s map[string]bond.State) bool { // and the other end has said so
+		for i := range wires {
+			if w := s[wire(i)]; !w.Active || w.Partner.State&works != works {
+				return false
+			}
+		}
+		return true
+	}
+	a.until(t, "both wires are in use", inUse)
+	b.until(t, "both wires are in use", inUse)
 	t.Logf("LACP agreed on both wires in %v", time.Since(began).Round(10*time.Millisecond))
 	for i := range wires {
 		s := a.now[wire(i)]
 		require.Equal(t, "up", s.Bond)
-		const works = bond.Aggregation | bond.Synchronization | bond.Collecting | bond.Distributing
 		require.Equal(t, works, s.Actor.State&works, s.Actor.State)
 		require.Equal(t, works, s.Partner.State&works, s.Partner.State)
 		require.Equal(t, b.c.MAC("up"), s.Partner.System)
