@@ -88,6 +88,7 @@ func lives(r *rig, vpp target, uplink string, n int, remake func()) {
 	alive, _ = r.said("h1", "alive")
 	require.Equal(r, map[string]string{"": "1"}, alive, "a restart is none to the driver")
 	_, said := r.said("h1", "")
+	delete(said, "alive")
 	a = r.agent(site, vpp.Socket())
 	require.Eventually(r, a.announcer.settled.Load, 20*time.Second, time.Millisecond)
 	require.NoError(r, a.store.Wait(r.Context()))
