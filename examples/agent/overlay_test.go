@@ -21,6 +21,8 @@ import (
 // read of it is an error under its key, and all else is served.
 func TestNeighbours(t *testing.T) {
 	r := newRig(t)
+	// What an earlier agent of h2 left is taken away.
+	r.set(translate.Networks+"10/h2/10.0.0.77", `{"mac":"fa:16:3e:00:00:77","host":"192.0.2.2"}`)
 	a := r.agent(r.overlaid("h1", 1), memory(t).Socket())
 	b := r.agent(r.overlaid("h2", 2), memory(t).Socket())
 	said := func() map[string]string {
@@ -42,8 +44,7 @@ func TestNeighbours(t *testing.T) {
 	mac := vppnet.MAC{0xfa, 0x16, 0x3e, 0, 0, 1}
 	eid := gpe.MACEID(mac)
 
-	// What an earlier agent of h2 left is taken away; what another host says stays.
-	r.set(translate.Networks+"10/h2/10.0.0.77", `{"mac":"fa:16:3e:00:00:77","host":"192.0.2.2"}`)
+	// What another host says stays.
 	r.set(translate.Networks+"10/h3/10.0.0.3", `{"mac":"fa:16:3e:00:00:03","host":"192.0.2.3"}`)
 	r.set(translate.Networks+"10/h3/10.0.0.4", `{"mac":"fa:16:3e:00:00:04"}`)
 	r.set(translate.Networks+"12/h3/10.0.0.5", `junk that nobody here reads`)
