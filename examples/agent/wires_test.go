@@ -73,7 +73,7 @@ func TestWires(t *testing.T) {
 
 	without := vpptest.New(t, vpptest.WithInterface(nic), vpptest.WithoutVhostNet())
 	site.Veth = false
-	a = r.agent(site, without.Socket(), func(a *agent) { a.wires.ns = string(ns) })
+	r.agent(site, without.Socket(), func(a *agent) { a.wires.ns = string(ns) })
 	r.put("h1", uuid(3), tapped(101))
 	r.put("h1", uuid(4), port(101))
 	r.bound("h1", uuid(4))
