@@ -67,24 +67,6 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 	}
 }
 
-// source names what wants the objects of a port.
-func source(name string) string { return "port/" + name }
-
-// uplink names what wants the interface of a physical network up.
-func uplink(physnet string) string { return "physnet/" + physnet }
-
-// shared names what wants the sets of a security group.
-func shared(group string) string { return "group/" + group }
-
-// underlaySource names what wants the host to be found by others.
-const underlaySource = "underlay"
-
-// routed names, to the announcer, what a key of a router says.
-func routed(name string) string { return "routers/" + name }
-
-// unserved names, to the announcer, a key of a family that is not served.
-func unserved(name string) string { return "unserved/" + name }
-
 // feed makes a Follower tell the inbox, and follow what it comes to need.
 func (b *inbox) feed(f *follow.Follower) {
 	f.Root = follow.Range(b.site.Keys())
@@ -460,94 +442,4 @@ func (b *inbox) tell(name string, ports map[string]bool) {
 	if x := b.groups.all[name]; x != nil {
 		maps.Copy(ports, x.ports)
 	}
-}
-
-// look says what the key with this name means.
-func (b *inbox) look(name string) (p translate.Port, known bool, wrong error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p, known = b.ports[name]
-	return p, known, b.wrong[name]
-}
-
-// lastPut says when the key of a port was last put, a revision of etcd.
-func (b *inbox) lastPut(name string) int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.puts[name]
-}
-
-// unserved says why nothing comes of a key, if it is there; nil if it is not.
-func (b *inbox) unserved(name string) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if name, ok := strings.CutPrefix(name, networks); ok {
-		return b.remotes.wrong[name]
-	}
-	if parent, ok := strings.CutPrefix(name, trunks); ok {
-		return b.trunks[parent].wrong()
-	}
-	if !b.others[name] {
-		return nil
-	}
-	family, _, _ := strings.Cut(name, "/")
-	return fmt.Errorf("this agent serves ports and routers, not %s", family)
-}
-
-// unservedNames lists the keys of families that are not served.
-func (b *inbox) unservedNames() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := slices.Collect(maps.Keys(b.others))
-	for name := range b.remotes.wrong {
-		out = append(out, networks+name)
-	}
-	for parent, t := range b.trunks {
-		if t.wrong() != nil {
-			out = append(out, trunks+parent)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// trouble says what is wrong with the groups of a port.
-func (b *inbox) trouble(p translate.Port) (out []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, name := range p.Groups {
-		if said := b.said[name]; said != "" {
-			out = append(out, said)
-		}
-	}
-	return out
-}
-
-// in lists the ports that are in a group.
-func (b *inbox) in(group string) []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if x := b.groups.all[group]; x != nil {
-		return slices.Collect(maps.Keys(x.ports))
-	}
-	return nil
-}
-
-// complete says whether there has been a list of all keys.
-func (b *inbox) complete() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.loaded
-}
-
-// names lists all keys, and says whether there has been a list of them.
-func (b *inbox) names() ([]string, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.known(), b.loaded
-}
-
-func (b *inbox) known() []string {
-	out := slices.Collect(maps.Keys(b.ports))
-	return slices.AppendSeq(out, maps.Keys(b.wrong))
 }

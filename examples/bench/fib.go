@@ -38,17 +38,17 @@ func fib() *workload {
 				ports[i] = id(vppnet.InterfaceKey(name))
 			}
 		},
-		object: func(n, _ int, changed bool) desiredstate.Object {
+		object: func(n int, changed bool) desiredstate.Object {
 			return vppnet.FIBEntry{Bridge: "lan", MAC: vppnet.MAC(macOf(n)), Interface: names[at(n, changed)]}
 		},
-		message: func(n, _ int, changed, add bool) api.Message {
+		message: func(n int, changed, add bool) api.Message {
 			m := &l2.L2fibAddDel{Mac: ethernet_types.MacAddress(macOf(n)), BdID: bridge, IsAdd: add}
 			if add {
 				m.StaticMac, m.SwIfIndex = true, interface_types.InterfaceIndex(ports[at(n, changed)])
 			}
 			return m
 		},
-		moves: func(n, _ int) bool { return n%10 == 0 },
+		moves: func(n int) bool { return n%10 == 0 },
 		dumps: func(w *wire) []dump {
 			var all []*l2.L2FibTableDetails
 			return []dump{dumpOf(w, &l2.L2FibTableDump{BdID: bridge}, &all)}

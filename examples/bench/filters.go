@@ -175,12 +175,11 @@ func wireRule(r acl.Rule) acl_types.ACLRule {
 }
 
 func wirePrefix(family acl.Family, p netip.Prefix) (out ip_types.Prefix) {
-	if family == acl.IPv6 || p.IsValid() && p.Addr().Is6() {
-		out.Address.Af = ip_types.ADDRESS_IP6
-	}
 	if p.IsValid() {
-		copy(out.Address.Un.XXX_UnionData[:], p.Addr().AsSlice())
-		out.Len = uint8(p.Bits())
+		return routePrefix(p)
+	}
+	if family == acl.IPv6 {
+		out.Address.Af = ip_types.ADDRESS_IP6
 	}
 	return out
 }

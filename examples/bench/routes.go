@@ -57,7 +57,7 @@ func routes() *workload {
 		numbers: func(at func(desiredstate.Key) uint32) {
 			table, iface = at(l3.TableKey(inTable)), at(vppnet.InterfaceKey("transit"))
 		},
-		object: func(n, _ int, changed bool) desiredstate.Object {
+		object: func(n int, changed bool) desiredstate.Object {
 			p := prefix(n)
 			r := l3.Route{Table: inTable, Prefix: p}
 			for i := range paths(n) {
@@ -65,7 +65,7 @@ func routes() *workload {
 			}
 			return r
 		},
-		message: func(n, _ int, changed, add bool) api.Message {
+		message: func(n int, changed, add bool) api.Message {
 			p := prefix(n)
 			m := &ip.IPRouteAddDelV2{IsAdd: add, Route: ip.IPRouteV2{TableID: table, Prefix: routePrefix(p)}}
 			if !add {
@@ -85,7 +85,7 @@ func routes() *workload {
 			m.Route.NPaths = uint8(len(m.Route.Paths))
 			return m
 		},
-		moves: func(n, _ int) bool { return n*7%hops == 0 },
+		moves: func(n int) bool { return n*7%hops == 0 },
 		dumps: func(w *wire) []dump {
 			var all []*ip.IPRouteV2Details
 			return []dump{

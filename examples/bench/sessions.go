@@ -35,9 +35,9 @@ func sessions() *workload {
 		},
 		kinds:   func(c *vppnet.Conn) []desiredstate.AnyKind { return []desiredstate.AnyKind{sessionKind(c, table)} },
 		numbers: func(func(desiredstate.Key) uint32) {},
-		object:  func(n, _ int, changed bool) desiredstate.Object { return sessionOf(n, changed) },
-		message: func(n, _ int, changed, add bool) api.Message { return sessionOf(n, changed).message(table, add) },
-		moves:   func(n, _ int) bool { return n%10 == 0 },
+		object:  func(n int, changed bool) desiredstate.Object { return sessionOf(n, changed) },
+		message: func(n int, changed, add bool) api.Message { return sessionOf(n, changed).message(table, add) },
+		moves:   func(n int) bool { return n%10 == 0 },
 		dumps: func(w *wire) []dump {
 			var all []*classify.ClassifySessionDetails
 			return []dump{dumpOf(w, &classify.ClassifySessionDump{TableID: table}, &all)}

@@ -25,11 +25,11 @@ type workload struct {
 	ready func(w *wire) error
 
 	kinds   func(c *vppnet.Conn) []desiredstate.AnyKind
-	numbers func(at func(desiredstate.Key) uint32)              // of what base has made
-	object  func(n, size int, changed bool) desiredstate.Object // changed: moved to another place
-	message func(n, size int, changed, add bool) api.Message    // the same by hand
-	moves   func(n, size int) bool                              // whether change-many is about it
-	dumps   func(w *wire) []dump                                // what a reading of it is by hand
+	numbers func(at func(desiredstate.Key) uint32)        // of what base has made
+	object  func(n int, changed bool) desiredstate.Object // changed: moved to another place
+	message func(n int, changed, add bool) api.Message    // the same by hand
+	moves   func(n int) bool                              // whether change-many is about it
+	dumps   func(w *wire) []dump                          // what a reading of it is by hand
 
 	most int // objects
 }
@@ -132,17 +132,17 @@ type byHand struct {
 	w *wire
 }
 
-func (s *byHand) all(changed, add bool, which func(n, size int) bool) error {
+func (s *byHand) all(changed, add bool, which func(n int) bool) error {
 	asks := make([]ask, 0, s.size)
 	for n := range s.size {
-		if which(n, s.size) {
-			asks = append(asks, ask{request: s.message(n, s.size, changed, add)})
+		if which(n) {
+			asks = append(asks, ask{request: s.message(n, changed, add)})
 		}
 	}
 	return s.w.all(asks)
 }
 
-func everyone(int, int) bool { return true }
+func everyone(int) bool { return true }
 
 func (s *byHand) cold(context.Context) (err error) {
 	if s.w, err = openWire(s.vpp, &s.tally); err != nil {
@@ -202,7 +202,7 @@ func (s *byEngine) prepare(ctx context.Context) error {
 	}
 	s.want = slices.Grow(slices.Clone(s.base), s.size)
 	for n := range s.size {
-		s.want = append(s.want, s.object(n, s.size, false))
+		s.want = append(s.want, s.object(n, false))
 	}
 	s.held = inUse()
 	return nil
@@ -230,8 +230,8 @@ func (s *byEngine) converged(ctx context.Context) error {
 func (s *byEngine) change(ctx context.Context, there bool) error {
 	var moved []desiredstate.Object
 	for n := range s.size {
-		if s.moves(n, s.size) {
-			moved = append(moved, s.object(n, s.size, there))
+		if s.moves(n) {
+			moved = append(moved, s.object(n, there))
 		}
 	}
 	_, err := s.e.Ensure(ctx, moved...)

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vppkit/vppkit/examples/agent/translate"
+)
+
+// What an inbox knows, for those who announce it.
+
+// look says what the key with this name means.
+func (b *inbox) look(name string) (p translate.Port, known bool, wrong error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, known = b.ports[name]
+	return p, known, b.wrong[name]
+}
+
+// lastPut says when the key of a port was last put, a revision of etcd.
+func (b *inbox) lastPut(name string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.puts[name]
+}
+
+// unserved says why nothing comes of a key, if it is there; nil if it is not.
+func (b *inbox) unserved(name string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if name, ok := strings.CutPrefix(name, networks); ok {
+		return b.remotes.wrong[name]
+	}
+	if parent, ok := strings.CutPrefix(name, trunks); ok {
+		return b.trunks[parent].wrong()
+	}
+	if !b.others[name] {
+		return nil
+	}
+	family, _, _ := strings.Cut(name, "/")
+	return fmt.Errorf("this agent serves ports and routers, not %s", family)
+}
+
+// unservedNames lists the keys of families that are not served.
+func (b *inbox) unservedNames() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := slices.Collect(maps.Keys(b.others))
+	for name := range b.remotes.wrong {
+		out = append(out, networks+name)
+	}
+	for parent, t := range b.trunks {
+		if t.wrong() != nil {
+			out = append(out, trunks+parent)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// trouble says what is wrong with the groups of a port.
+func (b *inbox) trouble(p translate.Port) (out []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range p.Groups {
+		if said := b.said[name]; said != "" {
+			out = append(out, said)
+		}
+	}
+	return out
+}
+
+// in lists the ports that are in a group.
+func (b *inbox) in(group string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if x := b.groups.all[group]; x != nil {
+		return slices.Collect(maps.Keys(x.ports))
+	}
+	return nil
+}
+
+// complete says whether there has been a list of all keys.
+func (b *inbox) complete() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.loaded
+}
+
+// names lists all keys, and says whether there has been a list of them.
+func (b *inbox) names() ([]string, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.known(), b.loaded
+}
+
+func (b *inbox) known() []string {
+	out := slices.Collect(maps.Keys(b.ports))
+	return slices.AppendSeq(out, maps.Keys(b.wrong))
+}
