@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ovstest
+
+import (
+	"encoding/json"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fault is what becomes of a transaction that writes.
+type fault int
+
+const (
+	refuse    fault = iota // answered by an error, and not done
+	lose                   // done, and not answered
+	cutBefore              // the connection ends, and it is not done
+	cutAfter               // it is done, and the connection ends
+)
+
+// proxy stands before an ovsdb-server.
+type proxy struct {
+	socket, server string
+
+	mu     sync.Mutex
+	writes int
+	at     int // which write fails; 0: none
+	fault  fault
+	conns  map[net.Conn]struct{}
+}
+
+func newProxy(t testing.TB, socket, server string) *proxy {
+	p := &proxy{socket: socket, server: server, conns: map[net.Conn]struct{}{}}
+	l, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close(); p.cut() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.serve(c)
+		}
+	}()
+	return p
+}
+
+// cut ends all connections.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		c.Close()
+	}
+}
+
+func (p *proxy) serve(c net.Conn) {
+	defer c.Close()
+	s, err := net.Dial("unix", p.server)
+	if err != nil {
+		return
+	}
+	defer s.Close()
+	p.mu.Lock()
+	p.conns[c] = struct{}{}
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.conns, c)
+	}()
+	l := &link{p: p, client: c, server: s, faults: map[string]fault{}}
+	go l.replies()
+	l.requests()
+}
+
+// link is one connection.
+type link struct {
+	p              *proxy
+	client, server net.Conn
+
+	mu     sync.Mutex // of writing to the client, too
+	faults map[string]fault
+}
+
+type message struct {
+	ID     json.RawMessage   `json:"id"`
+	Method string            `json:"method"`
+	Params []json.RawMessage `json:"params"`
+}
+
+func (l *link) requests() {
+	for d := json.NewDecoder(l.client); ; {
+		var raw json.RawMessage
+		if d.Decode(&raw) != nil {
+			return
+		}
+		var m message
+		if json.Unmarshal(raw, &m) == nil && m.Method == "transact" && writes(m.Params) {
+			switch f, struck := l.p.count(); {
+			case !struck:
+			case f == cutBefore:
+				return
+			case f == refuse:
+				answer, _ := json.Marshal(map[string]any{"id": m.ID, "error": nil, "result": []any{map[string]string{"error": "resources exhausted", "details": "refused by the test"}}})
+				if l.send(answer) != nil {
+					return
+				}
+				continue
+			default:
+				l.mu.Lock()
+				l.faults[string(m.ID)] = f
+				l.mu.Unlock()
+			}
+		}
+		if _, err := l.server.Write(raw); err != nil {
+			return
+		}
+	}
+}
+
+func (l *link) replies() {
+	defer l.client.Close()
+	for d := json.NewDecoder(l.server); ; {
+		var raw json.RawMessage
+		if d.Decode(&raw) != nil {
+			return
+		}
+		var m message
+		_ = json.Unmarshal(raw, &m)
+		l.mu.Lock()
+		f, struck := l.faults[string(m.ID)]
+		l.mu.Unlock()
+		switch {
+		case struck && m.Method == "" && f == cutAfter:
+			return
+		case struck && m.Method == "" && f == lose:
+			continue
+		}
+		if l.send(raw) != nil {
+			return
+		}
+	}
+}
+
+func (l *link) send(raw []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, err := l.client.Write(raw)
+	return err
+}
+
+// writes says whether a transaction can change anything.
+func writes(params []json.RawMessage) bool {
+	return slices.ContainsFunc(params, func(p json.RawMessage) bool {
+		var op struct{ Op string }
+		return json.Unmarshal(p, &op) == nil && slices.Contains([]string{"insert", "update", "mutate", "delete"}, op.Op)
+	})
+}
+
+// count counts a write, and says what becomes of it.
+func (p *proxy) count() (fault, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.writes++
+	return p.fault, p.writes == p.at
+}
+
+// fail has the nth write from now fail.
+func (p *proxy) fail(nth int, f fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.fault = p.writes+nth, f
+}
