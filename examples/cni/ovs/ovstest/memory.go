@@ -7,20 +7,18 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"os"
 	"path/filepath"
 	"sync"
-	"testing"
-	"time"
 
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/database/inmemory"
 	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 	"github.com/ovn-kubernetes/libovsdb/server"
-	"github.com/stretchr/testify/require"
 )
 
 //go:embed vswitch.ovsschema
@@ -71,61 +69,80 @@ func tables() (model.ClientDBModel, error) {
 
 // memory is a database in memory, and a goroutine for an ovs-vswitchd.
 type memory struct {
-	dir    string
-	kept   *server.OvsdbServer // restarted with what it has
-	stop   context.CancelFunc
-	events sync.WaitGroup
-}
+	dir  string
+	kept *server.OvsdbServer // restarted with what it has
+	work sync.WaitGroup
 
-// New starts an OVS in memory, for as long as t lasts.
-func New(t testing.TB) *OVS {
-	hush()
-	dir := shortDir(t)
-	return start(t, dir, &memory{dir: dir})
+	stop     context.CancelFunc // of ovs-vswitchd
+	vswitchd sync.WaitGroup
 }
 
 func (m *memory) dpdk() bool { return true }
 
 func (m *memory) socket() string { return filepath.Join(m.dir, "db.sock") }
 
-func (m *memory) startDatabase(t testing.TB, anew bool) {
+func (m *memory) startDatabase(anew bool) error {
 	if anew {
 		db, err := tables()
-		require.NoError(t, err)
+		if err != nil {
+			return err
+		}
 		var s ovsdb.DatabaseSchema
-		require.NoError(t, json.Unmarshal(schema, &s))
+		if err := json.Unmarshal(schema, &s); err != nil {
+			return err
+		}
 		full, wrong := model.NewDatabaseModel(s, db)
-		require.Empty(t, wrong)
+		if len(wrong) > 0 {
+			return errors.Join(wrong...)
+		}
 		m.kept, err = server.NewOvsdbServer(inmemory.NewDatabase(map[string]model.ClientDBModel{"Open_vSwitch": db}, nil), nil, full)
-		require.NoError(t, err)
+		if err != nil {
+			return err
+		}
 	}
 	_ = os.Remove(m.socket())
-	go func(s *server.OvsdbServer) { _ = s.Serve("unix", m.socket()) }(m.kept)
-	require.Eventually(t, func() bool { _, err := os.Stat(m.socket()); return err == nil && m.kept.Ready() }, 5*time.Second, time.Millisecond)
+	s := m.kept
+	m.work.Go(func() { _ = s.Serve("unix", m.socket()) })
+	row := ovsdb.Operation{Op: "select", Table: "Open_vSwitch"}
 	if anew {
-		_, err := transact(m.socket(), ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"next_cfg": 0}})
-		require.NoError(t, err)
+		row = ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"next_cfg": 0}}
+	}
+	return eventually("libovsdb's server", func() bool { _, err := transact(m.socket(), row); return err == nil })
+}
+
+func (m *memory) stopDatabase() {
+	if m.kept != nil {
+		m.kept.Close()
 	}
 }
 
-func (m *memory) stopDatabase(testing.TB) { m.kept.Close() }
-
-func (m *memory) startSwitch(t testing.TB) {
+func (m *memory) startSwitch() error {
+	db, err := tables()
+	if err != nil {
+		return err
+	}
+	c, err := client.NewOVSDBClient(db, client.WithEndpoint("unix:"+m.socket()))
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	m.stop = cancel
-	db, err := tables()
-	require.NoError(t, err)
-	c, err := client.NewOVSDBClient(db, client.WithEndpoint("unix:"+m.socket()))
-	require.NoError(t, err)
-	require.NoError(t, c.Connect(ctx))
+	if err := c.Connect(ctx); err != nil {
+		return err
+	}
 	v, err := newVswitchd(ctx, c, filepath.Join(m.dir, "vhost"))
-	require.NoError(t, err)
-	m.events.Go(func() { defer c.Close(); v.run(ctx) })
+	if err != nil {
+		return err
+	}
+	m.vswitchd.Go(func() { defer c.Close(); v.run(ctx) })
+	return nil
 }
 
-func (m *memory) stopSwitch(testing.TB) {
-	m.stop()
-	m.events.Wait()
+func (m *memory) stopSwitch() {
+	if m.stop != nil {
+		m.stop()
+	}
+	m.vswitchd.Wait()
 }
 
 // hush keeps libovsdb's server from logging each change once for each client that has gone: it

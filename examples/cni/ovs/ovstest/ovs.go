@@ -3,16 +3,17 @@
 package ovstest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// OVS is an Open vSwitch for a test.
+// OVS is an Open vSwitch for tests. What its methods cannot do, they panic of.
 type OVS struct {
-	t     testing.TB
 	dir   string
 	proxy *proxy
 	made  maker
@@ -20,30 +21,65 @@ type OVS struct {
 
 // maker is what differs between a real one and one in memory.
 type maker interface {
-	startDatabase(t testing.TB, anew bool)
-	stopDatabase(t testing.TB)
-	startSwitch(t testing.TB)
-	stopSwitch(t testing.TB)
+	startDatabase(anew bool) error
+	stopDatabase()
+	startSwitch() error
+	stopSwitch()
 	dpdk() bool
 }
 
-// start completes an OVS whose files are in dir, and starts it.
-func start(t testing.TB, dir string, m maker) *OVS {
-	o := &OVS{t: t, dir: dir, made: m}
-	require.NoError(t, os.Mkdir(o.VhostDir(), 0o755))
-	m.startDatabase(t, true)
-	m.startSwitch(t)
-	t.Cleanup(func() { m.stopSwitch(t); m.stopDatabase(t) })
-	o.proxy = newProxy(t, filepath.Join(dir, "proxy.sock"), o.Direct())
+// Start starts an OVS in memory.
+func Start() (*OVS, error) {
+	hush()
+	return start(func(dir string) maker { return &memory{dir: dir} })
+}
+
+// New starts an OVS in memory, for as long as t lasts.
+func New(t testing.TB) *OVS {
+	t.Helper()
+	o, err := Start()
+	require.NoError(t, err)
+	t.Cleanup(o.Close)
 	return o
 }
 
-// shortDir is a directory whose path leaves room for a socket's name.
-func shortDir(t testing.TB) string {
+// start starts an OVS with all files in a directory of its own, whose path leaves room for the
+// names of sockets.
+func start(make func(dir string) maker) (*OVS, error) {
 	dir, err := os.MkdirTemp("", "ovs")
-	require.NoError(t, err)
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	return dir
+	if err != nil {
+		return nil, err
+	}
+	o := &OVS{dir: dir, made: make(dir)}
+	if err := o.begin(); err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *OVS) begin() (err error) {
+	if err := os.Mkdir(o.VhostDir(), 0o755); err != nil {
+		return err
+	}
+	if err := o.made.startDatabase(true); err != nil {
+		return err
+	}
+	if err := o.made.startSwitch(); err != nil {
+		return err
+	}
+	o.proxy, err = newProxy(filepath.Join(o.dir, "proxy.sock"), o.Direct())
+	return err
+}
+
+// Close ends it, and removes its files.
+func (o *OVS) Close() {
+	if o.proxy != nil {
+		o.proxy.close()
+	}
+	o.made.stopSwitch()
+	o.made.stopDatabase()
+	_ = os.RemoveAll(o.dir)
 }
 
 // Socket is where to reach the database, through the proxy.
@@ -90,16 +126,35 @@ func (o *OVS) CutWrite(nth int, done bool) {
 func (o *OVS) Heal() { o.proxy.fail(-1<<30, refuse) }
 
 // StopSwitch kills ovs-vswitchd; the database stays.
-func (o *OVS) StopSwitch() { o.made.stopSwitch(o.t) }
+func (o *OVS) StopSwitch() { o.made.stopSwitch() }
 
 // StartSwitch starts it again.
-func (o *OVS) StartSwitch() { o.made.startSwitch(o.t) }
+func (o *OVS) StartSwitch() { must(o.made.startSwitch()) }
 
 // Restart kills both, and starts them again, with the same database or a new one.
 func (o *OVS) Restart(anew bool) {
-	o.made.stopSwitch(o.t)
-	o.made.stopDatabase(o.t)
+	o.made.stopSwitch()
+	o.made.stopDatabase()
 	o.proxy.cut()
-	o.made.startDatabase(o.t, anew)
-	o.made.startSwitch(o.t)
+	must(o.made.startDatabase(anew))
+	must(o.made.startSwitch())
+}
+
+// Cut ends all connections.
+func (o *OVS) Cut() { o.proxy.cut() }
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// eventually waits until it is so.
+func eventually(what string, so func() bool) error {
+	for end := time.Now().Add(30 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			return fmt.Errorf("%s does not start", what)
+		}
+	}
+	return nil
 }

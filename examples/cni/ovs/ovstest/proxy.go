@@ -7,9 +7,6 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // fault is what becomes of a transaction that writes.
@@ -31,23 +28,33 @@ type proxy struct {
 	at     int // which write fails; 0: none
 	fault  fault
 	conns  map[net.Conn]struct{}
+
+	listener net.Listener
+	serving  sync.WaitGroup
 }
 
-func newProxy(t testing.TB, socket, server string) *proxy {
-	p := &proxy{socket: socket, server: server, conns: map[net.Conn]struct{}{}}
+func newProxy(socket, server string) (*proxy, error) {
 	l, err := net.Listen("unix", socket)
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close(); p.cut() })
-	go func() {
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{socket: socket, server: server, conns: map[net.Conn]struct{}{}, listener: l}
+	p.serving.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			go p.serve(c)
+			p.serving.Go(func() { p.serve(c) })
 		}
-	}()
-	return p
+	})
+	return p, nil
+}
+
+func (p *proxy) close() {
+	p.listener.Close()
+	p.cut()
+	p.serving.Wait()
 }
 
 // cut ends all connections.
@@ -75,7 +82,7 @@ func (p *proxy) serve(c net.Conn) {
 		delete(p.conns, c)
 	}()
 	l := &link{p: p, client: c, server: s, faults: map[string]fault{}}
-	go l.replies()
+	p.serving.Go(l.replies)
 	l.requests()
 }
 

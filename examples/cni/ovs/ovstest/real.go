@@ -3,14 +3,13 @@
 package ovstest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 	"github.com/stretchr/testify/require"
@@ -46,8 +45,13 @@ func Real(t testing.TB) *OVS {
 	if r.dpdk() && !hasVhostRoom() {
 		t.Skip("REAL OVS NEEDS 512 MiB OF MEMORY; skipped")
 	}
-	r.dir = shortDir(t)
-	return start(t, r.dir, r)
+	o, err := start(func(dir string) maker { r.dir = dir; return r })
+	if errors.Is(err, syscall.EPERM) {
+		t.Skipf("REAL OVS CANNOT HAVE A NETWORK NAMESPACE (%v); skipped", err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(o.Close)
+	return o
 }
 
 // hasVhostRoom says whether DPDK can have its memory.
@@ -69,52 +73,58 @@ func (r *real) command(name string, args ...string) *exec.Cmd {
 	return c
 }
 
-func (r *real) startDatabase(t testing.TB, anew bool) {
+func (r *real) startDatabase(anew bool) error {
 	if anew {
 		_ = os.Remove(r.path("conf.db"))
 		_ = os.Remove(r.path(".conf.db.~lock~"))
-		require.NoError(t, os.WriteFile(r.path("schema"), schema, 0o644))
-		out, err := r.command("ovsdb-tool", "create", "conf.db", "schema").CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
-	r.db = r.command("ovsdb-server", "conf.db", "--remote=punix:db.sock", "--unixctl="+r.path("db.ctl"), "--log-file="+r.path("db.log"), "-vconsole:off")
-	require.NoError(t, r.db.Start())
-	r.wait(t, "db.log", func() bool {
-		_, err := transact(r.path("db.sock"), ovsdb.Operation{Op: "select", Table: "Open_vSwitch"})
-		return err == nil
-	})
-	if !anew {
-		return
-	}
-	config := map[any]any{}
-	if r.dpdk() {
-		// Without hugepages memory has to be of the legacy kind. The thread that polls sleeps
-		// when there is nothing, where OVS can do that.
-		config = map[any]any{
-			"dpdk-init": "true", "dpdk-extra": fmt.Sprintf("--no-huge --legacy-mem -m 256 --no-pci --no-telemetry --file-prefix=ovstest-%d", os.Getpid()),
-			"vhost-sock-dir": "vhost", "pmd-maxsleep": "1000",
+		if err := os.WriteFile(r.path("schema"), schema, 0o644); err != nil {
+			return err
+		}
+		if out, err := r.command("ovsdb-tool", "create", "conf.db", "schema").CombinedOutput(); err != nil {
+			return fmt.Errorf("ovsdb-tool: %w\n%s", err, out)
 		}
 	}
-	_, err := transact(r.path("db.sock"), ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"other_config": ovsdb.OvsMap{GoMap: config}}})
-	require.NoError(t, err)
+	r.db = r.command("ovsdb-server", "conf.db", "--remote=punix:db.sock", "--unixctl="+r.path("db.ctl"), "--log-file="+r.path("db.log"), "-vconsole:off")
+	if err := r.db.Start(); err != nil {
+		return err
+	}
+	row := ovsdb.Operation{Op: "select", Table: "Open_vSwitch"}
+	if anew {
+		row = ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"other_config": ovsdb.OvsMap{GoMap: r.settings()}}}
+	}
+	return r.started("db.log", func() bool { _, err := transact(r.path("db.sock"), row); return err == nil })
 }
 
-func (r *real) stopDatabase(testing.TB) { stop(r.db) }
+// settings are those of ovs-vswitchd. Without hugepages memory has to be of the legacy kind.
+// The thread that polls sleeps when there is nothing, where OVS can do that.
+func (r *real) settings() map[any]any {
+	if !r.dpdk() {
+		return nil
+	}
+	return map[any]any{
+		"dpdk-init": "true", "vhost-sock-dir": "vhost", "pmd-maxsleep": "1000",
+		"dpdk-extra": fmt.Sprintf("--no-huge --legacy-mem -m 256 --no-pci --no-telemetry --file-prefix=%s", filepath.Base(r.dir)),
+	}
+}
 
-func (r *real) startSwitch(t testing.TB) {
+func (r *real) stopDatabase() { stop(r.db) }
+
+func (r *real) startSwitch() error {
 	before := r.config()
 	r.sw = r.command(r.vswitchd, "unix:db.sock", "--unixctl="+r.path("sw.ctl"), "--log-file="+r.path("sw.log"), "-vconsole:off")
 	r.sw.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET // bridges are devices of Linux
 	if err := r.sw.Start(); err != nil {
-		t.Skipf("REAL OVS CANNOT BE STARTED (%v); skipped", err)
+		return err
 	}
 	// It is up when it has taken something up.
 	_, err := transact(r.path("db.sock"), ovsdb.Operation{
 		Op: "mutate", Table: "Open_vSwitch", Mutations: []ovsdb.Mutation{{Column: "next_cfg", Mutator: "+=", Value: 1}},
 		Where: []ovsdb.Condition{ovsdb.NewCondition("cur_cfg", ovsdb.ConditionGreaterThanOrEqual, 0)},
 	})
-	require.NoError(t, err)
-	r.wait(t, "sw.log", func() bool { return r.config() > before })
+	if err != nil {
+		return err
+	}
+	return r.started("sw.log", func() bool { return r.config() > before })
 }
 
 func (r *real) config() float64 {
@@ -127,7 +137,7 @@ func (r *real) config() float64 {
 }
 
 // stopSwitch kills it: what it cleans up at a proper end, such as sockets, it then does not.
-func (r *real) stopSwitch(testing.TB) { stop(r.sw) }
+func (r *real) stopSwitch() { stop(r.sw) }
 
 func stop(c *exec.Cmd) {
 	if c != nil && c.Process != nil && c.ProcessState == nil {
@@ -136,17 +146,18 @@ func stop(c *exec.Cmd) {
 	}
 }
 
-func (r *real) wait(t testing.TB, log string, until func() bool) {
-	for end := time.Now().Add(30 * time.Second); !until(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			text, _ := os.ReadFile(r.path(log))
-			t.Fatalf("OVS does not start; its log:\n%s", text[max(0, len(text)-4000):])
-		}
+func (r *real) started(log string, so func() bool) error {
+	err := eventually("OVS", so)
+	if err != nil {
+		err = fmt.Errorf("%w; its log ends:\n%s", err, tail(r.path(log)))
 	}
+	return err
 }
 
-// Log is what ovs-vswitchd has logged, if it is a real one: its last lines.
-func (o *OVS) Log() string {
-	text, _ := os.ReadFile(filepath.Join(o.dir, "sw.log"))
-	return string(slices.Clone(text[max(0, len(text)-4000):]))
+// Log is the end of what a real ovs-vswitchd has logged.
+func (o *OVS) Log() string { return tail(filepath.Join(o.dir, "sw.log")) }
+
+func tail(file string) string {
+	text, _ := os.ReadFile(file)
+	return string(text[max(0, len(text)-4000):])
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
-	"github.com/stretchr/testify/require"
 )
 
 // shown are the columns that somebody wanted so.
@@ -47,7 +46,7 @@ func (o *OVS) String() string {
 		}
 	}
 	files, err := os.ReadDir(o.VhostDir())
-	require.NoError(o.t, err)
+	must(err)
 	for _, f := range files {
 		lines = append(lines, "socket "+f.Name())
 	}
@@ -80,11 +79,10 @@ func text(v any, names map[string]string) string {
 	return fmt.Sprint(v)
 }
 
-// Transact does what somebody else does, past the proxy, and fails the test if it cannot be done.
+// Transact does what somebody else does, past the proxy.
 func (o *OVS) Transact(ops ...ovsdb.Operation) []ovsdb.OperationResult {
-	o.t.Helper()
 	results, err := transact(o.Direct(), ops...)
-	require.NoError(o.t, err)
+	must(err)
 	return results
 }
 
