@@ -24,9 +24,10 @@ const Socket = "/var/run/openvswitch/db.sock"
 type Option func(*options)
 
 type options struct {
-	reply  time.Duration
-	uptake time.Duration
-	report func(err error, wait time.Duration)
+	reply    time.Duration
+	uptake   time.Duration
+	report   func(err error, wait time.Duration)
+	vhostDir string
 }
 
 // WithReplyTimeout bounds how long a transaction waits for ovsdb-server; then it fails with
@@ -42,6 +43,12 @@ func WithUptake(d time.Duration) Option { return func(o *options) { o.uptake = d
 func WithReport(f func(err error, wait time.Duration)) Option {
 	return func(o *options) { o.report = f }
 }
+
+// WithVhostDir says where OVS's vhost-sock-dir is, as this program sees it. An ovs-vswitchd that
+// dies leaves the sockets of its VhostUser ports there, and the next one refuses to make the
+// ports as they are in its way. With this option a socket that nobody listens on, and that a
+// wanted port needs, is removed. Without it, somebody else has to.
+func WithVhostDir(dir string) Option { return func(o *options) { o.vhostDir = dir } }
 
 // errEmpty says that nobody has begun to use the database.
 var errEmpty = errors.New(`its table Open_vSwitch is empty: start ovs-vswitchd, or run "ovs-vsctl init"`)

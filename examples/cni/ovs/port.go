@@ -7,8 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
@@ -20,7 +25,7 @@ import (
 const (
 	Device          = ""                    // a network device that Linux has
 	Internal        = "internal"            // one that OVS gives to Linux
-	VhostUser       = "dpdkvhostuser"       // OVS listens, on a socket of the port's OVSName, in its vhost-sock-dir
+	VhostUser       = "dpdkvhostuser"       // OVS listens, on a socket of the port's OVSName in its vhost-sock-dir; see WithVhostDir
 	VhostUserClient = "dpdkvhostuserclient" // OVS connects to Socket, again and again
 )
 
@@ -261,6 +266,7 @@ func (c *Conn) addPort(ctx context.Context, bridge uint32, p Port) (uint32, erro
 	if !ok {
 		return 0, gone
 	}
+	c.clearSocket(p)
 	device := ovsdb.Row{"name": p.ovs(), "type": p.Type}
 	if p.Socket != "" {
 		device["options"] = dict(map[string]string{socketOfOVS: p.Socket})
@@ -284,6 +290,25 @@ func (c *Conn) addPort(ctx context.Context, bridge uint32, p Port) (uint32, erro
 	return id, nil
 }
 
+// clearSocket removes what an ovs-vswitchd that died has left in the way of a VhostUser port.
+func (c *Conn) clearSocket(p Port) {
+	if p.Type != VhostUser || c.options.vhostDir == "" {
+		return
+	}
+	socket := filepath.Join(c.options.vhostDir, p.ovs())
+	if f, err := os.Lstat(socket); err != nil || f.Mode().Type() != fs.ModeSocket {
+		return
+	}
+	peer, err := net.Dial("unix", socket)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		_ = os.Remove(socket) // else ovs-vswitchd says that it is in the way
+		return
+	}
+	if err == nil {
+		_ = peer.Close()
+	}
+}
+
 // interfaceWorks says what ovs-vswitchd has made of an interface.
 func (c *Conn) interfaceWorks(ctx context.Context, what, uuid string) error {
 	i, ok, err := one[interfaceRow](ctx, c, interfaceTable, uuid)
@@ -304,6 +329,9 @@ func (c *Conn) updatePort(ctx context.Context, have desiredstate.Actual[Port], w
 	uuid, ok := c.handles.uuid(have.ID)
 	if !ok {
 		return gone
+	}
+	if have.Broken != "" {
+		c.clearSocket(want)
 	}
 	results, err := c.write(ctx, what, ovsdb.Operation{
 		Op: ovsdb.OperationUpdate, Table: portTable, Where: []ovsdb.Condition{is(uuid), c.ours()},

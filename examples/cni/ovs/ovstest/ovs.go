@@ -140,6 +140,9 @@ func (o *OVS) Restart(anew bool) {
 	must(o.made.startSwitch())
 }
 
+// Hang has ovsdb-server answer nobody, or do so again.
+func (o *OVS) Hang(on bool) { o.proxy.hang(on) }
+
 // Cut ends all connections.
 func (o *OVS) Cut() { o.proxy.cut() }
 

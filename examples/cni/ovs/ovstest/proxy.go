@@ -28,6 +28,7 @@ type proxy struct {
 	at     int // which write fails; 0: none
 	fault  fault
 	conns  map[net.Conn]struct{}
+	hung   chan struct{} // closed when nobody is kept waiting; nil: nobody is
 
 	listener net.Listener
 	serving  sync.WaitGroup
@@ -51,7 +52,30 @@ func newProxy(socket, server string) (*proxy, error) {
 	return p, nil
 }
 
+// hang has all requests wait, or no more.
+func (p *proxy) hang(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case on && p.hung == nil:
+		p.hung = make(chan struct{})
+	case !on && p.hung != nil:
+		close(p.hung)
+		p.hung = nil
+	}
+}
+
+func (p *proxy) pause() {
+	p.mu.Lock()
+	hung := p.hung
+	p.mu.Unlock()
+	if hung != nil {
+		<-hung
+	}
+}
+
 func (p *proxy) close() {
+	p.hang(false)
 	p.listener.Close()
 	p.cut()
 	p.serving.Wait()
@@ -107,6 +131,7 @@ func (l *link) requests() {
 		if d.Decode(&raw) != nil {
 			return
 		}
+		l.p.pause()
 		var m message
 		if json.Unmarshal(raw, &m) == nil && m.Method == "transact" && writes(m.Params) {
 			switch f, struck := l.p.count(); {

@@ -17,12 +17,13 @@ import (
 
 // vswitchd does in the database what ovs-vswitchd does, as far as it was seen to: it says
 // that bridges and interfaces work, or why not, and up to where it has read. It listens on the
-// sockets of dpdkvhostuser ports, and moves no packets.
+// sockets of dpdkvhostuser ports, where what an earlier one left is in its way, and moves no
+// packets.
 type vswitchd struct {
 	db      client.Client
 	dir     string // of the sockets
 	wake    chan struct{}
-	sockets map[string]net.Listener
+	sockets map[string]*net.UnixListener
 	ports   int
 }
 
@@ -33,7 +34,7 @@ var (
 )
 
 func newVswitchd(ctx context.Context, db client.Client, dir string) (*vswitchd, error) {
-	v := &vswitchd{db: db, dir: dir, wake: make(chan struct{}, 1), sockets: map[string]net.Listener{}}
+	v := &vswitchd{db: db, dir: dir, wake: make(chan struct{}, 1), sockets: map[string]*net.UnixListener{}}
 	look := func() {
 		select {
 		case v.wake <- struct{}{}:
@@ -51,7 +52,8 @@ func newVswitchd(ctx context.Context, db client.Client, dir string) (*vswitchd, 
 
 func (v *vswitchd) run(ctx context.Context) {
 	defer func() {
-		for _, l := range v.sockets {
+		for _, l := range v.sockets { // who is killed leaves them
+			l.SetUnlinkOnClose(false)
 			l.Close()
 		}
 	}()
@@ -98,7 +100,7 @@ func (v *vswitchd) reconfigure(ctx context.Context) error {
 		switch why := v.open(i); {
 		case why != "" && (i.Error == nil || *i.Error != why):
 			put("Interface", i.UUID, ovsdb.Row{"ofport": -1, "error": why})
-		case why == "" && (i.OFPort == nil || *i.OFPort < 0):
+		case why == "" && (i.OFPort == nil || *i.OFPort < 0 || i.Error != nil):
 			v.ports++
 			put("Interface", i.UUID, ovsdb.Row{"ofport": v.ports, "error": ovsdb.OvsSet{}})
 		}
@@ -127,9 +129,9 @@ func (v *vswitchd) open(i iface) string {
 	case !slices.Contains(interfaceTypes, i.Type):
 		return fmt.Sprintf("could not open network device %s (Address family not supported by protocol)", i.Name)
 	case i.Type == "dpdkvhostuser" && v.sockets[i.Name] == nil:
-		l, err := net.Listen("unix", filepath.Join(v.dir, i.Name))
-		if err != nil {
-			return fmt.Sprintf("could not open network device %s (Address already in use)", i.Name)
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: filepath.Join(v.dir, i.Name)})
+		if err != nil { // such as that there is one
+			return fmt.Sprintf("could not open network device %s (Unknown error -1)", i.Name)
 		}
 		v.sockets[i.Name] = l
 	}
