@@ -128,17 +128,26 @@ func bridgesNamed(rows []bridgeRow) []named {
 
 // broken says why a bridge does not work.
 func (b bridgeRow) broken(s snapshot) string {
-	if !slices.ContainsFunc(b.Ports, func(p string) bool { return s.ports[p].Name == b.Name }) {
-		return "its own port is missing"
-	}
-	return b.idle()
-}
-
-func (b bridgeRow) idle() string {
-	if b.DatapathID == nil {
+	own, ok := s.ownPort(b)
+	switch {
+	case !ok:
+		return unported
+	case b.DatapathID == nil:
 		return "ovs-vswitchd does not have it"
 	}
-	return ""
+	return s.interfaceOf(own).broken()
+}
+
+const unported = "its own port is missing"
+
+// ownPort is the one that has the bridge's name.
+func (s snapshot) ownPort(b bridgeRow) (p portRow, ok bool) {
+	for _, uuid := range b.Ports {
+		if p = s.ports[uuid]; p.Name == b.Name {
+			return p, true
+		}
+	}
+	return portRow{}, false
 }
 
 // addBridge makes a bridge with its own port, as ovs-vsctl does.
@@ -178,16 +187,22 @@ func localPort(bridge string) []ovsdb.Operation {
 
 // bridgeWorks says what ovs-vswitchd has made of a bridge.
 func (c *Conn) bridgeWorks(ctx context.Context, what, uuid string) error {
-	b, ok, err := one[bridgeRow](ctx, c, bridgeTable, uuid)
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return &Error{What: what, Err: fmt.Errorf("%w: it has gone", desiredstate.ErrChanged)}
-	case b.idle() != "":
-		return &Error{What: what, Err: fmt.Errorf("ovs-vswitchd cannot make it, see its log: is there a datapath %q?", cmp.Or(b.DatapathType, System))}
-	}
-	return nil
+	return c.works(ctx, what, func() (string, error) {
+		s, err := c.read(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, b := range s.bridges {
+			switch {
+			case b.UUID != uuid:
+			case b.DatapathID == nil:
+				return fmt.Sprintf("cannot make it, see its log: is there a datapath %q?", cmp.Or(b.DatapathType, System)), nil
+			default:
+				return b.broken(s), nil
+			}
+		}
+		return "", fmt.Errorf("%w: it has gone", desiredstate.ErrChanged)
+	})
 }
 
 func (c *Conn) updateBridge(ctx context.Context, have desiredstate.Actual[Bridge], want Bridge) error {
@@ -200,15 +215,9 @@ func (c *Conn) updateBridge(ctx context.Context, have desiredstate.Actual[Bridge
 		Op: ovsdb.OperationUpdate, Table: bridgeTable, Where: []ovsdb.Condition{is(uuid), c.ours()},
 		Row: ovsdb.Row{"datapath_type": want.datapath()},
 	}}
-	if have.Broken != "" {
-		s, err := c.read(ctx)
-		if err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(s.bridges, func(b bridgeRow) bool { return b.UUID == uuid && b.broken(s) == b.idle() }) {
-			ops = append(append(ops, localPort(have.Spec.OVSName)...),
-				mutate(bridgeTable, "ports", ovsdb.MutateOperationInsert, refs("port"), is(uuid), c.ours()))
-		}
+	if have.Broken == unported {
+		ops = append(append(ops, localPort(have.Spec.OVSName)...),
+			mutate(bridgeTable, "ports", ovsdb.MutateOperationInsert, refs("port"), is(uuid), c.ours()))
 	}
 	results, err := c.write(ctx, what, ops...)
 	if err != nil {

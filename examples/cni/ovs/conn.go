@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,8 +39,10 @@ type Conn struct {
 	mu       sync.Mutex
 	vswitchd rootRow       // as ovs-vswitchd last wrote it
 	moved    chan struct{} // closed when that changes
-	watching bool
 	watchers map[chan struct{}]struct{}
+
+	asking   sync.Mutex // who asks ovsdb-server to tell
+	watching bool       // it does
 }
 
 // Target is what all engines and kinds of this Conn share.
@@ -65,25 +68,13 @@ func (c *Conn) end(why error) {
 }
 
 // transact carries out ops, all or none of them; what says what for.
-func (c *Conn) transact(ctx context.Context, what string, ops ...ovsdb.Operation) ([]ovsdb.OperationResult, error) {
-	if err := c.Err(); err != nil {
-		return nil, &Error{What: what, Err: err}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, &Error{What: what, Err: err}
-	}
-	call, cancel := context.WithTimeoutCause(ctx, c.options.reply, ErrTimeout)
-	defer cancel()
-	call, stop := context.WithCancelCause(call)
-	defer stop(nil)
-	defer context.AfterFunc(c.dead, func() { stop(c.Err()) })()
-	var results []ovsdb.OperationResult
-	err := within(call, func() (err error) {
-		results, err = c.db.Transact(call, ops...)
+func (c *Conn) transact(ctx context.Context, what string, ops ...ovsdb.Operation) (results []ovsdb.OperationResult, err error) {
+	err = c.call(ctx, what, func(ctx context.Context) (err error) {
+		results, err = c.db.Transact(ctx, ops...)
 		return err
 	})
 	if err != nil {
-		return nil, c.lost(call, what, err)
+		return nil, err
 	}
 	if wrong, err := ovsdb.CheckOperationResults(results, ops); err != nil {
 		for _, w := range wrong {
@@ -94,10 +85,24 @@ func (c *Conn) transact(ctx context.Context, what string, ops ...ovsdb.Operation
 	return results, nil
 }
 
-// lost is the error of a transaction of which we do not know what became.
-func (c *Conn) lost(call context.Context, what string, err error) error {
+// call asks ovsdb-server for something. It ends, whatever the server and libovsdb do.
+func (c *Conn) call(ctx context.Context, what string, ask func(context.Context) error) error {
+	if err := c.Err(); err != nil {
+		return &Error{What: what, Err: err}
+	}
+	if err := ctx.Err(); err != nil {
+		return &Error{What: what, Err: err}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.options.reply, ErrTimeout)
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(c.dead, func() { stop(c.Err()) })()
+	err := within(ctx, func() error { return ask(ctx) })
 	var refusal rpc2.ServerError
-	switch why := context.Cause(call); {
+	switch why := context.Cause(ctx); {
+	case err == nil:
+		return nil
 	case why != nil:
 		err = why
 	case errors.As(err, &refusal): // ovsdb-server would not have it at all
@@ -151,6 +156,33 @@ func (c *Conn) takenUp(ctx context.Context, cfg int) error {
 			return ctx.Err()
 		case <-c.Done():
 			return c.Err()
+		}
+	}
+}
+
+// busy is what ovs-vswitchd says of a device whose namesake it has not quite let go of.
+const busy = "Device or resource busy"
+
+// works says why something that ovs-vswitchd has taken up does not work. What is busy is looked
+// at again, for a second or so.
+func (c *Conn) works(ctx context.Context, what string, look func() (broken string, err error)) error {
+	for pause := 10 * time.Millisecond; ; pause *= 2 {
+		broken, err := look()
+		switch {
+		case err != nil:
+			return &Error{What: what, Err: err}
+		case broken == "":
+			return nil
+		case !strings.Contains(broken, busy) || pause > time.Second:
+			return &Error{What: what, Err: fmt.Errorf("ovs-vswitchd: %s", broken)}
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return &Error{What: what, Err: ctx.Err()}
+		}
+		if _, err := c.write(ctx, what); err != nil { // it tries again when something is written
+			return err
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -119,11 +120,27 @@ func TestLostUnderACall(t *testing.T) {
 	})
 }
 
+// A reply that never comes ends the wait for it, and nothing is done twice.
+func TestLostReply(t *testing.T) {
+	everywhere(t, func(t *testing.T, o *ovstest.OVS) {
+		c := dial(t, o, "me", ovs.WithReplyTimeout(2*time.Second))
+		o.LoseReply(1)
+		_, err := ovs.Bridges(c).Ensure(t.Context(), bridge("br0"))
+		require.ErrorIs(t, err, ovs.ErrTimeout)
+		var e *ovs.Error
+		require.ErrorAs(t, err, &e)
+		require.True(t, e.Unknown)
+		r, err := ovs.Bridges(c).Ensure(t.Context(), bridge("br0"))
+		require.NoError(t, err)
+		require.Zero(t, r.Changed())
+	})
+}
+
 // While ovs-vswitchd is dead, nothing is said to be done that is not; when it lives again, it
 // takes up what is there.
 func TestSwitchDies(t *testing.T) {
 	everywhere(t, func(t *testing.T, o *ovstest.OVS) {
-		c := dial(t, o, "me", ovs.WithUptake(200*time.Millisecond))
+		c := dial(t, o, "me", ovs.WithUptake(time.Second))
 		e := engine(o, c)
 		require.NoError(t, c.Alive(t.Context()))
 		_, err := e.Ensure(t.Context(), bridge("br0"))
@@ -186,7 +203,13 @@ func TestRestart(t *testing.T) {
 		for _, anew := range []bool{false, true} {
 			o.Restart(anew)
 			began := time.Now()
-			require.Eventually(t, func() bool { return o.String() == good }, 30*time.Second, 20*time.Millisecond)
+			back := func() bool { return o.String() == good }
+			if !assert.Eventually(t, back, 30*time.Second, 20*time.Millisecond) {
+				for k, st := range s.Statuses() {
+					t.Log(k, st)
+				}
+				t.Fatalf("have\n%s\nwant\n%s\n%s", o, good, o.Log())
+			}
 			converged(t, s)
 			t.Logf("with a new database (%v): back after %v", anew, time.Since(began).Round(time.Millisecond))
 		}

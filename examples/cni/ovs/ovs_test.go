@@ -4,7 +4,6 @@ package ovs_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -46,7 +45,7 @@ func TestLawsOfBridges(t *testing.T) {
 			}),
 			Open: func(t testing.TB) kindtest.World[ovs.Bridge] {
 				world := func(owner string) kindtest.World[ovs.Bridge] {
-					c := dial(t, o, owner, ovs.WithReplyTimeout(300*time.Millisecond))
+					c := dial(t, o, owner)
 					return kindtest.World[ovs.Bridge]{Kind: ovs.Bridges(c), State: o.String, Writes: o.Writes, Fault: o.FailWrite, Heal: o.Heal}
 				}
 				w := world("me")
@@ -84,7 +83,7 @@ func TestLawsOfPorts(t *testing.T) {
 			}),
 			Open: func(t testing.TB) kindtest.World[ovs.Port] {
 				world := func(owner string, prefix string) kindtest.World[ovs.Port] {
-					c := dial(t, o, owner, ovs.WithReplyTimeout(300*time.Millisecond))
+					c := dial(t, o, owner)
 					return kindtest.World[ovs.Port]{
 						Kind: ovs.Ports(c, sockets(o)), More: []desiredstate.AnyKind{ovs.Bridges(c)},
 						Base: []desiredstate.Object{

@@ -311,16 +311,13 @@ func (c *Conn) clearSocket(p Port) {
 
 // interfaceWorks says what ovs-vswitchd has made of an interface.
 func (c *Conn) interfaceWorks(ctx context.Context, what, uuid string) error {
-	i, ok, err := one[interfaceRow](ctx, c, interfaceTable, uuid)
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return &Error{What: what, Err: fmt.Errorf("%w: it has gone", desiredstate.ErrChanged)}
-	case i.broken() != "":
-		return &Error{What: what, Err: fmt.Errorf("ovs-vswitchd: %s", i.broken())}
-	}
-	return nil
+	return c.works(ctx, what, func() (string, error) {
+		i, ok, err := one[interfaceRow](ctx, c, interfaceTable, uuid)
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: it has gone", desiredstate.ErrChanged)
+		}
+		return i.broken(), err
+	})
 }
 
 func (c *Conn) updatePort(ctx context.Context, have desiredstate.Actual[Port], want Port) error {

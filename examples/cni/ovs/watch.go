@@ -8,6 +8,7 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/cache"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
+	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 )
 
 // listen has ovsdb-server tell what ovs-vswitchd says of itself.
@@ -24,38 +25,45 @@ func (c *Conn) listen(ctx context.Context) error {
 		UpdateFunc: func(table string, _, now model.Model) { told(table, now) },
 		DeleteFunc: func(string, model.Model) { c.changed() },
 	})
-	return within(ctx, func() error {
-		_, err := c.db.Monitor(ctx, c.db.NewMonitor(client.WithTable(&rootRow{})))
-		return err
-	})
+	return c.monitor(ctx, client.WithTable(&rootRow{}))
+}
+
+// monitor has ovsdb-server tell what changes in tables. Not by monitor_cond_since: with that,
+// libovsdb cannot be told of one table while it asks for another.
+func (c *Conn) monitor(ctx context.Context, tables ...client.MonitorOption) error {
+	m := c.db.NewMonitor(tables...)
+	m.Method = ovsdb.ConditionalMonitorRPC
+	return c.call(ctx, "watch", func(ctx context.Context) error { _, err := c.db.Monitor(ctx, m); return err })
+}
+
+// watchTables monitors what Watch tells of, once.
+func (c *Conn) watchTables(ctx context.Context) error {
+	c.asking.Lock()
+	defer c.asking.Unlock()
+	if c.watching {
+		return c.Err()
+	}
+	err := c.monitor(ctx, client.WithTable(&bridgeRow{}), client.WithTable(&portRow{}), client.WithTable(&interfaceRow{}))
+	c.watching = err == nil
+	return err
 }
 
 // Watch tells that something of bridges, ports or interfaces has changed, by us or by anybody
 // else, until ctx ends or the Conn dies; then the channel is closed. It does not say what:
-// read it. What comes close together is told once. What is there already is told too.
+// read it. What comes close together is told once. It begins with telling.
 //
 //	for range changes { // beside engine.Run
 //		engine.Forget()
 //	}
 func (c *Conn) Watch(ctx context.Context) (<-chan struct{}, error) {
-	events := make(chan struct{}, 1)
+	if err := c.watchTables(ctx); err != nil {
+		return nil, err
+	}
+	events, out := make(chan struct{}, 1), make(chan struct{})
+	events <- struct{}{}
 	c.mu.Lock()
 	c.watchers[events] = struct{}{}
-	first := !c.watching
-	c.watching = true
 	c.mu.Unlock()
-	out := make(chan struct{})
-	if first {
-		monitor := c.db.NewMonitor(client.WithTable(&bridgeRow{}), client.WithTable(&portRow{}), client.WithTable(&interfaceRow{}))
-		err := within(ctx, func() error { _, err := c.db.Monitor(ctx, monitor); return err })
-		if err != nil {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.watching = false
-			delete(c.watchers, events)
-			return nil, &Error{What: "watch", Err: err}
-		}
-	}
 	go func() {
 		defer close(out)
 		defer func() {

@@ -104,14 +104,18 @@ func (o *OVS) Writes() int {
 	return o.proxy.writes
 }
 
-// FailWrite has the nth such transaction from now refused, or if lost, done and not answered.
+// FailWrite has the nth such transaction from now fail: refused, or if lost, done and answered
+// by an error, for which nobody has to wait.
 func (o *OVS) FailWrite(nth int, lost bool) {
 	if lost {
-		o.proxy.fail(nth, lose)
+		o.proxy.fail(nth, lie)
 	} else {
 		o.proxy.fail(nth, refuse)
 	}
 }
+
+// LoseReply has the nth such transaction from now done, and never answered.
+func (o *OVS) LoseReply(nth int) { o.proxy.fail(nth, lose) }
 
 // CutWrite has the connection end at the nth such transaction from now, which is done or not.
 func (o *OVS) CutWrite(nth int, done bool) {

@@ -14,6 +14,7 @@ type fault int
 
 const (
 	refuse    fault = iota // answered by an error, and not done
+	lie                    // done, and answered by an error
 	lose                   // done, and not answered
 	cutBefore              // the connection ends, and it is not done
 	cutAfter               // it is done, and the connection ends
@@ -139,8 +140,7 @@ func (l *link) requests() {
 			case f == cutBefore:
 				return
 			case f == refuse:
-				answer, _ := json.Marshal(map[string]any{"id": m.ID, "error": nil, "result": []any{map[string]string{"error": "resources exhausted", "details": "refused by the test"}}})
-				if l.send(answer) != nil {
+				if l.send(failure(m.ID, "refused by the test")) != nil {
 					return
 				}
 				continue
@@ -173,6 +173,8 @@ func (l *link) replies() {
 			return
 		case struck && m.Method == "" && f == lose:
 			continue
+		case struck && m.Method == "" && f == lie:
+			raw = failure(m.ID, "done all the same by the test")
 		}
 		if l.send(raw) != nil {
 			return
@@ -185,6 +187,12 @@ func (l *link) send(raw []byte) error {
 	defer l.mu.Unlock()
 	_, err := l.client.Write(raw)
 	return err
+}
+
+// failure answers a transaction.
+func failure(id json.RawMessage, why string) []byte {
+	answer, _ := json.Marshal(map[string]any{"id": id, "error": nil, "result": []any{map[string]string{"error": "resources exhausted", "details": why}}})
+	return answer
 }
 
 // writes says whether a transaction can change anything.
