@@ -163,34 +163,53 @@ func TestSwitchDies(t *testing.T) {
 	})
 }
 
-// The sockets that a dead ovs-vswitchd left are no longer in the way of the next one.
+// The sockets that a dead ovs-vswitchd left are not in the way of a new port.
 func TestSocketsLeft(t *testing.T) {
 	everywhere(t, func(t *testing.T, o *ovstest.OVS) {
 		if !o.DPDK() {
 			t.Skip("REAL OVS WITHOUT DPDK: install openvswitch-switch-dpdk; skipped")
 		}
-		port := ovs.Port{Name: "vm1", Bridge: "br0", Type: ovs.VhostUser}
-		_, err := engine(o, dial(t, o, "me")).Ensure(t.Context(), bridge("br0"), port)
-		require.NoError(t, err)
-		good := o.String()
-		o.StopSwitch()
+		good := listening(t, o)
+		o.Restart(true)
 		require.FileExists(t, o.VhostDir()+"/vm1")
-		o.StartSwitch()
-		_, err = engine(o, dial(t, o, "me")).Ensure(t.Context(), port)
-		require.ErrorContains(t, err, "could not open network device vm1 (Unknown error -1)")
-		_, err = engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), port)
-		require.NoError(t, err)
+		_, err := engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), bridge("br0"), vm1)
+		require.NoError(t, err, o.Log())
+		require.Equal(t, good, o.String())
 		guest, err := net.Dial("unix", o.VhostDir()+"/vm1")
 		require.NoError(t, err)
 		guest.Close()
-		require.Equal(t, good, o.String())
-
-		// Nor in that of one whose database is new.
-		o.Restart(true)
-		_, err = engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), bridge("br0"), port)
-		require.NoError(t, err)
-		require.Equal(t, good, o.String())
 	})
+}
+
+// Nor of one that was there before. Only in memory: an OVS 3.1.0 with DPDK 22.11 that fails to
+// listen closes a descriptor twice, by then mostly somebody else's, and may hang from then on.
+func TestSocketsLeftToTheNext(t *testing.T) {
+	o := ovstest.New(t)
+	good := listening(t, o)
+	o.StopSwitch()
+	o.StartSwitch()
+	_, err := engine(o, dial(t, o, "me")).Ensure(t.Context(), vm1)
+	require.ErrorContains(t, err, "could not open network device vm1 (Unknown error -1)")
+	_, err = engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), vm1)
+	require.NoError(t, err)
+	require.Equal(t, good, o.String())
+
+	// Where somebody listens, nothing is removed.
+	other, err := net.Listen("unix", o.VhostDir()+"/vm2")
+	require.NoError(t, err)
+	defer other.Close()
+	_, err = engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), ovs.Port{Name: "vm2", Bridge: "br0", Type: ovs.VhostUser})
+	require.Error(t, err)
+	require.FileExists(t, o.VhostDir()+"/vm2")
+}
+
+var vm1 = ovs.Port{Name: "vm1", Bridge: "br0", Type: ovs.VhostUser}
+
+// listening has OVS listen for vm1.
+func listening(t *testing.T, o *ovstest.OVS) string {
+	_, err := engine(o, dial(t, o, "me")).Ensure(t.Context(), bridge("br0"), vm1)
+	require.NoError(t, err)
+	return o.String()
 }
 
 // OVS restarts, with its database or a new one: all that is wanted comes back by itself.

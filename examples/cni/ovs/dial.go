@@ -45,9 +45,12 @@ func WithReport(f func(err error, wait time.Duration)) Option {
 }
 
 // WithVhostDir says where OVS's vhost-sock-dir is, as this program sees it. An ovs-vswitchd that
-// dies leaves the sockets of its VhostUser ports there, and the next one refuses to make the
-// ports as they are in its way. With this option a socket that nobody listens on, and that a
-// wanted port needs, is removed. Without it, somebody else has to.
+// dies leaves the sockets of its VhostUser ports there, and the next one cannot make ports whose
+// sockets are in its way. With this option a socket that nobody listens on is removed before
+// the port is made, and when the port is found broken. Without it, somebody else has to.
+//
+// Better be whoever starts ovs-vswitchd, and remove all of them before: OVS 3.1.0 with DPDK 22.11
+// closes a descriptor that may be another's when it fails to listen, and may hang.
 func WithVhostDir(dir string) Option { return func(o *options) { o.vhostDir = dir } }
 
 // errEmpty says that nobody has begun to use the database.
