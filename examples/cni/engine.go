@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
@@ -46,10 +47,17 @@ const owner = "cni"
 // errGone says that there is no data plane, and so nothing of ours in it.
 var errGone = errors.New("the data plane does not run")
 
-// open gets at the data plane that a configuration speaks of, whose sockets are in dirs.
-func open(ctx context.Context, c *netconf.Conf, dirs ...string) (Engine, error) {
+// patience bounds how long a command waits for a data plane to come, and for one that is there to
+// let it in. A DEL does not wait for long: what does not run holds nothing.
+const patience = 10 * time.Second
+
+// open gets at the data plane that a configuration speaks of, whose sockets are in dirs. It waits
+// for this long for one that is not there.
+func open(ctx context.Context, c *netconf.Conf, absent time.Duration, dirs ...string) (Engine, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience+absent)
+	defer cancel()
 	if c.Host.Engine == netconf.VPP {
-		return openVPP(ctx, c, dirs)
+		return openVPP(ctx, c, absent, dirs)
 	}
 	return nil, fmt.Errorf("host.engine %s is not built in", c.Host.Engine)
 }

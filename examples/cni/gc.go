@@ -25,7 +25,7 @@ func status(args *skel.CmdArgs) error {
 		return err
 	}
 	startLog(conf)
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), limit/2)
 	defer cancel()
 	if err := ready(ctx, conf); err != nil {
 		return types.NewError(types.ErrPluginNotAvailable, "the data plane cannot serve", err.Error())
@@ -41,7 +41,7 @@ func status(args *skel.CmdArgs) error {
 }
 
 func ready(ctx context.Context, conf *netconf.Conf) error {
-	e, err := open(ctx, conf, base(conf))
+	e, err := open(ctx, conf, 0, base(conf))
 	if err != nil {
 		return err
 	}
@@ -112,9 +112,7 @@ func attachmentsListed(stdin []byte) (bool, error) {
 }
 
 func sweep(ctx context.Context, conf *netconf.Conf, keep map[string]bool) ([]string, error) {
-	dial, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	e, err := open(dial, conf, base(conf))
+	e, err := open(ctx, conf, time.Second, base(conf))
 	if err != nil {
 		return nil, err
 	}

@@ -21,11 +21,8 @@ import (
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
 
-// limit bounds a command, and patience how long it waits for a data plane that starts.
-const (
-	limit    = 60 * time.Second
-	patience = 10 * time.Second
-)
+// limit bounds a command.
+const limit = 60 * time.Second
 
 // command is what all commands for one attachment begin with.
 type command struct {
@@ -57,10 +54,8 @@ func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
 }
 
 // enter gets at the data plane.
-func (c *command) enter(ctx context.Context, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	e, err := open(ctx, c.Conf, c.Dir())
+func (c *command) enter(ctx context.Context, absent time.Duration) error {
+	e, err := open(ctx, c.Conf, absent, c.Dir())
 	if err == nil {
 		c.engine = e
 	}

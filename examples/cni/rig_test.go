@@ -21,7 +21,6 @@ import (
 	"github.com/containernetworking/cni/libcni"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/stretchr/testify/require"
-	interfaces "go.fd.io/govpp/binapi/interface"
 )
 
 // TestMain makes the test's binary the plugin where it is called as one. So each command of a
@@ -32,11 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	var count atomic.Int64
 	at, _ := strconv.ParseInt(os.Getenv("TEST_KILL_AT"), 10, 64)
-	trace, _ := os.OpenFile(os.Getenv("TEST_STEPS"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	step = func(what string) {
-		if trace != nil {
-			fmt.Fprintln(trace, what)
-		}
+	step = func(string) {
 		if count.Add(1) == at {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
@@ -50,9 +45,6 @@ type rig struct {
 	*testing.T
 	dir string // all files are below it
 	*libcni.CNIConfig
-	socket string // of VPP's API
-
-	mu sync.Mutex
 }
 
 // hostLocal is built once.
@@ -83,7 +75,7 @@ func newRig(t *testing.T, socket string) *rig {
 	require.NoError(t, os.Symlink(local, bin+"/host-local"))
 	t.Setenv("VPPKIT_API_SOCKET", socket)
 	t.Setenv("CNI_NETNS_OVERRIDE", "1")
-	return &rig{T: t, dir: dir, socket: socket, CNIConfig: libcni.NewCNIConfigWithCacheDir([]string{bin}, dir+"/cache", nil)}
+	return &rig{T: t, dir: dir, CNIConfig: libcni.NewCNIConfigWithCacheDir([]string{bin}, dir+"/cache", nil)}
 }
 
 // conf is a netconf whose files are below the rig's directory, with these keys changed: dotted, with
@@ -166,8 +158,5 @@ func (r *rig) files() (out []string) {
 	return out
 }
 
-const none = ^uint32(0)
-
-var _ = interfaces.SwInterfaceDump{}
-
+// id is that of a container, as runtimes draw them.
 func id(n int) string { return fmt.Sprintf("%012x%052x", 0xabc000000000+n, n) }

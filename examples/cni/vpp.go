@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/desiredstate"
@@ -32,12 +35,20 @@ func socketOf(c *netconf.Conf) string {
 	return cmp.Or(c.VPPSocket, os.Getenv("VPPKIT_API_SOCKET"), "/run/vpp/api.sock")
 }
 
-func openVPP(ctx context.Context, c *netconf.Conf, dirs []string) (*vpp, error) {
-	conn, err := vppnet.Dial(ctx, socketOf(c), owner, vppnet.WithTrace(func(t vppnet.Trace) { step("vpp " + t.String()) }))
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-			err = fmt.Errorf("%w: %w", errGone, err)
+func openVPP(ctx context.Context, c *netconf.Conf, absent time.Duration, dirs []string) (*vpp, error) {
+	socket := socketOf(c)
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		err := listens(socket)
+		if err == nil {
+			break
 		}
+		if ctx.Err() != nil || time.Since(began) >= absent {
+			return nil, fmt.Errorf("%w: %w", errGone, err)
+		}
+	}
+	conn, err := vppnet.Dial(ctx, socket, owner, vppnet.WithLostAfter(time.Second),
+		vppnet.WithTrace(func(t vppnet.Trace) { step("vpp " + t.String()) }))
+	if err != nil {
 		return nil, err
 	}
 	v := &vpp{conn: conn, kinds: kinds(conn, dirs, hostRoutes(nil))}
@@ -46,12 +57,25 @@ func openVPP(ctx context.Context, c *netconf.Conf, dirs []string) (*vpp, error) 
 	return v, nil
 }
 
+// listens says whether nobody listens on a socket: there is no VPP, not merely a busy one.
+func listens(socket string) error {
+	c, err := net.Dial("unix", socket)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return err
+	}
+	if err == nil {
+		_ = c.Close()
+	}
+	return nil
+}
+
 // kinds are those of all that the plugin makes in VPP.
 func kinds(c *vppnet.Conn, dirs []string, routes l3.RouteClaim) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{
 		vppnet.MemifSockets(c, dirs...), vppnet.Memifs(c), vhost.Ports(c, dirs...), vppnet.LinkStates(c),
 		vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
 		vppnet.Loopbacks(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c, routes),
+		l3.ProxyARPs(c), l3.ProxyARPRanges(c, l3.ClaimTables(func(name string) bool { return name == l3.DefaultTable })),
 	}
 }
 
@@ -67,6 +91,11 @@ func (v *vpp) Ready(context.Context) error {
 func (v *vpp) Ensure(ctx context.Context, a *Attachment) (Port, error) {
 	want, err := v.want(ctx, a)
 	if err != nil {
+		return Port{}, err
+	}
+	// VPP does not show whose a range of proxy ARP is: the gateway, which is ours, tells of it.
+	first := slices.DeleteFunc(slices.Clone(want), isRange)
+	if _, err := v.engine.Ensure(ctx, first...); err != nil {
 		return Port{}, err
 	}
 	if _, err := v.engine.Ensure(ctx, want...); err != nil {
@@ -129,6 +158,7 @@ func (v *vpp) Sweep(ctx context.Context, network string, keep map[string]bool) (
 // interface, bridge domains without a port, gateways that nobody borrows of. Only one
 // command at a time may be between making such a thing and using it; see lock.
 func (v *vpp) remove(ctx context.Context, these func(name string) bool) (sockets []string, err error) {
+	v.engine.Forget() // an ADD that failed knows only what it was told of
 	found, err := v.engine.Found(ctx)
 	if err != nil {
 		return nil, err
@@ -140,6 +170,9 @@ func (v *vpp) remove(ctx context.Context, these func(name string) bool) (sockets
 	if found, err = v.engine.Found(ctx); err != nil {
 		return sockets, err
 	}
-	_, err = v.engine.Remove(ctx, unneeded(found)...)
+	ranges, rest := unneeded(found)
+	if _, err = v.engine.Remove(ctx, ranges...); err == nil { // before the gateway that tells of them
+		_, err = v.engine.Remove(ctx, rest...)
+	}
 	return sockets, err
 }

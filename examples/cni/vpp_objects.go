@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -68,10 +69,12 @@ func bridge(b netconf.BridgePort) vppnet.BridgeDomain {
 	return vppnet.BridgeDomain{Name: fmt.Sprintf("%s:%d", name, b.VLAN)}
 }
 
-// routed are a route to each address of the container, and the gateway's address, which all
-// interfaces of the network borrow.
+// routed are a route to each address of the container, and the gateway, a loopback whose address
+// all interfaces of the network borrow. To a container the others seem to be on its link: VPP
+// answers ARP for them.
 func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 	gateway := "gateway." + mark(a.Network)
+	ethernet := a.Conf.Host.IfType == netconf.VhostUser || a.Conf.Host.Memif.Mode == netconf.Ethernet
 	for _, ip := range a.IPs {
 		pod, ok := netip.AddrFromSlice(ip.Address.IP)
 		via, is := netip.AddrFromSlice(ip.Gateway)
@@ -79,9 +82,14 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 			return nil, errors.New("netType interface wants an IPAM that gives each address a gateway: VPP is that")
 		}
 		pod, via = pod.Unmap(), via.Unmap()
+		bits, _ := ip.Address.Mask.Size()
+		subnet := netip.PrefixFrom(via, bits) // what is not in a subnet of its own, VPP does not answer
 		out = append(out,
-			l3.Address{Interface: gateway, Prefix: single(via)},
+			l3.Address{Interface: gateway, Prefix: subnet},
 			l3.Route{Prefix: single(pod), Paths: []l3.Path{{NextHop: pod, Interface: name}}})
+		if ethernet && pod.Is4() {
+			out = append(out, others(subnet), l3.ProxyARP{Interface: name})
+		}
 	}
 	if len(out) == 0 {
 		return nil, errors.New("netType interface wants an ipam: there is no address to route to")
@@ -89,6 +97,14 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 	return append(out,
 		vppnet.Loopback{Name: gateway}, vppnet.LinkState{Interface: gateway, Up: true},
 		l3.Unnumbered{Interface: name, Lender: gateway}), nil
+}
+
+// others are all addresses of a subnet.
+func others(subnet netip.Prefix) l3.ProxyARPRange {
+	low := subnet.Masked().Addr().As4()
+	var high [4]byte
+	binary.BigEndian.PutUint32(high[:], binary.BigEndian.Uint32(low[:])|^uint32(0)>>subnet.Bits())
+	return l3.ProxyARPRange{Low: netip.AddrFrom4(low), High: netip.AddrFrom4(high)}
 }
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
@@ -132,6 +148,8 @@ func hangingOn(found []desiredstate.Found, these func(name string) bool) (keys [
 			on = s.Interface
 		case l3.Unnumbered:
 			on = s.Interface
+		case l3.ProxyARP:
+			on = s.Interface
 		case l3.Route:
 			if len(s.Paths) == 1 {
 				on = s.Paths[0].Interface
@@ -149,10 +167,13 @@ func hangingOn(found []desiredstate.Found, these func(name string) bool) (keys [
 	return keys, sockets
 }
 
-// unneeded are the sockets, bridge domains and gateways of ours that nothing is on.
-func unneeded(found []desiredstate.Found) (keys []desiredstate.Key) {
+// unneeded are the sockets, bridge domains and gateways of ours that nothing is on, and the
+// ranges of proxy ARP of those gateways.
+func unneeded(found []desiredstate.Found) (ranges, rest []desiredstate.Key) {
 	used := map[desiredstate.Key]bool{}
+	there := map[desiredstate.Key]bool{}
 	for _, f := range found {
+		there[f.Key] = true
 		switch s := f.Spec.(type) {
 		case vppnet.Memif:
 			used[vppnet.MemifSocketKey(s.Socket)] = true
@@ -171,6 +192,12 @@ func unneeded(found []desiredstate.Found) (keys []desiredstate.Key) {
 		case vppnet.MemifSocket, vppnet.BridgeDomain, vppnet.Loopback:
 		case l3.Address:
 			on = vppnet.InterfaceKey(s.Interface)
+			if !s.Prefix.Addr().Is4() || used[on] {
+				break
+			}
+			if k := others(s.Prefix).Key(); there[k] {
+				ranges = append(ranges, k)
+			}
 		case vppnet.LinkState:
 			if !strings.HasPrefix(s.Interface, "gateway.") {
 				continue
@@ -180,8 +207,13 @@ func unneeded(found []desiredstate.Found) (keys []desiredstate.Key) {
 			continue
 		}
 		if !used[on] {
-			keys = append(keys, f.Key)
+			rest = append(rest, f.Key)
 		}
 	}
-	return keys
+	return ranges, rest
+}
+
+func isRange(o desiredstate.Object) bool {
+	_, is := o.(l3.ProxyARPRange)
+	return is
 }
