@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -36,18 +35,19 @@ func socketOf(c *netconf.Conf) string {
 }
 
 func openVPP(ctx context.Context, c *netconf.Conf, absent time.Duration, dirs []string) (*vpp, error) {
-	socket := socketOf(c)
-	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		err := listens(socket)
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil || time.Since(began) >= absent {
-			return nil, fmt.Errorf("%w: %w", errGone, err)
-		}
+	dial := func(ctx context.Context) (*vppnet.Conn, error) {
+		return vppnet.Dial(ctx, socketOf(c), owner, vppnet.WithLostAfter(time.Second),
+			vppnet.WithTrace(func(t vppnet.Trace) { step("vpp " + t.String()) }))
 	}
-	conn, err := vppnet.Dial(ctx, socket, owner, vppnet.WithLostAfter(time.Second),
-		vppnet.WithTrace(func(t vppnet.Trace) { step("vpp " + t.String()) }))
+	soon, cancel := context.WithTimeout(ctx, max(absent, 200*time.Millisecond))
+	defer cancel()
+	conn, err := dial(soon)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("%w: %w", errGone, err)
+	}
+	if err != nil && soon.Err() != nil { // somebody listens, and is busy
+		conn, err = dial(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -55,18 +55,6 @@ func openVPP(ctx context.Context, c *netconf.Conf, absent time.Duration, dirs []
 	v.engine = desiredstate.New(v.kinds...)
 	v.engine.Observe = observe
 	return v, nil
-}
-
-// listens says whether nobody listens on a socket: there is no VPP, not merely a busy one.
-func listens(socket string) error {
-	c, err := net.Dial("unix", socket)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return err
-	}
-	if err == nil {
-		_ = c.Close()
-	}
-	return nil
 }
 
 // kinds are those of all that the plugin makes in VPP.
