@@ -7,6 +7,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 
 	"github.com/containernetworking/cni/pkg/skel"
@@ -16,6 +17,14 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "daemon" {
+		slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		if err := runDaemon(os.Args[2:]); err != nil {
+			slog.Error("cni daemon", "err", err)
+			os.Exit(1)
+		}
+		return
+	}
 	skel.PluginMainFuncs(skel.CNIFuncs{Add: add, Del: del, Check: check, GC: gc, Status: status},
 		version.PluginSupports("0.3.1", "0.4.0", "1.0.0", "1.1.0"), "Userspace CNI plugin on vppkit")
 }

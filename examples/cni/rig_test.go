@@ -140,14 +140,13 @@ func (r *rig) check(conf *libcni.NetworkConfigList, container, ifName string) er
 
 // files lists all that lies in the shared directories and the IPAM's store.
 func (r *rig) files() (out []string) {
-	for _, dir := range []string{"s", "ipam", "cache"} {
+	for _, dir := range []string{"s", "other", "ipam", "cache"} {
 		_ = filepath.WalkDir(filepath.Join(r.dir, dir), func(path string, d os.DirEntry, err error) error {
 			name := strings.TrimPrefix(path, r.dir+"/")
 			if err != nil || strings.HasPrefix(name, "ipam/") && (strings.HasSuffix(name, "lock") || strings.Contains(name, "last_reserved_ip")) {
 				return nil
 			}
-			switch name {
-			case "s", "ipam", "ipam/net", "ipam/memif-network", "cache", "cache/results":
+			if name == dir || name == "cache/results" || d.IsDir() && filepath.Dir(name) == "ipam" { // they stay
 				return nil
 			}
 			out = append(out, name)

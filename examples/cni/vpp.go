@@ -51,7 +51,7 @@ func openVPP(ctx context.Context, c *netconf.Conf, absent time.Duration, dirs []
 	if err != nil {
 		return nil, err
 	}
-	v := &vpp{conn: conn, kinds: kinds(conn, dirs, hostRoutes(nil))}
+	v := &vpp{conn: conn, kinds: kinds(conn, dirs, hostRoutes)}
 	v.engine = desiredstate.New(v.kinds...)
 	v.engine.Observe = observe
 	return v, nil

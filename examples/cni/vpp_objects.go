@@ -109,13 +109,10 @@ func others(subnet netip.Prefix) l3.ProxyARPRange {
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// hostRoutes claims the routes to single addresses in the default table that these say; nil:
-// all of them. What is claimed is not yet removed: the plugin removes only what leads to
-// interfaces of its own.
-func hostRoutes(these func(netip.Prefix) bool) l3.RouteClaim {
-	return func(table string, p netip.Prefix) bool {
-		return (table == "" || table == l3.DefaultTable) && p.IsSingleIP() && (these == nil || these(p))
-	}
+// hostRoutes claims the routes to single addresses in the default table. The plugin removes of
+// them only what leads to interfaces of its own.
+func hostRoutes(table string, p netip.Prefix) bool {
+	return (table == "" || table == l3.DefaultTable) && p.IsSingleIP()
 }
 
 // theirs are the bridge domains that are not ours.
