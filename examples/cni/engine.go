@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
@@ -59,7 +58,7 @@ func open(ctx context.Context, c *netconf.Conf, absent time.Duration, dirs ...st
 	if c.Host.Engine == netconf.VPP {
 		return openVPP(ctx, c, absent, dirs)
 	}
-	return nil, fmt.Errorf("host.engine %s is not built in", c.Host.Engine)
+	return openOVS(ctx, c, dirs)
 }
 
 // step is told before each thing that the plugin does to the world. Tests end the process

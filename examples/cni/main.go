@@ -34,5 +34,5 @@ func control(c *netconf.Conf) string {
 	if c.Host.Engine == netconf.VPP {
 		return socketOf(c)
 	}
-	return os.Getenv("VPPKIT_OVSDB")
+	return ovsdbOf(c)
 }
