@@ -109,7 +109,7 @@ func (r *rig) confOf(text string, change ...string) *libcni.NetworkConfigList {
 	require.NoError(r, err)
 	one, err := libcni.NetworkPluginConfFromBytes(out)
 	require.NoError(r, err)
-	list, err := libcni.ConfListFromConf(one)
+	list, err := libcni.ConfListFromConf(one) //nolint:staticcheck // as runtimes do with a single netconf
 	require.NoError(r, err)
 	return list
 }
