@@ -149,22 +149,19 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	if err := c.tell(ctx, leased); err != nil {
+	if err := c.tell(); err != nil {
 		return nil, err
 	}
 	return c.result(leased, port, netns), nil
 }
 
-// tell says to others than the container itself what was made: to Multus, by a file, and to the
-// API server, by the pod's annotations.
-func (c *command) tell(ctx context.Context, leased *types100.Result) error {
+// tell says to Multus what was made, by a file.
+func (c *command) tell() error {
 	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
 		step("write " + file)
-		if err := os.WriteFile(file, c.Conf.Container.Device(c.Socket), 0o644); err != nil {
-			return err
-		}
+		return os.WriteFile(file, c.Conf.Container.Device(c.Socket), 0o644)
 	}
-	return annotate(ctx, c.Conf, c.HandOver(leased))
+	return nil
 }
 
 // result is that of ADD: the interface is in no kernel, so it has a socket and the name.

@@ -4,12 +4,16 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
 
 // sharedDir is the directory on the host of the pod's volume of that name; "": there is none.
-func sharedDir(context.Context, *netconf.Conf, string) (string, error) { return "", nil }
-
-// annotate tells the pod what was made.
-func annotate(context.Context, *netconf.Conf, *netconf.HandOver) error { return nil }
+// The API server is not asked: a netconf with a kubeconfig is served as one without, and that is said.
+func sharedDir(_ context.Context, c *netconf.Conf, _ string) (string, error) {
+	if c.KubeConfig != "" {
+		slog.Warn("kubeconfig is not used: the hand-over is a file below sharedDir, not the pod's annotation")
+	}
+	return "", nil
+}
