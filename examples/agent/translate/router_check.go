@@ -72,6 +72,7 @@ func (l *leg) addrs() (out []netip.Prefix) {
 // sort finds out who is whose.
 func (g *routing) sort(ports map[string]RouterPort) {
 	defer g.open()
+	defer g.share()
 	g.routers, g.outsides = map[string]*router{}, map[string]*external{}
 	names := slices.Sorted(maps.Keys(ports))
 	vrfs := map[uint32]string{}
@@ -140,6 +141,18 @@ func (g *routing) leave(r *router, p RouterPort, taken map[netip.Addr]string) (l
 	r.exit, x.exits = &p, append(x.exits, r)
 	g.outsides[p.Net.Name()] = x
 	return out.join(), nil
+}
+
+// share has routers whose keys do not say who leads out of a subnet go by whom others in it
+// do.
+func (g *routing) share() {
+	for _, x := range g.outsides {
+		for _, r := range x.exits {
+			for _, o := range x.exits {
+				*r.exit = r.exit.After(*o.exit)
+			}
+		}
+	}
 }
 
 // refuses says why a router cannot have an address in the network beside others.

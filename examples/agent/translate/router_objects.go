@@ -221,10 +221,8 @@ func (g *routing) exit(r *router) (objs []desiredstate.Object) {
 			routes[e.To] = l3.Route{Table: table, Prefix: e.To, Paths: paths}
 		}
 	}
-	for _, a := range r.exit.Addrs {
-		if is6 := a.Addr().Is6(); !slices.ContainsFunc(r.exit.Next, func(n netip.Addr) bool { return n.Is6() == is6 }) {
-			g.lacks(r.exit.Name(), fmt.Errorf("no gateway's address is of the family of %s", a.Addr()))
-		}
+	for _, a := range r.exit.lacksOf() {
+		g.lacks(r.exit.Name(), fmt.Errorf("external_gateway_ip: nobody was named yet by whom %s leads out", a.Addr()))
 	}
 	for _, r := range slices.SortedFunc(maps.Values(routes), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) }) {
 		objs = append(objs, r)

@@ -59,6 +59,11 @@ func (g *routing) world(x *external) {
 				own = append(own, l3.Route{Table: table, Prefix: a.Masked(), Paths: []l3.Path{{Interface: name}}})
 			}
 		}
+		for _, next := range r.exit.Next { // who leads out is on the link, whatever the subnets
+			if !next.IsLinkLocalUnicast() && !slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Contains(next) }) {
+				own = append(own, l3.Route{Table: table, Prefix: alone(next), Paths: []l3.Path{{Interface: name}}})
+			}
+		}
 		g.want(source, own, r.exit.Name())
 	}
 	// What is there already: an extra route to it is left out.
