@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +147,7 @@ func TestAGatewayChangesWithoutAnOutageTraffic(t *testing.T) {
 		netrig.NetNS
 		addr, to, by string
 	}{{a1, "2001:db8:1::11/64", "2001:db8::/32", "2001:db8:1::1"}, {ext, "2001:db8:f::1/64", "2001:db8:1::/64", "2001:db8:f::101"}} {
+		h.Do(t, func() error { return os.WriteFile("/proc/sys/net/ipv6/conf/eth0/accept_ra", []byte("0"), 0) })
 		h.Address(t, h.addr)
 		h.IP(t, "route", "add", h.to, "via", h.by)
 	}
@@ -180,6 +182,7 @@ func TestAGatewayChangesWithoutAnOutageTraffic(t *testing.T) {
 		}
 		return most
 	}
+	outage("nothing, as neighbours come to know each other")
 	require.Zero(t, outage("the same again", "", exitBy(1, 900, by6, six), exitBy(1, 900, by4, six, four)))
 	require.LessOrEqual(t, outage("another address", "", exitBy(1, 900, by6, six), exitBy(1, 900, by4, six, "203.0.113.109/24")), 500*time.Millisecond)
 	require.Equal(t, "ext 203.0.113.109", c.asks(a2, by4))
