@@ -78,6 +78,7 @@ func routing(c *vppnet.Conn, layer2 vppnet.Claim) []desiredstate.AnyKind {
 		nat.Interfaces(c, nat.EndpointDependent),
 		nat.Addresses(c, nat.EndpointDependent),
 		nat.Mappings(c, nat.EndpointDependent),
+		nat.Identities(c, nat.EndpointDependent),
 		nat.Exits(c),
 		vrrp.Routers(c),
 	}

@@ -161,11 +161,17 @@ func (x *external) refuses(a netip.Prefix, own []netip.Prefix, taken map[netip.A
 		return fmt.Errorf("router %s has %s already", other, a.Addr())
 	}
 	for _, o := range append(x.addrs(), own...) {
-		if a.Overlaps(o) && a.Bits() != o.Bits() {
+		if clashes(a, o) {
 			return fmt.Errorf("%s overlaps %s in the same network", a, o)
 		}
 	}
 	return nil
+}
+
+// clashes says whether two subnets of one network differ on who is on the link. An address
+// alone says nothing of that.
+func clashes(a, b netip.Prefix) bool {
+	return a.Overlaps(b) && a.Bits() != b.Bits() && !a.IsSingleIP() && !b.IsSingleIP()
 }
 
 func (x *external) addrs() (out []netip.Prefix) {

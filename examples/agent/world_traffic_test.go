@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/internal/netrig"
+)
+
+// quiet keeps a host from taking part in what routers advertise, and has it ask for
+// neighbours by an address that they know.
+func quiet(t *testing.T, ns netrig.NetNS) {
+	t.Helper()
+	for file, value := range map[string]string{"ipv6/conf/eth0/accept_ra": "0", "ipv4/conf/all/arp_announce": "2", "ipv4/ip_forward": "1"} {
+		ns.Do(t, func() error { return os.WriteFile("/proc/sys/net/"+file, []byte(value), 0) })
+	}
+}
+
+// Gateways are outside of routers' subnets, a router's own subnet is one address, a
+// floating IP is of another subnet than any router, and one router of the external network
+// does not translate but has a floating IP.
+func TestRoutersInTheWorldAsItIsTraffic(t *testing.T) {
+	c := newCloud(t, 101, 201, 900)
+	a1, a2 := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("a2", 101, "192.168.1.12/24", "192.168.1.1")
+	b1, b2 := c.host("b1", 201, "192.168.5.11/24", "192.168.5.1"), c.host("b2", 201, "192.168.5.12/24", "192.168.5.1")
+	ext, near := c.host("ext", 900, "203.0.113.1/24", ""), c.host("near", 900, "198.18.0.7/24", "198.18.0.1")
+	for _, ns := range []netrig.NetNS{a1, a2, b1, b2, ext, near} {
+		quiet(t, ns)
+	}
+	for _, a := range []string{"198.51.100.1/24", "198.18.0.1/24"} {
+		ext.IP(t, "addr", "add", a, "dev", "eth0")
+	}
+	for _, a := range []string{"2001:db8:f::1/64", "2001:db8:e::1/64"} {
+		ext.Address(t, a)
+	}
+	ext.IP(t, "addr", "add", "8.8.8.8/32", "dev", "lo")
+	ext.IP(t, "addr", "add", "2001:db8:9::9/128", "dev", "lo")
+	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+	ext.IP(t, "route", "add", "192.168.5.0/24", "via", "203.0.113.151")
+	a1.Address(t, "2001:db8:1::11/64")
+	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
+
+	site, v := c.node("n1", 101, 201, 900)
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
+	c.Cleanup(func() {
+		if t.Failed() {
+			for _, command := range []string{"show errors", "show nat44 sessions", "show nat44 interfaces", "show ip fib table 2", "show interface addr", "show ip neighbors"} {
+				out, _ := v.CLI(command)
+				t.Logf("%s\n%s", command, out)
+			}
+		}
+	})
+	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	k.put(rid(1)+"/"+uuid(0x6001), leg(1, 101, "2001:db8:1::1/64"))
+	k.put(exitKey(1), exitBy(1, 900, "2001:db8:e::1", "2001:db8:f::101/64"))
+	k.settled()
+	k.put(exitKey(1), exitBy(1, 900, "198.51.100.1", "2001:db8:f::101/64", "203.0.113.101/24"))
+	k.put(legKey(2, 201), leg(2, 201, "192.168.5.1/24"))
+	k.put(exitKey(2), strings.Replace(exitBy(2, 900, "203.0.113.1", "203.0.113.151/32"), `"enable_snat":true`, `"enable_snat":false`, 1))
+	k.put(floatKey(1), float(900, 101, "198.18.0.102", "192.168.1.11"))
+	k.put(floatKey(2), float(900, 201, "203.0.113.152", "192.168.5.11"))
+	k.settled()
+	said, _ := c.said("n1", "errors/")
+	require.Empty(t, said)
+
+	t.Log("by a gateway outside of the subnet")
+	require.Equal(t, "ext 203.0.113.101", c.connects(a2, "8.8.8.8"))
+	a1.Reaches(t, "2001:db8:9::9")
+	require.Equal(t, "ext 2001:db8:1::11", c.connects(a1, "2001:db8:9::9"))
+
+	t.Log("a floating IP of another subnet")
+	require.Equal(t, "a1 198.18.0.1", c.connects(ext, "198.18.0.102"))
+	require.Equal(t, "a1 198.18.0.7", c.connects(near, "198.18.0.102"))
+	near.Reaches(t, "198.18.0.102")
+	require.Equal(t, "ext 198.18.0.102", c.connects(a1, "8.8.8.8"))
+	require.Equal(t, "near 198.18.0.102", c.asks(a1, "198.18.0.7"))
+
+	t.Log("not translated, beside NAT")
+	ext.Reaches(t, "192.168.5.12")
+	require.Equal(t, "b2 203.0.113.1", c.connects(ext, "192.168.5.12"))
+	require.Equal(t, "ext 192.168.5.12", c.connects(b2, "8.8.8.8"))
+	require.Equal(t, "ext 203.0.113.152", c.connects(b1, "8.8.8.8"))
+	require.Equal(t, "b1 203.0.113.1", c.connects(ext, "203.0.113.152"))
+	require.Equal(t, "b2 192.168.5.11", c.asks(b1, "192.168.5.12"))
+	ext.IP(t, "route", "add", "192.168.1.0/24", "via", "203.0.113.101")
+	ext.Misses(t, "192.168.1.12")
+}
