@@ -38,6 +38,7 @@ const (
 	bridgeDomainFixed    = -121
 	bridgeDomainIDTooBig = -122
 	unsupported          = -126
+	invalidAddressFamily = -97
 	inUseInbound         = -142
 	inUseOutbound        = -143
 	netlinkError         = -145

@@ -107,8 +107,7 @@ func TestAGatewayChangesWithoutAnOutage(t *testing.T) {
 	a = r.agent(site, v.Socket(), watch)
 	r.routed(a, keys)
 	require.Zero(t, a.writes.Load())
-	said, _ := r.said("h1", "errors/")
-	require.Empty(t, said)
+	require.Eventually(t, func() bool { said, _ := r.said("h1", "errors/"); return len(said) == 0 }, 5*time.Second, 10*time.Millisecond)
 
 	t.Log("a family goes, in due time")
 	r.routing("h1", exitKey(1), exitBy(1, 900, by6, six))

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -89,4 +90,43 @@ func TestRoutersInTheWorldAsItIsTraffic(t *testing.T) {
 	require.Equal(t, "b2 192.168.5.11", c.asks(b1, "192.168.5.12"))
 	ext.IP(t, "route", "add", "192.168.1.0/24", "via", "203.0.113.101")
 	ext.Misses(t, "192.168.1.12")
+}
+
+// Machines inside and outside come with another MAC, and say nothing; whoever speaks to them
+// first is on the other side. In both families they are found within a minute.
+func TestNeighboursWithAnotherMACTraffic(t *testing.T) {
+	c := newCloud(t, 101, 900)
+	a1, ext := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("ext", 900, "203.0.113.1/24", "")
+	quiet(t, a1)
+	quiet(t, ext)
+	a1.Address(t, "2001:db8:1::11/64")
+	ext.Address(t, "2001:db8:f::1/64")
+	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
+	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+	site, v := c.node("n1", 101, 900)
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
+	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	k.put(rid(1)+"/"+uuid(0x6001), leg(1, 101, "2001:db8:1::1/64"))
+	k.put(exitKey(1), exitBy(1, 900, by6, six))
+	k.put(exitKey(1), exitBy(1, 900, by4, six, four))
+	k.put(floatKey(1), float(900, 101, "203.0.113.102", "192.168.1.11"))
+	k.settled()
+	require.Equal(t, "a1 203.0.113.1", c.asks(ext, "203.0.113.102"))
+	require.Equal(t, "a1 2001:db8:f::1", c.asks(ext, "2001:db8:1::11"))
+	for _, ns := range []netrig.NetNS{a1, ext} {
+		// A machine that is silent: with addresses, and without a word of its own. Linux itself
+		// would say that it has them, if it were to lose its carrier.
+		ns.Do(t, func() error { return os.WriteFile("/proc/sys/net/ipv4/conf/eth0/arp_notify", []byte("0"), 0) })
+	}
+	a1.IP(t, "link", "set", "dev", "eth0", "address", "02:00:00:00:0a:11")
+	began := time.Now()
+	found := func(who string, ask func() string, want string) {
+		t.Helper()
+		for ask() != want {
+			require.Less(t, time.Since(began), time.Minute, who)
+		}
+		t.Logf("%s is found after %v", who, time.Since(began).Round(100*time.Millisecond))
+	}
+	found("IPv4", func() string { return c.asks(ext, "203.0.113.102") }, "a1 203.0.113.1")
+	found("IPv6", func() string { return c.asks(ext, "2001:db8:1::11") }, "a1 2001:db8:f::1")
 }

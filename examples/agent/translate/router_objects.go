@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
@@ -160,7 +161,7 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		Name: l.door, Bridge: net.Name(), Table: table, Addresses: l.addrs(),
 		MAC: l.ports[0].MAC, MTU: l.ports[0].MTU, Down: !g.serving,
 	}
-	objs := net.objects()
+	objs := append(net.objects(), believed()...)
 	if l.door != door(net) {
 		side, name := l.ports[0].aside()
 		gateway.Bridge = name
@@ -191,6 +192,13 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: gateway.Name, Table: table, Inside: true})
 	}
 	return objs
+}
+
+// believed is for how long VPP believes what MAC a neighbour has: by itself for ever, and a
+// machine that takes over an address need not say so.
+func believed() []desiredstate.Object {
+	const age = 20 * time.Second
+	return []desiredstate.Object{l3.NeighbourCache{Age: age}, l3.NeighbourCache{IPv6: true, Age: age}}
 }
 
 // exit is the router's way out.

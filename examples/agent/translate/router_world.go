@@ -35,6 +35,7 @@ func (g *routing) world(x *external) {
 		vppnet.Loopback{Name: name, MAC: g.site.mac(name)}, port,
 		l3.Membership{Interface: name, Table: table, NoIPv4: !four, NoIPv6: !six},
 	)
+	objs = append(objs, believed()...)
 	objs = append(objs, g.stand(name, x.net, g.site.mac(name))...)
 	link := vppnet.LinkState{Interface: name, Up: g.serving, MTU: x.exits[0].exit.MTU, After: []desiredstate.Key{port.Key()}}
 	if link.Up || link.MTU != 0 {
