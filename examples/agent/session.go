@@ -72,6 +72,7 @@ func routing(c *vppnet.Conn, layer2 vppnet.Claim) []desiredstate.AnyKind {
 		l3.Memberships(c, layer2),
 		l3.Routes(c),
 		l3.NeighbourCaches(c),
+		l3.MSSClamps(c, layer2),
 		l3.RouterAdvertisements(c, layer2),
 		l3.ProxyARPs(c),
 		l3.ProxyARPRanges(c),

@@ -168,6 +168,7 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		objs = append(objs, side...)
 	}
 	objs = append(objs, gateway.Objects()...)
+	objs = append(objs, clamp(gateway.Name, gateway.MTU, r.largest())...)
 	objs = append(objs, g.stand(gateway.Name, net, gateway.MAC)...)
 	for _, a := range gateway.Addresses {
 		g.voice(gateway.Name, a.Addr(), l3.AddressKey(gateway.Name, a))
@@ -192,6 +193,38 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: gateway.Name, Table: table, Inside: true})
 	}
 	return objs
+}
+
+// mtuOf is what goes by a door; 0: VPP's default for loopbacks.
+func mtuOf(mtu uint32) uint32 {
+	if mtu == 0 {
+		return 9000
+	}
+	return mtu
+}
+
+// largest is the largest packet that can come to a router from anywhere.
+func (r *router) largest() (out uint32) {
+	for _, l := range r.legs {
+		out = max(out, mtuOf(l.ports[0].MTU))
+	}
+	if r.exit != nil {
+		out = max(out, mtuOf(r.exit.MTU))
+	}
+	return out
+}
+
+// clamp bounds what TCP announces by a door, if there are doors beside it of which larger packets
+// come: they would be dropped, and what VPP says of that may not arrive, or not be believed.
+func clamp(door string, mtu, largest uint32) []desiredstate.Object {
+	if mtuOf(mtu) >= largest {
+		return nil
+	}
+	m := l3.MSSClamp{Interface: door, IPv4: l3.Clamp{MSS: uint16(mtu - 40)}}
+	if mtu >= 1280 {
+		m.IPv6.MSS = uint16(mtu - 60)
+	}
+	return []desiredstate.Object{m}
 }
 
 // believed is for how long VPP believes what MAC a neighbour has: by itself for ever, and a

@@ -36,6 +36,11 @@ func (g *routing) world(x *external) {
 		l3.Membership{Interface: name, Table: table, NoIPv4: !four, NoIPv6: !six},
 	)
 	objs = append(objs, believed()...)
+	var largest uint32
+	for _, r := range x.exits {
+		largest = max(largest, r.largest())
+	}
+	objs = append(objs, clamp(name, x.exits[0].exit.MTU, largest)...)
 	objs = append(objs, g.stand(name, x.net, g.site.mac(name))...)
 	link := vppnet.LinkState{Interface: name, Up: g.serving, MTU: x.exits[0].exit.MTU, After: []desiredstate.Key{port.Key()}}
 	if link.Up || link.MTU != 0 {
