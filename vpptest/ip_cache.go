@@ -35,6 +35,27 @@ func (s *ips) cache(_ *Call, q *ip_neighbor.IPNeighborConfigGet) *ip_neighbor.IP
 	return &ip_neighbor.IPNeighborConfigGetReply{Af: q.Af, MaxNumber: c.most, MaxAge: c.age, Recycle: c.recycle}
 }
 
+// full says whether there can be no more neighbours of a family.
+func (s *ips) full(is6 bool) bool {
+	most, n := s.caches[family(is6)].most, uint32(0)
+	for key := range s.neighbours {
+		if key.ip.Is6() == is6 {
+			n++
+		}
+	}
+	return most != 0 && n >= most
+}
+
+// learnt says whether any neighbour of a family is not static.
+func (s *ips) learnt(is6 bool) bool {
+	for key, n := range s.neighbours {
+		if key.ip.Is6() == is6 && n.flags&staticNeighbour == 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *ips) dumpCaches(d *dump) {
 	for i, c := range s.caches {
 		if c != defaultCache {

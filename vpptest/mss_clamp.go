@@ -101,7 +101,10 @@ func (x *clamps) get(_ *Call, q *mss_clamp.MssClampGet) (out []*mss_clamp.MssCla
 		add(uint32(q.SwIfIndex))
 	case len(x.all) == 0:
 	default:
-		for r.Cursor = q.Cursor; int64(r.Cursor) < int64(len(x.all)); r.Cursor++ {
+		if r.Cursor = q.Cursor; r.Cursor == none {
+			r.Cursor = 0
+		}
+		for ; int64(r.Cursor) < int64(len(x.all)); r.Cursor++ {
 			add(r.Cursor)
 		}
 	}

@@ -36,7 +36,7 @@ var mssClampScripts = []vpptest.Script{
 		note("one way", clamps(1, clampIn, 1360, clampOut, 1340)), do(clamped), clampFeatures(1),
 		note("one family", clamps(2, 0, 9, clampOut, 0)), do(clamped), do(&mss_clamp.MssClampGet{SwIfIndex: 2}), clampFeatures(2),
 		do(&mss_clamp.MssClampGet{SwIfIndex: 0}), do(&mss_clamp.MssClampGet{SwIfIndex: 77}), do(clamps(77, clampIn, 1, 0, 0)),
-		note("from a cursor", &mss_clamp.MssClampGet{SwIfIndex: none, Cursor: 2}), do(&mss_clamp.MssClampGet{SwIfIndex: none, Cursor: 9}),
+		note("from a cursor", &mss_clamp.MssClampGet{SwIfIndex: none, Cursor: 2}), do(&mss_clamp.MssClampGet{SwIfIndex: none, Cursor: 9}), do(&mss_clamp.MssClampGet{SwIfIndex: none, Cursor: none}),
 		note("off", clamps(1, 0, 0, 0, 0)), do(clamped), clampFeatures(1), note("it is off", clamps(1, 0, 0, 0, 0)),
 		do(clamps(2, 0, 0, 0, 0)), do(clamped),
 	)},

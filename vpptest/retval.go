@@ -46,6 +46,7 @@ const (
 	invalidSession       = -148
 	bridgeDomainHasBVI   = -152
 	invalidProtocol      = -153
+	limitExceeded        = -162
 	aBug                 = -168
 	featureDisabled2     = -169
 	featureEnabled       = -170
