@@ -123,6 +123,44 @@ func TestAGatewayChangesWithoutAnOutage(t *testing.T) {
 	r.routed(a, keys)
 }
 
+// Of a gateway of two families the value names the next hop of one. The other waits until it is
+// named, and that is said; nobody is blocked for it.
+func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	a := r.agent(site, v.Socket(), func(a *agent) { a.announcer.patience = 0 })
+	keys := map[string]string{legKey(1, 101): leg(1, 101, "192.168.1.1/24"), exitKey(1): exitBy(1, 900, by4, six, four)}
+	for name, value := range keys {
+		r.routing("h1", name, value)
+	}
+	r.routed(a, keys)
+	state, why, _ := a.inbox.route(exitKey(1))
+	require.Equal(t, desiredstate.Applied, state)
+	require.ErrorContains(t, why, "nobody was named yet by whom 2001:db8:f::101 leads out")
+	have, _ := r.found(site, v.Socket())
+	way := func(p string) desiredstate.Key { return l3.RouteKey("router-"+rid(1), netip.MustParsePrefix(p)) }
+	require.Contains(t, have, way("0.0.0.0/0"))
+	require.NotContains(t, have, way("::/0"))
+
+	keys[exitKey(2)] = exitBy(2, 900, by6, "2001:db8:f::151/64")
+	r.routing("h1", exitKey(2), keys[exitKey(2)])
+	r.routed(a, keys)
+	_, why, _ = a.inbox.route(exitKey(1))
+	require.NoError(t, why, "who leads another router out of the subnet leads this one")
+	have, _ = r.found(site, v.Socket())
+	require.Contains(t, have, way("::/0"))
+
+	for _, value := range []string{exitBy(1, 900, "", four), exitBy(1, 900, "", six, four)} {
+		keys[exitKey(1)] = value
+		r.routing("h1", exitKey(1), value)
+		require.Eventually(t, func() bool { _, wanted := a.store.Want(way("0.0.0.0/0")); return !wanted }, 5*time.Second, time.Millisecond, "null is no gateway")
+		r.routed(a, keys)
+		_, why, _ = a.inbox.route(exitKey(1))
+		require.NoError(t, why)
+	}
+}
+
 // A key that a whole list lacks was perhaps lost: it is held back as all that is, not deleted
 // in due time.
 func TestAGatewayThatIsInNoListDoesNotLinger(t *testing.T) {
