@@ -23,8 +23,6 @@ type clamp struct {
 	on  [2]mss_clamp.MssClampDir // in effect
 }
 
-const unclamped = 1<<16 - 1
-
 func loadMSSClamp(v *VPP) {
 	x := &clamps{v: v}
 	v.life.states = append(v.life.states, x.dump)
