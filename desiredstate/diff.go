@@ -46,9 +46,21 @@ func diff(have, want Object) []Change {
 	if reflect.TypeOf(have) != reflect.TypeOf(want) {
 		return []Change{{"type", fmt.Sprintf("%T", have), fmt.Sprintf("%T", want)}}
 	}
-	var r changes
-	cmp.Equal(have, want, cmp.Reporter(&r), whole, unexported)
-	return r.list
+	v, w := reflect.ValueOf(have), reflect.ValueOf(want)
+	if v.Kind() != reflect.Struct {
+		var r changes
+		cmp.Equal(have, want, cmp.Reporter(&r), whole, unexported)
+		return r.list
+	}
+	var all []Change
+	for i := range v.NumField() { // not as one: it may say itself what equals it, which names no field
+		if f := v.Type().Field(i); isExported(f.Name) {
+			r := changes{field: f.Name}
+			cmp.Equal(v.Field(i).Interface(), w.Field(i).Interface(), cmp.Reporter(&r), whole, unexported)
+			all = append(all, r.list...)
+		}
+	}
+	return all
 }
 
 // whole compares as one value what has text of its own, and netip's types.
@@ -70,8 +82,9 @@ var unexported = cmp.FilterPath(func(p cmp.Path) bool {
 func isExported(name string) bool { return name != "" && strings.ToUpper(name[:1]) == name[:1] }
 
 type changes struct {
-	path cmp.Path
-	list []Change
+	field string // that is looked at, of a spec
+	path  cmp.Path
+	list  []Change
 }
 
 func (c *changes) PushStep(s cmp.PathStep) { c.path = append(c.path, s) }
@@ -87,6 +100,7 @@ func (c *changes) Report(r cmp.Result) {
 
 func (c *changes) where() string {
 	var b strings.Builder
+	b.WriteString(c.field)
 	for _, s := range c.path[1:] {
 		switch s := s.(type) {
 		case cmp.StructField:

@@ -30,6 +30,12 @@ type Address struct {
 	// Table is the one that the interface's Membership puts it into; "" if it has
 	// none. The Membership is then a dependency.
 	Table string
+
+	// LinkMTU is what the interface's LinkState is to give it, if that is not VPP's default,
+	// and comes first: VPP advertises to IPv6's hosts the MTU that the interface had when it
+	// got its first IPv6 address, whatever it has later. VPP does not show it; one that
+	// changes is advertised when the addresses are made anew. 0: nothing is set.
+	LinkMTU uint32
 }
 
 // AddressKey is the key of an interface's Address.
@@ -88,12 +94,16 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
 		Requires: append(Places(c), Unnumbereds(c)),
-		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
+		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Create:   k.create,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
 			// With another length VPP would leave the connected route behind, for good.
 			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
+		},
+		Fill: func(have desiredstate.Actual[Address], want Address) Address {
+			want.LinkMTU = have.Spec.LinkMTU
+			return want
 		},
 		Holds: func(a Address) []desiredstate.Key {
 			return []desiredstate.Key{place.HeldAddress(a.Table, a.Prefix.Addr())}
@@ -149,6 +159,11 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 	}
 	if is != table {
 		return 0, fmt.Errorf("interface %s is in table %d, the address is to be in %d: say so in Address.Table, or try again when it has moved", a.Interface, is, table)
+	}
+	if a.LinkMTU != 0 && a.Prefix.Addr().Is6() {
+		if _, err := k.vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: interface_types.InterfaceIndex(id), Mtu: []uint32{a.LinkMTU, 0, 0, 0}}); err != nil {
+			return 0, err
+		}
 	}
 	err = k.send(ctx, id, a.Prefix, true)
 	if errors.Is(err, api.ADDRESS_IN_USE) || errors.Is(err, api.DUPLICATE_IF_ADDRESS) {

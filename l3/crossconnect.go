@@ -97,7 +97,7 @@ func (x CrossConnect) all() netip.Prefix {
 func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[CrossConnect] {
 	k := crossConnects{c, l3xc.NewServiceClient(c), claims}
 	messages := []api.Message{&l3xc.L3xcUpdate{}, &l3xc.L3xcDel{}, &l3xc.L3xcDump{}, &memclnt.ControlPing{}}
-	if k.asks() {
+	if asksFeatures(k.c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
 	return &desiredstate.Kind[CrossConnect]{
@@ -141,10 +141,10 @@ type crossConnects struct {
 	claims []vppnet.Claim
 }
 
-// asks says whether VPP can be asked which features are on; without a VPP, that it can.
-func (k crossConnects) asks() bool {
+// asksFeatures says whether VPP can be asked which features are on; without a VPP, that it can.
+func asksFeatures(c *vppnet.Conn) bool {
 	m := &feature.FeatureIsEnabled{}
-	return k.c == nil || k.c.Has(m.GetMessageName()+"_"+m.GetCrcString())
+	return c == nil || c.Has(m.GetMessageName()+"_"+m.GetCrcString())
 }
 
 func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[CrossConnect], err error) {
@@ -171,7 +171,7 @@ func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []de
 		requests = append(requests, &feature.FeatureIsEnabled{ArcName: arc, FeatureName: name, SwIfIndex: d.L3xc.SwIfIndex})
 		out = append(out, desiredstate.Actual[CrossConnect]{ID: id, Spec: x})
 	}
-	if !k.asks() {
+	if !asksFeatures(k.c) {
 		return out, nil
 	}
 	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
@@ -69,4 +70,30 @@ func Example() {
 	// ~ route/tenant 0.0.0.0/0
 	//       Paths[0]: 192.0.2.1 by up1, weight 3 -> (none)
 	// 1 to update, 9 as wanted
+}
+
+// A machine that comes with another MAC, and does not say so, is found again within half a
+// minute.
+func ExampleNeighbourCaches() {
+	ctx := context.Background()
+	vpp, err := vpptest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer vpp.Close()
+	c, err := vppnet.Dial(ctx, vpp.Socket(), "example")
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	r, err := l3.NeighbourCaches(c).Ensure(ctx, l3.NeighbourCache{Age: 30 * time.Second}, l3.NeighbourCache{IPv6: true, Age: 30 * time.Second})
+	if err != nil {
+		panic(err)
+	}
+	for _, result := range r {
+		fmt.Println(result.Key, result.Action)
+	}
+	// Output:
+	// neighbour-cache/IPv4 +
+	// neighbour-cache/IPv6 +
 }

@@ -43,7 +43,7 @@ func (g Gateway) Objects() []desiredstate.Object {
 		}
 	}
 	for _, p := range g.Addresses {
-		a := Address{Interface: g.Name, Prefix: p, Table: g.Table}
+		a := Address{Interface: g.Name, Prefix: p, Table: g.Table, LinkMTU: g.MTU}
 		out = append(out, a)
 		link.After = append(link.After, a.Key())
 	}

@@ -13,6 +13,7 @@ import (
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip6_nd"
 	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -284,4 +285,27 @@ func TestDrift(t *testing.T) {
 		converge(t, c, want...)
 		converge(t, c)
 	})
+}
+
+// A gateway advertises the MTU that its link has, though that comes up after its addresses;
+// VPP keeps to what there was when IPv6 came on.
+func TestAGatewayAdvertisesItsMTU(t *testing.T) {
+	test := func(t *testing.T, socket string) {
+		c := kindrig.Dial(t, socket, "me")
+		own := netip.MustParsePrefix("2001:db8::1/64")
+		gateway := l3.Gateway{Name: "gw", Bridge: "net", Table: "red", Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), own}, MTU: 1400}
+		want := append(gateway.Objects(), l3.Table{Name: "red"}, vppnet.BridgeDomain{Name: "net"}, l3.RouterAdvertisement{Interface: "gw", Address: own})
+		r, err := engine(c).Ensure(t.Context(), want...)
+		require.NoError(t, err)
+		gw, _ := r.Of(vppnet.InterfaceKey("gw"))
+		dump, err := vppnet.AskEach[*ip6_nd.SwInterfaceIP6ndRaDetails](t.Context(), c, &ip6_nd.SwInterfaceIP6ndRaDump{SwIfIndex: interface_types.InterfaceIndex(gw.ID)})
+		require.NoError(t, err)
+		require.Len(t, dump, 1)
+		require.Equal(t, uint32(1400), dump[0].AdvLinkMtu)
+		p, err := engine(c).Plan(t.Context(), want...)
+		require.NoError(t, err)
+		require.True(t, p.Empty(), p)
+	}
+	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t).Socket()) })
+	t.Run("real", func(t *testing.T) { test(t, vpptest.Real(t).Socket()) })
 }

@@ -18,6 +18,7 @@ import (
 	"go.fd.io/govpp/binapi/ip_neighbor"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/l3xc"
+	"go.fd.io/govpp/binapi/mss_clamp"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -164,6 +165,32 @@ func TestLawsOfNeighbours(t *testing.T) {
 			MAC: kindrig.Pick(t, "MAC", kindrig.MAC(1), kindrig.MAC(2)), NoRoute: kindrig.Pick(t, "no route", false, true),
 		}
 	}))
+}
+
+// Nobody else's are told from ours, so no stranger has any.
+func TestLawsOfNeighbourCaches(t *testing.T) {
+	gen := rapid.Custom(func(t *rapid.T) l3.NeighbourCache {
+		return l3.NeighbourCache{
+			IPv6: kindrig.Pick(t, "IPv6", false, true), Age: kindrig.Pick[time.Duration](t, "age", 30, 1<<32-1) * time.Second,
+			Max: kindrig.Pick[uint32](t, "max", 0, 7), Recycle: kindrig.Pick(t, "recycle", false, true),
+		}
+	})
+	run := func(t *testing.T, vpp vpptest.Target, state func() string) {
+		kindrig.Laws(t, kindtest.Suite[l3.NeighbourCache]{Gen: gen, Checks: 4, Open: func(t testing.TB) kindtest.World[l3.NeighbourCache] {
+			c := kindrig.Dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
+			return kindtest.World[l3.NeighbourCache]{Kind: l3.NeighbourCaches(c), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+		}})
+	}
+	t.Run("in memory", func(t *testing.T) {
+		vpp := vpptest.New(t)
+		run(t, vpp, vpp.String)
+	})
+	t.Run("real", func(t *testing.T) {
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		run(t, vpp, func() string {
+			return vpp.State(&ip_neighbor.IPNeighborConfigGet{}, &ip_neighbor.IPNeighborConfigGet{Af: ip_types.ADDRESS_IP6})
+		})
+	})
 }
 
 func TestLawsOfRouterAdvertisements(t *testing.T) {
@@ -353,6 +380,7 @@ func layer3Dumps() []api.Message {
 		&ip6_nd.SwInterfaceIP6ndRaDump{SwIfIndex: all}, &arp.ProxyArpDump{}, &arp.ProxyArpIntfcDump{},
 		&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyDump{IsIP6: true}, &l3xc.L3xcDump{SwIfIndex: all},
 	}
+	dumps = append(dumps, &mss_clamp.MssClampGet{SwIfIndex: all})
 	for i := range interface_types.InterfaceIndex(10) {
 		for _, is6 := range []bool{false, true} {
 			dumps = append(dumps, &interfaces.SwInterfaceGetTable{SwIfIndex: i, IsIPv6: is6}, &ip.IPAddressDump{SwIfIndex: i, IsIPv6: is6})

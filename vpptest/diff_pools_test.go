@@ -56,6 +56,8 @@ var numbers = map[string][]uint64{
 	"sessions":               {0, 64, 1024},
 	"users":                  {0, 64, 1024},
 	"user_sessions":          {0, 64, 1024},
+	"max_number":             {0, 1, 2, 3, 50000},
+	"max_age":                {0, 3600, none}, // beyond the time that a comparison takes
 	"vr_id":                  {1, 1, 1, 1, 2, 0, 255},
 	"vrrp_vr_add_del.priority": {
 		1, 100, 100, 200, 254, 0, 255,

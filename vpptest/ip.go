@@ -44,6 +44,7 @@ type ips struct {
 	toggled     []func(index uint32, on bool)                  // and of IPv6
 
 	neighbours map[neighbourKey]*neighbour
+	caches     [2]neighbourCache
 	counters   uint32 // the last number given to the counters of a route
 }
 
@@ -66,6 +67,7 @@ func loadIP(v *VPP) {
 	s := &ips{
 		v: v, at: make(map[uint32]*ipSide), last: make(map[uint32][2]*fibTable), neighbours: make(map[neighbourKey]*neighbour),
 		pools: [2]addressPool{newAddressPool(), newAddressPool()}, links: make(map[uint32]*fibTable),
+		caches: [2]neighbourCache{defaultCache, defaultCache},
 	}
 	for is6 := range s.multicast {
 		s.multicast[is6].lock(s.multicast[is6].table(0))
@@ -96,6 +98,8 @@ func loadIP(v *VPP) {
 
 	Handle(v, s.addDelNeighbour)
 	HandleDump(v, s.neighboursOf)
+	Handle(v, s.setCache)
+	Handle(v, s.cache)
 
 	Handle(v, s.enableIP6)
 	Handle(v, s.linkLocal)
@@ -212,4 +216,5 @@ func (s *ips) dump(d *dump) {
 		}
 	}
 	s.dumpNeighbours(d)
+	s.dumpCaches(d)
 }

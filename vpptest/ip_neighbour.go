@@ -61,6 +61,11 @@ func (s *ips) setNeighbour(c *Call, q *ip_neighbor.IPNeighborAddDel) int32 {
 	case !q.IsAdd:
 		s.adjacency(c, key, table, false)
 		delete(s.neighbours, key)
+	case n == nil && s.full(key.ip.Is6()):
+		if s.caches[family(key.ip.Is6())].recycle && s.learnt(key.ip.Is6()) {
+			return c.NotImitated("the oldest of what was learnt of neighbours makes way")
+		}
+		return limitExceeded
 	case n == nil:
 		s.neighbours[key] = &neighbour{mac: q.Neighbor.MacAddress, flags: flags}
 		if flags&noFIBEntry == 0 {

@@ -103,7 +103,30 @@ func garp(i index, address string) api.Message {
 	return &arping.Arping{SwIfIndex: i, Address: must(ip_types.ParseAddress(address)), IsGarp: true, Repeat: 1}
 }
 
+// cached and caches say how neighbours of a family are kept.
+func cached(af ip_types.AddressFamily) api.Message { return &ip_neighbor.IPNeighborConfigGet{Af: af} }
+
+func caches(af ip_types.AddressFamily, most, age uint32, recycle bool) api.Message {
+	return &ip_neighbor.IPNeighborConfig{Af: af, MaxNumber: most, MaxAge: age, Recycle: recycle}
+}
+
 var neighbourScripts = []vpptest.Script{
+	{Name: "neighbour-cache", About: "how many neighbours, for how long", Steps: []vpptest.Step{
+		do(cached(v4)), do(cached(v6)),
+		do(caches(v4, 50000, 30, false)), do(cached(v4)), do(cached(v6)),
+		note("same again", caches(v4, 50000, 30, false)),
+		do(caches(v6, 7, 1<<32-1, true)), do(cached(v6)),
+		note("none at all", caches(v6, 0, 0, false)), do(cached(v6)),
+		note("no family", caches(7, 1, 1, true)), do(cached(7)), do(cached(v4)),
+	}},
+	{Name: "neighbour-cache-full", About: "no more neighbours than there may be", Volatile: []string{"ip_neighbor_add_del_reply.stats_index"}, Steps: []vpptest.Step{
+		do(loopback()), do(caches(v4, 2, 0, false)),
+		do(host4(1, "10.0.0.2", mac(1), fixed)), do(host4(1, "10.0.0.3", mac(1), fixed)), note("full", host4(1, "10.0.0.4", mac(1), fixed)),
+		note("one of them", host4(1, "10.0.0.3", mac(2), fixed)), note("not of IPv6", host4(1, "2001:db8::2", mac(1), fixed)), do(known(none, v4)),
+		note("no static one makes way", caches(v4, 2, 0, true)), do(host4(1, "10.0.0.4", mac(1), fixed)), do(host4(1, "10.0.0.4", mac(1), dynamic)),
+		note("0 is any number", caches(v4, 0, 0, false)), do(host4(1, "10.0.0.4", mac(1), fixed)), do(known(none, v4)),
+		note("fewer than there are", caches(v4, 1, 0, false)), do(known(none, v4)), do(unhost(1, "10.0.0.2", mac(1))), do(host4(1, "10.0.0.5", mac(1), fixed)),
+	}},
 	{Name: "arping", About: "gratuitous ARP", Steps: []vpptest.Step{
 		do(loopback()), do(garp(1, "10.0.0.1")), do(admin(1, 1)),
 		do(garp(1, "10.0.0.1")), do(garp(1, "2001:db8::1")), note("of no interface", garp(9, "10.0.0.1")),

@@ -38,6 +38,7 @@ const (
 	bridgeDomainFixed    = -121
 	bridgeDomainIDTooBig = -122
 	unsupported          = -126
+	invalidAddressFamily = -97
 	inUseInbound         = -142
 	inUseOutbound        = -143
 	netlinkError         = -145
@@ -45,6 +46,7 @@ const (
 	invalidSession       = -148
 	bridgeDomainHasBVI   = -152
 	invalidProtocol      = -153
+	limitExceeded        = -162
 	aBug                 = -168
 	featureDisabled2     = -169
 	featureEnabled       = -170

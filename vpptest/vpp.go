@@ -81,6 +81,7 @@ var builtin = []plugin{
 	{"lisp", loadLISP},
 	{"gre", loadGRE},
 	{"l3xc", loadL3XC},
+	{"mss_clamp", loadMSSClamp},
 	{"", loadPipes},
 }
 

@@ -55,6 +55,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Alive, a.board.Resync = "alive", resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
+	a.inbox.routers.linger = lingering
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
 	if site.Overlay != nil {
 		world := publish.New(etcd, translate.Networks, "")

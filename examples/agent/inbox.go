@@ -58,13 +58,15 @@ type change struct {
 }
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
-	return &inbox{
+	b := &inbox{
 		site: site, store: store, log: log, moved: func(string) {},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
 		remotes: newNeighbours(site), trunks: map[string]trunk{}, wired: dirty.New[string](),
 	}
+	b.routers.wake = b.lapsed
+	return b
 }
 
 // feed makes a Follower tell the inbox, and follow what it comes to need.

@@ -103,6 +103,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	client, err := etcd.Dial(r.url, etcd.TLS{})
 	require.NoError(r, err)
 	x.agent = newAgent(site, vpp, client, time.Minute, log)
+	x.inbox.routers.linger = 0 // but where that is what is tested
 	x.dial = []vppnet.Option{vppnet.WithTrace(func(t vppnet.Trace) { x.writes.Add(mutates(t.Message)) })}
 	for _, f := range with {
 		f(x.agent)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/signed"
@@ -27,6 +28,9 @@ type routers struct {
 	floats  map[string]translate.FloatingIP
 	wrong   map[string]error // keys that cannot be read
 	stands  map[string]error // keys that are served as they were: why
+	later   map[string]later // what gateways that serve on will be
+	linger  time.Duration    // how long they do; 0: they do not
+	wake    func()           // at the end of that
 	serving bool
 	stale   bool // something has changed since now was made
 	missed  bool // a key was in no list any more, and nobody said that it is deleted
@@ -40,7 +44,7 @@ func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger
 	return &routers{
 		site: site, store: store, log: log, serving: !site.HA,
 		ports: map[string]translate.RouterPort{}, floats: map[string]translate.FloatingIP{}, wrong: map[string]error{},
-		stands: map[string]error{}, refused: map[string]error{},
+		stands: map[string]error{}, refused: map[string]error{}, later: map[string]later{}, wake: func() {},
 	}
 }
 
@@ -55,33 +59,37 @@ func (r *routers) put(name string, value []byte, ca *signed.CA, there bool) {
 			return
 		}
 	}
-	delete(r.ports, name)
-	delete(r.floats, name)
 	delete(r.wrong, name)
 	if name == translate.HAKey {
 		r.hear(value, there)
 		return
 	}
-	if !there {
-		return
+	var p translate.RouterPort
+	var f translate.FloatingIP
+	switch {
+	case !there || err != nil:
+	case translate.IsFloatingIP(name):
+		f, err = r.site.FloatingIP(name, value)
+	default:
+		p, err = r.site.RouterPort(name, value)
 	}
-	if err != nil {
-		r.wrong[name] = err
-		return
-	}
-	if translate.IsFloatingIP(name) {
-		var f translate.FloatingIP
-		if f, err = r.site.FloatingIP(name, value); err == nil {
-			r.floats[name] = f
-		}
-	} else {
-		var p translate.RouterPort
-		if p, err = r.site.RouterPort(name, value); err == nil {
-			r.ports[name] = p
+	if err == nil {
+		var lingers bool
+		if p, lingers = r.lingers(name, p, there); lingers {
+			return
 		}
 	}
-	if err != nil {
+	delete(r.later, name)
+	delete(r.ports, name)
+	delete(r.floats, name)
+	switch {
+	case err != nil:
 		r.wrong[name] = err
+	case !there:
+	case translate.IsFloatingIP(name):
+		r.floats[name] = f
+	default:
+		r.ports[name] = p
 	}
 }
 
@@ -111,6 +119,7 @@ func (r *routers) hear(value []byte, there bool) {
 func (r *routers) listed(values map[string][]byte, ca *signed.CA) {
 	for _, name := range append(r.names(), translate.HAKey) {
 		if _, still := values[name]; !still {
+			delete(r.ports, name) // and so no gateway lingers
 			r.put(name, nil, ca, false)
 			r.missed = r.missed || name != translate.HAKey
 		}
@@ -138,6 +147,9 @@ func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[stri
 	if r.found != nil {
 		if held := r.site.Held(r.found, r.ports, r.floats); len(held) > 0 {
 			before.Holds = held
+		}
+		for name, p := range r.ports {
+			r.ports[name] = p.Led(r.found)
 		}
 		r.found = nil
 	}
@@ -256,17 +268,24 @@ func (b *inbox) recall(found []desiredstate.Found) {
 		}
 	}
 	r.found = have
-	moved := map[string]bool{}
-	if b.loaded {
-		r.stale = true
-		var wants map[string][]desiredstate.Object
-		wants, moved = r.work()
-		r.assign(wants, moved)
-	}
+	r.stale = true
+	moved := b.reroute()
 	b.mu.Unlock()
 	for name := range moved {
 		b.moved(routed(name))
 	}
+}
+
+// reroute looks at all routers, if all is known, and returns which keys come to something
+// else.
+func (b *inbox) reroute() map[string]bool {
+	if !b.loaded {
+		return nil
+	}
+	wants, moved := b.routers.work()
+	b.routers.assign(wants, moved)
+	b.assignRemotes(b.remotes.work())
+	return moved
 }
 
 // status sums up how the objects stand that a key needs, and what is wrong with it.
@@ -276,7 +295,7 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 		return desiredstate.Invalid, p.Wrong, true
 	}
 	counts := map[desiredstate.State]int{}
-	if p.Lacks != nil {
+	if p.Lacks != nil && len(p.Needs) == 0 { // else all but a part is served
 		counts[desiredstate.Blocked]++
 	}
 	for _, k := range p.Needs {
@@ -307,16 +326,11 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 func (b *inbox) serve(on bool) {
 	b.mu.Lock()
 	r := b.routers
-	moved := map[string]bool{}
+	var moved map[string]bool
 	if r.serving != on {
 		r.serving, r.stale = on, true
 		b.remotes.routed(r.ports, on)
-		if b.loaded { // else it is looked at when all is known
-			var wants map[string][]desiredstate.Object
-			wants, moved = r.work()
-			r.assign(wants, moved)
-			b.assignRemotes(b.remotes.work())
-		}
+		moved = b.reroute()
 	}
 	b.mu.Unlock()
 	for name := range moved {

@@ -71,6 +71,8 @@ func routing(c *vppnet.Conn, layer2 vppnet.Claim) []desiredstate.AnyKind {
 		l3.Tables(c),
 		l3.Memberships(c, layer2),
 		l3.Routes(c),
+		l3.NeighbourCaches(c),
+		l3.MSSClamps(c, layer2),
 		l3.RouterAdvertisements(c, layer2),
 		l3.ProxyARPs(c),
 		l3.ProxyARPRanges(c),
@@ -78,6 +80,7 @@ func routing(c *vppnet.Conn, layer2 vppnet.Claim) []desiredstate.AnyKind {
 		nat.Interfaces(c, nat.EndpointDependent),
 		nat.Addresses(c, nat.EndpointDependent),
 		nat.Mappings(c, nat.EndpointDependent),
+		nat.Identities(c, nat.EndpointDependent),
 		nat.Exits(c),
 		vrrp.Routers(c),
 	}

@@ -4,8 +4,6 @@ package nat
 
 import (
 	"context"
-	"errors"
-	"io"
 	"net/netip"
 
 	"go.fd.io/govpp/api"
@@ -113,28 +111,3 @@ type staticMapping struct {
 
 // noIndex is VPP's word for no interface.
 const noIndex = interface_types.InterfaceIndex(place.None)
-
-// pages reads what VPP hands out in pages: open begins at a cursor, and next is
-// where the reply says to go on.
-func pages[D, R any](open func(cursor uint32) (recv func() (D, R, error), err error), next func(R) uint32) (out []D, err error) {
-	for cursor := uint32(0); ; {
-		recv, err := open(cursor)
-		if err != nil {
-			return nil, err
-		}
-		for {
-			d, r, err := recv()
-			if errors.Is(err, io.EOF) {
-				return out, nil
-			}
-			if errors.Is(err, api.EAGAIN) {
-				cursor = next(r)
-				break
-			}
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, d)
-		}
-	}
-}

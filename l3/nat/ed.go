@@ -12,6 +12,7 @@ import (
 	binding "go.fd.io/govpp/binapi/nat44_ed"
 	"go.fd.io/govpp/binapi/nat_types"
 
+	"github.com/vppkit/vppkit/l3/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -93,7 +94,7 @@ func (k ed) roles(ctx context.Context) (map[uint32]role, error) {
 			out[uint32(d.SwIfIndex)] |= roleOutside
 		}
 	}
-	outputs, err := pages(func(cursor uint32) (func() (*binding.Nat44EdOutputInterfaceDetails, *binding.Nat44EdOutputInterfaceGetReply, error), error) {
+	outputs, err := shared.Pages(func(cursor uint32) (func() (*binding.Nat44EdOutputInterfaceDetails, *binding.Nat44EdOutputInterfaceGetReply, error), error) {
 		stream, err := k.vpp.Nat44EdOutputInterfaceGet(ctx, &binding.Nat44EdOutputInterfaceGet{Cursor: cursor})
 		if err != nil {
 			return nil, err

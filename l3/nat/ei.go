@@ -11,6 +11,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 	binding "go.fd.io/govpp/binapi/nat44_ei"
 
+	"github.com/vppkit/vppkit/l3/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -93,7 +94,7 @@ func (k ei) roles(ctx context.Context) (map[uint32]role, error) {
 			out[uint32(d.SwIfIndex)] |= roleOutside
 		}
 	}
-	outputs, err := pages(func(cursor uint32) (func() (*binding.Nat44EiOutputInterfaceDetails, *binding.Nat44EiOutputInterfaceGetReply, error), error) {
+	outputs, err := shared.Pages(func(cursor uint32) (func() (*binding.Nat44EiOutputInterfaceDetails, *binding.Nat44EiOutputInterfaceGetReply, error), error) {
 		stream, err := k.vpp.Nat44EiOutputInterfaceGet(ctx, &binding.Nat44EiOutputInterfaceGet{Cursor: cursor})
 		if err != nil {
 			return nil, err

@@ -52,7 +52,7 @@ func (c Claim) against(o Claim) bool {
 	case role, counted:
 		return c.As != o.As
 	case subnet:
-		return c.Prefix.Overlaps(o.Prefix) && c.Prefix.Bits() != o.Prefix.Bits()
+		return clashes(c.Prefix, o.Prefix)
 	case inner:
 		return c.Prefix.Overlaps(o.Prefix) && (c.As != o.As || c.Prefix.Bits() != o.Prefix.Bits() || c.Prefix.Addr() == o.Prefix.Addr())
 	case entry, through:

@@ -37,6 +37,8 @@ type RouterPort struct {
 	// Lacks names the parts of the value that are left out; all else is served. nil:
 	// there are none.
 	Lacks error
+
+	last netip.Addr // in whose subnet the way out is that the value names, or says that there is none
 }
 
 // ExtraRoute is a way to a prefix, by hosts in the networks of a router.
@@ -166,6 +168,7 @@ func (p *RouterPort) gateway(s Site, f, info fields, out *lacks) (err error) {
 	if len(p.Addrs) == 0 {
 		return cmp.Or(out.join(), errors.New("gateways: there is none"))
 	}
+	p.last = p.Addrs[len(p.Addrs)-1].Addr()
 	// The driver names one, whatever there are. Others can be named beside it.
 	var next string
 	var more []string
@@ -222,6 +225,77 @@ func (p *RouterPort) by(ip string) error {
 	}
 	p.Next = append(p.Next, a)
 	return nil
+}
+
+// lacksOf are the families of a gateway's addresses for which nobody said by whom they lead
+// out, or that it is nobody: the value says it of the last subnet alone.
+func (p RouterPort) lacksOf() (out []netip.Prefix) {
+	for _, a := range p.Addrs {
+		same := func(b netip.Addr) bool { return b.Is6() == a.Addr().Is6() }
+		if !same(p.last) && !slices.ContainsFunc(p.Next, same) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// After is p when its key had the value before: who led out of a subnet does so still, if
+// the value names nobody of its family. The driver writes a gateway of two families in two
+// steps, and each names one.
+func (p RouterPort) After(before RouterPort) RouterPort {
+	if before.Net != p.Net {
+		return p
+	}
+	p.Next = slices.Clone(p.Next)
+	for _, a := range p.lacksOf() {
+		if next, ok := before.leads(a); ok {
+			p.lead(next)
+		}
+	}
+	return p
+}
+
+// leads is who leads out of a subnet.
+func (p RouterPort) leads(of netip.Prefix) (next netip.Addr, ok bool) {
+	if !slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return a.Masked() == of.Masked() }) {
+		return next, false
+	}
+	i := slices.IndexFunc(p.Next, func(n netip.Addr) bool { return n.Is6() == of.Addr().Is6() })
+	if i < 0 {
+		return next, false
+	}
+	return p.Next[i], true
+}
+
+// lead adds who leads out of a family, unless somebody does.
+func (p *RouterPort) lead(next netip.Addr) {
+	if !slices.ContainsFunc(p.Next, func(n netip.Addr) bool { return n.Is6() == next.Is6() }) {
+		p.Next = append(p.Next, next)
+	}
+}
+
+// Covers says whether p is as much of a gateway as another value of its key: it leads out in
+// each family that the other does.
+func (p RouterPort) Covers(before RouterPort) bool {
+	return p.External && !slices.ContainsFunc(before.Addrs, func(b netip.Prefix) bool {
+		return !slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() == b.Addr().Is6() })
+	})
+}
+
+// Led is p when VPP holds what was found: who leads out there does so still, if the value
+// names nobody of the family.
+func (p RouterPort) Led(found map[desiredstate.Key]desiredstate.Object) RouterPort {
+	p.Next = slices.Clone(p.Next)
+	for _, a := range p.lacksOf() {
+		if _, ok := found[l3.AddressKey(door(p.Net), alone(a.Addr()))]; !ok {
+			continue
+		}
+		all, _ := found[l3.RouteKey(p.table(), netip.PrefixFrom(unspecified(a.Addr()), 0))].(l3.Route)
+		if len(all.Paths) == 1 && all.Paths[0].Interface == door(p.Net) && all.Paths[0].NextHop.IsValid() {
+			p.lead(all.Paths[0].NextHop)
+		}
+	}
+	return p
 }
 
 // routes reads the router's extra routes. Several to one destination share its flows.

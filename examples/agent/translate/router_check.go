@@ -72,6 +72,7 @@ func (l *leg) addrs() (out []netip.Prefix) {
 // sort finds out who is whose.
 func (g *routing) sort(ports map[string]RouterPort) {
 	defer g.open()
+	defer g.share()
 	g.routers, g.outsides = map[string]*router{}, map[string]*external{}
 	names := slices.Sorted(maps.Keys(ports))
 	vrfs := map[uint32]string{}
@@ -142,17 +143,35 @@ func (g *routing) leave(r *router, p RouterPort, taken map[netip.Addr]string) (l
 	return out.join(), nil
 }
 
+// share has routers whose keys do not say who leads out of a subnet go by whom others in it
+// do.
+func (g *routing) share() {
+	for _, x := range g.outsides {
+		for _, r := range x.exits {
+			for _, o := range x.exits {
+				*r.exit = r.exit.After(*o.exit)
+			}
+		}
+	}
+}
+
 // refuses says why a router cannot have an address in the network beside others.
 func (x *external) refuses(a netip.Prefix, own []netip.Prefix, taken map[netip.Addr]string) error {
 	if other, dup := taken[a.Addr()]; dup {
 		return fmt.Errorf("router %s has %s already", other, a.Addr())
 	}
 	for _, o := range append(x.addrs(), own...) {
-		if a.Overlaps(o) && a.Bits() != o.Bits() {
+		if clashes(a, o) {
 			return fmt.Errorf("%s overlaps %s in the same network", a, o)
 		}
 	}
 	return nil
+}
+
+// clashes says whether two subnets of one network differ on who is on the link. An address
+// alone says nothing of that.
+func clashes(a, b netip.Prefix) bool {
+	return a.Overlaps(b) && a.Bits() != b.Bits() && !a.IsSingleIP() && !b.IsSingleIP()
 }
 
 func (x *external) addrs() (out []netip.Prefix) {

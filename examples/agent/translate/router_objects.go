@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
@@ -160,13 +161,14 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		Name: l.door, Bridge: net.Name(), Table: table, Addresses: l.addrs(),
 		MAC: l.ports[0].MAC, MTU: l.ports[0].MTU, Down: !g.serving,
 	}
-	objs := net.objects()
+	objs := append(net.objects(), believed()...)
 	if l.door != door(net) {
 		side, name := l.ports[0].aside()
 		gateway.Bridge = name
 		objs = append(objs, side...)
 	}
 	objs = append(objs, gateway.Objects()...)
+	objs = append(objs, clamp(gateway.Name, gateway.MTU, r.largest())...)
 	objs = append(objs, g.stand(gateway.Name, net, gateway.MAC)...)
 	for _, a := range gateway.Addresses {
 		g.voice(gateway.Name, a.Addr(), l3.AddressKey(gateway.Name, a))
@@ -191,6 +193,45 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: gateway.Name, Table: table, Inside: true})
 	}
 	return objs
+}
+
+// mtuOf is what goes by a door; 0: VPP's default for loopbacks.
+func mtuOf(mtu uint32) uint32 {
+	if mtu == 0 {
+		return 9000
+	}
+	return mtu
+}
+
+// largest is the largest packet that can come to a router from anywhere.
+func (r *router) largest() (out uint32) {
+	for _, l := range r.legs {
+		out = max(out, mtuOf(l.ports[0].MTU))
+	}
+	if r.exit != nil {
+		out = max(out, mtuOf(r.exit.MTU))
+	}
+	return out
+}
+
+// clamp bounds what TCP announces by a door, if there are doors beside it of which larger packets
+// come: they would be dropped, and what VPP says of that may not arrive, or not be believed.
+func clamp(door string, mtu, largest uint32) []desiredstate.Object {
+	if mtuOf(mtu) >= largest {
+		return nil
+	}
+	m := l3.MSSClamp{Interface: door, IPv4: l3.Clamp{MSS: uint16(mtu - 40)}}
+	if mtu >= 1280 {
+		m.IPv6.MSS = uint16(mtu - 60)
+	}
+	return []desiredstate.Object{m}
+}
+
+// believed is for how long VPP believes what MAC a neighbour has: by itself for ever, and a
+// machine that takes over an address need not say so.
+func believed() []desiredstate.Object {
+	const age = 20 * time.Second
+	return []desiredstate.Object{l3.NeighbourCache{Age: age}, l3.NeighbourCache{IPv6: true, Age: age}}
 }
 
 // exit is the router's way out.
@@ -221,10 +262,8 @@ func (g *routing) exit(r *router) (objs []desiredstate.Object) {
 			routes[e.To] = l3.Route{Table: table, Prefix: e.To, Paths: paths}
 		}
 	}
-	for _, a := range r.exit.Addrs {
-		if is6 := a.Addr().Is6(); !slices.ContainsFunc(r.exit.Next, func(n netip.Addr) bool { return n.Is6() == is6 }) {
-			g.lacks(r.exit.Name(), fmt.Errorf("no gateway's address is of the family of %s", a.Addr()))
-		}
+	for _, a := range r.exit.lacksOf() {
+		g.lacks(r.exit.Name(), fmt.Errorf("external_gateway_ip: nobody was named yet by whom %s leads out", a.Addr()))
 	}
 	for _, r := range slices.SortedFunc(maps.Values(routes), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) }) {
 		objs = append(objs, r)

@@ -227,8 +227,9 @@ func TestExternalNetworksAreApart(t *testing.T) {
 	require.Greater(t, min(one.ID, two.ID), uint32(1<<31-1), "beyond the numbers of routers")
 }
 
-// Without NAT in the external network, what comes back finds its way by a route; and
-// who does not translate where others do is told so.
+// Without NAT in the external network, what comes back finds its way by a route. Where there
+// is NAT, each address of who does not translate is exempt besides, but for those with floating IPs;
+// what VPP cannot exempt is told.
 func TestNoSNAT(t *testing.T) {
 	plain := members{"external_gateway_info": members{"network_id": "x", "enable_snat": false}}
 	all := keys{routerID(1) + "/" + portID(1): leg(nil), routerID(1) + "/" + portID(9): gateway(plain)}
@@ -239,9 +240,67 @@ func TestNoSNAT(t *testing.T) {
 
 	all[floatID(1)] = float(nil)
 	r = all.routing(t, site)
-	require.ErrorContains(t, r.Parts[routerID(1)+"/"+portID(9)].Lacks, "enable_snat is false, but there is NAT in physnet2.flat")
-	require.Empty(t, objects(t, r)[back].(l3.Route).Paths)
-	require.NotContains(t, objects(t, r), nat.AddressKey(netip.MustParseAddr("203.0.113.101")))
+	has := objects(t, r)
+	require.Equal(t, []l3.Path{{Table: "router-" + routerID(1)}}, has[back].(l3.Route).Paths)
+	require.NotContains(t, has, nat.AddressKey(netip.MustParseAddr("203.0.113.101")))
+	exempt := func(a string) desiredstate.Key { return nat.IdentityKey("id-" + routerID(1) + "-" + a) }
+	require.Contains(t, has, exempt("192.168.1.12"))
+	require.NotContains(t, has, exempt("192.168.1.11"), "which has a floating IP")
+	for name, p := range r.Parts {
+		require.NoError(t, errors.Join(p.Wrong, p.Lacks), name)
+	}
+
+	wide := routerID(1) + "/" + portID(2)
+	all[wide] = leg(members{"gateway_ip": "10.0.0.1", "prefixlen": 16, "segmentation_id": 102})
+	require.ErrorContains(t, all.routing(t, site).Parts[wide].Lacks, "each of the 65536 addresses of 10.0.0.0/16 needs an exemption")
+	delete(all, wide)
+	maps.Copy(all, keys{
+		routerID(2) + "/" + portID(21): leg(members{"segmentation_id": 201, "vrf_id": 2}),
+		routerID(2) + "/" + portID(29): gateway(members{"vrf_id": 2, "gateways": []any{[]any{"203.0.113.151", 24, false}}}),
+	})
+	r = all.routing(t, site)
+	require.ErrorContains(t, r.Parts[routerID(1)+"/"+portID(1)].Lacks, "192.168.1.0/24 overlaps 192.168.1.0/24 of router "+routerID(2))
+	require.NotContains(t, objects(t, r), exempt("192.168.1.12"))
+}
+
+// Who leads out is on the link, whatever the subnets; and if a floating IP is of a subnet
+// that no router has an address in, everybody is.
+func TestOnLink(t *testing.T) {
+	table := "external-physnet2.flat"
+	link := []l3.Path{{Interface: "bvi-physnet2.flat"}}
+	for _, c := range []struct {
+		gateways, next string
+		bits           int
+		onLink         string
+	}{
+		{"203.0.113.101", "203.0.113.1", 24, ""},
+		{"203.0.113.101", "198.51.100.1", 24, "198.51.100.1/32"},
+		{"203.0.113.101", "203.0.113.1", 32, "203.0.113.1/32"},
+		{"2001:db8:f::101", "2001:db8:e::1", 64, "2001:db8:e::1/128"},
+		{"2001:db8:f::101", "2001:db8:f::1", 128, "2001:db8:f::1/128"},
+		{"2001:db8:f::101", "fe80::1", 64, ""},
+	} {
+		all := keys{routerID(1) + "/" + portID(9): gateway(members{"gateways": []any{[]any{c.gateways, c.bits, false}}, "external_gateway_ip": c.next})}
+		has := objects(t, all.routing(t, site))
+		var on []string
+		for _, o := range has {
+			if r, ok := o.(l3.Route); ok && r.Table == table && r.Prefix.IsSingleIP() {
+				require.Equal(t, link, r.Paths)
+				on = append(on, r.Prefix.String())
+			}
+		}
+		require.Equal(t, c.onLink, strings.Join(on, " "), c)
+	}
+	far := classic()
+	out := l3.RouteKey(table, netip.MustParsePrefix("0.0.0.0/0"))
+	require.Len(t, objects(t, far.routing(t, site))[out].(l3.Route).Paths, 1)
+	far[floatID(1)] = float(members{"floating_ip_address": "198.18.0.102"})
+	has := objects(t, far.routing(t, site))
+	require.Equal(t, []l3.Path{{Table: "beyond-physnet2.flat"}, {Interface: "bvi-physnet2.flat", Preference: 1}}, has[out].(l3.Route).Paths)
+	beyond := l3.RouteKey("beyond-physnet2.flat", netip.MustParsePrefix("0.0.0.0/0"))
+	require.Equal(t, []l3.Path{{Interface: "bvi-physnet2.flat", NextHop: netip.MustParseAddr("203.0.113.1")}}, has[beyond].(l3.Route).Paths)
+	far[routerID(1)+"/"+portID(9)] = gateway(members{"external_gateway_ip": nil})
+	require.Equal(t, link, objects(t, far.routing(t, site))[out].(l3.Route).Paths)
 }
 
 // A router that leads out by IPv6 only translates nothing, and floating IPs wait.

@@ -35,6 +35,12 @@ func (g *routing) world(x *external) {
 		vppnet.Loopback{Name: name, MAC: g.site.mac(name)}, port,
 		l3.Membership{Interface: name, Table: table, NoIPv4: !four, NoIPv6: !six},
 	)
+	objs = append(objs, believed()...)
+	var largest uint32
+	for _, r := range x.exits {
+		largest = max(largest, r.largest())
+	}
+	objs = append(objs, clamp(name, x.exits[0].exit.MTU, largest)...)
 	objs = append(objs, g.stand(name, x.net, g.site.mac(name))...)
 	link := vppnet.LinkState{Interface: name, Up: g.serving, MTU: x.exits[0].exit.MTU, After: []desiredstate.Key{port.Key()}}
 	if link.Up || link.MTU != 0 {
@@ -44,10 +50,7 @@ func (g *routing) world(x *external) {
 	if translated {
 		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: name, Table: table, Outside: true}, l3.ProxyARP{Interface: name})
 	}
-	for _, next := range x.next() {
-		all := netip.PrefixFrom(unspecified(next), 0)
-		objs = append(objs, l3.Route{Table: table, Prefix: all, Paths: []l3.Path{{Interface: name, NextHop: next}}})
-	}
+	objs = append(objs, g.ways(x, table, name)...)
 	g.want(source, objs, keys...)
 	for _, r := range x.exits {
 		var own []desiredstate.Object
@@ -57,6 +60,11 @@ func (g *routing) world(x *external) {
 			g.voice(name, a.Addr(), own[len(own)-1].Key())
 			if a.Bits() < a.Addr().BitLen() {
 				own = append(own, l3.Route{Table: table, Prefix: a.Masked(), Paths: []l3.Path{{Interface: name}}})
+			}
+		}
+		for _, next := range r.exit.Next { // who leads out is on the link, whatever the subnets
+			if !next.IsLinkLocalUnicast() && !slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Contains(next) }) {
+				own = append(own, l3.Route{Table: table, Prefix: alone(next), Paths: []l3.Path{{Interface: name}}})
 			}
 		}
 		g.want(source, own, r.exit.Name())
@@ -79,6 +87,36 @@ func (g *routing) world(x *external) {
 		all = append(all, r)
 	}
 	g.want(source, all)
+}
+
+// ways are those to everywhere. VPP answers ARP only of whom it takes to be on the link, and
+// nobody says of which other subnets of the network floating IPs are; so where there is
+// such a one everybody is, by a path that nothing goes by as long as there is a gateway. VPP
+// goes by the last of a route's paths, as it sorts them, to tell who is on the link, and sorts next
+// hops behind links; so the gateway is a table further.
+func (g *routing) ways(x *external, table, door string) (objs []desiredstate.Object) {
+	link := netip.Addr{}
+	for _, r := range x.exits {
+		for _, f := range r.floats {
+			if !slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Contains(f.Floating) }) {
+				link = netip.IPv4Unspecified()
+			}
+		}
+	}
+	for _, next := range x.next() {
+		route := l3.Route{Table: table, Prefix: netip.PrefixFrom(unspecified(next), 0), Paths: []l3.Path{{Interface: door, NextHop: next}}}
+		if next.Is4() && link.IsValid() {
+			further := "beyond-" + x.net.Name()
+			objs = append(objs, l3.Table{Name: further, ID: g.number(x.net) | maxVRF>>1 + 1}, l3.Route{Table: further, Prefix: route.Prefix, Paths: route.Paths})
+			route.Paths = []l3.Path{{Table: further}, {Interface: door, Preference: 1}}
+			link = netip.Addr{}
+		}
+		objs = append(objs, route)
+	}
+	if link.IsValid() {
+		objs = append(objs, l3.Route{Table: table, Prefix: netip.PrefixFrom(link, 0), Paths: []l3.Path{{Interface: door}}})
+	}
+	return objs
 }
 
 // next are the gateways of the network: of each family that of the first router that
@@ -121,7 +159,7 @@ func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3
 			return
 		}
 		route := l3.Route{Table: table, Prefix: to}
-		if to.Addr().Is6() || !nat {
+		if to.Addr().Is6() || !nat || !r.exit.SNAT {
 			route.Paths = []l3.Path{{Table: routerTable(r.id)}}
 		}
 		add(key, route)
@@ -144,7 +182,7 @@ func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3
 		}
 	}
 	if nat && !r.exit.SNAT && r.exit.first4().IsValid() {
-		g.lacks(r.exit.Name(), fmt.Errorf("enable_snat is false, but there is NAT in %s: VPP drops what it does not translate there", x.net.Name()))
+		g.exempt(r)
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shared makes one question to VPP serve all who ask it at once.
+// Package shared is how to ask VPP what all kinds of l3 may have to: one question serves all who
+// ask it at once, and an answer may come in pages.
 package shared
 
 import (
