@@ -64,6 +64,8 @@ var builtin = []plugin{
 	{"", loadL2},
 	{"", loadBonds},
 	{"", loadSpan},
+	{"policer", loadPolicers},
+	{"", loadQoS},
 	{"", loadTapV2},
 	{"", loadIP},
 	{"", loadProxyARP},
