@@ -3,13 +3,11 @@
 package qos_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/binapi/feature"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/policer"
@@ -192,6 +190,3 @@ func stranger(t *testing.T, socket string) {
 }
 
 const theirPolicer = "stranger/a"
-
-var _ = fmt.Sprint
-var _ = feature.FeatureIsEnabled{}

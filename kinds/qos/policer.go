@@ -84,6 +84,8 @@ func (p Policer) Validate() error {
 		small = ": it comes to less than a byte"
 	}
 	switch {
+	case rate > math.MaxUint32 || peak > math.MaxUint32:
+		return fmt.Errorf("a rate of more than %d kbit/s", uint32(math.MaxUint32))
 	case burst > math.MaxUint32 || excess > math.MaxUint32:
 		return fmt.Errorf("a burst of more than %d bytes", uint32(math.MaxUint32))
 	case rate == 0:
@@ -115,7 +117,7 @@ func (a Action) check(color string) error {
 }
 
 // kilobits is what VPP takes so many packets a second for.
-func kilobits(packets uint64) uint64 { return uint64(uint32((packets*256*8 + 500) / 1000)) }
+func kilobits(packets uint64) uint64 { return (packets*256*8 + 500) / 1000 }
 
 // bytesIn is what a rate comes to in so many milliseconds, as VPP reckons it.
-func bytesIn(ms, kbps uint64) uint64 { return uint64(uint32((ms*kbps + 4) / 8)) }
+func bytesIn(ms, kbps uint64) uint64 { return (ms*kbps + 4) / 8 }
