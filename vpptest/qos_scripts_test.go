@@ -31,9 +31,11 @@ func policerAt(i uint32) api.Message { return &policer.PolicerDumpV2{PolicerInde
 func policeIn(name string, i index, on bool) api.Message {
 	return &policer.PolicerInput{Name: name, SwIfIndex: i, Apply: on}
 }
+
 func policeOut(name string, i index, on bool) api.Message {
 	return &policer.PolicerOutput{Name: name, SwIfIndex: i, Apply: on}
 }
+
 func turn(arc, name string, i index, on bool) api.Message {
 	return &feature.FeatureEnableDisable{ArcName: arc, FeatureName: name, SwIfIndex: i, Enable: on}
 }
@@ -108,12 +110,15 @@ var policerScripts = []vpptest.Script{
 func recordQoS(i index, s qos.QosSource, on bool) api.Message {
 	return &qos.QosRecordEnableDisable{Enable: on, Record: qos.QosRecord{SwIfIndex: i, InputSource: s}}
 }
+
 func storeQoS(i index, s qos.QosSource, value uint8, on bool) api.Message {
 	return &qos.QosStoreEnableDisable{Enable: on, Store: qos.QosStore{SwIfIndex: i, InputSource: s, Value: value}}
 }
+
 func marks(i uint32, s qos.QosSource, id uint32, on bool) api.Message {
 	return &qos.QosMarkEnableDisable{Enable: on, Mark: qos.QosMark{SwIfIndex: i, OutputSource: s, MapID: id}}
 }
+
 func egressMap(id uint32, fill byte) api.Message {
 	m := &qos.QosEgressMapUpdate{Map: qos.QosEgressMap{ID: id}}
 	for i := range m.Map.Rows {

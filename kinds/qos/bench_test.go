@@ -10,10 +10,12 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/policer"
 	"go.fd.io/govpp/binapi/policer_types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/kinds/qos"
+	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
@@ -50,4 +52,33 @@ func BenchmarkPolicers(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/(2*many), "ns/object")
 	})
+}
+
+// BenchmarkAttachments attaches a policer to interfaces, each by a call of its own from one
+// of 64 goroutines, as a session comes up, and takes it off.
+func BenchmarkAttachments(b *testing.B) {
+	r := rig{c: kindrig.Dial(b, vpptest.New(b).Socket(), "me"), memory: new(vppnet.Memory)}
+	want := []desiredstate.Object{qos.Policer{Name: "gold", Rate: 1000, Burst: 10000, Conform: qos.Transmit}}
+	for i := range many {
+		want = append(want, vppnet.Loopback{Name: fmt.Sprint("lo", i)})
+	}
+	_, err := kindrig.Engine(vppnet.Loopbacks(r.c), qos.Policers(r.c)).Ensure(b.Context(), want...)
+	require.NoError(b, err)
+	attachments := qos.Attachments(r.c, r.memory)
+	for b.Loop() {
+		var all errgroup.Group
+		all.SetLimit(64)
+		for i := range many {
+			all.Go(func() error {
+				a := qos.Attachment{Interface: fmt.Sprint("lo", i), Policer: "gold"}
+				if _, err := attachments.Ensure(b.Context(), a); err != nil {
+					return err
+				}
+				_, err := attachments.Remove(b.Context(), a)
+				return err
+			})
+		}
+		require.NoError(b, all.Wait())
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/(2*many), "ns/object")
 }

@@ -166,9 +166,13 @@ func TestReal(t *testing.T) {
 	r := reader(c, e, stats)
 
 	wan := []desiredstate.Object{
-		l3.Table{Name: "red", ID: 7}, vppnet.Loopback{Name: "wan"}, l3.Membership{Interface: "wan", Table: "red"},
-		vppnet.LinkState{Interface: "wan", Up: true}, l3.Address{Interface: "wan", Prefix: netip.MustParsePrefix("10.0.0.1/24"), Table: "red"},
-		qos.Policer{Name: "gold", Rate: 1000, Burst: 10000, Conform: qos.Transmit}, acl.Set{Name: "s", Rules: []acl.Rule{{Family: acl.IPv4}}},
+		l3.Table{Name: "red", ID: 7},
+		vppnet.Loopback{Name: "wan"},
+		l3.Membership{Interface: "wan", Table: "red"},
+		vppnet.LinkState{Interface: "wan", Up: true},
+		l3.Address{Interface: "wan", Prefix: netip.MustParsePrefix("10.0.0.1/24"), Table: "red"},
+		qos.Policer{Name: "gold", Rate: 1000, Burst: 10000, Conform: qos.Transmit},
+		acl.Set{Name: "s", Rules: []acl.Rule{{Family: acl.IPv4}}},
 	}
 	require.NoError(t, acl.CountHits(t.Context(), c, true))
 	_, err := e.Sync(t.Context(), append(wan, vppnet.Loopback{Name: "first"})...)
