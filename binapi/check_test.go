@@ -19,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/qos"
+	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -56,7 +57,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		vrrp.Routers(c), l3.CrossConnects(c),
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
-		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)),
+		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),
 		vhost.Ports(c, "/run/vms"),
 	}
 }

@@ -69,19 +69,13 @@ func loadPolicers(v *VPP) {
 		if !q.MatchNameValid {
 			return s.list()
 		}
-		if p := s.at(s.named(q.MatchName)); p != nil {
-			return []*policer.PolicerDetails{p}
-		}
-		return nil
+		return shown(s.at(s.named(q.MatchName)))
 	})
 	HandleDump(v, func(_ *Call, q *policer.PolicerDumpV2) []*policer.PolicerDetails {
 		if q.PolicerIndex == none {
 			return s.list()
 		}
-		if p := s.at(int(q.PolicerIndex)); p != nil {
-			return []*policer.PolicerDetails{p}
-		}
-		return nil
+		return shown(s.at(int(q.PolicerIndex)))
 	})
 }
 
@@ -97,8 +91,18 @@ func (s *policers) named(name string) int {
 	return slices.IndexFunc(s.all, func(p *policer.PolicerDetails) bool { return p != nil && p.Name == name })
 }
 
-func (s *policers) list() []*policer.PolicerDetails {
-	return slices.DeleteFunc(slices.Clone(s.all), func(p *policer.PolicerDetails) bool { return p == nil })
+func (s *policers) list() []*policer.PolicerDetails { return shown(s.all...) }
+
+// shown are those that there are. VPP knows one by 64 bytes of its name, and shows 63.
+func shown(all ...*policer.PolicerDetails) (out []*policer.PolicerDetails) {
+	for _, p := range all {
+		if p != nil {
+			d := *p
+			d.Name = d.Name[:min(63, len(d.Name))]
+			out = append(out, &d)
+		}
+	}
+	return out
 }
 
 func (s *policers) make(name string, c policer_types.PolicerConfig) (index uint32, retval int32) {

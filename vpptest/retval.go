@@ -33,6 +33,7 @@ const (
 	valueExists          = -81
 	sameSrcDst           = -82
 	invalidWorker        = -89
+	noSuchFamily         = -97
 	notASubInterface     = -98
 	bridgeDomainExists   = -119
 	bridgeDomainInUse    = -120

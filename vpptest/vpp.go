@@ -83,6 +83,7 @@ var builtin = []plugin{
 	{"lisp", loadLISP},
 	{"gre", loadGRE},
 	{"l3xc", loadL3XC},
+	{"urpf", loadURPF},
 	{"", loadPipes},
 }
 
