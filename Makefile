@@ -3,7 +3,7 @@
 .PHONY: all check test race lint fmt bench bench-vpp record diff demo
 
 # What builds anywhere; a real VPP, and the rig around it, need Linux.
-LIBRARY = ./desiredstate/... ./binapi ./vppnet/... ./vhost ./bond ./acl ./gpe ./l3/... ./vpptest
+LIBRARY = ./desiredstate/... ./binapi ./vppnet/... ./vhost ./bond ./acl ./gpe ./l3/... ./kinds/... ./vpptest
 
 all: check test
 
@@ -16,7 +16,7 @@ test: ## the README's command
 	go test -timeout 30m ./... ./examples/...
 
 race: ## data races, in another order, with more random cases
-	go test -race -shuffle=on -timeout 20m . ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./bond/... ./acl/... ./gpe/... ./vpptest/... ./internal/... \
+	go test -race -shuffle=on -timeout 20m . ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./bond/... ./acl/... ./gpe/... ./kinds/... ./vpptest/... ./internal/... \
 		./examples/ownkind/... ./examples/agent/follow/... ./examples/agent/publish/... ./examples/agent/translate/...
 
 lint: ## golangci-lint, with the import law
@@ -27,7 +27,7 @@ fmt:
 	GOWORK=off go tool -modfile=tools.mod gofumpt -w .
 
 bench: ## ratios beside a hand-written client in the same run
-	go test -run '^$$' -bench . -benchmem ./desiredstate/... ./vppnet/... ./bond/... ./acl/... ./gpe/... ./l3/... ./examples/agent
+	go test -run '^$$' -bench . -benchmem ./desiredstate/... ./vppnet/... ./bond/... ./acl/... ./gpe/... ./l3/... ./kinds/... ./examples/agent
 
 bench-vpp: ## the same jobs by hand, by the engine and by the agent, on a real VPP and the in-memory one
 	go run ./examples/bench --ports 100,1000

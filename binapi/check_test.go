@@ -18,6 +18,8 @@ import (
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/kinds/qos"
+	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -55,6 +57,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		vrrp.Routers(c), l3.CrossConnects(c), l3.MSSClamps(c),
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
+		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),
 		vhost.Ports(c, "/run/vms"),
 	}
 }
@@ -134,7 +137,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
-		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "overlay", "arp-entry",
+		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "overlay", "arp-entry", "policer", "qos-egress-map",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

@@ -21,7 +21,7 @@ const (
 var coreModules = strings.Fields(`
 	arp bfd bier bond classify crypto dev feature fib flow gso interface ip
 	ip6_nd ip_neighbor ipfix_export ipip ipsec l2 memclnt mpls p2p_ethernet pg
-	pipe policer punt qos rd_cp session span sr sr_pt syslog tapv2 tcp teib udp
+	pipe punt qos rd_cp session span sr sr_pt syslog tapv2 tcp teib udp
 	virtio vlib vpe`)
 
 // plugins names the plugins whose name is not that of the API module.

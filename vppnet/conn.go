@@ -223,8 +223,13 @@ func (c *Conn) Target() *desiredstate.Target {
 	return c.target
 }
 
-// VPP says which VPP this is.
-func (c *Conn) VPP() Identity { return c.vpp }
+// VPP says which VPP this is; nil has none.
+func (c *Conn) VPP() Identity {
+	if c == nil {
+		return Identity{}
+	}
+	return c.vpp
+}
 
 // die fails all that is pending. Only the first cause counts.
 func (c *Conn) die(err error) {

@@ -29,12 +29,13 @@ var allFeatures = sync.OnceValue(func() map[string][]string {
 // features are what packets pass on their way, by arc and name.
 type features struct {
 	v     *VPP
-	on    map[string]map[string]func(*iface) bool // those whose state is known
-	reach map[string]uint32                       // by arc, the first interface index beyond all that something was set for
+	on    map[string]map[string]func(*iface) bool  // those whose state is known
+	turn  map[string]map[string]func(*iface, bool) // those that a client turns on and off by name
+	reach map[string]uint32                        // by arc, the first interface index beyond all that something was set for
 }
 
 // everywhere are the arcs in which VPP sets something for each interface.
-var everywhere = []string{"ip4-unicast", "ip6-unicast"}
+var everywhere = []string{"ip4-unicast", "ip6-unicast", "ip4-multicast", "ip6-multicast", "mpls-input"}
 
 // neverOn are features that no message of ours turns on.
 var neverOn = map[string][]string{
@@ -44,13 +45,15 @@ var neverOn = map[string][]string{
 	},
 	"ip6-unicast":  {"ip6-policer-classify", "abf-input-ip6", "l3xc-input-ip6", "nat64-in2out", "ip6-rx-urpf-loose", "ip6-rx-urpf-strict", "ip6-lookup"},
 	"ip4-output":   {"ip4-outacl", "interface-output"},
+	"mpls-output":  {"interface-output"},
+	"mpls-input":   {"mpls-lookup"},
 	"arp":          {"error-drop"},
 	"device-input": {"ethernet-input"},
 	"ip6-output":   {"ip6-outacl", "interface-output"},
 }
 
 func loadFeatures(v *VPP) {
-	f := &features{v: v, on: make(map[string]map[string]func(*iface) bool), reach: make(map[string]uint32)}
+	f := &features{v: v, on: make(map[string]map[string]func(*iface) bool), turn: make(map[string]map[string]func(*iface, bool)), reach: make(map[string]uint32)}
 	v.life.features = f
 	for arc, names := range neverOn {
 		for _, name := range names {
@@ -58,6 +61,7 @@ func loadFeatures(v *VPP) {
 		}
 	}
 	Handle(v, f.isEnabled)
+	Handle(v, f.enable)
 }
 
 // follow says how to know whether a feature is on.
@@ -66,6 +70,31 @@ func (f *features) follow(arc, name string, on func(*iface) bool) {
 		f.on[arc] = make(map[string]func(*iface) bool)
 	}
 	f.on[arc][name] = on
+}
+
+// toggle says how to turn a feature on and off by its name.
+func (f *features) toggle(arc, name string, turn func(i *iface, on bool)) {
+	if f.turn[arc] == nil {
+		f.turn[arc] = make(map[string]func(*iface, bool))
+	}
+	f.turn[arc][name] = turn
+}
+
+// enable turns a feature on, once more if it was, or off.
+func (f *features) enable(c *Call, q *feature.FeatureEnableDisable) *feature.FeatureEnableDisableReply {
+	i := f.v.life.interfaces.at(q.SwIfIndex)
+	if i == nil {
+		return &feature.FeatureEnableDisableReply{Retval: invalidInterface}
+	}
+	if !f.has(q.ArcName, q.FeatureName) {
+		return &feature.FeatureEnableDisableReply{Retval: invalidValue}
+	}
+	turn := f.turn[q.ArcName][q.FeatureName]
+	if turn == nil {
+		return &feature.FeatureEnableDisableReply{Retval: c.NotImitated(fmt.Sprintf("turning feature %q of arc %q", q.FeatureName, q.ArcName))}
+	}
+	turn(i, q.Enable)
+	return &feature.FeatureEnableDisableReply{}
 }
 
 // toggled takes note that something was turned on or off in an arc.

@@ -32,6 +32,8 @@ const (
 	interfaceExists      = -79
 	valueExists          = -81
 	sameSrcDst           = -82
+	invalidWorker        = -89
+	noSuchFamily         = -97
 	notASubInterface     = -98
 	bridgeDomainExists   = -119
 	bridgeDomainInUse    = -120

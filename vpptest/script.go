@@ -61,6 +61,14 @@ var volatile = []string{
 	"bridge_domain_details.sw_if_details.context",
 	"ip_neighbor_details.age",
 	"ip_route_v2_details.route.stats_index",
+	"policer_details.scale", // and all that is scaled by it, or is the machine's clock
+	"policer_details.cir_tokens_per_period",
+	"policer_details.pir_tokens_per_period",
+	"policer_details.current_limit",
+	"policer_details.current_bucket",
+	"policer_details.extended_limit",
+	"policer_details.extended_bucket",
+	"policer_details.last_update_time",
 	"sw_interface_ip6nd_ra_details.last_radv_time",
 	"sw_interface_ip6nd_ra_details.last_multicast_time",
 	"sw_interface_ip6nd_ra_details.next_multicast_time",
@@ -71,4 +79,4 @@ var volatile = []string{
 }
 
 // unordered are details that VPP dumps in the order of a hash table.
-var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details", "ip_route_v2_details", "ip_neighbor_details", "ip_table_details", "memif_socket_filename_details"}
+var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details", "ip_route_v2_details", "ip_neighbor_details", "ip_table_details", "memif_socket_filename_details", "qos_egress_map_details"}

@@ -198,7 +198,7 @@ func TestLinkUp(t *testing.T) {
 func TestHandle(t *testing.T) {
 	var told []string
 	var names []string // lives as long as the plugin: until a restart
-	vpp := New(t, WithReport(func(text string) { told = append(told, text) }), WithPlugin("policer", func(v *VPP) {
+	vpp := New(t, WithReport(func(text string) { told = append(told, text) }), WithoutPlugin("policer"), WithPlugin("police", func(v *VPP) {
 		names = nil
 		Handle(v, func(c *Call, q *policer.PolicerAdd) *policer.PolicerAddReply {
 			names = append(names, q.Name)

@@ -64,6 +64,8 @@ var builtin = []plugin{
 	{"", loadL2},
 	{"", loadBonds},
 	{"", loadSpan},
+	{"policer", loadPolicers},
+	{"", loadQoS},
 	{"", loadTapV2},
 	{"", loadIP},
 	{"", loadProxyARP},
@@ -82,6 +84,7 @@ var builtin = []plugin{
 	{"gre", loadGRE},
 	{"l3xc", loadL3XC},
 	{"mss_clamp", loadMSSClamp},
+	{"urpf", loadURPF},
 	{"", loadPipes},
 }
 

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package qos
+
+import (
+	"cmp"
+	"context"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/feature"
+	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/qos"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Mark writes into packets that an interface sends what a map makes of what was noted of
+// them, if anything was.
+type Mark struct {
+	Interface string
+	Source    Source // where it is written: VLAN, MPLS or IP
+	Map       uint32
+}
+
+// MarkKey is the key of a mark.
+func MarkKey(iface string, source Source) desiredstate.Key {
+	return desiredstate.Key{Space: "qos-mark", Name: iface + " " + source.String()}
+}
+
+// Key is MarkKey(m.Interface, m.Source).
+func (m Mark) Key() desiredstate.Key { return MarkKey(m.Interface, m.Source) }
+
+// Deps lists the interface and the map.
+func (m Mark) Deps() []desiredstate.Key {
+	return []desiredstate.Key{vppnet.InterfaceKey(m.Interface), EgressMapKey(m.Map)}
+}
+
+// Validate checks name and source.
+func (m Mark) Validate() error {
+	return cmp.Or(vppnet.CheckRef("interface", m.Interface), inPackets(m.Source))
+}
+
+// Marks manages what is written into packets that our interfaces, and those that are
+// claimed, send (qos_mark_enable_disable). The map changes in place. maps is what EgressMaps
+// returned.
+//
+// VPP keeps a mark when its interface goes, and lists it for the next one with the same
+// index, to no effect. Such a mark is seen, and put into effect, if VPP can be asked whether
+// it is (from 25.06 on).
+func Marks(c *vppnet.Conn, maps *desiredstate.Kind[EgressMap], claims ...vppnet.Claim) *desiredstate.Kind[Mark] {
+	k := marks{c, qos.NewServiceClient(c), claims}
+	messages := []api.Message{&qos.QosMarkEnableDisable{}, &qos.QosMarkDump{}, &memclnt.ControlPing{}}
+	if asks(c) {
+		messages = append(messages, &feature.FeatureIsEnabled{})
+	}
+	return &desiredstate.Kind[Mark]{
+		Target: c.Target(), Variant: vppnet.Variant(claims...),
+		Name:     "qos-mark",
+		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), maps},
+		Messages: c.Uses(messages...),
+		Dump:     k.dump,
+		Check:    func(v *desiredstate.View, m Mark) error { return scope(claims).check(v, m.Interface) },
+		Create: func(ctx context.Context, v *desiredstate.View, m Mark) (uint32, error) {
+			id, err := scope(claims).take(v, m.Interface)
+			if err != nil {
+				return 0, err
+			}
+			// An interface that had the index may have left a mark, which VPP takes for this one.
+			if err := k.off(ctx, id, m); err != nil {
+				return 0, err
+			}
+			return id, k.set(ctx, id, m, true)
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Mark], want Mark) error {
+			if have.Broken != "" { // VPP takes it for one that is on
+				if err := k.off(ctx, have.ID, want); err != nil {
+					return err
+				}
+			}
+			return k.set(ctx, have.ID, want, true)
+		},
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Mark]) error {
+			return k.off(ctx, have.ID, have.Spec)
+		},
+	}
+}
+
+type marks struct {
+	c      *vppnet.Conn
+	vpp    qos.RPCService
+	claims []vppnet.Claim
+}
+
+func (k marks) set(ctx context.Context, id uint32, m Mark, on bool) error {
+	_, err := k.vpp.QosMarkEnableDisable(ctx, &qos.QosMarkEnableDisable{Enable: on, Mark: qos.QosMark{
+		SwIfIndex: id, MapID: m.Map, OutputSource: qos.QosSource(m.Source),
+	}})
+	return err
+}
+
+func (k marks) off(ctx context.Context, id uint32, m Mark) error {
+	return vppnet.Gone(k.set(ctx, id, m, false), api.VALUE_EXIST, api.NO_MATCHING_INTERFACE)
+}
+
+// markFeatures tell whether a mark is in effect.
+var markFeatures = map[Source]switch_{
+	VLAN: {"ip4-output", "interface-output", "vlan-ip4-qos-mark"},
+	MPLS: {"mpls-output", "interface-output", "mpls-qos-mark"},
+	IP:   {"ip4-output", "interface-output", "ip4-qos-mark"},
+}
+
+func (k marks) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Mark], err error) {
+	found, err := vppnet.Collect(k.vpp.QosMarkDump(ctx, &qos.QosMarkDump{}))
+	if err != nil {
+		return nil, err
+	}
+	at := map[Source][]int{}
+	ids := map[Source][]uint32{}
+	for _, d := range found {
+		i, ok := desiredstate.At[vppnet.Interface](v, d.Mark.SwIfIndex)
+		if !ok {
+			continue // what is left of one that has gone
+		}
+		m := Mark{Interface: i.Spec.Name, Source: Source(d.Mark.OutputSource), Map: d.Mark.MapID}
+		at[m.Source], ids[m.Source] = append(at[m.Source], len(out)), append(ids[m.Source], i.ID)
+		out = append(out, desiredstate.Actual[Mark]{ID: i.ID, Spec: m, Foreign: !vppnet.Ours(i.Spec.Name, !i.Foreign, k.claims)})
+	}
+	if !asks(k.c) {
+		return out, nil
+	}
+	for source, f := range markFeatures {
+		on, err := areOn(ctx, k.c, []switch_{f}, ids[source]...)
+		if err != nil {
+			return nil, err
+		}
+		for n, x := range on {
+			if !x[0] {
+				out[at[source][n]].Broken = "it is listed, and has no effect"
+			}
+		}
+	}
+	return out, nil
+}
