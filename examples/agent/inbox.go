@@ -45,7 +45,7 @@ type inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
-	trunks  map[string]trunk   // by parent
+	trunks  map[string]trunk // by parent
 	taps    *taps
 	wired   *dirty.Set[string] // TAP ports that came or went
 }

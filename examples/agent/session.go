@@ -35,6 +35,7 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.Bindings(c),
 		acl.MACIPBindings(c),
 		vppnet.Mirrors(c),
+		vppnet.CrossConnects(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 	}
 	if len(site.Bonds) > 0 {

@@ -20,8 +20,8 @@ type taps struct {
 
 	services map[string]translate.TapService
 	flows    map[string]translate.TapFlow
-	wrong    map[string]error           // keys that cannot be read, or are not proven, by name below Site.Keys
-	said     map[string][]byte          // what lies at the keys that are followed
+	wrong    map[string]error  // keys that cannot be read, or are not proven, by name below Site.Keys
+	said     map[string][]byte // what lies at the keys that are followed
 	followed map[string]bool
 	now      map[string]translate.Tap   // what comes of each
 	refused  map[string]error           // by the store

@@ -41,23 +41,29 @@ func (s Site) Taps(in Tapping) map[string]Tap {
 	for id, t := range in.Services {
 		out[TapServices+id] = s.tapService(t, in)
 	}
-	paths, mirrors := map[string]tapPath{}, map[desiredstate.Key]vppnet.Mirror{}
+	paths, mirrors := map[string]*tapPath{}, map[desiredstate.Key]vppnet.Mirror{}
 	for id, t := range in.Flows {
 		p, err := s.tapPath(id, t, in)
 		if err != nil {
 			out[TapFlows+id] = Tap{Wrong: err}
 			continue
 		}
-		if m, shared := mirrors[p.mirror.Key()]; shared {
-			p.mirror.NoRx, p.mirror.NoTx = p.mirror.NoRx && m.NoRx, p.mirror.NoTx && m.NoTx
+		if paths[id] = &p; t.From != s.Host {
+			continue
 		}
-		paths[id], mirrors[p.mirror.Key()] = p, p.mirror
+		m := tapMirror(p.from.Interface(), p.to)
+		m.NoRx, m.NoTx = t.NoRx, t.NoTx
+		if other, shared := mirrors[m.Key()]; shared {
+			m.NoRx, m.NoTx = m.NoRx && other.NoRx, m.NoTx && other.NoTx
+		}
+		p.mirror, mirrors[m.Key()] = m.Key(), m
 	}
 	for id, p := range paths {
-		out[TapFlows+id] = Tap{
-			Objects: append(p.objects, mirrors[p.mirror.Key()]), Ports: p.ports,
-			State: func(store *desiredstate.Store) string { return p.said(in.Flows[id], store) },
+		t := Tap{Objects: p.objects, Ports: p.ports, State: func(store *desiredstate.Store) string { return p.said(in.Flows[id], store) }}
+		if m, is := mirrors[p.mirror]; is {
+			t.Objects = append(t.Objects, m)
 		}
+		out[TapFlows+id] = t
 	}
 	return out
 }
@@ -95,7 +101,7 @@ func (s Site) tapService(t TapService, in Tapping) Tap {
 
 // tapPath is the part of a flow's way that is on this host.
 type tapPath struct {
-	mirror  vppnet.Mirror
+	mirror  desiredstate.Key      // of the source's host
 	objects []desiredstate.Object // what the copies leave, or come, by
 	ports   []string
 	from    Port
@@ -160,10 +166,8 @@ func (s Site) tapPath(id string, t TapFlow, in Tapping) (p tapPath, err error) {
 		if !heard {
 			return p, fmt.Errorf("tf_host: %s does not say that it sends anything", t.From)
 		}
-		return p, p.fromHost(s, t.Number, port, said)
+		err = p.fromHost(s, t.Number, port, said)
 	}
-	p.mirror = tapMirror(p.from.Interface(), p.to)
-	p.mirror.NoRx, p.mirror.NoTx = t.NoRx, t.NoTx
 	return p, err
 }
 
@@ -191,12 +195,12 @@ func (p *tapPath) toHost(s Site, number uint32, said []byte) error {
 	switch sort {
 	case "vlan":
 		p.mode = byVLAN
-		p.objects, p.to, err = s.tapVLAN(physnet, number)
+		p.objects, p.to, err = s.tapVLAN(physnet, number, deadEnd)
 		return err
 	case "vxlan":
 		p.mode = byVXLAN
 		if p.at, err = otherHost("underlay", underlay); err == nil {
-			p.objects, p.to, p.local, err = s.tapVXLAN(p.at, number)
+			p.objects, p.to, p.local, err = s.tapVXLAN(p.at, number, deadEnd)
 		}
 		return err
 	}
@@ -213,25 +217,26 @@ func (p *tapPath) fromHost(s Site, number uint32, port Port, said []byte) error 
 	if err := errors.Join(need(f, "span_mode", &p.mode), read(f, "src_adr", &local)); err != nil {
 		return fmt.Errorf("what the source's host says: %w", err)
 	}
-	by := ""
+	p.to = port.Interface()
+	hand := func(link vppnet.LinkState) []desiredstate.Object { return handTo(p.to, link) }
 	switch p.mode {
 	case byVLAN:
-		p.objects, by, err = s.tapVLAN(port.Physnet, number)
+		p.objects, _, err = s.tapVLAN(port.Physnet, number, hand)
+		return err
 	case byVXLAN:
 		if p.at, err = otherHost("src_adr", local); err == nil {
-			p.objects, by, p.local, err = s.tapVXLAN(p.at, number)
+			p.objects, _, p.local, err = s.tapVXLAN(p.at, number, hand)
 		}
-	default:
-		err = fmt.Errorf("what the source's host says: span_mode %d leads to no other host", p.mode)
+		return err
 	}
-	p.to = port.Interface()
-	p.mirror = tapMirror(by, p.to)
-	p.mirror.NoTx = true
-	return err
+	return fmt.Errorf("what the source's host says: span_mode %d leads to no other host", p.mode)
 }
 
+// tapPlace is what an interface by which copies go is in, and its link.
+type tapPlace func(vppnet.LinkState) []desiredstate.Object
+
 // tapVLAN is the interface by which copies go between hosts on one physical network.
-func (s Site) tapVLAN(physnet string, vlan uint32) (objs []desiredstate.Object, name string, err error) {
+func (s Site) tapVLAN(physnet string, vlan uint32, place tapPlace) (objs []desiredstate.Object, name string, err error) {
 	uplink := s.uplink(physnet)
 	switch {
 	case uplink == "":
@@ -242,16 +247,16 @@ func (s Site) tapVLAN(physnet string, vlan uint32) (objs []desiredstate.Object, 
 	name = fmt.Sprintf("tap.%s.%d", physnet, vlan)
 	sub := vppnet.SubInterface{Name: name, Parent: uplink, Outer: uint16(vlan), Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}}
 	objs = append(s.UplinkObjects(physnet), sub)
-	return append(objs, deadEnd(vppnet.LinkState{Interface: name, Up: true, Parent: uplink})...), name, nil
+	return append(objs, place(vppnet.LinkState{Interface: name, Up: true, Parent: uplink})...), name, nil
 }
 
 // tapVXLAN is the tunnel by which copies go between two hosts of an underlay.
-func (s Site) tapVXLAN(to netip.Addr, vni uint32) (objs []desiredstate.Object, name string, local netip.Addr, err error) {
+func (s Site) tapVXLAN(to netip.Addr, vni uint32, place tapPlace) (objs []desiredstate.Object, name string, local netip.Addr, err error) {
 	if local, err = s.tapUnderlay(to); err != nil {
 		return nil, "", local, err
 	}
 	name = fmt.Sprintf("tap.%d-%s", vni, to)
-	objs = append(deadEnd(vppnet.LinkState{Interface: name, Up: true}), vppnet.VXLANTunnel{Name: name, Src: local, Dst: to, VNI: vni})
+	objs = append(place(vppnet.LinkState{Interface: name, Up: true}), vppnet.VXLANTunnel{Name: name, Src: local, Dst: to, VNI: vni})
 	return objs, name, local, nil
 }
 
@@ -281,8 +286,16 @@ func (s Site) tapUnderlay(to netip.Addr) (netip.Addr, error) {
 	}
 }
 
-// deadEnd puts an interface into a bridge domain of its own, which leads nowhere: mirrors are all
-// that takes anything in or out.
+// handTo has all that comes by an interface go out by another one. A mirror would copy a frame
+// before its tag is taken off.
+func handTo(to string, link vppnet.LinkState) []desiredstate.Object {
+	x := vppnet.CrossConnect{From: link.Interface, To: to}
+	link.After = []desiredstate.Key{x.Key()}
+	return []desiredstate.Object{x, link}
+}
+
+// deadEnd puts an interface into a bridge domain of its own, which leads nowhere: copies can leave
+// by it, and nothing comes.
 func deadEnd(link vppnet.LinkState) []desiredstate.Object {
 	link.After = whole(link.Interface)
 	return []desiredstate.Object{
