@@ -26,6 +26,7 @@ type taps struct {
 	now      map[string]translate.Tap   // what comes of each
 	refused  map[string]error           // by the store
 	of       map[string]map[string]bool // names, by UUID of a port that they need
+	touched  map[string]bool            // names whose keys have changed
 	stale    bool                       // now is not what it should be
 	missed   bool                       // a key was in no list any more, and nobody said that it is deleted
 }
@@ -35,7 +36,7 @@ func newTaps(site translate.Site) *taps {
 		site: site, follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
 		services: map[string]translate.TapService{}, flows: map[string]translate.TapFlow{}, wrong: map[string]error{},
 		said: map[string][]byte{}, followed: map[string]bool{}, now: map[string]translate.Tap{}, refused: map[string]error{},
-		of: map[string]map[string]bool{},
+		of: map[string]map[string]bool{}, touched: map[string]bool{},
 	}
 }
 
@@ -78,7 +79,7 @@ func (x *taps) listed(values map[string][]byte, open func(name string, value []b
 // put takes the value of a service's or a flow's key; it is there, or not. One that is not
 // proven says nothing.
 func (x *taps) put(name string, value []byte, there bool, open func(name string, value []byte) ([]byte, error)) {
-	x.stale = true
+	x.stale, x.touched[name] = true, true
 	delete(x.wrong, name)
 	var err error
 	if there {
@@ -144,11 +145,11 @@ func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wan
 	for port := range moved {
 		x.stale = x.stale || len(x.services)+len(x.flows) > 0 && isNeeded(x, port)
 	}
-	wants, names = map[string][]desiredstate.Object{}, map[string]bool{}
+	wants, names = map[string][]desiredstate.Object{}, x.touched
 	if !x.stale {
 		return wants, names
 	}
-	x.stale = false
+	x.stale, x.touched = false, map[string]bool{}
 	before := x.now
 	x.now = x.site.Taps(translate.Tapping{
 		Services: x.services, Flows: x.flows, Elsewhere: x.said,
@@ -166,9 +167,6 @@ func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wan
 			}
 			x.of[port][name] = true
 		}
-	}
-	for name := range x.wrong {
-		names[name] = true
 	}
 	for name := range before {
 		if _, still := x.now[name]; !still {

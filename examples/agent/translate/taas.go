@@ -61,7 +61,7 @@ func (d *destination) read(f fields) error {
 	case toPort, toOutside:
 		return nil
 	case toPortByIP:
-		return errors.New("dest_type: ERSPAN_INT is not served: VPP cannot route to a port of a tenant")
+		return errors.New("dest_type: ERSPAN_INT, to a port that decodes it itself, is not served")
 	}
 	return fmt.Errorf("dest_type: %.40q is unknown", *d)
 }
