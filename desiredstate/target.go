@@ -5,6 +5,7 @@ package desiredstate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -37,7 +38,8 @@ type world struct {
 	version  uint64
 	round    uint64 // of readings and plans; see node
 	nodes    map[Key]*node
-	holders  map[Key][]Key     // by resource; see Kind.Holds
+	holders  map[Key][]*node   // by resource; see Kind.Holds
+	idle     []*node           // that a plan looked at, and perhaps nothing else needs
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
 	view     *View
 	provers  map[string]*prover // by space
@@ -47,7 +49,7 @@ type world struct {
 func newWorld() *world {
 	w := &world{
 		nodes:   map[Key]*node{},
-		holders: map[Key][]Key{},
+		holders: map[Key][]*node{},
 		refs:    map[string]uint64{},
 		view:    newView(),
 		provers: map[string]*prover{},
@@ -88,7 +90,8 @@ func (w *world) join(given []*kind) (all []*kind, err error) {
 		}
 		if at := slices.IndexFunc(w.kinds, func(x *kind) bool { return x.name == k.name }); at >= 0 {
 			old := w.kinds[at]
-			if why := old.unlike(k); why != nil && !required && !old.asked && !old.seen && old.typ == k.typ {
+			used := old.asked || old.seen || w.flying > 0 // a reading reads what was never read
+			if why := old.unlike(k); why != nil && !required && !used && old.typ == k.typ {
 				*old = *k // nobody has used it: what was asked for takes its place
 			} else if why != nil && !(required && old.typ == k.typ) {
 				err = errors.Join(err, fmt.Errorf("kind %q cannot be shared with what uses it on this connection already: %w", k.name, why))
@@ -101,7 +104,9 @@ func (w *world) join(given []*kind) (all []*kind, err error) {
 		}
 		k.asked = k.asked || !required
 		for i, r := range k.requires {
-			k.requires[i] = add(r)
+			if x := add(r); x != r { // a kind that is shared may be in use: it is only read
+				k.requires[i] = x
+			}
 		}
 		if !slices.Contains(all, k) {
 			all = append(all, k)
@@ -162,6 +167,13 @@ func (w *world) prover(space string) *prover {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.provers[space]
+}
+
+// allProvers returns those of all spaces.
+func (w *world) allProvers() map[string]*prover {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.provers)
 }
 
 // news tells the Runs of other engines what has become of a key. The lock is held.
