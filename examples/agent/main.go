@@ -11,6 +11,7 @@
 //	agent mirror     keeps an etcd v2, which is what the driver speaks, and the etcd v3 equal
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
+//	agent trace      says what becomes of the packets that a port sends, node by node
 //	agent confirm    lets a running agent remove what it held back, by the token of status
 //
 // It serves VLAN, flat and GPE networks, and vhost-user ports with or without port
@@ -128,6 +129,7 @@ const usage = `usage: agent COMMAND [FLAGS]
   mirror    keeps an etcd v2, which is what the driver speaks, and an etcd v3 equal
   plan      says what run would change in VPP, and changes nothing
   status    asks a running agent how everything stands
+  trace     PORT: says what becomes of packets that come in by a port, and why they are dropped
   confirm   TOKEN: lets a running agent remove what it held back for being too much
 
 agent COMMAND -h lists the flags of a command.
@@ -136,7 +138,7 @@ agent COMMAND -h lists the flags of a command.
 // command runs one command line and returns the exit status.
 func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"demo": demo, "run": run, "mirror": mirrored, "plan": plan, "status": status, "confirm": confirm,
+		"demo": demo, "run": run, "mirror": mirrored, "plan": plan, "status": status, "trace": trace, "confirm": confirm,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(errs, usage)
