@@ -25,8 +25,10 @@ type Mirror struct {
 	NoRx bool // not what comes in
 	NoTx bool // not what goes out
 
-	// L2 mirrors frames as the bridge domain gets them, after tag rewrites, if From is a port
-	// of one, or cross-connected. If not, they are as on the wire.
+	// L2 mirrors what passes From as a port of a bridge domain, or as cross-connected: what is
+	// bridged alone, also by a sub-interface, whose frames bear the tags that they have on the
+	// wire. To has to be bridged or cross-connected too, and its own rewrites and filters are
+	// for the copies as well. If not, all that a device gets and sends is copied.
 	L2 bool
 
 	// After lists what has to be there before the mirror, and only goes after it. VPP forgets

@@ -56,7 +56,9 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
 	a.inbox.routers.linger = lingering
-	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
+	tapped := publish.New(etcd, translate.TapState(site.Host, ""), translate.TapServices, translate.TapFlows)
+	tapped.Resync, tapped.Lost = resync, a.board.Lost
+	a.announcer = newAnnouncer(a.inbox, a.store, a.board, tapped)
 	if site.Overlay != nil {
 		world := publish.New(etcd, translate.Networks, "")
 		world.Resync, world.Lost = resync, a.board.Lost
@@ -92,6 +94,7 @@ func (a *agent) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follower.Run(ctx) })
 	g.Go(func() error { return a.board.Run(ctx) })
+	g.Go(func() error { return a.announcer.tapped.Run(ctx) })
 	if world := a.announcer.world; world != nil {
 		g.Go(func() error { return world.Run(ctx) })
 	}

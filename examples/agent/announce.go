@@ -36,6 +36,7 @@ type announcer struct {
 	settled atomic.Bool
 	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
+	tapped  *publish.Board      // how the host's tap services and flows stand
 	world   *publish.Board      // what this host tells the others; nil: it is in no overlay
 	spreads map[string][]string // the keys there, by who they are of
 
@@ -45,9 +46,9 @@ type announcer struct {
 	wrong    map[string]time.Time // since when it is, by the key that says so; zero: it is said
 }
 
-func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
+func newAnnouncer(inbox *inbox, store *desiredstate.Store, board, tapped *publish.Board) *announcer {
 	return &announcer{
-		inbox: inbox, store: store, board: board, touched: dirty.New[string](), spreads: map[string][]string{},
+		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string][]string{},
 		patience: 2 * time.Second, wrong: map[string]time.Time{},
 	}
 }
@@ -107,6 +108,11 @@ func (a *announcer) announce(ctx context.Context) error {
 		for s := range a.touched.Take() {
 			if name, ok := strings.CutPrefix(s, source("")); ok {
 				a.port(name)
+				for _, t := range a.inbox.tapsOf(name) {
+					a.tap(t)
+				}
+			} else if name, ok := strings.CutPrefix(s, tap("")); ok {
+				a.tap(name)
 			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
 				a.physnet(physnet)
 			} else if name, ok := strings.CutPrefix(s, routed("")); ok {
@@ -150,6 +156,10 @@ func (a *announcer) settle() bool {
 	for physnet := range a.inbox.site.Physnets {
 		a.physnet(physnet)
 	}
+	for _, name := range a.inbox.tapNames() {
+		a.tap(name)
+	}
+	a.tapped.Settle()
 	if a.world != nil {
 		a.spreadDoors()
 		a.world.Settle()
@@ -225,6 +235,10 @@ func (a *announcer) route(name string) {
 func (a *announcer) unserved(name string) {
 	if parent, ok := strings.CutPrefix(name, trunks); ok {
 		a.trunk(parent)
+		return
+	}
+	if isTap(name) {
+		a.tap(name)
 		return
 	}
 	if err := a.inbox.unserved(name); err != nil {

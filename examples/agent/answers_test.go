@@ -59,7 +59,7 @@ func TestEachPutIsAnswered(t *testing.T) {
 func TestUnservedFamilies(t *testing.T) {
 	r, v := newRig(t), memory(t)
 	site := r.siteOf("h1", nic)
-	keys := []string{"taas_service/" + uuid(2), "taas_flow/" + uuid(3), "more/of/it"}
+	keys := []string{"tea/" + uuid(2), "tools/" + uuid(3), "more/of/it"}
 	r.set(site.Keys()+keys[0], "{}")
 	r.agent(site, v.Socket())
 	for _, k := range keys[1:] {
@@ -71,7 +71,7 @@ func TestUnservedFamilies(t *testing.T) {
 	require.Eventually(t, func() bool { return len(errs()) == len(keys) }, 10*time.Second, time.Millisecond)
 	for _, k := range keys {
 		family, _, _ := strings.Cut(k, "/")
-		require.JSONEq(t, `{"error":"this agent serves ports and routers, not `+family+`"}`, errs()[k])
+		require.JSONEq(t, `{"error":"this agent serves no `+family+`"}`, errs()[k])
 	}
 	_, err := r.client.Delete(t.Context(), site.Keys(), clientv3.WithRange(site.Keys()+"p"))
 	require.NoError(t, err)

@@ -45,7 +45,8 @@ type inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
-	trunks  map[string]trunk   // by parent
+	trunks  map[string]trunk // by parent
+	taps    *taps
 	wired   *dirty.Set[string] // TAP ports that came or went
 }
 
@@ -63,7 +64,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
-		remotes: newNeighbours(site), trunks: map[string]trunk{}, wired: dirty.New[string](),
+		remotes: newNeighbours(site), trunks: map[string]trunk{}, taps: newTaps(site), wired: dirty.New[string](),
 	}
 	b.routers.wake = b.lapsed
 	return b
@@ -77,6 +78,7 @@ func (b *inbox) feed(f *follow.Follower) {
 	f.Deleted = func(key string) { b.put(key, nil, false) }
 	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
 	b.remotes.follow, b.remotes.unfollow = f.Follow, f.Unfollow
+	b.taps.follow, b.taps.unfollow = f.Follow, f.Unfollow
 }
 
 // listed takes all that lies in a range.
@@ -95,6 +97,11 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 	}
 	if strings.HasPrefix(key, translate.Networks) {
 		b.strangers(func() { b.remotes.listed(r, values) })
+		return
+	}
+	if isElsewhere(key) {
+		value, there := values[key]
+		b.taps.heard(key, value, there)
 		return
 	}
 	if r.Has(b.site.Ports()) {
@@ -129,6 +136,7 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.remotes.routed(b.routers.ports, b.routers.serving)
 	}
 	if r.Has(b.site.Keys()) {
+		b.taps.listed(below(key, values), b.open)
 		for name := range b.others {
 			if _, still := values[key+name]; !still {
 				b.other(name, false)
@@ -185,6 +193,10 @@ func (b *inbox) put(key string, value []byte, there bool) {
 		b.groups.member(group, port, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
 		b.strangers(func() { b.remotes.put(name, value, there) })
+	} else if isElsewhere(key) {
+		b.taps.heard(key, value, there)
+	} else if name, ok := strings.CutPrefix(key, b.site.Keys()); ok && isTap(name) {
+		b.taps.put(name, value, there, b.open)
 	} else if name, ok := strings.CutPrefix(key, b.site.Keys()); ok {
 		b.other(name, there)
 	}
@@ -207,6 +219,11 @@ func (b *inbox) strangers(take func()) {
 	}
 }
 
+// open proves whose a value is, of a key by its name below Site.Keys.
+func (b *inbox) open(name string, value []byte) ([]byte, error) {
+	return b.ca.Open(b.site.Keys()+name, value)
+}
+
 func (b *inbox) group(name string, value []byte, there bool) {
 	value, err := b.ca.Open(translate.Groups+name, value)
 	b.groups.put(name, value, err, there)
@@ -215,7 +232,7 @@ func (b *inbox) group(name string, value []byte, there bool) {
 // other takes a key of a family that is not served.
 func (b *inbox) other(name string, there bool) {
 	family, id, _ := strings.Cut(name, "/")
-	if id == "" || family == "ports" || family == "routers" || family == "trunks" || b.others[name] == there {
+	if id == "" || family == "ports" || family == "routers" || family == "trunks" || isTap(name) || b.others[name] == there {
 		return
 	}
 	b.stirred[name] = true
@@ -300,12 +317,14 @@ func (b *inbox) settled(all bool) {
 	}
 	wants, rerouted := b.routers.work()
 	remotes := b.remotes.work()
+	tapped, retapped := b.taps.work(b.ports, moved)
 	if all {
-		b.replace(wants, remotes, moved, rerouted)
+		b.replace(wants, remotes, tapped, moved, rerouted)
 	} else {
 		b.assign(moved)
 		b.routers.assign(wants, rerouted)
 		b.assignRemotes(remotes)
+		b.assignTaps(tapped)
 	}
 	for name := range moved {
 		if err := b.ports[name].Lacks; err != nil {
@@ -332,13 +351,16 @@ func (b *inbox) settled(all bool) {
 	for _, name := range stirred {
 		b.moved(unserved(name))
 	}
+	for name := range retapped {
+		b.moved(unserved(name))
+	}
 }
 
 // replace says all that is wanted. Keys that are not in it were perhaps deleted
 // unseen, or their etcd lost them: the engine's limit on removals is for what they
 // wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
 // the ports, and the keys of routers, that cannot have what they want.
-func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
+func (b *inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
 	wants := map[string][]desiredstate.Object{}
 	var fixed []string // wanted whatever etcd holds
 	for physnet := range b.site.Physnets {
@@ -375,6 +397,9 @@ func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports
 	maps.Copy(wants, b.routers.now.Wants)
 	maps.Copy(wants, remotes)
 	maps.Copy(wants, b.remotes.all())
+	maps.Copy(wants, tapped)
+	maps.Copy(wants, b.taps.all())
+	b.taps.missed = false
 	b.missed, b.routers.missed, b.remotes.missed = false, false, false
 	if err := b.store.Replace(wants, fixed...); err != nil {
 		b.log.Error("conflicting wants", "err", err)
@@ -391,6 +416,8 @@ func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports
 		b.routers.assign(maps.Clone(b.routers.now.Wants), rerouted)
 		maps.Copy(remotes, b.remotes.all())
 		b.assignRemotes(remotes)
+		maps.Copy(tapped, b.taps.all())
+		b.assignTaps(tapped)
 	} else {
 		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}

@@ -38,11 +38,14 @@ func (b *inbox) unserved(name string) error {
 	if parent, ok := strings.CutPrefix(name, trunks); ok {
 		return b.trunks[parent].wrong()
 	}
+	if isTap(name) {
+		return b.taps.errors()[name]
+	}
 	if !b.others[name] {
 		return nil
 	}
 	family, _, _ := strings.Cut(name, "/")
-	return fmt.Errorf("this agent serves ports and routers, not %s", family)
+	return fmt.Errorf("this agent serves no %s", family)
 }
 
 // unservedNames lists the keys of families that are not served.
@@ -53,6 +56,7 @@ func (b *inbox) unservedNames() []string {
 	for name := range b.remotes.wrong {
 		out = append(out, networks+name)
 	}
+	out = slices.AppendSeq(out, maps.Keys(b.taps.errors()))
 	for parent, t := range b.trunks {
 		if t.wrong() != nil {
 			out = append(out, trunks+parent)

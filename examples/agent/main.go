@@ -11,18 +11,24 @@
 //	agent mirror     keeps an etcd v2, which is what the driver speaks, and the etcd v3 equal
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
+//	agent trace      says what becomes of the packets that a port sends, node by node
 //	agent confirm    lets a running agent remove what it held back, by the token of status
 //
 // It serves VLAN, flat and GPE networks, and vhost-user ports with or without port
-// security, their trunks, and the TAP ports of DHCP agents and the like. Below /networking-vpp it reads
+// security, their trunks, the TAP ports of DHCP agents and the like, and copies of what
+// passes ports (tap-as-a-service). Below /networking-vpp it reads
 //
 //	nodes/HOST/ports/UUID             a port of its host, as the driver writes it
 //	nodes/HOST/trunks/UUID            the subports of a port
+//	nodes/HOST/taas_service/UUID      a port that gets copies of what passes others
+//	nodes/HOST/taas_flow/UUID         a port of which there are copies
 //	nodes/HOST/routers/ROUTER/PORT    a router's interface in a network, or its gateway
 //	nodes/HOST/routers/floatingip/ID  a floating IP
 //	nodes/HOST/routers/ha             "1": serve the routers; with --ha key only
 //	global/secgroups/UUID             a group that one of these is in
 //	global/remote_group/UUID/PORT     the addresses in a group that rules of such a one name
+//	global/taas_service/UUID          where copies that leave the cloud go to
+//	state_taas/OTHER/…                what other hosts say of services and flows that are here, too
 //	global/networks/gpe/VNI/HOST/IP   who is behind other hosts, in networks that are here
 //
 // and it writes what VPP confirmed, and withdraws it when it is no longer so:
@@ -33,7 +39,9 @@
 //	state/HOST/errors/UUID     {"error": …}: why a port is not, or what of it is left out
 //	state/HOST/errors/trunks/UUID  what of a trunk is not served
 //	state/HOST/errors/routers/…  the same for the keys of routers, by their names
-//	state/HOST/errors/FAMILY/…   keys of families that it does not serve: TaaS
+//	state/HOST/errors/taas_…     what of services and flows is not served
+//	state/HOST/errors/FAMILY/…   keys of families that nobody knows
+//	state_taas/HOST/taas_…/UUID  a service, or a flow, is active
 //
 //	global/networks/gpe/VNI/HOST/IP  who is behind this host
 //
@@ -51,6 +59,9 @@
 // one physical network (--gpe-locator, --gpe-address), and tell each other who is behind
 // them. As in networking-vpp, nothing is flooded; --overlay vxlan floods, and needs no
 // lisp plugin, but all hosts must have it.
+//
+// Copies of what passes a port go to another one by a mirror, between hosts by the VLAN of the
+// service, or by VXLAN if its port is in an overlay, and out of the cloud by ERSPAN.
 //
 // An uplink can be a bond that the agent makes (--bond), named as a physical network's
 // interface; its members are the agent's, too.
@@ -118,6 +129,7 @@ const usage = `usage: agent COMMAND [FLAGS]
   mirror    keeps an etcd v2, which is what the driver speaks, and an etcd v3 equal
   plan      says what run would change in VPP, and changes nothing
   status    asks a running agent how everything stands
+  trace     PORT: says what becomes of packets that come in by a port, and why they are dropped
   confirm   TOKEN: lets a running agent remove what it held back for being too much
 
 agent COMMAND -h lists the flags of a command.
@@ -126,7 +138,7 @@ agent COMMAND -h lists the flags of a command.
 // command runs one command line and returns the exit status.
 func command(ctx context.Context, args []string, out, errs io.Writer) int {
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"demo": demo, "run": run, "mirror": mirrored, "plan": plan, "status": status, "confirm": confirm,
+		"demo": demo, "run": run, "mirror": mirrored, "plan": plan, "status": status, "trace": trace, "confirm": confirm,
 	}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(errs, usage)

@@ -87,7 +87,7 @@ type teller struct {
 func newTeller(site translate.Site, etcd map[string][]byte) *teller {
 	x := &teller{inbox: newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler)), etcd: etcd}
 	x.groups.follow = func(r follow.Range) { x.fresh = append(x.fresh, r) }
-	x.remotes.follow = x.groups.follow
+	x.remotes.follow, x.taps.follow = x.groups.follow, x.groups.follow
 	x.settled(true)
 	return x
 }
@@ -253,6 +253,11 @@ func (x *replay) state() map[string]string {
 		host := a.site.Host
 		ports, revs := x.said(host, "ports/")
 		errs, _ := x.said(host, "errors/")
+		taps, err := x.client.Get(x.Context(), translate.TapState(host, ""), clientv3.WithPrefix())
+		require.NoError(x, err)
+		for _, kv := range taps.Kvs {
+			out[host+" "+strings.TrimPrefix(string(kv.Key), translate.TapState(host, ""))] = "active"
+		}
 		put, err := x.client.Get(x.Context(), a.site.Ports(), clientv3.WithPrefix())
 		require.NoError(x, err)
 		for _, kv := range put.Kvs {

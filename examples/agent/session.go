@@ -34,6 +34,8 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		acl.MACIPSets(c),
 		acl.Bindings(c),
 		acl.MACIPBindings(c),
+		vppnet.Mirrors(c),
+		vppnet.CrossConnects(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 	}
 	if len(site.Bonds) > 0 {
@@ -51,6 +53,10 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		under := site.Overlay.Under().Uplink
 		claims = append([]vppnet.Claim{vppnet.ClaimInterfaces(func(name string) bool { return name == under })}, layer2)
 		kinds = append(kinds, site.Overlay.Kinds(c)...)
+		kinds = append(kinds, vppnet.GRETunnels(c))
+		if !slices.ContainsFunc(kinds, func(k desiredstate.AnyKind) bool { return k.KindName() == "vxlan-tunnel" }) {
+			kinds = append(kinds, vppnet.VXLANTunnels(c))
+		}
 	}
 	if site.Overlay != nil || !site.NoRouters {
 		kinds = append(kinds, l3.Addresses(c, claims...))

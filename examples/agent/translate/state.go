@@ -7,17 +7,19 @@ import "encoding/json"
 // Handles are VPP's numbers of a port's objects.
 type Handles struct{ Interface, Bridge, Uplink uint32 }
 
+// network is how networking-vpp describes one.
+type network struct {
+	Physnet   string  `json:"physnet"`
+	Interface string  `json:"if_physnet"`
+	Bridge    uint32  `json:"bridge_domain_id"`
+	Type      string  `json:"network_type"`
+	Segment   uint32  `json:"segmentation_id"`
+	Uplink    *uint32 `json:"if_uplink_idx"`
+}
+
 // State is the value of the key that tells the driver that the port is bound.
 // The driver waits for the key; its tap-as-a-service extension reads the value.
 func (p Port) State(h Handles) string {
-	type network struct {
-		Physnet   string  `json:"physnet"`
-		Interface string  `json:"if_physnet"`
-		Bridge    uint32  `json:"bridge_domain_id"`
-		Type      string  `json:"network_type"`
-		Segment   uint32  `json:"segmentation_id"`
-		Uplink    *uint32 `json:"if_uplink_idx"`
-	}
 	path, bind := p.Socket(), "vhostuser"
 	w, tap := p.Wire()
 	if tap {

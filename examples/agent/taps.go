@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+)
+
+// taps are the services and flows of tap-as-a-service: who is to get copies of what passes
+// ports. What other hosts say of theirs is read as far as flows need it.
+type taps struct {
+	site             translate.Site
+	follow, unfollow func(follow.Range)
+
+	services map[string]translate.TapService
+	flows    map[string]translate.TapFlow
+	wrong    map[string]error  // keys that cannot be read, or are not proven, by name below Site.Keys
+	said     map[string][]byte // what lies at the keys that are followed
+	followed map[string]bool
+	now      map[string]translate.Tap   // what comes of each
+	refused  map[string]error           // by the store
+	of       map[string]map[string]bool // names, by UUID of a port that they need
+	touched  map[string]bool            // names whose keys have changed
+	stale    bool                       // now is not what it should be
+	missed   bool                       // a key was in no list any more, and nobody said that it is deleted
+}
+
+func newTaps(site translate.Site) *taps {
+	return &taps{
+		site: site, follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
+		services: map[string]translate.TapService{}, flows: map[string]translate.TapFlow{}, wrong: map[string]error{},
+		said: map[string][]byte{}, followed: map[string]bool{}, now: map[string]translate.Tap{}, refused: map[string]error{},
+		of: map[string]map[string]bool{}, touched: map[string]bool{},
+	}
+}
+
+// tap names what wants the objects of a tap flow, and to the announcer a service too.
+func tap(name string) string { return "tap/" + name }
+
+// isTap says whether the name of a key, below Site.Keys, is of a service or a flow.
+func isTap(name string) bool {
+	return strings.HasPrefix(name, translate.TapServices) || strings.HasPrefix(name, translate.TapFlows)
+}
+
+// known lists all keys that are there.
+func (x *taps) known() []string {
+	out := slices.Collect(maps.Keys(x.wrong))
+	for id := range x.services {
+		out = append(out, translate.TapServices+id)
+	}
+	for id := range x.flows {
+		out = append(out, translate.TapFlows+id)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// listed takes all keys of the host.
+func (x *taps) listed(values map[string][]byte, open func(name string, value []byte) ([]byte, error)) {
+	for _, name := range x.known() {
+		if _, still := values[name]; !still {
+			x.put(name, nil, false, open)
+			x.missed = true
+		}
+	}
+	for name, value := range values {
+		if isTap(name) {
+			x.put(name, value, true, open)
+		}
+	}
+}
+
+// put takes the value of a service's or a flow's key; it is there, or not. One that is not
+// proven says nothing.
+func (x *taps) put(name string, value []byte, there bool, open func(name string, value []byte) ([]byte, error)) {
+	x.stale, x.touched[name] = true, true
+	delete(x.wrong, name)
+	var err error
+	if there {
+		if value, err = open(name, value); err != nil {
+			x.wrong[name] = err
+			return
+		}
+	}
+	if id, ok := strings.CutPrefix(name, translate.TapServices); ok {
+		delete(x.services, id)
+		var t translate.TapService
+		if there {
+			if t, err = x.site.TapService(id, value); err == nil {
+				x.services[id] = t
+			}
+		}
+	} else if id, ok := strings.CutPrefix(name, translate.TapFlows); ok {
+		delete(x.flows, id)
+		var t translate.TapFlow
+		if there {
+			if t, err = x.site.TapFlow(id, value); err == nil {
+				x.flows[id] = t
+			}
+		}
+	}
+	if err != nil {
+		x.wrong[name] = err
+	}
+	want := map[string]bool{}
+	for _, key := range x.site.TapElsewhere(x.flows) {
+		if want[key] = true; !x.followed[key] {
+			x.follow(follow.Range(key))
+		}
+	}
+	for key := range x.followed {
+		if !want[key] {
+			x.unfollow(follow.Range(key))
+			delete(x.said, key)
+		}
+	}
+	x.followed = want
+}
+
+// heard takes what lies at a key of others.
+func (x *taps) heard(key string, value []byte, there bool) {
+	if !x.followed[key] {
+		return
+	}
+	x.stale = true
+	if delete(x.said, key); there {
+		x.said[key] = value
+	}
+}
+
+// isElsewhere says whether a key is one that flows may need.
+func isElsewhere(key string) bool {
+	return strings.HasPrefix(key, translate.Taps) || strings.HasPrefix(key, translate.TapTargets)
+}
+
+// work looks at all anew if anything has changed, and returns what each source wants that is
+// told anew, and whose state may be another.
+func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wants map[string][]desiredstate.Object, names map[string]bool) {
+	for port := range moved {
+		x.stale = x.stale || len(x.services)+len(x.flows) > 0 && isNeeded(x, port)
+	}
+	wants, names = map[string][]desiredstate.Object{}, x.touched
+	if !x.stale {
+		return wants, names
+	}
+	x.stale, x.touched = false, map[string]bool{}
+	before := x.now
+	x.now = x.site.Taps(translate.Tapping{
+		Services: x.services, Flows: x.flows, Elsewhere: x.said,
+		Port: func(uuid string) (translate.Port, bool) { return portOf(ports, uuid) },
+	})
+	x.of = map[string]map[string]bool{}
+	for name, t := range x.now {
+		names[name] = true
+		if strings.HasPrefix(name, translate.TapFlows) {
+			wants[tap(name)] = t.Objects
+		}
+		for _, port := range t.Ports {
+			if x.of[port] == nil {
+				x.of[port] = map[string]bool{}
+			}
+			x.of[port][name] = true
+		}
+	}
+	for name := range before {
+		if _, still := x.now[name]; !still {
+			names[name] = true
+			if !x.missed {
+				wants[tap(name)] = nil
+			}
+		}
+	}
+	return wants, names
+}
+
+// portOf finds a port, or a subport, by its UUID.
+func portOf(ports map[string]translate.Port, uuid string) (translate.Port, bool) {
+	if p, ok := ports[uuid]; ok {
+		return p, true
+	}
+	for _, p := range ports {
+		if p.UUID == uuid {
+			return p, true
+		}
+	}
+	return translate.Port{}, false
+}
+
+// isNeeded says whether a service or flow names a port, by the name of the port's key.
+func isNeeded(x *taps, port string) bool {
+	uuid := port[strings.LastIndexByte(port, '/')+1:]
+	for _, t := range x.services {
+		if t.Port == uuid {
+			return true
+		}
+	}
+	for _, t := range x.flows {
+		if t.Source == uuid {
+			return true
+		}
+	}
+	return false
+}
+
+// assignTaps tells the store.
+func (b *inbox) assignTaps(wants map[string][]desiredstate.Object) {
+	for _, source := range slices.Sorted(maps.Keys(wants)) {
+		name := strings.TrimPrefix(source, tap(""))
+		delete(b.taps.refused, name)
+		if err := b.store.Assign(source, wants[source]...); err != nil {
+			b.taps.refused[name] = err
+			_ = b.store.Assign(source) // to want nothing conflicts with nothing
+		}
+	}
+}
+
+// lookTap says what the key of a service or a flow means.
+func (b *inbox) lookTap(name string) (t translate.Tap, known bool, wrong error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, known = b.taps.now[name]
+	switch {
+	case b.taps.wrong[name] != nil:
+		wrong = b.taps.wrong[name]
+	case t.Wrong != nil:
+		wrong = t.Wrong
+	default:
+		wrong = b.taps.refused[name]
+	}
+	return t, known && t.Wrong == nil && b.taps.refused[name] == nil, wrong
+}
+
+// tapNames lists all services and flows.
+func (b *inbox) tapNames() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.taps.known()
+}
+
+// tapsOf lists the services and flows that need a port, by the name of its key.
+func (b *inbox) tapsOf(port string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.taps.of[port[strings.LastIndexByte(port, '/')+1:]]))
+}
+
+// tap announces how a service or a flow stands.
+func (a *announcer) tap(name string) {
+	t, known, wrong := a.inbox.lookTap(name)
+	var said []string
+	if wrong != nil {
+		said = append(said, wrong.Error())
+	}
+	if known && t.Lacks != nil {
+		said = append(said, t.Lacks.Error())
+	}
+	status, pending := desiredstate.Status{State: desiredstate.Applied}, false
+	if known {
+		sum := func(source string) {
+			s, _ := a.store.Source(source)
+			pending = pending || s.State == desiredstate.Pending
+			if s.State != desiredstate.Applied {
+				status = s
+			}
+		}
+		for _, uuid := range t.Ports {
+			sum(a.inbox.sourceOf(uuid))
+		}
+		if len(t.Objects) > 0 {
+			sum(tap(name))
+		}
+		var keys []desiredstate.Key
+		for _, o := range t.Objects {
+			keys = append(keys, o.Key())
+		}
+		said = append(said, causes(a.store, keys)...)
+	}
+	switch {
+	case known && status.State == desiredstate.Applied:
+		a.tapped.Set(name, t.State(a.store))
+	case !pending || a.settled.Load():
+		a.tapped.Clear(name)
+	}
+	if len(said) == 0 && known && pending && !a.settled.Load() {
+		return
+	}
+	a.problem(unserved(name), "errors/"+pathSegments(name), strings.Join(said, "; "))
+}
+
+// sourceOf names what wants the objects of a port, or a subport, with this UUID.
+func (b *inbox) sourceOf(uuid string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.ports[uuid]; ok {
+		return source(uuid)
+	}
+	for name, p := range b.ports {
+		if p.UUID == uuid {
+			return source(name)
+		}
+	}
+	return source(uuid)
+}
+
+// all is what all flows want.
+func (x *taps) all() map[string][]desiredstate.Object {
+	out := map[string][]desiredstate.Object{}
+	for name, t := range x.now {
+		if strings.HasPrefix(name, translate.TapFlows) {
+			out[tap(name)] = t.Objects
+		}
+	}
+	return out
+}
+
+// errors says what is wrong with services and flows, by name.
+func (x *taps) errors() map[string]error {
+	out := map[string]error{}
+	for name, t := range x.now {
+		for _, err := range []error{t.Lacks, t.Wrong, x.refused[name]} {
+			if err != nil {
+				out[name] = err
+			}
+		}
+	}
+	for name, err := range x.wrong {
+		out[name] = err
+	}
+	return out
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// trace says what becomes of packets that enter VPP by a port: each node that saw them, and
+// where and why one was dropped. It needs no running agent, and changes nothing.
+func trace(ctx context.Context, args []string, out, errs io.Writer) error {
+	f := flag.NewFlagSet("agent trace", flag.ContinueOnError)
+	socket := f.String("vpp", "/run/vpp/api.sock", "`socket` of VPP's API")
+	o := vppnet.CaptureOptions{}
+	f.IntVar(&o.Packets, "packets", 10, "`number` of packets at most, up to 10000")
+	f.DurationVar(&o.Time, "time", 10*time.Second, "how long at most")
+	port := ""
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		port, args = args[0], args[1:]
+	}
+	if err := parse(f, args, errs); err != nil {
+		return err
+	}
+	if port == "" {
+		fmt.Fprintln(errs, "usage: agent trace PORT [FLAGS]; PORT is a port's UUID, or how it begins, or vpp:NAME, an interface by VPP's name")
+		return errUsage
+	}
+	dialing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c, err := vppnet.Dial(dialing, *socket, translate.Owner)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	iface, err := interfaceOf(dialing, c, port)
+	if err != nil {
+		return err
+	}
+	o.Interfaces = []string{iface}
+	packets, err := vppnet.Capture(ctx, c, o)
+	for i, p := range packets {
+		fmt.Fprintf(out, "%d. %s\n%s\n", i+1, fate(p), p)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(out, "%d packets came in by %s\n", len(packets), iface)
+	}
+	return err
+}
+
+// fate is what became of a packet, in words.
+func fate(p vppnet.CapturedPacket) string {
+	switch last := len(p.Steps) - 1; {
+	case p.Dropped != "":
+		return fmt.Sprintf("dropped by %s: %s", p.DroppedAt, p.Dropped)
+	case last < 0:
+		return "nobody saw it"
+	case strings.HasSuffix(p.Steps[last].Node, "-tx"):
+		return "went out by " + strings.TrimSuffix(p.Steps[last].Node, "-tx")
+	default:
+		return "was last seen by " + p.Steps[last].Node
+	}
+}
+
+// interfaceOf finds the interface of a port, by its UUID or how that begins.
+func interfaceOf(ctx context.Context, c *vppnet.Conn, port string) (string, error) {
+	all, err := desiredstate.List[vppnet.Interface](ctx, desiredstate.New(vppnet.Interfaces(c)))
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, i := range all {
+		name := i.Spec.Name
+		if name == port {
+			return name, nil
+		}
+		if !i.Foreign && isPort(name, port) {
+			found = append(found, name)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", fmt.Errorf("%w: VPP has no port %s", desiredstate.ErrMissing, port)
+	case 1:
+		return found[0], nil
+	}
+	return "", fmt.Errorf("%s is how several ports begin: %s", port, strings.Join(found, ", "))
+}
+
+// isPort says whether an interface's name is that of a port whose UUID begins so.
+func isPort(name, port string) bool {
+	for _, sort := range []string{"port-", "secured-", "subport-", "secured-subport-", "tap-"} {
+		if strings.HasPrefix(name, sort+port) {
+			return true
+		}
+	}
+	return false
+}
