@@ -4,12 +4,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -317,33 +313,4 @@ func inTurn(s *desiredstate.Store, status desiredstate.Status) bool {
 			st, _ := s.Status(by)
 			return !wanted || st.State != desiredstate.Pending && st.State != desiredstate.Applied
 		})
-}
-
-func reason(why string) string {
-	out, err := json.Marshal(struct {
-		Error string `json:"error"`
-	}{why})
-	if err != nil {
-		return "{}" // strings always marshal
-	}
-	return string(out)
-}
-
-// pathSegments is a name of several parts with each made a segment.
-func pathSegments(name string) string {
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = segment(p)
-	}
-	return strings.Join(parts, "/")
-}
-
-// segment makes one part of a key of any name, however hostile.
-func segment(name string) string {
-	s := url.PathEscape(name)
-	if len(s) <= 128 {
-		return s
-	}
-	sum := sha256.Sum256([]byte(name))
-	return s[:64] + "~" + hex.EncodeToString(sum[:8])
 }

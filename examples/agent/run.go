@@ -16,6 +16,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/quiet"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -40,7 +41,9 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	if *verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}))
+	hush := quiet.Handler(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}), quiet.Limits{})
+	defer hush.Flush(context.WithoutCancel(ctx))
+	log := slog.New(hush)
 
 	var page net.Listener
 	if *socket != "" {

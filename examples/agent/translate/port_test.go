@@ -198,7 +198,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"no MAC":                 {id, value(map[string]any{"mac_address": nil}), "mac_address: \"\" is no unicast MAC"},
 		"multicast MAC":          {id, value(map[string]any{"mac_address": "01:00:5e:00:00:01"}), "mac_address: \"01:00:5e:00:00:01\" is no unicast MAC"},
 		"not JSON":               {id, []byte("hello"), "not a JSON object"},
-		"cut JSON":               {id, value(nil)[:40], "not JSON: jsontext: unexpected EOF"},
+		"cut JSON":               {id, value(nil)[:40], "not JSON: unexpected EOF at byte 40"},
 		"empty":                  {id, nil, "not a JSON object"},
 		"null":                   {id, []byte("null"), "not a JSON object"},
 		"list":                   {id, []byte("[]"), "not a JSON object"},

@@ -43,7 +43,7 @@ func parse(value []byte, most int) (fields, error) {
 		out[name] = raw
 	})
 	if err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
+		return nil, fmt.Errorf("not JSON: %w", where(err))
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("not JSON: something follows the object")
@@ -70,6 +70,16 @@ func object(d *jsontext.Decoder, member func(name string, raw json.RawMessage)) 
 	}
 	_, err := d.ReadToken()
 	return unfinished(err)
+}
+
+// where says at which byte something is wrong, and what; jsontext names all that it is in, by
+// names that may be as long as the value.
+func where(err error) error {
+	var e *jsontext.SyntacticError
+	if errors.As(err, &e) && e.Err != nil {
+		return fmt.Errorf("%w at byte %d", e.Err, e.ByteOffset)
+	}
+	return err
 }
 
 // unfinished is err, of something that has not ended.
