@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -44,13 +45,14 @@ type agent struct {
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 	recalled  bool                       // the inbox knows what the first VPP held
+	health    health
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {
 	a := &agent{
 		site: site, vpp: vpp, etcd: etcd, resync: resync, log: log,
 		store: desiredstate.NewStore(),
-		board: publish.New(etcd, site.State(), "ports/", "physnets/", "errors/"),
+		board: publish.New(etcd, site.State(), "ports/", "routers/", "physnets/", "errors/", "conditions/"),
 	}
 	a.board.Alive, a.board.Resync = "alive", resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
@@ -67,7 +69,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	}
 	a.wires = newWires(a.inbox, log)
 	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
-	a.lost("not listed yet")
+	a.lost("etcd is not listed yet")
 	return a
 }
 
@@ -79,7 +81,7 @@ func (a *agent) run(ctx context.Context) error {
 		Client: a.etcd, Resync: a.resync,
 		Lost: func(err error) {
 			a.log.Warn("cannot follow etcd; VPP stays as it is", "err", err)
-			a.lost(err.Error())
+			a.lost(fmt.Sprintf("etcd at %s is not heard: %v", strings.Join(a.etcd.Endpoints(), ", "), err))
 		},
 	}
 	a.inbox.feed(&follower)
@@ -95,6 +97,7 @@ func (a *agent) run(ctx context.Context) error {
 		g.Go(func() error { return world.Run(ctx) })
 	}
 	g.Go(func() error { return a.announcer.run(ctx) })
+	g.Go(func() error { return a.watchHealth(ctx) })
 	g.Go(func() error { return a.sessions(ctx) })
 	if a.wires != nil {
 		g.Go(func() error { return a.wires.run(ctx) })
@@ -116,8 +119,16 @@ func (a *agent) observe(e desiredstate.Event) {
 		a.log.Warn("waiting", "object", e.Key, "err", e.Err)
 	case desiredstate.Drift:
 		a.log.Warn("drifted; repairing", "object", e.Key)
+		a.health.note(func(h *health) { h.drifts, h.drift, h.last = h.drifts+1, time.Now(), e.Key.String() })
 	case desiredstate.ReadFailed:
 		a.log.Error("cannot read VPP", "err", e.Err)
+		a.health.note(func(h *health) { h.unread = fmt.Sprintf("%s cannot be read: %v", e.Kind, e.Err) })
+	case desiredstate.Read:
+		a.health.note(func(h *health) {
+			if strings.HasPrefix(h.unread, e.Kind+" ") {
+				h.unread = ""
+			}
+		})
 	case desiredstate.HeldBack:
 		a.log.Error("removals are held back; look at \"agent status\", then \"agent confirm TOKEN\"", "token", e.Token, "err", e.Err)
 	case desiredstate.Converged:

@@ -244,6 +244,7 @@ func TestEtcdLosesItsData(t *testing.T) {
 	require.Equal(t, before, v.String())
 	require.Zero(t, b.writes.Load())
 
+	empty.amissIs(path, "held", "are not removed before", true)
 	require.Equal(t, 2, command(t.Context(), []string{"confirm", "--socket", path}, io.Discard, io.Discard), "confirm what?")
 	require.NotZero(t, command(t.Context(), []string{"confirm", "none", "--socket", path}, io.Discard, io.Discard))
 	said := new(strings.Builder)

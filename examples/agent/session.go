@@ -102,6 +102,7 @@ type connection struct {
 func (a *agent) sessions(ctx context.Context) error {
 	said := ""
 	report := vppnet.WithReport(func(err error, _ time.Duration) {
+		a.health.note(func(h *health) { h.away = err.Error() })
 		if err.Error() != said { // not at each try
 			said = err.Error()
 			a.log.Error("no VPP", "err", err)
@@ -143,7 +144,12 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 		a.inbox.recall(found)
 	}
 	a.connected.Store(&vpp)
-	defer a.connected.Store(nil)
+	defer func() {
+		a.connected.Store(nil)
+		if why := c.Err(); why != nil {
+			a.health.note(func(h *health) { h.away, h.ends = why.Error(), append(h.ends, time.Now()) })
+		}
+	}()
 	return e.Run(ctx, a.store, a.resync)
 }
 
