@@ -204,17 +204,23 @@ func (a *announcer) port(name string) {
 	}
 }
 
-// route announces what is wrong with a key of a router.
+// route announces how a key of a router stands.
 func (a *announcer) route(name string) {
 	state, err, known := a.inbox.route(name)
-	problem := "errors/routers/" + pathSegments(name)
-	switch {
-	case state == desiredstate.Pending && err == nil && !a.settled.Load():
-	case known && err != nil:
-		a.problem(routed(name), problem, err.Error())
-	default:
-		a.problem(routed(name), problem, "")
+	segments := pathSegments(name)
+	if state == desiredstate.Pending && err == nil && !a.settled.Load() {
+		return
 	}
+	if value, put, yes := a.inbox.served(name); known && yes {
+		a.board.SetSince("routers/"+segments, value, put)
+	} else {
+		a.board.Clear("routers/" + segments)
+	}
+	why := ""
+	if known && err != nil {
+		why = err.Error()
+	}
+	a.problem(routed(name), "errors/routers/"+segments, why)
 }
 
 // unserved announces that nothing comes of a key.

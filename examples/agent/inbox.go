@@ -147,6 +147,10 @@ func (b *inbox) written(key string, at int64) {
 			c.at = at
 			b.changed[name] = c
 		}
+	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
+		if b.routers.puts[name] != at {
+			b.routers.puts[name], b.routers.answer[name] = at, true
+		}
 	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
 		b.remotes.written(name, at)
 	}

@@ -34,13 +34,15 @@ type routers struct {
 	found   map[desiredstate.Key]desiredstate.Object // what VPP held at first; nil: it is known whose that is, or there was no VPP yet
 	needing map[desiredstate.Key][]string            // keys of etcd by what they need
 	refused map[string]error                         // what the store would not take, by source
+	puts    map[string]int64                         // the revisions of keys: each put is to be answered
+	answer  map[string]bool                          // of these, those that were put since work
 }
 
 func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger) *routers {
 	return &routers{
 		site: site, store: store, log: log, serving: !site.HA,
 		ports: map[string]translate.RouterPort{}, floats: map[string]translate.FloatingIP{}, wrong: map[string]error{},
-		stands: map[string]error{}, refused: map[string]error{},
+		stands: map[string]error{}, refused: map[string]error{}, puts: map[string]int64{}, answer: map[string]bool{},
 	}
 }
 
@@ -58,6 +60,9 @@ func (r *routers) put(name string, value []byte, ca *signed.CA, there bool) {
 	delete(r.ports, name)
 	delete(r.floats, name)
 	delete(r.wrong, name)
+	if !there {
+		delete(r.puts, name)
+	}
 	if name == translate.HAKey {
 		r.hear(value, there)
 		return
@@ -177,7 +182,29 @@ func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[stri
 			moved[name] = true
 		}
 	}
+	maps.Copy(moved, r.answer)
+	clear(r.answer)
 	return wants, moved
+}
+
+// served says whether VPP has all that a key asks for, if only in part as it was written, and
+// at which revision that was.
+func (r *routers) served(name string) (at int64, yes bool) {
+	p := r.now.Parts[name]
+	if p.Wrong != nil || len(p.Needs) == 0 {
+		return 0, false
+	}
+	for _, source := range p.Sources {
+		if r.refused[source] != nil {
+			return 0, false
+		}
+	}
+	for _, k := range p.Needs {
+		if status, _ := r.store.Status(k); status.State != desiredstate.Applied {
+			return 0, false
+		}
+	}
+	return r.puts[name], true
 }
 
 func samePart(a, b translate.Part) bool {
