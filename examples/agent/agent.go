@@ -36,6 +36,10 @@ type agent struct {
 	listener net.Listener // of the status page
 	dial     []vppnet.Option
 	watcher  func(desiredstate.Event) // told what the engine does, besides the log
+	audit    time.Duration            // how often VPP is read though it told of no change
+
+	// alone: a port is bound when VPP has all of it, whether or not its VM is there.
+	alone bool
 
 	store     *desiredstate.Store
 	board     *publish.Board
@@ -45,19 +49,24 @@ type agent struct {
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 	recalled  bool                       // the inbox knows what the first VPP held
+	met       bool                       // this process has spoken to a VPP
+	guests    atomic.Pointer[attachments]
 	health    health
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {
 	a := &agent{
 		site: site, vpp: vpp, etcd: etcd, resync: resync, log: log,
+		audit: 30 * time.Second,
 		store: desiredstate.NewStore(),
-		board: publish.New(etcd, site.State(), "ports/", "routers/", "physnets/", "errors/", "conditions/"),
+		board: publish.New(etcd, site.State(), "ports/", "routers/", "physnets/", "errors/", "conditions/", "vpp"),
 	}
 	a.board.Alive, a.board.Resync = "alive", resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
+	a.announcer.attached = a.attached
+	a.announcer.looked = func() bool { return a.alone || a.guests.Load().known() }
 	if site.Overlay != nil {
 		world := publish.New(etcd, translate.Networks, "")
 		world.Resync, world.Lost = resync, a.board.Lost

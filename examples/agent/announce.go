@@ -30,10 +30,15 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
+	doubts  chan chan struct{} // whoever has reason to believe that nothing is true that an earlier agent said
 	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
 	world   *publish.Board      // what this host tells the others; nil: it is in no overlay
 	spreads map[string][]string // the keys there, by who they are of
+
+	// attached says whether the VM of a port is there, and whether that is known.
+	attached func(translate.Port) (there, known bool)
+	looked   func() bool // whether it is known of all
 
 	// patience is how long something is wrong before it is said: what a healthy port is
 	// made of comes one key after the other.
@@ -44,7 +49,9 @@ type announcer struct {
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
 	return &announcer{
 		inbox: inbox, store: store, board: board, touched: dirty.New[string](), spreads: map[string][]string{},
-		patience: 2 * time.Second, wrong: map[string]time.Time{},
+		patience: 2 * time.Second, wrong: map[string]time.Time{}, doubts: make(chan chan struct{}),
+		attached: func(translate.Port) (there, known bool) { return true, true },
+		looked:   func() bool { return true },
 	}
 }
 
@@ -97,6 +104,10 @@ func (a *announcer) announce(ctx context.Context) error {
 			settle()
 		case <-swept:
 			a.board.Settle()
+		case done := <-a.doubts:
+			a.settle()
+			a.board.Settle()
+			close(done)
 		case <-a.touched.Bell:
 		}
 		began := time.Now()
@@ -116,7 +127,7 @@ func (a *announcer) announce(ctx context.Context) error {
 			if due == nil {
 				due = time.After(dueTime)
 			}
-			if a.store.Count(desiredstate.Pending) == 0 { // VPP had its say about everything
+			if a.store.Count(desiredstate.Pending) == 0 && a.looked() { // VPP had its say about everything
 				settle()
 			}
 		}
@@ -151,6 +162,23 @@ func (a *announcer) settle() bool {
 		a.world.Settle()
 	}
 	return true
+}
+
+// withdraw takes back all that an earlier agent said, and waits, so long at most, until that is
+// so in etcd.
+func (a *announcer) withdraw(ctx context.Context, wait time.Duration) {
+	done := make(chan struct{})
+	select {
+	case a.doubts <- done:
+		<-done
+	case <-ctx.Done():
+		return
+	}
+	if wait > 0 {
+		ctx, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		_ = a.board.Written(ctx) // an etcd that is away hears it later
+	}
 }
 
 // problem announces what is wrong with the source of this name, "": nothing.
@@ -193,11 +221,15 @@ func (a *announcer) port(name string) {
 		a.spread(source(name), nil)
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
-		if status.State == desiredstate.Applied { // who put the key waits for that
-			a.board.SetSince(bound, p.State(p.Handles(a.store)), put)
+		there, looked := a.attached(p)
+		if status.State == desiredstate.Applied && there { // who put the key waits for that
+			a.board.SetSince(bound, p.State(p.Handles(a.store), put), put)
+		} else if status.State != desiredstate.Applied || looked || a.settled.Load() {
+			a.board.Clear(bound)
+		}
+		if status.State == desiredstate.Applied {
 			a.spread(source(name), p.Sightings())
 		} else {
-			a.board.Clear(bound)
 			a.spread(source(name), nil)
 		}
 		a.problem(source(name), problem, a.why(p, status))

@@ -151,7 +151,7 @@ func killed(r *rig, vpp target, uplink string, n int) {
 	}
 	args := []string{
 		"run", "--etcd", r.url, "--vpp", p.Socket(), "--host", "h1",
-		"--physnet", "physnet1=" + uplink, "--vhost-user-dir", site.Dir, "--socket", "",
+		"--physnet", "physnet1=" + uplink, "--vhost-user-dir", site.Dir, "--socket", "", "--bound", "vpp",
 	}
 	kills := 0
 	for done := false; !done; kills++ {

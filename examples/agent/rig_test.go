@@ -104,6 +104,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	require.NoError(r, err)
 	x.agent = newAgent(site, vpp, client, time.Minute, log)
 	x.dial = []vppnet.Option{vppnet.WithTrace(func(t vppnet.Trace) { x.writes.Add(mutates(t.Message)) })}
+	x.alone = true // no test has VMs but those that are about them
 	for _, f := range with {
 		f(x.agent)
 	}

@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	}
 	defer closeVPP()
 	a := newAgent(o.site, vpp, client, o.resync, log.With("host", o.site.Host))
-	a.listener, a.inbox.ca = page, o.ca
+	a.listener, a.inbox.ca, a.audit, a.alone = page, o.ca, o.audit, o.bound == "vpp"
 	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
 	return ignore(a.run(ctx), context.Canceled)
 }

@@ -110,7 +110,7 @@ func TestWhatIsServed(t *testing.T) {
 					fmt.Fprintf(&b, "%s %s\n", o.Key(), set(t, o))
 				}
 			}
-			fmt.Fprintf(&b, "%s\n", p.State(translate.Handles{Interface: 7, Bridge: 3, Uplink: 5}))
+			fmt.Fprintf(&b, "%s\n", p.State(translate.Handles{Interface: 7, Bridge: 3, Uplink: 5}, 0))
 			golden(t, name, b.String())
 		})
 	}
@@ -319,6 +319,6 @@ func FuzzPort(f *testing.F) {
 				require.Contains(t, link.Deps(), k)
 			}
 		}
-		require.True(t, json.Valid([]byte(p.State(translate.Handles{}))))
+		require.True(t, json.Valid([]byte(p.State(translate.Handles{}, 0))))
 	})
 }
