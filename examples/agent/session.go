@@ -155,7 +155,9 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	a.meet(ctx, vpp.Identity)
 	a.connected.Store(&vpp)
 	a.guests.Store(guests)
-	go guests.run(ctx)
+	if !a.alone {
+		go guests.run(ctx)
+	}
 	defer func() {
 		a.guests.Store(nil)
 		a.connected.Store(nil)

@@ -30,27 +30,32 @@ func (b *Board) read(ctx context.Context) (map[string]stands, error) {
 	b.all = true
 	b.mu.Unlock()
 	have := map[string]stands{}
-	for _, tree := range b.Trees {
-		from, end := b.Prefix+tree, clientv3.GetPrefixRangeEnd(b.Prefix+tree)
-		for {
-			short, cancel := deadline(ctx)
-			r, err := b.Client.Get(short, from, clientv3.WithRange(end), clientv3.WithLimit(page))
-			cancel()
-			if err != nil {
-				return nil, fmt.Errorf("etcd: %w", err)
-			}
-			for _, kv := range r.Kvs {
-				if name := strings.TrimPrefix(string(kv.Key), b.Prefix); b.Own == nil || b.Own(name) {
-					have[name] = stands{string(kv.Value), kv.ModRevision}
-				}
-			}
-			if !r.More || len(r.Kvs) == 0 {
-				break
-			}
-			from = string(r.Kvs[len(r.Kvs)-1].Key) + "\x00"
+	from, end := b.Prefix, clientv3.GetPrefixRangeEnd(b.Prefix)
+	for {
+		short, cancel := deadline(ctx)
+		r, err := b.Client.Get(short, from, clientv3.WithRange(end), clientv3.WithLimit(page))
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("etcd: %w", err)
 		}
+		for _, kv := range r.Kvs {
+			if name := strings.TrimPrefix(string(kv.Key), b.Prefix); b.owns(name) {
+				have[name] = stands{string(kv.Value), kv.ModRevision}
+			}
+		}
+		if !r.More || len(r.Kvs) == 0 {
+			return have, nil
+		}
+		from = string(r.Kvs[len(r.Kvs)-1].Key) + "\x00"
 	}
-	return have, nil
+}
+
+// owns says whether a key is this process's own.
+func (b *Board) owns(name string) bool {
+	in := func(tree string) bool {
+		return name == tree || (tree == "" || strings.HasSuffix(tree, "/")) && strings.HasPrefix(name, tree)
+	}
+	return slices.ContainsFunc(b.Trees, in) && (b.Own == nil || b.Own(name))
 }
 
 // A transaction is far below etcd's default limits: 128 operations, 1.5 MiB.
