@@ -59,9 +59,9 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 		site: site, vpp: vpp, etcd: etcd, resync: resync, log: log,
 		audit: 30 * time.Second,
 		store: desiredstate.NewStore(),
-		board: publish.New(etcd, site.State(), "ports/", "routers/", "physnets/", "errors/", "conditions/", "vpp"),
+		board: publish.New(etcd, site.State(), "ports/", "routers/", "physnets/", "errors/", "conditions/", "vpp", converged),
 	}
-	a.board.Alive, a.board.Resync = "alive", resync
+	a.board.Alive, a.board.Last, a.board.Resync = "alive", converged, resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board)
@@ -94,6 +94,11 @@ func (a *agent) run(ctx context.Context) error {
 		},
 	}
 	a.inbox.feed(&follower)
+	a.inbox.mine = &a.announcer.convergence.mine
+	follower.Reached = func(at int64) {
+		a.announcer.convergence.reached.Store(at)
+		a.announcer.touched.Add()
+	}
 	follower.Settled = func(all bool) {
 		a.etcdLost.Store(nil)
 		a.inbox.settled(all)

@@ -44,12 +44,15 @@ type announcer struct {
 	// made of comes one key after the other.
 	patience time.Duration
 	wrong    map[string]time.Time // since when it is, by the key that says so; zero: it is said
+
+	convergence convergence
 }
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board *publish.Board) *announcer {
 	return &announcer{
 		inbox: inbox, store: store, board: board, touched: dirty.New[string](), spreads: map[string][]string{},
-		patience: 2 * time.Second, wrong: map[string]time.Time{}, doubts: make(chan chan struct{}),
+		convergence: convergence{owed: map[string]bool{}},
+		patience:    2 * time.Second, wrong: map[string]time.Time{}, doubts: make(chan chan struct{}),
 		attached: func(translate.Port) (there, known bool) { return true, true },
 		looked:   func() bool { return true },
 	}
@@ -110,17 +113,10 @@ func (a *announcer) announce(ctx context.Context) error {
 			close(done)
 		case <-a.touched.Bell:
 		}
-		began := time.Now()
+		began, reached := time.Now(), a.convergence.reached.Load()
 		for s := range a.touched.Take() {
-			if name, ok := strings.CutPrefix(s, source("")); ok {
-				a.port(name)
-			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
-				a.physnet(physnet)
-			} else if name, ok := strings.CutPrefix(s, routed("")); ok {
-				a.route(name)
-			} else if name, ok := strings.CutPrefix(s, unserved("")); ok {
-				a.unserved(name)
-			}
+			a.convergence.owed[s] = true
+			a.look(s)
 		}
 		a.spreadDoors()
 		if a.inbox.complete() && !a.settled.Load() {
@@ -131,10 +127,24 @@ func (a *announcer) announce(ctx context.Context) error {
 				settle()
 			}
 		}
+		a.converge(reached)
 		select { // more comes together meanwhile
 		case <-ctx.Done():
 		case <-time.After(time.Since(began)):
 		}
+	}
+}
+
+// look announces how a source stands.
+func (a *announcer) look(s string) {
+	if name, ok := strings.CutPrefix(s, source("")); ok {
+		a.port(name)
+	} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
+		a.physnet(physnet)
+	} else if name, ok := strings.CutPrefix(s, routed("")); ok {
+		a.route(name)
+	} else if name, ok := strings.CutPrefix(s, unserved("")); ok {
+		a.unserved(name)
 	}
 }
 

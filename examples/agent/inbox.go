@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/dirty"
@@ -31,6 +32,7 @@ type inbox struct {
 	log   *slog.Logger
 	ca    *signed.CA          // whose values are believed; nil: those that are not signed
 	moved func(source string) // told of what something else is so now
+	mine  *atomic.Bool        // set when a key of the host itself was told
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
@@ -59,7 +61,7 @@ type change struct {
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	return &inbox{
-		site: site, store: store, log: log, moved: func(string) {},
+		site: site, store: store, log: log, moved: func(string) {}, mine: new(atomic.Bool),
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
@@ -95,6 +97,7 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.strangers(func() { b.remotes.listed(r, values) })
 		return
 	}
+	b.mine.Store(true)
 	if r.Has(b.site.Ports()) {
 		ports := below(b.site.Ports(), values)
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
@@ -171,6 +174,9 @@ func below(prefix string, values map[string][]byte) map[string][]byte {
 func (b *inbox) put(key string, value []byte, there bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if strings.HasPrefix(key, b.site.Keys()) {
+		b.mine.Store(true)
+	}
 	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
 		b.port(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.site.Trunks()); ok {
