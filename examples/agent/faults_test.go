@@ -56,7 +56,7 @@ func TestPoisonedKeys(t *testing.T) {
 	require.JSONEq(t, `{"error":"binding_type: \"ovs\" is unknown"}`, errs()[uuid(1)])
 	require.JSONEq(t, `{"error":"gpe: this host has no address in an underlay, see --gpe-locator"}`, errs()[uuid(105)])
 	require.JSONEq(t, `{"error":"the key's name is not a UUID"}`, errs()["..%2F..%2F..%2Fetc%2Fpasswd"])
-	require.Contains(t, errs()[uuid(102)], "1048576 bytes")
+	require.Contains(t, errs()[uuid(102)], "longer than the 65536 bytes")
 	require.Less(t, len(a.log.String()), 40000, "junk does not fill the log")
 
 	// Mended keys are served; deleted ones are forgotten.

@@ -29,6 +29,8 @@ type groups struct {
 	all     map[string]*group
 	remotes map[string]*remote
 	changed map[string]bool // groups of which that is to be told
+	late    map[string]bool // of these, those that take too long to be waited for
+	made    map[string]bool // of these, those that are done
 }
 
 // group is a security group that some port is in.
@@ -39,12 +41,14 @@ type group struct {
 	wrong error             // with the key as it is now
 	sets  []desiredstate.Object
 	unfit error // what is not in the sets
+	turn  int   // counts changes
 }
 
 // remote is a group to which rules of others refer.
 type remote struct {
 	groups  map[string]bool
 	members map[string]member // by port
+	addrs   int               // of all of them
 }
 
 type member struct {
@@ -56,6 +60,7 @@ func newGroups() *groups {
 	return &groups{
 		follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
 		all: map[string]*group{}, remotes: map[string]*remote{}, changed: map[string]bool{},
+		late: map[string]bool{}, made: map[string]bool{},
 	}
 }
 
@@ -116,6 +121,7 @@ func (g *groups) put(name string, value []byte, unread error, there bool) {
 		return
 	}
 	g.changed[name] = true
+	x.turn++
 	if x.wrong = errNoKey; !there {
 		return
 	}
@@ -133,10 +139,12 @@ func (g *groups) member(name, port string, value []byte, there bool) {
 	if x == nil || port == "" {
 		return
 	}
+	x.addrs -= len(x.members[port].addrs)
 	delete(x.members, port)
 	if there {
 		addrs, err := translate.Member(value)
 		x.members[port] = member{addrs, err}
+		x.addrs += len(addrs)
 	}
 	g.touch(x)
 }
@@ -145,6 +153,7 @@ func (g *groups) member(name, port string, value []byte, there bool) {
 func (g *groups) listed(name string, values map[string][]byte) {
 	if x := g.remotes[name]; x != nil {
 		clear(x.members)
+		x.addrs = 0
 		g.touch(x)
 		for port, value := range values {
 			g.member(name, port, value, true)
@@ -155,21 +164,19 @@ func (g *groups) listed(name string, values map[string][]byte) {
 func (g *groups) touch(x *remote) {
 	for name := range x.groups {
 		g.changed[name] = true
+		g.all[name].turn++
 	}
 }
 
-// make makes the sets of a group anew, of what is known by now.
-func (g *groups) make(x *group) {
-	if !x.read {
-		return
-	}
+// members are those that the rules of a group refer to.
+func (g *groups) members(x *group) acl.Members {
 	members := acl.Members{}
 	for _, to := range x.last.Remotes() {
 		for _, port := range slices.Sorted(maps.Keys(g.remotes[to].members)) {
 			members[to] = append(members[to], g.remotes[to].members[port].addrs...)
 		}
 	}
-	x.sets, x.unfit = translate.GroupObjects(x.last, members)
+	return members
 }
 
 // trouble says what is wrong with a group, or with what its rules refer to.

@@ -38,7 +38,10 @@ type inbox struct {
 	ports   map[string]translate.Port
 	wrong   map[string]error
 	said    map[string]string // of each group what is wrong with it
-	loaded  bool
+	whole   bool              // there has been a list of all keys
+	loaded  bool              // and all that it wants is in the store
+	forging bool              // sets of groups are being made
+	again   chan struct{}     // asks for settled
 	missed  bool              // a port's key was in no list any more, and nobody said that it is deleted
 	changed map[string]change // of ports, since the store was last told
 	puts    map[string]int64  // the revisions of ports' keys: each put is to be answered
@@ -47,6 +50,8 @@ type inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
+	room    room
+	waiting map[string]change  // ports for which there is no room
 	trunks  map[string]trunk   // by parent
 	wired   *dirty.Set[string] // TAP ports that came or went
 }
@@ -62,6 +67,7 @@ type change struct {
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	return &inbox{
 		site: site, store: store, log: log, moved: func(string) {}, mine: new(atomic.Bool),
+		again: make(chan struct{}, 1), room: findRoom(), waiting: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
@@ -71,7 +77,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 
 // feed makes a Follower tell the inbox, and follow what it comes to need.
 func (b *inbox) feed(f *follow.Follower) {
-	f.Root = follow.Range(b.site.Keys())
+	f.Root, f.Again, f.Longest = follow.Range(b.site.Keys()), b.again, translate.Longest
 	f.Listed, f.Written, f.Settled = b.listed, b.written, b.settled
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
@@ -280,10 +286,11 @@ func (b *inbox) become(name string, now change) {
 // settled tells the store what is wanted by now, and then everybody.
 func (b *inbox) settled(all bool) {
 	b.mu.Lock()
-	for name := range b.groups.changed {
-		if x := b.groups.all[name]; x != nil {
-			b.groups.make(x)
-		}
+	b.admit()
+	b.groups.make()
+	if len(b.groups.late) > 0 && !b.forging {
+		b.forging = true
+		go b.forge()
 	}
 	moved := map[string]bool{}
 	was := map[string]error{}
@@ -328,6 +335,10 @@ func (b *inbox) settled(all bool) {
 	}
 	clear(b.groups.changed)
 	clear(b.changed)
+	if b.whole && !b.loaded && !b.groups.unmade() { // or VPP's sets of these would go
+		b.store.Complete()
+		b.loaded = true
+	}
 	stirred := slices.Collect(maps.Keys(b.stirred))
 	clear(b.stirred)
 	b.mu.Unlock()
@@ -366,9 +377,7 @@ func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports
 			wants[shared(name)] = nil
 		}
 	}
-	for name, x := range b.groups.all {
-		wants[shared(name)] = x.sets
-	}
+	b.groups.standing(wants)
 	for name := range b.wrong {
 		wants[source(name)] = nil
 	}
@@ -402,8 +411,10 @@ func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports
 	} else {
 		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}
-	b.store.Complete()
-	b.loaded = true
+	b.whole = true
+	if b.loaded {
+		b.store.Complete()
+	}
 }
 
 // assign says what has changed: the groups that are there before the ports that

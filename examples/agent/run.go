@@ -116,6 +116,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	if err := follower.List(ctx); err != nil {
 		return nil, nil, err
 	}
+	box.finish()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err := vppnet.Dial(ctx, vpp, translate.Owner)

@@ -206,7 +206,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"trailing junk":          {id, append(value(nil), "}"...), "not JSON: something follows the object"},
 		"signed":                 {id, []byte(`{"jwt":"a.b.c","certificate":"PEM"}`), "mac_address"},
 		"not UTF-8":              {id, []byte("{\"mac_address\":\"\xff\"}"), "not UTF-8"},
-		"a megabyte":             {id, make([]byte, 1<<20), "1048576 bytes, at most 65536 are read"},
+		"a megabyte":             {id, make([]byte, 1<<20), "longer than the 65536 bytes that are read"},
 		"twice":                  {id, append([]byte(`{"mac_address":"fa:16:3e:00:10:01",`), value(nil)[1:]...), "mac_address is given twice"},
 		"deep":                   {id, []byte(strings.Repeat(`{"a":`, 12000)), "not JSON"},
 		"traversal":              {"../../../etc/passwd", value(nil), "the key's name is not a UUID"},
