@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ type agent struct {
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 	recalled  bool                       // the inbox knows what the first VPP held
+	vppLock   *os.File                   // nil: not had
 	met       bool                       // this process has spoken to a VPP
 	guests    atomic.Pointer[attachments]
 	health    health
@@ -84,8 +86,37 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 
 func (a *agent) lost(why string) { a.etcdLost.Store(&why) }
 
-// run works until ctx ends. VPP and etcd may come and go.
+// run works until ctx ends, or another agent has taken this one's place. VPP and etcd may come
+// and go.
 func (a *agent) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return a.watchHealth(ctx) })
+	if a.listener != nil {
+		g.Go(func() error { return a.serve(ctx) })
+	}
+	g.Go(func() error {
+		lost, release, err := a.own(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error {
+			select {
+			case err := <-lost:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		a.work(ctx, g)
+		return g.Wait()
+	})
+	return g.Wait()
+}
+
+// work has etcd followed, VPP kept and all announced.
+func (a *agent) work(ctx context.Context, g *errgroup.Group) {
 	follower := follow.Follower{
 		Client: a.etcd, Resync: a.resync,
 		Lost: func(err error) {
@@ -103,23 +134,16 @@ func (a *agent) run(ctx context.Context) error {
 		a.etcdLost.Store(nil)
 		a.inbox.settled(all)
 	}
-
-	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follower.Run(ctx) })
 	g.Go(func() error { return a.board.Run(ctx) })
 	if world := a.announcer.world; world != nil {
 		g.Go(func() error { return world.Run(ctx) })
 	}
 	g.Go(func() error { return a.announcer.run(ctx) })
-	g.Go(func() error { return a.watchHealth(ctx) })
 	g.Go(func() error { return a.sessions(ctx) })
 	if a.wires != nil {
 		g.Go(func() error { return a.wires.run(ctx) })
 	}
-	if a.listener != nil {
-		g.Go(func() error { return a.serve(ctx) })
-	}
-	return g.Wait()
 }
 
 // observe logs what an engine does.

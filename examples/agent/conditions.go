@@ -67,7 +67,7 @@ func (a *agent) amiss() map[string]string {
 	}
 	v := a.connected.Load()
 	switch {
-	case v == nil:
+	case v == nil && h.away != "":
 		out[vppAway] = strings.Join(nonEmpty("VPP is away", h.away, died), ": ")
 	case died != "":
 		out[vppAway] = died

@@ -120,6 +120,9 @@ func (a *agent) sessions(ctx context.Context) error {
 
 // session lasts as long as one VPP, and so does ctx.
 func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
+	if err := a.lockVPP(); err != nil { // which it had not if there was no VPP
+		return err
+	}
 	e, report := engine(c, a.site)
 	herald := newHerald(a.inbox, a.store, a.log, c)
 	go herald.run(ctx)

@@ -175,12 +175,15 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 			f.Settled(true)
 			resync.Reset(f.resync())
 		}
-		if news {
+		for news || len(f.fresh) > 0 { // who settles may come to need more
 			if err := f.listFresh(ctx, 0); err != nil {
 				return err
 			}
 			f.watchAll(ctx)
 			f.Settled(false)
+			if news = len(f.fresh) > 0; news {
+				continue
+			}
 			if err := f.progress(ctx); err != nil {
 				return err
 			}
