@@ -38,10 +38,16 @@ func (g *groups) cost(x *group) int {
 // make makes the sets of groups that have changed, of what is known by now. What is not cheap is
 // taken from them, to be made beside.
 func (g *groups) make() {
+	for _, name := range g.unread() {
+		g.changed[name] = true
+	}
 	spent := 0
 	for name := range g.changed {
 		x := g.all[name]
-		if x == nil || !x.read {
+		if x == nil {
+			continue
+		}
+		if !x.read {
 			continue
 		}
 		n := g.cost(x)

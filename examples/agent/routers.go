@@ -271,8 +271,9 @@ func (r *routers) ask(wants map[string][]desiredstate.Object, before map[string]
 	}
 }
 
-// recall learns from what VPP holds whose is what several keys ask for. It is for an agent
-// that has just been started, whose own memory is empty.
+// recall learns from what VPP holds whose is what several keys ask for, and how groups were of
+// which nothing can be read. It is for an agent that has just been started, whose own memory is
+// empty.
 func (b *inbox) recall(found []desiredstate.Found) {
 	b.mu.Lock()
 	r := b.routers
@@ -284,7 +285,21 @@ func (b *inbox) recall(found []desiredstate.Found) {
 	}
 	r.found = have
 	moved := map[string]bool{}
-	if b.loaded {
+	if b.site.NoRouters {
+		r.found = nil
+	}
+	b.groups.recall(found)
+	if b.whole {
+		ports := map[string]bool{}
+		for _, name := range b.groups.unread() {
+			_ = b.store.Assign(shared(name), b.groups.all[name].sets...) // nobody else wants a group's sets
+			b.tell(name, ports)
+		}
+		for port := range ports {
+			defer b.moved(source(port))
+		}
+	}
+	if b.loaded && !b.site.NoRouters {
 		r.stale = true
 		var wants map[string][]desiredstate.Object
 		wants, moved = r.work()

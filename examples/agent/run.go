@@ -133,10 +133,8 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 		box.serve(state == vrrp.Master)
 	}
 	e, report := engine(c, site)
-	if !site.NoRouters {
-		found, _ := e.Found(ctx) // what cannot be read, the plan says
-		box.recall(found)
-	}
+	found, _ := e.Found(ctx) // what cannot be read, the plan says
+	box.recall(found)
 	said := lacks(report)
 	for _, name := range slices.Sorted(maps.Keys(box.wrong)) {
 		said = append(said, fmt.Sprintf("%.80q is not served: %v", name, box.wrong[name]))

@@ -147,7 +147,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	if err := a.elect(ctx, c); err != nil {
 		return err
 	}
-	if !a.site.NoRouters && !a.recalled {
+	if !a.recalled {
 		a.recalled = true
 		found, err := e.Found(ctx) // with an error, as far as it can be read
 		if ctx.Err() != nil {
