@@ -88,8 +88,8 @@ func (a *agent) lost(why string) { a.etcdLost.Store(&why) }
 
 // run works until ctx ends, or another agent has taken this one's place. VPP and etcd may come
 // and go.
-func (a *agent) run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+func (a *agent) run(outer context.Context) error {
+	g, ctx := errgroup.WithContext(outer)
 	g.Go(func() error { return a.watchHealth(ctx) })
 	if a.listener != nil {
 		g.Go(func() error { return a.serve(ctx) })
@@ -100,7 +100,14 @@ func (a *agent) run(ctx context.Context) error {
 			return err
 		}
 		defer release()
+		all := ctx
 		g, ctx := errgroup.WithContext(ctx)
+		over := func() bool { return outer.Err() != nil || all.Err() != nil || ctx.Err() != nil }
+		for _, b := range []*publish.Board{a.board, a.announcer.world} {
+			if b != nil {
+				b.Over = over
+			}
+		}
 		g.Go(func() error {
 			select {
 			case err := <-lost:

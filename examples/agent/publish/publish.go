@@ -35,6 +35,10 @@ type Board struct {
 	Resync time.Duration // what stands there is read again this often. 0: 5 minutes
 	Lost   func(error)   // told why something cannot be written for now
 
+	// Over says that this process ends: what is said from then on is of the end, and not
+	// written, though Run has not heard of it yet. nil: it never does.
+	Over func() bool
+
 	// Own says which keys in Trees are this process's own, if not all of them are.
 	Own func(name string) bool
 

@@ -107,3 +107,16 @@ func TestLast(t *testing.T) {
 		}
 	}
 }
+
+// What is said when the process ends is not so: nothing of it is written.
+func TestTheEndIsNotWritten(t *testing.T) {
+	r := start(t)
+	var over atomic.Bool
+	b, _ := r.run(func(b *publish.Board) { b.Over = over.Load })
+	b.Set("ports/a", "x")
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+	over.Store(true)
+	b.Clear("ports/a")
+	time.Sleep(500 * time.Millisecond)
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+}

@@ -123,6 +123,9 @@ func (b *Board) commit(ctx context.Context, have map[string]stands, todo []line)
 			ops[i] = clientv3.OpPut(b.Prefix+t.name, t.value)
 		}
 	}
+	if b.Over != nil && b.Over() {
+		return context.Canceled
+	}
 	short, cancel := deadline(ctx)
 	done, err := b.Client.Txn(short).Then(ops...).Commit()
 	cancel()
