@@ -54,6 +54,7 @@ type agent struct {
 	met       bool                       // this process has spoken to a VPP
 	guests    atomic.Pointer[attachments]
 	health    health
+	deadly    quarantine
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {

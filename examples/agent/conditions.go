@@ -28,6 +28,7 @@ const (
 	etcdAway  = "etcd"   // nothing is heard of it, or of one of its members
 	heldBack  = "held"   // removals wait for somebody's word
 	drifted   = "drift"  // somebody changed what is the agent's, a while ago at most
+	deadly    = "deadly" // objects that VPP dies of
 	unreadVPP = "unread" // VPP does not show all
 )
 
@@ -87,6 +88,9 @@ func (a *agent) amiss() map[string]string {
 	}
 	if h.drifts > 0 && time.Since(h.drift) < driftLasts {
 		out[drifted] = fmt.Sprintf("%d objects were found changed since the agent started, last %s at %s", h.drifts, h.last, h.drift.Format(time.RFC3339))
+	}
+	if aside := a.deadly.names(); len(aside) > 0 {
+		out[deadly] = fmt.Sprintf("VPP dies of %d objects, which are left out until they are changed: %s", len(aside), strings.Join(aside, ", "))
 	}
 	if h.unread != "" {
 		out[unreadVPP] = h.unread

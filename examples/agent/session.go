@@ -126,11 +126,13 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	e, report := engine(c, a.site)
 	herald := newHerald(a.inbox, a.store, a.log, c)
 	go herald.run(ctx)
+	a.deadly.begin(e)
 	guests := newAttachments(a, c, e)
 	e.Observe = func(e desiredstate.Event) {
 		a.observe(e)
 		herald.hear(e)
 		guests.hear(e)
+		a.deadly.hear(e, a.store.Want)
 	}
 	links, err := c.Watch(ctx)
 	if err != nil {
@@ -166,6 +168,9 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 		a.connected.Store(nil)
 		if why := c.Err(); why != nil {
 			a.health.note(func(h *health) { h.away, h.ends = why.Error(), append(h.ends, time.Now()) })
+			for _, k := range a.deadly.died(a.store.Want) {
+				a.log.Error("VPP dies of an object; it is left out until it is changed", "object", k)
+			}
 		}
 	}()
 	return e.Run(ctx, a.store, a.audit)
