@@ -117,6 +117,7 @@ func (a *agent) run(outer context.Context) error {
 				return ctx.Err()
 			}
 		})
+		a.bequeath(ctx)
 		a.work(ctx, g)
 		return g.Wait()
 	})

@@ -51,6 +51,7 @@ type inbox struct {
 	routers *routers
 	remotes *neighbours
 	room    room
+	earlier []string           // ports that were bound by an earlier agent
 	waiting map[string]change  // ports for which there is no room
 	trunks  map[string]trunk   // by parent
 	wired   *dirty.Set[string] // TAP ports that came or went
@@ -412,6 +413,7 @@ func (b *inbox) replace(changed, remotes map[string][]desiredstate.Object, ports
 		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}
 	b.whole = true
+	b.inherit()
 	if b.loaded {
 		b.store.Complete()
 	}

@@ -95,7 +95,8 @@
 // A key that cannot be read wants nothing: what its last value had brought up
 // goes. Keys that an etcd has lost, rather than told to be deleted, cost nothing if
 // they are more than half of all, or the only one, until somebody says "agent
-// confirm" with the token that "agent status" shows.
+// confirm" with the token that "agent status" shows. Those that were deleted while no agent
+// was there are told from lost ones by their states, which an etcd would have lost too.
 package main
 
 import (

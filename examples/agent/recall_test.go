@@ -4,6 +4,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,5 +55,41 @@ func TestFiltersStandOverARestart(t *testing.T) {
 	have, _ := r.found(site, v.Socket())
 	for _, s := range sets {
 		require.ElementsMatch(t, s.(acl.Set).Rules, have[s.Key()].Spec.(acl.Set).Rules)
+	}
+}
+
+// Most ports are deleted while no agent is there: they go without a person's word, as their
+// state is there still and so nothing was lost. If none is left, nothing goes.
+func TestPortsDeletedWhileNobodyWasThere(t *testing.T) {
+	for _, left := range []int{2, 0} {
+		r, v := newRig(t), memory(t)
+		site := r.siteOf("h1", nic)
+		vlans := map[string]int{}
+		for i := range 12 {
+			vlans[uuid(i)] = 100 + i%3
+			r.put("h1", uuid(i), port(vlans[uuid(i)]))
+		}
+		a := r.agent(site, v.Socket())
+		r.bound("h1", names(vlans)...)
+		r.converged(a)
+		a.stop()
+		before := v.String()
+		for i := left; i < 12; i++ {
+			delete(vlans, uuid(i))
+			r.unplug("h1", uuid(i))
+		}
+		a = r.agent(site, v.Socket())
+		if left == 0 {
+			require.Eventually(t, func() bool { _, held := a.store.Held(); return held }, 10*time.Second, 10*time.Millisecond)
+			require.Equal(t, before, v.String())
+			continue
+		}
+		r.bound("h1", names(vlans)...)
+		require.Eventually(t, func() bool {
+			ours, _ := r.found(site, v.Socket())
+			return len(ours) < 20
+		}, 10*time.Second, 20*time.Millisecond)
+		r.converged(a)
+		r.whole(site, v.Socket(), vlans)
 	}
 }
