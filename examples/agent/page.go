@@ -160,7 +160,7 @@ func (a *agent) serve(ctx context.Context) error {
 		a.log.Warn("removals confirmed", "token", token)
 		fmt.Fprintln(w, "confirmed")
 	})
-	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
