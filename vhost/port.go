@@ -97,16 +97,16 @@ func instance(name string) uint32 {
 }
 
 // Ports manages vhost-user interfaces (create_vhost_user_if_v2) whose sockets
-// are in dir, an absolute path as VPP sees it. A socket that would be elsewhere,
+// are in one of dirs, absolute paths as VPP sees them. A socket that would be elsewhere,
 // by its path or by a symbolic link on the way, is refused before VPP is told:
-// VPP is root, and removes whatever file has the name. Whoever can write to dir,
+// VPP is root, and removes whatever file has the name. Whoever can write to one of dirs,
 // or to a directory above it, is trusted.
 //
 // The MAC changes in place, all else replaces.
-func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
+func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 	vpp := vhost_user.NewServiceClient(c)
 	return &desiredstate.Kind[Port]{
-		Target: c.Target(), Variant: dir,
+		Target: c.Target(), Variant: strings.Join(dirs, "\x00"),
 		Name:     "vhost-port",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&vhost_user.SwInterfaceVhostUserDump{}, &vhost_user.CreateVhostUserIfV2{},
@@ -126,13 +126,13 @@ func Ports(c *vppnet.Conn, dir string) *desiredstate.Kind[Port] {
 			}
 			return out, err
 		},
-		Check: func(_ *desiredstate.View, p Port) error { return socketpath.Confine(dir, p.Socket, p.Server) },
+		Check: func(_ *desiredstate.View, p Port) error { return socketpath.Confine(dirs, p.Socket, p.Server) },
 		Create: func(ctx context.Context, _ *desiredstate.View, p Port) (uint32, error) {
 			tag, err := c.Tag(p.Name, p.options()...)
 			if err != nil {
 				return 0, err
 			}
-			if err := socketpath.Confine(dir, p.Socket, p.Server); err != nil {
+			if err := socketpath.Confine(dirs, p.Socket, p.Server); err != nil {
 				return 0, err
 			}
 			r, err := vpp.CreateVhostUserIfV2(ctx, &vhost_user.CreateVhostUserIfV2{

@@ -64,20 +64,20 @@ func (s MemifSocket) Validate() error {
 
 const maxSocketPath = 107 // VPP shows no more of it
 
-// MemifSockets manages sockets of memif (memif_socket_filename_add_del_v2) in dir, an
-// absolute path as VPP sees it. A socket that would be elsewhere, by its path or by a symbolic
-// link on the way, is refused before VPP is told, and so is one where a file lies that is no
-// socket. Whoever can write to dir, or to a directory above it, is trusted. VPP's own socket
+// MemifSockets manages sockets of memif (memif_socket_filename_add_del_v2) in one of dirs,
+// absolute paths as VPP sees them. A socket that would be elsewhere, by its path or by a
+// symbolic link on the way, is refused before VPP is told, and so is one where a file lies
+// that is no socket. Whoever can write to one of dirs, or to a directory above it, is trusted. VPP's own socket
 // has number 0, and can be referred to. All that changes replaces; VPP refuses to remove a
 // socket that an interface has.
 //
 // VPP keeps a number and a path, and no tag, so the number is ours: it is made of owner and
 // path. Of a socket that is to have another, a second entry of VPP says so, whose number is
 // made like this of owner and path~ID; no interface ever has that one.
-func MemifSockets(c *Conn, dir string) *desiredstate.Kind[MemifSocket] {
+func MemifSockets(c *Conn, dirs ...string) *desiredstate.Kind[MemifSocket] {
 	k := memifSockets{c, memif.NewServiceClient(c)}
 	return &desiredstate.Kind[MemifSocket]{
-		Target: c.Target(), Variant: dir,
+		Target: c.Target(), Variant: strings.Join(dirs, "\x00"),
 		Name:     "memif-socket",
 		Requires: []desiredstate.AnyKind{memifEntries(c)},
 		Messages: c.Uses(&memif.MemifSocketFilenameAddDelV2{}, &memif.MemifSocketFilenameDump{}),
@@ -88,7 +88,7 @@ func MemifSockets(c *Conn, dir string) *desiredstate.Kind[MemifSocket] {
 			return out, nil
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, s MemifSocket) (uint32, error) {
-			if err := socketpath.Confine(dir, s.Path, true); err != nil {
+			if err := socketpath.Confine(dirs, s.Path, true); err != nil {
 				return 0, err
 			}
 			all, err := k.list(ctx) // VPP gives a path twice

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -41,19 +42,22 @@ func plain(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/._:@#+=,-", r)
 }
 
-// Confine reports why VPP must not be given this socket: it is not in dir, by its path or by
-// a symbolic link on the way, or a server would remove something that is no socket.
-func Confine(dir, socket string, server bool) error {
-	if err := Check(dir); err != nil {
-		return fmt.Errorf("%w: directory of the sockets: %w", desiredstate.ErrInvalid, err)
+// Confine reports why VPP must not be given this socket: it is in none of dirs, by its path
+// or by a symbolic link on the way, or a server would remove something that is no socket.
+func Confine(dirs []string, socket string, server bool) error {
+	for _, dir := range dirs {
+		if err := Check(dir); err != nil {
+			return fmt.Errorf("%w: directory of the sockets: %w", desiredstate.ErrInvalid, err)
+		}
 	}
 	if err := Check(socket); err != nil {
 		return fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
 	}
-	if !within(dir, socket) {
-		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, dir)
+	i := slices.IndexFunc(dirs, func(dir string) bool { return within(dir, socket) })
+	if i < 0 {
+		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, strings.Join(dirs, " or "))
 	}
-	if path.Dir(socket) != dir {
+	if dir := dirs[i]; path.Dir(socket) != dir {
 		if err := confineParent(dir, socket); err != nil {
 			return err
 		}

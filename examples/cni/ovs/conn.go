@@ -98,6 +98,7 @@ func (c *Conn) call(ctx context.Context, what string, ask func(context.Context) 
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(c.dead, func() { stop(c.Err()) })()
+	c.options.trace(what)
 	err := within(ctx, func() error { return ask(ctx) })
 	var refusal rpc2.ServerError
 	switch why := context.Cause(ctx); {
@@ -201,6 +202,14 @@ func (c *Conn) hear(r rootRow) {
 func (c *Conn) Alive(ctx context.Context) error {
 	_, err := c.write(ctx, "look whether ovs-vswitchd lives")
 	return err
+}
+
+// VhostSockDir is OVS's setting of that name, below its run directory: where the sockets of
+// VhostUser ports are.
+func (c *Conn) VhostSockDir() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.vswitchd.OtherConfig["vhost-sock-dir"]
 }
 
 // InterfaceTypes are those that ovs-vswitchd can make, such as "dpdkvhostuser"; nil if none has

@@ -28,6 +28,7 @@ type options struct {
 	uptake   time.Duration
 	report   func(err error, wait time.Duration)
 	vhostDir string
+	trace    func(what string)
 }
 
 // WithReplyTimeout bounds how long a transaction waits for ovsdb-server; then it fails with
@@ -53,6 +54,9 @@ func WithReport(f func(err error, wait time.Duration)) Option {
 // closes a descriptor that may be another's when it fails to listen, and may hang.
 func WithVhostDir(dir string) Option { return func(o *options) { o.vhostDir = dir } }
 
+// WithTrace has f told of each transaction, before it is sent.
+func WithTrace(f func(what string)) Option { return func(o *options) { o.trace = f } }
+
 // errEmpty says that nobody has begun to use the database.
 var errEmpty = errors.New(`its table Open_vSwitch is empty: start ovs-vswitchd, or run "ovs-vsctl init"`)
 
@@ -69,7 +73,7 @@ var errSchema = errors.New("not the schema of an Open vSwitch that is supported"
 // It fails at once if waiting cannot help: for an unfit owner, permissions, or a database of
 // another schema.
 func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, error) {
-	o := options{reply: 10 * time.Second, uptake: 10 * time.Second, report: func(error, time.Duration) {}}
+	o := options{reply: 10 * time.Second, uptake: 10 * time.Second, report: func(error, time.Duration) {}, trace: func(string) {}}
 	for _, opt := range opts {
 		opt(&o)
 	}

@@ -48,7 +48,7 @@ type Port struct {
 	Type string // Device, Internal, VhostUser or VhostUserClient
 
 	// Socket is the path of a VhostUserClient's socket: absolute, clean, of at most 107 bytes,
-	// in the directory that was given to Ports. Others have none.
+	// in a directory that was given to Ports. Others have none.
 	Socket string
 
 	// VLAN is the one that the port is an access port of. 0: it is a trunk of all.
@@ -99,14 +99,14 @@ func (p Port) Validate() error {
 
 func (p Port) ovs() string { return cmp.Or(p.OVSName, p.Name) }
 
-// Ports manages ports of bridges. The sockets that OVS connects to are in dir, an absolute
-// path as OVS sees it: one that would be elsewhere, by its path or by a symbolic link on the
-// way, is refused. Whoever can write to dir, or to a directory above it, is trusted.
+// Ports manages ports of bridges. The sockets that OVS connects to are in one of dirs, absolute
+// paths as OVS sees them: one that would be elsewhere, by its path or by a symbolic link on the
+// way, is refused. Whoever can write to one of dirs, or to a directory above it, is trusted.
 //
 // The VLAN changes in place, all else replaces.
-func Ports(c *Conn, dir string) *desiredstate.Kind[Port] {
+func Ports(c *Conn, dirs ...string) *desiredstate.Kind[Port] {
 	return &desiredstate.Kind[Port]{
-		Target: c.target, Variant: dir,
+		Target: c.target, Variant: strings.Join(dirs, "\x00"),
 		Name:     "ovs-port",
 		Requires: []desiredstate.AnyKind{Bridges(c)},
 		Dump: func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Port], error) {
@@ -118,7 +118,7 @@ func Ports(c *Conn, dir string) *desiredstate.Kind[Port] {
 		},
 		Check: func(_ *desiredstate.View, p Port) error {
 			if p.Type == VhostUserClient {
-				if err := socketpath.Confine(dir, p.Socket, false); err != nil {
+				if err := socketpath.Confine(dirs, p.Socket, false); err != nil {
 					return err
 				}
 			}

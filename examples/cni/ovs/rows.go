@@ -25,12 +25,13 @@ const (
 )
 
 type rootRow struct {
-	UUID          string   `ovsdb:"_uuid"`
-	Bridges       []string `ovsdb:"bridges"`
-	NextCfg       int      `ovsdb:"next_cfg"` // raised by who writes
-	CurCfg        int      `ovsdb:"cur_cfg"`  // up to which ovs-vswitchd has taken up
-	DatapathTypes []string `ovsdb:"datapath_types"`
-	IfaceTypes    []string `ovsdb:"iface_types"`
+	UUID          string            `ovsdb:"_uuid"`
+	Bridges       []string          `ovsdb:"bridges"`
+	NextCfg       int               `ovsdb:"next_cfg"` // raised by who writes
+	CurCfg        int               `ovsdb:"cur_cfg"`  // up to which ovs-vswitchd has taken up
+	DatapathTypes []string          `ovsdb:"datapath_types"`
+	IfaceTypes    []string          `ovsdb:"iface_types"`
+	OtherConfig   map[string]string `ovsdb:"other_config"`
 }
 
 type bridgeRow struct {
@@ -69,7 +70,7 @@ func models() (model.ClientDBModel, error) {
 
 // columns are those of a table that its row type has.
 var columns = map[string][]string{
-	rootTable:      {"_uuid", "bridges", "next_cfg", "cur_cfg", "datapath_types", "iface_types"},
+	rootTable:      {"_uuid", "bridges", "next_cfg", "cur_cfg", "datapath_types", "iface_types", "other_config"},
 	bridgeTable:    {"_uuid", "name", "datapath_type", "datapath_id", "ports", "external_ids"},
 	portTable:      {"_uuid", "name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids"},
 	interfaceTable: {"_uuid", "name", "type", "options", "ofport", "error"},

@@ -27,12 +27,13 @@ var schema []byte
 // The tables as far as anybody here uses them.
 type (
 	openvswitch struct {
-		UUID          string   `ovsdb:"_uuid"`
-		Bridges       []string `ovsdb:"bridges"`
-		NextCfg       int      `ovsdb:"next_cfg"`
-		CurCfg        int      `ovsdb:"cur_cfg"`
-		DatapathTypes []string `ovsdb:"datapath_types"`
-		IfaceTypes    []string `ovsdb:"iface_types"`
+		UUID          string            `ovsdb:"_uuid"`
+		Bridges       []string          `ovsdb:"bridges"`
+		NextCfg       int               `ovsdb:"next_cfg"`
+		CurCfg        int               `ovsdb:"cur_cfg"`
+		DatapathTypes []string          `ovsdb:"datapath_types"`
+		IfaceTypes    []string          `ovsdb:"iface_types"`
+		OtherConfig   map[string]string `ovsdb:"other_config"`
 	}
 	bridge struct {
 		UUID         string            `ovsdb:"_uuid"`
@@ -105,7 +106,7 @@ func (m *memory) startDatabase(anew bool) error {
 	m.work.Go(func() { _ = s.Serve("unix", m.socket()) })
 	row := ovsdb.Operation{Op: "select", Table: "Open_vSwitch"}
 	if anew {
-		row = ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"next_cfg": 0}}
+		row = ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"other_config": ovsdb.OvsMap{GoMap: map[any]any{"vhost-sock-dir": "vhost"}}}}
 	}
 	return eventually("libovsdb's server", func() bool { _, err := transact(m.socket(), row); return err == nil })
 }

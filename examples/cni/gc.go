@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/vppkit/vppkit/examples/cni/netconf"
+)
+
+// status says whether an ADD could be done.
+func status(args *skel.CmdArgs) error {
+	conf, err := netconf.Parse(args.StdinData)
+	if err != nil {
+		return err
+	}
+	startLog(conf)
+	ctx, cancel := context.WithTimeout(context.Background(), limit/2)
+	defer cancel()
+	if err := ready(ctx, conf); err != nil {
+		return types.NewError(types.ErrPluginNotAvailable, "the data plane cannot serve", err.Error())
+	}
+	if err := ipamOf(conf, args.StdinData).status(ctx); err != nil {
+		var said *types.Error
+		if errors.As(err, &said) && said.Code == types.ErrLimitedConnectivity {
+			return said
+		}
+		return types.NewError(types.ErrPluginNotAvailable, "ipam "+conf.IPAM.Type+" cannot serve", err.Error())
+	}
+	return nil
+}
+
+func ready(ctx context.Context, conf *netconf.Conf) error {
+	e, err := open(ctx, conf, 0, base(conf))
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	return e.Ready(ctx)
+}
+
+// gc takes away what belongs to attachments of the network that the runtime does not list. No
+// list is not an empty one.
+func gc(args *skel.CmdArgs) error {
+	conf, err := netconf.Parse(args.StdinData)
+	if err != nil {
+		return err
+	}
+	startLog(conf)
+	if listed, err := attachmentsListed(args.StdinData); err != nil || !listed {
+		return types.NewError(types.ErrInvalidNetworkConfig, "GC needs cni.dev/valid-attachments",
+			"without the list of what is to stay, nothing is taken away")
+	}
+	keep := map[string]bool{}
+	for _, v := range conf.ValidAttachments {
+		a, err := newAttachment(conf, v.ContainerID, v.IfName, "")
+		if err != nil {
+			return err
+		}
+		keep[a.Name()] = true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	p := ipamOf(conf, args.StdinData)
+	dirs := map[string]bool{}
+	var errs []error
+	switch sockets, err := sweep(ctx, conf, keep); {
+	case errors.Is(err, errGone):
+	case err != nil:
+		errs = append(errs, err)
+	default:
+		for _, s := range sockets {
+			dirs[filepath.Dir(s)] = true
+		}
+	}
+	there, err := os.ReadDir(base(conf))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	for _, d := range there {
+		path := filepath.Join(base(conf), d.Name())
+		switch {
+		case !d.IsDir():
+		case strings.HasPrefix(d.Name(), making): // no ADD is going on while there is a GC
+			errs = append(errs, os.RemoveAll(path))
+		default:
+			dirs[path] = true
+		}
+	}
+	for dir := range dirs {
+		errs = append(errs, tidy(ctx, conf, p, dir, keep))
+	}
+	return errors.Join(append(errs, p.gc(ctx))...)
+}
+
+// attachmentsListed says whether the runtime gave a list.
+func attachmentsListed(stdin []byte) (bool, error) {
+	var raw map[string]json.RawMessage
+	err := json.Unmarshal(stdin, &raw)
+	list := strings.TrimSpace(string(raw["cni.dev/valid-attachments"]))
+	return strings.HasPrefix(list, "["), err
+}
+
+func sweep(ctx context.Context, conf *netconf.Conf, keep map[string]bool) ([]string, error) {
+	e, err := open(ctx, conf, time.Second, base(conf))
+	if err != nil {
+		return nil, err
+	}
+	defer e.Close()
+	unlock, err := lock(ctx, control(conf))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return e.Sweep(ctx, conf.Name, keep)
+}
+
+// tidy takes away what was handed over in a directory to containers that are no more, and their
+// addresses.
+func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[string]bool) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil //nolint:nilerr // it is gone
+	}
+	defer root.Close()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, f := range files {
+		h := readIn(root, f.Name())
+		if h == nil || h.Name != conf.Name {
+			continue
+		}
+		a, err := newAttachment(conf, h.ContainerID, h.IfName, dir)
+		if err != nil || keep[a.Name()] || f.Name() != a.HandOverFile() && f.Name() != making+a.HandOverFile() {
+			continue
+		}
+		slog.Info("GC", "container", a.ContainerID, "interface", a.IfName, "network", a.Network)
+		errs = append(errs, p.free(ctx, a.ContainerID, a.IfName), share{a}.remove(filepath.Join(dir, h.Config.SocketFile())))
+	}
+	return errors.Join(errs...)
+}

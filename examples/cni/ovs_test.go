@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
+	"github.com/vppkit/vppkit/examples/cni/ovs"
+	"github.com/vppkit/vppkit/examples/cni/ovs/ovstest"
+
+	"github.com/containernetworking/cni/pkg/types"
+)
+
+// onOVS runs a test on a node with an OVS, in memory and a real one.
+func onOVS(t *testing.T, test func(r *rig, o *ovstest.OVS)) {
+	run := func(t *testing.T, o *ovstest.OVS) {
+		if !o.DPDK() {
+			t.Skip("REAL OVS WITHOUT DPDK: install openvswitch-switch-dpdk; skipped")
+		}
+		r := newRig(t, "")
+		t.Setenv("VPPKIT_OVSDB", "unix:"+o.Direct())
+		test(r, o)
+	}
+	t.Run("in memory", func(t *testing.T) { run(t, ovstest.New(t)) })
+	t.Run("real", func(t *testing.T) { run(t, ovstest.Real(t)) })
+}
+
+// ovsConf changes the rig's configuration to one of OVS, and further.
+func ovsConf(change ...string) []string {
+	return append([]string{"host.engine", `"ovs-dpdk"`, "host.iftype", `"vhostuser"`, "host.memif", `null`, "host.bridge", `{"bridgeName": "br0"}`}, change...)
+}
+
+func TestOVSAddCheckDel(t *testing.T) {
+	onOVS(t, func(r *rig, o *ovstest.OVS) {
+		empty := o.String()
+		for name, way := range map[string]struct {
+			change []string
+			has    string
+		}{
+			"server":       {nil, "type=dpdkvhostuser "},
+			"client":       {[]string{"host.vhost.mode", `"client"`}, "type=dpdkvhostuserclient options=vhost-server-path:" + r.dir},
+			"VLAN":         {[]string{"host.bridge.vlanId", `7`}, "tag=7 "},
+			"named":        {[]string{"host.vhost", `{"mode": "client", "socketfile": "me.sock"}`}, "/me.sock"},
+			"default":      {[]string{"host.bridge", `null`, "host.netType", `null`}, "bridge name=br0 datapath_type=netdev"},
+			"older, by id": {[]string{"host.bridge", `{"bridgeId": 4}`}, "bridge name=br4 "},
+			"without IPAM": {[]string{"ipam", `null`}, "port name=net0."},
+			"original's":   {[]string{"cniVersion", `"0.4.0"`, "host.vhost", `{"mode": "client"}`, "container", `{"engine": "ovs-dpdk", "iftype": "vhostuser", "netType": "interface", "vhost": {"mode": "server"}}`}, "bridge name=br0 "},
+		} {
+			conf := r.conf(ovsConf(way.change...)...)
+			res, err := r.add(conf, id(1), "net0")
+			require.NoError(r, err, "%s\n%s", name, o.Log())
+			require.Contains(r, o.String(), way.has, name)
+			if way.change == nil {
+				pod, err := net.Dial("unix", res.Interfaces[0].SocketPath)
+				require.NoError(r, err)
+				pod.Close()
+			}
+			require.NoError(r, r.check(conf, id(1), "net0"), name)
+			before, files := o.String(), r.files()
+			_, err = r.add(conf, id(1), "net0")
+			require.NoError(r, err, "%s: an ADD that finds all of it", name)
+			require.Equal(r, before, o.String(), name)
+			require.Equal(r, files, r.files(), name)
+			require.NoError(r, r.del(conf, id(1), "net0"), name)
+			require.Equal(r, empty, o.String(), name)
+			require.Empty(r, r.files(), name)
+			require.NoError(r, r.del(conf, id(1), "net0"), name)
+			require.Error(r, r.check(conf, id(1), "net0"), name)
+		}
+	})
+}
+
+// An operator's bridge is used as it is, and stays.
+func TestOVSOperatorsBridge(t *testing.T) {
+	onOVS(t, func(r *rig, o *ovstest.OVS) {
+		c, err := ovs.Dial(t.Context(), o.Direct(), "operator")
+		require.NoError(r, err)
+		defer c.Close()
+		_, err = ovs.Bridges(c).Ensure(t.Context(), ovs.Bridge{Name: "tenants", OVSName: "br0", Datapath: ovs.Netdev})
+		require.NoError(r, err)
+		before := o.String()
+		conf := r.conf(ovsConf()...)
+		_, err = r.add(conf, id(1), "net0")
+		require.NoError(r, err)
+		require.NoError(r, r.check(conf, id(1), "net0"))
+		require.NoError(r, r.del(conf, id(1), "net0"))
+		require.Equal(r, before, o.String())
+	})
+}
+
+// CHECK finds what others have done.
+func TestOVSCheck(t *testing.T) {
+	onOVS(t, func(r *rig, o *ovstest.OVS) {
+		conf := r.conf(ovsConf("host.bridge.vlanId", `7`)...)
+		res, err := r.add(conf, id(1), "net0")
+		require.NoError(r, err)
+		c, err := ovs.Dial(t.Context(), o.Direct(), owner)
+		require.NoError(r, err)
+		defer c.Close()
+		e := desiredstate.New(ovs.Ports(c, r.dir))
+		found, err := desiredstate.List[ovs.Port](t.Context(), e)
+		require.NoError(r, err)
+		require.Len(r, found, 1)
+		port := found[0].Spec
+		port.VLAN = 8
+		_, err = e.Ensure(t.Context(), port)
+		require.NoError(r, err)
+		require.ErrorContains(r, r.check(conf, id(1), "net0"), "VLAN: 8 -> 7")
+		port.VLAN = 7
+		_, err = e.Ensure(t.Context(), port)
+		require.NoError(r, err)
+		require.NoError(r, r.check(conf, id(1), "net0"))
+		require.NoError(r, os.Remove(res.Interfaces[0].SocketPath))
+		require.Error(r, r.check(conf, id(1), "net0"))
+		_, err = r.add(conf, id(1), "net0")
+		require.NoError(r, err)
+		require.NoError(r, r.check(conf, id(1), "net0"))
+		_, err = e.Remove(t.Context(), port.Key())
+		require.NoError(r, err)
+		require.Error(r, r.check(conf, id(1), "net0"))
+		require.NoError(r, r.del(conf, id(1), "net0"))
+		require.Empty(r, r.files())
+	})
+}
+
+// Whatever the plugin is at when it is killed, the runtime's DEL leaves nothing behind.
+func TestOVSKilledAtEveryStep(t *testing.T) {
+	for _, mode := range []string{netconf.Server, netconf.Client} {
+		t.Run(mode, func(t *testing.T) {
+			onOVS(t, func(r *rig, o *ovstest.OVS) {
+				conf, c := r.conf(ovsConf("host.vhost.mode", `"`+mode+`"`)...), id(1)
+				empty := o.String()
+				add := func() error { _, err := r.add(conf, c, "net0"); return err }
+				del := func() error { return r.del(conf, c, "net0") }
+				adds, dels := 0, 0
+				for n := 1; r.killed(n, add); n++ {
+					adds++
+					if n%2 == 0 { // some runtimes ask again
+						require.NoError(r, add(), "after an ADD killed at step %d", n)
+						require.NoError(r, r.check(conf, c, "net0"))
+					}
+					require.NoError(r, del(), "after an ADD killed at step %d", n)
+					require.Equal(r, empty, o.String(), "after an ADD killed at step %d", n)
+					require.Empty(r, r.files(), "after an ADD killed at step %d", n)
+				}
+				require.NoError(r, del())
+				for n := 1; ; n++ {
+					require.NoError(r, add())
+					if !r.killed(n, del) {
+						break
+					}
+					dels++
+					require.NoError(r, del(), "after a DEL killed at step %d", n)
+					require.Equal(r, empty, o.String(), "after a DEL killed at step %d", n)
+					require.Empty(r, r.files(), "after a DEL killed at step %d", n)
+				}
+				require.NoError(r, del())
+				require.Greater(r, adds, 8)
+				require.Greater(r, dels, 4)
+				t.Logf("%d kills of ADD, %d of DEL", adds, dels)
+			})
+		})
+	}
+}
+
+// Pods come and go 8 at a time, on one bridge that the last of them takes along.
+func TestOVSManyPods(t *testing.T) {
+	onOVS(t, func(r *rig, o *ovstest.OVS) {
+		pods := 100
+		conf, empty := r.conf(ovsConf("host.vhost.mode", `"client"`)...), o.String()
+		each := func(f func(n int) error) time.Duration {
+			began := time.Now()
+			var g errgroup.Group
+			g.SetLimit(8)
+			for n := range pods {
+				g.Go(func() error { return f(n) })
+			}
+			require.NoError(r, g.Wait())
+			return time.Since(began).Round(time.Millisecond)
+		}
+		added := each(func(n int) error { _, err := r.add(conf, id(n), "net0"); return err })
+		deleted := each(func(n int) error { return r.del(conf, id(n), "net0") })
+		require.Equal(r, empty, o.String())
+		require.Empty(r, r.files())
+		r.Logf("%d pods added in %v, deleted in %v", pods, added, deleted)
+	})
+}
+
+// What the data plane is not there for is said, and nothing is left: its database outlives it, so a
+// DEL does not say that all is gone.
+func TestOVSDown(t *testing.T) {
+	o := ovstest.New(t)
+	r := newRig(t, "")
+	t.Setenv("VPPKIT_OVSDB", o.Direct())
+	conf := r.conf(ovsConf()...)
+	_, err := r.add(conf, id(1), "net0")
+	require.NoError(t, err)
+	t.Setenv("VPPKIT_OVSDB", o.Dir()+"/not.sock")
+	var said *types.Error
+	require.ErrorAs(t, r.del(conf, id(1), "net0"), &said)
+	require.Equal(t, types.ErrTryAgainLater, said.Code)
+	t.Setenv("VPPKIT_OVSDB", o.Direct())
+	require.NoError(t, r.del(conf, id(1), "net0"))
+	require.Empty(t, r.files())
+	_, err = r.add(r.conf(ovsConf("host.netType", `"interface"`)...), id(1), "net0")
+	require.ErrorContains(t, err, "a port of OVS is on a bridge")
+	require.Empty(t, r.files())
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"time"
+
+	"github.com/containernetworking/cni/pkg/skel"
+	"github.com/containernetworking/cni/pkg/types"
+	types100 "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/vppkit/vppkit/examples/cni/netconf"
+)
+
+// limit bounds a command.
+const limit = 60 * time.Second
+
+// command is what all commands for one attachment begin with.
+type command struct {
+	*Attachment
+	ipam   ipam
+	engine Engine // nil: the data plane does not run
+	end    context.CancelFunc
+}
+
+// begin reads the configuration. Only of ADD and CHECK the container must be to be found.
+func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
+	conf, err := netconf.Parse(args.StdinData)
+	if err != nil {
+		return nil, nil, err
+	}
+	startLog(conf)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	dir, err := sharedDir(ctx, conf, args.Args)
+	if err != nil && strict {
+		cancel()
+		return nil, nil, types.NewError(types.ErrTryAgainLater, "the pod's shared-dir is not to be found", err.Error())
+	}
+	a, err := newAttachment(conf, args.ContainerID, args.IfName, dir)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	return ctx, &command{Attachment: a, ipam: ipamOf(conf, args.StdinData), end: cancel}, nil
+}
+
+// enter gets at the data plane.
+func (c *command) enter(ctx context.Context, absent time.Duration) error {
+	e, err := open(ctx, c.Conf, absent, c.Dir())
+	if err == nil {
+		c.engine = e
+	}
+	return err
+}
+
+// alone does f while no other command is at work in the data plane.
+func (c *command) alone(ctx context.Context, f func() error) error {
+	unlock, err := lock(ctx, control(c.Conf))
+	if err != nil {
+		return types.NewError(types.ErrTryAgainLater, "the data plane is busy", err.Error())
+	}
+	defer unlock()
+	return f()
+}
+
+func (c *command) close() {
+	if c.engine != nil {
+		_ = c.engine.Close()
+	}
+	c.end()
+}
+
+// add makes an attachment, whatever of it is there already, and prints the result.
+func add(args *skel.CmdArgs) error {
+	ctx, c, err := begin(args, true)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	result, err := c.add(ctx, args.Netns)
+	if err != nil {
+		slog.Error("ADD failed, all of it is taken back", "container", c.ContainerID, "interface", c.IfName, "err", err)
+		return c.undo(ctx, err)
+	}
+	slog.Info("ADD", "container", c.ContainerID, "interface", c.IfName, "network", c.Network, "socket", c.Socket)
+	var out bytes.Buffer
+	got, err := result.GetAsVersion(c.Conf.CNIVersion)
+	if err == nil {
+		err = got.PrintTo(&out)
+	}
+	if err == nil {
+		_, err = os.Stdout.Write(out.Bytes())
+	}
+	if err != nil {
+		return c.undo(ctx, err)
+	}
+	return nil
+}
+
+// undo takes back what an ADD has made before it failed, and keeps the error's code.
+func (c *command) undo(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit/2)
+	defer cancel()
+	also := c.del(ctx)
+	if also == nil {
+		return err
+	}
+	failed := types.NewError(types.ErrInternal, err.Error(), "")
+	var said *types.Error
+	if errors.As(err, &said) {
+		failed = types.NewError(said.Code, said.Msg, said.Details)
+	}
+	failed.Details += "; and not all could be taken back: " + also.Error()
+	return failed
+}
+
+func (c *command) add(ctx context.Context, netns string) (*types100.Result, error) {
+	s := share{c.Attachment}
+	if err := s.check(); err != nil {
+		return nil, types.NewError(types.ErrInvalidNetworkConfig, "the socket cannot be there", err.Error())
+	}
+	if err := c.enter(ctx, patience); err != nil {
+		return nil, types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
+	}
+	leased, err := c.ipam.add(ctx, s.read())
+	if err != nil {
+		return nil, err
+	}
+	for _, ip := range leased.IPs {
+		c.IPs = append(c.IPs, *ip)
+	}
+	if err := s.write(c.HandOver(leased)); err != nil {
+		return nil, types.NewError(types.ErrIOFailure, "the container cannot be told", err.Error())
+	}
+	var port Port
+	err = c.alone(ctx, func() (err error) { port, err = c.engine.Ensure(ctx, c.Attachment); return err })
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	if err := c.tell(); err != nil {
+		return nil, err
+	}
+	return c.result(leased, port, netns), nil
+}
+
+// tell says to Multus what was made, by a file.
+func (c *command) tell() error {
+	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
+		step("write " + file)
+		return os.WriteFile(file, c.Conf.Container.Device(c.Socket), 0o644)
+	}
+	return nil
+}
+
+// result is that of ADD: the interface is in no kernel, so it has a socket and the name.
+func (c *command) result(leased *types100.Result, p Port, netns string) *types100.Result {
+	r := *leased
+	r.CNIVersion = types100.ImplementedSpecVersion
+	r.Interfaces = []*types100.Interface{{Name: c.IfName, Mac: p.MAC, Mtu: p.MTU, Sandbox: netns, SocketPath: c.Socket}}
+	r.IPs = nil
+	for _, ip := range leased.IPs {
+		ip := *ip
+		ip.Interface = types100.Int(0)
+		r.IPs = append(r.IPs, &ip)
+	}
+	return &r
+}
+
+// del takes an attachment away, whatever of it is left.
+func del(args *skel.CmdArgs) error {
+	ctx, c, err := begin(args, false)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.enter(ctx, time.Second); err != nil && !errors.Is(err, errGone) {
+		return types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
+	}
+	if err := c.del(ctx); err != nil {
+		slog.Error("DEL", "container", c.ContainerID, "interface", c.IfName, "err", err)
+		return err
+	}
+	slog.Info("DEL", "container", c.ContainerID, "interface", c.IfName, "network", c.Network)
+	return nil
+}
+
+// del gives the address back last: who dies before that tries again, and who gets the address
+// next does so when nothing else has it. If the data plane is gone, so is all that it held.
+func (c *command) del(ctx context.Context) error {
+	var socket string
+	if c.engine != nil {
+		err := c.alone(ctx, func() (err error) { socket, err = c.engine.Remove(ctx, c.Attachment); return err })
+		if err != nil {
+			return err
+		}
+	}
+	errs := []error{share{c.Attachment}.remove(socket)}
+	if dir := filepath.Dir(socket); socket != "" && dir != c.Dir() {
+		// Its pod is gone, and nobody tells any more where its volume was.
+		there := *c.Attachment
+		there.Socket = socket
+		errs = append(errs, share{&there}.remove(socket))
+	}
+	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
+		step("remove " + file)
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, c.ipam.del(ctx))...)
+}
+
+// check compares an attachment with what is there.
+func check(args *skel.CmdArgs) error {
+	ctx, c, err := begin(args, true)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := version.ParsePrevResult(&c.Conf.PluginConf); err != nil {
+		return types.NewError(types.ErrDecodingFailure, "prevResult", err.Error())
+	}
+	if c.Conf.PrevResult == nil {
+		return types.NewError(types.ErrInvalidNetworkConfig, "CHECK needs a prevResult", "")
+	}
+	prev, err := types100.NewResultFromResult(c.Conf.PrevResult)
+	if err != nil {
+		return err
+	}
+	if err := c.check(ctx, prev); err != nil {
+		slog.Warn("CHECK", "container", c.ContainerID, "interface", c.IfName, "err", err)
+		return err
+	}
+	return nil
+}
+
+func (c *command) check(ctx context.Context, prev *types100.Result) error {
+	for _, ip := range prev.IPs {
+		c.IPs = append(c.IPs, *ip)
+	}
+	for _, i := range prev.Interfaces {
+		if i.Name == c.IfName && i.SocketPath != "" && i.SocketPath != c.Socket {
+			return fmt.Errorf("socket is %s by prevResult, and %s by the configuration", i.SocketPath, c.Socket)
+		}
+	}
+	told := share{c.Attachment}.read()
+	switch {
+	case told == nil:
+		return fmt.Errorf("the hand-over file %s is not there", filepath.Join(c.Dir(), c.HandOverFile()))
+	case told.ContainerID != c.ContainerID, told.IfName != c.IfName, told.Name != c.Network:
+		return fmt.Errorf("the hand-over file is of interface %s of %s in %s", told.IfName, told.ContainerID, told.Name)
+	case !reflect.DeepEqual(told.Config, c.HandOver(prev).Config):
+		return fmt.Errorf("the container was told %+v, and is to be told %+v", told.Config, c.HandOver(prev).Config)
+	}
+	if err := sameAddresses(&told.IPResult, prev); err != nil {
+		return err
+	}
+	if err := c.enter(ctx, patience); err != nil {
+		return types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
+	}
+	if err := c.alone(ctx, func() error { return c.engine.Check(ctx, c.Attachment) }); err != nil {
+		return err
+	}
+	return c.ipam.check(ctx, prev)
+}
+
+func sameAddresses(told, prev *types100.Result) error {
+	list := func(r *types100.Result) (out []string) {
+		for _, ip := range r.IPs {
+			out = append(out, ip.Address.String())
+		}
+		return out
+	}
+	if a, b := list(told), list(prev); !reflect.DeepEqual(a, b) {
+		return fmt.Errorf("the container was told addresses %v, prevResult has %v", a, b)
+	}
+	return nil
+}

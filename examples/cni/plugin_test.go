@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/types"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+func TestAddCheckDel(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	empty := vpp.String()
+	for name, change := range map[string][]string{
+		"memif master, bridge":     nil,
+		"memif slave, named":       {"host.memif.role", `"slave"`, "host.bridge", `{"bridgeName": "blue"}`},
+		"memif, VLAN":              {"host.bridge.vlanId", `7`},
+		"memif of IP, interface":   {"host.memif.mode", `"ip"`, "host.netType", `"interface"`},
+		"memif, interface":         {"host.netType", `"interface"`},
+		"vhost-user server":        {"host.iftype", `"vhostuser"`},
+		"vhost-user client, named": {"host.iftype", `"vhostuser"`, "host.vhost", `{"mode": "client", "socketfile": "me.sock"}`},
+		"no network":               {"host.netType", `"none"`},
+		"no IPAM":                  {"ipam", `null`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.T = t
+			conf := r.conf(change...)
+			res, err := r.add(conf, id(1), "net0")
+			require.NoError(t, err)
+			require.Len(t, res.Interfaces, 1)
+			require.NotEmpty(t, res.Interfaces[0].SocketPath)
+			require.NoError(t, r.check(conf, id(1), "net0"))
+			before, files := vpp.String(), r.files()
+			again, err := r.add(conf, id(1), "net0")
+			require.NoError(t, err, "an ADD that finds all of it")
+			require.Equal(t, res, again)
+			require.Equal(t, before, vpp.String())
+			require.Equal(t, files, r.files())
+			require.NoError(t, r.del(conf, id(1), "net0"))
+			require.Equal(t, empty, vpp.String())
+			require.Empty(t, r.files())
+			require.NoError(t, r.del(conf, id(1), "net0"))
+			require.Error(t, r.check(conf, id(1), "net0"))
+		})
+	}
+}
+
+// Pods come and go 8 at a time, on one bridge that the last of them takes along.
+func TestHundredPods(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	conf, empty := r.conf(), vpp.String()
+	began := time.Now()
+	each := func(f func(n int) error) {
+		var g errgroup.Group
+		g.SetLimit(8)
+		for n := range 100 {
+			g.Go(func() error { return f(n) })
+		}
+		require.NoError(t, g.Wait())
+	}
+	each(func(n int) error { _, err := r.add(conf, id(n), "net0"); return err })
+	added := time.Since(began)
+	require.Len(t, vppPorts(t, vpp.Socket()), 100)
+	each(func(n int) error { // half go, and come again with others that go
+		if n%2 == 0 {
+			return r.del(conf, id(n), "net0")
+		}
+		if err := r.del(conf, id(n), "net0"); err != nil {
+			return err
+		}
+		_, err := r.add(conf, id(n), "net0")
+		return err
+	})
+	require.Len(t, vppPorts(t, vpp.Socket()), 50)
+	each(func(n int) error { return r.del(conf, id(n), "net0") })
+	require.Equal(t, empty, vpp.String())
+	require.Empty(t, r.files())
+	t.Logf("100 pods in %v, in and out twice in %v", added, time.Since(began))
+}
+
+// vppPorts are the names of all ports of bridge domain 4.
+func vppPorts(t *testing.T, socket string) (out []string) {
+	c, err := vppnet.Dial(t.Context(), socket, owner)
+	require.NoError(t, err)
+	defer c.Close()
+	e := desiredstate.New(vppnet.BridgePorts(c))
+	found, err := e.Found(t.Context())
+	require.NoError(t, err)
+	for _, f := range found {
+		if p, ok := f.Spec.(vppnet.BridgePort); ok && p.Bridge == "4" {
+			out = append(out, p.Interface)
+		}
+	}
+	return out
+}
+
+// A bridge domain that an operator has made is used, and stays as it is.
+func TestBridgeOfAnOperator(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	c, err := vppnet.Dial(t.Context(), vpp.Socket(), "operator")
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = vppnet.BridgeDomains(c).Ensure(t.Context(), vppnet.BridgeDomain{Name: "mine", ID: 4, NoLearn: true})
+	require.NoError(t, err)
+	before := vpp.String()
+	_, err = r.add(r.conf(), id(1), "net0")
+	require.NoError(t, err)
+	require.NoError(t, r.check(r.conf(), id(1), "net0"))
+	require.NotEqual(t, before, vpp.String())
+	require.NoError(t, r.del(r.conf(), id(1), "net0"))
+	require.Equal(t, before, vpp.String())
+}
+
+// CHECK says what differs, field by field.
+func TestCheckSaysWhatDiffers(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	conf := r.conf()
+	res, err := r.add(conf, id(1), "net0")
+	require.NoError(t, err)
+	c, err := vppnet.Dial(t.Context(), vpp.Socket(), owner)
+	require.NoError(t, err)
+	defer c.Close()
+	a, err := newAttachment(&netconf.Conf{PluginConf: types.PluginConf{Name: "net"}}, id(1), "net0", "/x")
+	require.NoError(t, err)
+	_, err = vppnet.LinkStates(c).Remove(t.Context(), vppnet.LinkState{Interface: a.Name()})
+	require.NoError(t, err)
+	require.ErrorContains(t, r.check(conf, id(1), "net0"), "+ link/"+a.Name())
+	_, err = r.add(conf, id(1), "net0")
+	require.NoError(t, err, "a second ADD mends it")
+	require.NoError(t, r.check(conf, id(1), "net0"))
+	file := filepath.Join(filepath.Dir(res.Interfaces[0].SocketPath), "configData-"+short(id(1))+"-net0.json")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "slave", "master")), 0o644))
+	require.ErrorContains(t, r.check(conf, id(1), "net0"), "master")
+	require.NoError(t, os.Remove(file))
+	require.ErrorContains(t, r.check(conf, id(1), "net0"), "is not there")
+	_, err = r.add(conf, id(1), "net0")
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(r.dir+"/ipam/net"))
+	require.ErrorContains(t, r.check(conf, id(1), "net0"), "ipam host-local")
+}
+
+// GC takes what the runtime does not list, of its own network, and nothing at all without a list.
+func TestGC(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	conf, other := r.conf(), r.conf("name", `"other"`, "ipam", `null`)
+	for n := range 4 {
+		_, err := r.add(conf, id(n), "net0")
+		require.NoError(t, err)
+	}
+	_, err := r.add(other, id(1), "net1")
+	require.NoError(t, err)
+	require.NoError(t, r.del(conf, id(3), "net0"))
+	require.NoError(t, os.RemoveAll(r.dir+"/cache"), "or libcni would send DELs")
+	before, files := vpp.String(), r.files()
+	collect := func(args *libcni.GCArgs) error { return r.GCNetworkList(context.Background(), conf, args) }
+	require.ErrorContains(t, collect(nil), "without the list")
+	require.ErrorContains(t, collect(&libcni.GCArgs{}), "without the list", "null is no list")
+	require.Equal(t, before, vpp.String())
+	all := []types.GCAttachment{{ContainerID: id(0), IfName: "net0"}, {ContainerID: id(1), IfName: "net0"}, {ContainerID: id(2), IfName: "net0"}}
+	require.NoError(t, collect(&libcni.GCArgs{ValidAttachments: all}))
+	require.Equal(t, before, vpp.String())
+	require.Equal(t, files, r.files())
+	require.NoError(t, os.Mkdir(r.dir+"/s/"+making+"x", 0o755), "what an ADD left that was killed")
+	require.NoError(t, os.Mkdir(r.dir+"/s/somebodys", 0o755))
+	require.NoError(t, collect(&libcni.GCArgs{ValidAttachments: all[1:2]}))
+	var here []string
+	for _, port := range vppPorts(t, vpp.Socket()) {
+		here = append(here, port[:len(port)-20])
+	}
+	require.ElementsMatch(t, []string{"net0." + id(1)[:12] + ".", "net1." + id(1)[:12] + "."}, here)
+	require.Equal(t, []string{
+		"ipam/net/10.56.217.3", "s/" + short(id(1)), "s/" + short(id(1)) + "/configData-" + short(id(1)) + "-net0.json",
+		"s/" + short(id(1)) + "/configData-" + short(id(1)) + "-net1.json", "s/somebodys",
+	}, r.files())
+	require.NoError(t, collect(&libcni.GCArgs{ValidAttachments: []types.GCAttachment{}}))
+	require.Len(t, vppPorts(t, vpp.Socket()), 1, "the other network's")
+}
+
+func TestStatus(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	require.NoError(t, r.GetStatusNetworkList(t.Context(), r.conf()))
+	err := r.GetStatusNetworkList(t.Context(), r.conf("ipam.type", `"nowhere"`))
+	require.ErrorContains(t, err, "nowhere")
+	vpp.Kill()
+	err = r.GetStatusNetworkList(t.Context(), r.conf())
+	var said *types.Error
+	require.ErrorAs(t, err, &said)
+	require.Equal(t, types.ErrPluginNotAvailable, said.Code)
+	require.NoError(t, r.del(r.conf(), id(1), "net0"), "without VPP there is nothing of it")
+	require.NoError(t, vpp.Restart())
+	without := vpptest.New(t, vpptest.WithoutPlugin("memif"))
+	err = r.GetStatusNetworkList(t.Context(), r.conf("vppSocket", fmt.Sprintf("%q", without.Socket())))
+	require.ErrorContains(t, err, "memif")
+}
+
+// The addresses run out: who gets none leaves nothing.
+func TestNoAddressLeft(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	conf := r.conf("ipam.subnet", `"10.0.0.0/30"`)
+	_, err := r.add(conf, id(1), "net0")
+	require.NoError(t, err)
+	before, files := vpp.String(), r.files()
+	_, err = r.add(conf, id(2), "net0")
+	require.ErrorContains(t, err, "no IP addresses available")
+	require.Equal(t, before, vpp.String())
+	require.Equal(t, files, r.files())
+	require.NoError(t, r.del(conf, id(2), "net0"))
+	require.Equal(t, before, vpp.String())
+}
+
+// Whatever a netconf, a runtime or a pod says, nothing outside of the pod's directory is touched.
+func TestSocketsAreConfined(t *testing.T) {
+	vpp := vpptest.New(t)
+	r := newRig(t, vpp.Socket())
+	empty := vpp.String()
+	victim := r.dir + "/victim"
+	require.NoError(t, os.WriteFile(victim, []byte("keep"), 0o600))
+	for _, file := range []string{"../../victim", "/etc/passwd", "..", ".", ".hidden", "a/b", "configData-x", strings.Repeat("x", 65), "a b", "a;b"} {
+		_, err := r.add(r.conf("host.memif.socketfile", `"`+file+`"`), id(1), "net0")
+		require.ErrorContains(t, err, "socketfile", file)
+		require.Equal(t, empty, vpp.String())
+	}
+	dir := r.dir + "/s/" + short(id(1))
+	lies := func(name string, lie func() error) {
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		require.NoError(t, lie(), name)
+		_, err := r.add(r.conf("host.memif.socketfile", `"sock"`), id(1), "net0")
+		require.Error(t, err, name)
+		require.Equal(t, empty, vpp.String(), name)
+		_ = r.del(r.conf("host.memif.socketfile", `"sock"`), id(1), "net0")
+		text, err := os.ReadFile(victim)
+		require.NoError(t, err, name)
+		require.Equal(t, "keep", string(text), name)
+		require.NoError(t, os.RemoveAll(dir))
+		_ = os.RemoveAll(r.dir + "/ipam")
+	}
+	lies("a symlink for the socket", func() error { return os.Symlink(victim, dir+"/sock") })
+	lies("a file for the socket", func() error { return os.WriteFile(dir+"/sock", nil, 0o600) })
+	lies("a symlink for the directory", func() error {
+		require.NoError(t, os.Remove(dir))
+		return os.Symlink(r.dir, dir)
+	})
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	file := "/configData-" + short(id(1)) + "-net0.json"
+	require.NoError(t, os.Symlink(victim, dir+file))
+	require.NoError(t, os.Symlink(victim, dir+"/"+making+file[1:]))
+	_, err := r.add(r.conf(), id(1), "net0")
+	require.NoError(t, err, "a link in place of the hand-over file is replaced, not followed")
+	text, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	require.Equal(t, "keep", string(text))
+	require.NoError(t, r.del(r.conf(), id(1), "net0"))
+	require.Empty(t, r.files())
+}

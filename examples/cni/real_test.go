@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/examples/cni/netconf"
+	"github.com/vppkit/vppkit/internal/netrig"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// cli is what VPP's command line says.
+func cli(t *testing.T, vpp *vpptest.RealVPP, command string) string {
+	t.Helper()
+	out, err := vpp.CLI(command)
+	require.NoError(t, err)
+	return out
+}
+
+// podApp programs a container's VPP with what was handed over in a directory.
+func podApp(t *testing.T, vpp *vpptest.RealVPP, dir string) {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "podapp")
+	out, err := exec.Command("go", "build", "-o", bin, "./podapp").CombinedOutput()
+	require.NoError(t, err, string(out))
+	out, err = exec.Command(bin, "-once", "-dir", dir, "-vpp", vpp.Socket()).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// Two containers, each with a VPP of its own, reach each other through the host's VPP: by a
+// bridge domain, or routed.
+func TestPacketsBetweenPods(t *testing.T) {
+	for name, change := range map[string][]string{
+		"bridge, host is master": nil,
+		"bridge, host is slave":  {"host.memif.role", `"slave"`},
+		"bridge, a VLAN of it":   {"host.bridge.vlanId", `7`},
+		"interface, Ethernet":    {"host.netType", `"interface"`},
+		"interface, IP":          {"host.netType", `"interface"`, "host.memif.mode", `"ip"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := vpptest.Real(t)
+			r := newRig(t, host.Socket())
+			conf := r.conf(change...)
+			pods := []*vpptest.RealVPP{vpptest.Real(t), vpptest.Real(t)}
+			var addresses []string
+			for n, pod := range pods {
+				res, err := r.add(conf, id(n), "net0")
+				require.NoError(t, err)
+				addresses = append(addresses, res.IPs[0].Address.IP.String())
+				podApp(t, pod, filepath.Dir(res.Interfaces[0].SocketPath))
+			}
+			require.Eventually(t, func() bool { // until the wires are up
+				return strings.Contains(cli(t, pods[0], "ping "+addresses[1]+" repeat 1"), "1 received")
+			}, 20*time.Second, 100*time.Millisecond, "%s", lastly(func() string {
+				return cli(t, host, "show interface") + cli(t, host, "show memif") + cli(t, host, "show ip fib "+addresses[0]) +
+					cli(t, host, "show ip neighbors") + cli(t, host, "show errors") + cli(t, pods[0], "show ip neighbors") + cli(t, pods[0], "show errors")
+			}))
+			out := cli(t, pods[0], "ping "+addresses[1]+" repeat 5 interval 0.05")
+			require.Contains(t, out, "5 received", out)
+			for n := range pods {
+				require.NoError(t, r.check(conf, id(n), "net0"))
+				require.NoError(t, r.del(conf, id(n), "net0"))
+			}
+			require.Empty(t, r.files())
+			require.NotContains(t, cli(t, host, "show interface"), "memif")
+			require.NotContains(t, cli(t, host, "show bridge-domain"), "4 ")
+		})
+	}
+}
+
+// Two guests, which are what containers with DPDK's virtio_user are to VPP, reach each other.
+func TestPacketsOverVhostUser(t *testing.T) {
+	for _, mode := range []string{netconf.Server, netconf.Client} {
+		t.Run("host is "+mode, func(t *testing.T) {
+			host := vpptest.Real(t)
+			r := newRig(t, host.Socket())
+			conf := r.conf("host.iftype", `"vhostuser"`, "host.vhost.mode", `"`+mode+`"`)
+			var guests []*netrig.Guest
+			var addresses []string
+			for n := range 2 {
+				res, err := r.add(conf, id(n), "net0")
+				require.NoError(t, err)
+				ip := res.IPs[0].Address
+				mac := fmt.Sprintf("02:00:00:00:00:%02x", n+1)
+				guests = append(guests, netrig.Boot(t, fmt.Sprint("pod", n), res.Interfaces[0].SocketPath, mode == netconf.Server, mac, ip.String()))
+				addresses = append(addresses, ip.IP.String())
+			}
+			for _, g := range guests {
+				g.WaitConnected(t, 0)
+			}
+			guests[0].Reaches(t, addresses[1])
+			for n := range 2 {
+				require.NoError(t, r.check(conf, id(n), "net0"))
+				guests[n].Stop()
+				require.NoError(t, r.del(conf, id(n), "net0"))
+			}
+			require.Empty(t, r.files())
+		})
+	}
+}
+
+// cnitool, which is what people try a netconf with, gets through all commands.
+func TestCNITool(t *testing.T) {
+	vpp := vpptest.Real(t)
+	r := newRig(t, vpp.Socket())
+	tool := r.dir + "/cnitool"
+	out, err := exec.Command("go", "build", "-o", tool, "github.com/containernetworking/cni/cnitool").CombinedOutput()
+	require.NoError(t, err, string(out))
+	ns := netrig.New(t, "pod")
+	for _, name := range []string{"standalone", "vhostuser"} {
+		text, err := os.ReadFile("testdata/" + name + ".conf")
+		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(r.dir+"/net.d", 0o755))
+		require.NoError(t, os.WriteFile(r.dir+"/net.d/"+name+".conf", text, 0o644))
+		network := r.confOf(string(text)).Name
+		run := func(verb string) string {
+			cmd := exec.Command(tool, verb, network, "/run/netns/"+string(ns))
+			cmd.Env = append(os.Environ(), "CNI_PATH="+r.dir+"/bin", "NETCONFPATH="+r.dir+"/net.d", "CNI_NETNS_OVERRIDE=")
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, "%s: %s", verb, out)
+			return string(out)
+		}
+		require.Contains(t, run("add"), `"10.56.21`)
+		run("del")
+		run("del")
+		require.NotRegexp(t, "memif|VirtualEthernet", cli(t, vpp, "show interface"))
+	}
+}
+
+type lastly func() string
+
+func (l lastly) String() string { return l() }
+
+// The netconfs of testdata run as they are, under a runtime.
+func TestNetconfsOfTheOriginal(t *testing.T) {
+	vpp := vpptest.Real(t)
+	t.Cleanup(func() { _ = os.Remove("/var/run/vpp/routed") }) // if they are empty
+	for _, name := range []string{"standalone", "older-spellings", "vhostuser", "interface"} {
+		t.Run(name, func(t *testing.T) {
+			text, err := os.ReadFile("testdata/" + name + ".conf")
+			require.NoError(t, err)
+			r := newRig(t, vpp.Socket())
+			conf := r.confOf(string(text))
+			container := fmt.Sprintf("%012x%052x", os.Getpid(), time.Now().UnixNano())
+			t.Cleanup(func() { _ = r.del(conf, container, "net0") })
+			res, err := r.add(conf, container, "net0")
+			require.NoError(t, err)
+			require.NotEmpty(t, res.IPs)
+			dir := ""
+			if name == "interface" {
+				dir = "routed/"
+			}
+			require.FileExists(t, "/var/run/vpp/"+dir+container[:12]+"/configData-"+container[:12]+"-net0.json")
+			require.NoError(t, r.del(conf, container, "net0"))
+			require.NoDirExists(t, "/var/run/vpp/"+container[:12])
+		})
+	}
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/containernetworking/cni/libcni"
+	types100 "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/stretchr/testify/require"
+)
+
+// TestMain makes the test's binary the plugin where it is called as one. So each command of a
+// test is a process, as it is with a runtime, and can be killed at any step.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "userspace" {
+		os.Exit(m.Run())
+	}
+	var count atomic.Int64
+	at, _ := strconv.ParseInt(os.Getenv("TEST_KILL_AT"), 10, 64)
+	step = func(string) {
+		if count.Add(1) == at {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
+	main()
+}
+
+// rig is a node: a runtime (libcni), its plugins, a data plane.
+type rig struct {
+	*testing.T
+	dir string // all files are below it
+	*libcni.CNIConfig
+}
+
+// hostLocal is built once.
+var hostLocal = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "host-local")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "host-local")
+	out, err := exec.Command("go", "build", "-o", path, "github.com/containernetworking/plugins/plugins/ipam/host-local").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return path, err
+})
+
+func newRig(t *testing.T, socket string) *rig {
+	dir, err := os.MkdirTemp("", "cni") // short: sockets are in it
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	bin := filepath.Join(dir, "bin")
+	require.NoError(t, os.Mkdir(bin, 0o755))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(self, bin+"/userspace"))
+	local, err := hostLocal()
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(local, bin+"/host-local"))
+	t.Setenv("VPPKIT_API_SOCKET", socket)
+	t.Setenv("CNI_NETNS_OVERRIDE", "1")
+	return &rig{T: t, dir: dir, CNIConfig: libcni.NewCNIConfigWithCacheDir([]string{bin}, dir+"/cache", nil)}
+}
+
+// conf is a netconf whose files are below the rig's directory, with these keys changed: dotted, with
+// a value in JSON.
+func (r *rig) conf(change ...string) *libcni.NetworkConfigList {
+	text := `{"cniVersion": "1.1.0", "type": "userspace", "name": "net", "sharedDir": "` + r.dir + `/s",
+		"host": {"engine": "vpp", "iftype": "memif", "netType": "bridge", "memif": {"role": "master"}, "bridge": {"bridgeId": 4}},
+		"ipam": {"type": "host-local", "subnet": "10.56.217.0/24", "dataDir": "` + r.dir + `/ipam", "routes": [{"dst": "0.0.0.0/0"}]}}`
+	return r.confOf(text, change...)
+}
+
+func (r *rig) confOf(text string, change ...string) *libcni.NetworkConfigList {
+	var conf map[string]any
+	require.NoError(r, json.Unmarshal([]byte(text), &conf))
+	for i := 0; i < len(change); i += 2 {
+		var value any
+		require.NoError(r, json.Unmarshal([]byte(change[i+1]), &value), change[i+1])
+		at, keys := conf, strings.Split(change[i], ".")
+		for _, k := range keys[:len(keys)-1] {
+			if at[k] == nil {
+				at[k] = map[string]any{}
+			}
+			at = at[k].(map[string]any)
+		}
+		last := keys[len(keys)-1]
+		if at[last] = value; value == nil {
+			delete(at, last)
+		}
+	}
+	out, err := json.Marshal(conf)
+	require.NoError(r, err)
+	one, err := libcni.NetworkPluginConfFromBytes(out)
+	require.NoError(r, err)
+	list, err := libcni.ConfListFromConf(one) //nolint:staticcheck // as runtimes do with a single netconf
+	require.NoError(r, err)
+	return list
+}
+
+func runtimeConf(container, ifName string) *libcni.RuntimeConf {
+	return &libcni.RuntimeConf{ContainerID: container, NetNS: "/proc/1/ns/net", IfName: ifName}
+}
+
+func (r *rig) add(conf *libcni.NetworkConfigList, container, ifName string) (*types100.Result, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	res, err := r.AddNetworkList(ctx, conf, runtimeConf(container, ifName))
+	if err != nil {
+		return nil, err
+	}
+	return types100.NewResultFromResult(res)
+}
+
+func (r *rig) del(conf *libcni.NetworkConfigList, container, ifName string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return r.DelNetworkList(ctx, conf, runtimeConf(container, ifName))
+}
+
+func (r *rig) check(conf *libcni.NetworkConfigList, container, ifName string) error {
+	return r.CheckNetworkList(context.Background(), conf, runtimeConf(container, ifName))
+}
+
+// files lists all that lies in the shared directories and the IPAM's store.
+func (r *rig) files() (out []string) {
+	for _, dir := range []string{"s", "other", "ipam", "cache"} {
+		_ = filepath.WalkDir(filepath.Join(r.dir, dir), func(path string, d os.DirEntry, err error) error {
+			name := strings.TrimPrefix(path, r.dir+"/")
+			if err != nil || strings.HasPrefix(name, "ipam/") && (strings.HasSuffix(name, "lock") || strings.Contains(name, "last_reserved_ip")) {
+				return nil
+			}
+			if name == dir || name == "cache/results" || d.IsDir() && filepath.Dir(name) == "ipam" { // they stay
+				return nil
+			}
+			out = append(out, name)
+			return nil
+		})
+	}
+	sort.Strings(out)
+	return out
+}
+
+// id is that of a container, as runtimes draw them.
+func id(n int) string { return fmt.Sprintf("%012x%052x", 0xabc000000000+n, n) }

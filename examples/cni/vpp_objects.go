@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vhost"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// objects are all that an attachment is in VPP. theirs are the bridge domains that are not
+// ours, by number: one of them is used as it is.
+func objects(a *Attachment, theirs map[uint32]string) ([]desiredstate.Object, error) {
+	name := a.Name()
+	out := wire(a, name)
+	link := vppnet.LinkState{Interface: name, Up: true}
+	switch a.Conf.Host.NetType {
+	case netconf.Bridge:
+		b := bridge(a.Conf.Host.Bridge)
+		if foreign, ok := theirs[b.ID]; ok && b.ID != 0 {
+			b.Name = foreign
+		} else {
+			out = append(out, b)
+		}
+		port := vppnet.BridgePort{Bridge: b.Name, Interface: name}
+		link.After = []desiredstate.Key{port.Key()}
+		out = append(out, port)
+	case netconf.Interface:
+		routed, err := routed(a, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, routed...)
+	}
+	return append(out, link), nil
+}
+
+// wire is the host's end of it.
+func wire(a *Attachment, name string) []desiredstate.Object {
+	host := a.Conf.Host
+	if host.IfType == netconf.VhostUser {
+		return []desiredstate.Object{vhost.Port{Name: name, Socket: a.Socket, Server: host.Vhost.Mode == netconf.Server}}
+	}
+	return []desiredstate.Object{
+		vppnet.MemifSocket{Path: a.Socket},
+		vppnet.Memif{Name: name, Socket: a.Socket, Slave: host.Memif.Role == netconf.Slave, IP: host.Memif.Mode == netconf.IP},
+	}
+}
+
+// bridge is the bridge domain of a configuration: each VLAN of a bridge is one of its own.
+func bridge(b netconf.BridgePort) vppnet.BridgeDomain {
+	id := b.ID()
+	name := b.BridgeName
+	if id != 0 {
+		name = strconv.FormatUint(uint64(id), 10)
+	}
+	if b.VLAN == 0 {
+		return vppnet.BridgeDomain{Name: name, ID: id}
+	}
+	return vppnet.BridgeDomain{Name: fmt.Sprintf("%s:%d", name, b.VLAN)}
+}
+
+// routed are a route to each address of the container, and the gateway, a loopback whose address
+// all interfaces of the network borrow. To a container the others seem to be on its link: VPP
+// answers ARP for them.
+func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
+	gateway := "gateway." + mark(a.Network)
+	ethernet := a.Conf.Host.IfType == netconf.VhostUser || a.Conf.Host.Memif.Mode == netconf.Ethernet
+	for _, ip := range a.IPs {
+		pod, ok := netip.AddrFromSlice(ip.Address.IP)
+		via, is := netip.AddrFromSlice(ip.Gateway)
+		if !ok || !is {
+			return nil, errors.New("netType interface wants an IPAM that gives each address a gateway: VPP is that")
+		}
+		pod, via = pod.Unmap(), via.Unmap()
+		bits, _ := ip.Address.Mask.Size()
+		subnet := netip.PrefixFrom(via, bits) // what is not in a subnet of its own, VPP does not answer
+		out = append(out,
+			l3.Address{Interface: gateway, Prefix: subnet},
+			l3.Route{Prefix: single(pod), Paths: []l3.Path{{NextHop: pod, Interface: name}}})
+		if ethernet && pod.Is4() {
+			out = append(out, others(subnet), l3.ProxyARP{Interface: name})
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("netType interface wants an ipam: there is no address to route to")
+	}
+	return append(out,
+		vppnet.Loopback{Name: gateway}, vppnet.LinkState{Interface: gateway, Up: true},
+		l3.Unnumbered{Interface: name, Lender: gateway}), nil
+}
+
+// others are all addresses of a subnet.
+func others(subnet netip.Prefix) l3.ProxyARPRange {
+	low := subnet.Masked().Addr().As4()
+	var high [4]byte
+	binary.BigEndian.PutUint32(high[:], binary.BigEndian.Uint32(low[:])|^uint32(0)>>subnet.Bits())
+	return l3.ProxyARPRange{Low: netip.AddrFrom4(low), High: netip.AddrFrom4(high)}
+}
+
+func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// hostRoutes claims the routes to single addresses in the default table. The plugin removes of
+// them only what leads to interfaces of its own.
+func hostRoutes(table string, p netip.Prefix) bool {
+	return (table == "" || table == l3.DefaultTable) && p.IsSingleIP()
+}
+
+// theirs are the bridge domains that are not ours.
+func theirs(found []desiredstate.Found) map[uint32]string {
+	out := map[uint32]string{}
+	for _, f := range found {
+		if b, ok := f.Spec.(vppnet.BridgeDomain); ok && f.Foreign {
+			out[b.ID] = b.Name
+		}
+	}
+	return out
+}
+
+// hangingOn are these interfaces of ours, and all that is on them; with the paths of their
+// sockets.
+func hangingOn(found []desiredstate.Found, these func(name string) bool) (keys []desiredstate.Key, sockets []string) {
+	for _, f := range found {
+		if f.Foreign {
+			continue
+		}
+		var on, socket string
+		switch s := f.Spec.(type) {
+		case vppnet.Memif:
+			on, socket = s.Name, s.Socket
+		case vhost.Port:
+			on, socket = s.Name, s.Socket
+		case vppnet.LinkState:
+			on = s.Interface
+		case vppnet.BridgePort:
+			on = s.Interface
+		case l3.Unnumbered:
+			on = s.Interface
+		case l3.ProxyARP:
+			on = s.Interface
+		case l3.Route:
+			if len(s.Paths) == 1 {
+				on = s.Paths[0].Interface
+			}
+		}
+		orphan := socket != "" && strings.HasPrefix(on, vppnet.Foreign("")) // who made it died before it had a name
+		if base, _, _ := strings.Cut(on, "~"); !orphan && (on == "" || !these(base)) {
+			continue // a surplus interface of a name goes with the name
+		}
+		keys = append(keys, f.Key)
+		if socket != "" {
+			sockets = append(sockets, socket)
+		}
+	}
+	return keys, sockets
+}
+
+// unneeded are the sockets, bridge domains and gateways of ours that nothing is on, and the
+// ranges of proxy ARP of those gateways.
+func unneeded(found []desiredstate.Found) (ranges, rest []desiredstate.Key) {
+	used := map[desiredstate.Key]bool{}
+	there := map[desiredstate.Key]bool{}
+	for _, f := range found {
+		there[f.Key] = true
+		switch s := f.Spec.(type) {
+		case vppnet.Memif:
+			used[vppnet.MemifSocketKey(s.Socket)] = true
+		case vppnet.BridgePort:
+			used[vppnet.BridgeKey(s.Bridge)] = true
+		case l3.Unnumbered:
+			used[vppnet.InterfaceKey(s.Lender)] = true
+		}
+	}
+	for _, f := range found {
+		if f.Foreign {
+			continue
+		}
+		on := f.Key
+		switch s := f.Spec.(type) {
+		case vppnet.MemifSocket, vppnet.BridgeDomain, vppnet.Loopback:
+		case l3.Address:
+			on = vppnet.InterfaceKey(s.Interface)
+			if !s.Prefix.Addr().Is4() || used[on] {
+				break
+			}
+			if k := others(s.Prefix).Key(); there[k] {
+				ranges = append(ranges, k)
+			}
+		case vppnet.LinkState:
+			if !strings.HasPrefix(s.Interface, "gateway.") {
+				continue
+			}
+			on = vppnet.InterfaceKey(s.Interface)
+		default:
+			continue
+		}
+		if !used[on] {
+			rest = append(rest, f.Key)
+		}
+	}
+	return ranges, rest
+}
+
+func isRange(o desiredstate.Object) bool {
+	_, is := o.(l3.ProxyARPRange)
+	return is
+}
