@@ -45,6 +45,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		stepped[st.Key] = true
 	}
 	s.applied(e, p.kept, seen)
+	s.reopen(p.Steps, seen)
 	for _, kept := range p.kept {
 		stepped[kept.Key] = true
 	}

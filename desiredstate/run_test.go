@@ -122,6 +122,44 @@ func TestRunRepairsDrift(t *testing.T) {
 	})
 }
 
+// What somebody changed is not as wanted until it is repaired, and says so.
+func TestRunSaysThatWhatDriftedIsNotAsWanted(t *testing.T) {
+	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
+		require.NoError(t, s.Put(Box{Name: "a"}, Box{Name: "b", Needs: "a"}, Box{Name: "c"}))
+		s.Complete()
+		require.NoError(t, s.Wait(t.Context()))
+		var during []ds.State
+		x.by(func() {
+			for id, i := range x.items {
+				switch i.name {
+				case "a":
+					i.color = 5
+				case "b":
+					x.lose(id)
+				}
+			}
+			x.fail = func(int, string) outcome {
+				for _, name := range []string{"a", "b", "c"} {
+					st, _ := s.Status(thingKey(name))
+					during = append(during, st.State)
+				}
+				return works
+			}
+		})
+		e.Forget()
+		synctest.Wait()
+		x.by(func() {
+			require.Len(t, during, 6)
+			require.Equal(t, []ds.State{ds.Pending, ds.Pending, ds.Applied}, during[:3])
+		})
+		for _, name := range []string{"a", "b", "c"} {
+			require.Equal(t, ds.Applied, status(t, s, name).State)
+		}
+		_, converged := s.Converged()
+		require.True(t, converged)
+	})
+}
+
 func expired(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	t.Cleanup(cancel)

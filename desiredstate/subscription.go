@@ -168,6 +168,25 @@ func (s *Store) applied(e *Engine, all []Result, seen map[Key]Object) {
 	}
 }
 
+// reopen reports that these are not as they were seen to be wanted any more, until the steps
+// are done: somebody changed them, or what they hang on is made anew.
+func (s *Store) reopen(steps []*Step, seen map[Key]Object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := false
+	for _, st := range steps {
+		x := s.entries[st.Key]
+		if x == nil || x.want == nil || x.status.State != Applied || seen[st.Key] == nil || !same(x.want, seen[st.Key]) {
+			continue
+		}
+		s.put(st.Key, x, Status{State: Pending, ID: x.status.ID})
+		news = true
+	}
+	if news {
+		s.wakeWatches()
+	}
+}
+
 // note is report, without waking those who watch; it says whether there is news.
 func (s *Store) note(k Key, seen Object, st Status) bool {
 	x := s.entries[k]

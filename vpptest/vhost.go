@@ -141,12 +141,23 @@ func (h *vhost) details(_ *Call, q *vhost_user.SwInterfaceVhostUserDump) (out []
 		if p.ready {
 			d.NumRegions, d.VirtioNetHdrSz = 2, headerWithGuest
 		}
-		if !p.server && !p.ready {
+		if !p.server && !p.ready && !h.v.listening[p.socket] {
 			d.SockErrno = 2 // nobody listens there
 		}
 		out = append(out, d)
 	}
 	return out
+}
+
+// Listen is what a VM does before it runs: it listens on a socket, to which VPP's port
+// connects if it is a client, or does so no more. LinkUp is what follows when its driver runs.
+func (v *VPP) Listen(socket string, there bool) {
+	v.Do(func() {
+		if v.listening == nil {
+			v.listening = map[string]bool{}
+		}
+		v.listening[socket] = there
+	})
 }
 
 func (h *vhost) dump(d *dump) {

@@ -33,6 +33,8 @@ type VPP struct {
 	taught  []func(*life) // what Handle was given outside of plugins
 	pid     uint32
 	died    string // of what, if it did
+
+	listening map[string]bool // sockets of VMs; see Listen
 }
 
 type options struct {

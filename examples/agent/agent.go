@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,6 +37,10 @@ type agent struct {
 	listener net.Listener // of the status page
 	dial     []vppnet.Option
 	watcher  func(desiredstate.Event) // told what the engine does, besides the log
+	audit    time.Duration            // how often VPP is read though it told of no change
+
+	// alone: a port is bound when VPP has all of it, whether or not its VM is there.
+	alone bool
 
 	store     *desiredstate.Store
 	board     *publish.Board
@@ -44,21 +50,29 @@ type agent struct {
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 	recalled  bool                       // the inbox knows what the first VPP held
+	vppLock   *os.File                   // nil: not had
+	met       bool                       // this process has spoken to a VPP
+	guests    atomic.Pointer[attachments]
+	health    health
+	deadly    quarantine
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {
 	a := &agent{
 		site: site, vpp: vpp, etcd: etcd, resync: resync, log: log,
+		audit: 30 * time.Second,
 		store: desiredstate.NewStore(),
-		board: publish.New(etcd, site.State(), "ports/", "physnets/", "errors/"),
+		board: publish.New(etcd, site.State(), "ports/", "routers/", "physnets/", "errors/", "conditions/", "vpp", converged),
 	}
-	a.board.Alive, a.board.Resync = "alive", resync
+	a.board.Alive, a.board.Last, a.board.Resync = "alive", converged, resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
 	a.inbox.routers.linger = lingering
 	tapped := publish.New(etcd, translate.TapState(site.Host, ""), translate.TapServices, translate.TapFlows)
 	tapped.Resync, tapped.Lost = resync, a.board.Lost
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board, tapped)
+	a.announcer.attached = a.attached
+	a.announcer.looked = func() bool { return a.alone || a.guests.Load().known() }
 	if site.Overlay != nil {
 		world := publish.New(etcd, translate.Networks, "")
 		world.Resync, world.Lost = resync, a.board.Lost
@@ -70,28 +84,68 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	}
 	a.wires = newWires(a.inbox, log)
 	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
-	a.lost("not listed yet")
+	a.lost("etcd is not listed yet")
 	return a
 }
 
 func (a *agent) lost(why string) { a.etcdLost.Store(&why) }
 
-// run works until ctx ends. VPP and etcd may come and go.
-func (a *agent) run(ctx context.Context) error {
+// run works until ctx ends, or another agent has taken this one's place. VPP and etcd may come
+// and go.
+func (a *agent) run(outer context.Context) error {
+	g, ctx := errgroup.WithContext(outer)
+	g.Go(func() error { return a.watchHealth(ctx) })
+	if a.listener != nil {
+		g.Go(func() error { return a.serve(ctx) })
+	}
+	g.Go(func() error {
+		lost, release, err := a.own(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		all := ctx
+		g, ctx := errgroup.WithContext(ctx)
+		over := func() bool { return outer.Err() != nil || all.Err() != nil || ctx.Err() != nil }
+		for _, b := range []*publish.Board{a.board, a.announcer.world} {
+			if b != nil {
+				b.Over = over
+			}
+		}
+		g.Go(func() error {
+			select {
+			case err := <-lost:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		a.bequeath(ctx)
+		a.work(ctx, g)
+		return g.Wait()
+	})
+	return g.Wait()
+}
+
+// work has etcd followed, VPP kept and all announced.
+func (a *agent) work(ctx context.Context, g *errgroup.Group) {
 	follower := follow.Follower{
 		Client: a.etcd, Resync: a.resync,
 		Lost: func(err error) {
 			a.log.Warn("cannot follow etcd; VPP stays as it is", "err", err)
-			a.lost(err.Error())
+			a.lost(fmt.Sprintf("etcd at %s is not heard: %v", strings.Join(a.etcd.Endpoints(), ", "), err))
 		},
 	}
 	a.inbox.feed(&follower)
+	a.inbox.mine = &a.announcer.convergence.mine
+	follower.Reached = func(at int64) {
+		a.announcer.convergence.reached.Store(at)
+		a.announcer.touched.Add()
+	}
 	follower.Settled = func(all bool) {
 		a.etcdLost.Store(nil)
 		a.inbox.settled(all)
 	}
-
-	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return follower.Run(ctx) })
 	g.Go(func() error { return a.board.Run(ctx) })
 	g.Go(func() error { return a.announcer.tapped.Run(ctx) })
@@ -103,10 +157,6 @@ func (a *agent) run(ctx context.Context) error {
 	if a.wires != nil {
 		g.Go(func() error { return a.wires.run(ctx) })
 	}
-	if a.listener != nil {
-		g.Go(func() error { return a.serve(ctx) })
-	}
-	return g.Wait()
 }
 
 // observe logs what an engine does.
@@ -120,8 +170,16 @@ func (a *agent) observe(e desiredstate.Event) {
 		a.log.Warn("waiting", "object", e.Key, "err", e.Err)
 	case desiredstate.Drift:
 		a.log.Warn("drifted; repairing", "object", e.Key)
+		a.health.note(func(h *health) { h.drifts, h.drift, h.last = h.drifts+1, time.Now(), e.Key.String() })
 	case desiredstate.ReadFailed:
 		a.log.Error("cannot read VPP", "err", e.Err)
+		a.health.note(func(h *health) { h.unread = fmt.Sprintf("%s cannot be read: %v", e.Kind, e.Err) })
+	case desiredstate.Read:
+		a.health.note(func(h *health) {
+			if strings.HasPrefix(h.unread, e.Kind+" ") {
+				h.unread = ""
+			}
+		})
 	case desiredstate.HeldBack:
 		a.log.Error("removals are held back; look at \"agent status\", then \"agent confirm TOKEN\"", "token", e.Token, "err", e.Err)
 	case desiredstate.Converged:

@@ -4,12 +4,8 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -34,22 +30,32 @@ type announcer struct {
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
+	doubts  chan chan struct{} // whoever has reason to believe that nothing is true that an earlier agent said
 	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
 	tapped  *publish.Board      // how the host's tap services and flows stand
 	world   *publish.Board      // what this host tells the others; nil: it is in no overlay
 	spreads map[string][]string // the keys there, by who they are of
 
+	// attached says whether the VM of a port is there, and whether that is known.
+	attached func(translate.Port) (there, known bool)
+	looked   func() bool // whether it is known of all
+
 	// patience is how long something is wrong before it is said: what a healthy port is
 	// made of comes one key after the other.
 	patience time.Duration
 	wrong    map[string]time.Time // since when it is, by the key that says so; zero: it is said
+
+	convergence convergence
 }
 
 func newAnnouncer(inbox *inbox, store *desiredstate.Store, board, tapped *publish.Board) *announcer {
 	return &announcer{
 		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string][]string{},
-		patience: 2 * time.Second, wrong: map[string]time.Time{},
+		convergence: convergence{owed: map[string]bool{}},
+		patience:    2 * time.Second, wrong: map[string]time.Time{}, doubts: make(chan chan struct{}),
+		attached: func(translate.Port) (there, known bool) { return true, true },
+		looked:   func() bool { return true },
 	}
 }
 
@@ -102,38 +108,49 @@ func (a *announcer) announce(ctx context.Context) error {
 			settle()
 		case <-swept:
 			a.board.Settle()
+		case done := <-a.doubts:
+			a.settle()
+			a.board.Settle()
+			close(done)
 		case <-a.touched.Bell:
 		}
-		began := time.Now()
+		began, reached := time.Now(), a.convergence.reached.Load()
 		for s := range a.touched.Take() {
-			if name, ok := strings.CutPrefix(s, source("")); ok {
-				a.port(name)
-				for _, t := range a.inbox.tapsOf(name) {
-					a.tap(t)
-				}
-			} else if name, ok := strings.CutPrefix(s, tap("")); ok {
-				a.tap(name)
-			} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
-				a.physnet(physnet)
-			} else if name, ok := strings.CutPrefix(s, routed("")); ok {
-				a.route(name)
-			} else if name, ok := strings.CutPrefix(s, unserved("")); ok {
-				a.unserved(name)
-			}
+			a.convergence.owed[s] = true
+			a.look(s)
 		}
 		a.spreadDoors()
 		if a.inbox.complete() && !a.settled.Load() {
 			if due == nil {
 				due = time.After(dueTime)
 			}
-			if a.store.Count(desiredstate.Pending) == 0 { // VPP had its say about everything
+			if a.store.Count(desiredstate.Pending) == 0 && a.looked() { // VPP had its say about everything
 				settle()
 			}
 		}
+		a.converge(reached)
 		select { // more comes together meanwhile
 		case <-ctx.Done():
 		case <-time.After(time.Since(began)):
 		}
+	}
+}
+
+// look announces how a source stands.
+func (a *announcer) look(s string) {
+	if name, ok := strings.CutPrefix(s, source("")); ok {
+		a.port(name)
+		for _, t := range a.inbox.tapsOf(name) {
+			a.tap(t)
+		}
+	} else if name, ok := strings.CutPrefix(s, tap("")); ok {
+		a.tap(name)
+	} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
+		a.physnet(physnet)
+	} else if name, ok := strings.CutPrefix(s, routed("")); ok {
+		a.route(name)
+	} else if name, ok := strings.CutPrefix(s, unserved("")); ok {
+		a.unserved(name)
 	}
 }
 
@@ -165,6 +182,23 @@ func (a *announcer) settle() bool {
 		a.world.Settle()
 	}
 	return true
+}
+
+// withdraw takes back all that an earlier agent said, and waits, so long at most, until that is
+// so in etcd.
+func (a *announcer) withdraw(ctx context.Context, wait time.Duration) {
+	done := make(chan struct{})
+	select {
+	case a.doubts <- done:
+		<-done
+	case <-ctx.Done():
+		return
+	}
+	if wait > 0 {
+		ctx, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		_ = a.board.Written(ctx) // an etcd that is away hears it later
+	}
 }
 
 // problem announces what is wrong with the source of this name, "": nothing.
@@ -207,28 +241,38 @@ func (a *announcer) port(name string) {
 		a.spread(source(name), nil)
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
-		if status.State == desiredstate.Applied { // who put the key waits for that
-			a.board.SetSince(bound, p.State(p.Handles(a.store)), put)
+		there, looked := a.attached(p)
+		if status.State == desiredstate.Applied && there { // who put the key waits for that
+			a.board.SetSince(bound, p.State(p.Handles(a.store), put), put)
+		} else if status.State != desiredstate.Applied || looked || a.settled.Load() {
+			a.board.Clear(bound)
+		}
+		if status.State == desiredstate.Applied {
 			a.spread(source(name), p.Sightings())
 		} else {
-			a.board.Clear(bound)
 			a.spread(source(name), nil)
 		}
 		a.problem(source(name), problem, a.why(p, status))
 	}
 }
 
-// route announces what is wrong with a key of a router.
+// route announces how a key of a router stands.
 func (a *announcer) route(name string) {
 	state, err, known := a.inbox.route(name)
-	problem := "errors/routers/" + pathSegments(name)
-	switch {
-	case state == desiredstate.Pending && err == nil && !a.settled.Load():
-	case known && err != nil:
-		a.problem(routed(name), problem, err.Error())
-	default:
-		a.problem(routed(name), problem, "")
+	segments := pathSegments(name)
+	if state == desiredstate.Pending && err == nil && !a.settled.Load() {
+		return
 	}
+	if value, put, yes := a.inbox.served(name); known && yes {
+		a.board.SetSince("routers/"+segments, value, put)
+	} else {
+		a.board.Clear("routers/" + segments)
+	}
+	why := ""
+	if known && err != nil {
+		why = err.Error()
+	}
+	a.problem(routed(name), "errors/routers/"+segments, why)
 }
 
 // unserved announces that nothing comes of a key.
@@ -331,33 +375,4 @@ func inTurn(s *desiredstate.Store, status desiredstate.Status) bool {
 			st, _ := s.Status(by)
 			return !wanted || st.State != desiredstate.Pending && st.State != desiredstate.Applied
 		})
-}
-
-func reason(why string) string {
-	out, err := json.Marshal(struct {
-		Error string `json:"error"`
-	}{why})
-	if err != nil {
-		return "{}" // strings always marshal
-	}
-	return string(out)
-}
-
-// pathSegments is a name of several parts with each made a segment.
-func pathSegments(name string) string {
-	parts := strings.Split(name, "/")
-	for i, p := range parts {
-		parts[i] = segment(p)
-	}
-	return strings.Join(parts, "/")
-}
-
-// segment makes one part of a key of any name, however hostile.
-func segment(name string) string {
-	s := url.PathEscape(name)
-	if len(s) <= 128 {
-		return s
-	}
-	sum := sha256.Sum256([]byte(name))
-	return s[:64] + "~" + hex.EncodeToString(sum[:8])
 }

@@ -16,7 +16,7 @@ import (
 // etcd and VPP are in this process too. So what counts is what a second agent
 // adds, which finds them filled already.
 func TestCostAtRest(t *testing.T) {
-	const perPort, goroutines = 20 << 10, 55
+	const perPort, goroutines = 20 << 10, 75
 	for _, n := range []int{20, 2000} {
 		r, v := newRig(t), memory(t)
 		site := r.siteOf("h1", nic)

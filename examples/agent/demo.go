@@ -51,7 +51,7 @@ func demo(ctx context.Context, args []string, out, errs io.Writer) error {
 		changed: map[string]int64{},
 	}
 	show.agent = newAgent(o.site, v.Socket(), client, 5*time.Minute, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	show.agent.watcher = show.progress
+	show.agent.watcher, show.agent.alone = show.progress, true
 	return show.run(ctx)
 }
 

@@ -56,7 +56,7 @@ func TestPoisonedKeys(t *testing.T) {
 	require.JSONEq(t, `{"error":"binding_type: \"ovs\" is unknown"}`, errs()[uuid(1)])
 	require.JSONEq(t, `{"error":"gpe: this host has no address in an underlay, see --gpe-locator"}`, errs()[uuid(105)])
 	require.JSONEq(t, `{"error":"the key's name is not a UUID"}`, errs()["..%2F..%2F..%2Fetc%2Fpasswd"])
-	require.Contains(t, errs()[uuid(102)], "1048576 bytes")
+	require.Contains(t, errs()[uuid(102)], "longer than the 65536 bytes")
 	require.Less(t, len(a.log.String()), 40000, "junk does not fill the log")
 
 	// Mended keys are served; deleted ones are forgotten.
@@ -151,7 +151,7 @@ func killed(r *rig, vpp target, uplink string, n int) {
 	}
 	args := []string{
 		"run", "--etcd", r.url, "--vpp", p.Socket(), "--host", "h1",
-		"--physnet", "physnet1=" + uplink, "--vhost-user-dir", site.Dir, "--socket", "",
+		"--physnet", "physnet1=" + uplink, "--vhost-user-dir", site.Dir, "--socket", "", "--bound", "vpp",
 	}
 	kills := 0
 	for done := false; !done; kills++ {
@@ -244,6 +244,7 @@ func TestEtcdLosesItsData(t *testing.T) {
 	require.Equal(t, before, v.String())
 	require.Zero(t, b.writes.Load())
 
+	empty.amissIs(path, "held", "are not removed before", true)
 	require.Equal(t, 2, command(t.Context(), []string{"confirm", "--socket", path}, io.Discard, io.Discard), "confirm what?")
 	require.NotZero(t, command(t.Context(), []string{"confirm", "none", "--socket", path}, io.Discard, io.Discard))
 	said := new(strings.Builder)

@@ -29,6 +29,10 @@ type groups struct {
 	all     map[string]*group
 	remotes map[string]*remote
 	changed map[string]bool // groups of which that is to be told
+	late    map[string]bool // of these, those that take too long to be waited for
+	made    map[string]bool // of these, those that are done
+
+	held map[string][]desiredstate.Object // the sets that VPP had when this agent came
 }
 
 // group is a security group that some port is in.
@@ -39,12 +43,15 @@ type group struct {
 	wrong error             // with the key as it is now
 	sets  []desiredstate.Object
 	unfit error // what is not in the sets
+	turn  int   // counts changes
+	junk  bool  // its key is there, never was anything else, and what VPP holds may be better
 }
 
 // remote is a group to which rules of others refer.
 type remote struct {
 	groups  map[string]bool
 	members map[string]member // by port
+	addrs   int               // of all of them
 }
 
 type member struct {
@@ -56,6 +63,7 @@ func newGroups() *groups {
 	return &groups{
 		follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
 		all: map[string]*group{}, remotes: map[string]*remote{}, changed: map[string]bool{},
+		late: map[string]bool{}, made: map[string]bool{},
 	}
 }
 
@@ -116,6 +124,7 @@ func (g *groups) put(name string, value []byte, unread error, there bool) {
 		return
 	}
 	g.changed[name] = true
+	x.turn++
 	if x.wrong = errNoKey; !there {
 		return
 	}
@@ -123,6 +132,11 @@ func (g *groups) put(name string, value []byte, unread error, there bool) {
 	if x.wrong = unread; unread == nil {
 		now, x.wrong = translate.Group(name, value)
 	}
+	if junk := len(now.Ingress)+len(now.Egress) == 0 && x.wrong != nil; junk && !x.read && (g.held == nil || g.held[name] != nil) {
+		x.junk = true // what VPP holds is better than nothing
+		return
+	}
+	x.junk = false
 	g.refer(name, now.Remotes(), x.last.Remotes())
 	x.last, x.read = now, true
 }
@@ -133,10 +147,12 @@ func (g *groups) member(name, port string, value []byte, there bool) {
 	if x == nil || port == "" {
 		return
 	}
+	x.addrs -= len(x.members[port].addrs)
 	delete(x.members, port)
 	if there {
 		addrs, err := translate.Member(value)
 		x.members[port] = member{addrs, err}
+		x.addrs += len(addrs)
 	}
 	g.touch(x)
 }
@@ -145,6 +161,7 @@ func (g *groups) member(name, port string, value []byte, there bool) {
 func (g *groups) listed(name string, values map[string][]byte) {
 	if x := g.remotes[name]; x != nil {
 		clear(x.members)
+		x.addrs = 0
 		g.touch(x)
 		for port, value := range values {
 			g.member(name, port, value, true)
@@ -155,21 +172,52 @@ func (g *groups) listed(name string, values map[string][]byte) {
 func (g *groups) touch(x *remote) {
 	for name := range x.groups {
 		g.changed[name] = true
+		g.all[name].turn++
 	}
 }
 
-// make makes the sets of a group anew, of what is known by now.
-func (g *groups) make(x *group) {
-	if !x.read {
-		return
+// recall takes the sets of groups that VPP has, for those of which nothing better is known.
+func (g *groups) recall(found []desiredstate.Found) {
+	g.held = map[string][]desiredstate.Object{}
+	for _, f := range found {
+		set, ok := f.Spec.(acl.Set)
+		if !ok || f.Foreign {
+			continue
+		}
+		name, _ := strings.CutPrefix(set.Name, "sg:")
+		name, _, _ = strings.Cut(name, ".")
+		if set.Name == acl.ToSet(name) || set.Name == acl.FromSet(name) {
+			g.held[name] = append(g.held[name], f.Spec)
+		}
 	}
+}
+
+// unread are the groups that are as VPP has them from now on.
+func (g *groups) unread() (out []string) {
+	for name, x := range g.all {
+		switch {
+		case x.read || x.sets != nil || g.held == nil:
+		case len(g.held[name]) == 2:
+			x.sets = g.held[name]
+			out = append(out, name)
+		case x.junk: // and permits nothing
+			x.last, x.read = acl.SecurityGroup{Name: name}, true
+			x.sets, x.unfit = translate.GroupObjects(x.last, nil)
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// members are those that the rules of a group refer to.
+func (g *groups) members(x *group) acl.Members {
 	members := acl.Members{}
 	for _, to := range x.last.Remotes() {
 		for _, port := range slices.Sorted(maps.Keys(g.remotes[to].members)) {
 			members[to] = append(members[to], g.remotes[to].members[port].addrs...)
 		}
 	}
-	x.sets, x.unfit = translate.GroupObjects(x.last, members)
+	return members
 }
 
 // trouble says what is wrong with a group, or with what its rules refer to.
@@ -178,7 +226,9 @@ func (g *groups) trouble(name string) error {
 	if x == nil {
 		return nil
 	}
-	if errors.Is(x.wrong, errNoKey) && x.sets != nil {
+	if x.wrong != nil && !x.read && x.sets != nil {
+		return fmt.Errorf("security group %s: %w; the rules that VPP has stand", name, x.wrong)
+	} else if errors.Is(x.wrong, errNoKey) && x.sets != nil {
 		return fmt.Errorf("security group %s: %w; its last rules stand", name, x.wrong)
 	} else if errors.Is(x.wrong, errNoKey) {
 		return fmt.Errorf("security group %s: %w", name, x.wrong)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/dirty"
@@ -31,12 +32,16 @@ type inbox struct {
 	log   *slog.Logger
 	ca    *signed.CA          // whose values are believed; nil: those that are not signed
 	moved func(source string) // told of what something else is so now
+	mine  *atomic.Bool        // set when a key of the host itself was told
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
 	wrong   map[string]error
 	said    map[string]string // of each group what is wrong with it
-	loaded  bool
+	whole   bool              // there has been a list of all keys
+	loaded  bool              // and all that it wants is in the store
+	forging bool              // sets of groups are being made
+	again   chan struct{}     // asks for settled
 	missed  bool              // a port's key was in no list any more, and nobody said that it is deleted
 	changed map[string]change // of ports, since the store was last told
 	puts    map[string]int64  // the revisions of ports' keys: each put is to be answered
@@ -45,7 +50,10 @@ type inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
-	trunks  map[string]trunk // by parent
+	room    room
+	earlier []string           // ports that were bound by an earlier agent
+	waiting map[string]change  // ports for which there is no room
+	trunks  map[string]trunk   // by parent
 	taps    *taps
 	wired   *dirty.Set[string] // TAP ports that came or went
 }
@@ -60,7 +68,8 @@ type change struct {
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	b := &inbox{
-		site: site, store: store, log: log, moved: func(string) {},
+		site: site, store: store, log: log, moved: func(string) {}, mine: new(atomic.Bool),
+		again: make(chan struct{}, 1), room: findRoom(), waiting: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
@@ -72,7 +81,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 
 // feed makes a Follower tell the inbox, and follow what it comes to need.
 func (b *inbox) feed(f *follow.Follower) {
-	f.Root = follow.Range(b.site.Keys())
+	f.Root, f.Again, f.Longest = follow.Range(b.site.Keys()), b.again, translate.Longest
 	f.Listed, f.Written, f.Settled = b.listed, b.written, b.settled
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
@@ -104,6 +113,7 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.taps.heard(key, value, there)
 		return
 	}
+	b.mine.Store(true)
 	if r.Has(b.site.Ports()) {
 		ports := below(b.site.Ports(), values)
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
@@ -157,6 +167,10 @@ func (b *inbox) written(key string, at int64) {
 			c.at = at
 			b.changed[name] = c
 		}
+	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
+		if b.routers.puts[name] != at {
+			b.routers.puts[name], b.routers.answer[name] = at, true
+		}
 	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
 		b.remotes.written(name, at)
 	}
@@ -177,6 +191,9 @@ func below(prefix string, values map[string][]byte) map[string][]byte {
 func (b *inbox) put(key string, value []byte, there bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if strings.HasPrefix(key, b.site.Keys()) {
+		b.mine.Store(true)
+	}
 	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
 		b.port(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.site.Trunks()); ok {
@@ -289,10 +306,11 @@ func (b *inbox) become(name string, now change) {
 // settled tells the store what is wanted by now, and then everybody.
 func (b *inbox) settled(all bool) {
 	b.mu.Lock()
-	for name := range b.groups.changed {
-		if x := b.groups.all[name]; x != nil {
-			b.groups.make(x)
-		}
+	b.admit()
+	b.groups.make()
+	if len(b.groups.late) > 0 && !b.forging {
+		b.forging = true
+		go b.forge()
 	}
 	moved := map[string]bool{}
 	was := map[string]error{}
@@ -339,6 +357,10 @@ func (b *inbox) settled(all bool) {
 	}
 	clear(b.groups.changed)
 	clear(b.changed)
+	if b.whole && !b.loaded && !b.groups.unmade() { // or VPP's sets of these would go
+		b.store.Complete()
+		b.loaded = true
+	}
 	stirred := slices.Collect(maps.Keys(b.stirred))
 	clear(b.stirred)
 	b.mu.Unlock()
@@ -380,9 +402,7 @@ func (b *inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 			wants[shared(name)] = nil
 		}
 	}
-	for name, x := range b.groups.all {
-		wants[shared(name)] = x.sets
-	}
+	b.groups.standing(wants)
 	for name := range b.wrong {
 		wants[source(name)] = nil
 	}
@@ -421,8 +441,11 @@ func (b *inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 	} else {
 		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}
-	b.store.Complete()
-	b.loaded = true
+	b.whole = true
+	b.inherit()
+	if b.loaded {
+		b.store.Complete()
+	}
 }
 
 // assign says what has changed: the groups that are there before the ports that

@@ -28,6 +28,14 @@ func (b *inbox) lastPut(name string) int64 {
 	return b.puts[name]
 }
 
+// served is what stands in etcd of a key of a router that is served; false: it is not.
+func (b *inbox) served(name string) (value string, at int64, yes bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at, yes = b.routers.served(name)
+	return fmt.Sprintf(`{"revision":%d,"active":%t}`, at, b.routers.serving), at, yes
+}
+
 // unserved says why nothing comes of a key, if it is there; nil if it is not.
 func (b *inbox) unserved(name string) error {
 	b.mu.Lock()

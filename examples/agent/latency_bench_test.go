@@ -37,6 +37,7 @@ func putToVPP(b *testing.B, ports int) {
 		put(i, 100+i%10)
 	}
 	a := newAgent(site, vpp.Socket(), client, time.Hour, slog.New(slog.DiscardHandler))
+	a.alone = true
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.run(ctx) }()

@@ -35,13 +35,17 @@
 //
 //	state/HOST/alive           "1", as long as the agent runs, and 3 minutes longer: a restart is none
 //	state/HOST/physnets/NAME   "1", as long as the network's interface is there
-//	state/HOST/ports/UUID      the port is bound: its socket, and VPP's numbers
+//	state/HOST/ports/UUID      the port is bound, and its VM there: its socket, and VPP's numbers
+//	state/HOST/routers/…       the key of a router, or a floating IP, is served
 //	state/HOST/errors/UUID     {"error": …}: why a port is not, or what of it is left out
 //	state/HOST/errors/trunks/UUID  what of a trunk is not served
 //	state/HOST/errors/routers/…  the same for the keys of routers, by their names
 //	state/HOST/errors/taas_…     what of services and flows is not served
 //	state/HOST/errors/FAMILY/…   keys of families that nobody knows
 //	state_taas/HOST/taas_…/UUID  a service, or a flow, is active
+//	state/HOST/conditions/…    what is amiss with the host as a whole
+//	state/HOST/converged       up to which revision of etcd all is in VPP, or has an error
+//	state/HOST/agent, vpp      who says all of this, of which VPP
 //
 //	global/networks/gpe/VNI/HOST/IP  who is behind this host
 //
@@ -51,8 +55,8 @@
 // A port with port security comes up when its filters are bound, and goes down
 // before they go; until all its groups are there it is down. What cannot be expressed
 // permits nothing, part by part, and is said; the rest is in force: see SCHEMA.md. A
-// group whose key is gone stands as it was, as long as the agent runs and a port is in
-// it. An agent that starts does not know how it was, so ports of such a group go down.
+// group whose key is gone stands as it was, as long as a port is in it; an agent that
+// starts takes that from VPP.
 // To turn port security on or off makes the port's interface anew.
 //
 // A network of type gpe (or vxlan) is an overlay: hosts find each other by addresses on
@@ -102,7 +106,8 @@
 // A key that cannot be read wants nothing: what its last value had brought up
 // goes. Keys that an etcd has lost, rather than told to be deleted, cost nothing if
 // they are more than half of all, or the only one, until somebody says "agent
-// confirm" with the token that "agent status" shows.
+// confirm" with the token that "agent status" shows. Those that were deleted while no agent
+// was there are told from lost ones by their states, which an etcd would have lost too.
 package main
 
 import (

@@ -31,6 +31,8 @@ type options struct {
 	mode   string
 	tap    string
 	resync time.Duration
+	audit  time.Duration
+	bound  string
 
 	jwt struct{ file, controllers string }
 	ca  *signed.CA // nil: nothing is signed
@@ -95,10 +97,12 @@ func (o *options) register(f *flag.FlagSet) {
 	f.DurationVar(&o.election.Interval, "ha-interval", time.Second, "between adverts; who hears none for three of them takes over")
 	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
 	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
+	f.StringVar(&o.bound, "bound", "", "when a vhost-user port is said to be bound. attached: VPP has all of it, and its VM has attached to the socket. vpp: VPP has all of it. Attached is the default, but with --vhost-user-mode server, where VPP shows no VM before it runs, and one that waits paused for the port to be bound, as Nova has it, never would")
 	f.StringVar(&o.tap, "tap", "tap", "`SORT` of VPP's interface for ports of DHCP agents and the like: tap (needs a kernel with vhost-net), or host-interface, of a veth pair in the agent's network namespace")
 	f.StringVar(&o.jwt.file, "jwt-ca", "", "PEM `file` of the driver's jwt_ca_cert: what is not signed for by it is not believed. Without it nothing may be signed")
 	f.StringVar(&o.jwt.controllers, "jwt-controllers", signed.Controllers, "`pattern` of the common names that may sign, the driver's jwt_controller_name_pattern")
-	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd and to read VPP though nothing asked for it")
+	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd though nothing asked for it")
+	f.DurationVar(&o.audit, "audit", 30*time.Second, "how often to read VPP though it told of no change: so long at most stays unseen what it tells nobody of, such as another filter or bridge domain")
 }
 
 func (o *options) check() error {
@@ -114,8 +118,17 @@ func (o *options) check() error {
 	if o.etcd == "" {
 		return errors.New("--etcd is missing")
 	}
-	if o.resync <= 0 {
-		return errors.New("--resync: want more than nothing")
+	if o.resync <= 0 || o.audit <= 0 {
+		return errors.New("--resync, --audit: want more than nothing")
+	}
+	switch o.bound {
+	case "":
+		if o.bound = "attached"; o.site.Server {
+			o.bound = "vpp"
+		}
+	case "attached", "vpp":
+	default:
+		return fmt.Errorf("--bound %q: want attached or vpp", o.bound)
 	}
 	if err := o.span(); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -19,16 +20,19 @@ import (
 
 // Status is what the agent says of itself, at /statusz.
 type Status struct {
-	Host      string       `json:"host"`
-	VPP       string       `json:"vpp,omitempty"`             // "": not connected
-	Lacks     []string     `json:"vpp_lacks,omitempty"`       // why VPP cannot be used for which kinds
-	Etcd      string       `json:"etcd_error,omitempty"`      // "": heard
-	Converged *time.Time   `json:"converged_since,omitempty"` // nil: it is not
-	Held      *Held        `json:"held_back,omitempty"`       // nil: nothing
-	Ports     []PortLine   `json:"ports"`
-	Routers   []PortLine   `json:"routers"`            // their interfaces, and floating IPs
-	Unserved  []PortLine   `json:"unserved,omitempty"` // keys of families that this agent does not serve
-	Objects   []ObjectLine `json:"objects"`
+	Host      string     `json:"host"`
+	VPP       string     `json:"vpp,omitempty"`             // "": not connected
+	Lacks     []string   `json:"vpp_lacks,omitempty"`       // why VPP cannot be used for which kinds
+	Etcd      string     `json:"etcd_error,omitempty"`      // "": heard
+	Converged *time.Time `json:"converged_since,omitempty"` // nil: it is not
+	Held      *Held      `json:"held_back,omitempty"`       // nil: nothing
+
+	Conditions map[string]Condition `json:"conditions,omitempty"` // what is amiss with the host as a whole
+
+	Ports    []PortLine   `json:"ports"`
+	Routers  []PortLine   `json:"routers"`            // their interfaces, and floating IPs
+	Unserved []PortLine   `json:"unserved,omitempty"` // keys of families that this agent does not serve
+	Objects  []ObjectLine `json:"objects"`
 }
 
 // Held is what is not removed before somebody confirms it by its token.
@@ -77,6 +81,7 @@ func (a *agent) status() Status {
 	if since, ok := a.store.Converged(); ok {
 		s.Converged = &since
 	}
+	s.Conditions = a.look()
 	if h, ok := a.store.Held(); ok {
 		s.Held = &Held{h.Token, h.Since, h.Err.Error(), nil}
 		for _, k := range h.Keys {
@@ -139,11 +144,12 @@ func (a *agent) serve(ctx context.Context) error {
 	})
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if why := a.unready(); why != "" {
-			http.Error(w, why, http.StatusServiceUnavailable)
+		ready, amiss := a.ready()
+		if !ready {
+			http.Error(w, strings.Join(amiss, "\n"), http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, amiss...), "\n"))
 	})
 	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, q *http.Request) {
 		token := q.FormValue("token")
@@ -154,7 +160,7 @@ func (a *agent) serve(ctx context.Context) error {
 		a.log.Warn("removals confirmed", "token", token)
 		fmt.Fprintln(w, "confirmed")
 	})
-	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -163,14 +169,11 @@ func (a *agent) serve(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// unready says why the host should get no new ports.
-func (a *agent) unready() string {
-	var why []string
-	if a.connected.Load() == nil {
-		why = append(why, "VPP is away")
+// ready says whether the host may get new ports, and what is amiss all the same.
+func (a *agent) ready() (ready bool, amiss []string) {
+	now := a.look()
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		amiss = append(amiss, now[name].Error)
 	}
-	if lost := a.etcdLost.Load(); lost != nil {
-		why = append(why, *lost)
-	}
-	return strings.Join(why, "; ")
+	return a.connected.Load() != nil && a.etcdLost.Load() == nil, amiss
 }

@@ -27,6 +27,7 @@ func BenchmarkRestart(b *testing.B) {
 	}
 	once := func() {
 		a := newAgent(site, vpp.Socket(), client, time.Hour, slog.New(slog.DiscardHandler))
+		a.alone = true
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- a.run(ctx) }()

@@ -92,19 +92,21 @@ type running struct {
 	stop   func()
 	writes atomic.Int64 // requests that could change VPP
 	log    *lockedBuffer
+	ended  chan error // of its run, if nobody stopped it
 }
 
 // agent runs an agent until stop or the end of the test.
 func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *running {
 	r.Helper()
 	require.NoError(r, site.Validate())
-	x := &running{log: new(lockedBuffer)}
+	x := &running{log: new(lockedBuffer), ended: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	client, err := etcd.Dial(r.url, etcd.TLS{})
 	require.NoError(r, err)
 	x.agent = newAgent(site, vpp, client, time.Minute, log)
 	x.inbox.routers.linger = 0 // but where that is what is tested
 	x.dial = []vppnet.Option{vppnet.WithTrace(func(t vppnet.Trace) { x.writes.Add(mutates(t.Message)) })}
+	x.alone = true // no test has VMs but those that are about them
 	for _, f := range with {
 		f(x.agent)
 	}
@@ -113,7 +115,14 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- x.run(ctx) }()
+	go func() {
+		err := x.run(ctx)
+		if ctx.Err() == nil {
+			x.ended <- err
+			err = context.Canceled
+		}
+		done <- err
+	}()
 	x.stop = func() {
 		if cancel == nil {
 			return

@@ -38,6 +38,8 @@ type routers struct {
 	found   map[desiredstate.Key]desiredstate.Object // what VPP held at first; nil: it is known whose that is, or there was no VPP yet
 	needing map[desiredstate.Key][]string            // keys of etcd by what they need
 	refused map[string]error                         // what the store would not take, by source
+	puts    map[string]int64                         // the revisions of keys: each put is to be answered
+	answer  map[string]bool                          // of these, those that were put since work
 }
 
 func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger) *routers {
@@ -45,6 +47,7 @@ func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger
 		site: site, store: store, log: log, serving: !site.HA,
 		ports: map[string]translate.RouterPort{}, floats: map[string]translate.FloatingIP{}, wrong: map[string]error{},
 		stands: map[string]error{}, refused: map[string]error{}, later: map[string]later{}, wake: func() {},
+		puts: map[string]int64{}, answer: map[string]bool{},
 	}
 }
 
@@ -60,6 +63,9 @@ func (r *routers) put(name string, value []byte, ca *signed.CA, there bool) {
 		}
 	}
 	delete(r.wrong, name)
+	if !there {
+		delete(r.puts, name)
+	}
 	if name == translate.HAKey {
 		r.hear(value, there)
 		return
@@ -189,7 +195,29 @@ func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[stri
 			moved[name] = true
 		}
 	}
+	maps.Copy(moved, r.answer)
+	clear(r.answer)
 	return wants, moved
+}
+
+// served says whether VPP has all that a key asks for, if only in part as it was written, and
+// at which revision that was.
+func (r *routers) served(name string) (at int64, yes bool) {
+	p := r.now.Parts[name]
+	if p.Wrong != nil || len(p.Needs) == 0 {
+		return 0, false
+	}
+	for _, source := range p.Sources {
+		if r.refused[source] != nil {
+			return 0, false
+		}
+	}
+	for _, k := range p.Needs {
+		if status, _ := r.store.Status(k); status.State != desiredstate.Applied {
+			return 0, false
+		}
+	}
+	return r.puts[name], true
 }
 
 func samePart(a, b translate.Part) bool {
@@ -256,8 +284,9 @@ func (r *routers) ask(wants map[string][]desiredstate.Object, before map[string]
 	}
 }
 
-// recall learns from what VPP holds whose is what several keys ask for. It is for an agent
-// that has just been started, whose own memory is empty.
+// recall learns from what VPP holds whose is what several keys ask for, and how groups were of
+// which nothing can be read. It is for an agent that has just been started, whose own memory is
+// empty.
 func (b *inbox) recall(found []desiredstate.Found) {
 	b.mu.Lock()
 	r := b.routers
@@ -268,8 +297,25 @@ func (b *inbox) recall(found []desiredstate.Found) {
 		}
 	}
 	r.found = have
-	r.stale = true
-	moved := b.reroute()
+	moved := map[string]bool{}
+	if b.site.NoRouters {
+		r.found = nil
+	}
+	b.groups.recall(found)
+	if b.whole {
+		ports := map[string]bool{}
+		for _, name := range b.groups.unread() {
+			_ = b.store.Assign(shared(name), b.groups.all[name].sets...) // nobody else wants a group's sets
+			b.tell(name, ports)
+		}
+		for port := range ports {
+			defer b.moved(source(port))
+		}
+	}
+	if b.loaded && !b.site.NoRouters {
+		r.stale = true
+		moved = b.reroute()
+	}
 	b.mu.Unlock()
 	for name := range moved {
 		b.moved(routed(name))

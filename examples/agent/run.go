@@ -16,6 +16,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/quiet"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -40,7 +41,9 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	if *verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}))
+	hush := quiet.Handler(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}), quiet.Limits{})
+	defer hush.Flush(context.WithoutCancel(ctx))
+	log := slog.New(hush)
 
 	var page net.Listener
 	if *socket != "" {
@@ -62,7 +65,7 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	}
 	defer closeVPP()
 	a := newAgent(o.site, vpp, client, o.resync, log.With("host", o.site.Host))
-	a.listener, a.inbox.ca = page, o.ca
+	a.listener, a.inbox.ca, a.audit, a.alone = page, o.ca, o.audit, o.bound == "vpp"
 	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
 	return ignore(a.run(ctx), context.Canceled)
 }
@@ -113,6 +116,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	if err := follower.List(ctx); err != nil {
 		return nil, nil, err
 	}
+	box.finish()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c, err := vppnet.Dial(ctx, vpp, translate.Owner)
@@ -129,10 +133,8 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 		box.serve(state == vrrp.Master)
 	}
 	e, report := engine(c, site)
-	if !site.NoRouters {
-		found, _ := e.Found(ctx) // what cannot be read, the plan says
-		box.recall(found)
-	}
+	found, _ := e.Found(ctx) // what cannot be read, the plan says
+	box.recall(found)
 	said := lacks(report)
 	for _, name := range slices.Sorted(maps.Keys(box.wrong)) {
 		said = append(said, fmt.Sprintf("%.80q is not served: %v", name, box.wrong[name]))

@@ -5,7 +5,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/vppkit/vppkit/acl"
@@ -111,6 +114,11 @@ type connection struct {
 func (a *agent) sessions(ctx context.Context) error {
 	said := ""
 	report := vppnet.WithReport(func(err error, _ time.Duration) {
+		a.health.note(func(h *health) { h.away = err.Error() })
+		if !a.met && gone(err) { // whatever an earlier agent said of it
+			a.met = true
+			a.announcer.withdraw(ctx, 0)
+		}
 		if err.Error() != said { // not at each try
 			said = err.Error()
 			a.log.Error("no VPP", "err", err)
@@ -121,12 +129,19 @@ func (a *agent) sessions(ctx context.Context) error {
 
 // session lasts as long as one VPP, and so does ctx.
 func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
+	if err := a.lockVPP(); err != nil { // which it had not if there was no VPP
+		return err
+	}
 	e, report := engine(c, a.site)
 	herald := newHerald(a.inbox, a.store, a.log, c)
 	go herald.run(ctx)
+	a.deadly.begin(e)
+	guests := newAttachments(a, c, e)
 	e.Observe = func(e desiredstate.Event) {
 		a.observe(e)
 		herald.hear(e)
+		guests.hear(e)
+		a.deadly.hear(e, a.store.Want)
 	}
 	links, err := c.Watch(ctx)
 	if err != nil {
@@ -134,7 +149,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	}
 	voice := newVoice(a, c, e)
 	go voice.run(ctx)
-	go a.attend(e, links, voice)
+	go a.attend(e, links, voice, guests)
 	vpp := connection{c.VPP(), lacks(report)}
 	a.log.Info("connected to VPP", "vpp", vpp.Identity)
 	for _, why := range vpp.lacks {
@@ -143,7 +158,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	if err := a.elect(ctx, c); err != nil {
 		return err
 	}
-	if !a.site.NoRouters && !a.recalled {
+	if !a.recalled {
 		a.recalled = true
 		found, err := e.Found(ctx) // with an error, as far as it can be read
 		if ctx.Err() != nil {
@@ -151,15 +166,60 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 		}
 		a.inbox.recall(found)
 	}
+	a.meet(ctx, vpp.Identity)
 	a.connected.Store(&vpp)
-	defer a.connected.Store(nil)
-	return e.Run(ctx, a.store, a.resync)
+	a.guests.Store(guests)
+	if !a.alone {
+		go guests.run(ctx)
+	}
+	defer func() {
+		a.guests.Store(nil)
+		a.connected.Store(nil)
+		if why := c.Err(); why != nil {
+			a.health.note(func(h *health) { h.away, h.ends = why.Error(), append(h.ends, time.Now()) })
+			for _, k := range a.deadly.died(a.store.Want) {
+				a.log.Error("VPP dies of an object; it is left out until it is changed", "object", k)
+			}
+		}
+	}()
+	return e.Run(ctx, a.store, a.audit)
+}
+
+// gone says whether there is no VPP for certain.
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// meet takes note of which VPP is there. What an earlier agent said of another one is
+// withdrawn before anything is made anew: its ports are gone.
+func (a *agent) meet(ctx context.Context, vpp vppnet.Identity) {
+	now := fmt.Sprintf("%s, pid %d, since %s", vpp.Version, vpp.PID, vpp.Started.UTC().Format(time.RFC3339Nano))
+	if !a.met {
+		short, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		before, err := a.etcd.Get(short, a.site.State()+"vpp")
+		if err == nil && len(before.Kvs) > 0 && string(before.Kvs[0].Value) != now {
+			a.log.Info("VPP is another one than before", "before", string(before.Kvs[0].Value), "now", now)
+			a.announcer.withdraw(ctx, 5*time.Second)
+		}
+	}
+	a.met = true
+	a.board.Set("vpp", now)
+}
+
+// attached says whether the VM of a port is there, as far as that matters, and whether that is
+// known.
+func (a *agent) attached(p translate.Port) (there, known bool) {
+	if a.alone || !p.HasVM() {
+		return true, true
+	}
+	return a.guests.Load().has(p.Handles(a.store).Interface)
 }
 
 // attend makes the engine look again when VPP tells of its links what nobody
 // here had wanted. A burst of events costs one look, and what the engine itself
 // does none: it has half a second to know of it too.
-func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent, voice *voice) {
+func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent, voice *voice, guests *attachments) {
 	const patience = 500 * time.Millisecond
 	type event struct {
 		vppnet.LinkEvent
@@ -176,6 +236,7 @@ func (a *agent) attend(e *desiredstate.Engine, links <-chan vppnet.LinkEvent, vo
 			if voice.hear(l) && l.Lost == 0 {
 				continue
 			}
+			guests.stir()
 			if news[l.Index] = (event{l, time.Now()}); later == nil {
 				later = time.After(patience)
 			}

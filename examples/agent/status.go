@@ -10,9 +10,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -55,6 +57,9 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	fmt.Fprintf(out, "host  %s\nVPP   %s\netcd  %s\n", s.Host, cmp.Or(s.VPP, "away"), cmp.Or(s.Etcd, "followed"))
 	for _, why := range s.Lacks {
 		fmt.Fprintln(out, why)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Conditions)) {
+		fmt.Fprintf(out, "amiss since %s: %s\n", s.Conditions[name].Since.Format(time.RFC3339), s.Conditions[name].Error)
 	}
 	if s.Converged != nil {
 		fmt.Fprintf(out, "converged since %s\n", s.Converged.Format(time.RFC3339))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -52,7 +54,7 @@ func (v *voice) hear(l vppnet.LinkEvent) (own bool) {
 		}
 		return true
 	}
-	if l.LinkUp { // an event tells of the link or of the admin's wish, not of both
+	if l.LinkUp || l.AdminUp { // VPP joins events: of two that come together, it tells one
 		v.fresh.Add(l.Index)
 	}
 	return false
@@ -69,8 +71,9 @@ func (v *voice) run(ctx context.Context) {
 			return
 		case <-v.fresh.Bell:
 		}
+		var guests []vhost.Guest
 		for index := range v.fresh.Take() {
-			if err := v.speak(ctx, index); err != nil && ctx.Err() == nil {
+			if err := v.speak(ctx, index, &guests); err != nil && ctx.Err() == nil {
 				v.log.Warn("cannot announce a VM", "index", index, "err", err)
 			}
 		}
@@ -83,7 +86,7 @@ func (v *voice) run(ctx context.Context) {
 }
 
 // speak announces the VM of the port that has this interface, if it is one's.
-func (v *voice) speak(ctx context.Context, index uint32) error {
+func (v *voice) speak(ctx context.Context, index uint32, guests *[]vhost.Guest) error {
 	name, _ := v.name(vppnet.InterfaceKey("").Space, index)
 	_, id, _ := strings.Cut(name, "-")
 	p, known, _ := v.inbox.look(id)
@@ -101,6 +104,14 @@ func (v *voice) speak(ctx context.Context, index uint32) error {
 	mac, err := vppnet.ParseMAC(p.MAC)
 	if err != nil {
 		return err
+	}
+	if *guests == nil { // asked once for all that came together
+		if *guests, err = vhost.Guests(ctx, v.c); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(*guests, func(g vhost.Guest) bool { return g.Index == index && g.Running }) {
+		return nil
 	}
 	addrs := p.Addrs
 	if len(addrs) == 0 { // the MAC is what matters

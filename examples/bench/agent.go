@@ -39,7 +39,7 @@ func (s *agent) key(port int) string { return s.site.Ports() + s.uuid(port) }
 
 func (s *agent) flags() []string {
 	return []string{
-		"--etcd", s.url, "--vpp", s.vpp, "--host", s.site.Host, "--vhost-user-dir", s.dir,
+		"--etcd", s.url, "--vpp", s.vpp, "--host", s.site.Host, "--vhost-user-dir", s.dir, "--bound", "vpp",
 		"--vhost-user-mode", mode(s.server), "--physnet", physnet + "=" + s.uplink,
 	}
 }

@@ -4,7 +4,9 @@
 package etcd
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -20,6 +22,9 @@ type TLS struct{ CA, Cert, Key string }
 // Dial makes a client of comma-separated URLs. It does not wait for an etcd to
 // answer: a data plane must not care whether one does.
 func Dial(urls string, files TLS) (*clientv3.Client, error) {
+	if err := check(urls, files); err != nil {
+		return nil, fmt.Errorf("etcd: %w", err)
+	}
 	cfg := clientv3.Config{
 		Endpoints:            strings.Split(urls, ","),
 		DialKeepAliveTime:    10 * time.Second,
@@ -39,4 +44,20 @@ func Dial(urls string, files TLS) (*clientv3.Client, error) {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
 	return c, nil
+}
+
+// check refuses URLs that would be logged with a password, and certificates that would not be used.
+func check(urls string, files TLS) error {
+	for _, s := range strings.Split(urls, ",") {
+		u, err := url.Parse(s)
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+			return errors.New("want http://HOST:PORT or https://HOST:PORT, and commas between several")
+		case u.User != nil:
+			return errors.New("a URL says a user; whoever sees the command line would see his password")
+		case u.Scheme == "http" && files != (TLS{}):
+			return fmt.Errorf("http://%s uses no certificate, though some are given: want https", u.Host)
+		}
+	}
+	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -57,30 +56,26 @@ type Follower struct {
 	// Lost is told why nothing is heard from etcd for now; Settled ends it.
 	Lost func(error)
 
-	ranges  map[Range]*watched
+	// Reached is told up to which revision of etcd all that there is was told, after Settled. nil:
+	// nobody asks.
+	Reached func(revision int64)
+
+	// Again asks for a Settled though nothing was heard. nil: nobody does.
+	Again <-chan struct{}
+
+	// Longest is how long the value of a key may be, in bytes; a longer one is told as some value that is
+	// too long. nil: any.
+	Longest func(key string) int
+
+	ranges  map[Range]*known
+	beside  map[Range]int // by parent, how many of them
+	watches map[Range]*watched
 	fresh   []Range // of ranges, not listed yet
 	events  chan event
 	cluster uint64
 	seen    int64 // the newest revision heard of
-}
-
-// Follow adds a range: it is listed before the next Settled.
-func (f *Follower) Follow(r Range) {
-	if f.ranges == nil {
-		f.ranges = map[Range]*watched{}
-	}
-	if f.ranges[r] == nil {
-		f.ranges[r] = new(watched)
-		f.fresh = append(f.fresh, r)
-	}
-}
-
-// Unfollow ends a range: nothing more is told of it.
-func (f *Follower) Unfollow(r Range) {
-	if w := f.ranges[r]; w != nil {
-		w.stop()
-		delete(f.ranges, r)
-	}
+	reached int64
+	tooLong []byte
 }
 
 // Run follows until ctx ends.
@@ -106,7 +101,7 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // List tells once what Run would tell first: Listed of all ranges, then Settled.
 func (f *Follower) List(ctx context.Context) error {
-	f.cluster, f.seen = 0, 0
+	f.cluster, f.seen, f.reached = 0, 0, 0
 	if err := f.listAll(ctx); err != nil {
 		return err
 	}
@@ -114,44 +109,54 @@ func (f *Follower) List(ctx context.Context) error {
 	return nil
 }
 
+// errBroken: whatever was missed is in a list.
+var errBroken = errors.New("etcd: the connection was lost")
+
 // follow lists, then watches from the list's revision, until something is wrong
 // that listing anew will mend.
 func (f *Follower) follow(ctx context.Context, listed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	f.events = make(chan event, 256)
-	for _, w := range f.ranges {
-		w.stop()
+	for r := range f.watches {
+		f.unwatch(r)
 	}
 	if err := f.List(ctx); err != nil {
 		return err
 	}
 	listed()
+	broken := f.broken(ctx)
 	f.watchAll(ctx)
+	f.reach()
 
 	resync := time.NewTimer(f.resync())
 	defer resync.Stop()
 	probe := time.NewTicker(cmp.Or(f.Probe, 10*time.Second))
 	defer probe.Stop()
 	for {
+		news := false
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 
+		case <-broken:
+			return errBroken
+
 		case e := <-f.events:
-			if err := f.take(e); err != nil {
+			var err error
+			if news, err = f.take(e); err != nil {
 				return err
 			}
 			for range len(f.events) { // a burst is acted on once
-				if err := f.take(<-f.events); err != nil {
+				more, err := f.take(<-f.events)
+				if err != nil {
 					return err
 				}
+				news = news || more
 			}
-			if err := f.listFresh(ctx, 0); err != nil {
-				return err
-			}
-			f.watchAll(ctx)
-			f.Settled(false)
+
+		case <-f.Again:
+			news = true
 
 		case <-probe.C:
 			r, err := f.get(ctx, f.Root, clientv3.WithCountOnly())
@@ -170,33 +175,21 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 			f.Settled(true)
 			resync.Reset(f.resync())
 		}
-	}
-}
-
-// take tells what a watch heard.
-func (f *Follower) take(e event) error {
-	if f.ranges[e.in] != e.of {
-		return nil // it is no longer followed, or again
-	}
-	if e.over {
-		return errors.New("etcd: watch ended")
-	}
-	if err := e.Err(); err != nil {
-		return fmt.Errorf("etcd: watch: %w", err)
-	}
-	for _, x := range e.Events {
-		switch {
-		case f.ranges[e.in] != e.of: // what was told last ended it
-		case x.Kv.ModRevision <= e.of.revision: // a later list knew it already
-		case x.Type == clientv3.EventTypeDelete:
-			f.Deleted(string(x.Kv.Key))
-		default:
-			f.Put(string(x.Kv.Key), x.Kv.Value)
-			f.written(string(x.Kv.Key), x.Kv.ModRevision)
+		for news || len(f.fresh) > 0 { // who settles may come to need more
+			if err := f.listFresh(ctx, 0); err != nil {
+				return err
+			}
+			f.watchAll(ctx)
+			f.Settled(false)
+			if news = len(f.fresh) > 0; news {
+				continue
+			}
+			if err := f.progress(ctx); err != nil {
+				return err
+			}
 		}
+		f.reach()
 	}
-	f.seen = max(f.seen, e.Header.Revision)
-	return nil
 }
 
 func (f *Follower) written(key string, at int64) {

@@ -22,6 +22,12 @@ func (r Range) Has(key string) bool {
 	return key == string(r) || strings.HasSuffix(string(r), "/") && strings.HasPrefix(key, string(r))
 }
 
+// parent is the range in which it lies.
+func (r Range) parent() Range {
+	s := strings.TrimSuffix(string(r), "/")
+	return Range(s[:strings.LastIndexByte(s, '/')+1])
+}
+
 // span adds what makes a request one about the range.
 func (r Range) span(opts ...clientv3.OpOption) []clientv3.OpOption {
 	if strings.HasSuffix(string(r), "/") {
@@ -30,54 +36,68 @@ func (r Range) span(opts ...clientv3.OpOption) []clientv3.OpOption {
 	return opts
 }
 
-// watched is a range that is followed.
-type watched struct {
-	revision int64  // of the last list
-	cancel   func() // ends the watch; nil: there is none
-}
+// known is a range that is followed, as of a revision.
+type known struct{ revision int64 }
 
-func (w *watched) stop() {
-	if w.cancel != nil {
-		w.cancel()
-		w.cancel = nil
+// Follow adds a range: it is listed before the next Settled.
+func (f *Follower) Follow(r Range) {
+	if f.ranges == nil {
+		f.ranges, f.watches, f.beside = map[Range]*known{}, map[Range]*watched{}, map[Range]int{}
 	}
-}
-
-// event is what a watch heard, or that it is over.
-type event struct {
-	in   Range
-	of   *watched
-	over bool
-	clientv3.WatchResponse
-}
-
-// watchAll watches the ranges that are not watched, from their lists' revisions.
-// etcd's client has one stream for all.
-func (f *Follower) watchAll(ctx context.Context) {
-	for r, w := range f.ranges {
-		if w.cancel == nil {
-			var watching context.Context
-			watching, w.cancel = context.WithCancel(ctx)
-			go watch(watching, f.Client, f.events, r, w, w.revision+1)
+	if f.ranges[r] != nil {
+		return
+	}
+	f.ranges[r] = new(known)
+	f.fresh = append(f.fresh, r)
+	p := r.parent()
+	if f.beside[p]++; f.beside[p] == mostWatches+1 { // from now on one watch for all of them
+		for other := range f.ranges {
+			if other.parent() == p {
+				f.fresh = append(f.fresh, other)
+				f.unwatch(other)
+			}
 		}
 	}
 }
 
-func watch(ctx context.Context, c *clientv3.Client, to chan<- event, r Range, w *watched, from int64) {
-	// Without a leader the watch of a cut-off member would be silent for ever.
-	heard := c.Watch(clientv3.WithRequireLeader(ctx), string(r),
-		r.span(clientv3.WithRev(from), clientv3.WithProgressNotify(), clientv3.WithFragment())...)
-	for {
-		x, ok := <-heard
-		select {
-		case to <- event{r, w, !ok, x}:
-		case <-ctx.Done():
-			return
+// Unfollow ends a range: nothing more is told of it.
+func (f *Follower) Unfollow(r Range) {
+	if f.ranges[r] == nil {
+		return
+	}
+	p := r.parent()
+	folded := f.beside[p] > mostWatches
+	delete(f.ranges, r)
+	f.beside[p]--
+	switch {
+	case folded && f.beside[p] == mostWatches: // back to one for each
+		f.unwatch(p)
+		for other := range f.ranges {
+			if other.parent() == p {
+				f.fresh = append(f.fresh, other)
+			}
 		}
-		if !ok {
-			return
+	case !folded:
+		f.unwatch(r)
+	}
+	if f.beside[p] == 0 {
+		delete(f.beside, p)
+	}
+}
+
+// in is the range that a key lies in; nil: none that is followed.
+func (f *Follower) in(key string) *known {
+	if k := f.ranges[Range(key)]; k != nil {
+		return k
+	}
+	for i := len(key) - 1; i > 0; i-- {
+		if key[i] == '/' {
+			if k := f.ranges[Range(key[:i+1])]; k != nil {
+				return k
+			}
 		}
 	}
+	return nil
 }
 
 // listAll lists all ranges as of one revision, those too that come meanwhile.
@@ -91,7 +111,13 @@ func (f *Follower) listAll(ctx context.Context) error {
 		return err
 	}
 	f.fresh = slices.Collect(maps.Keys(f.ranges))
-	return f.listFresh(ctx, r.Header.Revision)
+	if err := f.listFresh(ctx, r.Header.Revision); err != nil {
+		return err
+	}
+	for _, w := range f.watches {
+		w.told = max(w.told, r.Header.Revision)
+	}
+	return nil
 }
 
 // listFresh lists ranges until none is left that was not; at 0, each as of when
@@ -101,30 +127,33 @@ func (f *Follower) listFresh(ctx context.Context, at int64) error {
 		todo := slices.DeleteFunc(f.fresh, func(r Range) bool { return f.ranges[r] == nil })
 		slices.Sort(todo)
 		todo, f.fresh = slices.Compact(todo), nil
-		lists := make([]list, len(todo))
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(16)
-		for i, r := range todo {
-			g.Go(func() (err error) {
-				lists[i], err = f.list(ctx, r, at)
+		for len(todo) > 0 { // not all at once, as each is in memory until it was told
+			now := todo[:min(len(todo), 16)]
+			todo = todo[len(now):]
+			lists := make([]list, len(now))
+			g, ctx := errgroup.WithContext(ctx)
+			for i, r := range now {
+				g.Go(func() (err error) {
+					lists[i], err = f.list(ctx, r, at)
+					return err
+				})
+			}
+			if err := g.Wait(); err != nil {
 				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		for i, r := range todo {
-			w := f.ranges[r]
-			if w == nil {
-				continue // what was told before ended it
 			}
-			if lists[i].cluster != f.cluster {
-				return errReplaced
-			}
-			w.revision = lists[i].revision
-			f.Listed(r, lists[i].values)
-			for key, at := range lists[i].written {
-				f.written(key, at)
+			for i, r := range now {
+				k := f.ranges[r]
+				if k == nil {
+					continue // what was told before ended it
+				}
+				if lists[i].cluster != f.cluster {
+					return errReplaced
+				}
+				k.revision = lists[i].revision
+				f.Listed(r, lists[i].values)
+				for key, at := range lists[i].written {
+					f.written(key, at)
+				}
 			}
 		}
 	}
@@ -139,11 +168,18 @@ type list struct {
 	revision int64
 }
 
-const page = 512
+// Pages are of as many keys as come to about so many bytes, by those before; nobody knows
+// how long the first ones are.
+const (
+	firstPage = 16
+	mostPage  = 2048
+	pageBytes = 2 << 20
+)
 
 // list reads all pages as of one revision.
 func (f *Follower) list(ctx context.Context, r Range, at int64) (list, error) {
-	got, err := f.get(ctx, r, clientv3.WithLimit(page), clientv3.WithRev(at))
+	limit := int64(firstPage)
+	got, err := f.get(ctx, r, clientv3.WithLimit(limit), clientv3.WithRev(at))
 	if err != nil {
 		return list{}, err
 	}
@@ -152,16 +188,19 @@ func (f *Follower) list(ctx context.Context, r Range, at int64) (list, error) {
 		l.revision = got.Header.Revision
 	}
 	for {
+		bytes := 0
 		for _, kv := range got.Kvs {
-			l.values[string(kv.Key)] = kv.Value
+			bytes += len(kv.Key) + len(kv.Value)
+			l.values[string(kv.Key)] = f.fit(string(kv.Key), kv.Value)
 			l.written[string(kv.Key)] = kv.ModRevision
 		}
 		if !got.More || len(got.Kvs) == 0 {
 			return l, nil
 		}
+		limit = min(8*limit, mostPage, max(1, int64(pageBytes/max(1, bytes/len(got.Kvs)))))
 		next := string(got.Kvs[len(got.Kvs)-1].Key) + "\x00"
 		got, err = f.ask(ctx, next, clientv3.WithRange(clientv3.GetPrefixRangeEnd(string(r))),
-			clientv3.WithLimit(page), clientv3.WithRev(l.revision))
+			clientv3.WithLimit(limit), clientv3.WithRev(l.revision))
 		if err != nil {
 			return list{}, err
 		}
@@ -169,6 +208,21 @@ func (f *Follower) list(ctx context.Context, r Range, at int64) (list, error) {
 			return list{}, errReplaced
 		}
 	}
+}
+
+// fit is a value, or one that is too long in its place, which costs nothing to keep.
+func (f *Follower) fit(key string, value []byte) []byte {
+	if f.Longest == nil {
+		return value
+	}
+	n := f.Longest(key)
+	if len(value) <= n {
+		return value
+	}
+	if len(f.tooLong) <= n {
+		f.tooLong = make([]byte, n+1)
+	}
+	return f.tooLong[:n+1]
 }
 
 func (f *Follower) get(ctx context.Context, r Range, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {

@@ -97,7 +97,21 @@ func linked(t *testing.T, url string, with func(*follow.Follower)) *mirror {
 	})
 }
 
-func TestRangesComeAndGo(t *testing.T) {
+// each runs a test with a watch for each range, and with one for all of a parent as soon as
+// there are two.
+func each(t *testing.T, f func(t *testing.T)) {
+	for _, n := range []int{64, 1} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			before := follow.MostWatches(n)
+			t.Cleanup(func() { follow.MostWatches(before) })
+			f(t)
+		})
+	}
+}
+
+func TestRangesComeAndGo(t *testing.T) { each(t, comeAndGo) }
+
+func comeAndGo(t *testing.T) {
 	e, c := embedded(t)
 	for i := range 1200 { // three pages
 		put(t, c, fmt.Sprintf("%sbig/%04d", elsewhere, i), "x")
@@ -139,7 +153,9 @@ func TestRangesComeAndGo(t *testing.T) {
 }
 
 // Whatever was compacted, cut, or lost: all ranges are as they are.
-func TestRangesOverOutages(t *testing.T) {
+func TestRangesOverOutages(t *testing.T) { each(t, overOutages) }
+
+func overOutages(t *testing.T) {
 	e, c := embedded(t)
 	wire := newWire(t, e.URL())
 	for i := range 40 {

@@ -20,6 +20,9 @@ const (
 	Members = Root + "global/remote_group/"
 )
 
+// mostRemotes is to how many groups the rules of one may refer.
+const mostRemotes = 256
+
 // Group reads the key of a security group: what can be expressed of it, and an error that
 // names all that cannot, which permits nothing. Other than a port, it means nothing by
 // what it leaves out: a list or number that is missing is left out with its rule, lest
@@ -34,6 +37,7 @@ func Group(name string, value []byte) (acl.SecurityGroup, error) {
 		return g, err
 	}
 	var out lacks
+	remotes := map[string]bool{}
 	for _, way := range []struct {
 		name string
 		to   *[]acl.GroupRule
@@ -41,7 +45,15 @@ func Group(name string, value []byte) (acl.SecurityGroup, error) {
 		var raw []json.RawMessage
 		out.add(need(f, way.name, &raw))
 		for i, r := range raw {
-			if rule, err := groupRule(r); err == nil {
+			rule, err := groupRule(r)
+			if err == nil && rule.RemoteGroup != "" && !remotes[rule.RemoteGroup] {
+				if len(remotes) == mostRemotes {
+					err = fmt.Errorf("remote_group_id: one more than the %d groups that a group may refer to", mostRemotes)
+				} else {
+					remotes[rule.RemoteGroup] = true
+				}
+			}
+			if err == nil {
 				*way.to = append(*way.to, rule)
 			} else {
 				out.add(fmt.Errorf("%s %d: %w", way.name, i, err))

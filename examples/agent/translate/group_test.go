@@ -137,7 +137,7 @@ func TestBadGroups(t *testing.T) {
 		"no prefix length":   {groupID, one(m{"ip_prefix_len": null}), "ip_prefix_len is missing"},
 		"ICMPv6 over IPv4":   {groupID, one(m{"protocol": 58, "port_min": -1, "port_max": -1}), "ingress_rules 1: icmpv6 is of IPv6"},
 		"extension header":   {groupID, one(m{"is_ipv6": 1, "remote_ip_addr": "::", "protocol": 43, "port_min": 0, "port_max": 0}), "extension header"},
-		"too large at all":   {groupID, make([]byte, 5<<20), "5242880 bytes, at most 4194304 are read"},
+		"too large at all":   {groupID, make([]byte, 5<<20), "longer than the 4194304 bytes that are read"},
 		"not UTF-8":          {groupID, []byte("{\"ingress_rules\":\"\xff\"}"), "not UTF-8"},
 		"newline after name": {groupID + "\n", group(nil, nil), "the key's name is not a UUID"},
 	} {

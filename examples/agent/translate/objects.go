@@ -77,6 +77,15 @@ func (p Port) Interface() string {
 	return name + p.UUID
 }
 
+// OfPort are the keys of all that a vhost-user port can have had for itself alone, by its UUID.
+func OfPort(id string) (keys []desiredstate.Key) {
+	for _, name := range []string{"port-" + id, "secured-" + id} {
+		keys = append(keys, vppnet.InterfaceKey(name), vppnet.BridgePortKey(name), vppnet.LinkKey(name))
+	}
+	name := "secured-" + id
+	return append(keys, acl.BindingKey(name), acl.MACIPBindingKey(name), acl.MACIPKey(name), acl.EtherTypesKey(name))
+}
+
 // Handles finds VPP's numbers of what the port is made of.
 func (p Port) Handles(s *desiredstate.Store) Handles {
 	id := func(k desiredstate.Key) uint32 {

@@ -99,5 +99,8 @@ func (p *Port) filters(f fields) (err error) {
 // Socket is the path of the port's vhost-user socket.
 func (p Port) Socket() string { return filepath.Join(p.site.Dir, p.UUID) }
 
+// HasVM says whether there is a VM that attaches to the port's socket.
+func (p Port) HasVM() bool { return !p.tap && p.on == nil }
+
 // Network names the port's network on this host.
 func (p Port) Network() string { return p.Net.Name() }

@@ -110,7 +110,7 @@ func TestWhatIsServed(t *testing.T) {
 					fmt.Fprintf(&b, "%s %s\n", o.Key(), set(t, o))
 				}
 			}
-			fmt.Fprintf(&b, "%s\n", p.State(translate.Handles{Interface: 7, Bridge: 3, Uplink: 5}))
+			fmt.Fprintf(&b, "%s\n", p.State(translate.Handles{Interface: 7, Bridge: 3, Uplink: 5}, 0))
 			golden(t, name, b.String())
 		})
 	}
@@ -198,7 +198,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"no MAC":                 {id, value(map[string]any{"mac_address": nil}), "mac_address: \"\" is no unicast MAC"},
 		"multicast MAC":          {id, value(map[string]any{"mac_address": "01:00:5e:00:00:01"}), "mac_address: \"01:00:5e:00:00:01\" is no unicast MAC"},
 		"not JSON":               {id, []byte("hello"), "not a JSON object"},
-		"cut JSON":               {id, value(nil)[:40], "not JSON: jsontext: unexpected EOF"},
+		"cut JSON":               {id, value(nil)[:40], "not JSON: unexpected EOF at byte 40"},
 		"empty":                  {id, nil, "not a JSON object"},
 		"null":                   {id, []byte("null"), "not a JSON object"},
 		"list":                   {id, []byte("[]"), "not a JSON object"},
@@ -206,7 +206,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"trailing junk":          {id, append(value(nil), "}"...), "not JSON: something follows the object"},
 		"signed":                 {id, []byte(`{"jwt":"a.b.c","certificate":"PEM"}`), "mac_address"},
 		"not UTF-8":              {id, []byte("{\"mac_address\":\"\xff\"}"), "not UTF-8"},
-		"a megabyte":             {id, make([]byte, 1<<20), "1048576 bytes, at most 65536 are read"},
+		"a megabyte":             {id, make([]byte, 1<<20), "longer than the 65536 bytes that are read"},
 		"twice":                  {id, append([]byte(`{"mac_address":"fa:16:3e:00:10:01",`), value(nil)[1:]...), "mac_address is given twice"},
 		"deep":                   {id, []byte(strings.Repeat(`{"a":`, 12000)), "not JSON"},
 		"traversal":              {"../../../etc/passwd", value(nil), "the key's name is not a UUID"},
@@ -319,6 +319,6 @@ func FuzzPort(f *testing.F) {
 				require.Contains(t, link.Deps(), k)
 			}
 		}
-		require.True(t, json.Valid([]byte(p.State(translate.Handles{}))))
+		require.True(t, json.Valid([]byte(p.State(translate.Handles{}, 0))))
 	})
 }

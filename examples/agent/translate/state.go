@@ -18,8 +18,9 @@ type network struct {
 }
 
 // State is the value of the key that tells the driver that the port is bound.
-// The driver waits for the key; its tap-as-a-service extension reads the value.
-func (p Port) State(h Handles) string {
+// The driver waits for the key; its tap-as-a-service extension reads the value. The revision is
+// that of the port's key that it answers; 0: unknown.
+func (p Port) State(h Handles, revision int64) string {
 	path, bind := p.Socket(), "vhostuser"
 	w, tap := p.Wire()
 	if tap {
@@ -37,9 +38,10 @@ func (p Port) State(h Handles) string {
 		Bind      string  `json:"bind_type"`
 		MAC       string  `json:"mac"`
 		Interface uint32  `json:"iface_idx"`
+		Revision  int64   `json:"revision,omitempty"`
 		Network   network `json:"net_data"`
 	}{
-		path, w.Bridge, w.Theirs, w.Ours, bind, p.MAC, h.Interface,
+		path, w.Bridge, w.Theirs, w.Ours, bind, p.MAC, h.Interface, revision,
 		network{p.Physnet, p.site.Physnets[p.Physnet], h.Bridge, p.Type, p.Segment, up},
 	})
 	if err != nil {

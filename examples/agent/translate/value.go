@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,6 +20,14 @@ const (
 	maxPort  = 64 << 10
 	maxGroup = 4 << 20
 )
+
+// Longest is how long the value of a key is at most that is read, signed or not.
+func Longest(key string) int {
+	if strings.HasPrefix(key, Groups) {
+		return 2 * maxGroup
+	}
+	return 2 * maxPort
+}
 
 // fields is a JSON object with the exact names of its members, nil if one is given
 // twice: encoding/json into a struct would let "Port_Security_Enabled" overrule, and
@@ -43,7 +52,7 @@ func parse(value []byte, most int) (fields, error) {
 		out[name] = raw
 	})
 	if err != nil {
-		return nil, fmt.Errorf("not JSON: %w", err)
+		return nil, fmt.Errorf("not JSON: %w", where(err))
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("not JSON: something follows the object")
@@ -72,6 +81,16 @@ func object(d *jsontext.Decoder, member func(name string, raw json.RawMessage)) 
 	return unfinished(err)
 }
 
+// where says at which byte something is wrong, and what; jsontext names all that it is in, by
+// names that may be as long as the value.
+func where(err error) error {
+	var e *jsontext.SyntacticError
+	if errors.As(err, &e) && e.Err != nil {
+		return fmt.Errorf("%w at byte %d", e.Err, e.ByteOffset)
+	}
+	return err
+}
+
 // unfinished is err, of something that has not ended.
 func unfinished(err error) error {
 	if errors.Is(err, io.EOF) {
@@ -83,7 +102,7 @@ func unfinished(err error) error {
 // text refuses what is too long, and what is none.
 func text(value []byte, most int) error {
 	if len(value) > most {
-		return fmt.Errorf("%d bytes, at most %d are read", len(value), most)
+		return fmt.Errorf("longer than the %d bytes that are read", most)
 	}
 	if !utf8.Valid(value) {
 		return errors.New("not UTF-8")

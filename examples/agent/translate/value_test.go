@@ -5,6 +5,7 @@ package translate
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -52,4 +53,20 @@ func names(t *testing.T, value []byte) (n int) {
 		require.NoError(t, d.Decode(new(json.RawMessage)))
 	}
 	return n
+}
+
+// Nothing of a value is repeated at length in what is said of it.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("x", 20000)
+	for _, value := range []string{
+		`{"` + long + `":{"` + long + `":`,
+		`{"` + long + `":{"` + long + `":]}}`,
+		`{"mac_address":"` + long + `"}`,
+		`{"mac_address":{"` + long + `":1}}`,
+		long,
+	} {
+		_, err := Site{}.Port("00000000-0000-0000-0000-000000000000", []byte(value))
+		require.Error(t, err)
+		require.Less(t, len(err.Error()), 200, "%.100s", err.Error())
+	}
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// convergence says up to which revision of etcd each key of the host is in VPP, or reported
+// wrong, for whoever waits for what he wrote. What he wrote of this host is answered at once;
+// what all hosts have in common, a group's rules, a while later, or each change of them cost etcd a
+// write of each host.
+type convergence struct {
+	reached atomic.Int64 // all keys up to here are in the store
+	mine    atomic.Bool  // of them, some are the host's own and new
+
+	said  int64
+	next  time.Time       // when it is said for others' keys
+	later bool            // somebody rings then
+	owed  map[string]bool // sources that were announced since it was said
+}
+
+// converged is its key.
+const converged = "converged"
+
+// lazily is how long others' keys wait, twice that at most.
+const lazily = 10 * time.Second
+
+// converge says how far all is, if that can be said now. Whatever moved up to that revision was
+// touched before it was reached, so it is announced once more when nothing is pending.
+func (a *announcer) converge(at int64) {
+	c := &a.convergence
+	if at < c.said { // another etcd
+		a.board.Clear(converged)
+		c.said = 0
+	}
+	if at == c.said || !a.settled.Load() || !a.inbox.complete() || a.store.Count(desiredstate.Pending) > 0 {
+		return
+	}
+	mine := c.mine.Load()
+	if wait := time.Until(c.next); !mine && wait > 0 {
+		if !c.later {
+			c.later = true
+			time.AfterFunc(wait, func() { a.touched.Add() })
+		}
+		return
+	}
+	for s := range c.owed {
+		a.look(s)
+	}
+	for _, since := range a.wrong {
+		if !since.IsZero() {
+			return // it is said when it has lasted
+		}
+	}
+	if mine {
+		c.mine.Store(false)
+	}
+	clear(c.owed)
+	c.said, c.later = at, false
+	c.next = time.Now().Add(lazily + rand.N(lazily))
+	a.board.Set(converged, fmt.Sprintf(`{"revision":%d}`, at))
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/examples/agent/await"
+)
+
+// Whoever waits for what he wrote finds it in VPP and answered, or in an error, whatever it
+// was: ports that come, change and go, junk, groups, routers.
+func TestWhoWaitsFindsIt(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", nic)
+	a := r.agent(site, v.Socket())
+	vlans := map[string]int{}
+	for round := range 30 {
+		var at int64
+		bad := ""
+		for range 1 + rand.IntN(3) {
+			name := uuid(rand.IntN(6))
+			key, value := site.Ports()+name, ""
+			if rand.IntN(3) > 0 {
+				vlans[name] = 100 + rand.IntN(5)
+				value = port(vlans[name])
+				done, err := r.client.Put(t.Context(), key, value)
+				require.NoError(t, err)
+				at = done.Header.Revision
+			} else {
+				delete(vlans, name)
+				done, err := r.client.Delete(t.Context(), key)
+				require.NoError(t, err)
+				if done.Deleted > 0 {
+					at = done.Header.Revision
+				}
+			}
+		}
+		if round%10 == 0 {
+			bad = uuid(100 + round)
+			done, err := r.client.Put(t.Context(), site.Ports()+bad, "junk")
+			require.NoError(t, err)
+			at = done.Header.Revision
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		require.NoError(t, await.Converged(ctx, r.client, "h1", at))
+		cancel()
+		r.whole(site, v.Socket(), vlans)
+		said := r.boundNow("h1")
+		require.Len(t, said, len(vlans))
+		for name := range vlans {
+			require.NotEmpty(t, said[name])
+		}
+		if bad != "" {
+			errs, _ := r.said("h1", "errors/")
+			require.NotEmpty(t, errs[bad])
+		}
+	}
+	a.stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	err := await.Converged(ctx, r.client, "h1", 1<<40)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, fmt.Sprintf("not %d", int64(1<<40)))
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// room is for how many ports there is. VPP dies of more: its acl plugin maps memory for
+// each filtered port, and Linux lets a process have so many maps.
+type room struct{ ports, filtered int }
+
+// Of maps, a filtered port takes 18 (measured), and VPP some for itself.
+const (
+	mapsOfPort = 18
+	mapsOfVPP  = 5000
+	mostPorts  = 10000
+)
+
+// findRoom asks Linux.
+func findRoom() room {
+	r := room{ports: mostPorts, filtered: mostPorts}
+	text, err := os.ReadFile("/proc/sys/vm/max_map_count")
+	if err != nil {
+		return r
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		r.filtered = min(r.filtered, max(1, (n-mapsOfVPP)/mapsOfPort))
+	}
+	return r
+}
+
+// admit refuses, of the ports that changed, those for which there is no room, and takes in who
+// waited when there is. Who is served stays.
+func (b *inbox) admit() {
+	for name, c := range b.waiting { // who left has made room, perhaps
+		if _, changed := b.changed[name]; !changed && b.makesRoom() {
+			delete(b.waiting, name)
+			b.become(name, c)
+		}
+	}
+	all, filtered := 0, 0
+	for name, p := range b.ports {
+		if _, changed := b.changed[name]; !changed {
+			all++
+			if p.Filtered {
+				filtered++
+			}
+		}
+	}
+	had := func(name string) int { // who is served already comes first
+		if _, was := b.ports[name]; was {
+			return 0
+		}
+		return 1
+	}
+	order := slices.SortedFunc(maps.Keys(b.changed), func(x, y string) int {
+		if d := had(x) - had(y); d != 0 {
+			return d
+		}
+		return strings.Compare(x, y)
+	})
+	for _, name := range order {
+		c := b.changed[name]
+		delete(b.waiting, name)
+		if !c.there || c.wrong != nil {
+			continue
+		}
+		var why error
+		was := b.ports[name]
+		switch {
+		case had(name) == 0 && (was.Filtered || !c.port.Filtered):
+		case c.port.Filtered && filtered >= b.room.filtered:
+			why = fmt.Errorf("there are %d filtered ports: VPP would die of more, see vm.max_map_count", filtered)
+		case all >= b.room.ports:
+			why = fmt.Errorf("there are %d ports, the most that a host serves", all)
+		}
+		if why != nil {
+			b.waiting[name] = c
+			c.wrong = why
+			b.become(name, c)
+			continue
+		}
+		all++
+		if c.port.Filtered {
+			filtered++
+		}
+	}
+}
+
+// makesRoom says whether anybody goes, or loses his filters.
+func (b *inbox) makesRoom() bool {
+	for name, c := range b.changed {
+		if was, ok := b.ports[name]; ok && (!c.there || c.wrong != nil || was.Filtered && !c.port.Filtered) {
+			return true
+		}
+	}
+	return false
+}
