@@ -51,9 +51,9 @@ type inbox struct {
 	routers *routers
 	remotes *neighbours
 	room    room
-	earlier []string           // ports that were bound by an earlier agent
-	waiting map[string]change  // ports for which there is no room
-	trunks  map[string]trunk   // by parent
+	earlier []string          // ports that were bound by an earlier agent
+	waiting map[string]change // ports for which there is no room
+	trunks  map[string]trunk  // by parent
 	taps    *taps
 	wired   *dirty.Set[string] // TAP ports that came or went
 }

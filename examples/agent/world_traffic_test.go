@@ -17,9 +17,9 @@ import (
 	"github.com/vppkit/vppkit/internal/netrig"
 )
 
-// quiet keeps a host from taking part in what routers advertise, and has it ask for
+// unadvised keeps a host from taking part in what routers advertise, and has it ask for
 // neighbours by an address that they know.
-func quiet(t *testing.T, ns netrig.NetNS) {
+func unadvised(t *testing.T, ns netrig.NetNS) {
 	t.Helper()
 	for file, value := range map[string]string{"ipv6/conf/eth0/accept_ra": "0", "ipv4/conf/all/arp_announce": "2", "ipv4/ip_forward": "1"} {
 		ns.Do(t, func() error { return os.WriteFile("/proc/sys/net/"+file, []byte(value), 0) })
@@ -35,7 +35,7 @@ func TestRoutersInTheWorldAsItIsTraffic(t *testing.T) {
 	b1, b2 := c.host("b1", 201, "192.168.5.11/24", "192.168.5.1"), c.host("b2", 201, "192.168.5.12/24", "192.168.5.1")
 	ext, near := c.host("ext", 900, "203.0.113.1/24", ""), c.host("near", 900, "198.18.0.7/24", "198.18.0.1")
 	for _, ns := range []netrig.NetNS{a1, a2, b1, b2, ext, near} {
-		quiet(t, ns)
+		unadvised(t, ns)
 	}
 	for _, a := range []string{"198.51.100.1/24", "198.18.0.1/24"} {
 		ext.IP(t, "addr", "add", a, "dev", "eth0")
@@ -101,8 +101,8 @@ func TestRoutersInTheWorldAsItIsTraffic(t *testing.T) {
 func TestNeighboursWithAnotherMACTraffic(t *testing.T) {
 	c := newCloud(t, 101, 900)
 	a1, ext := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("ext", 900, "203.0.113.1/24", "")
-	quiet(t, a1)
-	quiet(t, ext)
+	unadvised(t, a1)
+	unadvised(t, ext)
 	a1.Address(t, "2001:db8:1::11/64")
 	ext.Address(t, "2001:db8:f::1/64")
 	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
@@ -176,7 +176,7 @@ func TestSmallerMTUsTraffic(t *testing.T) {
 	b1 := c.host("b1", 102, "192.168.2.11/24", "192.168.2.1")
 	ext, auto := c.host("ext", 900, "203.0.113.1/24", ""), c.host("auto", 101, "", "")
 	for _, ns := range []netrig.NetNS{a1, a2, b1, ext} {
-		quiet(t, ns)
+		unadvised(t, ns)
 	}
 	a1.Address(t, "2001:db8:1::11/64")
 	ext.Address(t, "2001:db8:f::1/64")

@@ -300,7 +300,8 @@ func deadEnd(link vppnet.LinkState) []desiredstate.Object {
 	link.After = whole(link.Interface)
 	return []desiredstate.Object{
 		vppnet.BridgeDomain{Name: link.Interface, NoLearn: true, NoForward: true, NoFlood: true, NoUnknownUnicastFlood: true},
-		vppnet.BridgePort{Bridge: link.Interface, Interface: link.Interface}, link,
+		vppnet.BridgePort{Bridge: link.Interface, Interface: link.Interface},
+		link,
 	}
 }
 
