@@ -281,3 +281,27 @@ func TestDoubtThatCannotBeResolvedDoesNotSpin(t *testing.T) {
 		require.Empty(t, x.violations)
 	})
 }
+
+// An engine that is made while another one reads writes to nothing that the other looks at.
+func TestNewWhileAnotherReads(t *testing.T) {
+	x, shared := newTarget(), ds.NewTarget()
+	engine := func() *ds.Engine {
+		th, b := things(x), boxes(x)
+		th.Target, b.Target, b.Requires = shared, shared, []ds.AnyKind{th}
+		return ds.New(b)
+	}
+	first, done := engine(), make(chan error)
+	go func() {
+		var err error
+		for i := 0; i < 200 && err == nil; i++ {
+			first.Forget()
+			_, err = first.Plan(t.Context())
+		}
+		done <- err
+	}()
+	for range 200 {
+		_, err := engine().Plan(t.Context())
+		require.NoError(t, err)
+	}
+	require.NoError(t, <-done)
+}

@@ -88,7 +88,8 @@ func (w *world) join(given []*kind) (all []*kind, err error) {
 		}
 		if at := slices.IndexFunc(w.kinds, func(x *kind) bool { return x.name == k.name }); at >= 0 {
 			old := w.kinds[at]
-			if why := old.unlike(k); why != nil && !required && !old.asked && !old.seen && old.typ == k.typ {
+			used := old.asked || old.seen || w.flying > 0 // a reading reads what was never read
+			if why := old.unlike(k); why != nil && !required && !used && old.typ == k.typ {
 				*old = *k // nobody has used it: what was asked for takes its place
 			} else if why != nil && !(required && old.typ == k.typ) {
 				err = errors.Join(err, fmt.Errorf("kind %q cannot be shared with what uses it on this connection already: %w", k.name, why))
@@ -101,7 +102,9 @@ func (w *world) join(given []*kind) (all []*kind, err error) {
 		}
 		k.asked = k.asked || !required
 		for i, r := range k.requires {
-			k.requires[i] = add(r)
+			if x := add(r); x != r { // a kind that is shared may be in use: it is only read
+				k.requires[i] = x
+			}
 		}
 		if !slices.Contains(all, k) {
 			all = append(all, k)

@@ -38,6 +38,7 @@ type Interface struct {
 	Dot1ad       bool   // the outer tag is 802.1ad, not 802.1Q
 	Exact        bool   // the frame has exactly these tags
 	inner        uint16 // as VPP has it, also where there is no inner tag
+	pipeEnd      bool   // Parent is a pipe, and SubID says which end this is
 
 	// Bond is, of a member, the bond whose frames it carries; its MAC is the bond's then.
 	Bond string
@@ -132,6 +133,7 @@ func describe(d *interfaces.SwInterfaceDetails) Interface {
 		}
 		i.Dot1ad = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_DOT1AD != 0
 		i.Exact = d.SubIfFlags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH != 0
+		i.pipeEnd = d.Type == interface_types.IF_API_TYPE_PIPE
 	}
 	return i
 }

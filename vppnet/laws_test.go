@@ -13,7 +13,6 @@ import (
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
-	"go.fd.io/govpp/binapi/pipe"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -97,14 +96,14 @@ func TestLawsOfLinkStates(t *testing.T) {
 func TestLawsOfPipes(t *testing.T) {
 	lawsWith(t, vppnet.Pipes, nil, rapid.Custom(func(t *rapid.T) vppnet.Pipe {
 		return vppnet.Pipe{Name: pick(t, "name", "a", "b", "c")}
-	}), lawsOptions{dumps: []api.Message{&pipe.PipeDump{}}})
+	}), lawsOptions{})
 }
 
 func TestLawsOfPipeEnds(t *testing.T) {
 	base := []desiredstate.Object{vppnet.Pipe{Name: "one"}, vppnet.Pipe{Name: "two"}}
 	lawsWith(t, vppnet.PipeEnds, base, rapid.Custom(func(t *rapid.T) vppnet.PipeEnd {
 		return vppnet.PipeEnd{Name: pick(t, "name", "a", "b"), Pipe: pick(t, "pipe", "one", "two"), Second: pick(t, "second", false, true)}
-	}), lawsOptions{dumps: []api.Message{&pipe.PipeDump{}}, more: func(c *vppnet.Conn) []desiredstate.AnyKind {
+	}), lawsOptions{more: func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.Pipes(c)}
 	}})
 }

@@ -20,7 +20,8 @@ import (
 // Pipe is a wire within VPP: what goes in at one end comes out at the other. Two bridge
 // domains that it joins are one segment, with a BVI in each. VPP has its ends go up and down
 // with it; want a LinkState of each, too, or they are taken down as what nobody wants up.
-// They have no MAC, so they are for L2. See [PipeEnd].
+// They have no MAC, so they are for L2; they have no sub-interfaces either, as VPP dies of a
+// list of pipes then. See [PipeEnd].
 type Pipe struct{ Name string }
 
 // Key is InterfaceKey(p.Name).
@@ -114,15 +115,26 @@ func (c *Conn) pipeNumbers(name string) (all []uint32) {
 	return all
 }
 
-// PipeEnds names the ends of our pipes (sw_interface_tag_add_del).
+// PipeEnds names the ends of our pipes (sw_interface_tag_add_del). Which ones these are it
+// reads in sw_interface_dump: VPP dies of pipe_dump when anybody's pipe has a third
+// sub-interface.
 func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
-	k := pipeEnds{c, pipe.NewServiceClient(c), interfaces.NewServiceClient(c)}
+	vpp := interfaces.NewServiceClient(c)
 	return &desiredstate.Kind[PipeEnd]{
 		Target:   c.Target(),
 		Name:     "pipe-end",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
-		Messages: c.Uses(&pipe.PipeDump{}, &interfaces.SwInterfaceTagAddDel{}),
-		Dump:     k.dump,
+		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceTagAddDel{}),
+		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[PipeEnd], err error) {
+			for a := range desiredstate.All[Interface](v) {
+				if i := a.Spec; i.pipeEnd && i.Tag != "" { // without, it has no name yet
+					out = append(out, desiredstate.Actual[PipeEnd]{
+						ID: a.ID, Foreign: a.Foreign, Leftover: a.Leftover, Spec: PipeEnd{Name: i.Name, Pipe: i.Parent, Second: i.SubID == 1},
+					})
+				}
+			}
+			return out, nil
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, p PipeEnd) (uint32, error) {
 			parent, err := v.ID(InterfaceKey(p.Pipe))
 			if err != nil {
@@ -135,52 +147,26 @@ func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
 			if err != nil {
 				return 0, err
 			}
-			all, err := Collect(k.vpp.PipeDump(ctx, &pipe.PipeDump{}))
+			all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{
+				SwIfIndex: allInterfaces, NameFilterValid: true, NameFilter: "pipe",
+			}))
 			if err != nil {
 				return 0, err
 			}
 			for _, d := range all {
-				if uint32(d.SwIfIndex) == parent {
-					end := d.PipeSwIfIndex[p.number()]
-					_, err := k.interfaces.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: end, Tag: tag})
-					return uint32(end), err
+				if i := describe(d); i.pipeEnd && d.SupSwIfIndex == parent && i.SubID == uint32(p.number()) {
+					_, err := vpp.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: d.SwIfIndex, Tag: tag})
+					return uint32(d.SwIfIndex), err
 				}
 			}
 			return 0, fmt.Errorf("%s is no pipe", p.Pipe)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[PipeEnd]) error {
-			_, err := k.interfaces.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
+			_, err := vpp.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		Holds: func(p PipeEnd) []desiredstate.Key {
 			return []desiredstate.Key{{Space: "pipe-end", Name: fmt.Sprintf("%s.%d", p.Pipe, p.number())}}
 		},
 	}
-}
-
-type pipeEnds struct {
-	c          *Conn
-	vpp        pipe.RPCService
-	interfaces interfaces.RPCService
-}
-
-// dump leaves out the ends that have no name yet.
-func (k pipeEnds) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[PipeEnd], err error) {
-	all, err := Collect(k.vpp.PipeDump(ctx, &pipe.PipeDump{}))
-	for _, d := range all {
-		parent, ok := desiredstate.At[Interface](v, uint32(d.SwIfIndex))
-		if !ok {
-			continue // gone since
-		}
-		for n, end := range d.PipeSwIfIndex {
-			i, ok := desiredstate.At[Interface](v, uint32(end))
-			if !ok || i.Spec.Tag == "" {
-				continue
-			}
-			out = append(out, desiredstate.Actual[PipeEnd]{
-				ID: uint32(end), Foreign: i.Foreign, Leftover: i.Leftover, Spec: PipeEnd{Name: i.Spec.Name, Pipe: parent.Spec.Name, Second: n == 1},
-			})
-		}
-	}
-	return out, err
 }

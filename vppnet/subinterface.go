@@ -106,7 +106,7 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 	vpp := interfaces.NewServiceClient(c)
 	k := Tagged(c, &desiredstate.Kind[SubInterface]{
 		Name:     "sub-interface",
-		Messages: c.Uses(&interfaces.CreateSubif{}, &interfaces.DeleteSubif{}, &l2.L2InterfaceVlanTagRewrite{}),
+		Messages: c.Uses(&interfaces.CreateSubif{}, &interfaces.DeleteSubif{}, &interfaces.SwInterfaceDump{}, &l2.L2InterfaceVlanTagRewrite{}),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[SubInterface], err error) {
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
@@ -128,6 +128,11 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			}
 			if err := CheckNoOverlay(v, parent, s.Parent); err != nil {
 				return 0, err
+			}
+			if device, err := deviceOf(ctx, vpp, v, parent); err != nil {
+				return 0, err
+			} else if device == devicePipe {
+				return 0, fmt.Errorf("%s is a pipe or an end of one: VPP would die of its next pipe_dump; give the bridge domain at its other end the sub-interface", s.Parent)
 			}
 			number, inner := s.mark(c.Owner())
 			r, err := vpp.CreateSubif(ctx, &interfaces.CreateSubif{
@@ -174,4 +179,16 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 		return id, c.rewrite(ctx, id, s.Rewrite)
 	}
 	return k
+}
+
+// deviceOf is the device class of an interface; VPP is asked if it was made since it was read.
+func deviceOf(ctx context.Context, vpp interfaces.RPCService, v *desiredstate.View, id uint32) (string, error) {
+	if i, ok := desiredstate.At[Interface](v, id); ok {
+		return i.Spec.Device, nil
+	}
+	all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}))
+	if err != nil || len(all) != 1 {
+		return "", err
+	}
+	return all[0].InterfaceDevType, nil
 }

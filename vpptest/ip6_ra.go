@@ -78,12 +78,12 @@ func (a *advertisement) config(q *ip6_nd.SwInterfaceIP6ndRaConfig) int32 {
 	}
 	shortest := q.MinInterval
 	if q.MaxInterval != 0 && shortest == 0 {
-		shortest = q.MaxInterval * 3 / 4
+		shortest = uint32(.75 * float64(q.MaxInterval))
 	}
 	longest := value(q.MaxInterval != 0, a.longest, q.MaxInterval, 200)
 	shortest = value(shortest != 0, a.shortest, shortest, 150)
 	lifetime := min(value(q.DefaultRouter == 1, a.lifetime, q.Lifetime, 600), 9000)
-	if lifetime != 0 && lifetime <= longest || 4*shortest > 3*longest || shortest < 3 || q.InitialCount > 3 || q.InitialInterval > 16 {
+	if lifetime != 0 && lifetime <= longest || float64(shortest) > .75*float64(longest) || shortest < 3 || q.InitialCount > 3 || q.InitialInterval > 16 {
 		return invalidValue
 	}
 	flag := func(have *bool, said uint8) {

@@ -28,7 +28,7 @@ func (s *ips) addDelAddress(c *Call, q *interfaces_api.SwInterfaceAddDelAddress)
 	case q.DelAll:
 		s.dropAddresses(i)
 		return new(interfaces_api.SwInterfaceAddDelAddressReply)
-	case i.index == 0 || i.sub != nil && i.sub.flags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH == 0:
+	case i.index == 0 || i.sub != nil && !i.sub.pipe && i.sub.flags&interface_types.SUB_IF_API_FLAG_EXACT_MATCH == 0:
 		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: unsupported}
 	case p.Addr().Is6() && p.Addr().IsLinkLocalUnicast():
 		return &interfaces_api.SwInterfaceAddDelAddressReply{Retval: s.setLinkLocal(c, i, p, q.IsAdd)}

@@ -45,6 +45,9 @@ func (s *ips) setNeighbour(c *Call, q *ip_neighbor.IPNeighborAddDel) int32 {
 		return invalidInterface
 	}
 	if q.IsAdd && i.hw.class.l3 && !s.v.life.interfaces.ethernet && q.Neighbor.Flags&noFIBEntry == 0 {
+		if addrOf(q.Neighbor.IPAddress).IsUnspecified() {
+			return c.NotImitated("the neighbour 0.0.0.0 or :: of local0, before some interface has a hardware address")
+		}
 		c.Die("made a neighbour on local0, of whose hardware address there is no place before some interface has one")
 		return 0
 	}

@@ -195,7 +195,7 @@ func (s *ips) tables(_ *Call, _ *ip.IPTableDump) (out []*ip.IPTableDetails) {
 	return out
 }
 
-func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfaces_api.SwInterfaceSetTableReply {
+func (s *ips) setTable(c *Call, q *interfaces_api.SwInterfaceSetTable) *interfaces_api.SwInterfaceSetTableReply {
 	r := new(interfaces_api.SwInterfaceSetTableReply)
 	i := s.v.life.interfaces.at(q.SwIfIndex)
 	if i == nil {
@@ -204,6 +204,8 @@ func (s *ips) setTable(_ *Call, q *interfaces_api.SwInterfaceSetTable) *interfac
 	}
 	t := s.pool[family(q.IsIPv6)].find(q.VrfID)
 	switch {
+	case t == nil && q.IsIPv6 && q.VrfID == none:
+		r.Retval = c.NotImitated("table 4294967295, which is one of link-local addresses, if there is any: VPP goes into it, and dies sooner or later")
 	case t == nil:
 		r.Retval = noSuchFIB
 	case len(s.used(i.index, q.IsIPv6)) > 0:

@@ -63,9 +63,15 @@ func (p *pipes) delete(c *Call, q *pipe.PipeDelete) *pipe.PipeDeleteReply {
 	return new(pipe.PipeDeleteReply)
 }
 
-func (p *pipes) details(*Call, *pipe.PipeDump) (out []*pipe.PipeDetails) {
+// details ends VPP if a device has a sub-interface that is no end: its number is an index.
+func (p *pipes) details(c *Call, _ *pipe.PipeDump) (out []*pipe.PipeDetails) {
 	p.v.life.interfaces.devices.each(none, func(_ uint32, i **iface) {
 		if hw := *i; hw.class == pipeClass {
+			for id := range hw.goes {
+				if id > 1 {
+					c.Die("listed a pipe that has a sub-interface which is none of its ends")
+				}
+			}
 			out = append(out, &pipe.PipeDetails{
 				SwIfIndex: interface_types.InterfaceIndex(hw.index), Instance: hw.instance,
 				PipeSwIfIndex: [2]interface_types.InterfaceIndex{indexAt(hw.subs[0].index), indexAt(hw.subs[1].index)},

@@ -9,6 +9,9 @@ import (
 	"go.fd.io/govpp/binapi/span"
 )
 
+// tooFar is higher than that of any interface that a VPP has room for.
+const tooFar = 1 << 24
+
 // featSpan is on while an interface's frames are mirrored as they are bridged.
 const featSpan = 0x20000
 
@@ -68,6 +71,9 @@ func (s *spans) set(c *Call, q *span.SwInterfaceSpanEnableDisable) *span.SwInter
 	from := s.v.life.interfaces.at(q.SwIfIndexFrom)
 	if from == nil {
 		return refuse(c.NotImitated("mirrors of an interface that is not there"))
+	}
+	if q.SwIfIndexTo != none && q.SwIfIndexTo >= tooFar {
+		return refuse(c.NotImitated("mirrors to an index so high: VPP makes a bitmap that long, if it has the memory, and dies if not"))
 	}
 	key := spanKey{from.index, q.IsL2}
 	x := s.by[key]

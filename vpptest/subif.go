@@ -123,7 +123,7 @@ func (b *subif) describe(d *interfaces_api.SwInterfaceDetails) {
 	d.SubIfFlags = b.flags & shownFlags
 }
 
-func (s *interfaces) createVLAN(_ *Call, q *interfaces_api.CreateVlanSubif) *interfaces_api.CreateVlanSubifReply {
+func (s *interfaces) createVLAN(c *Call, q *interfaces_api.CreateVlanSubif) *interfaces_api.CreateVlanSubifReply {
 	r := &interfaces_api.CreateVlanSubifReply{SwIfIndex: none}
 	i := s.at(q.SwIfIndex)
 	switch {
@@ -131,6 +131,8 @@ func (s *interfaces) createVLAN(_ *Call, q *interfaces_api.CreateVlanSubif) *int
 		r.Retval = invalidInterface
 	case q.VlanID < 1 || q.VlanID > 4095:
 		r.Retval = invalidVLAN
+	case i.hw.likeAnEnd(q.VlanID):
+		r.Retval = c.NotImitated(asAnEnd)
 	default:
 		r.Retval, r.SwIfIndex = s.createSubif(i.hw, i.hw, subif{
 			id:    q.VlanID,
@@ -142,11 +144,15 @@ func (s *interfaces) createVLAN(_ *Call, q *interfaces_api.CreateVlanSubif) *int
 }
 
 // createSub does with a sub-interface as parent what VPP does: it makes one of local0.
-func (s *interfaces) createSub(_ *Call, q *interfaces_api.CreateSubif) *interfaces_api.CreateSubifReply {
+func (s *interfaces) createSub(c *Call, q *interfaces_api.CreateSubif) *interfaces_api.CreateSubifReply {
 	r := &interfaces_api.CreateSubifReply{SwIfIndex: none}
 	i := s.at(q.SwIfIndex)
 	if i == nil {
 		r.Retval = invalidInterface
+		return r
+	}
+	if i.hw.likeAnEnd(q.SubID) {
+		r.Retval = c.NotImitated(asAnEnd)
 		return r
 	}
 	hw := i
@@ -158,6 +164,11 @@ func (s *interfaces) createSub(_ *Call, q *interfaces_api.CreateSubif) *interfac
 	}, unspecified)
 	return r
 }
+
+const asAnEnd = "a pipe's sub-interface with the number of an end, which VPP takes for the end from then on"
+
+// likeAnEnd tells of the number of a sub-interface of a device.
+func (i *iface) likeAnEnd(id uint32) bool { return i.class == pipeClass && id < 2 }
 
 // createSubif makes a sub-interface of sup. When its frames are another's already, it
 // fails with clash, and the other one gets them no more: dumps do not show that, but

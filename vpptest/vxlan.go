@@ -75,6 +75,8 @@ func (x *vxlans) do(c *Call, q vxlan.VxlanAddDelTunnelV3) (index uint32, retval 
 		return none, sameSrcDst
 	case dst.IsMulticast() && x.v.life.interfaces.at(q.McastSwIfIndex) == nil:
 		return none, invalidInterface
+	case q.IsAdd && src.Is6() && src.IsMulticast():
+		return none, c.NotImitated("a tunnel from a group: VPP dies of one to the same group then")
 	}
 	if q.SrcPort == 0 {
 		q.SrcPort = vxlanPort
