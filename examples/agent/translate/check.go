@@ -78,3 +78,15 @@ func check(key string, value []byte) error {
 	}
 	return fmt.Errorf("hosts serve no %.40q", name)
 }
+
+// IsRead says whether a key is one that hosts read, whatever its value.
+func IsRead(key string) bool {
+	for _, tree := range []string{Groups, Members, Networks} {
+		if name, ok := strings.CutPrefix(key, tree); ok {
+			return name != ""
+		}
+	}
+	rest, ok := strings.CutPrefix(key, Root+"nodes/")
+	host, name, _ := strings.Cut(rest, "/")
+	return ok && plain(host) && name != ""
+}
