@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"net"
 	"slices"
 
+	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -24,27 +24,38 @@ import (
 
 const defaultPage = "/run/vppkit-agent.sock"
 
-func run(ctx context.Context, args []string, _, errs io.Writer) error {
-	var o options
-	f := flag.NewFlagSet("agent run", flag.ContinueOnError)
+// runOptions are the flags that run has beside those that it shares.
+type runOptions struct {
+	options
+	socket  string
+	verbose bool
+}
+
+func runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{Use: "run", Short: "Serves a host's ports"}
+	f := c.Flags()
 	o.register(f)
-	socket := f.String("socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
-	verbose := f.Bool("v", false, "log every object that is made, changed or unmade")
-	if err := parse(f, args, errs); err != nil {
-		return err
-	}
+	configFlag(f)
+	f.StringVar(&o.socket, "socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every object that is made, changed or unmade; see also agent level")
+	c.RunE = func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, c.ErrOrStderr()) }
+	return c
+}
+
+func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
 	level := slog.LevelInfo
-	if *verbose {
+	if o.verbose {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}))
 
 	var page net.Listener
-	if *socket != "" {
-		l, err := listen(*socket)
+	if o.socket != "" {
+		l, err := listen(o.socket)
 		if err != nil {
 			return err
 		}
@@ -68,14 +79,23 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 }
 
 // plan lists etcd, reads VPP, and prints the difference.
-func plan(ctx context.Context, args []string, out, errs io.Writer) error {
+func planCommand() *cobra.Command {
 	var o options
-	f := flag.NewFlagSet("agent plan", flag.ContinueOnError)
-	o.register(f)
-	asJSON := f.Bool("json", false, "print the plan as JSON")
-	if err := parse(f, args, errs); err != nil {
-		return err
+	c := &cobra.Command{
+		Use: "plan", Short: "Says what run would change in VPP, and changes nothing",
+		Long: "Says what run would change in VPP, and changes nothing. Exits with 3 if not all that etcd asks for would be served.",
 	}
+	f := c.Flags()
+	o.register(f)
+	configFlag(f)
+	asJSON := f.Bool("json", false, "print the plan as JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return plan(c.Context(), &o, *asJSON, c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -96,10 +116,14 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 	for _, line := range said {
 		fmt.Fprintln(errs, line)
 	}
-	if *asJSON {
-		return printJSON(out, p)
+	if asJSON {
+		err = printJSON(out, p)
+	} else {
+		_, err = fmt.Fprint(out, p)
 	}
-	_, err = fmt.Fprint(out, p)
+	if err == nil && (len(said) > 0 || p.Unread != nil || p.Count(desiredstate.Block) > 0) {
+		err = errWrong
+	}
 	return err
 }
 

@@ -4,6 +4,7 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -46,9 +47,9 @@ func Bound(ctx context.Context, c *clientv3.Client, host, port string, revision 
 			return true, nil
 		}
 		if v, ok := kvs[wrong]; ok && v.at >= revision {
-			return true, fmt.Errorf("%s on %s: %w: %s", port, host, ErrWrong, v.value)
+			return true, fmt.Errorf("%s on %s: %w: %s", port, host, ErrWrong, v.why())
 		} else if ok {
-			return false, fmt.Errorf("%s on %s: as before, %s", port, host, v.value)
+			return false, fmt.Errorf("%s on %s: as before, %s", port, host, v.why())
 		}
 		return false, fmt.Errorf("the agent of %s has not said that %s is bound", host, port)
 	})
@@ -58,6 +59,17 @@ func Bound(ctx context.Context, c *clientv3.Client, host, port string, revision 
 type said struct {
 	value string
 	at    int64
+}
+
+// why is what an agent says of what is wrong: {"error": …}.
+func (s said) why() string {
+	var text struct {
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal([]byte(s.value), &text); err != nil || text.Error == "" {
+		return s.value
+	}
+	return text.Error
 }
 
 // await follows the keys that begin so until they are as they should be; why says what they
