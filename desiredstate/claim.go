@@ -7,16 +7,16 @@ import (
 	"slices"
 )
 
-// claim is a step's hold on a key: to change it, or to rely on it.
+// claim is a step's hold on what has a key: to change it, or to rely on it.
 type claim struct {
-	key   Key
+	n     *node
 	write bool
 }
 
 // touches ranges over what a plan changes or relies on, and what it doubts.
 func (p *Plan) touches(yield func(claim) bool) {
-	for _, k := range slices.Concat(p.suspects, p.busy) {
-		if !yield(claim{k, false}) {
+	for _, n := range slices.Concat(p.suspects, p.busy) {
+		if !yield(claim{n, false}) {
 			return
 		}
 	}
@@ -33,11 +33,8 @@ func (p *Plan) touches(yield func(claim) bool) {
 // it, waits to change it since before ticket; 0 is a newcomer's. Without that, passes that
 // rely on an object could keep one that is to change it waiting for ever.
 func (e *Engine) taken(c claim, ticket uint64) bool {
-	n := e.nodes[c.key]
-	switch {
-	case n == nil:
-		return false
-	case c.write:
+	n := e.live(c.n)
+	if c.write {
 		return n.writers > 0 || n.readers > 0
 	}
 	return n.writers > 0 || slices.ContainsFunc(n.waiting, func(t uint64) bool { return ticket == 0 || t < ticket })
@@ -52,16 +49,31 @@ func (e *Engine) claim(p *Plan, ticket uint64) bool {
 		}
 	}
 	for _, s := range p.Steps {
-		for _, c := range s.claims {
-			n := e.node(c.key)
+		for i := range s.claims {
+			c := &s.claims[i]
+			if c.n.dropped {
+				c.n = e.node(c.n.key)
+			}
 			if c.write {
-				n.writers++
+				c.n.writers++
 			} else {
-				n.readers++
+				c.n.readers++
 			}
 		}
+		s.n = e.live(s.n)
 	}
 	return true
+}
+
+// live returns the node that has the key of one that a plan knows, which may have been
+// dropped since, and even be another's by now.
+func (e *Engine) live(n *node) *node {
+	if n.dropped {
+		if now := e.nodes[n.key]; now != nil {
+			return now
+		}
+	}
+	return n
 }
 
 // queue waits until other passes have let go of all that a plan touches, which is to
@@ -76,7 +88,7 @@ func (e *Engine) queue(ctx context.Context, p *Plan, ticket *uint64) error {
 	var waiting []*node
 	for c := range p.touches {
 		if c.write {
-			n := e.node(c.key)
+			n := e.node(c.n.key)
 			n.waiting = append(n.waiting, mine)
 			waiting = append(waiting, n)
 		}
@@ -99,13 +111,12 @@ func (e *Engine) queue(ctx context.Context, p *Plan, ticket *uint64) error {
 // release lets go of what claim took for one step. The engine's lock is held.
 func (e *Engine) release(s *Step) {
 	for _, c := range s.claims {
-		n := e.nodes[c.key]
 		if c.write {
-			n.writers--
+			c.n.writers--
 		} else {
-			n.readers--
+			c.n.readers--
 		}
-		e.tidy(n)
+		e.tidy(c.n)
 	}
 	if len(s.claims) > 0 {
 		e.change.Broadcast()
@@ -119,13 +130,11 @@ func (e *Engine) reconsider(ctx context.Context, p *Plan) (bool, error) {
 	if len(p.suspects) == 0 {
 		return false, nil
 	}
-	suspects := make([]*node, len(p.suspects))
-	for i, k := range p.suspects {
-		suspects[i] = e.nodes[k]
-		suspects[i].writers++
+	for _, n := range p.suspects {
+		n.writers++
 	}
-	err := e.reread(ctx, suspects)
-	for _, n := range suspects {
+	err := e.reread(ctx, p.suspects)
+	for _, n := range p.suspects {
 		n.writers--
 		e.tidy(n)
 	}

@@ -62,13 +62,13 @@ func without(keys []Key, groups [][]Key) (out []Key) {
 // contested groups those of the keys whose steps another pass is in the way of, directly
 // or by way of steps that touch the same.
 func (e *Engine) contested(p *Plan, keys []Key, ticket uint64) [][]Key {
-	touched := map[Key][]int{} // by steps
-	writes := map[Key][]int{}
+	touched := map[*node][]int{} // by steps
+	writes := map[*node][]int{}
 	for i, s := range p.Steps {
 		for _, c := range s.claims {
-			touched[c.key] = append(touched[c.key], i)
+			touched[c.n] = append(touched[c.n], i)
 			if c.write {
-				writes[c.key] = append(writes[c.key], i)
+				writes[c.n] = append(writes[c.n], i)
 			}
 		}
 	}
@@ -90,9 +90,9 @@ func (e *Engine) contested(p *Plan, keys []Key, ticket uint64) [][]Key {
 				group = append(group, s.Key)
 			}
 			for _, c := range s.claims {
-				near := writes[c.key]
+				near := writes[c.n]
 				if c.write {
-					near = touched[c.key]
+					near = touched[c.n]
 				}
 				for _, i := range near {
 					if !seen[i] {
@@ -111,16 +111,16 @@ func (e *Engine) contested(p *Plan, keys []Key, ticket uint64) [][]Key {
 			gather(i)
 		}
 	}
-	for _, k := range slices.Concat(p.suspects, p.busy) { // nothing is planned of them, but it is not sure
-		if e.taken(claim{k, false}, ticket) {
-			for _, i := range touched[k] {
+	for _, n := range slices.Concat(p.suspects, p.busy) { // nothing is planned of them, but it is not sure
+		if e.taken(claim{n, false}, ticket) {
+			for _, i := range touched[n] {
 				if !seen[i] {
 					gather(i)
 				}
 			}
-			if asked[k] {
-				delete(asked, k)
-				groups = append(groups, []Key{k})
+			if asked[n.key] {
+				delete(asked, n.key)
+				groups = append(groups, []Key{n.key})
 			}
 		}
 	}

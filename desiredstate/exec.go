@@ -27,12 +27,10 @@ type pass struct {
 	flying int
 	left   int
 	report Report
-	errs   map[Key]error
-	by     map[Key][]Key // whose failure errs tells of, if not the key's own
-	ids    map[Key]uint32
-	open   map[Key]int // tasks left of a step
-	made   map[Key]time.Time
-	proven map[Held]time.Time
+
+	provers map[string]*prover // by space
+	made    map[Key]time.Time  // what somebody can be asked to prove
+	proven  map[Held]time.Time
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
@@ -46,7 +44,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 	}
 	x := &pass{
 		e: e, ctx: ctx, whole: whole, result: result, left: len(p.tasks),
-		errs: map[Key]error{}, by: map[Key][]Key{}, ids: map[Key]uint32{}, open: map[Key]int{}, made: map[Key]time.Time{}, proven: map[Held]time.Time{},
+		provers: e.allProvers(), made: map[Key]time.Time{}, proven: map[Held]time.Time{},
 	}
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
@@ -57,7 +55,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 		}
 	}
 	for _, t := range p.tasks {
-		x.open[t.step.Key]++
+		t.step.left++
 		if t.need == 0 {
 			x.ready = append(x.ready, t)
 		}
@@ -143,13 +141,14 @@ func (x *pass) run(t *task) (uint32, error) {
 	}
 
 	e.mu.Lock()
-	n := e.node(s.Key)
-	var more, holds []Key
+	n := s.n
+	var more []*node
+	var holds []Key
 	if s.Want != nil && (len(have) > 0 || err != nil) {
-		more = s.Want.Deps()
+		more = s.deps
 	}
 	if err != nil {
-		more = append(more, n.hiddenDeps()...) // it may still be there, and then as it was
+		more = slices.Concat(more, n.hiddenDeps()) // it may still be there, and then as it was
 	}
 	if len(have) == 0 && t.gone != nil {
 		n.ref = nil // a reference kind knew it by what is gone now
@@ -216,9 +215,11 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 	}
 	if err == nil {
 		have = []actual{{kind: s.kind, spec: s.kind.fill(actual{kind: s.kind, spec: s.kind.zero}, s.Want), id: id}}
-		x.mu.Lock()
-		x.made[s.Key] = time.Now()
-		x.mu.Unlock()
+		if x.provers[s.Key.Space] != nil {
+			x.mu.Lock()
+			x.made[s.Key] = time.Now()
+			x.mu.Unlock()
+		}
 	}
 	return id, have, err
 }
@@ -226,13 +227,13 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 // done lets what waited for t go on, or be skipped. The pass's lock is held.
 func (x *pass) done(t *task, id uint32, err error) {
 	s := t.step
-	if err != nil && x.errs[s.Key] == nil {
-		x.errs[s.Key] = err
+	if err != nil && s.err == nil {
+		s.err = err
 		if t.by != nil {
-			x.by[s.Key] = []Key{*t.by}
+			s.failedBy = []Key{*t.by}
 		}
 	}
-	x.ids[s.Key] = id
+	s.id = id
 	woken := 0
 	for _, n := range t.next {
 		if err != nil && n.by == nil {
@@ -244,9 +245,8 @@ func (x *pass) done(t *task, id uint32, err error) {
 		}
 	}
 	x.left--
-	if x.open[s.Key]--; x.open[s.Key] == 0 {
-		r := Result{s.Action, s.Key, x.ids[s.Key], x.errs[s.Key]}
-		by := x.by[s.Key]
+	if s.left--; s.left == 0 {
+		r, by := Result{s.Action, s.Key, s.id, s.err}, s.failedBy
 		if r.Err == nil {
 			r.Err, by = s.Err, s.by // gone, but still wanted: blocked
 		}

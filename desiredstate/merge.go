@@ -211,7 +211,7 @@ func (w *world) accept(n *node) bool {
 			}
 		}
 	}
-	var told []Key
+	var told []*node
 	if len(have) > 0 {
 		told = n.hiddenDeps()
 	}

@@ -12,9 +12,9 @@ type node struct {
 	key   Key
 	have  []actual // what managing kinds found or made
 	ref   *handle  // what reference kinds found
-	deps  []Key    // of have
+	deps  []*node  // of have
 	holds []Key    // of have
-	users map[Key]struct{}
+	users map[*node]struct{}
 
 	found   *found // while a reading is taken over
 	seen    uint64 // the round of the reading that found have just so
@@ -31,6 +31,18 @@ type node struct {
 	readers int    // passes that rely on it
 
 	waiting []uint64 // tickets of those that wait to change it
+
+	plan *planned // while a plan is made that has to do with it
+}
+
+func byKey(a, b *node) int { return a.key.Compare(b.key) }
+
+func keysOf(nodes []*node) []Key {
+	keys := make([]Key, len(nodes))
+	for i, n := range nodes {
+		keys[i] = n.key
+	}
+	return keys
 }
 
 // exists says whether the target has something of this key.
@@ -62,11 +74,11 @@ func (n *node) owned() []actual {
 }
 
 // hiddenDeps returns the dependencies of what is there that it does not show.
-func (n *node) hiddenDeps() []Key {
+func (n *node) hiddenDeps() []*node {
 	out := slices.Clone(n.deps)
 	for _, a := range n.have {
 		for _, d := range a.spec.Deps() {
-			out = slices.DeleteFunc(out, func(k Key) bool { return k == d })
+			out = slices.DeleteFunc(out, func(x *node) bool { return x.key == d })
 		}
 	}
 	return out
@@ -91,18 +103,25 @@ func (w *world) tidy(n *node) {
 	}
 }
 
+// sweep drops what the last plan made and nothing needs.
+func (w *world) sweep() {
+	for _, n := range w.idle {
+		w.tidy(n)
+	}
+	clear(w.idle)
+	w.idle = w.idle[:0]
+}
+
 // set gives n what the target has of it, with what it may depend on and hold
 // beyond what can be read from that: because only the wanted object tells, or
 // because nobody knows what became of it.
-func (w *world) set(n *node, have []actual, more []Key, holds ...Key) {
-	for _, d := range n.deps {
-		if u := w.nodes[d]; u != nil {
-			delete(u.users, n.key)
-			w.tidy(u)
-		}
+func (w *world) set(n *node, have []actual, more []*node, holds ...Key) {
+	before := n.deps
+	for _, d := range before {
+		delete(d.users, n)
 	}
 	for _, r := range n.holds {
-		if left := slices.DeleteFunc(w.holders[r], func(k Key) bool { return k == n.key }); len(left) > 0 {
+		if left := slices.DeleteFunc(w.holders[r], func(x *node) bool { return x == n }); len(left) > 0 {
 			w.holders[r] = left
 		} else {
 			delete(w.holders, r)
@@ -110,9 +129,12 @@ func (w *world) set(n *node, have []actual, more []Key, holds ...Key) {
 	}
 	n.count(-1)
 	n.have, n.deps, n.holds, n.asWanted = have, nil, holds, nil
+	for _, d := range more {
+		w.depend(n, d.key, d)
+	}
 	for _, a := range have {
 		for _, d := range a.spec.Deps() {
-			n.depend(d)
+			w.depend(n, d, nil)
 		}
 		for _, r := range a.kind.holds(a.spec) {
 			if !slices.Contains(n.holds, r) {
@@ -120,14 +142,11 @@ func (w *world) set(n *node, have []actual, more []Key, holds ...Key) {
 			}
 		}
 	}
-	for _, d := range more {
-		n.depend(d)
-	}
-	for _, d := range n.deps {
-		w.node(d).usedBy(n.key)
+	for _, d := range before {
+		w.tidy(d)
 	}
 	for _, r := range n.holds {
-		w.holders[r] = append(w.holders[r], n.key)
+		w.holders[r] = append(w.holders[r], n)
 	}
 	n.count(1)
 	switch {
@@ -151,15 +170,17 @@ func (n *node) count(by int) {
 	}
 }
 
-func (n *node) depend(d Key) {
-	if !slices.Contains(n.deps, d) {
-		n.deps = append(n.deps, d)
+// depend has n depend on what has a key, whose node it may be given.
+func (w *world) depend(n *node, k Key, on *node) {
+	if slices.ContainsFunc(n.deps, func(d *node) bool { return d.key == k }) {
+		return
 	}
-}
-
-func (n *node) usedBy(k Key) {
-	if n.users == nil {
-		n.users = map[Key]struct{}{}
+	if on == nil || on.dropped {
+		on = w.node(k)
 	}
-	n.users[k] = struct{}{}
+	n.deps = append(n.deps, on)
+	if on.users == nil {
+		on.users = map[*node]struct{}{}
+	}
+	on.users[n] = struct{}{}
 }

@@ -31,8 +31,16 @@ type Step struct {
 	have   actual   // what is kept, changed or unmade
 	spare  []actual // the surplus
 	by     []Key    // whose change may unblock the step
-	before []Key    // steps that must free what this one takes
+	n      *node
+	deps   []*node // of Want
 	claims []claim
+
+	// While it is carried out: tasks left, what came of those that were done, and whose
+	// failure that is, if not its own.
+	left     int
+	id       uint32
+	err      error
+	failedBy []Key
 }
 
 // Diff lists the fields in which Have and Want differ, for Update and Replace, and last
@@ -62,9 +70,9 @@ type Plan struct {
 	confirmed bool
 	applied   bool
 	tasks     []*task
-	suspects  []Key // to be read before the plan can be trusted
-	busy      []Key // kept, but being changed by another pass
-	blind     bool  // a kind that could not be read matters here
+	suspects  []*node // to be read before the plan can be trusted
+	busy      []*node // kept, but being changed by another pass
+	blind     bool    // a kind that could not be read matters here
 }
 
 // Empty says that there is nothing to do, though something may be blocked.

@@ -11,18 +11,17 @@ import (
 
 // look drafts the step of one key by what the object alone asks for. What is as
 // wanted needs no step unless it is pulled along.
-func (b *planner) look(k Key, pulled bool) *draft {
-	n := b.e.nodes[k]
+func (b *planner) look(n *node, pulled bool) *draft {
 	doubt := b.doubt(n)
-	want, have := b.r.want(k), n.owned()
+	want, have := b.want(n), n.owned()
 	if want == nil {
-		return b.lookUnwanted(k, n, have)
+		return b.lookUnwanted(n, have)
 	}
 	kind := b.e.byType[reflect.TypeOf(want)]
 	why := b.objection(kind, n, have, want, doubt)
 	switch {
 	case why != nil:
-		d := b.draft(k, n, Block)
+		d := b.draft(n, Block)
 		d.Want, d.why = want, why
 		if len(have) > 0 {
 			d.there(have, 0)
@@ -32,26 +31,26 @@ func (b *planner) look(k Key, pulled bool) *draft {
 		}
 		return d
 	case len(have) == 0:
-		d := b.draft(k, n, Create)
-		d.wanted(kind, want, want)
+		d := b.draft(n, Create)
+		d.wanted(b, kind, want, want)
 		return d
 	}
 	return b.compare(n, kind, have, want, pulled)
 }
 
 // lookUnwanted drafts the end of what nobody wants, if this plan may end it.
-func (b *planner) lookUnwanted(k Key, n *node, have []actual) *draft {
-	if n != nil && (!b.e.manages(n) || b.e.elsewhere(k) != nil) {
+func (b *planner) lookUnwanted(n *node, have []actual) *draft {
+	if !b.e.manages(n) || b.e.elsewhere(n.key) != nil {
 		return nil
 	}
-	named := b.r.named(k)
+	named := b.r.named(n.key)
 	if named || b.r.prune && len(have) > 0 {
-		if why := b.unread(k, n); why != nil { // there may be something
+		if why := b.unread(n); why != nil { // there may be something
 			b.blind = true
 			if !named {
 				return nil
 			}
-			d := b.draft(k, n, Block)
+			d := b.draft(n, Block)
 			d.why = why
 			return d
 		}
@@ -59,7 +58,7 @@ func (b *planner) lookUnwanted(k Key, n *node, have []actual) *draft {
 	if len(have) == 0 || !b.r.prune && !named {
 		return nil
 	}
-	d := b.draft(k, n, Delete)
+	d := b.draft(n, Delete)
 	d.there(have, 0)
 	return d
 }
@@ -80,8 +79,7 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 	case doubt != nil:
 		return fmt.Errorf("%w: %w", ErrUnread, doubt)
 	}
-	k := want.Key()
-	if claims := b.e.claims[kind]; claims != nil && !claims(k) {
+	if claims := b.e.claims[kind]; claims != nil && !claims(n.key) {
 		return fmt.Errorf("%w: it is another component's; its kind claims others here", ErrForeign)
 	}
 	if err := want.Validate(); err != nil {
@@ -105,7 +103,7 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 	case !b.e.uses(have[0].kind):
 		return fmt.Errorf("%w: another component has a %s of this name", ErrConflict, have[0].kind.name)
 	}
-	if other := b.e.elsewhere(k); other != nil && !same(other, want) {
+	if other := b.e.elsewhere(n.key); other != nil && !same(other, want) {
 		return fmt.Errorf("%w: another component wants it otherwise, and was first", ErrConflict)
 	}
 	return nil
@@ -131,9 +129,9 @@ func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulle
 		b.keeps(n, cur.id)
 		return nil
 	}
-	d := b.draft(n.key, n, Replace)
+	d := b.draft(n, Replace)
 	d.there(have, at)
-	d.wanted(kind, want, filled)
+	d.wanted(b, kind, want, filled)
 	switch {
 	case same:
 		d.base = Keep
@@ -162,9 +160,8 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 		shown = filled.Deps()
 	}
 	for _, k := range deps {
-		if !slices.Contains(n.deps, k) && !slices.Contains(shown, k) {
-			n.deps = append(n.deps, k)
-			b.e.node(k).usedBy(n.key)
+		if !slices.Contains(shown, k) {
+			b.e.depend(n, k, nil)
 		}
 	}
 	if !same || n.suspect {
@@ -173,13 +170,12 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	for _, a := range n.have {
 		deps = append(deps, a.spec.Deps()...)
 	}
-	n.deps = slices.DeleteFunc(n.deps, func(k Key) bool {
-		if slices.Contains(deps, k) {
+	n.deps = slices.DeleteFunc(n.deps, func(u *node) bool {
+		if slices.Contains(deps, u.key) {
 			return false
 		}
-		u := b.e.nodes[k]
-		delete(u.users, n.key)
-		b.loose = append(b.loose, u)
+		delete(u.users, n)
+		b.e.idle = append(b.e.idle, u)
 		return true
 	})
 }
@@ -197,15 +193,19 @@ func (b *planner) choose(k *kind, have []actual, want Object) int {
 	return 0
 }
 
-func (b *planner) draft(k Key, n *node, base Action) *draft {
-	if n == nil {
-		n = &node{key: k}
-	}
-	d := &draft{Step: &Step{Action: base, Key: k}, base: base, n: n}
-	b.drafts[k] = d
+func (b *planner) draft(n *node, base Action) *draft {
+	d := &draft{Step: &Step{Action: base, Key: n.key, n: n}, base: base, dragged: b.dragged}
+	b.of(n).draft = d
+	b.drafts = append(b.drafts, d)
 	return d
 }
 
-func (d *draft) wanted(k *kind, want, filled Object) {
-	d.kind, d.Kind, d.Want, d.want, d.deps = k, k.name, want, filled, want.Deps()
+func (d *draft) wanted(b *planner, k *kind, want, filled Object) {
+	d.kind, d.Kind, d.Want, d.want = k, k.name, want, filled
+	if deps := want.Deps(); len(deps) > 0 {
+		d.deps = make([]*node, len(deps))
+		for i, dep := range deps {
+			d.deps[i] = b.node(dep)
+		}
+	}
 }

@@ -10,53 +10,46 @@ import (
 // cycles blocks wanted objects that would come to depend on themselves, and says
 // whether there were any.
 func (b *planner) cycles() bool {
-	const (
-		open = 1 + iota
-		closed
-	)
+	b.walks += 2
+	open, left := b.walks-1, b.walks
 	found := false
-	state := map[Key]int{}
-	var path []Key
-	var visit func(k Key)
-	visit = func(k Key) {
-		if state[k] == closed {
+	var path []*node
+	var visit func(n *node)
+	visit = func(n *node) {
+		p := b.of(n)
+		switch p.walk {
+		case left:
 			return
-		}
-		if state[k] == open {
-			loop := slices.Clone(path[slices.Index(path, k):])
-			why := fmt.Errorf("%w: %s", ErrCycle, join(append(loop, k)))
+		case open:
+			loop := slices.Clone(path[slices.Index(path, n):])
+			why := fmt.Errorf("%w: %s", ErrCycle, join(keysOf(append(loop, n))))
 			for _, l := range loop {
-				if d := b.drafts[l]; d != nil && d.comesUp() {
+				if d := l.draftOf(); d != nil && d.comesUp() {
 					d.base, d.why, found = Block, why, true
-					b.queue(l)
+					b.queue(d)
 				}
 			}
 			return
 		}
-		state[k] = open
-		path = append(path, k)
-		for _, dep := range b.depsOf(k) {
+		p.walk = open
+		path = append(path, n)
+		for _, dep := range willHangOn(n) {
 			visit(dep)
 		}
 		path = path[:len(path)-1]
-		state[k] = closed
+		p.walk = left
 	}
-	keys := make([]Key, 0, len(b.drafts))
-	for k, d := range b.drafts {
+	for _, d := range b.drafts {
 		if d.comesUp() {
-			keys = append(keys, k)
+			visit(d.n)
 		}
-	}
-	slices.SortFunc(keys, Key.Compare)
-	for _, k := range keys {
-		visit(k)
 	}
 	return found
 }
 
-// depsOf lists what the object will depend on after the plan.
-func (b *planner) depsOf(k Key) []Key {
-	if d := b.drafts[k]; d != nil {
+// willHangOn lists what an object will depend on after the plan.
+func willHangOn(n *node) []*node {
+	if d := n.draftOf(); d != nil {
 		switch {
 		case d.comesUp():
 			return d.deps
@@ -64,10 +57,7 @@ func (b *planner) depsOf(k Key) []Key {
 			return nil
 		}
 	}
-	if n := b.e.nodes[k]; n != nil {
-		return n.deps
-	}
-	return nil
+	return n.deps
 }
 
 // replaceInCircle makes replacements of updates that wait for each other in a circle; it
@@ -75,9 +65,9 @@ func (b *planner) depsOf(k Key) []Key {
 func (b *planner) replaceInCircle(stuck []*task) bool {
 	found := false
 	for _, t := range stuck {
-		if d := b.drafts[t.step.Key]; d.base == Update && d.Action == Update {
+		if d := t.step.n.draftOf(); d.base == Update && d.Action == Update {
 			d.base, found = Replace, true
-			b.queue(d.Key)
+			b.queue(d)
 		}
 	}
 	return found

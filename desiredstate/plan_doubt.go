@@ -7,7 +7,7 @@ import "fmt"
 // doubt has a node that nobody is sure of read before the plan is trusted. If it cannot be,
 // doubt says why.
 func (b *planner) doubt(n *node) error {
-	if n == nil || !n.suspect {
+	if !n.suspect {
 		return nil
 	}
 	why := b.e.unread(func(k *kind) bool { return k.space == n.key.Space })
@@ -18,16 +18,16 @@ func (b *planner) doubt(n *node) error {
 		b.blind = true
 		return why
 	}
-	b.suspect = append(b.suspect, n.key)
+	b.suspect = append(b.suspect, n)
 	return nil
 }
 
 // unread says why nobody knows what the target has of a key: a kind of its space could not
 // be read.
-func (b *planner) unread(k Key, n *node) error {
+func (b *planner) unread(n *node) error {
 	why := b.e.blind(n)
 	if why == nil && !n.exists() {
-		why = b.e.unread(func(x *kind) bool { return x.space == k.Space && x.create != nil })
+		why = b.e.unread(func(x *kind) bool { return x.space == n.key.Space && x.create != nil })
 	}
 	if why != nil {
 		why = fmt.Errorf("%w: %w", ErrUnread, why)
@@ -41,17 +41,16 @@ func (b *planner) pinned(n *node) (Key, error) {
 	if !b.e.partial {
 		return Key{}, nil
 	}
-	seen := map[Key]bool{}
+	seen := map[*node]bool{}
 	var visit func(n *node) (Key, error)
 	visit = func(n *node) (Key, error) {
-		for u := range n.users {
-			x := b.e.nodes[u]
-			if seen[u] || !x.ours() {
+		for x := range n.users {
+			if seen[x] || !x.ours() {
 				continue
 			}
-			seen[u] = true
+			seen[x] = true
 			if why := b.e.blind(x); why != nil {
-				return u, why
+				return x.key, why
 			}
 			if k, why := visit(x); why != nil {
 				return k, why

@@ -2,40 +2,31 @@
 
 package desiredstate
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
-// assignHolds settles who may take what only one can have: who has it already,
-// else the first by name.
-func (b *planner) assignHolds() {
-	for _, k := range slices.SortedFunc(maps.Keys(b.drafts), Key.Compare) {
-		b.assign(k)
-	}
-}
-
-func (b *planner) assign(k Key) {
-	d := b.drafts[k]
+// assign settles who may take what only one can have: who has it already, else the first
+// by name.
+func (b *planner) assign(d *draft) {
 	if d.want == nil || d.base == Block {
 		return
 	}
 	for _, r := range d.kind.holds(d.want) {
 		first, taken := b.takers[r]
-		if !taken || !slices.Contains(b.e.holders[r], first) && slices.Contains(b.e.holders[r], k) {
-			b.takers[r] = k
-			b.queue(first)
+		if !taken || !slices.Contains(b.e.holders[r], first.n) && slices.Contains(b.e.holders[r], d.n) {
+			b.takers[r] = d
+			if taken {
+				b.queue(first)
+			}
 		}
 	}
 }
 
 // clear drafts the end of a leftover that is in the way of something wanted.
-func (b *planner) clear(k Key) *draft {
-	n := b.e.nodes[k]
-	d := b.draft(k, n, Delete)
+func (b *planner) clear(n *node) *draft {
+	d := b.draft(n, Delete)
 	d.there(n.owned(), 0)
 	d.late = true
-	b.queue(k)
+	b.queue(d)
 	return d
 }
 

@@ -7,58 +7,67 @@ import (
 	"reflect"
 )
 
-// changedKeys lists what a plan has to look at closely. The rest, most of a plan most of
+// changed lists what a plan has to look at closely. The rest, most of a plan most of
 // the time, is just as it was when last looked at: it is kept, for the cost of one
-// look at its node.
-func (b *planner) changedKeys() (closely []Key, err error) {
+// look at its node. The error names what is wanted twice.
+func (b *planner) changed() (closely []*node, err error) {
 	if b.r.want != nil {
 		b.kept = make([]Result, 0, len(b.r.keys))
 		for _, k := range b.r.keys {
-			n := b.e.nodes[k]
-			if n == nil || n.asWanted == nil || !b.keep(n, b.r.want(k)) {
-				closely = append(closely, k)
+			n := b.node(k)
+			if n.asWanted == nil || !b.keep(n, b.want(n)) {
+				closely = append(closely, n)
 			}
 		}
 		return closely, nil
 	}
 
-	e, objects := b.e, b.r.objects
+	e := b.e
 	e.round++
-	b.kept = make([]Result, 0, len(objects))
-	unsure := false
-	for _, o := range objects {
+	b.kept = make([]Result, 0, len(b.r.objects))
+	var errs []error
+	for _, o := range b.r.objects {
 		if isNil(o) {
 			return nil, errNil
 		}
-		k := o.Key()
-		n := e.nodes[k]
-		if n == nil || n.wanted == e.round {
-			unsure = true // it may be there twice
-		} else if n.wanted = e.round; b.keep(n, o) {
+		n := b.node(o.Key())
+		switch {
+		case n.wanted == e.round:
+			if !reflect.DeepEqual(b.want(n), o) { // which also compares what no kind can have
+				errs = append(errs, &Error{Block, n.key, ErrDuplicate})
+			}
 			continue
+		case b.keep(n, o):
+		default:
+			b.of(n).want = o
+			closely = append(closely, n)
 		}
-		closely = append(closely, k)
+		n.wanted = e.round
 	}
-	var byKey map[Key]Object
-	if unsure {
-		if byKey, err = index(objects); err != nil {
-			return nil, err
-		}
-	}
-	b.r.want = func(k Key) Object {
-		if byKey == nil {
-			byKey, _ = index(objects)
-		}
-		return byKey[k]
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	if b.r.all {
-		for k, n := range e.nodes {
+		for _, n := range e.nodes {
 			if n.wanted != e.round && n.mayGo() && e.manages(n) {
-				closely = append(closely, k)
+				closely = append(closely, n)
 			}
 		}
 	}
 	return closely, nil
+}
+
+// want returns what is wanted by the key of a node, nil if nothing is.
+func (b *planner) want(n *node) Object {
+	switch {
+	case b.r.want != nil:
+		return b.r.want(n.key)
+	case n.wanted != b.e.round:
+		return nil
+	case n.plan != nil && n.plan.want != nil:
+		return n.plan.want
+	}
+	return n.asWanted
 }
 
 // keep notes that an object is as wanted, if it was when last looked at and
@@ -75,20 +84,6 @@ func (b *planner) keep(n *node, want Object) bool {
 func (b *planner) keeps(n *node, id uint32) {
 	b.kept = append(b.kept, Result{Keep, n.key, id, nil})
 	if n.writers > 0 {
-		b.busy = append(b.busy, n.key)
+		b.busy = append(b.busy, n)
 	}
-}
-
-// index maps objects by their keys. The error names those that are there twice.
-func index(objects []Object) (map[Key]Object, error) {
-	byKey := make(map[Key]Object, len(objects))
-	var errs []error
-	for _, o := range objects {
-		k := o.Key()
-		if first, dup := byKey[k]; dup && !reflect.DeepEqual(first, o) {
-			errs = append(errs, &Error{Block, k, ErrDuplicate})
-		}
-		byKey[k] = o
-	}
-	return byKey, errors.Join(errs...)
 }

@@ -12,21 +12,21 @@ import (
 // its own last change failed, perhaps, and is not due to be tried again. Nothing
 // is put on top of what is half done.
 func (b *planner) support() {
-	todo := slices.SortedFunc(maps.Keys(b.drafts), Key.Compare)
+	b.sort()
+	todo := slices.Clone(b.drafts)
 	for len(todo) > 0 {
-		d := b.drafts[todo[0]]
+		d := todo[0]
 		todo = todo[1:]
 		if !d.comesUp() {
 			continue
 		}
-		for _, k := range d.deps {
-			n := b.e.nodes[k]
-			if b.drafts[k] != nil || !n.ours() || n.writers > 0 || b.r.want(k) == nil { // or another pass sees to it
+		for _, n := range d.deps {
+			if n.draftOf() != nil || !n.ours() || n.writers > 0 || b.want(n) == nil { // or another pass sees to it
 				continue
 			}
 			kept := b.kept
-			if b.look(k, false) != nil {
-				todo = append(todo, k)
+			if x := b.look(n, false); x != nil {
+				todo = append(todo, x)
 			}
 			b.kept = kept // what it relies on was not asked about
 		}
@@ -35,20 +35,19 @@ func (b *planner) support() {
 
 // draftPulled drafts the step of an object that was not asked about, because something
 // that it hangs on goes down.
-func (b *planner) draftPulled(k Key) *draft {
-	n := b.e.nodes[k]
+func (b *planner) draftPulled(n *node) *draft {
 	have := n.owned()
 	if len(have) == 0 {
 		return nil
 	}
-	if b.r.want(k) != nil {
-		return b.look(k, true)
+	if b.want(n) != nil {
+		return b.look(n, true)
 	}
-	d := b.draft(k, n, Delete)
+	d := b.draft(n, Delete)
 	d.there(have, 0)
-	if b.r.restore || !b.r.prune && !b.r.named(k) {
+	if b.r.restore || !b.r.prune && !b.r.named(n.key) {
 		d.base, d.Action = Keep, Keep
-		d.wanted(have[0].kind, have[0].spec, have[0].spec)
+		d.wanted(b, have[0].kind, have[0].spec, have[0].spec)
 	}
 	return d
 }
@@ -56,10 +55,9 @@ func (b *planner) draftPulled(k Key) *draft {
 // settle lets steps give way until none has to.
 func (b *planner) settle() {
 	for len(b.again) > 0 {
-		k := b.again[0]
+		d := b.again[0]
 		b.again = b.again[1:]
-		d := b.drafts[k]
-		d.done = false
+		d.queued = false
 		was, had := d.Action, d.by
 		d.Action, d.by, d.Err = b.outcome(d)
 		d.Disturbs = d.disturbs()
@@ -70,34 +68,35 @@ func (b *planner) settle() {
 			}
 		}
 		if d.goesDown() {
-			for _, u := range slices.SortedFunc(maps.Keys(d.n.users), Key.Compare) {
-				_ = b.doubt(b.e.nodes[u]) // it may hang on this, or not
-				if b.drafts[u] != nil {
+			for _, u := range slices.SortedFunc(maps.Keys(d.n.users), byKey) {
+				_ = b.doubt(u) // it may hang on this, or not
+				if u.draftOf() != nil {
 					continue
 				}
 				if x := b.draftPulled(u); x != nil {
 					x.late = true
-					b.assign(u)
-					b.queue(u)
+					b.assign(x)
+					b.queue(x)
 				}
 			}
 		}
 		news := d.late || d.Action != was || len(d.by) != len(had)
 		if d.late = false; news {
 			for u := range d.n.users {
-				b.queue(u)
+				b.queue(u.draftOf())
 			}
-			for _, u := range b.waiting[k] {
+			for _, u := range d.n.plan.waiting {
 				b.queue(u)
 			}
 		}
 	}
 }
 
-func (b *planner) queue(k Key) {
-	if d := b.drafts[k]; d != nil && !d.done {
-		d.done = true
-		b.again = append(b.again, k)
+// queue has a step looked at again; nil is none.
+func (b *planner) queue(d *draft) {
+	if d != nil && !d.queued {
+		d.queued = true
+		b.again = append(b.again, d)
 	}
 }
 
@@ -106,11 +105,11 @@ func (b *planner) outcome(d *draft) (Action, []Key, error) {
 	// Pulled: what it hangs on goes. Down: it must go along, even if all that it
 	// needs will be there again.
 	pulled, down := false, d.base == Keep || d.base == Block
-	for _, k := range d.n.deps {
-		b.wait(k, d.Key)
-		if dep := b.drafts[k]; dep != nil && dep.goesDown() {
+	for _, n := range d.n.deps {
+		b.wait(n, d)
+		if dep := n.draftOf(); dep != nil && dep.goesDown() {
 			pulled = true
-			down = down || slices.Contains(d.deps, k)
+			down = down || slices.Contains(d.deps, n)
 		}
 	}
 	there := len(d.n.owned()) > 0 // of a suspect, there may be nothing known that could go
@@ -123,8 +122,10 @@ func (b *planner) outcome(d *draft) (Action, []Key, error) {
 	}
 	switch d.base {
 	case Delete:
-		if users := b.keptUsers(d); b.r.refuse && len(users) > 0 {
-			return Block, users, fmt.Errorf("%w by %s", ErrInUse, join(users))
+		if b.r.refuse {
+			if users := b.keptUsers(d); len(users) > 0 {
+				return Block, users, fmt.Errorf("%w by %s", ErrInUse, join(users))
+			}
 		}
 		return Delete, nil, nil
 	case Block:
@@ -153,83 +154,86 @@ func (b *planner) outcome(d *draft) (Action, []Key, error) {
 
 // lacks says what keeps a wanted object from being made or changed now.
 func (b *planner) lacks(d *draft) ([]Key, error) {
-	var missing []Key
-	for _, k := range d.deps {
-		b.wait(k, d.Key)
-		_ = b.doubt(b.e.nodes[k])
-		if !b.available(k) {
-			missing = append(missing, k)
+	var missing []*node
+	for _, n := range d.deps {
+		b.wait(n, d)
+		_ = b.doubt(n)
+		if !b.available(n) {
+			missing = append(missing, n)
 		}
 	}
 	if len(missing) > 0 {
-		why := fmt.Errorf("%w: %s", ErrMissing, join(missing))
-		for _, k := range missing {
-			if unread := b.unread(k, b.e.nodes[k]); unread != nil {
+		keys := keysOf(missing)
+		why := fmt.Errorf("%w: %s", ErrMissing, join(keys))
+		for _, n := range missing {
+			if unread := b.unread(n); unread != nil {
 				b.blind = true
-				return missing, fmt.Errorf("%w: %w", why, unread)
+				return keys, fmt.Errorf("%w: %w", why, unread)
 			}
 		}
-		return missing, why
+		return keys, why
 	}
 	d.before = d.before[:0]
 	for _, r := range d.kind.holds(d.want) {
-		if first, ok := b.takers[r]; ok && first != d.Key {
-			b.wait(first, d.Key)
-			return []Key{first}, fmt.Errorf("%w: %s wants %s too", ErrConflict, first, r)
+		if first, ok := b.takers[r]; ok && first != d {
+			b.wait(first.n, d)
+			return []Key{first.Key}, fmt.Errorf("%w: %s wants %s too", ErrConflict, first.Key, r)
 		}
-		for _, k := range b.e.holders[r] {
-			if k == d.Key {
+		for _, n := range b.e.holders[r] {
+			if n == d.n {
 				continue
 			}
-			if n := b.e.nodes[k]; n.suspect { // nobody knows; the plan is made again when it is read
+			if n.suspect { // nobody knows; the plan is made again when it is read
 				if why := b.doubt(n); why != nil {
-					return []Key{k}, fmt.Errorf("%w: %s, which may hold %s: %w", ErrUnread, k, r, why)
+					return []Key{n.key}, fmt.Errorf("%w: %s, which may hold %s: %w", ErrUnread, n.key, r, why)
 				}
 				continue
 			}
-			if n := b.e.nodes[k]; !n.ours() {
-				return []Key{k}, fmt.Errorf("%w: %s holds %s", ErrForeign, k, r)
+			if !n.ours() {
+				return []Key{n.key}, fmt.Errorf("%w: %s holds %s", ErrForeign, n.key, r)
 			}
-			b.wait(k, d.Key)
-			h := b.drafts[k]
-			if h == nil && b.e.nodes[k].leftover() {
-				h = b.clear(k)
+			b.wait(n, d)
+			h := n.draftOf()
+			if h == nil && n.leftover() {
+				h = b.clear(n)
 			}
 			if h == nil || !h.letsGo(r) {
-				return []Key{k}, fmt.Errorf("%w: %s holds %s", ErrConflict, k, r)
+				return []Key{n.key}, fmt.Errorf("%w: %s holds %s", ErrConflict, n.key, r)
 			}
-			d.before = append(d.before, k)
+			d.before = append(d.before, h)
 		}
 	}
 	return nil, nil
 }
 
-func (b *planner) wait(k, who Key) {
-	b.waiting[k] = append(b.waiting[k], who)
+// wait has who look again when the step of on changes.
+func (b *planner) wait(on *node, who *draft) {
+	p := b.of(on)
+	p.waiting = append(p.waiting, who)
 }
 
-// available says whether the target will have something of this key.
-func (b *planner) available(k Key) bool {
-	if d := b.drafts[k]; d != nil {
+// available says whether the target will have something by the key of a node.
+func (b *planner) available(n *node) bool {
+	if d := n.draftOf(); d != nil {
 		switch d.Action {
 		case Delete:
 			return false
 		case Block:
-			return d.n.exists()
+			return n.exists()
 		}
 		return true
 	}
-	return b.e.nodes[k].exists() && b.e.blind(b.e.nodes[k]) == nil
+	return n.exists() && b.e.blind(n) == nil
 }
 
 // keptUsers lists what depends on an object that is to go, and is to stay.
 func (b *planner) keptUsers(d *draft) []Key {
 	var out []Key
 	for u := range d.n.users {
-		b.wait(u, d.Key)
-		if x := b.drafts[u]; x == nil || x.base != Delete || x.Action == Block {
-			if b.e.nodes[u].ours() {
-				out = append(out, u)
+		b.wait(u, d)
+		if x := u.draftOf(); x == nil || x.base != Delete || x.Action == Block {
+			if u.ours() {
+				out = append(out, u.key)
 			}
 		}
 	}

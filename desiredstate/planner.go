@@ -30,26 +30,39 @@ type request struct {
 type planner struct {
 	e       *Engine
 	r       request
-	drafts  map[Key]*draft
-	waiting map[Key][]Key // who looks again when the key's step changes
-	again   []Key
-	takers  map[Key]Key // resource: the one object that may take it
+	drafts  []*draft
+	again   []*draft
+	takers  map[Key]*draft // by resource: the one that may take it
 	kept    []Result
-	suspect []Key
-	busy    []Key   // kept, but being changed by another pass
-	loose   []*node // that an object no longer depends on
-	blind   bool    // a kind that could not be read matters here
+	suspect []*node
+	busy    []*node   // kept, but being changed by another pass
+	blind   bool      // a kind that could not be read matters here
+	dragged bool      // what is drafted now was not asked about
+	walks   int       // through dependencies, in search of cycles
+	looked  []*node   // they have a planned
+	slab    []planned // few allocations for many
+}
+
+// planned is what a planner has of a node.
+type planned struct {
+	want    Object   // if objects were asked for, and it is not as wanted
+	draft   *draft   // its step; nil: it has none
+	waiting []*draft // who looks again when that changes
+	walk    int      // the last one that came here, and whether it has left
 }
 
 type draft struct {
 	*Step
-	base Action
-	why  error // why it cannot be made or changed
-	lack []Key // what would have to change for that
-	n    *node
-	deps []Key // of Want
-	done bool  // queued
-	late bool  // drafted when others had been settled without it
+	base    Action
+	why     error    // why it cannot be made or changed
+	lack    []Key    // what would have to change for that
+	deps    []*node  // of Want
+	before  []*draft // that must free what this one takes
+	down    *task
+	up      *task
+	queued  bool
+	late    bool // drafted when others had been settled without it
+	dragged bool // along, by others
 }
 
 // plan compares and orders; it only computes. The error is that the request makes
@@ -58,88 +71,143 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	if r.named == nil {
 		r.named = func(Key) bool { return false }
 	}
-	b := &planner{e: e, r: r, drafts: map[Key]*draft{}, waiting: map[Key][]Key{}, takers: map[Key]Key{}}
-	keys, err := b.changedKeys()
+	e.sweep()
+	b := &planner{e: e, r: r, takers: map[Key]*draft{}}
+	defer b.leave()
+	nodes, err := b.changed()
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(keys, Key.Compare)
-	for _, k := range slices.Compact(keys) {
-		b.look(k, false)
+	slices.SortFunc(nodes, byKey)
+	for _, n := range slices.Compact(nodes) {
+		b.look(n, false)
 	}
+	b.dragged = true
 	b.support()
-	b.assignHolds()
-	for k := range b.drafts {
-		b.again = append(b.again, k)
+	b.sort()
+	for _, d := range b.drafts {
+		b.assign(d)
 	}
-	slices.SortFunc(b.again, Key.Compare)
+	for _, d := range b.drafts {
+		b.queue(d)
+	}
 	p := &Plan{engine: e, owned: e.owned()}
 	for {
 		b.settle()
+		b.sort()
 		if b.cycles() {
 			continue
 		}
 		p.tasks = b.tasks()
 		stuck := stuckTasks(p.tasks)
 		if len(stuck) == 0 || !b.replaceInCircle(stuck) {
-			cutCircles(p.tasks)
+			cutCircles(p.tasks, stuck)
 			break
 		}
 	}
-	if len(b.drafts) > 0 { // what was dragged along is looked at anew
-		b.kept = slices.DeleteFunc(b.kept, func(r Result) bool { return b.drafts[r.Key] != nil })
+	b.steps(p)
+	slices.SortFunc(b.suspect, byKey)
+	p.suspects, p.busy = slices.Compact(b.suspect), b.busy
+	p.version, p.blind, p.Unread = e.version, b.blind, e.unread(e.uses)
+	return p, nil
+}
+
+// steps makes the drafts the plan's.
+func (b *planner) steps(p *Plan) {
+	again := map[Key]bool{} // what was dragged along is looked at anew
+	for _, d := range b.drafts {
+		if d.dragged {
+			again[d.Key] = true
+		}
 	}
+	if len(again) > 0 {
+		b.kept = slices.DeleteFunc(b.kept, func(r Result) bool { return again[r.Key] })
+	}
+	p.Steps = make([]*Step, 0, len(b.drafts))
 	for _, d := range b.drafts {
 		d.Unverified = d.kind != nil && d.kind.unverified || d.have.kind != nil && d.have.kind.unverified
 		if d.Action == Keep && d.Surplus == 0 {
 			b.kept = append(b.kept, Result{Keep, d.Key, d.have.id, nil})
 			continue
 		}
+		d.claim(b)
 		p.Steps = append(p.Steps, d.Step)
-		if d.Action == Delete && d.Err == nil && !r.named(d.Key) && !d.n.leftover() {
+		if d.Action == Delete && d.Err == nil && !b.r.named(d.Key) && !d.n.leftover() {
 			p.inferred++
 		}
 	}
-	slices.SortFunc(p.Steps, func(a, b *Step) int { return a.Key.Compare(b.Key) })
 	p.kept = b.kept
-	b.claims(p)
-	p.version, p.blind, p.Unread = e.version, b.blind, e.unread(e.uses)
-	for _, n := range b.loose {
-		e.tidy(n)
-	}
-	return p, nil
 }
 
-// claims notes with each step what it changes, and what it relies on.
-func (b *planner) claims(p *Plan) {
-	for _, s := range p.Steps {
-		if s.Action == Block {
-			continue
-		}
-		s.claims = append(s.claims, claim{s.Key, true})
-		for _, dep := range b.drafts[s.Key].deps {
-			if dep != s.Key {
-				s.claims = append(s.claims, claim{dep, false})
-			}
-		}
-		for _, a := range append([]actual{s.have}, s.spare...) {
-			if a.kind != nil {
-				s.take(a.kind.holds(a.spec))
-			}
-		}
-		if s.want != nil {
-			s.take(s.kind.holds(s.want))
+// claim notes with a step what it changes, and what it relies on.
+func (d *draft) claim(b *planner) {
+	s := d.Step
+	if s.Action == Block {
+		return
+	}
+	s.deps = d.deps
+	s.claims = append(make([]claim, 0, 1+len(d.deps)), claim{d.n, true})
+	for _, dep := range d.deps {
+		if dep != d.n {
+			s.claims = append(s.claims, claim{dep, false})
 		}
 	}
-	slices.SortFunc(b.suspect, Key.Compare)
-	p.suspects, p.busy = slices.Compact(b.suspect), b.busy
+	take := func(resources []Key) { // so that nobody else plans with them meanwhile
+		for _, r := range resources {
+			s.claims = append(s.claims, claim{b.node(r), true})
+		}
+	}
+	if s.have.kind != nil {
+		take(s.have.kind.holds(s.have.spec))
+	}
+	for _, a := range s.spare {
+		take(a.kind.holds(a.spec))
+	}
+	if s.want != nil {
+		take(s.kind.holds(s.want))
+	}
 }
 
-// take claims resources, so that nobody else plans with them meanwhile.
-func (s *Step) take(resources []Key) {
-	for _, r := range resources {
-		s.claims = append(s.claims, claim{r, true})
+// node returns the node of a key, which is made if need be: it may be idle after the plan.
+func (b *planner) node(k Key) *node {
+	n := b.e.nodes[k]
+	if n == nil {
+		n = b.e.node(k)
+		b.e.idle = append(b.e.idle, n)
 	}
+	return n
+}
+
+// of returns what the planner has of a node.
+func (b *planner) of(n *node) *planned {
+	if n.plan == nil {
+		if len(b.slab) == cap(b.slab) {
+			b.slab = make([]planned, 0, min(max(2*cap(b.slab), 4), 256))
+		}
+		b.slab = append(b.slab, planned{})
+		n.plan = &b.slab[len(b.slab)-1]
+		b.looked = append(b.looked, n)
+	}
+	return n.plan
+}
+
+// draftOf returns the step of a node, nil if it has none.
+func (n *node) draftOf() *draft {
+	if n == nil || n.plan == nil {
+		return nil
+	}
+	return n.plan.draft
+}
+
+// leave takes the planner's notes from the nodes.
+func (b *planner) leave() {
+	for _, n := range b.looked {
+		n.plan = nil
+	}
+}
+
+func (b *planner) sort() {
+	slices.SortFunc(b.drafts, func(a, b *draft) int { return a.Key.Compare(b.Key) })
 }
 
 func join(keys []Key) string {

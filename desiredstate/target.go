@@ -5,6 +5,7 @@ package desiredstate
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -37,7 +38,8 @@ type world struct {
 	version  uint64
 	round    uint64 // of readings and plans; see node
 	nodes    map[Key]*node
-	holders  map[Key][]Key     // by resource; see Kind.Holds
+	holders  map[Key][]*node   // by resource; see Kind.Holds
+	idle     []*node           // that a plan looked at, and perhaps nothing else needs
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
 	view     *View
 	provers  map[string]*prover // by space
@@ -47,7 +49,7 @@ type world struct {
 func newWorld() *world {
 	w := &world{
 		nodes:   map[Key]*node{},
-		holders: map[Key][]Key{},
+		holders: map[Key][]*node{},
 		refs:    map[string]uint64{},
 		view:    newView(),
 		provers: map[string]*prover{},
@@ -165,6 +167,13 @@ func (w *world) prover(space string) *prover {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.provers[space]
+}
+
+// allProvers returns those of all spaces.
+func (w *world) allProvers() map[string]*prover {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.provers)
 }
 
 // news tells the Runs of other engines what has become of a key. The lock is held.

@@ -9,14 +9,16 @@ import "slices"
 type task struct {
 	step *Step
 	gone []actual // down: what to unmake; nil: the way up
-	deps []Key    // whose handles it uses
+	deps []*node  // whose handles it uses
 	need int      // tasks to be done first
 	next []*task  // tasks that wait for this one
 	by   *Key     // what failed, so that this task is skipped
 	last bool     // it came too early once, see ErrEarly
+
+	stuck int // as need, while circles are looked for
 }
 
-// precedes makes t wait for before.
+// after makes t wait for before.
 func (t *task) after(before *task) {
 	if before != nil && t != nil && before != t {
 		before.next = append(before.next, t)
@@ -27,17 +29,18 @@ func (t *task) after(before *task) {
 // tasks turns the steps into tasks that know what they wait for. There are no
 // waves: each runs as soon as its own predecessors are done.
 func (b *planner) tasks() []*task {
-	keys := make([]Key, 0, len(b.drafts))
-	for k := range b.drafts {
-		keys = append(keys, k)
+	all := make([]*task, 0, len(b.drafts))
+	var slab []task // few allocations for many
+	add := func(t task) *task {
+		if len(slab) == cap(slab) {
+			slab = make([]task, 0, min(max(2*cap(slab), 4), 256))
+		}
+		slab = append(slab, t)
+		all = append(all, &slab[len(slab)-1])
+		return all[len(all)-1]
 	}
-	slices.SortFunc(keys, Key.Compare)
-
-	downs, ups := map[Key]*task{}, map[Key]*task{}
-	var all []*task
-	for _, k := range keys {
-		d := b.drafts[k]
-		if d.Action == Block {
+	for _, d := range b.drafts {
+		if d.down, d.up = nil, nil; d.Action == Block {
 			continue
 		}
 		gone := d.spare
@@ -45,89 +48,92 @@ func (b *planner) tasks() []*task {
 			gone = append([]actual{d.have}, d.spare...)
 		}
 		if len(gone) > 0 {
-			downs[k] = &task{step: d.Step, gone: gone, deps: slices.Clone(d.n.deps)}
-			all = append(all, downs[k])
+			d.down = add(task{step: d.Step, gone: gone, deps: slices.Clone(d.n.deps)})
 		}
 		if d.comesUp() {
-			ups[k] = &task{step: d.Step, deps: d.deps}
-			ups[k].after(downs[k])
-			all = append(all, ups[k])
+			d.up = add(task{step: d.Step, deps: d.deps})
+			d.up.after(d.down)
 		}
 	}
-	for _, k := range keys {
-		d, down, up := b.drafts[k], downs[k], ups[k]
-		if down != nil || up != nil {
-			for _, dep := range d.n.deps {
-				if x := b.drafts[dep]; x == nil || !x.goesDown() {
+	for _, d := range b.drafts {
+		if d.down != nil || d.up != nil {
+			for _, n := range d.n.deps {
+				x := n.draftOf()
+				if x == nil || !x.goesDown() {
 					continue
 				}
 				if d.goesDown() {
-					downs[dep].after(down) // users go before what they use
+					x.down.after(d.down) // users go before what they use
 				} else {
-					downs[dep].after(up) // an update lets go before what it used goes
+					x.down.after(d.up) // an update lets go before what it used goes
 				}
 			}
 		}
 		if d.goesDown() && d.goesFirst() {
-			for _, dep := range d.n.deps {
-				b.before(down, dep, downs)
+			for _, n := range d.n.deps {
+				d.goBefore(n)
 			}
 		}
-		if up == nil {
+		if d.up == nil {
 			continue
 		}
-		for _, dep := range d.deps {
-			up.after(ups[dep])
-			if x := b.drafts[dep]; x != nil && !x.goesDown() {
-				up.after(downs[dep]) // or it would hang on what is surplus
+		for _, n := range d.deps {
+			x := n.draftOf()
+			if x == nil {
+				continue
+			}
+			d.up.after(x.up)
+			if !x.goesDown() {
+				d.up.after(x.down) // or it would hang on what is surplus
 			}
 		}
-		for _, holder := range d.before {
-			if t := downs[holder]; t != nil && b.drafts[holder].goesDown() {
-				up.after(t)
+		for _, h := range d.before {
+			if h.down != nil && h.goesDown() {
+				d.up.after(h.down)
 			} else {
-				up.after(ups[holder])
+				d.up.after(h.up)
 			}
 		}
 	}
 	return all
 }
 
-// before puts the way down of an object that goes first before that of all else
+// goBefore puts the way down of an object that goes first before that of all else
 // that depends on dep, unless that depends on the object itself.
-func (b *planner) before(first *task, dep Key, downs map[Key]*task) {
-	for u := range b.e.nodes[dep].users {
-		x := b.drafts[u]
-		if x == nil || !x.goesDown() || x.goesFirst() || slices.Contains(x.n.deps, first.step.Key) {
+func (d *draft) goBefore(dep *node) {
+	for u := range dep.users {
+		x := u.draftOf()
+		if x == nil || !x.goesDown() || x.goesFirst() || slices.Contains(u.deps, d.n) {
 			continue
 		}
-		downs[u].after(first)
+		x.down.after(d.down)
 	}
 }
 
 // stuckTasks returns the tasks that wait for each other in a circle, or for such
 // tasks.
-func stuckTasks(all []*task) []*task {
-	need := make(map[*task]int, len(all))
-	var ready []*task
+func stuckTasks(all []*task) (stuck []*task) {
+	ready := make([]*task, 0, len(all))
 	for _, t := range all {
-		if need[t] = t.need; t.need == 0 {
+		if t.stuck = t.need; t.need == 0 {
 			ready = append(ready, t)
 		}
 	}
-	for len(ready) > 0 {
+	free := 0
+	for ; len(ready) > 0; free++ {
 		t := ready[len(ready)-1]
 		ready = ready[:len(ready)-1]
-		delete(need, t)
 		for _, n := range t.next {
-			if need[n]--; need[n] == 0 {
+			if n.stuck--; n.stuck == 0 {
 				ready = append(ready, n)
 			}
 		}
 	}
-	var stuck []*task
+	if free == len(all) {
+		return nil
+	}
 	for _, t := range all {
-		if _, ok := need[t]; ok {
+		if t.stuck > 0 {
 			stuck = append(stuck, t)
 		}
 	}
@@ -136,8 +142,8 @@ func stuckTasks(all []*task) []*task {
 
 // cutCircles lets tasks go that wait for each other in a circle all the same: the
 // target itself has a circle. Any order is as good then.
-func cutCircles(all []*task) {
-	for stuck := stuckTasks(all); len(stuck) > 0; stuck = stuckTasks(all) {
+func cutCircles(all, stuck []*task) {
+	for ; len(stuck) > 0; stuck = stuckTasks(all) {
 		first := stuck[0]
 		for _, t := range stuck {
 			t.next = slices.DeleteFunc(t.next, func(n *task) bool {

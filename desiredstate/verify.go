@@ -119,9 +119,12 @@ func (p *prover) put(ctx context.Context, q *question) {
 // is an ErrChanged, and makes that suspect.
 func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	s, e := t.step, x.e
-	bySpace := map[string][]Held{}
+	var bySpace map[string][]Held
 	add := func(k Key, id uint32) {
-		if h := (Held{k, id}); e.prover(k.Space) != nil && !x.fresh(h) {
+		if h := (Held{k, id}); x.provers[k.Space] != nil && !x.fresh(h) {
+			if bySpace == nil {
+				bySpace = map[string][]Held{}
+			}
 			bySpace[k.Space] = append(bySpace[k.Space], h)
 		}
 	}
@@ -131,15 +134,18 @@ func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	if t.gone == nil && s.Action == Update {
 		add(s.Key, s.have.id)
 	}
-	for _, k := range t.deps {
-		if h, ok := e.view.handle(k); ok {
-			add(k, h.id)
+	for _, n := range t.deps {
+		if x.provers[n.key.Space] == nil {
+			continue
+		}
+		if h, ok := e.view.handle(n.key); ok {
+			add(n.key, h.id)
 		}
 	}
 	var others []Key
 	for space, held := range bySpace {
 		asked := time.Now()
-		changed, wrong := e.prover(space).ask(ctx, held...)
+		changed, wrong := x.provers[space].ask(ctx, held...)
 		if wrong != nil {
 			err = errors.Join(err, fmt.Errorf("verify %s: %w", space, wrong))
 		} else if len(changed) == 0 {

@@ -261,6 +261,10 @@ func neverSend(m api.Message, past []api.Message) string {
 		if m.IsSpecified {
 			return "VPP refuses with the indices that it finds in its memory"
 		}
+	case *interfaces_api.SwInterfaceSetTable:
+		if m.VrfID == none {
+			return "the number by which VPP finds tables that have none kills it sooner or later"
+		}
 	case *pipe.PipeDump:
 		if slices.ContainsFunc(past, func(m api.Message) bool { _, is := m.(*pipe.PipeCreate); return is }) && slices.ContainsFunc(past, makesSub) {
 			return "a pipe with a sub-interface besides its ends has VPP write into its stack, and die of it or not"

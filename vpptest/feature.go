@@ -78,6 +78,9 @@ func (f *features) isEnabled(c *Call, q *feature.FeatureIsEnabled) *feature.Feat
 	if i == nil {
 		return &feature.FeatureIsEnabledReply{Retval: invalidInterface}
 	}
+	if i.hw.class == gpeClass || i.hw.class == gpeL2Class {
+		return &feature.FeatureIsEnabledReply{Retval: c.NotImitated("features of an overlay's own interface")}
+	}
 	if !f.has(q.ArcName, q.FeatureName) || i.index >= f.reach[q.ArcName] && !slices.Contains(everywhere, q.ArcName) {
 		return &feature.FeatureIsEnabledReply{IsEnabled: true}
 	}

@@ -65,6 +65,9 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 		}
 	}
 	if q.IsAdd && s.imports(t, src, said) {
+		if p.Addr().IsLinkLocalUnicast() {
+			return none, c.NotImitated("an unreachable or prohibited path of link-local addresses, in another table than that of local0: VPP dies of it, or not")
+		}
 		c.Die("had an unreachable or prohibited path in another table than that of local0")
 		return none, 0
 	}

@@ -205,7 +205,7 @@ func (s *ips) setTable(c *Call, q *interfaces_api.SwInterfaceSetTable) *interfac
 	t := s.pool[family(q.IsIPv6)].find(q.VrfID)
 	switch {
 	case t == nil && q.IsIPv6 && q.VrfID == none:
-		r.Retval = c.NotImitated("table 4294967295, which is one of link-local addresses, if there is any: VPP goes into it, and dies sooner or later")
+		r.Retval = c.NotImitated("table 4294967295, by which number VPP finds tables that have none, if there are any: VPP goes into it, and dies sooner or later")
 	case t == nil:
 		r.Retval = noSuchFIB
 	case len(s.used(i.index, q.IsIPv6)) > 0:

@@ -268,7 +268,10 @@ type arpKey struct {
 	addr   netip.Addr
 }
 
-func (s *lisps) addDelARP(_ *Call, q *one.OneAddDelL2ArpEntry) *one.OneAddDelL2ArpEntryReply {
+func (s *lisps) addDelARP(c *Call, q *one.OneAddDelL2ArpEntry) *one.OneAddDelL2ArpEntryReply {
+	if a := netip.AddrFrom4(q.Entry.IP4); q.IsAdd && (a.IsUnspecified() || a.IsMulticast()) {
+		return &one.OneAddDelL2ArpEntryReply{Retval: c.NotImitated("an ARP entry of no host's address")}
+	}
 	return &one.OneAddDelL2ArpEntryReply{Retval: s.answer(q.IsAdd, arpKey{q.Bd, netip.AddrFrom4(q.Entry.IP4)}, q.Entry.Mac)}
 }
 
