@@ -15,6 +15,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -32,7 +33,8 @@ type agent struct {
 	log    *slog.Logger
 
 	// To be set before run, or not.
-	listener net.Listener // of the status page
+	listener net.Listener // of the status page, for whoever may change things
+	public   net.Listener // of it for whoever is on this machine
 	dial     []vppnet.Option
 	watcher  func(desiredstate.Event) // told what the engine does, besides the log
 
@@ -43,7 +45,8 @@ type agent struct {
 	wires     *wires                     // nil: somebody else sees to Linux
 	connected atomic.Pointer[connection] // nil: to no VPP
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
-	recalled  bool                       // the inbox knows what the first VPP held
+	insight   *insight
+	recalled  bool // the inbox knows what the first VPP held
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {
@@ -66,7 +69,9 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 		a.announcer.world = world
 	}
 	a.wires = newWires(a.inbox, log)
+	a.insight = newInsight(a)
 	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
+	a.inbox.heard = a.insight.changed
 	a.lost("not listed yet")
 	return a
 }
@@ -100,29 +105,18 @@ func (a *agent) run(ctx context.Context) error {
 		g.Go(func() error { return a.wires.run(ctx) })
 	}
 	if a.listener != nil {
-		g.Go(func() error { return a.serve(ctx) })
+		g.Go(func() error { return a.serve(ctx, a.listener, true) })
+	}
+	if a.public != nil {
+		g.Go(func() error { return a.serve(ctx, a.public, false) })
 	}
 	return g.Wait()
 }
 
-// observe logs what an engine does.
+// observe is told what an engine does.
 func (a *agent) observe(e desiredstate.Event) {
-	switch e.Type {
-	case desiredstate.Done:
-		a.log.Debug("done", "action", e.Action, "object", e.Key, "took", e.Took)
-	case desiredstate.Failed:
-		a.log.Error("failed", "action", e.Action, "object", e.Key, "took", e.Took, "err", e.Err)
-	case desiredstate.Waiting:
-		a.log.Warn("waiting", "object", e.Key, "err", e.Err)
-	case desiredstate.Drift:
-		a.log.Warn("drifted; repairing", "object", e.Key)
-	case desiredstate.ReadFailed:
-		a.log.Error("cannot read VPP", "err", e.Err)
-	case desiredstate.HeldBack:
-		a.log.Error("removals are held back; look at \"agent status\", then \"agent confirm TOKEN\"", "token", e.Token, "err", e.Err)
-	case desiredstate.Converged:
-		a.log.Info("converged")
-	}
+	observe.Log(a.log)(e)
+	a.insight.event(e)
 	if a.watcher != nil {
 		a.watcher(e)
 	}

@@ -15,7 +15,7 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(), runCommand(), mirrorCommand(), planCommand(),
-		statusCommand(), confirmCommand(),
+		statusCommand(), confirmCommand(), explainCommand(), driftCommand(), historyCommand(), levelCommand(), reportCommand(),
 		putCommand(), getCommand(), deleteCommand(), waitCommand(),
 		versionCommand(),
 	}

@@ -29,8 +29,9 @@ type inbox struct {
 	site  translate.Site
 	store *desiredstate.Store
 	log   *slog.Logger
-	ca    *signed.CA          // whose values are believed; nil: those that are not signed
-	moved func(source string) // told of what something else is so now
+	ca    *signed.CA                          // whose values are believed; nil: those that are not signed
+	moved func(source string)                 // told of what something else is so now
+	heard func(source string, revision int64) // told first which source wants something else
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
@@ -59,7 +60,7 @@ type change struct {
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	return &inbox{
-		site: site, store: store, log: log, moved: func(string) {},
+		site: site, store: store, log: log, moved: func(string) {}, heard: func(string, int64) {},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
@@ -295,6 +296,7 @@ func (b *inbox) settled(all bool) {
 		if b.puts[name] = now.at; !now.there {
 			delete(b.puts, name)
 		}
+		b.heard(source(name), now.at)
 	}
 	wants, rerouted := b.routers.work()
 	remotes := b.remotes.work()

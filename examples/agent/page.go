@@ -3,15 +3,12 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -83,6 +80,21 @@ func (a *agent) status() Status {
 			s.Held.Keys = append(s.Held.Keys, k.String())
 		}
 	}
+	s.Ports = append(s.Ports, a.portLines()...)
+	s.Routers = append(s.Routers, a.inbox.routeLines()...)
+	for _, name := range a.inbox.unservedNames() {
+		if err := a.inbox.unserved(name); err != nil {
+			s.Unserved = append(s.Unserved, PortLine{Name: pathSegments(name), State: desiredstate.Invalid, Error: err.Error()})
+		}
+	}
+	for key, status := range a.store.Statuses() {
+		s.Objects = append(s.Objects, ObjectLine{key.String(), status})
+	}
+	return s
+}
+
+// portLines are the keys of ports, as the status page shows them.
+func (a *agent) portLines() (out []PortLine) {
 	names, _ := a.inbox.names()
 	slices.Sort(names)
 	for _, name := range names {
@@ -96,18 +108,9 @@ func (a *agent) status() Status {
 		default:
 			continue // deleted meanwhile
 		}
-		s.Ports = append(s.Ports, line)
+		out = append(out, line)
 	}
-	s.Routers = append(s.Routers, a.inbox.routeLines()...)
-	for _, name := range a.inbox.unservedNames() {
-		if err := a.inbox.unserved(name); err != nil {
-			s.Unserved = append(s.Unserved, PortLine{Name: pathSegments(name), State: desiredstate.Invalid, Error: err.Error()})
-		}
-	}
-	for key, status := range a.store.Statuses() {
-		s.Objects = append(s.Objects, ObjectLine{key.String(), status})
-	}
-	return s
+	return out
 }
 
 // errRunning: two agents of one host would undo each other's work.
@@ -130,47 +133,13 @@ func listen(path string) (net.Listener, error) {
 	return l, os.Chmod(path, 0o600)
 }
 
-// serve serves the status page until ctx ends.
-func (a *agent) serve(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /statusz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(a.status())
-	})
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if why := a.unready(); why != "" {
-			http.Error(w, why, http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, q *http.Request) {
-		token := q.FormValue("token")
-		if err := a.store.Confirm(token); err != nil {
-			http.Error(w, err.Error(), http.StatusConflict)
-			return
-		}
-		a.log.Warn("removals confirmed", "token", token)
-		fmt.Fprintln(w, "confirmed")
-	})
-	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return ctx.Err()
-}
-
-// unready says why the host should get no new ports.
-func (a *agent) unready() string {
-	var why []string
+// ready says whether the host may get new ports, and what is amiss.
+func (a *agent) ready() (ready bool, amiss []string) {
 	if a.connected.Load() == nil {
-		why = append(why, "VPP is away")
+		amiss = append(amiss, "VPP is away")
 	}
 	if lost := a.etcdLost.Load(); lost != nil {
-		why = append(why, *lost)
+		amiss = append(amiss, *lost)
 	}
-	return strings.Join(why, "; ")
+	return len(amiss) == 0, amiss
 }

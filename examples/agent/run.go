@@ -13,9 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -28,6 +30,8 @@ const defaultPage = "/run/vppkit-agent.sock"
 type runOptions struct {
 	options
 	socket  string
+	page    string
+	traceTo string
 	verbose bool
 }
 
@@ -38,6 +42,8 @@ func runCommand() *cobra.Command {
 	o.register(f)
 	configFlag(f)
 	f.StringVar(&o.socket, "socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
+	f.StringVar(&o.page, "page", "", "`ADDRESS:PORT` of the loopback where a browser sees how the host stands, and Prometheus its metrics; whoever is on this machine can. \"\": nowhere but on the socket")
+	f.StringVar(&o.traceTo, "trace-to", "", "`URL` of an OpenTelemetry collector (OTLP by gRPC) that gets a trace of each key that changes, down to VPP's messages")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every object that is made, changed or unmade; see also agent level")
 	c.RunE = func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, c.ErrOrStderr()) }
 	return c
@@ -47,13 +53,10 @@ func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	level := slog.LevelInfo
-	if o.verbose {
-		level = slog.LevelDebug
-	}
+	level := new(slog.LevelVar)
 	log := slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}))
 
-	var page net.Listener
+	var page, public net.Listener
 	if o.socket != "" {
 		l, err := listen(o.socket)
 		if err != nil {
@@ -61,6 +64,14 @@ func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 		}
 		defer func() { _ = l.Close() }()
 		page = l
+	}
+	if o.page != "" {
+		l, err := observe.Listen(o.page)
+		if err != nil {
+			return fmt.Errorf("--page: %w", err)
+		}
+		defer func() { _ = l.Close() }()
+		public = l
 	}
 	client, closeEtcd, err := o.openEtcd()
 	if err != nil {
@@ -73,9 +84,24 @@ func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 	}
 	defer closeVPP()
 	a := newAgent(o.site, vpp, client, o.resync, log.With("host", o.site.Host))
-	a.listener, a.inbox.ca = page, o.ca
+	if a.insight.level = level; o.verbose {
+		level.Set(slog.LevelDebug)
+	}
+	if o.traceTo != "" {
+		end, err := a.insight.trace(ctx, o.traceTo, a.store)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	a.listener, a.public, a.inbox.ca = page, public, o.ca
 	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
-	return ignore(a.run(ctx), context.Canceled)
+	g, ctx := errgroup.WithContext(ctx)
+	systemd := observe.NewSystemd()
+	g.Go(func() error { return a.run(ctx) })
+	g.Go(func() error { return a.tell(ctx, systemd) })
+	g.Go(func() error { return systemd.Watch(ctx, a.alive) })
+	return ignore(g.Wait(), context.Canceled)
 }
 
 // plan lists etcd, reads VPP, and prints the difference.

@@ -550,11 +550,11 @@ func TestApplied(t *testing.T) {
 	}
 	applied := func(ctx context.Context) error { return controller.Applied(ctx, r.client, "compute-1", 100) }
 	require.ErrorContains(t, short(applied), "does not say how far it is")
-	set("converged", "99")
+	set("converged", `{"revision":99}`)
 	require.ErrorContains(t, short(applied), "at revision 99, not yet at 100")
 	done := make(chan error)
 	go func() { done <- applied(soon(t)) }()
-	set("converged", "101")
+	set("converged", `{"revision":101}`)
 	require.NoError(t, <-done)
 
 	first := set("ports/"+uuid(1), "{}")

@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -23,12 +21,14 @@ func Applied(ctx context.Context, c *clientv3.Client, host string, revision int6
 		if !ok {
 			return false, fmt.Errorf("%s: the agent of %s does not say how far it is", key, host)
 		}
-		at, err := strconv.ParseInt(strings.TrimSpace(v.value), 10, 64)
-		switch {
+		var at struct {
+			Revision int64 `json:"revision"`
+		}
+		switch err := json.Unmarshal([]byte(v.value), &at); {
 		case err != nil:
 			return false, fmt.Errorf("%s: %.40q is no revision", key, v.value)
-		case at < revision:
-			return false, fmt.Errorf("%s is at revision %d, not yet at %d", host, at, revision)
+		case at.Revision < revision:
+			return false, fmt.Errorf("%s is at revision %d, not yet at %d", host, at.Revision, revision)
 		}
 		return true, nil
 	})
