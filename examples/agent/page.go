@@ -22,6 +22,7 @@ type Status struct {
 	Etcd      string       `json:"etcd_error,omitempty"`      // "": heard
 	Converged *time.Time   `json:"converged_since,omitempty"` // nil: it is not
 	Held      *Held        `json:"held_back,omitempty"`       // nil: nothing
+	Uplinks   []PortLine   `json:"uplinks"`                   // the physical networks; Network is VPP's interface
 	Ports     []PortLine   `json:"ports"`
 	Routers   []PortLine   `json:"routers"`            // their interfaces, and floating IPs
 	Unserved  []PortLine   `json:"unserved,omitempty"` // keys of families that this agent does not serve
@@ -79,6 +80,15 @@ func (a *agent) status() Status {
 		for _, k := range h.Keys {
 			s.Held.Keys = append(s.Held.Keys, k.String())
 		}
+	}
+	for _, physnet := range a.site.PhysnetNames() {
+		line := PortLine{Name: physnet, Network: a.site.Physnets[physnet], State: desiredstate.Pending}
+		if status, ok := a.store.Source(uplink(physnet)); ok {
+			if line.State = status.State; status.Err != nil {
+				line.Error = status.Err.Error()
+			}
+		}
+		s.Uplinks = append(s.Uplinks, line)
 	}
 	s.Ports = append(s.Ports, a.portLines()...)
 	s.Routers = append(s.Routers, a.inbox.routeLines()...)

@@ -45,7 +45,7 @@ type told struct {
 func (s told) wrong() bool {
 	bad := func(p PortLine) bool { return p.Error != "" }
 	return s.VPP == "" || s.Etcd != "" || len(s.Lacks) > 0 || s.Held != nil || s.Converged == nil || len(s.Unserved) > 0 ||
-		slices.ContainsFunc(s.Ports, bad) || slices.ContainsFunc(s.Routers, bad)
+		slices.ContainsFunc(s.Uplinks, bad) || slices.ContainsFunc(s.Ports, bad) || slices.ContainsFunc(s.Routers, bad)
 }
 
 func statusCommand() *cobra.Command {

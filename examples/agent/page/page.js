@@ -29,6 +29,7 @@ function header(s) {
   const conditions = Object.values(s.conditions ?? {}).map((c) => c.error);
   const amiss = [...new Set([...(s.vpp ? [] : ["VPP is away"]), ...(s.etcd_error ? [s.etcd_error] : []), ...(s.vpp_lacks ?? []), ...conditions])];
   if (s.held_back) amiss.push(`held back: ${s.held_back.error} — agent confirm ${s.held_back.token}`);
+  for (const u of s.uplinks ?? []) if (u.error) amiss.push(`${u.name}: ${u.error}`);
   for (const u of s.unserved ?? []) amiss.push(`${u.name}: ${u.error}`);
   const wrong = [...(s.ports ?? []), ...(s.routers ?? [])].filter((p) => p.error).length;
   const state = $("state");
@@ -36,7 +37,7 @@ function header(s) {
   state.textContent = (s.converged_since ? `as wanted for ${ago(s.converged_since)}` : "not as wanted yet") + (wrong ? `, ${wrong} wrong` : "");
   $("facts").replaceChildren();
   const objects = s.objects ?? [];
-  for (const fact of [s.vpp || "no VPP", s.etcd_error ? "etcd is not heard" : "etcd is followed", `${(s.ports ?? []).length} ports`, `${(s.routers ?? []).length} of routers`,
+  for (const fact of [s.vpp || "no VPP", s.etcd_error ? "etcd is not heard" : "etcd is followed", `${(s.ports ?? []).length} ports`, `${(s.routers ?? []).length} keys of routers`,
     `${objects.filter((o) => o.state === "applied").length} of ${objects.length} objects as wanted`]) put($("facts"), "li", fact);
   $("amiss").hidden = !amiss.length;
   const list = $("amiss").querySelector("ul");
@@ -62,7 +63,7 @@ function picture(s) {
   const links = new Map((s.objects ?? []).filter((o) => o.key.startsWith("link/")).map((o) => [o.key.slice(5), o]));
   const bridges = new Map((s.objects ?? []).filter((o) => o.key.startsWith("bridge-domain/")).map((o) => [o.key.slice(14), o]));
   const all = [...nets.values()].sort((a, b) => (a.name === "") - (b.name === "") || (a.name < b.name ? -1 : 1));
-  const row = 34, width = 1060, xNet = 250, xMember = 520;
+  const row = 34, width = 1060, xNet = 250, xMember = 540;
   const uplinks = new Map();
   let y = 10, rows = [];
   for (const n of all) {
@@ -87,9 +88,10 @@ function picture(s) {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", "uplinks, networks, and the ports and routers in them");
   const wire = (x1, y1, x2, y2) => put(svg, "path", null, { d: `M${x1} ${y1} C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}` });
-  const placed = [...uplinks].map(([name, of]) => ({ name, of, y: of.reduce((a, n) => a + n.mid, 0) / of.length }));
+  const known = new Map((s.uplinks ?? []).map((u) => [u.name, u]));
+  const placed = [...uplinks].map(([name, of]) => ({ name, of, state: known.get(name)?.state ?? "", interface: known.get(name)?.network ?? "overlay", y: of.reduce((a, n) => a + n.mid, 0) / of.length }));
   for (const u of placed) for (const n of u.of) wire(160, u.y, xNet, n.mid);
-  for (const m of rows) if (m.net.name) wire(xNet + 200, m.net.mid, xMember, m.y + row / 2);
+  for (const m of rows) if (m.net.name) wire(xNet + 230, m.net.mid, xMember, m.y + row / 2);
   const card = (x, y, w, kind, state, title, under) => {
     const g = put(svg, "g", null, { class: state });
     put(g, "rect", null, { x, y: y - 20, width: w, height: 40, class: kind });
@@ -98,7 +100,7 @@ function picture(s) {
     put(g, "text", under, { x: x + 26, y: y + 14, class: "small" });
     put(g, "title", title);
   };
-  for (const u of placed) card(10, u.y, 150, "up", u.name === "gpe" ? "" : "applied", u.name, "uplink");
+  for (const u of placed) card(10, u.y, 150, "up", u.state, u.name, u.interface);
   for (const n of all) {
     if (!n.name) {
       put(svg, "text", "in no network", { x: xNet + 26, y: n.mid, class: "small" });
@@ -106,7 +108,7 @@ function picture(s) {
     }
     const link = links.get(n.name), bridge = bridges.get(n.name);
     const state = bridge && bridge.state !== "applied" ? bridge.state : link && link.state !== "applied" ? link.state : bridge ? bridge.state : "";
-    card(xNet, n.mid, 200, "net", state, n.name, `${n.members.length} in it` + (bridge && bridge.id ? `, bridge domain ${bridge.id}` : ""));
+    card(xNet, n.mid, 230, "net", state, n.name, `${n.members.length} in it` + (bridge && bridge.id ? `, bridge domain ${bridge.id}` : ""));
   }
   for (const m of rows) {
     const g = put(svg, "g", null, { class: m.state });
@@ -116,7 +118,7 @@ function picture(s) {
       continue;
     }
     put(g, "circle", null, { cx: xMember + 6, cy: mid, r: 5 });
-    put(g, "text", short(m.name, 60), { x: xMember + 20, y: m.error ? mid - 1 : mid + 4 });
+    put(g, "text", short(m.name, 76), { x: xMember + 20, y: m.error ? mid - 1 : mid + 4 });
     if (m.error) put(g, "text", short(`${m.sort}: ${m.error.replaceAll("\n", "; ")}`, 88), { x: xMember + 20, y: mid + 13, class: "why" });
     put(g, "title", `${m.sort} ${m.name}\n${m.state}${m.error ? "\n" + m.error : ""}`);
   }
