@@ -311,9 +311,13 @@ func (k *Kind[S]) erase() *kind {
 	if k.Fill != nil {
 		out.fill = func(have actual, want Object) Object { return k.Fill(typed[S](have), want.(S)) }
 	}
-	out.equal = func(a, b Object) bool { return reflect.DeepEqual(a, b) }
-	if out.typ.Comparable() {
+	switch _, own := any(zero).(interface{ Equal(S) bool }); {
+	case own:
+		out.equal = func(a, b Object) bool { return a.(interface{ Equal(S) bool }).Equal(b.(S)) }
+	case out.typ.Comparable():
 		out.equal = func(a, b Object) bool { return a == b }
+	default:
+		out.equal = func(a, b Object) bool { return reflect.DeepEqual(a, b) }
 	}
 	out.inPlace = func(have actual, want Object) bool {
 		return k.Update != nil && (k.InPlace == nil || k.InPlace(typed[S](have), want.(S)))

@@ -29,6 +29,9 @@ func (k Key) Compare(o Key) int {
 // struct, used by value, that no one changes once it was handed over. It has no
 // fields of interface, function or channel types: what they hold cannot be compared,
 // read from JSON, or shown.
+//
+// Objects are compared by == or, if they have slices or maps, by reflect.DeepEqual. A type of
+// which there are very many may have a method Equal(S) bool that says the same, faster.
 type Object interface {
 	// Key names the object.
 	Key() Key

@@ -27,6 +27,11 @@ type Route struct {
 	Paths  []Path       // at most 255, in any order
 }
 
+// Equal says whether two routes are the same.
+func (r Route) Equal(o Route) bool {
+	return r.Table == o.Table && r.Prefix == o.Prefix && slices.Equal(r.Paths, o.Paths)
+}
+
 // RouteKey is the key of a Route.
 func RouteKey(table string, prefix netip.Prefix) desiredstate.Key {
 	name := prefix.String()

@@ -288,3 +288,17 @@ func ExampleRepairable() {
 	// <nil>
 	// theirs white
 }
+
+type pair struct{ Name, Value string }
+
+func (p pair) Key() desiredstate.Key    { return desiredstate.Key{Space: "pair", Name: p.Name} }
+func (p pair) Deps() []desiredstate.Key { return nil }
+func (p pair) Validate() error          { return nil }
+
+// Equal is wrong: it does not look at Value.
+func (p pair) Equal(o pair) bool { return p.Name == o.Name }
+
+func TestToldApart(t *testing.T) {
+	require.NoError(t, kindtest.ToldApart(pair{"a", "1"}, pair{"b", "1"}))
+	require.ErrorContains(t, kindtest.ToldApart(pair{"a", "1"}, pair{"a", "2"}), "Equal says that {Name:a Value:1} is {Name:a Value:2}")
+}

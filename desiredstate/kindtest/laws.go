@@ -14,6 +14,23 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
+// ToldApart is the law that a method Equal, if the objects have one, sees each difference and
+// no other.
+func ToldApart[S desiredstate.Object](a, b S) error {
+	equal, ok := any(a).(interface{ Equal(S) bool })
+	if !ok {
+		return nil
+	}
+	said := func(s S) string { return fmt.Sprintf("%+v", s) }
+	switch {
+	case !equal.Equal(a), reflect.DeepEqual(a, b) && !equal.Equal(b):
+		return fmt.Errorf("Equal says that %+v is not what it is", a)
+	case equal.Equal(b) && said(a) != said(b):
+		return fmt.Errorf("Equal says that %+v is %+v", a, b)
+	}
+	return nil
+}
+
 // Accepted is the law that what Validate passes the target takes.
 func Accepted[S desiredstate.Object](ctx context.Context, w World[S], s S) error {
 	if err := s.Validate(); err != nil {

@@ -54,6 +54,9 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "portable", 10*s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Portable(w, s.one(t))
 	})
+	s.law(t, "told apart", 10*s.Checks, func(t *rapid.T, _ World[S], _ string) error {
+		return ToldApart(s.one(t), s.one(t))
+	})
 	s.law(t, "settled", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Settled(t.Context(), w, s.versions(t)...)
 	})
