@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/vppkit/vppkit/acl"
@@ -108,7 +107,7 @@ func (a *agent) sessions(ctx context.Context) error {
 			a.log.Error("no VPP", "err", err)
 		}
 	})
-	return vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append(slices.Clone(a.dial), report, vppnet.WithTrace(a.insight.message))...)
+	return vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append([]vppnet.Option{report, vppnet.WithTrace(a.insight.message)}, a.dial...)...)
 }
 
 // session lasts as long as one VPP, and so does ctx.
