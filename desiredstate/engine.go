@@ -63,6 +63,12 @@ type Engine struct {
 	// Nil: nobody is. The engine itself neither logs nor prints.
 	Observe func(Event)
 
+	// Trace is asked for the context in which the kind's functions do one thing to one object, and
+	// told, by the function that it returns, how that ended: for a span, whose context goes
+	// with each message to the target. As quick, safe and shy of the engine as Observe. Nil: it is
+	// the context of the call.
+	Trace func(ctx context.Context, a Action, k Key) (context.Context, func(error))
+
 	misuse  error
 	kinds   []*kind                  // each after those that it requires
 	given   map[*kind]bool           // which of them New was given, not merely required

@@ -130,7 +130,12 @@ func (x *pass) run(t *task) (uint32, error) {
 		defer cancel()
 		ctx = limited
 	}
+	end := func(error) {}
+	if e.Trace != nil {
+		ctx, end = e.Trace(ctx, s.Action, s.Key)
+	}
 	id, have, err := x.do(ctx, t)
+	end(err)
 	if errors.Is(err, ErrEarly) && !t.last {
 		return id, err
 	}

@@ -315,3 +315,42 @@ func TestRunConvergesWhateverFails(t *testing.T) {
 		})
 	})
 }
+
+// The functions of a kind get the context that Trace made for the object, and it hears how each
+// thing ended, a failure too.
+func TestTrace(t *testing.T) {
+	type spanOf struct{}
+	x := newTarget()
+	kind := boxes(x)
+	create := kind.Create
+	in := map[string]bool{}
+	var mu sync.Mutex
+	kind.Create = func(ctx context.Context, v *ds.View, b Box) (uint32, error) {
+		mu.Lock()
+		in[ctx.Value(spanOf{}).(string)] = true
+		mu.Unlock()
+		return create(ctx, v, b)
+	}
+	e := ds.New(kind)
+	var began, ended []string
+	e.Trace = func(ctx context.Context, a ds.Action, k ds.Key) (context.Context, func(error)) {
+		name := string(a) + " " + k.String()
+		mu.Lock()
+		began = append(began, name)
+		mu.Unlock()
+		return context.WithValue(ctx, spanOf{}, name), func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				name += ": failed"
+			}
+			ended = append(ended, name)
+		}
+	}
+	report, err := e.Ensure(t.Context(), Box{Name: "a"}, Box{Name: "b", Needs: "a"})
+	require.NoError(t, err)
+	require.NoError(t, report.Err())
+	require.Equal(t, []string{"+ thing/a", "+ thing/b"}, began)
+	require.Equal(t, began, ended)
+	require.Equal(t, map[string]bool{"+ thing/a": true, "+ thing/b": true}, in)
+}

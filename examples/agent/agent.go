@@ -17,6 +17,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -34,7 +35,8 @@ type agent struct {
 	log    *slog.Logger
 
 	// To be set before run, or not.
-	listener net.Listener // of the status page
+	listener net.Listener // of the status page, for whoever may change things
+	public   net.Listener // of it for whoever is on this machine
 	dial     []vppnet.Option
 	watcher  func(desiredstate.Event) // told what the engine does, besides the log
 	audit    time.Duration            // how often VPP is read though it told of no change
@@ -55,6 +57,7 @@ type agent struct {
 	guests    atomic.Pointer[attachments]
 	health    health
 	deadly    quarantine
+	insight   *insight
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {
@@ -83,7 +86,9 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 		a.announcer.world = world
 	}
 	a.wires = newWires(a.inbox, log)
+	a.insight = newInsight(a)
 	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
+	a.inbox.heard = a.insight.changed
 	a.lost("etcd is not listed yet")
 	return a
 }
@@ -96,7 +101,10 @@ func (a *agent) run(outer context.Context) error {
 	g, ctx := errgroup.WithContext(outer)
 	g.Go(func() error { return a.watchHealth(ctx) })
 	if a.listener != nil {
-		g.Go(func() error { return a.serve(ctx) })
+		g.Go(func() error { return a.serve(ctx, a.listener, true) })
+	}
+	if a.public != nil {
+		g.Go(func() error { return a.serve(ctx, a.public, false) })
 	}
 	g.Go(func() error {
 		lost, release, err := a.own(ctx)
@@ -107,7 +115,7 @@ func (a *agent) run(outer context.Context) error {
 		all := ctx
 		g, ctx := errgroup.WithContext(ctx)
 		over := func() bool { return outer.Err() != nil || all.Err() != nil || ctx.Err() != nil }
-		for _, b := range []*publish.Board{a.board, a.announcer.world} {
+		for _, b := range []*publish.Board{a.board, a.announcer.tapped, a.announcer.world} {
 			if b != nil {
 				b.Over = over
 			}
@@ -159,20 +167,12 @@ func (a *agent) work(ctx context.Context, g *errgroup.Group) {
 	}
 }
 
-// observe logs what an engine does.
+// observe is told what an engine does.
 func (a *agent) observe(e desiredstate.Event) {
 	switch e.Type {
-	case desiredstate.Done:
-		a.log.Debug("done", "action", e.Action, "object", e.Key, "took", e.Took)
-	case desiredstate.Failed:
-		a.log.Error("failed", "action", e.Action, "object", e.Key, "took", e.Took, "err", e.Err)
-	case desiredstate.Waiting:
-		a.log.Warn("waiting", "object", e.Key, "err", e.Err)
 	case desiredstate.Drift:
-		a.log.Warn("drifted; repairing", "object", e.Key)
 		a.health.note(func(h *health) { h.drifts, h.drift, h.last = h.drifts+1, time.Now(), e.Key.String() })
 	case desiredstate.ReadFailed:
-		a.log.Error("cannot read VPP", "err", e.Err)
 		a.health.note(func(h *health) { h.unread = fmt.Sprintf("%s cannot be read: %v", e.Kind, e.Err) })
 	case desiredstate.Read:
 		a.health.note(func(h *health) {
@@ -180,11 +180,9 @@ func (a *agent) observe(e desiredstate.Event) {
 				h.unread = ""
 			}
 		})
-	case desiredstate.HeldBack:
-		a.log.Error("removals are held back; look at \"agent status\", then \"agent confirm TOKEN\"", "token", e.Token, "err", e.Err)
-	case desiredstate.Converged:
-		a.log.Info("converged")
 	}
+	observe.Log(a.log)(e)
+	a.insight.event(e)
 	if a.watcher != nil {
 		a.watcher(e)
 	}

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -24,11 +24,14 @@ import (
 )
 
 // demo shows the agent on an etcd and a VPP of its own.
-func demo(ctx context.Context, args []string, out, errs io.Writer) error {
-	f := flag.NewFlagSet("agent demo", flag.ContinueOnError)
-	if err := parse(f, args, errs); err != nil {
-		return err
+func demoCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "demo", Short: "Shows the agent at work on an etcd and a VPP of its own",
+		RunE: func(c *cobra.Command, _ []string) error { return demo(c.Context(), c.OutOrStdout()) },
 	}
+}
+
+func demo(ctx context.Context, out io.Writer) error {
 	o := options{etcd: "embedded", site: translate.Site{
 		Host:     "compute-1",
 		Physnets: map[string]string{"physnet1": "GigabitEthernet0/8/0"},

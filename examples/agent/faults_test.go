@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	flag "github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -248,7 +249,7 @@ func TestEtcdLosesItsData(t *testing.T) {
 	require.Equal(t, 2, command(t.Context(), []string{"confirm", "--socket", path}, io.Discard, io.Discard), "confirm what?")
 	require.NotZero(t, command(t.Context(), []string{"confirm", "none", "--socket", path}, io.Discard, io.Discard))
 	said := new(strings.Builder)
-	require.Zero(t, command(t.Context(), []string{"status", "--socket", path}, said, os.Stderr))
+	require.Equal(t, exitWrong, command(t.Context(), []string{"status", "--socket", path}, said, os.Stderr))
 	_, token, _ := strings.Cut(said.String(), "agent confirm ")
 	token, _, _ = strings.Cut(token, "\n")
 	require.Contains(t, said.String(), "  - interface/")
@@ -341,9 +342,10 @@ func TestStatusAndPlan(t *testing.T) {
 	r.put("h1", uuid(0), port(100))
 	r.put("h1", uuid(1), "junk")
 	flags := []string{"--etcd", r.url, "--vpp", v.Socket(), "--host", "h1", "--physnet", "physnet1=" + nic, "--vhost-user-dir", site.Dir}
+	exit := exitWrong // one key is junk
 	say := func(args ...string) string {
 		var out, errs bytes.Buffer
-		require.Zero(t, command(t.Context(), args, &out, &errs), errs.String())
+		require.Equal(t, exit, command(t.Context(), args, &out, &errs), errs.String())
 		return out.String() + errs.String()
 	}
 	planned := say(append([]string{"plan"}, flags...)...)
@@ -390,6 +392,49 @@ func TestWrongUsage(t *testing.T) {
 		require.Equal(t, 1, command(t.Context(), args, io.Discard, io.Discard), args)
 	}
 	require.Zero(t, command(t.Context(), []string{"run", "-h"}, io.Discard, io.Discard))
+	var errs strings.Builder
+	command(t.Context(), []string{"status", "--fly"}, io.Discard, &errs)
+	require.Contains(t, errs.String(), "agent status: unknown flag: --fly\nUsage:\n  agent status [flags]")
+}
+
+// Flags come from the command line, or from the environment, or from a file, in this order.
+func TestConfigure(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.conf")
+	t.Setenv("AGENT_HOST", "by-environment")
+	t.Setenv("AGENT_PHYSNET", "p1=i1 p2=i2")
+	t.Setenv("AGENT_TEST_FLAG", "is no flag of anybody")
+	read := func(text string, args ...string) (o options, err error) {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		f := flag.NewFlagSet("run", flag.ContinueOnError)
+		o.register(f)
+		configFlag(f)
+		require.NoError(t, f.Parse(append(args, "--config", path)))
+		return o, configure(f, environment())
+	}
+	o, err := read("# comment\n\nhost = by-file\nvpp=/by/file\netcd = http://a:1,http://b:2\nmtu = p1=1500\nmtu = p2=9000\n", "--vpp", "/by/line")
+	require.NoError(t, err)
+	require.Equal(t, "by-environment", o.site.Host)
+	require.Equal(t, "/by/line", o.vpp)
+	require.Equal(t, "http://a:1,http://b:2", o.etcd)
+	require.Equal(t, map[string]string{"p1": "i1", "p2": "i2"}, o.site.Physnets)
+	require.Equal(t, map[string]uint32{"p1": 1500, "p2": 9000}, o.site.MTU)
+	_, err = read("host = x\nwings = 2\n")
+	require.ErrorContains(t, err, "agent.conf:2: there is no --wings")
+	_, err = read("nonsense\n")
+	require.ErrorContains(t, err, "agent.conf:1: \"nonsense\", want FLAG = VALUE")
+	_, err = read("resync = soon\n")
+	require.ErrorContains(t, err, "agent.conf:1: ")
+}
+
+func TestVersion(t *testing.T) {
+	var out strings.Builder
+	require.Zero(t, command(t.Context(), []string{"version"}, &out, io.Discard))
+	require.Contains(t, out.String(), "govpp v")
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		out.Reset()
+		require.Zero(t, command(t.Context(), []string{"completion", shell}, &out, io.Discard))
+		require.Contains(t, out.String(), "agent")
+	}
 }
 
 // A VPP without a plugin says so wherever somebody looks, and does all else.
@@ -400,9 +445,10 @@ func TestWithoutPlugin(t *testing.T) {
 	site := r.siteOf("h1", nic)
 	r.put("h1", uuid(0), port(100))
 	flags := []string{"--etcd", r.url, "--vpp", v.Socket(), "--host", "h1", "--physnet", "physnet1=" + nic, "--vhost-user-dir", site.Dir}
+	exit := exitWrong
 	say := func(args ...string) string {
 		var out, errs bytes.Buffer
-		require.Zero(t, command(t.Context(), args, &out, &errs), errs.String())
+		require.Equal(t, exit, command(t.Context(), args, &out, &errs), errs.String())
 		return out.String() + errs.String()
 	}
 	why := "incompatible VPP for vhost-port: it lacks create_vhost_user_if_v2, create_vhost_user_if_v2_reply and 4 more messages of plugin vhost; is that loaded?"
@@ -431,6 +477,7 @@ func TestWithoutPlugin(t *testing.T) {
 	vpptest.New(t, vpptest.WithInterface(nic), socket)
 	r.bound("h1", uuid(0))
 	require.NoError(t, a.store.Wait(t.Context()))
+	exit = 0
 	require.NotContains(t, say("status", "--socket", path), "incompatible")
 	said, _ = r.said("h1", "errors/")
 	require.Empty(t, said)

@@ -30,9 +30,10 @@ type inbox struct {
 	site  translate.Site
 	store *desiredstate.Store
 	log   *slog.Logger
-	ca    *signed.CA          // whose values are believed; nil: those that are not signed
-	moved func(source string) // told of what something else is so now
-	mine  *atomic.Bool        // set when a key of the host itself was told
+	ca    *signed.CA                          // whose values are believed; nil: those that are not signed
+	moved func(source string)                 // told of what something else is so now
+	heard func(source string, revision int64) // told first which source wants something else
+	mine  *atomic.Bool                        // set when a key of the host itself was told
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
@@ -68,7 +69,7 @@ type change struct {
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	b := &inbox{
-		site: site, store: store, log: log, moved: func(string) {}, mine: new(atomic.Bool),
+		site: site, store: store, log: log, moved: func(string) {}, heard: func(string, int64) {}, mine: new(atomic.Bool),
 		again: make(chan struct{}, 1), room: findRoom(), waiting: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
@@ -332,6 +333,7 @@ func (b *inbox) settled(all bool) {
 		if b.puts[name] = now.at; !now.there {
 			delete(b.puts, name)
 		}
+		b.heard(source(name), now.at)
 	}
 	wants, rerouted := b.routers.work()
 	remotes := b.remotes.work()

@@ -12,7 +12,18 @@
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
 //	agent trace      says what becomes of the packets that a port sends, node by node
+//	agent explain    says of an object, a port or a number of VPP's what it is and waits for
+//	agent drift      asks a running agent to look what is otherwise in VPP than it left it
+//	agent history    lists what a running agent did and found
+//	agent report     writes a bundle for whoever shall help
 //	agent confirm    lets a running agent remove what it held back, by the token of status
+//	agent level      says or sets how much a running agent logs
+//	agent put, get, delete, wait  write and read what hosts shall be, by a journal
+//	agent version    says which agent this is
+//
+// Each exits with 0 if all is well, 1 if it failed, 2 if it was used wrongly, and 3 if it did what it
+// should and found that something is wrong. Each flag can also be set by the environment
+// (--vhost-user-dir is AGENT_VHOST_USER_DIR) and, for commands that have --config, by a file.
 //
 // It serves VLAN, flat and GPE networks, and vhost-user ports with or without port
 // security, their trunks, the TAP ports of DHCP agents and the like, and copies of what
@@ -112,10 +123,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -125,54 +132,4 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-const usage = `usage: agent COMMAND [FLAGS]
-
-  demo      shows the agent at work on an etcd and a VPP of its own
-  run       serves a host's ports
-  mirror    keeps an etcd v2, which is what the driver speaks, and an etcd v3 equal
-  plan      says what run would change in VPP, and changes nothing
-  status    asks a running agent how everything stands
-  trace     PORT: says what becomes of packets that come in by a port, and why they are dropped
-  confirm   TOKEN: lets a running agent remove what it held back for being too much
-
-agent COMMAND -h lists the flags of a command.
-`
-
-// command runs one command line and returns the exit status.
-func command(ctx context.Context, args []string, out, errs io.Writer) int {
-	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) error{
-		"demo": demo, "run": run, "mirror": mirrored, "plan": plan, "status": status, "trace": trace, "confirm": confirm,
-	}
-	if len(args) == 0 || commands[args[0]] == nil {
-		fmt.Fprint(errs, usage)
-		return 2
-	}
-	err := commands[args[0]](ctx, args[1:], out, errs)
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	}
-	fmt.Fprintf(errs, "agent %s: %v\n", args[0], err)
-	return 1
-}
-
-// errUsage: what is wrong was said along with the flags.
-var errUsage = errors.New("wrong usage")
-
-// parse reads the flags of a command that takes nothing else.
-func parse(f *flag.FlagSet, args []string, errs io.Writer) error {
-	f.SetOutput(errs)
-	err := f.Parse(args)
-	if err == nil && f.NArg() > 0 {
-		err = fmt.Errorf("what is %q?", f.Arg(0))
-		fmt.Fprintln(errs, err)
-	}
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return errUsage
-	}
-	return err
 }

@@ -6,12 +6,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
 	"github.com/vppkit/vppkit/examples/agent/mirror"
@@ -19,12 +20,14 @@ import (
 
 // mirrored keeps what the driver writes to an etcd v2 in an etcd v3, and what agents say
 // there in the etcd v2.
-func mirrored(ctx context.Context, args []string, _, errs io.Writer) error {
+func mirrorCommand() *cobra.Command {
 	var old, urls, passwords string
 	var v2 etcd.V2
 	var v3 etcd.TLS
 	m := mirror.Mirror{}
-	f := flag.NewFlagSet("agent mirror", flag.ContinueOnError)
+	cmd := &cobra.Command{Use: "mirror", Short: "Keeps an etcd v2, which is what the driver speaks, and an etcd v3 equal"}
+	f := cmd.Flags()
+	configFlag(f)
 	f.StringVar(&old, "v2", "", "`URL[,URL]` of the etcd that the driver writes to, started with --enable-v2")
 	f.StringVar(&v2.CA, "v2-cacert", "", "PEM `file` of the authorities that its certificate may be of")
 	f.StringVar(&v2.User, "v2-user", "", "`name` to give to it")
@@ -35,9 +38,13 @@ func mirrored(ctx context.Context, args []string, _, errs io.Writer) error {
 	f.StringVar(&v3.Key, "etcd-key", "", "PEM `file` of its key")
 	f.BoolVar(&m.Adopt, "adopt", false, "believe a --v2 that is not the one mirrored so far: what --etcd has and it does not is deleted")
 	f.DurationVar(&m.Resync, "resync", 5*time.Minute, "how often to compare both though nothing asked for it")
-	if err := parse(f, args, errs); err != nil {
-		return err
+	cmd.RunE = func(c *cobra.Command, _ []string) error {
+		return mirrored(c.Context(), m, c.ErrOrStderr(), old, urls, passwords, v2, v3)
 	}
+	return cmd
+}
+
+func mirrored(ctx context.Context, m mirror.Mirror, errs io.Writer, old, urls, passwords string, v2 etcd.V2, v3 etcd.TLS) error {
 	if old == "" || urls == "" || m.Resync <= 0 {
 		return errors.New("want --v2, --etcd, and a --resync of more than nothing")
 	}

@@ -3,16 +3,13 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
-	"net/http"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -29,6 +26,7 @@ type Status struct {
 
 	Conditions map[string]Condition `json:"conditions,omitempty"` // what is amiss with the host as a whole
 
+	Uplinks  []PortLine   `json:"uplinks"` // the physical networks; Network is VPP's interface
 	Ports    []PortLine   `json:"ports"`
 	Routers  []PortLine   `json:"routers"`            // their interfaces, and floating IPs
 	Unserved []PortLine   `json:"unserved,omitempty"` // keys of families that this agent does not serve
@@ -88,6 +86,30 @@ func (a *agent) status() Status {
 			s.Held.Keys = append(s.Held.Keys, k.String())
 		}
 	}
+	for _, physnet := range a.site.PhysnetNames() {
+		line := PortLine{Name: physnet, Network: a.site.Physnets[physnet], State: desiredstate.Pending}
+		if status, ok := a.store.Source(uplink(physnet)); ok {
+			if line.State = status.State; status.Err != nil {
+				line.Error = status.Err.Error()
+			}
+		}
+		s.Uplinks = append(s.Uplinks, line)
+	}
+	s.Ports = append(s.Ports, a.portLines()...)
+	s.Routers = append(s.Routers, a.inbox.routeLines()...)
+	for _, name := range a.inbox.unservedNames() {
+		if err := a.inbox.unserved(name); err != nil {
+			s.Unserved = append(s.Unserved, PortLine{Name: pathSegments(name), State: desiredstate.Invalid, Error: err.Error()})
+		}
+	}
+	for key, status := range a.store.Statuses() {
+		s.Objects = append(s.Objects, ObjectLine{key.String(), status})
+	}
+	return s
+}
+
+// portLines are the keys of ports, as the status page shows them.
+func (a *agent) portLines() (out []PortLine) {
 	names, _ := a.inbox.names()
 	slices.Sort(names)
 	for _, name := range names {
@@ -101,18 +123,9 @@ func (a *agent) status() Status {
 		default:
 			continue // deleted meanwhile
 		}
-		s.Ports = append(s.Ports, line)
+		out = append(out, line)
 	}
-	s.Routers = append(s.Routers, a.inbox.routeLines()...)
-	for _, name := range a.inbox.unservedNames() {
-		if err := a.inbox.unserved(name); err != nil {
-			s.Unserved = append(s.Unserved, PortLine{Name: pathSegments(name), State: desiredstate.Invalid, Error: err.Error()})
-		}
-	}
-	for key, status := range a.store.Statuses() {
-		s.Objects = append(s.Objects, ObjectLine{key.String(), status})
-	}
-	return s
+	return out
 }
 
 // errRunning: two agents of one host would undo each other's work.
@@ -133,40 +146,6 @@ func listen(path string) (net.Listener, error) {
 		return nil, err
 	}
 	return l, os.Chmod(path, 0o600)
-}
-
-// serve serves the status page until ctx ends.
-func (a *agent) serve(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /statusz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(a.status())
-	})
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		ready, amiss := a.ready()
-		if !ready {
-			http.Error(w, strings.Join(amiss, "\n"), http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, amiss...), "\n"))
-	})
-	mux.HandleFunc("POST /confirm", func(w http.ResponseWriter, q *http.Request) {
-		token := q.FormValue("token")
-		if err := a.store.Confirm(token); err != nil {
-			http.Error(w, err.Error(), http.StatusConflict)
-			return
-		}
-		a.log.Warn("removals confirmed", "token", token)
-		fmt.Fprintln(w, "confirmed")
-	})
-	server := http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return ctx.Err()
 }
 
 // ready says whether the host may get new ports, and what is amiss all the same.

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	flag "github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.fd.io/govpp/api"
@@ -384,7 +384,7 @@ func TestAFloatingIPWaitsForItsRouter(t *testing.T) {
 	r.routing("h1", floatKey(1), all[floatKey(1)])
 	says(floatKey(1), "waits for a router in physnet1.vlan.101")
 	var out strings.Builder
-	require.NoError(t, status(t.Context(), []string{"--socket", page}, &out, &out))
+	require.Equal(t, exitWrong, command(t.Context(), []string{"status", "--socket", page}, &out, &out))
 	require.Regexp(t, "floatingip/"+fid(1)+` +physnet1.vlan.900 +blocked +waits for a router in physnet1.vlan.101`, out.String())
 	r.routing("h1", legKey(1, 101), all[legKey(1, 101)])
 	says(floatKey(1), "waits for a gateway of router "+rid(1)+" in physnet1.vlan.900")

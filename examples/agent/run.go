@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,10 +11,13 @@ import (
 	"net"
 	"slices"
 
+	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/quiet"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -25,34 +27,54 @@ import (
 
 const defaultPage = "/run/vppkit-agent.sock"
 
-func run(ctx context.Context, args []string, _, errs io.Writer) error {
-	var o options
-	f := flag.NewFlagSet("agent run", flag.ContinueOnError)
+// runOptions are the flags that run has beside those that it shares.
+type runOptions struct {
+	options
+	socket  string
+	page    string
+	traceTo string
+	verbose bool
+}
+
+func runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{Use: "run", Short: "Serves a host's ports"}
+	f := c.Flags()
 	o.register(f)
-	socket := f.String("socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
-	verbose := f.Bool("v", false, "log every object that is made, changed or unmade")
-	if err := parse(f, args, errs); err != nil {
-		return err
-	}
+	configFlag(f)
+	f.StringVar(&o.socket, "socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
+	f.StringVar(&o.page, "page", "", "`ADDRESS:PORT` of the loopback where a browser sees how the host stands, and Prometheus its metrics; whoever is on this machine can. \"\": nowhere but on the socket")
+	f.StringVar(&o.traceTo, "trace-to", "", "`URL` of an OpenTelemetry collector (OTLP by gRPC) that gets a trace of each key that changes, down to VPP's messages")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every object that is made, changed or unmade; see also agent level")
+	c.RunE = func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, c.ErrOrStderr()) }
+	return c
+}
+
+func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	level := slog.LevelInfo
-	if *verbose {
-		level = slog.LevelDebug
-	}
+	level := new(slog.LevelVar)
 	hush := quiet.Handler(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: level}), quiet.Limits{})
 	defer hush.Flush(context.WithoutCancel(ctx))
 	log := slog.New(hush)
 
-	var page net.Listener
-	if *socket != "" {
-		l, err := listen(*socket)
+	var page, public net.Listener
+	if o.socket != "" {
+		l, err := listen(o.socket)
 		if err != nil {
 			return err
 		}
 		defer func() { _ = l.Close() }()
 		page = l
+	}
+	if o.page != "" {
+		l, err := observe.Listen(o.page)
+		if err != nil {
+			return fmt.Errorf("--page: %w", err)
+		}
+		defer func() { _ = l.Close() }()
+		public = l
 	}
 	client, closeEtcd, err := o.openEtcd()
 	if err != nil {
@@ -65,20 +87,44 @@ func run(ctx context.Context, args []string, _, errs io.Writer) error {
 	}
 	defer closeVPP()
 	a := newAgent(o.site, vpp, client, o.resync, log.With("host", o.site.Host))
-	a.listener, a.inbox.ca, a.audit, a.alone = page, o.ca, o.audit, o.bound == "vpp"
+	if a.insight.level = level; o.verbose {
+		level.Set(slog.LevelDebug)
+	}
+	if o.traceTo != "" {
+		end, err := a.insight.trace(ctx, o.traceTo, a.store)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
+	a.listener, a.public, a.inbox.ca, a.audit, a.alone = page, public, o.ca, o.audit, o.bound == "vpp"
 	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
-	return ignore(a.run(ctx), context.Canceled)
+	g, ctx := errgroup.WithContext(ctx)
+	systemd := observe.NewSystemd()
+	g.Go(func() error { return a.run(ctx) })
+	g.Go(func() error { return a.tell(ctx, systemd) })
+	g.Go(func() error { return systemd.Watch(ctx, a.alive) })
+	return ignore(g.Wait(), context.Canceled)
 }
 
 // plan lists etcd, reads VPP, and prints the difference.
-func plan(ctx context.Context, args []string, out, errs io.Writer) error {
+func planCommand() *cobra.Command {
 	var o options
-	f := flag.NewFlagSet("agent plan", flag.ContinueOnError)
-	o.register(f)
-	asJSON := f.Bool("json", false, "print the plan as JSON")
-	if err := parse(f, args, errs); err != nil {
-		return err
+	c := &cobra.Command{
+		Use: "plan", Short: "Says what run would change in VPP, and changes nothing",
+		Long: "Says what run would change in VPP, and changes nothing. Exits with 3 if not all that etcd asks for would be served.",
 	}
+	f := c.Flags()
+	o.register(f)
+	configFlag(f)
+	asJSON := f.Bool("json", false, "print the plan as JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return plan(c.Context(), &o, *asJSON, c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -99,10 +145,14 @@ func plan(ctx context.Context, args []string, out, errs io.Writer) error {
 	for _, line := range said {
 		fmt.Fprintln(errs, line)
 	}
-	if *asJSON {
-		return printJSON(out, p)
+	if asJSON {
+		err = printJSON(out, p)
+	} else {
+		_, err = fmt.Fprint(out, p)
 	}
-	_, err = fmt.Fprint(out, p)
+	if err == nil && (len(said) > 0 || p.Unread != nil || p.Count(desiredstate.Block) > 0) {
+		err = errWrong
+	}
 	return err
 }
 

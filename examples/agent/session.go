@@ -112,19 +112,20 @@ type connection struct {
 
 // sessions keeps one VPP after the other as the store wants it.
 func (a *agent) sessions(ctx context.Context) error {
-	said := ""
+	const pause = 5 * time.Second
+	said, last := "", time.Time{}
 	report := vppnet.WithReport(func(err error, _ time.Duration) {
 		a.health.note(func(h *health) { h.away = err.Error() })
 		if !a.met && gone(err) { // whatever an earlier agent said of it
 			a.met = true
 			a.announcer.withdraw(ctx, 0)
 		}
-		if err.Error() != said { // not at each try
-			said = err.Error()
+		if err.Error() != said || time.Since(last) >= pause { // not at each try
+			said, last = err.Error(), time.Now()
 			a.log.Error("no VPP", "err", err)
 		}
 	})
-	return vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append(slices.Clone(a.dial), report)...)
+	return vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append([]vppnet.Option{report, vppnet.WithTrace(a.insight.message)}, a.dial...)...)
 }
 
 // session lasts as long as one VPP, and so does ctx.
@@ -132,7 +133,11 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	if err := a.lockVPP(); err != nil { // which it had not if there was no VPP
 		return err
 	}
+	defer a.insight.metrics.Connection(c)()
 	e, report := engine(c, a.site)
+	if a.insight.spans != nil {
+		e.Trace = a.insight.spans.Object
+	}
 	herald := newHerald(a.inbox, a.store, a.log, c)
 	go herald.run(ctx)
 	a.deadly.begin(e)

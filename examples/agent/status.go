@@ -7,7 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"flag"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,41 +19,71 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
 // patience is how long a command waits for an answer.
 const patience = 15 * time.Second
 
-// status asks a running agent and prints its answer.
-func status(ctx context.Context, args []string, out, errs io.Writer) error {
-	f := flag.NewFlagSet("agent status", flag.ContinueOnError)
-	socket := f.String("socket", defaultPage, "`path` of the running agent's socket")
-	asJSON := f.Bool("json", false, "print JSON")
-	all := f.Bool("all", false, "list the objects that are as wanted, too")
-	if err := parse(f, args, errs); err != nil {
-		return err
+// socketFlag is that of all commands that ask a running agent.
+func socketFlag(c *cobra.Command) *string {
+	return c.Flags().String("socket", defaultPage, "`path` of the running agent's socket")
+}
+
+// told is a Status as whoever asked reads it.
+type told struct {
+	Status
+	Objects []struct {
+		Key, Error string
+		State      desiredstate.State
+		ID         uint32
+	} `json:"objects"`
+}
+
+// wrong says whether anybody should look.
+func (s told) wrong() bool {
+	bad := func(p PortLine) bool { return p.Error != "" }
+	return s.VPP == "" || s.Etcd != "" || len(s.Lacks) > 0 || s.Held != nil || s.Converged == nil || len(s.Unserved) > 0 ||
+		slices.ContainsFunc(s.Uplinks, bad) || slices.ContainsFunc(s.Ports, bad) || slices.ContainsFunc(s.Routers, bad)
+}
+
+func statusCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "status", Short: "Asks a running agent how everything stands",
+		Long: "Asks a running agent how everything stands. Exits with 3 if it has not converged, or anything is wrong or held back.",
 	}
-	body, err := ask(ctx, *socket, http.MethodGet, "/statusz")
-	if err != nil {
-		return err
+	socket := socketFlag(c)
+	asJSON := c.Flags().Bool("json", false, "print JSON")
+	all := c.Flags().Bool("all", false, "list the objects that are as wanted, too")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var text bytes.Buffer
+		if err := asked(c.Context(), *socket, http.MethodGet, "/statusz", &text); err != nil {
+			return err
+		}
+		var s told
+		if err := json.Unmarshal(text.Bytes(), &s); err != nil {
+			return err
+		}
+		if *asJSON {
+			_, err := text.WriteTo(c.OutOrStdout())
+			return errors.Join(err, verdict(s.wrong()))
+		}
+		return errors.Join(s.print(c.OutOrStdout(), *all), verdict(s.wrong()))
 	}
-	defer func() { _ = body.Close() }()
-	if *asJSON {
-		_, err := io.Copy(out, body)
-		return err
+	return c
+}
+
+func verdict(wrong bool) error {
+	if wrong {
+		return errWrong
 	}
-	var s struct {
-		Status
-		Objects []struct {
-			Key, Error string
-			State      desiredstate.State
-			ID         uint32
-		} `json:"objects"`
-	}
-	if err := json.NewDecoder(body).Decode(&s); err != nil {
-		return err
-	}
+	return nil
+}
+
+// print writes the status for people.
+func (s told) print(out io.Writer, all bool) error {
 	fmt.Fprintf(out, "host  %s\nVPP   %s\netcd  %s\n", s.Host, cmp.Or(s.VPP, "away"), cmp.Or(s.Etcd, "followed"))
 	for _, why := range s.Lacks {
 		fmt.Fprintln(out, why)
@@ -93,7 +123,7 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	fmt.Fprintf(table, "\nOBJECT\tID\tSTATE\tERROR\n")
 	asWanted := 0
 	for _, o := range s.Objects {
-		if o.State == desiredstate.Applied && !*all {
+		if o.State == desiredstate.Applied && !all {
 			asWanted++
 			continue
 		}
@@ -102,31 +132,32 @@ func status(ctx context.Context, args []string, out, errs io.Writer) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d objects as wanted\n", asWanted)
+	_, err := fmt.Fprintf(out, "%d objects as wanted\n", asWanted)
 	return err
 }
 
 // confirm lets a running agent remove what it holds back under a token.
-func confirm(ctx context.Context, args []string, out, errs io.Writer) error {
-	f := flag.NewFlagSet("agent confirm", flag.ContinueOnError)
-	socket := f.String("socket", defaultPage, "`path` of the running agent's socket")
-	token := ""
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		token, args = args[0], args[1:]
+func confirmCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "confirm TOKEN", Args: cobra.ExactArgs(1),
+		Short: "Lets a running agent remove what it held back for being too much",
+		Long:  "Lets a running agent remove what it held back for being too much. agent status shows what that is, and the token.",
 	}
-	if err := parse(f, args, errs); err != nil {
-		return err
+	socket := socketFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return asked(c.Context(), *socket, http.MethodPost, "/confirm?token="+url.QueryEscape(args[0]), c.OutOrStdout())
 	}
-	if token == "" {
-		fmt.Fprintln(errs, "usage: agent confirm TOKEN [FLAGS]; agent status shows the token")
-		return errUsage
-	}
-	body, err := ask(ctx, *socket, http.MethodPost, "/confirm?token="+url.QueryEscape(token))
+	return c
+}
+
+// asked copies the answer to a request.
+func asked(ctx context.Context, socket, method, path string, to io.Writer) error {
+	body, err := ask(ctx, socket, method, path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = body.Close() }()
-	_, err = io.Copy(out, body)
+	_, err = io.Copy(to, body)
 	return err
 }
 

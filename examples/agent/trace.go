@@ -4,11 +4,12 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -17,26 +18,27 @@ import (
 
 // trace says what becomes of packets that enter VPP by a port: each node that saw them, and
 // where and why one was dropped. It needs no running agent, and changes nothing.
-func trace(ctx context.Context, args []string, out, errs io.Writer) error {
-	f := flag.NewFlagSet("agent trace", flag.ContinueOnError)
-	socket := f.String("vpp", "/run/vpp/api.sock", "`socket` of VPP's API")
+func traceCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "trace PORT",
+		Short: "Says what becomes of the packets that a port sends, node by node",
+		Long:  "Says what becomes of packets that come in by a port, and where and why they are dropped. PORT is a\nport's UUID, or how it begins, or vpp:NAME, an interface by VPP's name.",
+		Args:  cobra.ExactArgs(1),
+	}
+	socket := c.Flags().String("vpp", "/run/vpp/api.sock", "`socket` of VPP's API")
 	o := vppnet.CaptureOptions{}
-	f.IntVar(&o.Packets, "packets", 10, "`number` of packets at most, up to 10000")
-	f.DurationVar(&o.Time, "time", 10*time.Second, "how long at most")
-	port := ""
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		port, args = args[0], args[1:]
+	c.Flags().IntVar(&o.Packets, "packets", 10, "`number` of packets at most, up to 10000")
+	c.Flags().DurationVar(&o.Time, "time", 10*time.Second, "how long at most")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return trace(c.Context(), *socket, args[0], o, c.OutOrStdout())
 	}
-	if err := parse(f, args, errs); err != nil {
-		return err
-	}
-	if port == "" {
-		fmt.Fprintln(errs, "usage: agent trace PORT [FLAGS]; PORT is a port's UUID, or how it begins, or vpp:NAME, an interface by VPP's name")
-		return errUsage
-	}
+	return c
+}
+
+func trace(ctx context.Context, socket, port string, o vppnet.CaptureOptions, out io.Writer) error {
 	dialing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c, err := vppnet.Dial(dialing, *socket, translate.Owner)
+	c, err := vppnet.Dial(dialing, socket, translate.Owner)
 	if err != nil {
 		return err
 	}

@@ -66,9 +66,9 @@ func (s Site) up(physnet string) vppnet.LinkState {
 func (p Port) Interface() string {
 	name := "port-"
 	switch {
-	case p.on != nil:
+	case p.VLAN != 0:
 		name = "subport-"
-	case p.tap:
+	case p.TAP:
 		name = "tap-"
 	}
 	if p.Filtered {

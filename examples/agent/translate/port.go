@@ -25,14 +25,16 @@ type Port struct {
 	Addrs    []netip.Addr
 	Pairs    []acl.AddressPair
 
+	TAP  bool   // for a DHCP agent or the like, in Linux; without filters
+	VLAN uint16 // of a subport of a trunk: between VM and VPP
+
 	// Lacks names the parts of the value that are left out: they permit nothing, and
 	// all else is served. nil: there are none.
 	Lacks error
 
-	mac  vppnet.MAC
-	site Site
-	on   *tagged // of a subport
-	tap  bool
+	mac    vppnet.MAC
+	site   Site
+	parent string // of a subport: the interface that it is on
 }
 
 // uuid is what becomes the name of a socket and of an interface.
@@ -61,7 +63,7 @@ func (s Site) Port(name string, value []byte) (Port, error) {
 	switch binding {
 	case "vhostuser":
 	case "tap", "plugtap":
-		p.tap = true
+		p.TAP = true
 	default:
 		return Port{}, fmt.Errorf("binding_type: %.40q is unknown", binding)
 	}
@@ -85,7 +87,7 @@ func (p *Port) filters(f fields) (err error) {
 	var out lacks
 	p.Filtered = true // if nobody can tell, too
 	out.add(read(f, "port_security_enabled", &p.Filtered))
-	p.Filtered = p.Filtered && !p.tap   // Neutron's own, such as DHCP, which answer to whoever asks
+	p.Filtered = p.Filtered && !p.TAP   // Neutron's own, such as DHCP, which answer to whoever asks
 	if p.Filtered || p.overlay != nil { // by an overlay others find it by them
 		p.fixed(f, &out)
 	}
@@ -100,7 +102,7 @@ func (p *Port) filters(f fields) (err error) {
 func (p Port) Socket() string { return filepath.Join(p.site.Dir, p.UUID) }
 
 // HasVM says whether there is a VM that attaches to the port's socket.
-func (p Port) HasVM() bool { return !p.tap && p.on == nil }
+func (p Port) HasVM() bool { return !p.TAP && p.VLAN == 0 }
 
 // Network names the port's network on this host.
 func (p Port) Network() string { return p.Net.Name() }

@@ -123,12 +123,8 @@ func prefix(s string) (netip.Prefix, error) {
 
 // bridged is the port in its network, behind its filters, but for the sets of its groups.
 func (p Port) bridged() acl.BridgedPort {
-	parent := ""
-	if p.on != nil {
-		parent = p.on.parent
-	}
 	return acl.BridgedPort{
-		Parent: parent,
+		Parent: p.parent,
 		Security: acl.PortSecurity{
 			Interface: p.Interface(), Off: !p.Filtered, MAC: p.mac, Addrs: p.Addrs, Pairs: p.Pairs, Groups: p.Groups,
 		},

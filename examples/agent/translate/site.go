@@ -46,6 +46,8 @@ type Site struct {
 	// key Routers()+"ha" says so, or while it wins the Election if there is one.
 	HA       bool
 	Election *Election
+
+	anywhere bool // it has every physical network
 }
 
 // Keys is the prefix of all keys that are for the host.
@@ -64,6 +66,9 @@ func (s Site) State() string { return Root + "state/" + s.Host + "/" }
 // has none.
 func (s Site) uplink(physnet string) string {
 	vpp := s.Physnets[physnet]
+	if s.anywhere {
+		vpp = physnet
+	}
 	if vpp == "" {
 		return ""
 	}

@@ -19,7 +19,7 @@ type Wire struct {
 
 // Wire is the port's; false: it is no TAP port.
 func (p Port) Wire() (Wire, bool) {
-	if !p.tap {
+	if !p.TAP {
 		return Wire{}, false
 	}
 	id := p.UUID[:11] // Linux's names are short

@@ -25,12 +25,6 @@ type Trunk struct {
 	Lacks error
 }
 
-// tagged is how a subport is on another port.
-type tagged struct {
-	parent string // its interface
-	vlan   uint16 // between VM and VPP
-}
-
 // Trunk reads the key of a trunk: its name below Site.Trunks, and its value. A subport that is
 // wrong is left out, of two with one VLAN, or of one name, the second. The error is final
 // until the value changes.
@@ -59,11 +53,11 @@ func (s Site) Trunk(name string, value []byte) (t Trunk, err error) {
 			err = fmt.Errorf("subport %s is the trunk's parent", p.UUID)
 		case names[p.UUID]:
 			err = fmt.Errorf("subport %s is there twice", p.UUID)
-		case vlans[p.on.vlan] != "":
-			err = fmt.Errorf("subport %s: VLAN %d is that of subport %s", p.UUID, p.on.vlan, vlans[p.on.vlan])
+		case vlans[p.VLAN] != "":
+			err = fmt.Errorf("subport %s: VLAN %d is that of subport %s", p.UUID, p.VLAN, vlans[p.VLAN])
 		}
 		if out.add(err); err == nil {
-			vlans[p.on.vlan], names[p.UUID] = p.UUID, true
+			vlans[p.VLAN], names[p.UUID] = p.UUID, true
 			t.Subports = append(t.Subports, p)
 		}
 	}
@@ -84,7 +78,7 @@ func (s Site) subport(raw []byte) (p Port, err error) {
 	if !uuid.MatchString(id) {
 		return p, fmt.Errorf("port_id: %.40q is not a UUID", id)
 	}
-	p = Port{UUID: id, site: s, on: &tagged{}}
+	p = Port{UUID: id, site: s}
 	if err := errors.Join(need(f, "segmentation_id", &vlan), read(f, "segmentation_type", &sort), read(f, "mac_address", &mac)); err != nil {
 		return p, err
 	}
@@ -94,7 +88,7 @@ func (s Site) subport(raw []byte) (p Port, err error) {
 	case vlan < 1 || vlan > 4094:
 		return p, fmt.Errorf("segmentation_id: %d is no VLAN", vlan)
 	}
-	p.on.vlan = uint16(vlan)
+	p.VLAN = uint16(vlan)
 	if err := p.address(mac); err != nil {
 		return p, err
 	}
@@ -107,14 +101,14 @@ func (s Site) subport(raw []byte) (p Port, err error) {
 // On is the subport on its parent, in whichever order the two came.
 func (p Port) On(parent Port) (Port, error) {
 	switch {
-	case parent.tap:
+	case parent.TAP:
 		return p, fmt.Errorf("its parent %s is no VM's", parent.UUID)
-	case parent.on != nil:
+	case parent.VLAN != 0:
 		return p, fmt.Errorf("its parent %s is a subport", parent.UUID)
 	case p.Network() == parent.Network():
 		return p, fmt.Errorf("%s is its parent's network too: the VM would be in it twice", p.Network())
 	}
-	p.on = &tagged{parent: parent.Interface(), vlan: p.on.vlan}
+	p.parent = parent.Interface()
 	return p, nil
 }
 
@@ -124,8 +118,8 @@ func (p Port) end() desiredstate.Object {
 	if w, ok := p.Wire(); ok {
 		return w.end(p.Interface())
 	}
-	if p.on == nil {
+	if p.VLAN == 0 {
 		return vhost.Port{Name: p.Interface(), Socket: p.Socket(), Server: p.site.Server}
 	}
-	return vppnet.SubInterface{Name: p.Interface(), Parent: p.on.parent, Outer: p.on.vlan, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}}
+	return vppnet.SubInterface{Name: p.Interface(), Parent: p.parent, Outer: p.VLAN, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}}
 }

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Applied waits until the host's agent has applied, or reported as wrong, every key of the host
+// as it was at a revision of etcd, such as Journal.Written returns: state/HOST/converged.
+func Applied(ctx context.Context, c *clientv3.Client, host string, revision int64) error {
+	key := Host(host).site().State() + "converged"
+	return await(ctx, c, key, func(kvs map[string]said) (bool, error) {
+		v, ok := kvs[key]
+		if !ok {
+			return false, fmt.Errorf("%s: the agent of %s does not say how far it is", key, host)
+		}
+		var at struct {
+			Revision int64 `json:"revision"`
+		}
+		switch err := json.Unmarshal([]byte(v.value), &at); {
+		case err != nil:
+			return false, fmt.Errorf("%s: %.40q is no revision", key, v.value)
+		case at.Revision < revision:
+			return false, fmt.Errorf("%s is at revision %d, not yet at %d", host, at.Revision, revision)
+		}
+		return true, nil
+	})
+}
+
+// ErrWrong: the agent says that a key cannot be served as it is.
+var ErrWrong = errors.New("not served")
+
+// Bound waits until the host's agent says that a port is bound, at or after a revision of etcd.
+// It fails at once, with ErrWrong, if the agent says after that revision that it cannot be.
+func Bound(ctx context.Context, c *clientv3.Client, host, port string, revision int64) error {
+	state := Host(host).site().State()
+	bound, wrong := state+"ports/"+port, state+"errors/"+port
+	return await(ctx, c, state, func(kvs map[string]said) (bool, error) {
+		if v, ok := kvs[bound]; ok && v.at >= revision {
+			return true, nil
+		}
+		if v, ok := kvs[wrong]; ok && v.at >= revision {
+			return true, fmt.Errorf("%s on %s: %w: %s", port, host, ErrWrong, v.why())
+		} else if ok {
+			return false, fmt.Errorf("%s on %s: as before, %s", port, host, v.why())
+		}
+		return false, fmt.Errorf("the agent of %s has not said that %s is bound", host, port)
+	})
+}
+
+// said is a value, and when it was written.
+type said struct {
+	value string
+	at    int64
+}
+
+// why is what an agent says of what is wrong: {"error": …}.
+func (s said) why() string {
+	var text struct {
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal([]byte(s.value), &text); err != nil || text.Error == "" {
+		return s.value
+	}
+	return text.Error
+}
+
+// await follows the keys that begin so until they are as they should be; why says what they
+// are not yet, or how it ended.
+func await(ctx context.Context, c *clientv3.Client, prefix string, look func(map[string]said) (done bool, why error)) error {
+	var last error
+	for {
+		done, why, err := follow(ctx, c, prefix, look)
+		if done {
+			return why
+		}
+		if why != nil {
+			last = why
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), last, err)
+		case <-time.After(200 * time.Millisecond): // etcd ended it
+		}
+	}
+}
+
+func follow(ctx context.Context, c *clientv3.Client, prefix string, look func(map[string]said) (bool, error)) (done bool, why, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	short, stop := context.WithTimeout(ctx, deadline)
+	r, err := c.Get(short, prefix, clientv3.WithPrefix())
+	stop()
+	if err != nil {
+		return false, nil, fmt.Errorf("etcd: %w", err)
+	}
+	kvs := map[string]said{}
+	for _, kv := range r.Kvs {
+		kvs[string(kv.Key)] = said{string(kv.Value), kv.ModRevision}
+	}
+	if done, why = look(kvs); done {
+		return done, why, nil
+	}
+	for w := range c.Watch(ctx, prefix, clientv3.WithPrefix(), clientv3.WithRev(r.Header.Revision+1)) {
+		if err := w.Err(); err != nil {
+			return false, why, fmt.Errorf("etcd: %w", err)
+		}
+		for _, e := range w.Events {
+			if e.Type == clientv3.EventTypeDelete {
+				delete(kvs, string(e.Kv.Key))
+			} else {
+				kvs[string(e.Kv.Key)] = said{string(e.Kv.Value), e.Kv.ModRevision}
+			}
+		}
+		if done, why = look(kvs); done {
+			return done, why, nil
+		}
+	}
+	return false, why, ctx.Err()
+}

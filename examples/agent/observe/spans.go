@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// Spans makes a trace of each change: its root is the key that changed (a source of the Store), below it
+// is what is done to each object that the key wants, and below that each message to VPP. A root ends
+// with the first failure of what it wants, or when all has converged. It is safe for concurrent use.
+type Spans struct {
+	tracer trace.Tracer
+
+	// Sources says which sources want an object; Store.Sources. An object that none wants, or
+	// that goes, is a trace of its own.
+	Sources func(desiredstate.Key) []string
+
+	mu    sync.Mutex
+	roots map[string]root
+}
+
+type root struct {
+	ctx  context.Context // of the root's span, for those below it; not of any call
+	span trace.Span
+}
+
+// NewSpans makes spans by a provider of OpenTelemetry.
+func NewSpans(p trace.TracerProvider, sources func(desiredstate.Key) []string) *Spans {
+	return &Spans{tracer: p.Tracer("github.com/vppkit/vppkit/examples/agent/observe"), Sources: sources, roots: map[string]root{}}
+}
+
+// Changed says that a source has changed: a trace begins.
+func (s *Spans) Changed(source string, about ...attribute.KeyValue) {
+	ctx, span := s.tracer.Start(context.Background(), source, trace.WithNewRoot(), trace.WithAttributes(about...))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before, ok := s.roots[source]; ok {
+		before.span.AddEvent("changed again")
+		before.span.End()
+	}
+	s.roots[source] = root{ctx, span}
+}
+
+// Object makes the context of the work on an object; for Engine.Trace.
+func (s *Spans) Object(ctx context.Context, a desiredstate.Action, k desiredstate.Key) (context.Context, func(error)) {
+	action, _ := a.MarshalText() // it always has a name
+	sources := s.Sources(k)
+	var opts []trace.SpanStartOption
+	s.mu.Lock()
+	for _, source := range sources {
+		if r, ok := s.roots[source]; ok {
+			if len(opts) == 0 {
+				ctx = trace.ContextWithSpan(ctx, r.span)
+			}
+			opts = append(opts, trace.WithLinks(trace.LinkFromContext(r.ctx)))
+		}
+	}
+	s.mu.Unlock()
+	opts = append(opts, trace.WithAttributes(
+		attribute.String("vppkit.object", k.String()), attribute.String("vppkit.action", string(action)),
+		attribute.StringSlice("vppkit.sources", sources)))
+	ctx, span := s.tracer.Start(ctx, string(action)+" "+k.Space, opts...)
+	return ctx, func(err error) {
+		fail(span, err)
+		span.End()
+	}
+}
+
+// Message makes the span of a message to VPP, if it belongs to an object; for vppnet.WithTrace.
+func (s *Spans) Message(t vppnet.Trace) {
+	if t.Ctx == nil || !trace.SpanContextFromContext(t.Ctx).IsValid() {
+		return // of a reading, which is nobody's
+	}
+	now := time.Now()
+	_, span := s.tracer.Start(t.Ctx, t.Message, trace.WithTimestamp(now.Add(-t.Duration)), trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("rpc.system", "vpp"), attribute.String("rpc.method", t.Message), attribute.Int64("vppkit.context", int64(t.Context))))
+	fail(span, t.Err)
+	span.End(trace.WithTimestamp(now))
+}
+
+// Event ends traces; for Engine.Observe.
+func (s *Spans) Event(e desiredstate.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e.Type {
+	case desiredstate.Failed, desiredstate.Waiting:
+		for _, source := range s.Sources(e.Key) {
+			s.end(source, e.Err)
+		}
+	case desiredstate.Converged:
+		for source := range s.roots {
+			s.end(source, nil)
+		}
+	}
+}
+
+// end ends a trace. mu is held.
+func (s *Spans) end(source string, err error) {
+	r, ok := s.roots[source]
+	if !ok {
+		return
+	}
+	delete(s.roots, source)
+	fail(r.span, err)
+	r.span.End()
+}
+
+func fail(span trace.Span, err error) {
+	if err != nil {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, err.Error())
+	}
+}
