@@ -90,7 +90,7 @@ func (a *agent) amiss() map[string]string {
 		out[drifted] = fmt.Sprintf("%d objects were found changed since the agent started, last %s at %s", h.drifts, h.last, h.drift.Format(time.RFC3339))
 	}
 	if aside := a.deadly.names(); len(aside) > 0 {
-		out[deadly] = fmt.Sprintf("VPP dies of %d objects, which are left out until they are changed: %s", len(aside), strings.Join(aside, ", "))
+		out[deadly] = fmt.Sprintf("VPP dies of %d objects, which are left out until they are changed, or for some minutes: %s", len(aside), strings.Join(aside, ", "))
 	}
 	if h.unread != "" {
 		out[unreadVPP] = h.unread

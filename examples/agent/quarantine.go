@@ -17,11 +17,12 @@ import (
 )
 
 // errQuarantined: VPP died of it.
-var errQuarantined = errors.New("left out until it is changed")
+var errQuarantined = errors.New("left out until it is changed, or for some minutes")
 
 // quarantine keeps from VPP what it dies of, or it would be fed that again and again, and nobody be
 // served. After a death with work under way, objects are worked on one at a time; what then is under
-// way at two deaths is put aside, until something else is wanted by its key. That takes three deaths.
+// way at two deaths is put aside, until something else is wanted by its key, or for a while: whoever
+// stopped VPP by hand may have met the same object each time. That takes three deaths.
 type quarantine struct {
 	mu     sync.Mutex
 	last   time.Time                    // VPP died while work was under way
@@ -33,6 +34,8 @@ type quarantine struct {
 	at     time.Time
 	seen   map[desiredstate.Key]suspect // at a death, alone
 	aside  map[desiredstate.Key]suspect
+
+	again time.Duration // after which what is aside is tried once more
 }
 
 // suspect is what was wanted of an object, nil: its end.
@@ -67,7 +70,7 @@ func (q *quarantine) refuse(s *desiredstate.Step) error {
 	if !is {
 		return nil
 	}
-	if !reflect.DeepEqual(x.want, s.Want) {
+	if !reflect.DeepEqual(x.want, s.Want) || time.Since(x.died) > q.again {
 		delete(q.aside, s.Key)
 		return nil
 	}

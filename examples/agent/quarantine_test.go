@@ -50,7 +50,7 @@ func TestAnObjectThatVPPDiesOf(t *testing.T) {
 	}
 	r.put("h1", uuid(50), secured(200, "10.0.0.5"))
 	path, page := paged(t)
-	a := r.agent(site, v.Socket(), page)
+	a := r.agent(site, v.Socket(), page, func(a *agent) { a.deadly.again = time.Hour })
 	r.problem(50, "VPP died of it")
 	r.bound("h1", names(want)...)
 	n := deaths.Load()

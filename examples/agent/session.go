@@ -183,7 +183,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 		if why := c.Err(); why != nil {
 			a.health.note(func(h *health) { h.away, h.ends = why.Error(), append(h.ends, time.Now()) })
 			for _, k := range a.deadly.died(a.store.Want) {
-				a.log.Error("VPP dies of an object; it is left out until it is changed", "object", k)
+				a.log.Error("VPP dies of an object; it is left out until it is changed, or for some minutes", "object", k)
 			}
 		}
 	}()

@@ -76,6 +76,14 @@ func check(key string, value []byte) error {
 		p, err := s.RouterPort(name, value)
 		return errors.Join(err, p.Lacks)
 	}
+	if name, ok := strings.CutPrefix(name, TapServices); ok {
+		_, err := s.TapService(name, value)
+		return err
+	}
+	if name, ok := strings.CutPrefix(name, TapFlows); ok {
+		_, err := s.TapFlow(name, value)
+		return err
+	}
 	return fmt.Errorf("hosts serve no %.40q", name)
 }
 
