@@ -300,5 +300,5 @@ func (p pair) Equal(o pair) bool { return p.Name == o.Name }
 
 func TestToldApart(t *testing.T) {
 	require.NoError(t, kindtest.ToldApart(pair{"a", "1"}, pair{"b", "1"}))
-	require.ErrorContains(t, kindtest.ToldApart(pair{"a", "1"}, pair{"a", "2"}), "Equal says that {Name:a Value:1} is {Name:a Value:2}")
+	require.ErrorContains(t, kindtest.ToldApart(pair{"a", "1"}, pair{"a", "2"}), "by Equal {Name:a Value:1} is {Name:a Value:2}")
 }

@@ -24,9 +24,9 @@ func ToldApart[S desiredstate.Object](a, b S) error {
 	said := func(s S) string { return fmt.Sprintf("%+v", s) }
 	switch {
 	case !equal.Equal(a), reflect.DeepEqual(a, b) && !equal.Equal(b):
-		return fmt.Errorf("Equal says that %+v is not what it is", a)
+		return fmt.Errorf("by Equal %+v is not what it is", a)
 	case equal.Equal(b) && said(a) != said(b):
-		return fmt.Errorf("Equal says that %+v is %+v", a, b)
+		return fmt.Errorf("by Equal %+v is %+v", a, b)
 	}
 	return nil
 }
