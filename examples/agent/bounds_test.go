@@ -13,7 +13,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/examples/agent/await"
+	"github.com/vppkit/vppkit/examples/agent/controller"
 )
 
 // heavy is the value of a group with n rules about the members of another one.
@@ -106,7 +106,7 @@ func TestAFullHost(t *testing.T) {
 	done, err := r.client.Put(t.Context(), site.Ports()+uuid(6), port(100))
 	require.NoError(t, err)
 	r.problem(6, "5 ports")
-	require.NoError(t, await.Converged(t.Context(), r.client, "h1", done.Header.Revision), "it is reported")
+	require.NoError(t, controller.Applied(t.Context(), r.client, "h1", done.Header.Revision), "it is reported")
 	r.unplug("h1", uuid(1))
 	r.problem(3, "there is no such key") // of the two that waited, the first by name
 	r.group(7, ssh("192.0.2.0"))

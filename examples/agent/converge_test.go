@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/vppkit/vppkit/examples/agent/await"
+	"github.com/vppkit/vppkit/examples/agent/controller"
 )
 
 // Whoever waits for what he wrote finds it in VPP and answered, or in an error, whatever it
@@ -49,7 +49,7 @@ func TestWhoWaitsFindsIt(t *testing.T) {
 			at = done.Header.Revision
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		require.NoError(t, await.Converged(ctx, r.client, "h1", at))
+		require.NoError(t, controller.Applied(ctx, r.client, "h1", at))
 		cancel()
 		r.whole(site, v.Socket(), vlans)
 		said := r.boundNow("h1")
@@ -65,7 +65,7 @@ func TestWhoWaitsFindsIt(t *testing.T) {
 	a.stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	err := await.Converged(ctx, r.client, "h1", 1<<40)
+	err := controller.Applied(ctx, r.client, "h1", 1<<40)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorContains(t, err, fmt.Sprintf("not %d", int64(1<<40)))
+	require.ErrorContains(t, err, fmt.Sprintf("not yet at %d", int64(1<<40)))
 }

@@ -108,7 +108,7 @@ func follow(ctx context.Context, c *clientv3.Client, prefix string, look func(ma
 	if done, why = look(kvs); done {
 		return done, why, nil
 	}
-	for w := range c.Watch(ctx, prefix, clientv3.WithPrefix(), clientv3.WithRev(r.Header.Revision+1)) {
+	for w := range c.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(r.Header.Revision+1)) {
 		if err := w.Err(); err != nil {
 			return false, why, fmt.Errorf("etcd: %w", err)
 		}
