@@ -43,3 +43,13 @@ func (s Scope) has(v *desiredstate.View, id uint32) bool {
 func (s Scope) Has(i desiredstate.Actual[vppnet.Interface]) bool {
 	return vppnet.Ours(i.Spec.Name, !i.Foreign, s)
 }
+
+// All are the interfaces of this reading that the kind has to do with, and their handles.
+func (s Scope) All(v *desiredstate.View) (all []desiredstate.Actual[vppnet.Interface], ids []uint32) {
+	for i := range desiredstate.All[vppnet.Interface](v) {
+		if s.Has(i) {
+			all, ids = append(all, i), append(ids, i.ID)
+		}
+	}
+	return all, ids
+}

@@ -127,13 +127,7 @@ func (k *attachments) seen(ctx context.Context, v *desiredstate.View, known []de
 	for _, a := range known {
 		told[a.Spec.Key()] = a.Spec
 	}
-	var ours []desiredstate.Actual[vppnet.Interface]
-	var ids []uint32
-	for i := range desiredstate.All[vppnet.Interface](v) {
-		if vppnet.Ours(i.Spec.Name, !i.Foreign, k.claims) {
-			ours, ids = append(ours, i), append(ids, i.ID)
-		}
-	}
+	ours, ids := iface.Scope(k.claims).All(v)
 	on, err := k.on(ctx, ids...)
 	if err != nil {
 		return nil, err
