@@ -157,9 +157,12 @@ func (s *classifier) session(c *Call, q *classify.ClassifyAddDelSession) *classi
 	return &classify.ClassifyAddDelSessionReply{}
 }
 
-func (s *classifier) info(_ *Call, q *classify.ClassifyTableInfo) *classify.ClassifyTableInfoReply {
+func (s *classifier) info(c *Call, q *classify.ClassifyTableInfo) *classify.ClassifyTableInfoReply {
 	t := s.table(q.TableID)
-	if t == nil {
+	switch {
+	case s.v.life.ips.classified:
+		return &classify.ClassifyTableInfoReply{Retval: c.NotImitated(besideMACs)}
+	case t == nil:
 		return &classify.ClassifyTableInfoReply{Retval: noClassifyTable}
 	}
 	return &classify.ClassifyTableInfoReply{
@@ -168,7 +171,10 @@ func (s *classifier) info(_ *Call, q *classify.ClassifyTableInfo) *classify.Clas
 	}
 }
 
-func (s *classifier) sessions(_ *Call, q *classify.ClassifySessionDump) (out []*classify.ClassifySessionDetails) {
+func (s *classifier) sessions(c *Call, q *classify.ClassifySessionDump) (out []*classify.ClassifySessionDetails) {
+	if s.v.life.ips.classified {
+		c.NotImitated(besideMACs)
+	}
 	if t := s.table(q.TableID); t != nil {
 		for e := range t.hash.all {
 			out = append(out, &classify.ClassifySessionDetails{

@@ -76,10 +76,12 @@ func (s *classifier) loadAttached() {
 		}
 		return out
 	})
-	Handle(v, func(_ *Call, q *classify.ClassifyTableByInterface) *classify.ClassifyTableByInterfaceReply {
+	Handle(v, func(c *Call, q *classify.ClassifyTableByInterface) *classify.ClassifyTableByInterfaceReply {
 		r := &classify.ClassifyTableByInterfaceReply{SwIfIndex: q.SwIfIndex, L2TableID: none, IP4TableID: none, IP6TableID: none}
 		if i := s.v.life.interfaces.at(q.SwIfIndex); i == nil {
 			r.Retval = invalidInterface
+		} else if s.v.life.ips.classified {
+			r.Retval = c.NotImitated(besideMACs)
 		} else {
 			r.IP4TableID, r.IP6TableID = s.of(filterIn, 0, i.index), s.of(filterIn, 1, i.index)
 		}

@@ -60,9 +60,13 @@ func TestLawsOfSessions(t *testing.T) {
 // classified is two tables, two policers and two interfaces.
 func classified() []desiredstate.Object {
 	return []desiredstate.Object{
-		classify.Table{Name: "a", Mask: source, Sessions: 10}, classify.Table{Name: "b", Mask: source, Sessions: 10, Next: "a"},
-		qos.Policer{Name: "gold", Rate: 10000, Burst: 100000, Conform: qos.Transmit}, qos.Policer{Name: "tin", Rate: 100, Burst: 10000, Conform: qos.Transmit},
-		vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "up"}, vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100},
+		classify.Table{Name: "a", Mask: source, Sessions: 10},
+		classify.Table{Name: "b", Mask: source, Sessions: 10, Next: "a"},
+		qos.Policer{Name: "gold", Rate: 10000, Burst: 100000, Conform: qos.Transmit},
+		qos.Policer{Name: "tin", Rate: 100, Burst: 10000, Conform: qos.Transmit},
+		vppnet.Loopback{Name: "lo"},
+		vppnet.Loopback{Name: "up"},
+		vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100},
 	}
 }
 
