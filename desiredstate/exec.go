@@ -151,13 +151,13 @@ func (x *pass) run(t *task) (uint32, error) {
 		more = slices.Concat(more, n.hiddenDeps()) // it may still be there, and then as it was
 	}
 	if len(have) == 0 && t.gone != nil {
-		n.ref = nil // a reference kind knew it by what is gone now
+		e.refer(n, nil) // a reference kind knew it by what is gone now
 	}
 	if err != nil && s.want != nil {
 		holds = s.kind.holds(s.want) // the target may have done it all the same
 	}
 	e.set(n, have, more, holds...)
-	if n.suspect = n.suspect || err != nil; !n.suspect && s.Want != nil && len(n.have) == 1 {
+	if e.suspect(n, n.suspect || err != nil); !n.suspect && s.Want != nil && len(n.have) == 1 {
 		n.asWanted = s.Want
 	}
 	e.news(s.Key, e)

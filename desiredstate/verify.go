@@ -165,7 +165,7 @@ func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	slices.SortFunc(others, Key.Compare)
 	e.mu.Lock()
 	for _, k := range others {
-		e.node(k).suspect = true
+		e.suspect(e.node(k), true)
 	}
 	e.mu.Unlock()
 	return lost, fmt.Errorf("%w: %s", ErrChanged, join(others))
