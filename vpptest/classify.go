@@ -10,11 +10,10 @@ import (
 
 // classifier is the tables of VPP's classifier, in a pool, and what interfaces look into.
 type classifier struct {
-	v    *VPP
-	all  []*classTable // by index; nil: free
-	free []int         // the last one goes first
-	at   [4]classed    // input, output, of policers, of flows
-	ever bool          // there has been a table
+	v      *VPP
+	tables pool[classTable]
+	at     [4]classed // input, output, of policers, of flows
+	ever   bool       // there has been a table
 }
 
 type classTable struct {
@@ -47,27 +46,16 @@ func loadClassify(v *VPP) {
 		if s.v.life.ips.classified {
 			r.Retval = c.NotImitated(besideMACs)
 		}
-		for i, t := range s.all {
-			if t != nil {
-				r.Ids = append(r.Ids, uint32(i))
-			}
-		}
+		s.tables.each(none, func(i uint32, _ *classTable) { r.Ids = append(r.Ids, i) })
 		return r
 	})
 	Handle(v, s.info)
 	HandleDump(v, s.sessions)
 }
 
-func (s *classifier) table(index uint32) *classTable {
-	if uint64(index) >= uint64(len(s.all)) {
-		return nil
-	}
-	return s.all[index]
-}
-
 func (s *classifier) addDel(c *Call, q *classify.ClassifyAddDelTable) *classify.ClassifyAddDelTableReply {
 	r := &classify.ClassifyAddDelTableReply{NewTableIndex: none, SkipNVectors: none, MatchNVectors: none}
-	t := s.table(q.TableIndex)
+	t := s.tables.at(q.TableIndex)
 	switch {
 	case s.v.life.ips.classified:
 		r.Retval = c.NotImitated(besideMACs)
@@ -93,28 +81,21 @@ func (s *classifier) addDel(c *Call, q *classify.ClassifyAddDelTable) *classify.
 }
 
 func (s *classifier) add(q *classify.ClassifyAddDelTable) uint32 {
-	t := &classTable{
+	s.ever = true
+	index, _ := s.tables.put(none, classTable{
 		mask: append([]byte(nil), q.Mask...), skip: q.SkipNVectors, next: q.NextTableIndex, miss: q.MissNextIndex,
 		memory: int(q.MemorySize), current: q.CurrentDataFlag == 1, offset: q.CurrentDataOffset, hash: newClassHash(q.Nbuckets),
-	}
-	s.ever = true
-	at := len(s.all)
-	if n := len(s.free); n > 0 {
-		at, s.free = s.free[n-1], s.free[:n-1]
-	} else {
-		s.all = append(s.all, nil)
-	}
-	s.all[at] = t
-	return uint32(at)
+	})
+	return index
 }
 
 // remove takes no notice of who looks into the table. What its sessions have goes with it.
 func (s *classifier) remove(c *Call, index uint32, chain bool, depth int) int32 {
-	t := s.table(index)
+	t := s.tables.at(index)
 	if t == nil {
 		return 0
 	}
-	if depth > len(s.all) {
+	if depth > len(s.tables.all) {
 		c.Die("classifier: a chain of tables without end was to go")
 		return unspecified
 	}
@@ -123,15 +104,14 @@ func (s *classifier) remove(c *Call, index uint32, chain bool, depth int) int32 
 			return r
 		}
 	}
-	if s.all[index] != nil {
-		s.all[index] = nil
-		s.free = append(s.free, int(index))
+	if s.tables.at(index) != nil {
+		s.tables.delete(index)
 	}
 	return 0
 }
 
 func (s *classifier) session(c *Call, q *classify.ClassifyAddDelSession) *classify.ClassifyAddDelSessionReply {
-	t := s.table(q.TableIndex)
+	t := s.tables.at(q.TableIndex)
 	switch {
 	case t == nil:
 		return &classify.ClassifyAddDelSessionReply{Retval: noSuchTable}
@@ -158,7 +138,7 @@ func (s *classifier) session(c *Call, q *classify.ClassifyAddDelSession) *classi
 }
 
 func (s *classifier) info(c *Call, q *classify.ClassifyTableInfo) *classify.ClassifyTableInfoReply {
-	t := s.table(q.TableID)
+	t := s.tables.at(q.TableID)
 	switch {
 	case s.v.life.ips.classified:
 		return &classify.ClassifyTableInfoReply{Retval: c.NotImitated(besideMACs)}
@@ -175,7 +155,7 @@ func (s *classifier) sessions(c *Call, q *classify.ClassifySessionDump) (out []*
 	if s.v.life.ips.classified {
 		c.NotImitated(besideMACs)
 	}
-	if t := s.table(q.TableID); t != nil {
+	if t := s.tables.at(q.TableID); t != nil {
 		for e := range t.hash.all {
 			out = append(out, &classify.ClassifySessionDetails{
 				TableID: q.TableID, HitNextIndex: uint32(e.next), Advance: e.advance, OpaqueIndex: e.opaque,
@@ -187,15 +167,12 @@ func (s *classifier) sessions(c *Call, q *classify.ClassifySessionDump) (out []*
 }
 
 func (s *classifier) dump(d *dump) {
-	for i, t := range s.all {
-		if t == nil {
-			continue
-		}
+	s.tables.each(none, func(i uint32, t *classTable) {
 		d.line(fmt.Sprintf("classifier's table %d of %d buckets, %d vectors on, mask %x, next %d, miss %d", i, len(t.hash.buckets), t.skip, t.mask, int32(t.next), int32(t.miss)),
 			when(t.current, "from where VPP is%+d", t.offset))
 		for e := range t.hash.all {
 			d.line(fmt.Sprintf("  session %x: next %d, opaque %d, advance %d", e.key, int16(e.next), int32(e.opaque), e.advance))
 		}
-	}
+	})
 	s.dumpAttached(d)
 }

@@ -115,7 +115,7 @@ func (s *classifier) set(c *Call, use int, index interface_types.InterfaceIndex,
 		if t == none {
 			continue
 		}
-		if s.table(t) == nil {
+		if s.tables.at(t) == nil {
 			return noSuchTable
 		}
 		a.room[family] = max(a.room[family], i.index+1)
