@@ -21,8 +21,8 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/quiet"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
-	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/examples/pretty"
+	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
