@@ -11,6 +11,7 @@ import (
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/l3"
@@ -36,6 +37,7 @@ func kinds(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
 		vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c), vppnet.CrossConnects(c), vppnet.Mirrors(c),
 		acl.Sets(c), acl.Bindings(c), acl.MACIPSets(c), acl.MACIPBindings(c), tables, l3.NeighbourCaches(c),
 		gpe.Overlays(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c), qos.Policers(c),
+		classify.Tables(c), classify.Sessions(c, qos.Policers(c)),
 	}, claimed(c), translation(c, variant))
 }
 
@@ -51,7 +53,7 @@ func claimed(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.DHCPRelays(c, everything), l3.CrossConnects(c, everything), l3.MSSClamps(c, everything),
 		vrrp.Routers(c, everything), gpe.VNIs(c, everything), maps, qos.Marks(c, maps, everything),
 		qos.Attachments(c, new(vppnet.Memory), everything), qos.Records(c, everything), qos.Stores(c, everything),
-		urpf.Checks(c, everything),
+		urpf.Checks(c, everything), classify.Inputs(c, everything), classify.Outputs(c, new(vppnet.Memory), everything),
 	}
 }
 
@@ -82,6 +84,7 @@ var named = map[string]bool{
 	vppnet.InterfaceKey("").Space: true, vppnet.BridgeKey("").Space: true, vppnet.MemifSocketKey("").Space: true,
 	acl.SetKey("").Space: true, acl.MACIPKey("").Space: true, l3.TableKey("").Space: true, gpe.LocatorSetKey("").Space: true,
 	nat.MappingKey("").Space: true, nat.IdentityKey("").Space: true, qos.PolicerKey("").Space: true,
+	classify.TableKey("").Space: true,
 }
 
 // kindNames lists the kinds, and that of interfaces, which are found and not made.

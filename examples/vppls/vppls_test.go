@@ -34,7 +34,7 @@ func lists(t *testing.T, vpp interface{ Socket() string }, args ...string) (out,
 
 func TestGoldens(t *testing.T) {
 	vpp := vpptest.New(t, vpptest.WithInterface("GigabitEthernet0/8/0"))
-	populate(t, vpp.Socket(), "/run/vms")
+	populate(t, vpp.Socket(), "/run/vms", true)
 	before := vpp.Writes()
 	for name, args := range map[string][]string{
 		"table.txt":   nil,
@@ -57,8 +57,8 @@ func TestGoldens(t *testing.T) {
 
 // What an owner wanted is listed as his, under its name, as it was wanted; and every kind of the
 // library has something in the list, but for those that VPP cannot be asked for.
-func listed(t *testing.T, vpp interface{ Socket() string }, dir string, unseen []string, more ...desiredstate.Object) {
-	populate(t, vpp.Socket(), dir, more...)
+func listed(t *testing.T, vpp interface{ Socket() string }, dir string, memory bool, unseen []string, more ...desiredstate.Object) {
+	populate(t, vpp.Socket(), dir, memory, more...)
 	out, errs := lists(t, vpp, "-o", "json")
 	for line := range strings.Lines(errs) { // of a kind that this release is not asked for
 		require.True(t, slices.ContainsFunc(unseen, func(k string) bool {
@@ -75,7 +75,7 @@ func listed(t *testing.T, vpp interface{ Socket() string }, dir string, unseen [
 		have[x.Owner+" "+x.Space+"/"+x.Name] = x.Kind
 		of[x.Kind] = true
 	}
-	for owner, objects := range wants(dir) {
+	for owner, objects := range wants(dir, memory) {
 		for _, o := range objects {
 			if have[owner+" "+o.Key().String()] == "" && have[nobody+" "+o.Key().String()] == "" {
 				t.Errorf("%s has %v, and it is not listed", owner, o.Key())
@@ -89,12 +89,12 @@ func listed(t *testing.T, vpp interface{ Socket() string }, dir string, unseen [
 
 func TestAllKinds(t *testing.T) {
 	vpp := vpptest.New(t, vpptest.WithHostDevice("eth9"))
-	listed(t, vpp, "/run/vms", nil, vppnet.HostInterface{Name: "host", Device: "eth9"}, vppnet.TAP{Name: "tap"})
+	listed(t, vpp, "/run/vms", true, []string{"macip-acl", "macip-binding"}, vppnet.HostInterface{Name: "host", Device: "eth9"}, vppnet.TAP{Name: "tap"})
 }
 
 func TestAllKindsReal(t *testing.T) {
 	vpp := vpptest.Real(t)
-	listed(t, vpp, vpp.Dir(), []string{"host-interface", "tap"}) // which need devices of Linux
+	listed(t, vpp, vpp.Dir(), false, []string{"host-interface", "tap"}) // which need devices of Linux
 }
 
 func TestUsage(t *testing.T) {

@@ -5,6 +5,7 @@ package main
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,6 +16,7 @@ import (
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/l3"
@@ -29,8 +31,19 @@ var (
 	addr   = netip.MustParseAddr
 )
 
-// wants are some of what two owners have: of some kinds each, together of nearly all.
-func wants(dir string) map[string][]desiredstate.Object {
+// wants are some of what two owners have: of some kinds each, together of nearly all. The
+// in-memory VPP has no tables of classifiers beside sets of MACs, which a VPP has.
+func wants(dir string, memory bool) map[string][]desiredstate.Object {
+	all := worldly(dir)
+	for owner, objects := range all {
+		all[owner] = slices.DeleteFunc(objects, func(o desiredstate.Object) bool {
+			return memory && strings.HasPrefix(o.Key().Space, "macip")
+		})
+	}
+	return all
+}
+
+func worldly(dir string) map[string][]desiredstate.Object {
 	mac := func(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
 	bridged := []desiredstate.Key{vppnet.BridgePortKey("vm1")}
 	loop := func(name string, n byte) vppnet.Loopback { return vppnet.Loopback{Name: name, MAC: mac(n)} }
@@ -99,6 +112,10 @@ func wants(dir string) map[string][]desiredstate.Object {
 			qos.Attachment{Interface: "left", Policer: "gold"},
 			qos.EgressMap{ID: 9},
 			qos.Mark{Interface: "right", Source: qos.IP, Map: 9},
+			classify.Table{Name: "from", Mask: classify.At(26, 255, 255, 255, 255), Sessions: 100},
+			classify.Session{Table: "from", Match: classify.At(26, 10, 0, 0, 1)},
+			classify.Input{Interface: "spare", Table: "from"},
+			classify.Table{Name: "to", Header: true, Mask: classify.At(16, 255), Sessions: 100}, classify.Output{Interface: "edge", Table: "to"},
 			urpf.Check{Interface: "out", Loose: true},
 			bond.Bond{Name: "trunk", Mode: bond.RoundRobin, ID: 4, MAC: mac(70)},
 			vhost.Port{Name: "lane", Socket: dir + "/lane.sock", MAC: mac(72)},
@@ -110,10 +127,10 @@ func wants(dir string) map[string][]desiredstate.Object {
 }
 
 // populate makes all that is wanted, and something that is nobody's.
-func populate(t *testing.T, socket, dir string, more ...desiredstate.Object) {
+func populate(t *testing.T, socket, dir string, memory bool, more ...desiredstate.Object) {
 	t.Helper()
 	for _, owner := range []string{"node1", "node2"} {
-		objects := wants(dir)[owner]
+		objects := wants(dir, memory)[owner]
 		if owner == "node2" {
 			objects = append(objects, more...)
 		}
