@@ -61,6 +61,18 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Binding]) error {
 			return vppnet.Gone(k.set(ctx, v, have.ID, Binding{}, false), api.INVALID_SW_IF_INDEX)
 		},
+		Disturbs: func(a desiredstate.Action, have desiredstate.Actual[Binding], want Binding) desiredstate.Disruption {
+			in, out := have.Spec.Input, have.Spec.Output
+			switch {
+			case a != desiredstate.Update:
+				return desiredstate.DisturbsNothing
+			case !begins(want.Input, in) || !begins(want.Output, out): // sessions are judged again
+				return desiredstate.DisturbsSessions
+			case len(in) == 0 && len(want.Input) > 0 || len(out) == 0 && len(want.Output) > 0: // where all passed
+				return desiredstate.DisturbsTraffic
+			}
+			return desiredstate.DisturbsNothing
+		},
 		Fill: func(have desiredstate.Actual[Binding], want Binding) Binding {
 			want.After = have.Spec.After
 			if want.same(have.Spec) {

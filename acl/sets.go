@@ -5,6 +5,7 @@ package acl
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
@@ -80,6 +81,12 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			_, err := put(ctx, have.ID, want)
 			return err
 		},
+		Disturbs: func(a desiredstate.Action, have desiredstate.Actual[Set], want Set) desiredstate.Disruption {
+			if a == desiredstate.Update && !begins(want.Rules, have.Spec.Rules) {
+				return desiredstate.DisturbsSessions
+			}
+			return desiredstate.DisturbsNothing
+		},
 		Adopt: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
 			_, err := put(ctx, have.ID, want)
 			return err
@@ -95,6 +102,12 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			return want
 		},
 	}
+}
+
+// begins says whether all that was decided by before still is, the same way: what is new only
+// decides on what nothing fitted.
+func begins[T comparable](all, before []T) bool {
+	return len(all) >= len(before) && slices.Equal(all[:len(before)], before)
 }
 
 // encodeSet asks for a new set.

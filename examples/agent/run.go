@@ -21,6 +21,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/quiet"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/pretty"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -148,7 +149,7 @@ func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) err
 	if asJSON {
 		err = printJSON(out, p)
 	} else {
-		_, err = fmt.Fprint(out, p)
+		err = pretty.Plan(out, p)
 	}
 	if err == nil && (len(said) > 0 || p.Unread != nil || p.Count(desiredstate.Block) > 0) {
 		err = errWrong
