@@ -26,7 +26,7 @@ import (
 type options struct {
 	site   translate.Site
 	etcd   string
-	tls    etcd.TLS
+	access etcd.Access
 	vpp    string
 	mode   string
 	tap    string
@@ -51,9 +51,7 @@ func (o *options) register(f *flag.FlagSet) {
 	host, _ := os.Hostname()
 	o.site.Physnets = map[string]string{}
 	f.StringVar(&o.etcd, "etcd", "", "`URL[,URL]` of etcd v3, or \"embedded\": one in this process, empty at its start")
-	f.StringVar(&o.tls.CA, "etcd-cacert", "", "PEM `file` of the authorities that etcd's certificate may be of")
-	f.StringVar(&o.tls.Cert, "etcd-cert", "", "PEM `file` of the certificate to show to etcd")
-	f.StringVar(&o.tls.Key, "etcd-key", "", "PEM `file` of its key")
+	accessFlags(f, "etcd", &o.access)
 	f.StringVar(&o.vpp, "vpp", "/run/vpp/api.sock", "`socket` of VPP's API, or \"sim\": an in-memory VPP in this process")
 	f.StringVar(&o.site.Host, "host", host, "`name` of this host, as Neutron binds ports to it")
 	f.Func("physnet", "`NAME=VPP-INTERFACE` of a physical network; once for each. tag:OWNER/NAME is an interface that another owner made", func(v string) error {
@@ -217,7 +215,7 @@ func (o *options) openEtcd() (*clientv3.Client, func(), error) {
 		}
 		url, stop = e.URL(), func() { e.Stop(); _ = os.RemoveAll(dir) }
 	}
-	c, err := etcd.Dial(url, o.tls)
+	c, err := etcd.Dial(url, o.access)
 	if err != nil {
 		stop()
 		return nil, nil, err

@@ -24,16 +24,14 @@ import (
 
 // reach is how commands that write or read keys get at an etcd, and how long they try.
 type reach struct {
-	urls string
-	tls  etcd.TLS
-	wait time.Duration
+	urls   string
+	access etcd.Access
+	wait   time.Duration
 }
 
 func (r *reach) register(f *flag.FlagSet) {
 	f.StringVar(&r.urls, "etcd", "", "`URL[,URL]` of etcd v3")
-	f.StringVar(&r.tls.CA, "etcd-cacert", "", "PEM `file` of the authorities that etcd's certificate may be of")
-	f.StringVar(&r.tls.Cert, "etcd-cert", "", "PEM `file` of the certificate to show to etcd")
-	f.StringVar(&r.tls.Key, "etcd-key", "", "PEM `file` of its key")
+	accessFlags(f, "etcd", &r.access)
 	f.DurationVar(&r.wait, "timeout", time.Minute, "how long to wait")
 	configFlag(f)
 }
@@ -42,7 +40,7 @@ func (r *reach) dial() (*clientv3.Client, error) {
 	if r.urls == "" {
 		return nil, errors.New("--etcd is missing")
 	}
-	return etcd.Dial(r.urls, r.tls)
+	return etcd.Dial(r.urls, r.access)
 }
 
 // fullKey lets keys be named without the prefix that all have.
