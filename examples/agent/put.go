@@ -51,8 +51,6 @@ func fullKey(name string) string {
 	return translate.Root + name
 }
 
-const defaultJournal = "/var/lib/vppkit-agent/journal"
-
 func putCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "put [KEY VALUE]", Short: "Writes what a host shall be, by a journal",
@@ -169,6 +167,9 @@ func (w *writing) write(c *cobra.Command, changes ...controller.Change) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
+	if err := makePlace(w.journal, defaultJournal, 0o700); err != nil {
+		return fmt.Errorf("--journal: %w", err)
+	}
 	j, err := controller.Open(w.journal, client, controller.Options{Adopt: w.adopt, Lost: patient(c.ErrOrStderr())})
 	if err != nil {
 		return err

@@ -25,12 +25,11 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-const defaultPage = "/run/vppkit-agent.sock"
-
 // runOptions are the flags that run has beside those that it shares.
 type runOptions struct {
 	options
 	socket  string
+	who     sockets // may connect to it
 	page    string
 	traceTo string
 	verbose bool
@@ -43,6 +42,7 @@ func runCommand() *cobra.Command {
 	o.register(f)
 	configFlag(f)
 	f.StringVar(&o.socket, "socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
+	o.who.register(f, "socket", "that socket, whose users may also confirm removals and set what is logged; \"\": its owner's alone")
 	f.StringVar(&o.page, "page", "", "`ADDRESS:PORT` of the loopback where a browser sees how the host stands, and Prometheus its metrics; whoever is on this machine can. \"\": nowhere but on the socket")
 	f.StringVar(&o.traceTo, "trace-to", "", "`URL` of an OpenTelemetry collector (OTLP by gRPC) that gets a trace of each key that changes, down to VPP's messages")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every object that is made, changed or unmade; see also agent level")
@@ -61,11 +61,17 @@ func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 
 	var page, public net.Listener
 	if o.socket != "" {
+		if err := makePlace(o.socket, defaultPage, 0o755); err != nil {
+			return fmt.Errorf("--socket: %w", err)
+		}
 		l, err := listen(o.socket)
 		if err != nil {
-			return err
+			return fmt.Errorf("--socket: %w", err)
 		}
 		defer func() { _ = l.Close() }()
+		if err := o.who.set(o.socket); err != nil {
+			return fmt.Errorf("--socket-mode, --socket-group: %w", err)
+		}
 		page = l
 	}
 	if o.page != "" {

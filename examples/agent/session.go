@@ -32,7 +32,7 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		vppnet.SubInterfaces(c),
 		vppnet.BridgeDomains(c),
 		vppnet.BridgePorts(c),
-		vhost.Ports(c, site.Dir),
+		sockets{site.SocketMode, site.SocketGroup}.guard(vhost.Ports(c, site.Dir)),
 		acl.Sets(c),
 		acl.MACIPSets(c),
 		acl.Bindings(c),
