@@ -177,7 +177,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	defer cancel()
 	c, err := vppnet.Dial(ctx, vpp, translate.Owner)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, barred(err, vpp)
 	}
 	defer func() { _ = c.Close() }()
 

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/user"
 	"slices"
 	"syscall"
 	"time"
@@ -125,7 +127,32 @@ func (a *agent) sessions(ctx context.Context) error {
 			a.log.Error("no VPP", "err", err)
 		}
 	})
-	return vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append([]vppnet.Option{report, vppnet.WithTrace(a.insight.message)}, a.dial...)...)
+	err := vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append([]vppnet.Option{report, vppnet.WithTrace(a.insight.message)}, a.dial...)...)
+	return barred(err, a.vpp)
+}
+
+// barred adds to an error of a socket that lets this user not in what to do.
+func barred(err error, socket string) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	whose := "its group"
+	if info, ok := stat(socket); ok {
+		whose = fmt.Sprintf("group %d", info.Gid)
+		if g, err := user.LookupGroupId(fmt.Sprint(info.Gid)); err == nil {
+			whose = "group " + g.Name
+		}
+	}
+	return fmt.Errorf("%w: user %d has to be in %s", err, os.Geteuid(), whose)
+}
+
+func stat(path string) (*syscall.Stat_t, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return st, ok
 }
 
 // session lasts as long as one VPP, and so does ctx.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/user"
 	"strconv"
-	"syscall"
 
 	flag "github.com/spf13/pflag"
 
@@ -78,7 +77,7 @@ func (s sockets) wrong(path string, gid int) string {
 	case s.mode != 0 && info.Mode().Perm() != s.mode:
 		return fmt.Sprintf("mode %04o, want %04o", info.Mode().Perm(), s.mode)
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && gid >= 0 && int(st.Gid) != gid {
+	if st, ok := stat(path); ok && gid >= 0 && int(st.Gid) != gid {
 		return fmt.Sprintf("group %d, want %d", st.Gid, gid)
 	}
 	return ""
