@@ -203,18 +203,6 @@ func (w *writing) write(c *cobra.Command, changes ...controller.Change) error {
 	return errors.Join(g.Wait(), j.Close())
 }
 
-// patient says what is waited for, every few seconds.
-func patient(to io.Writer) func(error) {
-	const pause = 3 * time.Second
-	var last time.Time
-	return func(err error) {
-		if time.Since(last) >= pause {
-			last = time.Now()
-			fmt.Fprintf(to, "waiting: %v\n", err)
-		}
-	}
-}
-
 func getCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "get KEY", Args: cobra.ExactArgs(1), Short: "Prints a key, or all below it",
@@ -261,27 +249,6 @@ func getCommand() *cobra.Command {
 		return nil
 	}
 	return c
-}
-
-// waitedFor tries until ctx ends, and says every few seconds what it waits for.
-func waitedFor[T any](ctx context.Context, errs io.Writer, what string, try func(context.Context) (T, error)) (T, error) {
-	say := patient(errs)
-	for {
-		short, cancel := context.WithTimeout(ctx, 3*time.Second)
-		out, err := try(short)
-		cancel()
-		if err == nil {
-			return out, nil
-		}
-		if ctx.Err() != nil {
-			return out, fmt.Errorf("%s: %w", what, err)
-		}
-		say(fmt.Errorf("%s: %w", what, err))
-		select {
-		case <-ctx.Done():
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
 }
 
 func waitCommand() *cobra.Command {

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -22,7 +23,6 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3/vrrp"
-	"github.com/vppkit/vppkit/vppnet"
 )
 
 // runOptions are the flags that run has beside those that it shares.
@@ -124,13 +124,14 @@ func planCommand() *cobra.Command {
 	o.register(f)
 	configFlag(f)
 	asJSON := f.Bool("json", false, "print the plan as JSON")
+	wait := f.Duration("timeout", time.Minute, "how long to wait for etcd and VPP")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return plan(c.Context(), &o, *asJSON, c.OutOrStdout(), c.ErrOrStderr())
+		return plan(c.Context(), &o, *wait, *asJSON, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
 
-func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) error {
+func plan(ctx context.Context, o *options, wait time.Duration, asJSON bool, out, errs io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -144,7 +145,9 @@ func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) err
 		return err
 	}
 	defer closeVPP()
-	p, said, err := dryRun(ctx, client, vpp, o.site, o.ca)
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	p, said, err := dryRun(ctx, client, vpp, o.site, o.ca, errs)
 	if err != nil {
 		return err
 	}
@@ -163,21 +166,25 @@ func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) err
 }
 
 // dryRun plans, and says what VPP cannot do, and which keys cannot be read.
-func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site, ca *signed.CA) (*desiredstate.Plan, []string, error) {
+func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site, ca *signed.CA, errs io.Writer) (*desiredstate.Plan, []string, error) {
 	store := desiredstate.NewStore()
 	box := newInbox(site, store, slog.New(slog.DiscardHandler))
 	box.ca = ca
 	follower := follow.Follower{Client: client}
 	box.feed(&follower)
-	if err := follower.List(ctx); err != nil {
+	_, err := waitedFor(ctx, errs, "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return client.Get(ctx, site.Keys(), clientv3.WithPrefix(), clientv3.WithCountOnly())
+	})
+	if err == nil {
+		err = follower.List(ctx)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	box.finish()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	c, err := vppnet.Dial(ctx, vpp, translate.Owner)
+	c, err := dialVPP(ctx, vpp, errs)
 	if err != nil {
-		return nil, nil, barred(err, vpp)
+		return nil, nil, err
 	}
 	defer func() { _ = c.Close() }()
 

@@ -114,16 +114,14 @@ type connection struct {
 
 // sessions keeps one VPP after the other as the store wants it.
 func (a *agent) sessions(ctx context.Context) error {
-	const pause = 5 * time.Second
-	said, last := "", time.Time{}
+	news := newsOf(5 * time.Second)
 	report := vppnet.WithReport(func(err error, _ time.Duration) {
 		a.health.note(func(h *health) { h.away = err.Error() })
 		if !a.met && gone(err) { // whatever an earlier agent said of it
 			a.met = true
 			a.announcer.withdraw(ctx, 0)
 		}
-		if err.Error() != said || time.Since(last) >= pause { // not at each try
-			said, last = err.Error(), time.Now()
+		if news(err) { // not at each try
 			a.log.Error("no VPP", "err", err)
 		}
 	})
