@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,9 @@ func newInsight(a *agent) *insight {
 
 // trace sends spans to a collector by OTLP, until the function that it returns is called.
 func (i *insight) trace(ctx context.Context, endpoint string, s *desiredstate.Store) (end func(), err error) {
+	if u, err := url.Parse(endpoint); err != nil || u.User != nil || u.Host == "" {
+		return nil, errors.New("--trace-to: want http://HOST:PORT or https://HOST:PORT, without a password, which the log would have")
+	}
 	to, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(endpoint))
 	if err != nil {
 		return nil, fmt.Errorf("--trace-to %s: %w", endpoint, err)

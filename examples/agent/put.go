@@ -255,12 +255,12 @@ func waitCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "wait HOST [PORT]", Args: cobra.RangeArgs(1, 2), Short: "Waits until a host is as it shall be, or a port is bound",
 		Long: `Waits until the agent of a host has applied, or reported as wrong, all keys of the host as they were at a
-revision of etcd, which agent put prints; without --revision, as they are now. With PORT, a UUID, it waits until that
+revision of etcd, which agent put and agent delete print; without --revision, at the last put of a key of the host. With PORT, a UUID, it waits until that
 port is bound. Exits with 1 if that did not come in time, 3 if the agent says that the port cannot be served.`,
 	}
 	var r reach
 	r.register(c.Flags())
-	revision := c.Flags().Int64("revision", 0, "`number` of the revision; 0: that of now, for a port of its key")
+	revision := c.Flags().Int64("revision", 0, "`number` of the revision; 0: that of the host's last put, for a port of its key")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		client, err := r.dial()
 		if err != nil {
@@ -272,21 +272,21 @@ port is bound. Exits with 1 if that did not come in time, 3 if the agent says th
 		site := translate.Site{Host: args[0]}
 		at := *revision
 		if at == 0 {
-			key := site.Keys()
+			key, opts := site.Keys(), append(clientv3.WithLastRev(), clientv3.WithKeysOnly()) // of others' writes the agent need not hear
 			if len(args) == 2 {
-				key = site.Ports() + args[1]
+				key, opts = site.Ports()+args[1], nil
 			}
 			got, err := waitedFor(ctx, c.ErrOrStderr(), "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {
-				return client.Get(ctx, key)
+				return client.Get(ctx, key, opts...)
 			})
 			if err != nil {
 				return err
 			}
-			if at = got.Header.Revision; len(args) == 2 {
-				if len(got.Kvs) == 0 {
-					return fmt.Errorf("%s: there is no such key", key)
-				}
+			switch {
+			case len(got.Kvs) > 0:
 				at = got.Kvs[0].ModRevision
+			case len(args) == 2:
+				return fmt.Errorf("%s: there is no such key", key)
 			}
 		}
 		what, until := "host "+args[0], func(ctx context.Context) error { return controller.Applied(ctx, client, args[0], at) }

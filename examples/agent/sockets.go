@@ -60,8 +60,8 @@ type sockets struct {
 }
 
 func (s *sockets) register(f *flag.FlagSet, name, whose string) {
-	f.Var(mode{&s.mode}, name+"-mode", "`MODE` of "+whose+", octal, such as 0660")
-	f.StringVar(&s.group, name+"-group", "", "`GROUP` of "+whose+", by name or number")
+	f.Var(mode{&s.mode}, name+"-mode", "`MODE`, octal such as 0660, of "+whose)
+	f.StringVar(&s.group, name+"-group", "", "`GROUP`, by name or number, of "+whose)
 }
 
 func (s sockets) given() bool { return s != sockets{} }
