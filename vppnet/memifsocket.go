@@ -67,7 +67,7 @@ const maxSocketPath = 107 // VPP shows no more of it
 // MemifSockets manages sockets of memif (memif_socket_filename_add_del_v2) in one of dirs,
 // absolute paths as VPP sees them. A socket that would be elsewhere, by its path or by a
 // symbolic link on the way, is refused before VPP is told, and so is one where a file lies
-// that is no socket. Whoever can write to one of dirs, or to a directory above it, is trusted. VPP's own socket
+// that is no socket. A directory that everybody can write to is refused; its owner and group are trusted. VPP's own socket
 // has number 0, and can be referred to. All that changes replaces; VPP refuses to remove a
 // socket that an interface has.
 //

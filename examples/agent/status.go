@@ -175,7 +175,7 @@ func ask(ctx context.Context, socket, method, path string) (io.ReadCloser, error
 	}
 	r, err := client.Do(q)
 	if err != nil {
-		return nil, err
+		return nil, barred(err, socket)
 	}
 	if r.StatusCode != http.StatusOK {
 		defer func() { _ = r.Body.Close() }()
