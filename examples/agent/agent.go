@@ -58,6 +58,7 @@ type agent struct {
 	health    health
 	deadly    quarantine
 	insight   *insight
+	snoops    snoops
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {

@@ -41,6 +41,9 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		vppnet.CrossConnects(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 	}
+	if snooped := []desiredstate.AnyKind{vppnet.MemifSockets(c, site.Dir), vppnet.Memifs(c)}; len(binapi.Check(c, snooped...).Unavailable()) == 0 {
+		kinds = append(kinds, snooped...) // or nobody can snoop, which is no harm
+	}
 	if len(site.Bonds) > 0 {
 		kinds = append(kinds, bond.Bonds(c), bond.Members(c))
 	}
@@ -170,6 +173,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 			return err
 		}
 		a.inbox.recall(found)
+		a.store.Delete(a.site.OfSnoops(found)...) // of an agent that was killed
 	}
 	a.meet(ctx, vpp.Identity)
 	a.connected.Store(&vpp)
