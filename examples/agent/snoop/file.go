@@ -12,6 +12,9 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
+// mostFrame is how long a frame can be.
+const mostFrame = 1 << 16
+
 // Writer keeps frames as a pcap, with nanoseconds, or as a pcapng file.
 type Writer struct {
 	write func(gopacket.CaptureInfo, []byte) error

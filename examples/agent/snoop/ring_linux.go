@@ -24,7 +24,6 @@ const (
 	logRing    = 10
 	ringLength = 1 << logRing
 	bufferSize = 2048
-	mostFrame  = 1 << 16
 
 	headerSize     = 128
 	descriptorSize = 16
