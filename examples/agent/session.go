@@ -59,10 +59,17 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		under := site.Overlay.Under().Uplink
 		claims = append([]vppnet.Claim{vppnet.ClaimInterfaces(func(name string) bool { return name == under })}, layer2)
 		kinds = append(kinds, site.Overlay.Kinds(c)...)
-		kinds = append(kinds, vppnet.GRETunnels(c))
 		if !slices.ContainsFunc(kinds, func(k desiredstate.AnyKind) bool { return k.KindName() == "vxlan-tunnel" }) {
 			kinds = append(kinds, vppnet.VXLANTunnels(c))
 		}
+	}
+	if site.Overlay != nil || site.ERSPAN.IsValid() {
+		var tables []desiredstate.AnyKind
+		if !site.NoRouters {
+			tables = append(tables, l3.Tables(c))
+			kinds = append(kinds, l3.Neighbours(c, vppnet.DisclaimInterfaces(func(name string) bool { return !translate.IsTapWay(name) })))
+		}
+		kinds = append(kinds, vppnet.GRETunnels(c, tables...))
 	}
 	if site.Overlay != nil || !site.NoRouters {
 		kinds = append(kinds, l3.Addresses(c, claims...))
