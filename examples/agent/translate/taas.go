@@ -257,4 +257,6 @@ func otherHost(member, text string) (netip.Addr, error) {
 }
 
 // isHost says whether an address can be that of a host in an underlay.
-func isHost(a netip.Addr) bool { return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a.Zone() == "" }
+func isHost(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a.Zone() == ""
+}
