@@ -18,6 +18,7 @@ import (
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/l3"
@@ -58,6 +59,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),
+		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), classify.Inputs(c), classify.Outputs(c, new(vppnet.Memory)),
 		vhost.Ports(c, "/run/vms"),
 	}
 }
@@ -137,7 +139,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
-		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "overlay", "arp-entry", "policer", "qos-egress-map",
+		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "overlay", "arp-entry", "policer", "qos-egress-map", "classify-table", "classify-session",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

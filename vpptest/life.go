@@ -26,6 +26,7 @@ type life struct {
 	bonds      *bonds
 	ips        *ips
 	routers    *routers
+	classes    *classifier
 
 	states []func(*dump) // each part's share of String
 	idle   []func()      // called when the input has run dry

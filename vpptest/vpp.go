@@ -75,6 +75,7 @@ var builtin = []plugin{
 	{"arping", loadArping},
 	{"vhost", loadVhost},
 	{"acl", loadACL},
+	{"", loadClassify},
 	{"dhcp", loadDHCP},
 	{"nat", loadNATED},
 	{"vrrp", loadVRRP},
