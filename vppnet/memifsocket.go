@@ -185,7 +185,7 @@ type memifSockets struct {
 
 // numbers are those that an entry of ours can have.
 func (k memifSockets) numbers(path string) []uint32 {
-	return k.c.numbers(memifSocketSpace + "/" + path)
+	return k.c.Numbers(memifSocketSpace + "/" + path)
 }
 
 // ours says whether an entry has a number of ours.
