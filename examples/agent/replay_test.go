@@ -29,6 +29,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/mirror"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/vppnet"
@@ -72,9 +73,14 @@ func theHosts() []translate.Site {
 		{Host: "net1", Physnets: two, Dir: "/run/vms"},
 	}
 	for i := range hosts {
-		hosts[i].Overlay = translate.GPE{Underlay: hosts[i].Underlay("underlay", netip.MustParsePrefix(fmt.Sprintf("192.0.2.%d/24", i+1)))}
+		overlay(&hosts[i], netip.MustParsePrefix(fmt.Sprintf("192.0.2.%d/24", i+1)))
 	}
 	return hosts
+}
+
+// overlay makes a site reach the others by GPE, on the NIC of its underlay.
+func overlay(site *translate.Site, address netip.Prefix) {
+	site.Overlay = translate.GPE{Underlay: site.Underlay("underlay", address)}
 }
 
 // teller tells an inbox what lies in etcd, as a Follower would.
@@ -225,24 +231,33 @@ type replay struct {
 	before map[string]string // what stood there after the last step
 }
 
-func newReplay(r *rig, start func(site translate.Site) (socket string, as translate.Site)) *replay {
+func newReplay(r *rig, start func(site translate.Site) spot) *replay {
 	x := &replay{rig: r, before: map[string]string{}}
 	for _, site := range theHosts() {
 		site.Dir = r.TempDir()
-		socket, site := start(site)
-		x.agents = append(x.agents, r.agent(site, socket, func(a *agent) { a.announcer.patience = 0 }))
+		at := start(site)
+		x.agents = append(x.agents, r.agent(at.site, at.socket, func(a *agent) {
+			a.announcer.patience, a.wires.ns = 0, at.ns
+		}))
 	}
 	return x
 }
 
+// spot is where a host's agent runs.
+type spot struct {
+	site   translate.Site // as it is there
+	socket string         // VPP's
+	ns     string         // Linux's network namespace; "": none, wires are left out
+}
+
 // inMemory starts a VPP that has the uplinks of a host.
-func inMemory(t *testing.T) func(translate.Site) (string, translate.Site) {
-	return func(site translate.Site) (string, translate.Site) {
+func inMemory(t *testing.T) func(translate.Site) spot {
+	return func(site translate.Site) spot {
 		var opts []vpptest.Option
 		for _, name := range site.PhysnetNames() {
 			opts = append(opts, vpptest.WithInterface(site.Physnets[name]))
 		}
-		return vpptest.New(t, opts...).Socket(), site
+		return spot{site, vpptest.New(t, opts...).Socket(), ""}
 	}
 }
 
@@ -420,17 +435,21 @@ func TestARealServersKeysStepByStep(t *testing.T) {
 	})
 }
 
-// The same on real VPPs.
+// The same on real VPPs. TAP ports are veth pairs, for kernels without vhost-net: VPP's
+// interfaces on them have the same names.
 func TestARealServersKeysOnRealVPPs(t *testing.T) {
 	r := newRig(t)
-	x := newReplay(r, func(site translate.Site) (string, translate.Site) {
-		v := vpptest.Real(t)
+	x := newReplay(r, func(site translate.Site) spot {
+		ns := string(netrig.New(t, site.Host))
+		v := vpptest.Real(t, vpptest.InNetNS(ns))
+		site.Veth = true
 		site.Physnets = maps.Clone(site.Physnets)
 		for i, name := range site.PhysnetNames() {
 			r.loopback(v.Socket())
 			site.Physnets[name] = fmt.Sprintf("loop%d", i)
 		}
-		return v.Socket(), site
+		overlay(&site, site.Overlay.Under().Address)
+		return spot{site, v.Socket(), ns}
 	})
 	x.plays(func(w written) {
 		if w.gone() {
