@@ -25,11 +25,11 @@ func faultsOfKeys() []fault {
 				w.good()
 			},
 		}, {
-			what: "keys that mean ill", how: "../, //, NUL, 4 KiB, another host's, another case",
+			what: "keys that mean ill", how: "../, //, NUL, 4 KiB, another host's",
 			n: 1, also: "I6 I8", once: func(w *world) {
 				for _, name := range []string{
 					"../../../etc/passwd", "a//b", "..", uuid(1) + "/../" + uuid(2), "x\x00y", "\xff\xfe",
-					strings.Repeat("x", 4096), strings.ToUpper(uuid(171)), " " + uuid(1), "%2e%2e%2f",
+					strings.Repeat("x", 4096), " " + uuid(1), "%2e%2e%2f",
 				} {
 					w.bad(name, port(100))
 				}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 var (
@@ -59,7 +62,8 @@ func (f fault) invariants() string {
 		all = append(all, "I7")
 	}
 	all = append(all, strings.Fields(f.also)...)
-	return strings.Join(sorted(all), " ")
+	slices.Sort(all)
+	return strings.Join(all, " ")
 }
 
 // outcome is how a row went.
@@ -67,7 +71,6 @@ type outcome struct {
 	What    string  `json:"what"`
 	Times   int     `json:"times"`
 	Seed    uint64  `json:"seed"`
-	Held    bool    `json:"held"`
 	Slowest float64 `json:"slowest"` // seconds until all was as wanted again
 }
 
@@ -89,6 +92,12 @@ var onReal = flag.Bool("faults.real", false, "run TestFaultsReal")
 
 // runFaults runs rows, some at a time: most of their time they wait.
 func runFaults(t *testing.T, real bool) {
+	began, name := time.Now(), "in memory"
+	if real {
+		v, err := vpptest.Real(t).Version()
+		require.NoError(t, err)
+		name = "VPP " + v
+	}
 	var mu sync.Mutex
 	var all []outcome
 	var g errgroup.Group
@@ -100,11 +109,10 @@ func runFaults(t *testing.T, real bool) {
 			continue
 		}
 		g.Go(func() error {
-			name := strings.NewReplacer(" ", "_", ",", "").Replace(f.what)
+			row := strings.NewReplacer(" ", "_", ",", "").Replace(f.what)
 			o := outcome{What: f.what, Times: max(1, int(float64(f.n)**faultTimes)), Seed: seedOf(f.what)}
-			t.Run(name, func(t *testing.T) {
+			t.Run(row, func(t *testing.T) {
 				o.Slowest = f.run(t, o.Times, o.Seed, real).Seconds()
-				o.Held = true
 			})
 			mu.Lock()
 			defer mu.Unlock()
@@ -113,7 +121,7 @@ func runFaults(t *testing.T, real bool) {
 		})
 	}
 	_ = g.Wait()
-	record(t, all, real)
+	record(t, all, name, began, real)
 }
 
 // seedOf has each row draw something else.

@@ -190,7 +190,7 @@ func (w *world) agent(killed bool) {
 	pprof.Do(context.Background(), pprof.Labels("world", w.Name()), func(context.Context) { // who is of it is known by that
 		w.a = w.rig.agent(w.site, w.socket, with, func(a *agent) {
 			w.with(a)
-			a.audit, a.resync = auditEvery, listEvery
+			a.audit, a.resync, a.board.Resync = auditEvery, listEvery, listEvery
 			a.dial = append(a.dial, vppnet.WithLostAfter(50*time.Millisecond), vppnet.WithReplyTimeout(3*time.Second), vppnet.WithWedgedAfter(5*time.Second))
 		})
 	})
