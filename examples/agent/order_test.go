@@ -91,9 +91,9 @@ func (w *witness) hear(context uint32, m api.Message) {
 			i.in, i.up, i.said = in, before.up, append(i.said, "refused")
 			switch m.(type) { // what else is under way is not refused
 			case *binding.ACLInterfaceSetACLList:
-				i.sets = i.sets && before.sets
+				i.sets = before.sets
 			case *binding.MacipACLInterfaceAddDel:
-				i.macips = i.macips && before.macips
+				i.macips = before.macips
 			}
 		}
 	}

@@ -48,6 +48,12 @@ func (m *mirror) losses() int {
 	return len(m.lost)
 }
 
+func (m *mirror) lastLoss() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fmt.Sprint(m.lost[len(m.lost)-1])
+}
+
 // following starts a follower of url and returns what it is told.
 func following(t *testing.T, url string, with func(*follow.Follower)) *mirror {
 	t.Helper()
