@@ -191,6 +191,12 @@ func (r *rig) boundNow(host string) map[string]string {
 // process starts an agent in a process of its own; the function kills it.
 func (r *rig) process(args ...string) (kill func()) {
 	r.Helper()
+	_, kill = r.start(args...)
+	return kill
+}
+
+func (r *rig) start(args ...string) (p *os.Process, kill func()) {
+	r.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), agentArgs+"="+strings.Join(args, "\n"))
 	said := new(lockedBuffer)
@@ -210,7 +216,7 @@ func (r *rig) process(args ...string) (kill func()) {
 			r.Logf("agent %s said:\n%s", args[0], tail(said.String()))
 		}
 	})
-	return kill
+	return cmd.Process, kill
 }
 
 // An etcd that lost its data does not cost the data plane, until somebody says

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"slices"
 	"time"
@@ -171,6 +172,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	store := desiredstate.NewStore()
 	box := newInbox(site, store, slog.New(slog.DiscardHandler))
 	box.ca = ca
+	box.groups.inLine = math.MaxInt // or what it names would not be listed
 	follower := follow.Follower{Client: client}
 	box.feed(&follower)
 	_, err := waitedFor(ctx, errs, "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {
