@@ -95,7 +95,7 @@ func PolicyRoutes(c *vppnet.Conn, sets desiredstate.AnyKind) *desiredstate.Kind[
 		Dump:     k.dump,
 		Create:   k.create,
 		Delete:   k.delete,
-		Verify:   vppnet.Verifying(k.verify),
+		Verify:   k.verify,
 		Fill: func(have desiredstate.Actual[PolicyRoute], want PolicyRoute) PolicyRoute {
 			if samePaths(everything(want.IPv6), have.Spec.Paths, want.Paths) {
 				want.Paths = have.Spec.Paths
@@ -182,7 +182,7 @@ func (k policies) delete(ctx context.Context, v *desiredstate.View, have desired
 	return vppnet.Gone(err, api.INVALID_VALUE)
 }
 
-func (k policies) verify(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+func (k policies) verify(ctx context.Context, held []desiredstate.Held) ([]bool, error) {
 	all, err := k.list(ctx)
 	if err != nil {
 		return nil, err
@@ -191,10 +191,10 @@ func (k policies) verify(ctx context.Context, names []string, ids []uint32) ([]b
 	for _, d := range all {
 		there[d.Policy.PolicyID] = true
 	}
-	same := make([]bool, len(names))
-	for i, name := range names {
-		called := strings.HasPrefix(name, vppnet.Foreign("")) || slices.Contains(k.numbers(name), ids[i])
-		same[i] = there[ids[i]] && called
+	same := make([]bool, len(held))
+	for i, h := range held {
+		called := strings.HasPrefix(h.Key.Name, vppnet.Foreign("")) || slices.Contains(k.numbers(h.Key.Name), h.ID)
+		same[i] = there[h.ID] && called
 	}
 	return same, nil
 }

@@ -17,7 +17,7 @@ func commands() []*cobra.Command {
 		demoCommand(), runCommand(), mirrorCommand(), planCommand(),
 		statusCommand(), confirmCommand(), explainCommand(), traceCommand(), snoopCommand(), driftCommand(), historyCommand(), levelCommand(), reportCommand(),
 		putCommand(), getCommand(), deleteCommand(), waitCommand(),
-		versionCommand(),
+		rolesCommand(), versionCommand(),
 	}
 }
 

@@ -184,7 +184,7 @@ func askLong(ctx context.Context, longest time.Duration, socket, method, path st
 	}
 	r, err := client.Do(q)
 	if err != nil {
-		return nil, err
+		return nil, barred(err, socket)
 	}
 	if r.StatusCode != http.StatusOK {
 		defer func() { _ = r.Body.Close() }()

@@ -8,6 +8,7 @@ package translate
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/netip"
 	"path/filepath"
@@ -32,6 +33,10 @@ type Site struct {
 	MTU      map[string]uint32 // of physical networks: of the IP packets that VPP itself sends there; none: VPP's
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
+
+	// SocketMode and SocketGroup are of the sockets that VPP makes; 0 and "": as it makes them.
+	SocketMode  fs.FileMode
+	SocketGroup string
 
 	// Veth: TAP ports are served by veth pairs, as the kernel has no vhost-net, by which VPP
 	// makes TAPs.
