@@ -171,7 +171,7 @@ func memifEntries(c *Conn) *desiredstate.Kind[memifEntry] {
 		Target:   c.Target(),
 		Name:     "memif-socket-read",
 		Messages: c.Uses(&memif.MemifSocketFilenameDump{}),
-		Verify:   Verifying(k.verify),
+		Verify:   k.verify,
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[memifEntry], error) {
 			return k.dump(ctx)
 		},
@@ -185,7 +185,7 @@ type memifSockets struct {
 
 // numbers are those that an entry of ours can have.
 func (k memifSockets) numbers(path string) []uint32 {
-	return k.c.numbers(memifSocketSpace + "/" + path)
+	return k.c.Numbers(memifSocketSpace + "/" + path)
 }
 
 // ours says whether an entry has a number of ours.
@@ -262,15 +262,15 @@ func (k memifSockets) claimed(all map[uint32]string) map[MemifSocket]bool {
 	return claimed
 }
 
-func (k memifSockets) verify(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+func (k memifSockets) verify(ctx context.Context, held []desiredstate.Held) ([]bool, error) {
 	found, err := k.dump(ctx)
 	at := make(map[uint32]string, len(found))
 	for _, f := range found {
 		at[f.ID] = f.Spec.Key().Name
 	}
-	same := make([]bool, len(names))
-	for i, name := range names {
-		same[i] = at[ids[i]] == name
+	same := make([]bool, len(held))
+	for i, h := range held {
+		same[i] = at[h.ID] == h.Key.Name
 	}
 	return same, err
 }

@@ -113,6 +113,7 @@ func (a *agent) routes(private bool) http.Handler {
 	page(mux)
 	if private {
 		mux.HandleFunc("POST /confirm", a.serveConfirm)
+		mux.HandleFunc("POST /snoop", a.serveSnoop)
 	}
 	return mux
 }

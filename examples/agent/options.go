@@ -81,6 +81,7 @@ func (o *options) register(f *flag.FlagSet) {
 	})
 	f.StringVar(&o.overlay.locator, "gpe-locator", "", "`PHYSNET` by whose interface other hosts reach this one, for networks of type gpe; all addresses there are the agent's. Without it there are none")
 	f.StringVar(&o.overlay.address, "gpe-address", "", "`ADDRESS/LENGTH` of this host there")
+	f.TextVar(&o.site.ERSPAN, "erspan-address", netip.Addr{}, "`ADDRESS` from which this host sends copies by ERSPAN (TaaS); otherwise it is --gpe-address's")
 	f.StringVar(&o.overlay.sort, "overlay", "gpe", "`SORT` of overlay for these, the same on all hosts: gpe, as networking-vpp has it (needs VPP's lisp plugin), or vxlan, which floods into a tunnel to each other host")
 	f.BoolVar(&o.site.NoRouters, "no-routers", false, "leave routers, and all of L3 in VPP, to others; NAT44 is the agent's otherwise")
 	f.Func("ha", "`MODE`: others have the same routers, and this host serves them only while the key routers/ha says so (key), or while its VPP is master (vrrp, needs --ha-network and --ha-address)", func(v string) error {

@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,6 +29,7 @@ import (
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -370,27 +369,7 @@ func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface strin
 // realEtcd is an etcd in a process of its own, if one is installed.
 func realEtcd(t *testing.T, flags ...string) *rig {
 	t.Helper()
-	bin, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
-	}
-	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
-	cmd := exec.Command(bin, append([]string{
-		"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
-	}, flags...)...)
-	cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return rigOn(t, url)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return rigOn(t, etcdtest.Start(t, flags...).URL())
 }
 
 // loopback makes an interface that stands for a NIC.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"slices"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/quiet"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/pretty"
 	"github.com/vppkit/vppkit/l3/vrrp"
 )
 
@@ -157,7 +159,7 @@ func plan(ctx context.Context, o *options, wait time.Duration, asJSON bool, out,
 	if asJSON {
 		err = printJSON(out, p)
 	} else {
-		_, err = fmt.Fprint(out, p)
+		err = pretty.Plan(out, p)
 	}
 	if err == nil && (len(said) > 0 || p.Unread != nil || p.Count(desiredstate.Block) > 0) {
 		err = errWrong
@@ -170,6 +172,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	store := desiredstate.NewStore()
 	box := newInbox(site, store, slog.New(slog.DiscardHandler))
 	box.ca = ca
+	box.groups.inLine = math.MaxInt // or what it names would not be listed
 	follower := follow.Follower{Client: client}
 	box.feed(&follower)
 	_, err := waitedFor(ctx, errs, "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {

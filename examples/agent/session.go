@@ -43,6 +43,9 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		vppnet.CrossConnects(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
 	}
+	if snooped := []desiredstate.AnyKind{vppnet.MemifSockets(c, site.Dir), vppnet.Memifs(c)}; len(binapi.Check(c, snooped...).Unavailable()) == 0 {
+		kinds = append(kinds, snooped...) // or nobody can snoop, which is no harm
+	}
 	if len(site.Bonds) > 0 {
 		kinds = append(kinds, bond.Bonds(c), bond.Members(c))
 	}
@@ -58,10 +61,17 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		under := site.Overlay.Under().Uplink
 		claims = append([]vppnet.Claim{vppnet.ClaimInterfaces(func(name string) bool { return name == under })}, layer2)
 		kinds = append(kinds, site.Overlay.Kinds(c)...)
-		kinds = append(kinds, vppnet.GRETunnels(c))
 		if !slices.ContainsFunc(kinds, func(k desiredstate.AnyKind) bool { return k.KindName() == "vxlan-tunnel" }) {
 			kinds = append(kinds, vppnet.VXLANTunnels(c))
 		}
+	}
+	if site.Overlay != nil || site.ERSPAN.IsValid() {
+		var tables []desiredstate.AnyKind
+		if !site.NoRouters {
+			tables = append(tables, l3.Tables(c))
+			kinds = append(kinds, l3.Neighbours(c, vppnet.DisclaimInterfaces(func(name string) bool { return !translate.IsTapWay(name) })))
+		}
+		kinds = append(kinds, vppnet.GRETunnels(c, tables...))
 	}
 	if site.Overlay != nil || !site.NoRouters {
 		kinds = append(kinds, l3.Addresses(c, claims...))
@@ -195,6 +205,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 			return err
 		}
 		a.inbox.recall(found)
+		a.store.Delete(a.site.OfSnoops(found)...) // of an agent that was killed
 	}
 	a.meet(ctx, vpp.Identity)
 	a.connected.Store(&vpp)

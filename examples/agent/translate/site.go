@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,6 +44,9 @@ type Site struct {
 
 	// Overlay spans networks of type gpe over hosts; nil: there are none here.
 	Overlay Overlay
+
+	// ERSPAN is the sender of copies that are sent by it; zero: the host's address in the underlay.
+	ERSPAN netip.Addr
 
 	// NoRouters: the host's routers are somebody else's, and so is L3 in its VPP.
 	NoRouters bool
@@ -120,6 +124,9 @@ func (s Site) Validate() error {
 	}
 	if s.NoRouters && s.HA {
 		errs = append(errs, errors.New("HA of no routers"))
+	}
+	if a := s.ERSPAN; a.IsValid() && !isHost(a) {
+		errs = append(errs, fmt.Errorf("ERSPAN: %s is no address of a host", a))
 	}
 	errs = append(errs, s.validateElection(), s.validateOverlay(), s.validateBonds())
 	return errors.Join(errs...)
