@@ -39,7 +39,7 @@ func (a *announcer) converge(at int64) {
 		a.board.Clear(converged)
 		c.said = 0
 	}
-	if at == c.said || !a.settled.Load() || !a.inbox.complete() || a.store.Count(desiredstate.Pending) > 0 {
+	if at == c.said || !a.settled.Load() || !a.inbox.complete() || !a.inbox.caughtUp() || a.store.Count(desiredstate.Pending) > 0 {
 		return
 	}
 	mine := c.mine.Load()
