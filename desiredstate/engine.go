@@ -77,6 +77,7 @@ type Engine struct {
 	spaces  map[string]bool          // of those that make objects
 	byType  map[reflect.Type]*kind
 	nudge   chan struct{} // Forget wakes Run
+	asked   places        // by the last Plan or Sync
 	begun   bool          // it has read the target, whatever others had read before
 	*world                // what is known, shared with other engines if the kinds have a Target
 }

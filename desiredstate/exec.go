@@ -29,8 +29,7 @@ type pass struct {
 	report Report
 
 	provers map[string]*prover // by space
-	made    map[Key]time.Time  // what somebody can be asked to prove
-	proven  map[Held]time.Time
+	number  uint64
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
@@ -44,7 +43,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 	}
 	x := &pass{
 		e: e, ctx: ctx, whole: whole, result: result, left: len(p.tasks),
-		provers: e.allProvers(), made: map[Key]time.Time{}, proven: map[Held]time.Time{},
+		provers: e.allProvers(), number: e.view.newPass(),
 	}
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
@@ -151,13 +150,16 @@ func (x *pass) run(t *task) (uint32, error) {
 		more = slices.Concat(more, n.hiddenDeps()) // it may still be there, and then as it was
 	}
 	if len(have) == 0 && t.gone != nil {
-		n.ref = nil // a reference kind knew it by what is gone now
+		e.refer(n, nil) // a reference kind knew it by what is gone now
 	}
 	if err != nil && s.want != nil {
 		holds = s.kind.holds(s.want) // the target may have done it all the same
 	}
 	e.set(n, have, more, holds...)
-	if n.suspect = n.suspect || err != nil; !n.suspect && s.Want != nil && len(n.have) == 1 {
+	if t.gone == nil && s.Action != Update && err == nil && x.provers[s.Key.Space] != nil {
+		e.view.believe(x.number, time.Now(), moment, Held{s.Key, id})
+	}
+	if e.suspect(n, n.suspect || err != nil); !n.suspect && s.Want != nil && len(n.have) == 1 {
 		n.asWanted = s.Want
 	}
 	e.news(s.Key, e)
@@ -215,11 +217,6 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 	}
 	if err == nil {
 		have = []actual{{kind: s.kind, spec: s.kind.fill(actual{kind: s.kind, spec: s.kind.zero}, s.Want), id: id}}
-		if x.provers[s.Key.Space] != nil {
-			x.mu.Lock()
-			x.made[s.Key] = time.Now()
-			x.mu.Unlock()
-		}
 	}
 	return id, have, err
 }

@@ -212,15 +212,16 @@ type kind struct {
 	code    []uintptr
 
 	// The world's lock guards these.
-	asked   bool    // an engine was given it, not merely one that requires it
-	nodes   []*node // see nodesFor
-	unread  error   // why it could not be read when that was last tried
-	fresh   bool    // what is known of it is a reading, and what has changed since
-	seen    bool    // it has been read before
-	reading bool    // it is being read
-	forgot  bool    // and Forget was called meanwhile
-	round   uint64  // in which it was last read
-	owned   int     // how many objects of it are ours
+	asked   bool   // an engine was given it, not merely one that requires it
+	nodes   places // that its last listing was of
+	unread  error  // why it could not be read when that was last tried
+	fresh   bool   // what is known of it is a reading, and what has changed since
+	seen    bool   // it has been read before
+	reading bool   // it is being read
+	forgot  bool   // and Forget was called meanwhile
+	round   uint64 // in which it was last read
+	owned   int    // how many objects of it are ours
+	held    int    // how many nodes have, of anybody's
 }
 
 // actual is an Actual without its type parameter.

@@ -3,6 +3,8 @@
 package desiredstate
 
 import (
+	"iter"
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -16,39 +18,52 @@ type found struct {
 
 // deliver gives nodes what was found of them: most, and that costs little, that
 // they are as they were, the others what they are, until they accept or forget it.
-// The engine's lock is held.
-func (w *world) deliver(listings []*listing) {
+// It returns those nodes for which the reading has anything to tell: all, if something
+// that was there was not found. The engine's lock is held.
+func (w *world) deliver(listings []*listing) (told iter.Seq[*node]) {
 	w.round++
-	var slab []found // few allocations for many
+	var founds slab[found]
+	var others []*node
+	known, still := 0, 0 // how much was there, and how much of it is as it was
+	spaces := map[string]bool{}
 	for _, l := range listings {
 		if l.err != nil {
 			continue
 		}
 		if l.kind.round = w.round; l.kind.create == nil {
 			w.refs[l.kind.space] = w.round
+			if !spaces[l.kind.space] {
+				spaces[l.kind.space] = true
+				known += w.referred[l.kind.space]
+			}
 		}
-		nodes, managed := l.kind.nodesFor(len(l.all)), l.kind.create != nil
+		known += l.kind.held
+		nodes, managed := l.kind.nodes.sized(len(l.all)), l.kind.create != nil
 		for i, a := range l.all {
-			n, k := nodes[i], a.spec.Key()
-			if n == nil || n.dropped || n.key != k {
+			n := nodes[i]
+			if managed && n.still(a, w.round) { // which also says that its key is the same
+				still++
+				continue
+			}
+			if k := a.spec.Key(); n == nil || n.dropped || n.key != k {
 				n = w.node(k)
 				nodes[i] = n
 			}
 			h := handle{a.id, a.foreign}
 			switch {
 			case n.found != nil:
-			case managed && n.seen != w.round && len(n.have) == 1 && n.have[0].same(a):
-				n.seen = w.round
+			case managed && n.still(a, w.round):
+				still++
 				continue
 			case !managed && n.seenRef != w.round && n.ref != nil && *n.ref == h:
 				n.seenRef = w.round
+				still++
 				continue
 			default:
-				if len(slab) == cap(slab) {
-					slab = make([]found, 0, 256)
-				}
-				slab = append(slab, w.found(n))
-				n.found = &slab[len(slab)-1]
+				f := founds.one()
+				*f = w.found(n)
+				n.found = f
+				others = append(others, n)
 			}
 			f := n.found
 			switch {
@@ -61,17 +76,33 @@ func (w *world) deliver(listings []*listing) {
 			}
 		}
 	}
+	if still == known && w.doubts == 0 {
+		return slices.Values(others)
+	}
+	return maps.Values(w.nodes)
 }
 
-// nodesFor returns the nodes of the kind's last listing, by position: a target
-// mostly lists in the same order again, and its nodes need not be looked for then.
-func (k *kind) nodesFor(size int) []*node {
-	if size > len(k.nodes) {
-		k.nodes = append(k.nodes, make([]*node, size-len(k.nodes))...)
+// still says whether a node is as a managing kind finds it again, and notes that.
+func (n *node) still(a actual, round uint64) bool {
+	if n == nil || n.found != nil || n.seen == round || len(n.have) != 1 || !n.have[0].same(a) {
+		return false
 	}
-	clear(k.nodes[size:])
-	k.nodes = k.nodes[:size]
-	return k.nodes
+	n.seen = round
+	return true
+}
+
+// places are the nodes of a list, by position: what a target lists, and what a caller
+// wants, mostly comes in the same order again, and its nodes need not be looked for then.
+type places []*node
+
+// sized makes room for a list of this size.
+func (p *places) sized(size int) []*node {
+	if size > len(*p) {
+		*p = append(*p, make([]*node, size-len(*p))...)
+	}
+	clear((*p)[size:])
+	*p = (*p)[:size]
+	return *p
 }
 
 // found is what the reading that is being taken over has for a node.
@@ -88,12 +119,12 @@ func (w *world) found(n *node) (f found) {
 	return f
 }
 
-// merge takes over what deliver gave the nodes of a reading that began at version since.
+// merge takes over what deliver told nodes of a reading that began at version since.
 // What changed since then, or is changing, is known better already.
-func (e *Engine) merge(since uint64) {
+func (e *Engine) merge(told iter.Seq[*node], since uint64) {
 	first := e.version == 0
 	var news []*node
-	for _, n := range e.nodes {
+	for n := range told {
 		if n.writers == 0 && n.touched <= since && e.blind(n) == nil {
 			if same, chosen := e.asFound(n); n.suspect && e.looked(n) || !n.suspect && (!same || chosen) {
 				news = append(news, n)
@@ -216,11 +247,11 @@ func (w *world) accept(n *node) bool {
 		told = n.hiddenDeps()
 	}
 	doubt, ours := n.suspect, n.ours()
-	n.suspect = false
+	w.suspect(n, false)
 	if f.known {
-		n.ref = &handle{f.ref.id, f.ref.foreign}
+		w.refer(n, &handle{f.ref.id, f.ref.foreign})
 	} else if w.refs[n.key.Space] == w.round {
-		n.ref = nil
+		w.refer(n, nil)
 	}
 	if same {
 		if chosen || doubt { // as made, but now with what the target chose

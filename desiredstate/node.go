@@ -25,6 +25,7 @@ type node struct {
 	// asWanted is a valid wanted object that have is known to be as good as.
 	asWanted Object
 
+	shown   shown  // have's first, or ref, as Views see it
 	touched uint64 // the engine's version when have last changed
 	suspect bool   // its last change failed: read it again before the next
 	writers int    // passes that change it: 0 or 1
@@ -89,7 +90,7 @@ func (w *world) node(k Key) *node {
 	n := w.nodes[k]
 	if n == nil {
 		n = &node{key: k}
-		w.nodes[k] = n
+		w.view.add(n)
 	}
 	return n
 }
@@ -97,9 +98,13 @@ func (w *world) node(k Key) *node {
 // tidy drops a node that means nothing any more. During a reading none is
 // dropped: it tells that what the reading still found is gone.
 func (w *world) tidy(n *node) {
-	if !n.dropped && w.flying == 0 && !n.exists() && len(n.users) == 0 && !n.suspect && n.writers == 0 && n.readers == 0 && len(n.waiting) == 0 {
+	switch {
+	case n.dropped || n.exists() || len(n.users) > 0 || n.suspect || n.writers > 0 || n.readers > 0 || len(n.waiting) > 0:
+	case w.flying > 0:
+		w.idle = append(w.idle, n)
+	default:
 		n.dropped = true
-		delete(w.nodes, n.key)
+		w.view.drop(n)
 	}
 }
 
@@ -149,21 +154,43 @@ func (w *world) set(n *node, have []actual, more []*node, holds ...Key) {
 		w.holders[r] = append(w.holders[r], n)
 	}
 	n.count(1)
+	var now shown
 	switch {
 	case len(have) > 0:
-		w.view.set(n.key, have[0].id, have[0].foreign)
+		now.handle, now.there = handle{have[0].id, have[0].foreign}, true
 	case n.ref != nil:
-		w.view.set(n.key, n.ref.id, n.ref.foreign)
-	default:
-		w.view.drop(n.key)
+		now.handle, now.there = *n.ref, true
 	}
 	w.version++
-	n.touched = w.version
+	w.view.show(n, now, w.version)
 }
 
-// count adds what is ours of a node to what its kinds count.
+// refer makes a node stand for what reference kinds found; nil: nothing.
+func (w *world) refer(n *node, h *handle) {
+	if n.ref != nil {
+		w.referred[n.key.Space]--
+	}
+	if n.ref = h; h != nil {
+		w.referred[n.key.Space]++
+	}
+}
+
+// suspect makes a node be read again before its next change, or not.
+func (w *world) suspect(n *node, is bool) {
+	if n.suspect == is {
+		return
+	}
+	if n.suspect = is; is {
+		w.doubts++
+	} else {
+		w.doubts--
+	}
+}
+
+// count adds what a node has to what its kinds count.
 func (n *node) count(by int) {
 	for _, a := range n.have {
+		a.kind.held += by
 		if !a.foreign {
 			a.kind.owned += by
 		}

@@ -194,7 +194,8 @@ func (b *planner) choose(k *kind, have []actual, want Object) int {
 }
 
 func (b *planner) draft(n *node, base Action) *draft {
-	d := &draft{Step: &Step{Action: base, Key: n.key, n: n}, base: base, dragged: b.dragged}
+	d := b.draftees.one()
+	d.Action, d.Key, d.n, d.base, d.dragged = base, n.key, n, base, b.dragged
 	b.of(n).draft = d
 	b.drafts = append(b.drafts, d)
 	return d
@@ -203,7 +204,7 @@ func (b *planner) draft(n *node, base Action) *draft {
 func (d *draft) wanted(b *planner, k *kind, want, filled Object) {
 	d.kind, d.Kind, d.Want, d.want = k, k.name, want, filled
 	if deps := want.Deps(); len(deps) > 0 {
-		d.deps = make([]*node, len(deps))
+		d.deps = b.nodes.some(len(deps))
 		for i, dep := range deps {
 			d.deps[i] = b.node(dep)
 		}

@@ -26,11 +26,20 @@ func (b *planner) changed() (closely []*node, err error) {
 	e.round++
 	b.kept = make([]Result, 0, len(b.r.objects))
 	var errs []error
-	for _, o := range b.r.objects {
+	at := new(places)
+	if b.r.all {
+		at = &e.asked
+	}
+	nodes := at.sized(len(b.r.objects))
+	for i, o := range b.r.objects {
 		if isNil(o) {
 			return nil, errNil
 		}
-		n := b.node(o.Key())
+		n := nodes[i]
+		if n == nil || n.wanted == e.round || !n.isAsWanted(o) { // who is has the same key
+			n = b.node(o.Key())
+			nodes[i] = n
+		}
 		switch {
 		case n.wanted == e.round:
 			if !reflect.DeepEqual(b.want(n), o) { // which also compares what no kind can have
@@ -57,6 +66,15 @@ func (b *planner) changed() (closely []*node, err error) {
 	return closely, nil
 }
 
+// isAsWanted says whether what is there is known to be as good as a wanted object.
+func (n *node) isAsWanted(want Object) bool {
+	if n.asWanted == nil {
+		return false
+	}
+	k := n.have[0].kind
+	return k.typ == reflect.TypeOf(want) && k.equal(want, n.asWanted)
+}
+
 // want returns what is wanted by the key of a node, nil if nothing is.
 func (b *planner) want(n *node) Object {
 	switch {
@@ -73,7 +91,7 @@ func (b *planner) want(n *node) Object {
 // keep notes that an object is as wanted, if it was when last looked at and
 // neither has changed since.
 func (b *planner) keep(n *node, want Object) bool {
-	if n.asWanted == nil || n.suspect || want == nil || !same(want, n.asWanted) || b.e.divided && !b.e.manages(n) {
+	if n.suspect || want == nil || !n.isAsWanted(want) || b.e.divided && !b.e.manages(n) {
 		return false
 	}
 	b.keeps(n, n.have[0].id)

@@ -62,7 +62,7 @@ func (b *planner) settle() {
 		d.Action, d.by, d.Err = b.outcome(d)
 		d.Disturbs = d.disturbs()
 		if b.e.Refuse != nil && d.Action != Keep && d.Action != Block {
-			if err := b.e.Refuse(d.Step); err != nil {
+			if err := b.e.Refuse(&d.Step); err != nil {
 				d.Action, d.Err, d.Disturbs = Block, err, DisturbsNothing
 				d.base, d.why = Block, err // for good, whatever it lets go by that
 			}

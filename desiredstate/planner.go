@@ -35,12 +35,17 @@ type planner struct {
 	takers  map[Key]*draft // by resource: the one that may take it
 	kept    []Result
 	suspect []*node
-	busy    []*node   // kept, but being changed by another pass
-	blind   bool      // a kind that could not be read matters here
-	dragged bool      // what is drafted now was not asked about
-	walks   int       // through dependencies, in search of cycles
-	looked  []*node   // they have a planned
-	slab    []planned // few allocations for many
+	busy    []*node // kept, but being changed by another pass
+	blind   bool    // a kind that could not be read matters here
+	dragged bool    // what is drafted now was not asked about
+	walks   int     // through dependencies, in search of cycles
+	looked  []*node // they have a planned
+
+	planneds slab[planned]
+	draftees slab[draft]
+	tasked   slab[task]
+	claimed  slab[claim]
+	nodes    slab[*node]
 }
 
 // planned is what a planner has of a node.
@@ -52,11 +57,10 @@ type planned struct {
 }
 
 type draft struct {
-	*Step
+	Step
 	base    Action
 	why     error    // why it cannot be made or changed
 	lack    []Key    // what would have to change for that
-	deps    []*node  // of Want
 	before  []*draft // that must free what this one takes
 	down    *task
 	up      *task
@@ -131,7 +135,7 @@ func (b *planner) steps(p *Plan) {
 			continue
 		}
 		d.claim(b)
-		p.Steps = append(p.Steps, d.Step)
+		p.Steps = append(p.Steps, &d.Step)
 		if d.Action == Delete && d.Err == nil && !b.r.named(d.Key) && !d.n.leftover() {
 			p.inferred++
 		}
@@ -141,12 +145,11 @@ func (b *planner) steps(p *Plan) {
 
 // claim notes with a step what it changes, and what it relies on.
 func (d *draft) claim(b *planner) {
-	s := d.Step
+	s := &d.Step
 	if s.Action == Block {
 		return
 	}
-	s.deps = d.deps
-	s.claims = append(make([]claim, 0, 1+len(d.deps)), claim{d.n, true})
+	s.claims = append(b.claimed.some(1 + len(d.deps))[:0], claim{d.n, true})
 	for _, dep := range d.deps {
 		if dep != d.n {
 			s.claims = append(s.claims, claim{dep, false})
@@ -181,11 +184,7 @@ func (b *planner) node(k Key) *node {
 // of returns what the planner has of a node.
 func (b *planner) of(n *node) *planned {
 	if n.plan == nil {
-		if len(b.slab) == cap(b.slab) {
-			b.slab = make([]planned, 0, min(max(2*cap(b.slab), 4), 256))
-		}
-		b.slab = append(b.slab, planned{})
-		n.plan = &b.slab[len(b.slab)-1]
+		n.plan = b.planneds.one()
 		b.looked = append(b.looked, n)
 	}
 	return n.plan

@@ -196,8 +196,7 @@ func (e *Engine) load(ctx context.Context) error {
 			return err
 		}
 		e.note(listings)
-		e.deliver(listings)
-		e.merge(since)
+		e.merge(e.deliver(listings), since)
 		for _, k := range stale {
 			k.fresh = !k.forgot // something was forgotten meanwhile: once more
 		}
@@ -233,12 +232,12 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 		return err
 	}
 	e.note(listings)
-	e.deliver(listings)
+	told := e.deliver(listings)
 	for _, n := range suspects {
 		if e.blind(n) == nil {
 			e.accept(n)
 		}
 	}
-	e.merge(since)
+	e.merge(told, since)
 	return nil
 }

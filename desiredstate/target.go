@@ -25,7 +25,7 @@ func NewTarget() *Target { return &Target{newWorld()} }
 // nothing has one to itself.
 //
 // Its invariants: a node is in nodes while its key means anything (see node); holders,
-// view and each kind's owned say just what the nodes say; a kind that is fresh was read,
+// view, referred, doubts and what each kind counts say just what the nodes say; a kind that is fresh was read,
 // and its nodes have changed since only as the world was told.
 type world struct {
 	mu       sync.Mutex
@@ -36,24 +36,29 @@ type world struct {
 	flying   int       // readings under way
 	tickets  uint64    // of passes that wait for others
 	version  uint64
-	round    uint64 // of readings and plans; see node
-	nodes    map[Key]*node
+	round    uint64            // of readings and plans; see node
+	nodes    map[Key]*node     // the View's: see there who may change it
 	holders  map[Key][]*node   // by resource; see Kind.Holds
 	idle     []*node           // that a plan looked at, and perhaps nothing else needs
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
+	referred map[string]int    // by space, how many nodes have a ref
+	doubts   int               // how many nodes are suspect
 	view     *View
 	provers  map[string]*prover // by space
 	runs     map[*runner]struct{}
 }
 
 func newWorld() *world {
+	view := newView()
 	w := &world{
-		nodes:   map[Key]*node{},
+		nodes:   view.nodes,
 		holders: map[Key][]*node{},
 		refs:    map[string]uint64{},
-		view:    newView(),
-		provers: map[string]*prover{},
-		runs:    map[*runner]struct{}{},
+
+		referred: map[string]int{},
+		view:     view,
+		provers:  map[string]*prover{},
+		runs:     map[*runner]struct{}{},
 	}
 	w.change.L = &w.mu
 	return w

@@ -30,14 +30,11 @@ func (t *task) after(before *task) {
 // waves: each runs as soon as its own predecessors are done.
 func (b *planner) tasks() []*task {
 	all := make([]*task, 0, len(b.drafts))
-	var slab []task // few allocations for many
-	add := func(t task) *task {
-		if len(slab) == cap(slab) {
-			slab = make([]task, 0, min(max(2*cap(slab), 4), 256))
-		}
-		slab = append(slab, t)
-		all = append(all, &slab[len(slab)-1])
-		return all[len(all)-1]
+	add := func(s *Step, gone []actual, deps []*node) *task {
+		t := b.tasked.one()
+		t.step, t.gone, t.deps = s, gone, deps
+		all = append(all, t)
+		return t
 	}
 	for _, d := range b.drafts {
 		if d.down, d.up = nil, nil; d.Action == Block {
@@ -48,10 +45,10 @@ func (b *planner) tasks() []*task {
 			gone = append([]actual{d.have}, d.spare...)
 		}
 		if len(gone) > 0 {
-			d.down = add(task{step: d.Step, gone: gone, deps: slices.Clone(d.n.deps)})
+			d.down = add(&d.Step, gone, slices.Clone(d.n.deps))
 		}
 		if d.comesUp() {
-			d.up = add(task{step: d.Step, deps: d.deps})
+			d.up = add(&d.Step, nil, d.deps)
 			d.up.after(d.down)
 		}
 	}

@@ -13,10 +13,13 @@ import (
 // View is what a kind's functions know of the other objects: names and the
 // target's handles, as last read and as changed since. Safe for concurrent use.
 type View struct {
-	mu    sync.RWMutex
-	ids   map[Key]handle
-	names map[located]named
-	dump  *reading // during a Dump: what was found so far, in place of the maps
+	born time.Time
+	dump *reading // during a Dump: what was found so far, in place of the maps
+
+	mu     sync.RWMutex // who changes nodes, or what they show but for belief, has the world's lock too
+	nodes  map[Key]*node
+	names  map[string]map[uint32]*node // by handle, of the spaces in which somebody looked for one
+	passes uint64
 }
 
 type handle struct {
@@ -24,9 +27,13 @@ type handle struct {
 	foreign bool
 }
 
-type located struct {
-	space string
-	id    uint32
+// shown is what a View shows of a node.
+type shown struct {
+	handle
+	there bool
+	// In which pass, and until when in the View's life, the handle needs no proof.
+	pass  uint64
+	until time.Duration
 }
 
 type named struct {
@@ -107,7 +114,36 @@ func (r *reading) find(space string, in func(*listing) (int, bool)) (a actual, o
 }
 
 func newView() *View {
-	return &View{ids: map[Key]handle{}, names: map[located]named{}}
+	return &View{born: time.Now(), nodes: map[Key]*node{}, names: map[string]map[uint32]*node{}}
+}
+
+// newPass returns the number of a pass: what one believes, the next does not.
+func (v *View) newPass() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.passes++
+	return v.passes
+}
+
+// believe has a pass believe handles for some time from now: they have just been given, or
+// verified.
+func (v *View) believe(pass uint64, now time.Time, long time.Duration, held ...Held) {
+	until := now.Sub(v.born) + long
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, h := range held {
+		if n := v.nodes[h.Key]; n != nil && n.shown.there && n.shown.id == h.ID {
+			n.shown.pass, n.shown.until = pass, until
+		}
+	}
+}
+
+// believes says whether a handle needs no proof now.
+func (v *View) believes(pass uint64, now time.Time, h Held) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	n := v.nodes[h.Key]
+	return n != nil && n.shown.there && n.shown.id == h.ID && n.shown.pass == pass && now.Sub(v.born) < n.shown.until
 }
 
 // ID returns the handle of the object with this key; ErrMissing if there is
@@ -127,8 +163,11 @@ func (v *View) handle(k Key) (h handle, ok bool) {
 	}
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	h, ok = v.ids[k]
-	return h, ok
+	n := v.nodes[k]
+	if n == nil || !n.shown.there {
+		return handle{}, false
+	}
+	return n.shown.handle, true
 }
 
 // Name returns the name in space of what has this handle.
@@ -153,9 +192,38 @@ func (v *View) name(space string, id uint32) (n named, ok bool) {
 		return named{a.spec.Key().Name, a.foreign}, true
 	}
 	v.mu.RLock()
+	names := v.names[space]
+	if names == nil {
+		v.mu.RUnlock()
+		v.index(space)
+		v.mu.RLock()
+		names = v.names[space]
+	}
 	defer v.mu.RUnlock()
-	n, ok = v.names[located{space, id}]
-	return n, ok
+	x := names[id]
+	if x == nil {
+		return named{}, false
+	}
+	return named{x.key.Name, x.shown.foreign}, true
+}
+
+// index makes the things of a space be found by their handles from now on: of most spaces
+// nobody ever asks.
+func (v *View) index(space string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.names[space] != nil {
+		return
+	}
+	names := map[uint32]*node{}
+	for k, n := range v.nodes {
+		if k.Space == space && n.shown.there {
+			if other := names[n.shown.id]; other == nil || other.touched < n.touched {
+				names[n.shown.id] = n
+			}
+		}
+	}
+	v.names[space] = names
 }
 
 // All ranges over what the kind of S found in this reading, during the Dump of
@@ -195,27 +263,34 @@ func (v *View) listing(t reflect.Type) *listing {
 	return v.dump.of(t)
 }
 
-// set makes k stand for this handle alone.
-func (v *View) set(k Key, id uint32, foreign bool) {
+// add makes a node known.
+func (v *View) add(n *node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.forget(k)
-	v.ids[k] = handle{id, foreign}
-	v.names[located{k.Space, id}] = named{k.Name, foreign}
+	v.nodes[n.key] = n
 }
 
-// drop makes k unknown.
-func (v *View) drop(k Key) {
+// drop makes a node unknown, of which nothing is shown any more.
+func (v *View) drop(n *node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.forget(k)
+	delete(v.nodes, n.key)
 }
 
-func (v *View) forget(k Key) {
-	if old, ok := v.ids[k]; ok {
-		if at := (located{k.Space, old.id}); v.names[at].name == k.Name {
-			delete(v.names, at)
-		}
-		delete(v.ids, k)
+// show makes a node stand for what it is since a version of the world.
+func (v *View) show(n *node, now shown, version uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	was := n.shown
+	n.shown, n.touched = now, version
+	names := v.names[n.key.Space]
+	if names == nil {
+		return
+	}
+	if was.there && names[was.id] == n {
+		delete(names, was.id)
+	}
+	if now.there {
+		names[now.id] = n
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"go.fd.io/govpp/binapi/mss_clamp"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3/internal/place"
-	"github.com/vppkit/vppkit/l3/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 

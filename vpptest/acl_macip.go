@@ -53,7 +53,7 @@ func (f *filters) macDetails(_ *Call, q *acl.MacipACLDump) (out []*acl.MacipACLD
 }
 
 // bindMACs replaces what is bound; to unbind, it does not look at the set.
-func (f *filters) bindMACs(_ *Call, q *acl.MacipACLInterfaceAddDel) *acl.MacipACLInterfaceAddDelReply {
+func (f *filters) bindMACs(c *Call, q *acl.MacipACLInterfaceAddDel) *acl.MacipACLInterfaceAddDelReply {
 	r := new(acl.MacipACLInterfaceAddDelReply)
 	i := f.v.life.interfaces.at(q.SwIfIndex)
 	switch {
@@ -61,6 +61,8 @@ func (f *filters) bindMACs(_ *Call, q *acl.MacipACLInterfaceAddDel) *acl.MacipAC
 		r.Retval = invalidInterface
 	case !q.IsAdd && !f.unbindMACs(i), q.IsAdd && f.macs.at(q.ACLIndex) == nil:
 		r.Retval = noSuchEntry
+	case q.IsAdd && f.v.life.classes.looks(i):
+		r.Retval = c.NotImitated("a set of MACs where tables of the classifier are")
 	case q.IsAdd:
 		f.unbindMACs(i)
 		f.port(i).macs = &q.ACLIndex

@@ -179,7 +179,11 @@ func (g *generator) fill(v reflect.Value, message, name string) {
 			}
 		}
 	case reflect.Slice:
-		n := pickOf(g, []int{0, 1, 1, 2, 2, 3})
+		pool := lengths[message+"."+name]
+		if pool == nil {
+			pool = []int{0, 1, 1, 2, 2, 3}
+		}
+		n := pickOf(g, pool)
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
 		for i := range n {
 			g.fill(v.Index(i), message, name)

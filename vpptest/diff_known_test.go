@@ -14,6 +14,7 @@ import (
 	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/bond"
+	"go.fd.io/govpp/binapi/classify"
 	"go.fd.io/govpp/binapi/fib_types"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -135,7 +136,7 @@ var explanations = []explanation{
 		why: "in the place of the MAC of what has none stands what was in the memory before",
 	},
 	{
-		group: regexp.MustCompile(`^sw_interface_(get_mac_address|ip6_get_link_local_address)\|`),
+		group: regexp.MustCompile(`^(sw_interface_(get_mac_address|ip6_get_link_local_address)|classify_table_info)\|`),
 		when:  func(real, fake []said) bool { return refused(real) && refused(fake) },
 		why:   "beside a refusal stands what was in the memory before",
 	},
@@ -265,6 +266,24 @@ func neverSend(m api.Message, past []api.Message) string {
 		if m.VrfID == none {
 			return "the number by which VPP finds tables that have none kills it sooner or later"
 		}
+	case *classify.ClassifyAddDelTable:
+		if m.DelChain && !m.IsAdd {
+			return "a chain without end kills VPP"
+		}
+		if !m.IsAdd && slices.ContainsFunc(past, looksIntoTables) {
+			return "the next packet kills VPP, if a table that is looked into has gone"
+		}
+		if m.SkipNVectors > 1000 || m.Nbuckets > 1<<20 || m.MemorySize > 1<<30 {
+			return "memory that there is not kills VPP"
+		}
+	case *classify.PolicerClassifyDump:
+		if m.SwIfIndex != 0 && m.SwIfIndex != interface_types.InterfaceIndex(none) || m.Type > 1 {
+			return "VPP takes what lies before the interface's entry for a length, and dies"
+		}
+	case *classify.FlowClassifyDump:
+		if m.SwIfIndex != 0 && m.SwIfIndex != interface_types.InterfaceIndex(none) || m.Type > 1 {
+			return "VPP takes what lies before the interface's entry for a length, and dies"
+		}
 	case *pipe.PipeDump:
 		if slices.ContainsFunc(past, func(m api.Message) bool { _, is := m.(*pipe.PipeCreate); return is }) && slices.ContainsFunc(past, makesSub) {
 			return "a pipe with a sub-interface besides its ends has VPP write into its stack, and die of it or not"
@@ -385,6 +404,15 @@ var never = map[string]string{
 	"policer_input_v2":                "writes out of bounds for an interface without a policer",
 	"show_vpe_system_time":            "is another each time",
 	"memclnt_keepalive":               "says nothing of VPP's state",
+}
+
+// looksIntoTables: an interface may look into a table of the classifier.
+func looksIntoTables(m api.Message) bool {
+	switch m.(type) {
+	case *classify.InputACLSetInterface, *classify.OutputACLSetInterface, *classify.PolicerClassifySetInterface, *classify.FlowClassifySetInterface:
+		return true
+	}
+	return false
 }
 
 // natIsOn: NAT44-EI is surely on, and not for static mappings only. Who enables it while

@@ -119,6 +119,32 @@ var numbers = map[string][]uint64{
 	"af_packet_create_v3.mode":             {1, 1, 1, 2, 2, 0},
 	"nat44_ei_plugin_enable_disable.flags": {0, 0, 0, 1, 2, 3}, // OUT2IN_DPO is not imitated
 	"default_age":                          {0, 60},
+
+	"classify_add_del_table.table_index":      {none, none, none, 0, 1, 2},
+	"classify_add_del_table.nbuckets":         {0, 1, 2, 2, 5},
+	"classify_add_del_table.memory_size":      {0, 1 << 20, 1 << 20, 1 << 20},
+	"classify_add_del_table.skip_n_vectors":   {0, 0, 1},
+	"classify_add_del_table.match_n_vectors":  {1, 1, 2, 0, 6},
+	"classify_add_del_table.next_table_index": {none, none, none, 0, 1, 9},
+	"classify_add_del_table.mask":             {0, 0, 0, 255, 1},
+	"classify_add_del_session.match":          {0, 0, 0, 0, 1, 2, 255},
+	"classify_add_del_session.hit_next_index": {none, 0, 1},
+	"classify_add_del_session.action":         {0, 0, 0, 3, 77},
+	"classify_add_del_session.table_index":    {0, 0, 1, 1, 2, 9},
+	"table_index":                             {0, 1, 2, 9},
+	"ip4_table_index":                         {none, 0, 1, 1, 9},
+	"ip6_table_index":                         {none, none, 0, 1, 9},
+	"l2_table_index":                          {none},
+	"policer_classify_dump.type":              {0, 1},
+	"policer_classify_dump.sw_if_index":       {0, none},
+	"flow_classify_dump.type":                 {0, 1},
+	"flow_classify_dump.sw_if_index":          {0, none},
+}
+
+// lengths are pools of how long lists are.
+var lengths = map[string][]int{
+	"classify_add_del_table.mask":    {16, 16, 16, 32, 0, 96},
+	"classify_add_del_session.match": {16, 16, 32, 32, 48, 0},
 }
 
 // texts are pools of strings.

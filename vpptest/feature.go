@@ -40,16 +40,16 @@ var everywhere = []string{"ip4-unicast", "ip6-unicast", "ip4-multicast", "ip6-mu
 // neverOn are features that no message of ours turns on.
 var neverOn = map[string][]string{
 	"ip4-unicast": {
-		"ip4-policer-classify", "abf-input-ip4", "ip4-dhcp-client-detect", "l3xc-input-ip4", "nat64-out2in",
+		"abf-input-ip4", "ip4-dhcp-client-detect", "l3xc-input-ip4", "nat64-out2in",
 		"ip4-rx-urpf-loose", "ip4-rx-urpf-strict", "ip4-lookup",
 	},
-	"ip6-unicast":  {"ip6-policer-classify", "abf-input-ip6", "l3xc-input-ip6", "nat64-in2out", "ip6-rx-urpf-loose", "ip6-rx-urpf-strict", "ip6-lookup"},
-	"ip4-output":   {"ip4-outacl", "interface-output"},
+	"ip6-unicast":  {"abf-input-ip6", "l3xc-input-ip6", "nat64-in2out", "ip6-rx-urpf-loose", "ip6-rx-urpf-strict", "ip6-lookup"},
+	"ip4-output":   {"interface-output"},
 	"mpls-output":  {"interface-output"},
 	"mpls-input":   {"mpls-lookup"},
 	"arp":          {"error-drop"},
 	"device-input": {"ethernet-input"},
-	"ip6-output":   {"ip6-outacl", "interface-output"},
+	"ip6-output":   {"interface-output"},
 }
 
 func loadFeatures(v *VPP) {

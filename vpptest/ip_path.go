@@ -80,7 +80,7 @@ func (s *ips) path(c *Call, p fib_types.FibPath) (fib_types.FibPath, int32) {
 	case fib_types.FIB_API_PATH_TYPE_DROP, fib_types.FIB_API_PATH_TYPE_ICMP_UNREACH, fib_types.FIB_API_PATH_TYPE_ICMP_PROHIBIT:
 		return out, 0
 	case fib_types.FIB_API_PATH_TYPE_CLASSIFY:
-		if s.classified {
+		if s.classified || s.v.life.classes.ever {
 			return out, c.NotImitated("a path by a table of the classifier, of which the ACL plugin has some")
 		}
 		return out, noSuchTable // there are none

@@ -24,6 +24,7 @@ const (
 	noSuchNode           = -63
 	noSuchNode2          = -64
 	subifExists          = -68
+	invalidMemorySize    = -70
 	invalidInterface2    = -71
 	invalidTagCount      = -72
 	invalidArgument      = -73
@@ -33,6 +34,7 @@ const (
 	valueExists          = -81
 	sameSrcDst           = -82
 	invalidWorker        = -89
+	noClassifyTable      = -91
 	noSuchFamily         = -97
 	notASubInterface     = -98
 	bridgeDomainExists   = -119
@@ -46,6 +48,7 @@ const (
 	netlinkError         = -145
 	instanceInUse        = -147
 	invalidSession       = -148
+	inUseLookup          = -149
 	bridgeDomainHasBVI   = -152
 	invalidProtocol      = -153
 	limitExceeded        = -162

@@ -148,6 +148,7 @@ func (a *agent) watchHealth(ctx context.Context) error {
 		defer every.Stop()
 		for {
 			a.look()
+			a.lag()
 			select {
 			case <-ctx.Done():
 				return ctx.Err()

@@ -355,8 +355,8 @@ func TestStatusAndPlan(t *testing.T) {
 		return out.String() + errs.String()
 	}
 	planned := say(append([]string{"plan"}, flags...)...)
-	require.Contains(t, planned, "+ interface/port-"+uuid(0)+" (vhost-port)\n")
-	require.Contains(t, planned, "+ bridge-domain/physnet1.vlan.100\n")
+	require.Contains(t, planned, "+  vhost-port     interface/port-"+uuid(0)+"\n")
+	require.Contains(t, planned, "+  bridge-domain  bridge-domain/physnet1.vlan.100\n")
 	require.Contains(t, planned, `"`+uuid(1)+`" is not served: not a JSON object`)
 	require.Contains(t, say(append([]string{"plan", "--json"}, flags...)...), `"action": "create"`)
 	require.Zero(t, v.Writes(), "a plan changes nothing")
@@ -459,9 +459,9 @@ func TestWithoutPlugin(t *testing.T) {
 	}
 	why := "incompatible VPP for vhost-port: it lacks create_vhost_user_if_v2, create_vhost_user_if_v2_reply and 4 more messages of plugin vhost; is that loaded?"
 	planned := say(append([]string{"plan"}, flags...)...)
-	require.Contains(t, planned, "? interface/port-"+uuid(0)+" (vhost-port): unavailable: "+why)
+	require.Contains(t, planned, "?  vhost-port     interface/port-"+uuid(0)+"   unavailable: "+why)
 	require.Contains(t, planned, "\n"+why+"\n")
-	require.Contains(t, planned, "+ bridge-domain/physnet1.vlan.100\n")
+	require.Contains(t, planned, "+  bridge-domain  bridge-domain/physnet1.vlan.100\n")
 
 	path, page := paged(t)
 	a := r.agent(site, v.Socket(), page)

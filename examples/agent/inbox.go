@@ -346,6 +346,9 @@ func (b *inbox) settled(all bool) {
 		b.heard(source(name), now.at)
 	}
 	wants, rerouted := b.routers.work()
+	for source := range wants {
+		b.heard(source, b.routers.newest(source))
+	}
 	remotes := b.remotes.work()
 	tapped, retapped := b.taps.work(b.ports, moved)
 	if all {

@@ -56,6 +56,7 @@ type target interface {
 type rig struct {
 	*testing.T
 	url    string
+	access etcd.Access // of agents
 	client *clientv3.Client
 	etcd   *etcd.Embedded // nil: in a process of its own
 }
@@ -72,7 +73,7 @@ func newRig(t *testing.T) *rig {
 
 func rigOn(t *testing.T, url string) *rig {
 	t.Helper()
-	c, err := etcd.Dial(url, etcd.TLS{})
+	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return &rig{T: t, url: url, client: c}
@@ -100,7 +101,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	require.NoError(r, site.Validate())
 	x := &running{log: new(lockedBuffer), ended: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	client, err := etcd.Dial(r.url, etcd.TLS{})
+	client, err := etcd.Dial(r.url, r.access)
 	require.NoError(r, err)
 	x.agent = newAgent(site, vpp, client, time.Minute, log)
 	x.inbox.routers.linger = 0        // but where that is what is tested

@@ -14,60 +14,26 @@ import (
 	"go.fd.io/govpp/binapi/policer"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// A switch_ is a feature of VPP's that is on or off on an interface, in an arc whose end is
-// never on: VPP says of an interface that nothing was ever set for that all is on.
-type switch_ struct{ arc, end, name string }
-
 var (
-	deviceInput = []switch_{{"device-input", "ethernet-input", "policer-input"}}
-	packetInput = []switch_{{"ip4-unicast", "ip4-lookup", "policer-input"}, {"ip6-unicast", "ip6-lookup", "policer-input"}} // from 26.06 on
-	output      = []switch_{{"ip4-output", "interface-output", "policer-output"}, {"ip6-output", "interface-output", "policer-output"}}
+	deviceInput = []iface.Feature{{Arc: "device-input", End: "ethernet-input", Name: "policer-input"}}
+	packetInput = []iface.Feature{{Arc: "ip4-unicast", End: "ip4-lookup", Name: "policer-input"}, {Arc: "ip6-unicast", End: "ip6-lookup", Name: "policer-input"}} // from 26.06 on
+	output      = []iface.Feature{{Arc: "ip4-output", End: "interface-output", Name: "policer-output"}, {Arc: "ip6-output", End: "interface-output", Name: "policer-output"}}
 )
-
-// asks says whether VPP can be asked which features are on; without a VPP, that it can.
-func asks(c *vppnet.Conn) bool {
-	m := &feature.FeatureIsEnabled{}
-	return c == nil || c.Has(m.GetMessageName()+"_"+m.GetCrcString())
-}
-
-// areOn asks whether features are on, of each interface all.
-func areOn(ctx context.Context, c *vppnet.Conn, features []switch_, ids ...uint32) ([][]bool, error) {
-	var requests []api.Message
-	for _, id := range ids {
-		for _, f := range features {
-			for _, name := range []string{f.end, f.name} {
-				requests = append(requests, &feature.FeatureIsEnabled{ArcName: f.arc, FeatureName: name, SwIfIndex: interface_types.InterfaceIndex(id)})
-			}
-		}
-	}
-	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, c, requests...)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]bool, len(ids))
-	for i := range ids {
-		out[i] = make([]bool, len(features))
-		for n := range features {
-			end, x := on[2*(i*len(features)+n)], on[2*(i*len(features)+n)+1]
-			out[i][n] = x.IsEnabled && !end.IsEnabled
-		}
-	}
-	return out, nil
-}
 
 // input is where this VPP has policers measure what comes in. Of local0, which no policer
 // is on, a VPP from 26.06 on says so; before, that it has no such feature, which looks as
 // if it were on.
-func (k *attachments) input(ctx context.Context) ([]switch_, error) {
+func (k *attachments) input(ctx context.Context) ([]iface.Feature, error) {
 	if known := k.in.Load(); known != nil {
 		return *known, nil
 	}
 	in := &deviceInput
-	if asks(k.c) {
-		on, err := areOn(ctx, k.c, packetInput[:1], 0)
+	if iface.Asks(k.c) {
+		on, err := iface.AreOn(ctx, k.c, packetInput[:1], 0)
 		if err != nil {
 			return nil, err
 		}
@@ -85,8 +51,8 @@ func (k *attachments) on(ctx context.Context, ids ...uint32) ([][2]bool, error) 
 	if err != nil {
 		return nil, err
 	}
-	features := append(append([]switch_(nil), in...), output...)
-	all, err := areOn(ctx, k.c, features, ids...)
+	features := append(append([]iface.Feature(nil), in...), output...)
+	all, err := iface.AreOn(ctx, k.c, features, ids...)
 	out := make([][2]bool, len(all))
 	for i, on := range all {
 		for n, x := range on {
@@ -123,9 +89,9 @@ func (k *attachments) off(ctx context.Context, id uint32, out bool) error {
 		}
 	}
 	for _, f := range features {
-		requests = append(requests, &feature.FeatureEnableDisable{ArcName: f.arc, FeatureName: f.name, SwIfIndex: index})
-		if asks(k.c) {
-			requests = append(requests, &feature.FeatureIsEnabled{ArcName: f.arc, FeatureName: f.name, SwIfIndex: index})
+		requests = append(requests, &feature.FeatureEnableDisable{ArcName: f.Arc, FeatureName: f.Name, SwIfIndex: index})
+		if iface.Asks(k.c) {
+			requests = append(requests, &feature.FeatureIsEnabled{ArcName: f.Arc, FeatureName: f.Name, SwIfIndex: index})
 		}
 	}
 	for range stacked {
@@ -133,7 +99,7 @@ func (k *attachments) off(ctx context.Context, id uint32, out bool) error {
 		if err != nil {
 			return err
 		}
-		on := !asks(k.c)
+		on := !iface.Asks(k.c)
 		for _, m := range answers {
 			switch r := m.(type) {
 			case *interfaces.SwInterfaceDetails:
@@ -152,7 +118,7 @@ func (k *attachments) off(ctx context.Context, id uint32, out bool) error {
 			return nil
 		}
 	}
-	if asks(k.c) {
+	if iface.Asks(k.c) {
 		return fmt.Errorf("%w: policers are on more than %d times: somebody else puts them there", desiredstate.ErrConflict, stacked)
 	}
 	return nil

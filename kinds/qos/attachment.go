@@ -14,6 +14,7 @@ import (
 	"go.fd.io/govpp/binapi/policer"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -70,7 +71,7 @@ func (a Attachment) Validate() error {
 func Attachments(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desiredstate.Kind[Attachment] {
 	k := &attachments{c: c, vpp: policer.NewServiceClient(c), claims: claims}
 	messages := []api.Message{&policer.PolicerInput{}, &policer.PolicerOutput{}, &feature.FeatureEnableDisable{}, &interfaces.SwInterfaceDump{}, &memclnt.ControlPing{}}
-	if asks(c) {
+	if iface.Asks(c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
 	kind := vppnet.Remembered(c, m, &desiredstate.Kind[Attachment]{
@@ -79,10 +80,10 @@ func Attachments(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desi
 		Messages: c.Uses(messages...),
 		Variant:  variant{m, vppnet.Variant(claims...)},
 		Check: func(v *desiredstate.View, a Attachment) error {
-			return scope(claims).check(v, a.Interface)
+			return iface.Scope(claims).Check(v, a.Interface)
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, a Attachment) (uint32, error) {
-			id, err := scope(claims).take(v, a.Interface)
+			id, err := iface.Scope(claims).Take(v, a.Interface)
 			if err != nil {
 				return 0, err
 			}
@@ -98,7 +99,7 @@ func Attachments(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desi
 	told := kind.Dump
 	kind.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Attachment], error) {
 		known, err := told(ctx, v)
-		if err != nil || !asks(c) {
+		if err != nil || !iface.Asks(c) {
 			return known, err
 		}
 		return k.seen(ctx, v, known)
@@ -116,7 +117,7 @@ type attachments struct {
 	c      *vppnet.Conn
 	vpp    policer.RPCService
 	claims []vppnet.Claim
-	in     atomic.Pointer[[]switch_] // nil: not asked yet
+	in     atomic.Pointer[[]iface.Feature] // nil: not asked yet
 }
 
 // seen is what is known of attachments, and what VPP shows of them: those that are off are
@@ -126,13 +127,7 @@ func (k *attachments) seen(ctx context.Context, v *desiredstate.View, known []de
 	for _, a := range known {
 		told[a.Spec.Key()] = a.Spec
 	}
-	var ours []desiredstate.Actual[vppnet.Interface]
-	var ids []uint32
-	for i := range desiredstate.All[vppnet.Interface](v) {
-		if vppnet.Ours(i.Spec.Name, !i.Foreign, k.claims) {
-			ours, ids = append(ours, i), append(ids, i.ID)
-		}
-	}
+	ours, ids := iface.Scope(k.claims).All(v)
 	on, err := k.on(ctx, ids...)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"go.fd.io/govpp/binapi/qos"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -51,7 +52,7 @@ func (m Mark) Validate() error {
 func Marks(c *vppnet.Conn, maps *desiredstate.Kind[EgressMap], claims ...vppnet.Claim) *desiredstate.Kind[Mark] {
 	k := marks{c, qos.NewServiceClient(c), claims}
 	messages := []api.Message{&qos.QosMarkEnableDisable{}, &qos.QosMarkDump{}, &memclnt.ControlPing{}}
-	if asks(c) {
+	if iface.Asks(c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
 	return &desiredstate.Kind[Mark]{
@@ -60,9 +61,9 @@ func Marks(c *vppnet.Conn, maps *desiredstate.Kind[EgressMap], claims ...vppnet.
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), maps},
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
-		Check:    func(v *desiredstate.View, m Mark) error { return scope(claims).check(v, m.Interface) },
+		Check:    func(v *desiredstate.View, m Mark) error { return iface.Scope(claims).Check(v, m.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, m Mark) (uint32, error) {
-			id, err := scope(claims).take(v, m.Interface)
+			id, err := iface.Scope(claims).Take(v, m.Interface)
 			if err != nil {
 				return 0, err
 			}
@@ -104,10 +105,10 @@ func (k marks) off(ctx context.Context, id uint32, m Mark) error {
 }
 
 // markFeatures tell whether a mark is in effect.
-var markFeatures = map[Source]switch_{
-	VLAN: {"ip4-output", "interface-output", "vlan-ip4-qos-mark"},
-	MPLS: {"mpls-output", "interface-output", "mpls-qos-mark"},
-	IP:   {"ip4-output", "interface-output", "ip4-qos-mark"},
+var markFeatures = map[Source]iface.Feature{
+	VLAN: {Arc: "ip4-output", End: "interface-output", Name: "vlan-ip4-qos-mark"},
+	MPLS: {Arc: "mpls-output", End: "interface-output", Name: "mpls-qos-mark"},
+	IP:   {Arc: "ip4-output", End: "interface-output", Name: "ip4-qos-mark"},
 }
 
 func (k marks) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Mark], err error) {
@@ -124,13 +125,13 @@ func (k marks) dump(ctx context.Context, v *desiredstate.View) (out []desiredsta
 		}
 		m := Mark{Interface: i.Spec.Name, Source: Source(d.Mark.OutputSource), Map: d.Mark.MapID}
 		at[m.Source], ids[m.Source] = append(at[m.Source], len(out)), append(ids[m.Source], i.ID)
-		out = append(out, desiredstate.Actual[Mark]{ID: i.ID, Spec: m, Foreign: !vppnet.Ours(i.Spec.Name, !i.Foreign, k.claims)})
+		out = append(out, desiredstate.Actual[Mark]{ID: i.ID, Spec: m, Foreign: !iface.Scope(k.claims).Has(i)})
 	}
-	if !asks(k.c) {
+	if !iface.Asks(k.c) {
 		return out, nil
 	}
 	for source, f := range markFeatures {
-		on, err := areOn(ctx, k.c, []switch_{f}, ids[source]...)
+		on, err := iface.AreOn(ctx, k.c, []iface.Feature{f}, ids[source]...)
 		if err != nil {
 			return nil, err
 		}

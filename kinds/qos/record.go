@@ -14,6 +14,7 @@ import (
 	"go.fd.io/govpp/binapi/qos"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -74,16 +75,16 @@ func Records(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Record] 
 			for _, d := range found {
 				if i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.Record.SwIfIndex)); ok {
 					out = append(out, desiredstate.Actual[Record]{
-						ID: i.ID, Foreign: !vppnet.Ours(i.Spec.Name, !i.Foreign, claims),
+						ID: i.ID, Foreign: !iface.Scope(claims).Has(i),
 						Spec: Record{Interface: i.Spec.Name, Source: Source(d.Record.InputSource)},
 					})
 				}
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, r Record) error { return scope(claims).check(v, r.Interface) },
+		Check: func(v *desiredstate.View, r Record) error { return iface.Scope(claims).Check(v, r.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, r Record) (uint32, error) {
-			id, err := scope(claims).take(v, r.Interface)
+			id, err := iface.Scope(claims).Take(v, r.Interface)
 			if err != nil {
 				return 0, err
 			}

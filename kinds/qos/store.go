@@ -10,6 +10,7 @@ import (
 	"go.fd.io/govpp/binapi/qos"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -59,16 +60,16 @@ func Stores(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Store] {
 				i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.Store.SwIfIndex))
 				if ok && d.Store.InputSource == qos.QOS_API_SOURCE_IP {
 					out = append(out, desiredstate.Actual[Store]{
-						ID: i.ID, Foreign: !vppnet.Ours(i.Spec.Name, !i.Foreign, claims),
+						ID: i.ID, Foreign: !iface.Scope(claims).Has(i),
 						Spec: Store{Interface: i.Spec.Name, Value: d.Store.Value},
 					})
 				}
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, s Store) error { return scope(claims).check(v, s.Interface) },
+		Check: func(v *desiredstate.View, s Store) error { return iface.Scope(claims).Check(v, s.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, s Store) (uint32, error) {
-			id, err := scope(claims).take(v, s.Interface)
+			id, err := iface.Scope(claims).Take(v, s.Interface)
 			if err != nil {
 				return 0, err
 			}

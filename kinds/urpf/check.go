@@ -14,6 +14,7 @@ import (
 	"go.fd.io/govpp/binapi/urpf"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -62,7 +63,7 @@ func (c Check) Validate() error { return vppnet.CheckRef("interface", c.Interfac
 func Checks(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Check] {
 	k := checks{c, urpf.NewServiceClient(c), claims}
 	messages := []api.Message{&urpf.UrpfUpdateV2{}, &urpf.UrpfInterfaceDump{}, &memclnt.ControlPing{}}
-	if k.asks() {
+	if iface.Asks(c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
 	return &desiredstate.Kind[Check]{
@@ -71,21 +72,10 @@ func Checks(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Check] {
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
-		Check: func(v *desiredstate.View, x Check) error {
-			if id, err := v.ID(vppnet.InterfaceKey(x.Interface)); err == nil {
-				return k.claimed(v, x.Interface, id)
-			}
-			return nil // it is still to come
-		},
+		Check:    func(v *desiredstate.View, x Check) error { return iface.Scope(claims).Check(v, x.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, x Check) (uint32, error) {
-			id, err := v.ID(vppnet.InterfaceKey(x.Interface))
+			id, err := iface.Scope(claims).Take(v, x.Interface)
 			if err != nil {
-				return 0, err
-			}
-			if err := k.claimed(v, x.Interface, id); err != nil {
-				return 0, err
-			}
-			if err := vppnet.CheckNoMember(v, x.Interface); err != nil {
 				return 0, err
 			}
 			return id, k.anew(ctx, id, x)
@@ -106,19 +96,6 @@ type checks struct {
 	c      *vppnet.Conn
 	vpp    urpf.RPCService
 	claims []vppnet.Claim
-}
-
-// asks says whether VPP can be asked which features are on; without a VPP, that it can.
-func (k checks) asks() bool {
-	m := &feature.FeatureIsEnabled{}
-	return k.c == nil || k.c.Has(m.GetMessageName()+"_"+m.GetCrcString())
-}
-
-func (k checks) claimed(v *desiredstate.View, iface string, id uint32) error {
-	if _, ours := v.Owned(vppnet.InterfaceKey("").Space, id); !vppnet.Ours(iface, ours, k.claims) {
-		return fmt.Errorf("%w: interface %s is not claimed", desiredstate.ErrForeign, iface)
-	}
-	return nil
 }
 
 func (c Check) mode() urpf.UrpfMode {
@@ -177,9 +154,9 @@ func (k checks) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 		for _, f := range []string{name, end} {
 			requests = append(requests, &feature.FeatureIsEnabled{ArcName: arc, FeatureName: f, SwIfIndex: d.SwIfIndex})
 		}
-		out = append(out, desiredstate.Actual[Check]{ID: i.ID, Spec: x, Foreign: !vppnet.Ours(i.Spec.Name, !i.Foreign, k.claims)})
+		out = append(out, desiredstate.Actual[Check]{ID: i.ID, Spec: x, Foreign: !iface.Scope(k.claims).Has(i)})
 	}
-	if !k.asks() {
+	if !iface.Asks(k.c) {
 		return out, nil
 	}
 	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)

@@ -12,7 +12,7 @@ import (
 	binding "go.fd.io/govpp/binapi/nat44_ed"
 	"go.fd.io/govpp/binapi/nat_types"
 
-	"github.com/vppkit/vppkit/l3/internal/shared"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 

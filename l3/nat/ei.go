@@ -11,7 +11,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 	binding "go.fd.io/govpp/binapi/nat44_ei"
 
-	"github.com/vppkit/vppkit/l3/internal/shared"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"go.fd.io/govpp/api"
 
-	"github.com/vppkit/vppkit/l3/internal/shared"
+	"github.com/vppkit/vppkit/internal/shared"
 )
 
 // hairpins ends what VPP lets go on when a mapping goes: the sessions of other hosts

@@ -10,9 +10,9 @@ import (
 	"go.fd.io/govpp/api"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/internal/place"
-	"github.com/vppkit/vppkit/l3/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 

@@ -20,9 +20,9 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/internal/place"
-	"github.com/vppkit/vppkit/l3/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 

@@ -62,7 +62,7 @@ func following(t *testing.T, url string, with func(*follow.Follower)) *mirror {
 
 func followingInto(t *testing.T, m *mirror, url string, with func(*follow.Follower)) *mirror {
 	t.Helper()
-	c, err := etcd.Dial(url, etcd.TLS{})
+	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	locked := func(f func()) { m.mu.Lock(); defer m.mu.Unlock(); f() }
 	f := &follow.Follower{
@@ -126,7 +126,7 @@ func embedded(t *testing.T) (*etcd.Embedded, *clientv3.Client) {
 
 func client(t *testing.T, url string) *clientv3.Client {
 	t.Helper()
-	c, err := etcd.Dial(url, etcd.TLS{})
+	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c

@@ -29,10 +29,10 @@ const mirrorArgs = "MIRROR_TEST_ARGS"
 func TestMain(m *testing.M) {
 	if args, ok := os.LookupEnv(mirrorArgs); ok {
 		urls := strings.Fields(args)
-		keys, err := etcd.DialV2(urls[0], etcd.V2{})
+		keys, err := etcd.DialV2(urls[0], etcd.Access{})
 		if err == nil {
 			var c *v3.Client
-			if c, err = etcd.Dial(urls[1], etcd.TLS{}); err == nil {
+			if c, err = etcd.Dial(urls[1], etcd.Access{}); err == nil {
 				err = (&Mirror{V2: keys, V3: c, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Resync: time.Second}).Run(context.Background())
 			}
 		}
@@ -80,7 +80,7 @@ func newRig(t *testing.T) *rig {
 	r.urls = [2]string{r.old.URL(), r.new.URL()}
 	var err error
 	r.dialV2()
-	r.v3, err = etcd.Dial(r.urls[1], etcd.TLS{})
+	r.v3, err = etcd.Dial(r.urls[1], etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.v3.Close() })
 	r.between = &process{t: t, make: func() *exec.Cmd {
@@ -98,7 +98,7 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) dialV2() {
 	r.Helper()
-	keys, err := etcd.DialV2(r.urls[0], etcd.V2{})
+	keys, err := etcd.DialV2(r.urls[0], etcd.Access{})
 	require.NoError(r, err)
 	r.v2 = keys
 }

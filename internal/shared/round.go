@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shared is how to ask VPP what all kinds of l3 may have to: one question serves all who
+// Package shared is how to ask VPP what kinds may have to: one question serves all who
 // ask it at once, and an answer may come in pages.
 package shared
 
