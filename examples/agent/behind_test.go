@@ -26,7 +26,6 @@ func TestAPortBehindManyChanges(t *testing.T) {
 func behindMany(r *rig, v target, uplink string) {
 	const others = 3000
 	site := r.siteOf("h1", uplink)
-	site.Dir = shortDir(r.T)
 	a := r.agent(site, v.Socket())
 	r.put("h1", uuid(0), port(100))
 	r.bound("h1", uuid(0))

@@ -36,7 +36,6 @@ func TestHostileWriters(t *testing.T) {
 	var agents [2]*os.Process
 	for i, host := range []string{"h1", "h2"} {
 		v, site := memory(t), r.siteOf(host, nic)
-		site.Dir = shortDir(t)
 		agents[i], _ = r.start("run", "--etcd", r.url, "--vpp", v.Socket(), "--host", host, "--physnet", "physnet1="+nic,
 			"--vhost-user-dir", site.Dir, "--socket", "", "--bound", "vpp")
 		r.put(host, uuid(0), port(100))

@@ -28,7 +28,6 @@ func TestPutToBound(t *testing.T) {
 
 func putToBound(r *rig, v target, uplink string) {
 	site := r.siteOf("h1", uplink)
-	site.Dir = shortDir(r.T)
 	r.agent(site, v.Socket())
 	for g := range 3 {
 		r.group(g, ssh("192.0.2.0"))
