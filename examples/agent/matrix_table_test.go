@@ -86,7 +86,7 @@ After each time, and for all of the time, is checked:
 - **I4** No message leaves a port open: it is up only in its bridge domain and behind its filters, in whatever order all fails.
 - **I5** A port is said to be bound only when VPP has confirmed that it is up, and not where there is no VPP.
 - **I6** Nothing is tried in a hot loop; a good port is served while others are bad.
-- **I7** No goroutine is left over.
+- **I7** No goroutine is left over: at the end there are as many as at first, give or take eight that are about to end.
 - **I8** Whoever asks the agent (readyz), or looks into etcd, hears of it within 5 seconds.
 - **I9** What is as it is wanted costs no message that changes something, for two audits and a list of etcd.
 

@@ -29,7 +29,7 @@ import (
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/etcd"
-	"github.com/vppkit/vppkit/examples/agent/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -369,7 +369,7 @@ func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface strin
 // realEtcd is an etcd in a process of its own, if one is installed.
 func realEtcd(t *testing.T, flags ...string) *rig {
 	t.Helper()
-	return rigOn(t, etcdtest.Start(t, flags...).URL())
+	return rigOn(t, etcdtest.Spawn(t, flags...).URL())
 }
 
 // loopback makes an interface that stands for a NIC.

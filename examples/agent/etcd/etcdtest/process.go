@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package etcdtest has etcds for tests that have to be killed, held or rolled back, and wires to
-// them that break.
 package etcdtest
 
 import (
@@ -30,11 +28,11 @@ type member struct {
 	cmd                     *exec.Cmd // nil: it does not run
 }
 
-// Start starts the etcd on PATH, with more flags; without one the test is skipped.
-func Start(t testing.TB, flags ...string) *Process { return Cluster(t, 1, flags...) }
+// Spawn starts the etcd on PATH, with more flags; without one the test is skipped.
+func Spawn(t testing.TB, flags ...string) *Process { return SpawnMembers(t, 1, flags...) }
 
-// Cluster starts n members of one etcd.
-func Cluster(t testing.TB, n int, flags ...string) *Process {
+// SpawnMembers starts n members of one etcd.
+func SpawnMembers(t testing.TB, n int, flags ...string) *Process {
 	t.Helper()
 	bin, err := exec.LookPath("etcd")
 	if err != nil {
