@@ -42,6 +42,8 @@ type inbox struct {
 	loaded  bool              // and all that it wants is in the store
 	forging bool              // sets of groups are being made
 	again   chan struct{}     // asks for settled
+	behind  bool              // some of what changed is not handed over yet
+	turns   int               // counts changes
 	missed  bool              // a port's key was in no list any more, and nobody said that it is deleted
 	changed map[string]change // of ports, since the store was last told
 	puts    map[string]int64  // the revisions of ports' keys: each put is to be answered
@@ -64,6 +66,7 @@ type change struct {
 	there bool
 	wrong error
 	at    int64 // the revision of the key, if it is known
+	turn  int   // which of all changes it is
 }
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
@@ -301,5 +304,7 @@ func (b *inbox) become(name string, now change) {
 	b.groups.use(name, now.port.Groups, before.port.Groups)
 	at, overlaid := now.port.Place()
 	b.strangers(func() { b.remotes.move(source(name), place{at, true}, overlaid) })
+	b.turns++
+	now.turn = b.turns
 	b.changed[name] = now
 }

@@ -13,6 +13,10 @@ import (
 // settled tells the store what is wanted by now, and then everybody.
 func (b *inbox) settled(all bool) {
 	b.mu.Lock()
+	var rest map[string]change
+	if !all {
+		rest = b.split()
+	}
 	b.admit()
 	b.groups.make()
 	if len(b.groups.late) > 0 && !b.forging {
@@ -68,6 +72,7 @@ func (b *inbox) settled(all bool) {
 	}
 	clear(b.groups.changed)
 	clear(b.changed)
+	b.resume(rest)
 	if b.whole && !b.loaded && !b.groups.unmade() { // or VPP's sets of these would go
 		b.store.Complete()
 		b.loaded = true

@@ -14,15 +14,9 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/etcd"
 )
 
-<<<<<<<< HEAD:examples/agent/etcdtest/tls.go
-// Secured starts an etcd that shows this certificate, and wants one of the same authority of whoever
-// comes.
-func Secured(t testing.TB, shows etcd.Access, with ...func(*embed.Config)) *etcd.Embedded {
-========
 // Secure starts an etcd in this process that shows this certificate, and wants one of the same authority of whoever
 // comes.
 func Secure(t testing.TB, shows etcd.Access, with ...func(*embed.Config)) *etcd.Embedded {
->>>>>>>> guard:examples/agent/etcdtest/secure.go
 	t.Helper()
 	tls := func(c *embed.Config) {
 		c.ClientTLSInfo = transport.TLSInfo{CertFile: shows.Cert, KeyFile: shows.Key, TrustedCAFile: shows.CA, ClientCertAuth: true}
