@@ -88,6 +88,7 @@ var builtin = []plugin{
 	{"l3xc", loadL3XC},
 	{"mss_clamp", loadMSSClamp},
 	{"urpf", loadURPF},
+	{"wireguard", loadWireguard},
 	{"", loadPipes},
 }
 
