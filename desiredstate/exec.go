@@ -29,8 +29,7 @@ type pass struct {
 	report Report
 
 	provers map[string]*prover // by space
-	made    map[Key]time.Time  // what somebody can be asked to prove
-	proven  map[Held]time.Time
+	number  uint64
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
@@ -44,7 +43,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 	}
 	x := &pass{
 		e: e, ctx: ctx, whole: whole, result: result, left: len(p.tasks),
-		provers: e.allProvers(), made: map[Key]time.Time{}, proven: map[Held]time.Time{},
+		provers: e.allProvers(), number: e.view.newPass(),
 	}
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
@@ -157,6 +156,9 @@ func (x *pass) run(t *task) (uint32, error) {
 		holds = s.kind.holds(s.want) // the target may have done it all the same
 	}
 	e.set(n, have, more, holds...)
+	if t.gone == nil && s.Action != Update && err == nil && x.provers[s.Key.Space] != nil {
+		e.view.believe(x.number, time.Now(), moment, Held{s.Key, id})
+	}
 	if e.suspect(n, n.suspect || err != nil); !n.suspect && s.Want != nil && len(n.have) == 1 {
 		n.asWanted = s.Want
 	}
@@ -215,11 +217,6 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 	}
 	if err == nil {
 		have = []actual{{kind: s.kind, spec: s.kind.fill(actual{kind: s.kind, spec: s.kind.zero}, s.Want), id: id}}
-		if x.provers[s.Key.Space] != nil {
-			x.mu.Lock()
-			x.made[s.Key] = time.Now()
-			x.mu.Unlock()
-		}
 	}
 	return id, have, err
 }

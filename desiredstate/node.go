@@ -157,9 +157,9 @@ func (w *world) set(n *node, have []actual, more []*node, holds ...Key) {
 	var now shown
 	switch {
 	case len(have) > 0:
-		now = shown{handle{have[0].id, have[0].foreign}, true}
+		now.handle, now.there = handle{have[0].id, have[0].foreign}, true
 	case n.ref != nil:
-		now = shown{*n.ref, true}
+		now.handle, now.there = *n.ref, true
 	}
 	w.version++
 	w.view.show(n, now, w.version)

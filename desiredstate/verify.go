@@ -22,8 +22,8 @@ type Held struct {
 // object's handle, and those of what it directly depends on, still are what it takes
 // them for. What it made itself a moment ago needs no proof.
 
-// moment is how long what a pass has made is not doubted, and breath how long what it
-// has verified: the steps of one object come right after each other.
+// moment is how long what was just made is not doubted, and breath how long what was
+// verified: the steps of one object come right after each other.
 const (
 	moment = time.Second
 	breath = 50 * time.Millisecond
@@ -120,8 +120,9 @@ func (p *prover) put(ctx context.Context, q *question) {
 func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	s, e := t.step, x.e
 	var bySpace map[string][]Held
+	now := time.Now()
 	add := func(k Key, id uint32) {
-		if h := (Held{k, id}); x.provers[k.Space] != nil && !x.fresh(h) {
+		if h := (Held{k, id}); x.provers[k.Space] != nil && !e.view.believes(x.number, now, h) {
 			if bySpace == nil {
 				bySpace = map[string][]Held{}
 			}
@@ -149,7 +150,7 @@ func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 		if wrong != nil {
 			err = errors.Join(err, fmt.Errorf("verify %s: %w", space, wrong))
 		} else if len(changed) == 0 {
-			x.sure(asked, held)
+			e.view.believe(x.number, asked, breath, held...)
 		}
 		for _, h := range changed {
 			if h.Key == s.Key {
@@ -169,25 +170,4 @@ func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	}
 	e.mu.Unlock()
 	return lost, fmt.Errorf("%w: %s", ErrChanged, join(others))
-}
-
-// fresh says whether this pass has just made what has the handle, or verified it.
-func (x *pass) fresh(h Held) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	now := time.Now()
-	if at, ok := x.made[h.Key]; ok && now.Sub(at) < moment {
-		return true
-	}
-	at, ok := x.proven[h]
-	return ok && now.Sub(at) < breath
-}
-
-// sure notes that handles were what they were when that was asked.
-func (x *pass) sure(asked time.Time, held []Held) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, h := range held {
-		x.proven[h] = asked
-	}
 }

@@ -13,10 +13,13 @@ import (
 // View is what a kind's functions know of the other objects: names and the
 // target's handles, as last read and as changed since. Safe for concurrent use.
 type View struct {
-	mu    sync.RWMutex // who changes what it guards has the world's lock too
-	nodes map[Key]*node
-	names map[string]map[uint32]*node // by handle, of the spaces in which somebody looked for one
-	dump  *reading                    // during a Dump: what was found so far, in place of the maps
+	born time.Time
+	dump *reading // during a Dump: what was found so far, in place of the maps
+
+	mu     sync.RWMutex // who changes nodes, or what they show but for belief, has the world's lock too
+	nodes  map[Key]*node
+	names  map[string]map[uint32]*node // by handle, of the spaces in which somebody looked for one
+	passes uint64
 }
 
 type handle struct {
@@ -28,6 +31,9 @@ type handle struct {
 type shown struct {
 	handle
 	there bool
+	// In which pass, and until when in the View's life, the handle needs no proof.
+	pass  uint64
+	until time.Duration
 }
 
 type named struct {
@@ -107,7 +113,38 @@ func (r *reading) find(space string, in func(*listing) (int, bool)) (a actual, o
 	return a, ok
 }
 
-func newView() *View { return &View{nodes: map[Key]*node{}, names: map[string]map[uint32]*node{}} }
+func newView() *View {
+	return &View{born: time.Now(), nodes: map[Key]*node{}, names: map[string]map[uint32]*node{}}
+}
+
+// newPass returns the number of a pass: what one believes, the next does not.
+func (v *View) newPass() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.passes++
+	return v.passes
+}
+
+// believe has a pass believe handles for some time from now: they have just been given, or
+// verified.
+func (v *View) believe(pass uint64, now time.Time, long time.Duration, held ...Held) {
+	until := now.Sub(v.born) + long
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, h := range held {
+		if n := v.nodes[h.Key]; n != nil && n.shown.there && n.shown.id == h.ID {
+			n.shown.pass, n.shown.until = pass, until
+		}
+	}
+}
+
+// believes says whether a handle needs no proof now.
+func (v *View) believes(pass uint64, now time.Time, h Held) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	n := v.nodes[h.Key]
+	return n != nil && n.shown.there && n.shown.id == h.ID && n.shown.pass == pass && now.Sub(v.born) < n.shown.until
+}
 
 // ID returns the handle of the object with this key; ErrMissing if there is
 // none.

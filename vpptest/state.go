@@ -12,7 +12,8 @@ import (
 
 // State is what VPP answers to dumps, as text, one message a line: equal when nothing
 // changed that they show. MACs that VPP makes up are left out, as in recordings, and so are
-// replies with a cursor, which tells how long VPP's list once was. It does not pass through the proxy: it is not counted and meets no faults. Why VPP could not be
+// replies with a cursor, which tells how long VPP's list once was. It does not pass through the
+// proxy: it is not counted and meets no faults. Why VPP could not be
 // asked stands in the text.
 //
 // Of an in-memory VPP, String shows more.
