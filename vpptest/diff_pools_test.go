@@ -146,6 +146,8 @@ var numbers = map[string][]uint64{
 	"public_key":                               {1, 2, 3},
 	"peer_index":                               {0, 1, 2, none},
 	"wireguard_peer_add.table_id":              {0},
+	"queue_id":                                 {0, 0, 1},
+	"worker_id":                                {0, 1},
 }
 
 // lengths are pools of how long lists are.

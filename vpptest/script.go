@@ -79,4 +79,4 @@ var volatile = []string{
 }
 
 // unordered are details that VPP dumps in the order of a hash table.
-var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details", "ip_route_v2_details", "ip_neighbor_details", "ip_table_details", "memif_socket_filename_details", "qos_egress_map_details"}
+var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details", "ip_route_v2_details", "ip_neighbor_details", "ip_table_details", "memif_socket_filename_details", "qos_egress_map_details", "sw_interface_rx_placement_details"}

@@ -90,6 +90,7 @@ var builtin = []plugin{
 	{"urpf", loadURPF},
 	{"wireguard", loadWireguard},
 	{"", loadPipes},
+	{"", loadRxQueues},
 }
 
 // An Option changes how a VPP is started.
