@@ -19,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
+	"github.com/vppkit/vppkit/kinds/dhcp"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/uplink"
 	"github.com/vppkit/vppkit/kinds/urpf"
@@ -62,7 +63,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),
 		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), classify.Inputs(c), classify.Outputs(c, new(vppnet.Memory)), wireguard.Interfaces(c), wireguard.Peers(c),
-		uplink.Queues(c, new(uplink.Memory)), uplink.Promiscuouses(c, new(uplink.Memory)),
+		uplink.Queues(c, new(uplink.Memory)), uplink.Promiscuouses(c, new(uplink.Memory)), dhcp.Clients(c),
 		vhost.Ports(c, "/run/vms"),
 	}
 }

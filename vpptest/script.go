@@ -59,6 +59,7 @@ var volatile = []string{
 	"show_vpe_system_time_reply.vpe_system_time",
 	"show_vpe_system_time_reply.@bytes", // of the same: JSON has whole microseconds
 	"bridge_domain_details.sw_if_details.context",
+	"dhcp_client_details.lease.host_mac", // once it has asked, which it does each second
 	"ip_neighbor_details.age",
 	"ip_route_v2_details.route.stats_index",
 	"policer_details.scale", // and all that is scaled by it, or is the machine's clock

@@ -77,6 +77,7 @@ var builtin = []plugin{
 	{"acl", loadACL},
 	{"", loadClassify},
 	{"dhcp", loadDHCP},
+	{"dhcp", loadDHCPClients},
 	{"nat", loadNATED},
 	{"vrrp", loadVRRP},
 	{"nat44_ei", loadNATEI},
