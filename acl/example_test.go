@@ -71,7 +71,7 @@ func Example() {
 	// + macip-binding/vm1
 	// 9 to create
 	//
-	// ~ acl/web
+	// ~ acl/web, disturbs sessions
 	//       Rules[0]: permit+reflect ip4 tcp from any to any port 80 -> permit+reflect ip4 tcp from any to any port 443
 	// 1 to update, 8 as wanted
 }

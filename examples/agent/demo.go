@@ -19,6 +19,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/pretty"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -60,7 +61,7 @@ func demo(ctx context.Context, out io.Writer) error {
 
 // show is a demonstration under way.
 type show struct {
-	out   io.Writer
+	out   *lockedWriter
 	etcd  *clientv3.Client
 	vpp   *vpptest.VPP
 	site  translate.Site
@@ -99,11 +100,13 @@ func (s *show) run(ctx context.Context) error {
 		}
 	}
 	s.title("The plan: what VPP lacks (agent plan)")
-	p, _, err := dryRun(ctx, s.etcd, s.vpp.Socket(), s.site, nil)
+	p, _, err := dryRun(ctx, s.etcd, s.vpp.Socket(), s.site, nil, io.Discard)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(s.out, p)
+	if err := pretty.Plan(s.out.Writer, p); err != nil { // nobody else prints yet
+		return err
+	}
 
 	s.title("The agent starts, and applies it (agent run)")
 	ctx, cancel := context.WithCancel(ctx)

@@ -18,8 +18,9 @@ func TestDemo(t *testing.T) {
 	story := out.String()
 	for _, next := range []string{
 		"# Five ports", "put /networking-vpp/nodes/compute-1/ports/7d0c24f1-5a3e-4c6b-9b51-000000000005\n",
-		"# The plan", "+ acl/sg:9e4b77c0-52d1-4b39-8f10-000000000080.to\n", "+ acl-binding/secured-7d0c24f1-5a3e-4c6b-9b51-000000000005\n",
-		"+ bridge-domain/physnet1.vlan.142\n", "28 to create\n",
+		"# The plan", "+  acl             acl/sg:9e4b77c0-52d1-4b39-8f10-000000000080.to\n", "+  bridge-domain   bridge-domain/physnet1.vlan.142\n",
+		"+  acl-binding     acl-binding/secured-7d0c24f1-5a3e-4c6b-9b51-000000000005\n",
+		"+  link            link/secured-7d0c24f1-5a3e-4c6b-9b51-000000000005\n", "28 to create\n",
 		"# The agent starts", "converged: 5 ports",
 		"# What VPP holds", "secured-7d0c24f1-5a3e-4c6b-9b51-000000000005  vhost-port     up    physnet1.vlan.142\n",
 		"# Port 1 moves", "~ bridge-port/port-7d0c24f1-5a3e-4c6b-9b51-000000000001\n", "converged: 5 ports",
@@ -34,6 +35,6 @@ func TestDemo(t *testing.T) {
 	}
 	require.NotContains(t, out.String(), "\n! ", "nothing fails")
 	require.Len(t, regexp.MustCompile(`(?m)^converged`).FindAllString(out.String(), -1), 4)
-	require.Len(t, regexp.MustCompile(`(?m)^[+±~-] .*000003`).FindAllString(out.String(), -1), 9,
+	require.Len(t, regexp.MustCompile(`(?m)^[+±~-] .*000003$`).FindAllString(out.String(), -1), 9,
 		"port 3 is planned, made, and made again on the new VPP; nothing else happens to it")
 }

@@ -191,6 +191,12 @@ func (r *rig) boundNow(host string) map[string]string {
 // process starts an agent in a process of its own; the function kills it.
 func (r *rig) process(args ...string) (kill func()) {
 	r.Helper()
+	_, kill = r.start(args...)
+	return kill
+}
+
+func (r *rig) start(args ...string) (p *os.Process, kill func()) {
+	r.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), agentArgs+"="+strings.Join(args, "\n"))
 	said := new(lockedBuffer)
@@ -210,7 +216,7 @@ func (r *rig) process(args ...string) (kill func()) {
 			r.Logf("agent %s said:\n%s", args[0], tail(said.String()))
 		}
 	})
-	return kill
+	return cmd.Process, kill
 }
 
 // An etcd that lost its data does not cost the data plane, until somebody says
@@ -349,8 +355,8 @@ func TestStatusAndPlan(t *testing.T) {
 		return out.String() + errs.String()
 	}
 	planned := say(append([]string{"plan"}, flags...)...)
-	require.Contains(t, planned, "+ interface/port-"+uuid(0)+" (vhost-port)\n")
-	require.Contains(t, planned, "+ bridge-domain/physnet1.vlan.100\n")
+	require.Contains(t, planned, "+  vhost-port     interface/port-"+uuid(0)+"\n")
+	require.Contains(t, planned, "+  bridge-domain  bridge-domain/physnet1.vlan.100\n")
 	require.Contains(t, planned, `"`+uuid(1)+`" is not served: not a JSON object`)
 	require.Contains(t, say(append([]string{"plan", "--json"}, flags...)...), `"action": "create"`)
 	require.Zero(t, v.Writes(), "a plan changes nothing")
@@ -453,9 +459,9 @@ func TestWithoutPlugin(t *testing.T) {
 	}
 	why := "incompatible VPP for vhost-port: it lacks create_vhost_user_if_v2, create_vhost_user_if_v2_reply and 4 more messages of plugin vhost; is that loaded?"
 	planned := say(append([]string{"plan"}, flags...)...)
-	require.Contains(t, planned, "? interface/port-"+uuid(0)+" (vhost-port): unavailable: "+why)
+	require.Contains(t, planned, "?  vhost-port     interface/port-"+uuid(0)+"   unavailable: "+why)
 	require.Contains(t, planned, "\n"+why+"\n")
-	require.Contains(t, planned, "+ bridge-domain/physnet1.vlan.100\n")
+	require.Contains(t, planned, "+  bridge-domain  bridge-domain/physnet1.vlan.100\n")
 
 	path, page := paged(t)
 	a := r.agent(site, v.Socket(), page)

@@ -72,19 +72,20 @@ const ownTTL = 60 * time.Second
 func (a *agent) own(ctx context.Context) (lost <-chan error, release func(), err error) {
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(100*time.Millisecond),
 		backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
-	said := ""
+	news := newsOf(5 * time.Second)
 	var lease clientv3.LeaseID
 	for {
 		err := a.lockVPP()
 		if err == nil {
-			lease, err = a.lockHost(ctx, 0)
+			short, cancel := context.WithTimeout(ctx, 5*time.Second)
+			lease, err = a.lockHost(short, 0)
+			cancel()
 		}
 		if err == nil {
 			break
 		}
 		a.lost(fmt.Sprintf("waits: %v", err))
-		if err.Error() != said && ctx.Err() == nil {
-			said = err.Error()
+		if ctx.Err() == nil && news(err) {
 			a.log.Warn("waiting", "err", err)
 		}
 		select {

@@ -83,6 +83,7 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 // feed makes a Follower tell the inbox, and follow what it comes to need.
 func (b *inbox) feed(f *follow.Follower) {
 	f.Root, f.Again, f.Longest = follow.Range(b.site.Keys()), b.again, translate.Longest
+	f.MostKeys, f.MostBytes = mostKeys, mostBytes
 	f.Listed, f.Written, f.Settled = b.listed, b.written, b.settled
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
@@ -336,6 +337,9 @@ func (b *inbox) settled(all bool) {
 		b.heard(source(name), now.at)
 	}
 	wants, rerouted := b.routers.work()
+	for source := range wants {
+		b.heard(source, b.routers.newest(source))
+	}
 	remotes := b.remotes.work()
 	tapped, retapped := b.taps.work(b.ports, moved)
 	if all {

@@ -76,7 +76,7 @@
 // lisp plugin, but all hosts must have it.
 //
 // Copies of what passes a port go to another one by a mirror, between hosts by the VLAN of the
-// service, or by VXLAN if its port is in an overlay, and out of the cloud by ERSPAN.
+// service, or by VXLAN if its port is in an overlay, and by ERSPAN out of the cloud, or to a VM that decodes it.
 //
 // An uplink can be a bond that the agent makes (--bond), named as a physical network's
 // interface; its members are the agent's, too.

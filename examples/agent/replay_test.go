@@ -465,7 +465,7 @@ func TestARealServersKeysOnRealVPPs(t *testing.T) {
 // last, or has an error; and both etcds are equal.
 func TestARealServersKeysByEtcdV2(t *testing.T) {
 	old := realEtcd(t, "--enable-v2")
-	keys, err := etcd.DialV2(old.url, etcd.V2{})
+	keys, err := etcd.DialV2(old.url, etcd.Access{})
 	require.NoError(t, err)
 	r := newRig(t)
 	m := mirror.Mirror{V2: keys, V3: r.client, Log: slog.New(slog.DiscardHandler)}

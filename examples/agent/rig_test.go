@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,6 +29,7 @@ import (
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -57,6 +56,7 @@ type target interface {
 type rig struct {
 	*testing.T
 	url    string
+	access etcd.Access // of agents
 	client *clientv3.Client
 	etcd   *etcd.Embedded // nil: in a process of its own
 }
@@ -73,7 +73,7 @@ func newRig(t *testing.T) *rig {
 
 func rigOn(t *testing.T, url string) *rig {
 	t.Helper()
-	c, err := etcd.Dial(url, etcd.TLS{})
+	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return &rig{T: t, url: url, client: c}
@@ -101,7 +101,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	require.NoError(r, site.Validate())
 	x := &running{log: new(lockedBuffer), ended: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(x.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	client, err := etcd.Dial(r.url, etcd.TLS{})
+	client, err := etcd.Dial(r.url, r.access)
 	require.NoError(r, err)
 	x.agent = newAgent(site, vpp, client, time.Minute, log)
 	x.inbox.routers.linger = 0        // but where that is what is tested
@@ -369,27 +369,7 @@ func (r *rig) filtered(have map[desiredstate.Key]desiredstate.Found, iface strin
 // realEtcd is an etcd in a process of its own, if one is installed.
 func realEtcd(t *testing.T, flags ...string) *rig {
 	t.Helper()
-	bin, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
-	}
-	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
-	cmd := exec.Command(bin, append([]string{
-		"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
-	}, flags...)...)
-	cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return rigOn(t, url)
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return rigOn(t, etcdtest.Start(t, flags...).URL())
 }
 
 // loopback makes an interface that stands for a NIC.

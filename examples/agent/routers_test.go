@@ -405,7 +405,7 @@ func TestAFloatingIPWaitsForItsRouter(t *testing.T) {
 	client, closeEtcd, err := (&options{etcd: r.url}).openEtcd()
 	require.NoError(t, err)
 	defer closeEtcd()
-	_, said, err := dryRun(t.Context(), client, v.Socket(), site, nil)
+	_, said, err := dryRun(t.Context(), client, v.Socket(), site, nil, io.Discard)
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(said, "\n"), "waits for a router")
 	require.Contains(t, strings.Join(said, "\n"), "not a JSON object")
@@ -653,7 +653,7 @@ func TestDryRunInEachRole(t *testing.T) {
 			return a.inbox.routers.serving == master
 		}, 5*time.Second, 20*time.Millisecond, "%t", master)
 		r.converged(a)
-		p, _, err := dryRun(t.Context(), r.client, v.Socket(), site, nil)
+		p, _, err := dryRun(t.Context(), r.client, v.Socket(), site, nil, io.Discard)
 		require.NoError(t, err)
 		require.Empty(t, p.Steps, "%t: %s", master, p)
 	}
