@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-.PHONY: all check test race lint fmt bench bench-vpp record diff demo
+.PHONY: all check test race lint fmt bench bench-vpp record diff faults demo
 
 # What builds anywhere; a real VPP, and the rig around it, need Linux.
 LIBRARY = ./desiredstate/... ./binapi ./vppnet/... ./vhost ./bond ./acl ./gpe ./l3/... ./kinds/... ./vpptest
@@ -41,6 +41,11 @@ FINDINGS ?=
 
 diff: ## random requests to the installed VPP and to vpptest: do they answer the same? (REPLIES, SEED, FINDINGS=directory)
 	go test ./vpptest -run 'TestDiff$$' -v -count 1 -timeout 0 -replies $(REPLIES) -seed $(SEED) -for 2h -findings '$(FINDINGS)'
+
+TIMES ?= 3
+
+faults: ## all that can happen to a host, TIMES times as often as in a test, on the installed VPP (SEED); -update writes docs/faults.md
+	go test ./examples/agent -run 'TestFaultsReal$$' -v -count 1 -timeout 0 -faults.real -faults.times $(TIMES) -faults.seed $(SEED) $(UPDATE)
 
 demo:
 	go run ./examples/agent demo

@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/vlib"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -36,6 +37,7 @@ import (
 // input side, and a binding without Input is taken to be in effect.
 func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 	k := &bindings{conn: c, vpp: acl.NewServiceClient(c)}
+	k.lists, k.marks = shared.NewBatch(readLists(c)), shared.NewBatch(readMarks(c))
 	return &desiredstate.Kind[Binding]{
 		Target:   c.Target(),
 		Name:     "acl-binding",
@@ -85,6 +87,37 @@ type bindings struct {
 	conn   *vppnet.Conn
 	vpp    acl.RPCService
 	effect effect
+	lists  *shared.Batch[uint32, *acl.ACLInterfaceListDetails] // by interface; nil: it has gone
+	marks  *shared.Batch[uint32, vppnet.Named]                 // by set; zero: it has gone
+}
+
+func readLists(c *vppnet.Conn) func(context.Context, []uint32) (map[uint32]*acl.ACLInterfaceListDetails, error) {
+	sweep := vppnet.NewSweep(func(id uint32) api.Message {
+		return &acl.ACLInterfaceListDump{SwIfIndex: interface_types.InterfaceIndex(id)}
+	})
+	return func(ctx context.Context, ifaces []uint32) (map[uint32]*acl.ACLInterfaceListDetails, error) {
+		found, err := vppnet.Swept[*acl.ACLInterfaceListDetails](sweep.Ask(ctx, c, ifaces...))
+		out := make(map[uint32]*acl.ACLInterfaceListDetails, len(ifaces))
+		for _, id := range ifaces {
+			out[id] = nil
+		}
+		for _, d := range found {
+			out[uint32(d.SwIfIndex)] = d
+		}
+		return out, err
+	}
+}
+
+func readMarks(c *vppnet.Conn) func(context.Context, []uint32) (map[uint32]vppnet.Named, error) {
+	sweep := setSweep()
+	return func(ctx context.Context, sets []uint32) (map[uint32]vppnet.Named, error) {
+		there, err := setMarks(ctx, c, sweep, sets...)
+		out := make(map[uint32]vppnet.Named, len(sets))
+		for _, id := range sets {
+			out[id] = there[id]
+		}
+		return out, err
+	}
 }
 
 func (k *bindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Binding], err error) {
@@ -129,15 +162,15 @@ func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b B
 		return err
 	}
 	index := interface_types.InterfaceIndex(id)
-	found, err := vppnet.Collect(k.vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: index}))
+	list, err := k.lists.Ask(ctx, id)
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
+	if list == nil {
 		return fmt.Errorf("%w: it has gone", api.INVALID_SW_IF_INDEX)
 	}
-	hadIn, hadOut := split(found[0])
-	mine, err := k.mine(ctx, v, found[0].Acls, b)
+	hadIn, hadOut := split(list)
+	mine, err := k.mine(ctx, v, list.Acls, b)
 	if err != nil {
 		return err
 	}
@@ -176,20 +209,18 @@ func (k *bindings) set(ctx context.Context, v *desiredstate.View, id uint32, b B
 // of somebody else's by now.
 func (k *bindings) mine(ctx context.Context, v *desiredstate.View, list []uint32, b Binding) (map[uint32]bool, error) {
 	mine := map[uint32]bool{}
-	var doubted []string
-	var ids []uint32
 	for _, s := range list {
 		name, ours := v.Owned(SetKey("").Space, s)
-		mine[s] = ours
 		if ours && !slices.Contains(b.Input, name) && !slices.Contains(b.Output, name) {
-			doubted, ids = append(doubted, name), append(ids, s)
+			mark, err := k.marks.Ask(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			ours = k.conn.Is(name, mark)
 		}
+		mine[s] = ours
 	}
-	held, err := setsHeld(ctx, k.conn, doubted, ids)
-	for i, ok := range held {
-		mine[ids[i]] = ok
-	}
-	return mine, err
+	return mine, nil
 }
 
 // splice puts our sets into a list in the place of those that were ours.

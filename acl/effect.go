@@ -38,6 +38,7 @@ const bridging = 1<<10 - 1
 // The zero value knows nothing. Safe for concurrent use.
 type effect struct {
 	mu   sync.Mutex
+	busy bool   // somebody is finding out
 	may  uint32 // what it can be; 0: any but bridging
 	odds int    // how often it was another
 }
@@ -81,11 +82,20 @@ func (e *effect) lost(features uint32) bool {
 	return e.odds <= maxOdds && features&may == 0
 }
 
-// known says that there is nothing left to find out.
-func (e *effect) known() bool {
+// begin says whether to find out: there is something left, and nobody is about to. Who
+// does says when it is over.
+func (e *effect) begin() (over func(), ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return bits.OnesCount32(e.may) == 1
+	if e.busy || bits.OnesCount32(e.may) == 1 {
+		return nil, false
+	}
+	e.busy = true
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.busy = false
+	}, true
 }
 
 // watch binds a filter, and looks at what features that brings, unless there is nothing to
@@ -97,7 +107,9 @@ func (e *effect) watch(ctx context.Context, c *vppnet.Conn, index interface_type
 		return err
 	}
 	defer done()
-	if e.known() && !mend {
+	if over, ok := e.begin(); ok {
+		defer over()
+	} else if !mend {
 		return bind()
 	}
 	before, err := readFeature(ctx, c, index)

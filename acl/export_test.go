@@ -7,9 +7,3 @@ var (
 	EncodeSet      = encodeSet
 	EncodeMACIPSet = encodeMACIPSet
 )
-
-// What proves a remembered index.
-var (
-	SetsHeld      = setsHeld
-	MACIPSetsHeld = macipSetsHeld
-)

@@ -12,64 +12,35 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// An index proves nothing: VPP gives that of a set that was deleted to the next one.
+// An index proves nothing: VPP gives that of a set that was deleted to the next one. What
+// it tells of a set, it tells with all of its rules only.
 
-// setsHeld says which of these remembered names and indexes of sets still belong
-// together, in one round trip. VPP tells a tag with all rules of the set only.
-func setsHeld(ctx context.Context, c *vppnet.Conn, names []string, ids []uint32) ([]bool, error) {
-	tags, err := setTags(ctx, c, ids...)
-	return held(c, tags, names, ids), err
+// setSweep reads sets.
+func setSweep() *vppnet.Sweep {
+	return vppnet.NewSweep(func(id uint32) api.Message { return &acl.ACLDump{ACLIndex: id} })
 }
 
-// macipSetsHeld is setsHeld for MACIP sets.
-func macipSetsHeld(ctx context.Context, c *vppnet.Conn, names []string, ids []uint32) ([]bool, error) {
-	tags, err := macipTags(ctx, c, ids...)
-	return held(c, tags, names, ids), err
+// macipSweep reads MACIP sets.
+func macipSweep() *vppnet.Sweep {
+	return vppnet.NewSweep(func(id uint32) api.Message { return &acl.MacipACLDump{ACLIndex: id} })
 }
 
-func held(c *vppnet.Conn, tags map[uint32]string, names []string, ids []uint32) []bool {
-	out := make([]bool, len(names))
-	for i, id := range ids {
-		tag, there := tags[id]
-		out[i] = there && c.Is(names[i], vppnet.Named{Tag: tag, VPP: fmt.Sprint(id)})
+// setMarks reads how sets are tagged and called.
+func setMarks(ctx context.Context, c *vppnet.Conn, s *vppnet.Sweep, ids ...uint32) (map[uint32]vppnet.Named, error) {
+	found, err := vppnet.Swept[*acl.ACLDetails](s.Ask(ctx, c, ids...))
+	return marks(found, func(d *acl.ACLDetails) (uint32, string) { return d.ACLIndex, d.Tag }), err
+}
+
+func macipMarks(ctx context.Context, c *vppnet.Conn, s *vppnet.Sweep, ids ...uint32) (map[uint32]vppnet.Named, error) {
+	found, err := vppnet.Swept[*acl.MacipACLDetails](s.Ask(ctx, c, ids...))
+	return marks(found, func(d *acl.MacipACLDetails) (uint32, string) { return d.ACLIndex, d.Tag }), err
+}
+
+func marks[D any](found []D, of func(D) (uint32, string)) map[uint32]vppnet.Named {
+	out := make(map[uint32]vppnet.Named, len(found))
+	for _, d := range found {
+		id, tag := of(d)
+		out[id] = vppnet.Named{Tag: tag, VPP: fmt.Sprint(id)}
 	}
 	return out
-}
-
-// setTags reads the tags of those of the sets that are there.
-func setTags(ctx context.Context, c *vppnet.Conn, ids ...uint32) (map[uint32]string, error) {
-	return tagsOf(ctx, c, ids,
-		func(id uint32) api.Message { return &acl.ACLDump{ACLIndex: id} },
-		func(d *acl.ACLDetails) (uint32, string) { return d.ACLIndex, d.Tag })
-}
-
-func macipTags(ctx context.Context, c *vppnet.Conn, ids ...uint32) (map[uint32]string, error) {
-	return tagsOf(ctx, c, ids,
-		func(id uint32) api.Message { return &acl.MacipACLDump{ACLIndex: id} },
-		func(d *acl.MacipACLDetails) (uint32, string) { return d.ACLIndex, d.Tag })
-}
-
-func tagsOf[D api.Message](ctx context.Context, c *vppnet.Conn, ids []uint32, dump func(uint32) api.Message, of func(D) (uint32, string)) (map[uint32]string, error) {
-	tags := make(map[uint32]string, len(ids))
-	asked := map[uint32]bool{all: true} // not an index
-	var requests []api.Message
-	for _, id := range ids {
-		if !asked[id] {
-			asked[id] = true
-			requests = append(requests, dump(id))
-		}
-	}
-	answers, err := vppnet.Ask(ctx, c, requests...)
-	if err != nil {
-		return nil, err
-	}
-	details, err := vppnet.As[D](answers)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range details {
-		id, tag := of(d)
-		tags[id] = tag
-	}
-	return tags, nil
 }

@@ -3,6 +3,7 @@
 package acl_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,18 +34,33 @@ func TestHeld(t *testing.T) {
 
 		names := []string{"a", "b", "they/a", "a", "a", vppnet.Foreign("9999"), "b"}
 		want := []bool{true, false, true, false, true, false, false}
-		ids := func(key func(string) desiredstate.Key) []uint32 {
+		held := func(key func(string) desiredstate.Key) (out []desiredstate.Held) {
 			a := r[key("a")]
-			return []uint32{a, r[key("b")], s[key("a")], s[key("a")], a, 9999, ^uint32(0)}
+			for i, id := range []uint32{a, r[key("b")], s[key("a")], s[key("a")], a, 9999, ^uint32(0)} {
+				out = append(out, desiredstate.Held{Key: key(names[i]), ID: id})
+			}
+			return out
 		}
+		sets, macips := acl.Sets(mine), acl.MACIPSets(mine)
 		check := func() {
 			t.Helper()
-			got, err := acl.SetsHeld(t.Context(), mine, names, ids(acl.SetKey))
+			got, err := sets.Verify(t.Context(), held(acl.SetKey))
 			require.NoError(t, err)
 			require.Equal(t, want, got)
-			got, err = acl.MACIPSetsHeld(t.Context(), mine, names, ids(acl.MACIPKey))
+			got, err = macips.Verify(t.Context(), held(acl.MACIPKey))
 			require.NoError(t, err)
 			require.Equal(t, want, got)
+			// So many that it is cheaper to look at all.
+			var many []desiredstate.Held
+			for range 10 {
+				many = append(many, held(acl.SetKey)...)
+			}
+			for i := range 20 {
+				many = append(many, desiredstate.Held{Key: acl.SetKey("a"), ID: uint32(10000 + i)})
+			}
+			got, err = sets.Verify(t.Context(), many)
+			require.NoError(t, err)
+			require.Equal(t, append(slices.Repeat(want, 10), make([]bool, 20)...), got)
 		}
 		check()
 		// Somebody gets the indexes of those that have gone.
@@ -55,7 +71,7 @@ func TestHeld(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, r[acl.MACIPKey("b")], m.ACLIndex)
 		check()
-		got, err := acl.SetsHeld(t.Context(), mine, nil, nil)
+		got, err := sets.Verify(t.Context(), nil)
 		require.NoError(t, err)
 		require.Empty(t, got)
 	})

@@ -16,6 +16,7 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -62,7 +63,11 @@ func (b MACIPBinding) Validate() error {
 // while no packet moves. As with [Bindings], a reading finds bindings that have
 // lost their effect; binding again mends that.
 func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
-	k := &macipBindings{conn: c, vpp: acl.NewServiceClient(c)}
+	k := &macipBindings{conn: c, vpp: acl.NewServiceClient(c), sets: macipSweep()}
+	k.lists = vppnet.NewSweep(func(id uint32) api.Message {
+		return &acl.MacipACLInterfaceListDump{SwIfIndex: interface_types.InterfaceIndex(id)}
+	})
+	k.bound = shared.NewBatch(k.readBound)
 	return &desiredstate.Kind[MACIPBinding]{
 		Target:   c.Target(),
 		Name:     "macip-binding",
@@ -100,6 +105,41 @@ type macipBindings struct {
 	conn   *vppnet.Conn
 	vpp    acl.RPCService
 	effect effect
+	bound  *shared.Batch[uint32, bound]
+	lists  *vppnet.Sweep
+	sets   *vppnet.Sweep
+}
+
+// bound is what VPP has bound to an interface.
+type bound struct {
+	set  uint32
+	mark vppnet.Named
+	any  bool // it has one
+}
+
+func (k *macipBindings) readBound(ctx context.Context, ifaces []uint32) (map[uint32]bound, error) {
+	found, err := vppnet.Swept[*acl.MacipACLInterfaceListDetails](k.lists.Ask(ctx, k.conn, ifaces...))
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[uint32]bound, len(ifaces))
+	for _, id := range ifaces {
+		out[id] = bound{}
+	}
+	var sets []uint32
+	for _, d := range found {
+		id := uint32(d.SwIfIndex)
+		if _, asked := out[id]; asked && len(d.Acls) > 0 && d.Acls[0] != all {
+			out[id] = bound{set: d.Acls[0], any: true}
+			sets = append(sets, d.Acls[0])
+		}
+	}
+	marks, err := macipMarks(ctx, k.conn, k.sets, sets...)
+	for id, b := range out {
+		b.mark = marks[b.set]
+		out[id] = b
+	}
+	return out, err
 }
 
 func (k *macipBindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MACIPBinding], err error) {
@@ -142,17 +182,12 @@ const (
 
 // holder asks VPP: the index of a set that was deleted can be that of somebody else's.
 func (k *macipBindings) holder(ctx context.Context, v *desiredstate.View, id uint32) (holder, error) {
-	found, err := vppnet.Collect(k.vpp.MacipACLInterfaceListDump(ctx, &acl.MacipACLInterfaceListDump{SwIfIndex: interface_types.InterfaceIndex(id)}))
-	if err != nil || len(found) == 0 || len(found[0].Acls) == 0 || found[0].Acls[0] == all {
+	b, err := k.bound.Ask(ctx, id)
+	if err != nil || !b.any {
 		return nothing, err
 	}
-	set := found[0].Acls[0]
-	tags, err := macipTags(ctx, k.conn, set)
-	if err != nil {
-		return nothing, err
-	}
-	_, ours := k.conn.Untag(tags[set])
-	if !ours && !(vppnet.Named{Tag: tags[set]}).Owned() { // nobody's
+	_, ours := k.conn.Untag(b.mark.Tag)
+	if !ours && !b.mark.Owned() { // nobody's
 		_, ours = v.Owned(vppnet.InterfaceKey("").Space, id)
 	}
 	if ours {

@@ -26,7 +26,7 @@ import (
 // Linux gives a process 65,530 by default (vm.max_map_count): enough for some
 // 7,000 sets with one combination of each family.
 func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
-	vpp := acl.NewServiceClient(c)
+	vpp, sweep := acl.NewServiceClient(c), macipSweep()
 	put := func(ctx context.Context, index uint32, s MACIPSet) (uint32, error) {
 		req, err := encodeMACIPSet(c, s)
 		if err != nil {
@@ -43,8 +43,8 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 		Target:   c.Target(),
 		Name:     "macip-acl",
 		Messages: c.Uses(&acl.MacipACLDump{}, &acl.MacipACLAddReplace{}, &acl.MacipACLDel{}, &memclnt.ControlPing{}),
-		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
-			return macipSetsHeld(ctx, c, names, ids)
+		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
+			return macipMarks(ctx, c, sweep, ids...)
 		}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[MACIPSet], error) {
 			found, err := vppnet.Collect(vpp.MacipACLDump(ctx, &acl.MacipACLDump{ACLIndex: all}))

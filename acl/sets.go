@@ -39,7 +39,7 @@ const anew, all = ^uint32(0), ^uint32(0)
 // is bound, and it forwards nothing meanwhile: 10,000 different ranges, close to a
 // second. A reading transfers all sets of the VPP (acl_dump).
 func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
-	vpp := acl.NewServiceClient(c)
+	vpp, sweep := acl.NewServiceClient(c), setSweep()
 	put := func(ctx context.Context, index uint32, s Set) (uint32, error) {
 		req, err := encodeSet(c, s)
 		if err != nil {
@@ -57,8 +57,8 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		Name:   "acl",
 		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}, &memclnt.ControlPing{},
 			&vlib.CliInband{}, &acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}),
-		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
-			return setsHeld(ctx, c, names, ids)
+		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
+			return setMarks(ctx, c, sweep, ids...)
 		}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Set], error) {
 			found, err := vppnet.Collect(vpp.ACLDump(ctx, &acl.ACLDump{ACLIndex: all}))

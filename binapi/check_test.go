@@ -55,7 +55,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c), l3.NeighbourCaches(c),
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
 		nat.Plugins(c, ed), nat.Interfaces(c, ed), nat.Addresses(c, ed), nat.Mappings(c, ed), nat.Identities(c, ed), nat.Exits(c),
-		vrrp.Routers(c), l3.CrossConnects(c), l3.MSSClamps(c),
+		vrrp.Routers(c), l3.CrossConnects(c), l3.MSSClamps(c), l3.PolicyRoutes(c, acl.Sets(c)), l3.PolicyAttachments(c, l3.PolicyRoutes(c, acl.Sets(c))),
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),

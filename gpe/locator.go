@@ -90,12 +90,13 @@ func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 		Messages: c.Uses(&lisp.LispLocatorSetDump{}, &lisp.LispLocatorDump{}, &lisp.LispAddDelLocatorSet{}, &lisp.ShowLispStatus{},
 			&lisp.LispEidTableDump{}, &lisp.LispAdjacenciesGet{}, &one.OneAddDelAdjacency{}, &one.OneAddDelLocalEid{}),
 		Dump: k.dump,
-		Verify: vppnet.Verifier(c, func([]desiredstate.Held) []api.Message { return []api.Message{localSets} }, func(m api.Message) (uint32, vppnet.Named, bool) {
-			d, ok := m.(*lisp.LispLocatorSetDetails)
-			if !ok {
-				return 0, vppnet.Named{}, false
+		Verify: vppnet.Verifier(c, func(ctx context.Context, _ []uint32) (map[uint32]vppnet.Named, error) {
+			all, err := vppnet.Collect(k.vpp.LispLocatorSetDump(ctx, localSets))
+			now := make(map[uint32]vppnet.Named, len(all))
+			for _, d := range all {
+				now[d.LsIndex] = named(d)
 			}
-			return d.LsIndex, named(d), true
+			return now, err
 		}),
 		Create: func(ctx context.Context, v *desiredstate.View, s LocatorSet) (uint32, error) {
 			return k.make(ctx, v, s)

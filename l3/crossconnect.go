@@ -4,13 +4,9 @@ package l3
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net/netip"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/feature"
-	"go.fd.io/govpp/binapi/fib_types"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l3xc"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -52,39 +48,7 @@ func (x CrossConnect) Validate() error {
 	if err := vppnet.CheckRef(place.InterfaceSpace, x.Interface); err != nil {
 		return err
 	}
-	if n := len(x.Paths); n < 1 || n > 255 {
-		return fmt.Errorf("%d paths, want 1 to 255", n)
-	}
-	seen := make(map[Path]bool, len(x.Paths))
-	for i, p := range x.Paths {
-		err := p.check("", x.all())
-		switch {
-		case err != nil:
-		case p.Local:
-			err = errors.New("is local: a cross-connect does not end in VPP itself")
-		case p.Interface == "" && !p.NextHop.IsValid():
-			err = errors.New("is looked up in a table, which a cross-connect cannot do")
-		case p.NextHop.IsValid() && p.NextHop.Is6() != x.IPv6:
-			err = fmt.Errorf("next hop %v is of the other family", p.NextHop)
-		}
-		if err != nil {
-			return fmt.Errorf("path %d: %w", i, err)
-		}
-		same := p.normal(x.all())
-		if same.Weight = 0; seen[same] {
-			return fmt.Errorf("path %d is there already: give it more weight", i)
-		}
-		seen[same] = true
-	}
-	return nil
-}
-
-// all is what the cross-connect takes.
-func (x CrossConnect) all() netip.Prefix {
-	if x.IPv6 {
-		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-	}
-	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	return checkWays(x.IPv6, x.Paths)
 }
 
 // CrossConnects manages L3 cross-connects (l3xc_update) of our interfaces, of those in tables
@@ -111,15 +75,11 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 			if err != nil {
 				return 0, err
 			}
-			req := &l3xc.L3xcUpdate{L3xc: l3xc.L3xc{SwIfIndex: interface_types.InterfaceIndex(id), IsIP6: x.IPv6}}
-			for _, p := range x.Paths {
-				path, err := p.wire(v, 0, x.IPv6)
-				if err != nil {
-					return 0, err
-				}
-				req.L3xc.Paths = append(req.L3xc.Paths, path)
+			ways, err := wireWays(v, x.IPv6, x.Paths)
+			if err != nil {
+				return 0, err
 			}
-			_, err = k.vpp.L3xcUpdate(ctx, req)
+			_, err = k.vpp.L3xcUpdate(ctx, &l3xc.L3xcUpdate{L3xc: l3xc.L3xc{SwIfIndex: interface_types.InterfaceIndex(id), IsIP6: x.IPv6, Paths: ways}})
 			return id, err
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[CrossConnect]) error {
@@ -127,7 +87,7 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 			return vppnet.Gone(err, api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[CrossConnect], want CrossConnect) CrossConnect {
-			if samePaths(want.all(), have.Spec.Paths, want.Paths) {
+			if samePaths(everything(want.IPv6), have.Spec.Paths, want.Paths) {
 				want.Paths = have.Spec.Paths
 			}
 			return want
@@ -160,10 +120,8 @@ func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []de
 			continue
 		}
 		// VPP does not say of which family it is; its paths do.
-		x := CrossConnect{Interface: i.Spec.Name, IPv6: d.L3xc.Paths[0].Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6}
-		for _, p := range d.L3xc.Paths {
-			x.Paths = append(x.Paths, readPath(v, 0, p))
-		}
+		x := CrossConnect{Interface: i.Spec.Name}
+		x.IPv6, x.Paths = readWays(v, d.L3xc.Paths)
 		arc, name := "ip4-unicast", "l3xc-input-ip4"
 		if x.IPv6 {
 			arc, name = "ip6-unicast", "l3xc-input-ip6"

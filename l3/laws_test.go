@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/abf"
 	"go.fd.io/govpp/binapi/arp"
 	"go.fd.io/govpp/binapi/dhcp"
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -269,7 +270,7 @@ func TestLawsOfDHCPRelays(t *testing.T) {
 const ranges, hidesTables = "proxy-arp-range", "24.10"
 
 // laws runs them for one kind.
-func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
+func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S], more ...func(*vppnet.Conn) desiredstate.AnyKind) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		strangers(t, vpp.Socket())
 		kindrig.Laws(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
@@ -279,6 +280,9 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 					if m.KindName() != w.Kind.Name {
 						w.More = append(w.More, m)
 					}
+				}
+				for _, m := range more {
+					w.More = append(w.More, m(c))
 				}
 				return w
 			}
@@ -378,7 +382,7 @@ func layer3Dumps() []api.Message {
 		&interfaces.SwInterfaceDump{SwIfIndex: all}, &ip.IPTableDump{}, &ip.IPUnnumberedDump{SwIfIndex: all},
 		&ip_neighbor.IPNeighborDump{SwIfIndex: all}, &ip_neighbor.IPNeighborDump{SwIfIndex: all, Af: ip_types.ADDRESS_IP6},
 		&ip6_nd.SwInterfaceIP6ndRaDump{SwIfIndex: all}, &arp.ProxyArpDump{}, &arp.ProxyArpIntfcDump{},
-		&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyDump{IsIP6: true}, &l3xc.L3xcDump{SwIfIndex: all},
+		&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyDump{IsIP6: true}, &abf.AbfPolicyDump{}, &abf.AbfItfAttachDump{}, &l3xc.L3xcDump{SwIfIndex: all},
 	}
 	dumps = append(dumps, &mss_clamp.MssClampGet{SwIfIndex: all})
 	for i := range interface_types.InterfaceIndex(10) {

@@ -81,7 +81,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
 			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
 		Dump:   k.dump,
-		Verify: vppnet.Verifying(k.verify),
+		Verify: vppnet.Verifier(c, k.marks),
 		Create: func(ctx context.Context, _ *desiredstate.View, t Table) (uint32, error) {
 			return k.create(ctx, t)
 		},
@@ -181,23 +181,14 @@ func (k tables) dump(ctx context.Context, _ *desiredstate.View) ([]desiredstate.
 	return out, err
 }
 
-// verify says of each name and the number that it had, whether the table of that number
-// still is what the name stands for.
-func (k tables) verify(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+// marks are how all tables are tagged and called, by number.
+func (k tables) marks(ctx context.Context, _ []uint32) (map[uint32]vppnet.Named, error) {
 	all, marks, err := k.read(ctx)
-	if err != nil {
-		return nil, err
-	}
 	at := make(map[uint32]vppnet.Named, len(all))
 	for i, t := range all {
 		at[t.ID] = marks[i]
 	}
-	same := make([]bool, len(names))
-	for i, name := range names {
-		n, there := at[ids[i]]
-		same[i] = there && k.c.Is(name, n)
-	}
-	return same, nil
+	return at, err
 }
 
 // rank says who has a number first.

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.fd.io/govpp/binapi/ip"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -23,11 +23,11 @@ func TestVerifyTables(t *testing.T) {
 		}[owner.Owner()])
 		require.NoError(t, err)
 	}
-	k := tables{c: c, vpp: ip.NewServiceClient(c)}
+	k := Tables(c)
 	names := []string{"red", "red", "other/blue", "vpp:71", "vpp:72", "vpp:0", "blue", "other/red"}
 	ids := []uint32{70, 71, 71, 71, 72, 0, 71, 70}
 	before := len(vpp.Sent())
-	same, err := k.verify(t.Context(), names, ids)
+	same, err := k.Verify(t.Context(), heldAs(TableKey, names, ids))
 	require.NoError(t, err)
 	require.Equal(t, []bool{true, false, true, false, false, true, false, false}, same)
 	require.LessOrEqual(t, len(vpp.Sent())-before, 2, "one dump and its end")
@@ -36,7 +36,16 @@ func TestVerifyTables(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Tables(other).Ensure(t.Context(), Table{Name: "theirs", ID: 70})
 	require.NoError(t, err)
-	same, err = k.verify(t.Context(), []string{"red", "other/theirs"}, []uint32{70, 70})
+	same, err = k.Verify(t.Context(), heldAs(TableKey, []string{"red", "other/theirs"}, []uint32{70, 70}))
 	require.NoError(t, err)
 	require.Equal(t, []bool{false, true}, same)
+}
+
+// heldAs pairs names of a space with handles.
+func heldAs(key func(string) desiredstate.Key, names []string, ids []uint32) []desiredstate.Held {
+	out := make([]desiredstate.Held, len(names))
+	for i, name := range names {
+		out[i] = desiredstate.Held{Key: key(name), ID: ids[i]}
+	}
+	return out
 }

@@ -99,8 +99,8 @@ func instance(name string) uint32 {
 // Ports manages vhost-user interfaces (create_vhost_user_if_v2) whose sockets
 // are in one of dirs, absolute paths as VPP sees them. A socket that would be elsewhere,
 // by its path or by a symbolic link on the way, is refused before VPP is told:
-// VPP is root, and removes whatever file has the name. Whoever can write to one of dirs,
-// or to a directory above it, is trusted.
+// VPP is root, and removes whatever file has the name. So is one in a directory that everybody
+// can write to, as far as this process sees it; its owner and group are trusted.
 //
 // The MAC changes in place, all else replaces.
 func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {

@@ -133,10 +133,12 @@ var errNoAPI = errors.New(`not VPP's API socket: want the one that startup.conf 
 // errRestarting says that one VPP took over from another while we connected.
 var errRestarting = errors.New("VPP is restarting")
 
-// transient reports whether err is what a VPP that is still to come, or that is just going, looks like.
+// transient reports whether err is what a VPP that is still to come, or that is just going, looks like, or a
+// machine that has nothing left for a moment.
 func transient(err error) bool {
 	for _, e := range []error{
 		fs.ErrNotExist, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.EAGAIN,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, // of ours, or of the machine
 		os.ErrDeadlineExceeded, io.EOF, errRestarting, ErrDisconnected, ErrTimeout, ErrWedged,
 	} {
 		if errors.Is(err, e) {

@@ -14,13 +14,20 @@ import (
 // errGone is why Follow dials again if nobody says more.
 var errGone = errors.New("VPP has gone")
 
+// errAnother: the one that is connected may live on, but nobody else will ever reach it.
+var errAnother = errors.New("another VPP listens there now")
+
+// glance is how often Follow looks who listens.
+const glance = time.Second
+
 // steady is how long a VPP has to live for Follow to be in no doubt about it: else it may
 // be dying of what it is told, and is given time.
 const steady = 10 * time.Second
 
 // Follow works with one VPP after the other: it dials, as Dial does, calls use, and when
 // that VPP has gone, begins anew. The ctx of use ends with the Conn, which is closed when
-// use returns. Kinds and engines are made in use; what is wanted, in a desiredstate.Store,
+// use returns. That another one has come to listen there, though the first one lives, it notices within
+// a second or two. Kinds and engines are made in use; what is wanted, in a desiredstate.Store,
 // outlives them:
 //
 //	err := vppnet.Follow(ctx, socket, "me", func(ctx context.Context, c *vppnet.Conn) error {
@@ -44,7 +51,7 @@ func Follow(ctx context.Context, socket, owner string, use func(ctx context.Cont
 			return err
 		}
 		began := time.Now()
-		err = c.use(ctx, use)
+		err = c.use(ctx, socket, use)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -67,16 +74,26 @@ func Follow(ctx context.Context, socket, owner string, use func(ctx context.Cont
 }
 
 // use calls f with a ctx that ends with the Conn, and closes the Conn.
-func (c *Conn) use(ctx context.Context, f func(context.Context, *Conn) error) error {
+func (c *Conn) use(ctx context.Context, socket string, f func(context.Context, *Conn) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
-		select {
-		case <-c.Done():
-			cancel(c.Err())
-		case <-stop:
+		look := time.NewTicker(glance)
+		defer look.Stop()
+		for {
+			select {
+			case <-c.Done():
+				cancel(c.Err())
+				return
+			case <-stop:
+				return
+			case <-look.C:
+				if at := listening(socket); !at.IsZero() && !at.Equal(c.vpp.Started) && !c.vpp.Started.IsZero() {
+					c.die(errAnother)
+				}
+			}
 		}
 	}()
 	err := f(ctx, c)

@@ -5,6 +5,8 @@ package vppnet_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +50,30 @@ func TestFollow(t *testing.T) {
 	defer mu.Unlock()
 	require.NotEmpty(t, reports)
 	require.Contains(t, reports[0], "VPP has gone")
+}
+
+// Another VPP takes the place of one that lives on: it is served, and the first one is left alone.
+func TestFollowAnother(t *testing.T) {
+	first := vpptest.New(t)
+	time.Sleep(20 * time.Millisecond) // the time of a file is no finer
+	second := vpptest.New(t)
+	dir, err := os.MkdirTemp("", "follow")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "api.sock")
+	require.NoError(t, os.Symlink(first.Socket(), path))
+	s := desiredstate.NewStore()
+	require.NoError(t, s.Put(vppnet.BridgeDomain{Name: "net"}))
+	go func() {
+		_ = vppnet.Follow(t.Context(), path, "me", func(ctx context.Context, c *vppnet.Conn) error {
+			return desiredstate.New(vppnet.BridgeDomains(c)).Run(ctx, s, 0)
+		})
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(first.String(), "me/net") }, 10*time.Second, time.Millisecond)
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Symlink(second.Socket(), path))
+	require.Eventually(t, func() bool { return strings.Contains(second.String(), "me/net") }, 10*time.Second, time.Millisecond)
+	require.Contains(t, first.String(), "me/net")
 }
 
 func TestFollowEnds(t *testing.T) {

@@ -95,7 +95,7 @@ func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRET
 				return 0, err
 			}
 			req.IsAdd = true
-			for _, req.Tunnel.Instance = range c.numbers(t.end().String()) {
+			for _, req.Tunnel.Instance = range c.Numbers(t.end().String()) {
 				var r *gre.GreTunnelAddDelReply
 				if r, err = k.vpp.GreTunnelAddDel(ctx, req); err == nil {
 					return uint32(r.SwIfIndex), nil

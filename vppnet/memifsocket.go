@@ -67,7 +67,7 @@ const maxSocketPath = 107 // VPP shows no more of it
 // MemifSockets manages sockets of memif (memif_socket_filename_add_del_v2) in one of dirs,
 // absolute paths as VPP sees them. A socket that would be elsewhere, by its path or by a
 // symbolic link on the way, is refused before VPP is told, and so is one where a file lies
-// that is no socket. Whoever can write to one of dirs, or to a directory above it, is trusted. VPP's own socket
+// that is no socket. A directory that everybody can write to is refused; its owner and group are trusted. VPP's own socket
 // has number 0, and can be referred to. All that changes replaces; VPP refuses to remove a
 // socket that an interface has.
 //
@@ -171,7 +171,7 @@ func memifEntries(c *Conn) *desiredstate.Kind[memifEntry] {
 		Target:   c.Target(),
 		Name:     "memif-socket-read",
 		Messages: c.Uses(&memif.MemifSocketFilenameDump{}),
-		Verify:   Verifying(k.verify),
+		Verify:   k.verify,
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[memifEntry], error) {
 			return k.dump(ctx)
 		},
@@ -185,7 +185,7 @@ type memifSockets struct {
 
 // numbers are those that an entry of ours can have.
 func (k memifSockets) numbers(path string) []uint32 {
-	return k.c.numbers(memifSocketSpace + "/" + path)
+	return k.c.Numbers(memifSocketSpace + "/" + path)
 }
 
 // ours says whether an entry has a number of ours.
@@ -262,15 +262,15 @@ func (k memifSockets) claimed(all map[uint32]string) map[MemifSocket]bool {
 	return claimed
 }
 
-func (k memifSockets) verify(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+func (k memifSockets) verify(ctx context.Context, held []desiredstate.Held) ([]bool, error) {
 	found, err := k.dump(ctx)
 	at := make(map[uint32]string, len(found))
 	for _, f := range found {
 		at[f.ID] = f.Spec.Key().Name
 	}
-	same := make([]bool, len(names))
-	for i, name := range names {
-		same[i] = at[ids[i]] == name
+	same := make([]bool, len(held))
+	for i, h := range held {
+		same[i] = at[h.ID] == h.Key.Name
 	}
 	return same, err
 }

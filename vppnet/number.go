@@ -14,8 +14,9 @@ import (
 // it has a tag, or if it can have none. A number of ours is made of the owner and of what the
 // thing is, and is far from those that people, or VPP itself, pick.
 
-// numbers are those that a thing of ours can have. The first that is free is taken.
-func (c *Conn) numbers(what string) (all []uint32) {
+// Numbers are those that a thing of ours can have, where VPP lets us number it and shows no more of
+// it than that: they are made of the owner and of what it is. The first that is free is to be taken.
+func (c *Conn) Numbers(what string) (all []uint32) {
 	for _, try := range []string{"", "1", "2", "3"} {
 		sum := sha256.Sum256([]byte(c.Owner() + ofOwner + what + "\x00" + try))
 		all = append(all, 1<<30|binary.BigEndian.Uint32(sum[:])>>2)
@@ -24,7 +25,7 @@ func (c *Conn) numbers(what string) (all []uint32) {
 }
 
 // numbered says whether a thing has a number of ours.
-func (c *Conn) numbered(what string, n uint32) bool { return slices.Contains(c.numbers(what), n) }
+func (c *Conn) numbered(what string, n uint32) bool { return slices.Contains(c.Numbers(what), n) }
 
 // numberIn is the number at the end of VPP's name for an interface; 0 if somebody renamed it.
 func numberIn(vppName, prefix string) uint32 {

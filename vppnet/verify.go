@@ -13,20 +13,17 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
-// Verifier makes a Kind.Verify: requests ask VPP about these handles, all in one round
-// trip, and read says of an answer which handle it is about, and how what has that is
-// tagged and called by VPP.
-func Verifier(c *Conn, requests func(held []desiredstate.Held) []api.Message, read func(api.Message) (id uint32, n Named, ok bool)) func(context.Context, []desiredstate.Held) ([]bool, error) {
+// Verifier makes a Kind.Verify of a function that asks VPP how what has these handles now is
+// tagged and called by VPP; it may tell of others too. What has a tag is what has its name.
+func Verifier(c *Conn, now func(ctx context.Context, ids []uint32) (map[uint32]Named, error)) func(context.Context, []desiredstate.Held) ([]bool, error) {
 	return func(ctx context.Context, held []desiredstate.Held) ([]bool, error) {
-		answers, err := Ask(ctx, c, requests(held)...)
+		ids := make([]uint32, len(held))
+		for i, h := range held {
+			ids[i] = h.ID
+		}
+		found, err := now(ctx, ids)
 		if err != nil {
 			return nil, err
-		}
-		found := make(map[uint32]Named, len(answers))
-		for _, m := range answers {
-			if id, n, ok := read(m); ok {
-				found[id] = n
-			}
 		}
 		same := make([]bool, len(held))
 		for i, h := range held {
@@ -37,49 +34,35 @@ func Verifier(c *Conn, requests func(held []desiredstate.Held) []api.Message, re
 	}
 }
 
-// Each makes the requests of a Verifier, one a handle.
-func Each(request func(id uint32) api.Message) func([]desiredstate.Held) []api.Message {
-	return func(held []desiredstate.Held) []api.Message {
-		out := make([]api.Message, len(held))
-		for i, h := range held {
-			out[i] = request(h.ID)
+// verifySwept is a Verifier of what a Sweep reads.
+func verifySwept[D api.Message](c *Conn, s *Sweep, of func(D) (uint32, Named)) func(context.Context, []desiredstate.Held) ([]bool, error) {
+	return Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]Named, error) {
+		found, err := Swept[D](s.Ask(ctx, c, ids...))
+		if err != nil {
+			return nil, err
 		}
-		return out
-	}
-}
-
-// Verifying makes a Kind.Verify of a function of names and handles, in the same order.
-func Verifying(same func(ctx context.Context, names []string, ids []uint32) ([]bool, error)) func(context.Context, []desiredstate.Held) ([]bool, error) {
-	return func(ctx context.Context, held []desiredstate.Held) ([]bool, error) {
-		names, ids := make([]string, len(held)), make([]uint32, len(held))
-		for i, h := range held {
-			names[i], ids[i] = h.Key.Name, h.ID
+		now := make(map[uint32]Named, len(found))
+		for _, d := range found {
+			id, n := of(d)
+			now[id] = n
 		}
-		return same(ctx, names, ids)
-	}
+		return now, nil
+	})
 }
 
 func verifyInterfaces(c *Conn) func(context.Context, []desiredstate.Held) ([]bool, error) {
-	return Verifier(c, Each(func(id uint32) api.Message {
+	return verifySwept(c, NewSweep(func(id uint32) api.Message {
 		return &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}
-	}), func(m api.Message) (uint32, Named, bool) {
-		d, ok := m.(*interfaces.SwInterfaceDetails)
-		if !ok {
-			return 0, Named{}, false
-		}
+	}), func(d *interfaces.SwInterfaceDetails) (uint32, Named) {
 		i := describe(d)
-		return uint32(d.SwIfIndex), Named{i.Tag, i.VPPName}, true
+		return uint32(d.SwIfIndex), Named{i.Tag, i.VPPName}
 	})
 }
 
 func verifyBridges(c *Conn) func(context.Context, []desiredstate.Held) ([]bool, error) {
-	return Verifier(c, Each(func(id uint32) api.Message {
+	return verifySwept(c, NewSweep(func(id uint32) api.Message {
 		return &l2.BridgeDomainDump{BdID: id, SwIfIndex: allInterfaces}
-	}), func(m api.Message) (uint32, Named, bool) {
-		d, ok := m.(*l2.BridgeDomainDetails)
-		if !ok {
-			return 0, Named{}, false
-		}
-		return d.BdID, Named{d.BdTag, bridgeNumber(d.BdID)}, true
+	}), func(d *l2.BridgeDomainDetails) (uint32, Named) {
+		return d.BdID, Named{d.BdTag, bridgeNumber(d.BdID)}
 	})
 }

@@ -263,7 +263,7 @@ func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel)
 			return 0, err
 		}
 	}
-	for _, req.Instance = range k.c.numbers(t.end().String()) {
+	for _, req.Instance = range k.c.Numbers(t.end().String()) {
 		var r *vxlan.VxlanAddDelTunnelV3Reply
 		if r, err = k.vpp.VxlanAddDelTunnelV3(ctx, req); err == nil {
 			return uint32(r.SwIfIndex), nil

@@ -4,6 +4,7 @@ package vpptest
 
 import (
 	"fmt"
+	"slices"
 
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/acl_types"
@@ -126,6 +127,8 @@ func (f *filters) deleteSet(_ *Call, q *acl.ACLDel) *acl.ACLDelReply {
 		r.Retval = inUseInbound
 	case f.uses(output, q.ACLIndex):
 		r.Retval = inUseOutbound
+	case slices.ContainsFunc(f.v.life.lookedUp, func(used func(uint32) bool) bool { return used(q.ACLIndex) }):
+		r.Retval = inUseLookup
 	default:
 		f.sets.delete(q.ACLIndex)
 	}

@@ -28,6 +28,8 @@ type life struct {
 	routers    *routers
 	classes    *classifier
 
+	lookedUp []func(set uint32) bool // who has sets of rules looked up, beside the acl plugin itself
+
 	states []func(*dump) // each part's share of String
 	idle   []func()      // called when the input has run dry
 

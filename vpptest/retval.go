@@ -48,6 +48,7 @@ const (
 	netlinkError         = -145
 	instanceInUse        = -147
 	invalidSession       = -148
+	inUseLookup          = -149
 	bridgeDomainHasBVI   = -152
 	invalidProtocol      = -153
 	limitExceeded        = -162

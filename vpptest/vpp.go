@@ -86,6 +86,7 @@ var builtin = []plugin{
 	{"lisp", loadLISP},
 	{"gre", loadGRE},
 	{"l3xc", loadL3XC},
+	{"abf", loadABF},
 	{"mss_clamp", loadMSSClamp},
 	{"urpf", loadURPF},
 	{"", loadPipes},

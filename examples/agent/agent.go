@@ -58,6 +58,8 @@ type agent struct {
 	health    health
 	deadly    quarantine
 	insight   *insight
+	behind    atomic.Int64 // when VPP ceased to be as etcd says, in ns; 0: it is so
+	snoops    snoops
 }
 
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {

@@ -45,6 +45,8 @@ type announcer struct {
 	// made of comes one key after the other.
 	patience time.Duration
 	wrong    map[string]time.Time // since when it is, by the key that says so; zero: it is said
+	unsaid   map[string]bool      // of these, those that are too many to be said
+	silent   atomic.Int64         // how many
 
 	convergence convergence
 }
@@ -53,7 +55,7 @@ func newAnnouncer(inbox *inbox, store *desiredstate.Store, board, tapped *publis
 	return &announcer{
 		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string][]string{},
 		convergence: convergence{owed: map[string]bool{}},
-		patience:    2 * time.Second, wrong: map[string]time.Time{}, doubts: make(chan chan struct{}),
+		patience:    2 * time.Second, wrong: map[string]time.Time{}, unsaid: map[string]bool{}, doubts: make(chan chan struct{}),
 		attached: func(translate.Port) (there, known bool) { return true, true },
 		looked:   func() bool { return true },
 	}
@@ -204,17 +206,37 @@ func (a *announcer) withdraw(ctx context.Context, wait time.Duration) {
 // problem announces what is wrong with the source of this name, "": nothing.
 func (a *announcer) problem(source, key, why string) {
 	since, known := a.wrong[key]
+	full := len(a.wrong)-len(a.unsaid) > mostErrors
 	switch {
 	case why == "":
 		delete(a.wrong, key)
+		a.unsay(key, false)
 		a.board.Clear(key)
 	case known && since.IsZero(), known && time.Since(since) >= a.patience, a.patience == 0:
 		a.wrong[key] = time.Time{}
+		if said := known && since.IsZero() && !a.unsaid[key]; !said && full {
+			a.unsay(key, true)
+			return
+		}
+		a.unsay(key, false)
 		a.board.Set(key, reason(why))
 	case !known:
 		a.wrong[key] = time.Now()
 		time.AfterFunc(a.patience, func() { a.touched.Add(source) })
 	}
+}
+
+// mostErrors is how many errors of keys stand in etcd: whoever reads a thousand has seen enough.
+const mostErrors = 1000
+
+// unsay notes that of a key no error is written though it is wrong, or that it is wrong no more.
+func (a *announcer) unsay(key string, yes bool) {
+	if yes {
+		a.unsaid[key] = true
+	} else {
+		delete(a.unsaid, key)
+	}
+	a.silent.Store(int64(len(a.unsaid)))
 }
 
 // port announces how the port of a key stands.
@@ -285,11 +307,11 @@ func (a *announcer) unserved(name string) {
 		a.tap(name)
 		return
 	}
+	why := ""
 	if err := a.inbox.unserved(name); err != nil {
-		a.board.Set("errors/"+pathSegments(name), reason(err.Error()))
-	} else {
-		a.board.Clear("errors/" + pathSegments(name))
+		why = err.Error()
 	}
+	a.problem(unserved(name), "errors/"+pathSegments(name), why)
 }
 
 // group lists the sources that are the ports of a group, if something else is wrong

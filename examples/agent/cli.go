@@ -15,9 +15,9 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		demoCommand(), runCommand(), mirrorCommand(), planCommand(),
-		statusCommand(), confirmCommand(), explainCommand(), traceCommand(), driftCommand(), historyCommand(), levelCommand(), reportCommand(),
+		statusCommand(), confirmCommand(), explainCommand(), traceCommand(), snoopCommand(), driftCommand(), historyCommand(), levelCommand(), reportCommand(),
 		putCommand(), getCommand(), deleteCommand(), waitCommand(),
-		versionCommand(),
+		rolesCommand(), versionCommand(),
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	drifted   = "drift"  // somebody changed what is the agent's, a while ago at most
 	deadly    = "deadly" // objects that VPP dies of
 	unreadVPP = "unread" // VPP does not show all
+	tooMany   = "errors" // more keys are wrong than errors are written
 )
 
 // driftLasts is how long a drift that was repaired is told of.
@@ -92,6 +93,9 @@ func (a *agent) amiss() map[string]string {
 	if aside := a.deadly.names(); len(aside) > 0 {
 		out[deadly] = fmt.Sprintf("VPP dies of %d objects, which are left out until they are changed, or for some minutes: %s", len(aside), strings.Join(aside, ", "))
 	}
+	if n := a.announcer.silent.Load(); n > 0 {
+		out[tooMany] = fmt.Sprintf("%d more keys are wrong, of which no error is written", n)
+	}
 	if h.unread != "" {
 		out[unreadVPP] = h.unread
 	}
@@ -144,6 +148,7 @@ func (a *agent) watchHealth(ctx context.Context) error {
 		defer every.Stop()
 		for {
 			a.look()
+			a.lag()
 			select {
 			case <-ctx.Done():
 				return ctx.Err()

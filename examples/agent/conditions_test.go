@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // amissIs waits until a condition stands in etcd and in readyz, or is in neither.
@@ -39,7 +41,7 @@ func TestConditions(t *testing.T) {
 	for i := range 4 {
 		r.put("h1", uuid(i), port(100))
 	}
-	dead := "http://" + freeAddr(t)
+	dead := "http://" + etcdtest.FreeAddr(t)
 	r.url += "," + dead
 	r.agent(site, v.Socket(), page)
 	r.bound("h1", uuid(0), uuid(1), uuid(2), uuid(3))

@@ -18,6 +18,7 @@ import (
 type convergence struct {
 	reached atomic.Int64 // all keys up to here are in the store
 	mine    atomic.Bool  // of them, some are the host's own and new
+	told    atomic.Int64 // said, for others to read
 
 	said  int64
 	next  time.Time       // when it is said for others' keys
@@ -38,6 +39,7 @@ func (a *announcer) converge(at int64) {
 	if at < c.said { // another etcd
 		a.board.Clear(converged)
 		c.said = 0
+		c.told.Store(0)
 	}
 	if at == c.said || !a.settled.Load() || !a.inbox.complete() || a.store.Count(desiredstate.Pending) > 0 {
 		return
@@ -63,6 +65,7 @@ func (a *announcer) converge(at int64) {
 	}
 	clear(c.owed)
 	c.said, c.later = at, false
+	c.told.Store(at)
 	c.next = time.Now().Add(lazily + rand.N(lazily))
 	a.board.Set(converged, fmt.Sprintf(`{"revision":%d}`, at))
 }

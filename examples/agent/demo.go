@@ -100,7 +100,7 @@ func (s *show) run(ctx context.Context) error {
 		}
 	}
 	s.title("The plan: what VPP lacks (agent plan)")
-	p, _, err := dryRun(ctx, s.etcd, s.vpp.Socket(), s.site, nil)
+	p, _, err := dryRun(ctx, s.etcd, s.vpp.Socket(), s.site, nil, io.Discard)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 
 // What a group's sets cost is its rules times their members: seconds for one whose author
 // means ill, or has many. So no port waits for that: the sets of a group that is not cheap are made
-// beside all else, and until then it stands as it was.
+// beside all else, and long values are read there, and until then it stands as it was.
 
 // Cheap is a group of so many rules and members of rules, and many are so many of all that
 // changes at once: 10 and 50 ms of a CPU.
@@ -38,6 +38,7 @@ func (g *groups) cost(x *group) int {
 // make makes the sets of groups that have changed, of what is known by now. What is not cheap is
 // taken from them, to be made beside.
 func (g *groups) make() {
+	g.takeHeard()
 	for _, name := range g.unread() {
 		g.changed[name] = true
 	}
@@ -64,9 +65,11 @@ func (g *groups) make() {
 
 // unmade says whether there are groups that never were made, and are about to be.
 func (g *groups) unmade() bool {
-	for name := range g.late {
-		if x := g.all[name]; x != nil && x.sets == nil {
-			return true
+	for _, names := range []map[string]bool{g.late, g.read} {
+		for name := range names {
+			if x := g.all[name]; x != nil && x.sets == nil {
+				return true
+			}
 		}
 	}
 	return false
@@ -92,6 +95,12 @@ func (b *inbox) forge() {
 			b.mu.Unlock()
 			continue
 		}
+		if x.text != nil {
+			b.readLong(name, x)
+			b.mu.Unlock()
+			b.ring()
+			continue
+		}
 		last, members, turn := x.last, g.members(x), x.turn
 		b.mu.Unlock()
 		sets, unfit := translate.GroupObjects(last, members)
@@ -104,10 +113,28 @@ func (b *inbox) forge() {
 			delete(g.late, name)
 		}
 		b.mu.Unlock()
-		select {
-		case b.again <- struct{}{}:
-		default:
-		}
+		b.ring()
+	}
+}
+
+// ring asks for settled.
+func (b *inbox) ring() {
+	select {
+	case b.again <- struct{}{}:
+	default:
+	}
+}
+
+// readLong reads the long value of a group, for which others do not wait.
+func (b *inbox) readLong(name string, x *group) {
+	text, heard := x.text, &heardGroup{turn: x.turn}
+	b.mu.Unlock()
+	heard.SecurityGroup, heard.wrong = translate.Group(name, text)
+	b.mu.Lock()
+	if x.turn == heard.turn {
+		x.text, x.heard = nil, heard
+		b.groups.read[name] = true
+		delete(b.groups.late, name)
 	}
 }
 

@@ -31,6 +31,9 @@ type groups struct {
 	changed map[string]bool // groups of which that is to be told
 	late    map[string]bool // of these, those that take too long to be waited for
 	made    map[string]bool // of these, those that are done
+	read    map[string]bool // whose long values were read, and members are not known yet
+
+	inLine int // values that are longer are read beside all else, as their sets are made
 
 	held map[string][]desiredstate.Object // the sets that VPP had when this agent came
 }
@@ -42,9 +45,18 @@ type group struct {
 	read  bool              // it was
 	wrong error             // with the key as it is now
 	sets  []desiredstate.Object
-	unfit error // what is not in the sets
-	turn  int   // counts changes
-	junk  bool  // its key is there, never was anything else, and what VPP holds may be better
+	unfit error  // what is not in the sets
+	turn  int    // counts changes
+	text  []byte // its key, as long as nobody has read it
+	heard *heardGroup
+	junk  bool // its key is there, never was anything else, and what VPP holds may be better
+}
+
+// heardGroup is what a text says, as of a turn.
+type heardGroup struct {
+	acl.SecurityGroup
+	wrong error
+	turn  int
 }
 
 // remote is a group to which rules of others refer.
@@ -52,6 +64,7 @@ type remote struct {
 	groups  map[string]bool
 	members map[string]member // by port
 	addrs   int               // of all of them
+	listed  bool              // they were, once
 }
 
 type member struct {
@@ -63,7 +76,7 @@ func newGroups() *groups {
 	return &groups{
 		follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
 		all: map[string]*group{}, remotes: map[string]*remote{}, changed: map[string]bool{},
-		late: map[string]bool{}, made: map[string]bool{},
+		late: map[string]bool{}, made: map[string]bool{}, read: map[string]bool{}, inLine: 32 << 10,
 	}
 }
 
@@ -123,22 +136,57 @@ func (g *groups) put(name string, value []byte, unread error, there bool) {
 	if x == nil {
 		return
 	}
-	g.changed[name] = true
 	x.turn++
-	if x.wrong = errNoKey; !there {
-		return
+	x.text, x.heard = nil, nil
+	switch {
+	case !there:
+		g.changed[name] = true
+		x.wrong = errNoKey
+	case unread != nil:
+		g.take(name, acl.SecurityGroup{Name: name}, unread)
+	case len(value) > g.inLine && len(value) <= translate.Longest(translate.Groups+name):
+		x.text = value
+		g.late[name] = true
+	default:
+		now, wrong := translate.Group(name, value)
+		g.take(name, now, wrong)
 	}
-	now := acl.SecurityGroup{Name: name}
-	if x.wrong = unread; unread == nil {
-		now, x.wrong = translate.Group(name, value)
-	}
-	if junk := len(now.Ingress)+len(now.Egress) == 0 && x.wrong != nil; junk && !x.read && (g.held == nil || g.held[name] != nil) {
+}
+
+// take takes what a group's key says, and what of it cannot be read.
+func (g *groups) take(name string, now acl.SecurityGroup, wrong error) {
+	x := g.all[name]
+	g.changed[name] = true
+	x.wrong = wrong
+	if junk := len(now.Ingress)+len(now.Egress) == 0 && wrong != nil; junk && !x.read && (g.held == nil || g.held[name] != nil) {
 		x.junk = true // what VPP holds is better than nothing
 		return
 	}
 	x.junk = false
 	g.refer(name, now.Remotes(), x.last.Remotes())
 	x.last, x.read = now, true
+}
+
+// takeHeard takes what was read beside.
+func (g *groups) takeHeard() {
+	for name := range g.read {
+		x := g.all[name]
+		if x != nil && x.heard != nil && x.heard.turn == x.turn {
+			heard := x.heard
+			x.heard = nil
+			g.take(name, heard.SecurityGroup, heard.wrong)
+		}
+		if x == nil || g.listedAll(x) {
+			delete(g.read, name)
+		} else {
+			delete(g.changed, name) // a list of members changes it
+		}
+	}
+}
+
+// listedAll says whether the members are known to which the rules of a group refer.
+func (g *groups) listedAll(x *group) bool {
+	return !slices.ContainsFunc(x.last.Remotes(), func(to string) bool { return !g.remotes[to].listed })
 }
 
 // member takes the value of a member's key; it is there, or not.
@@ -161,7 +209,7 @@ func (g *groups) member(name, port string, value []byte, there bool) {
 func (g *groups) listed(name string, values map[string][]byte) {
 	if x := g.remotes[name]; x != nil {
 		clear(x.members)
-		x.addrs = 0
+		x.addrs, x.listed = 0, true
 		g.touch(x)
 		for port, value := range values {
 			g.member(name, port, value, true)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,9 @@ func newInsight(a *agent) *insight {
 
 // trace sends spans to a collector by OTLP, until the function that it returns is called.
 func (i *insight) trace(ctx context.Context, endpoint string, s *desiredstate.Store) (end func(), err error) {
+	if u, err := url.Parse(endpoint); err != nil || u.User != nil || u.Host == "" {
+		return nil, errors.New("--trace-to: want http://HOST:PORT or https://HOST:PORT, without a password, which the log would have")
+	}
 	to, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpointURL(endpoint))
 	if err != nil {
 		return nil, fmt.Errorf("--trace-to %s: %w", endpoint, err)
@@ -81,52 +85,6 @@ func (i *insight) changed(source string, revision int64) {
 	}
 }
 
-// counted are metrics of the agent itself:
-//
-//	vppkit_agent_ports{state}       keys of ports, by how they stand
-//	vppkit_agent_routers{state}     keys of routers and floating IPs
-//	vppkit_agent_etcd_up            1 if etcd is heard
-//	vppkit_agent_build_info{…}      1
-type counted struct{ *agent }
-
-var (
-	portsDesc   = prometheus.NewDesc("vppkit_agent_ports", "Keys of ports, by how they stand.", []string{"state"}, nil)
-	routersDesc = prometheus.NewDesc("vppkit_agent_routers", "Keys of routers and floating IPs, by how they stand.", []string{"state"}, nil)
-	etcdUp      = prometheus.NewDesc("vppkit_agent_etcd_up", "1 if etcd is heard.", nil, nil)
-	buildInfo   = prometheus.NewDesc("vppkit_agent_build_info", "Which agent this is.", []string{"version", "revision", "goversion"}, nil)
-)
-
-// Describe is of a prometheus.Collector.
-func (c counted) Describe(to chan<- *prometheus.Desc) {
-	to <- portsDesc
-	to <- routersDesc
-	to <- etcdUp
-	to <- buildInfo
-}
-
-// Collect is of a prometheus.Collector.
-func (c counted) Collect(to chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, n float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
-	}
-	for d, lines := range map[*prometheus.Desc][]PortLine{portsDesc: c.portLines(), routersDesc: c.inbox.routeLines()} {
-		count := map[desiredstate.State]int{}
-		for _, line := range lines {
-			count[line.State]++
-		}
-		for state, n := range count {
-			gauge(d, float64(n), string(state))
-		}
-	}
-	up := 0.0
-	if c.etcdLost.Load() == nil {
-		up = 1
-	}
-	gauge(etcdUp, up)
-	v := thisVersion()
-	gauge(buildInfo, 1, v.Version, v.Revision, v.Go)
-}
-
 // alive says why the agent should be started again: whoever holds one of its locks hangs.
 func (a *agent) alive() error {
 	done := make(chan struct{})
@@ -155,6 +113,7 @@ func (a *agent) routes(private bool) http.Handler {
 	page(mux)
 	if private {
 		mux.HandleFunc("POST /confirm", a.serveConfirm)
+		mux.HandleFunc("POST /snoop", a.serveSnoop)
 	}
 	return mux
 }

@@ -74,7 +74,7 @@ func benchHost(b *testing.B) (*clientv3.Client, *vpptest.VPP, translate.Site) {
 	e, err := etcd.Embed(b.TempDir())
 	require.NoError(b, err)
 	b.Cleanup(e.Stop)
-	client, err := etcd.Dial(e.URL(), etcd.TLS{})
+	client, err := etcd.Dial(e.URL(), etcd.Access{})
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = client.Close() })
 	vpp := vpptest.New(b, vpptest.WithInterface(nic))

@@ -3,13 +3,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,39 +18,27 @@ import (
 // mirrored keeps what the driver writes to an etcd v2 in an etcd v3, and what agents say
 // there in the etcd v2.
 func mirrorCommand() *cobra.Command {
-	var old, urls, passwords string
-	var v2 etcd.V2
-	var v3 etcd.TLS
+	var old, urls string
+	var v2, v3 etcd.Access
 	m := mirror.Mirror{}
 	cmd := &cobra.Command{Use: "mirror", Short: "Keeps an etcd v2, which is what the driver speaks, and an etcd v3 equal"}
 	f := cmd.Flags()
 	configFlag(f)
 	f.StringVar(&old, "v2", "", "`URL[,URL]` of the etcd that the driver writes to, started with --enable-v2")
-	f.StringVar(&v2.CA, "v2-cacert", "", "PEM `file` of the authorities that its certificate may be of")
-	f.StringVar(&v2.User, "v2-user", "", "`name` to give to it")
-	f.StringVar(&passwords, "v2-password-file", "", "`file` with the password")
+	accessFlags(f, "v2", &v2)
 	f.StringVar(&urls, "etcd", "", "`URL[,URL]` of the agents' etcd v3; it may be the same")
-	f.StringVar(&v3.CA, "etcd-cacert", "", "PEM `file` of the authorities that its certificate may be of")
-	f.StringVar(&v3.Cert, "etcd-cert", "", "PEM `file` of the certificate to show to it")
-	f.StringVar(&v3.Key, "etcd-key", "", "PEM `file` of its key")
+	accessFlags(f, "etcd", &v3)
 	f.BoolVar(&m.Adopt, "adopt", false, "believe a --v2 that is not the one mirrored so far: what --etcd has and it does not is deleted")
 	f.DurationVar(&m.Resync, "resync", 5*time.Minute, "how often to compare both though nothing asked for it")
 	cmd.RunE = func(c *cobra.Command, _ []string) error {
-		return mirrored(c.Context(), m, c.ErrOrStderr(), old, urls, passwords, v2, v3)
+		return mirrored(c.Context(), m, c.ErrOrStderr(), old, urls, v2, v3)
 	}
 	return cmd
 }
 
-func mirrored(ctx context.Context, m mirror.Mirror, errs io.Writer, old, urls, passwords string, v2 etcd.V2, v3 etcd.TLS) error {
+func mirrored(ctx context.Context, m mirror.Mirror, errs io.Writer, old, urls string, v2, v3 etcd.Access) error {
 	if old == "" || urls == "" || m.Resync <= 0 {
 		return errors.New("want --v2, --etcd, and a --resync of more than nothing")
-	}
-	if passwords != "" {
-		p, err := os.ReadFile(passwords)
-		if err != nil {
-			return fmt.Errorf("--v2-password-file: %w", err)
-		}
-		v2.Password = string(bytes.TrimRight(p, "\r\n"))
 	}
 	keys, err := etcd.DialV2(old, v2)
 	if err != nil {

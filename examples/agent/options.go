@@ -19,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/etcd"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/internal/socketpath"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
@@ -26,10 +27,11 @@ import (
 type options struct {
 	site   translate.Site
 	etcd   string
-	tls    etcd.TLS
+	access etcd.Access
 	vpp    string
 	mode   string
 	tap    string
+	qemu   sockets // of --vhost-user-mode server
 	resync time.Duration
 	audit  time.Duration
 	bound  string
@@ -51,9 +53,7 @@ func (o *options) register(f *flag.FlagSet) {
 	host, _ := os.Hostname()
 	o.site.Physnets = map[string]string{}
 	f.StringVar(&o.etcd, "etcd", "", "`URL[,URL]` of etcd v3, or \"embedded\": one in this process, empty at its start")
-	f.StringVar(&o.tls.CA, "etcd-cacert", "", "PEM `file` of the authorities that etcd's certificate may be of")
-	f.StringVar(&o.tls.Cert, "etcd-cert", "", "PEM `file` of the certificate to show to etcd")
-	f.StringVar(&o.tls.Key, "etcd-key", "", "PEM `file` of its key")
+	accessFlags(f, "etcd", &o.access)
 	f.StringVar(&o.vpp, "vpp", "/run/vpp/api.sock", "`socket` of VPP's API, or \"sim\": an in-memory VPP in this process")
 	f.StringVar(&o.site.Host, "host", host, "`name` of this host, as Neutron binds ports to it")
 	f.Func("physnet", "`NAME=VPP-INTERFACE` of a physical network; once for each. tag:OWNER/NAME is an interface that another owner made", func(v string) error {
@@ -81,6 +81,7 @@ func (o *options) register(f *flag.FlagSet) {
 	})
 	f.StringVar(&o.overlay.locator, "gpe-locator", "", "`PHYSNET` by whose interface other hosts reach this one, for networks of type gpe; all addresses there are the agent's. Without it there are none")
 	f.StringVar(&o.overlay.address, "gpe-address", "", "`ADDRESS/LENGTH` of this host there")
+	f.TextVar(&o.site.ERSPAN, "erspan-address", netip.Addr{}, "`ADDRESS` from which this host sends copies by ERSPAN (TaaS); otherwise it is --gpe-address's")
 	f.StringVar(&o.overlay.sort, "overlay", "gpe", "`SORT` of overlay for these, the same on all hosts: gpe, as networking-vpp has it (needs VPP's lisp plugin), or vxlan, which floods into a tunnel to each other host")
 	f.BoolVar(&o.site.NoRouters, "no-routers", false, "leave routers, and all of L3 in VPP, to others; NAT44 is the agent's otherwise")
 	f.Func("ha", "`MODE`: others have the same routers, and this host serves them only while the key routers/ha says so (key), or while its VPP is master (vrrp, needs --ha-network and --ha-address)", func(v string) error {
@@ -97,6 +98,7 @@ func (o *options) register(f *flag.FlagSet) {
 	f.DurationVar(&o.election.Interval, "ha-interval", time.Second, "between adverts; who hears none for three of them takes over")
 	f.StringVar(&o.site.Dir, "vhost-user-dir", "", "`directory` of the VMs' vhost-user sockets, the driver's vhost_user_dir")
 	f.StringVar(&o.mode, "vhost-user-mode", "client", "client: VPP connects to the VM's socket; server: the VM to VPP's")
+	o.qemu.register(f, "vhost-user-socket", "the sockets that VPP makes (--vhost-user-mode server), for a QEMU of another user; \"\": as VPP makes them")
 	f.StringVar(&o.bound, "bound", "", "when a vhost-user port is said to be bound. attached: VPP has all of it, and its VM has attached to the socket. vpp: VPP has all of it. Attached is the default, but with --vhost-user-mode server, where VPP shows no VM before it runs, and one that waits paused for the port to be bound, as Nova has it, never would")
 	f.StringVar(&o.tap, "tap", "tap", "`SORT` of VPP's interface for ports of DHCP agents and the like: tap (needs a kernel with vhost-net), or host-interface, of a veth pair in the agent's network namespace")
 	f.StringVar(&o.jwt.file, "jwt-ca", "", "PEM `file` of the driver's jwt_ca_cert: what is not signed for by it is not believed. Without it nothing may be signed")
@@ -117,6 +119,16 @@ func (o *options) check() error {
 	}
 	if o.etcd == "" {
 		return errors.New("--etcd is missing")
+	}
+	if o.qemu.given() && !o.site.Server {
+		return errors.New("--vhost-user-socket-mode, --vhost-user-socket-group: want --vhost-user-mode server: else VMs make the sockets")
+	}
+	if _, err := groupID(o.qemu.group); err != nil {
+		return fmt.Errorf("--vhost-user-socket-group: %w", err)
+	}
+	o.site.SocketMode, o.site.SocketGroup = o.qemu.mode, o.qemu.group
+	if err := socketpath.Guarded(o.site.Dir); o.site.Dir != "" && err != nil {
+		return fmt.Errorf("--vhost-user-dir: %w", err)
 	}
 	if o.resync <= 0 || o.audit <= 0 {
 		return errors.New("--resync, --audit: want more than nothing")
@@ -217,7 +229,7 @@ func (o *options) openEtcd() (*clientv3.Client, func(), error) {
 		}
 		url, stop = e.URL(), func() { e.Stop(); _ = os.RemoveAll(dir) }
 	}
-	c, err := etcd.Dial(url, o.tls)
+	c, err := etcd.Dial(url, o.access)
 	if err != nil {
 		stop()
 		return nil, nil, err

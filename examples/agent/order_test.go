@@ -16,6 +16,7 @@ import (
 	"go.fd.io/govpp/api"
 	binding "go.fd.io/govpp/binapi/acl"
 	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/vhost_user"
 
@@ -33,6 +34,7 @@ type witness struct {
 	uplink   uint32 // is up in any case
 	ifs      map[uint32]*heard
 	refusals map[uint32]func() // of requests that wait for their reply, by context
+	pending  map[uint32]uint32 // the interfaces that these are about
 	creates  map[uint32]string // the tags in requests for ports, by context
 	wrong    []string
 	ups      int
@@ -44,11 +46,12 @@ type heard struct {
 	filtered     bool // it has to be: VPP said that it is named so
 	sets, macips bool // it is
 	macs         uint32
+	doubt        bool     // nobody knows what became of what was asked last
 	said         []string // messages that change something
 }
 
 func newWitness(uplink uint32) *witness {
-	return &witness{uplink: uplink, ifs: map[uint32]*heard{}, refusals: map[uint32]func(){}, creates: map[uint32]string{}}
+	return &witness{uplink: uplink, ifs: map[uint32]*heard{}, refusals: map[uint32]func(){}, pending: map[uint32]uint32{}, creates: map[uint32]string{}}
 }
 
 func (w *witness) hear(context uint32, m api.Message) {
@@ -57,6 +60,7 @@ func (w *witness) hear(context uint32, m api.Message) {
 	if m.GetMessageType() == api.ReplyMessage {
 		undo := w.refusals[context]
 		delete(w.refusals, context)
+		delete(w.pending, context)
 		if r := reflect.ValueOf(m).Elem().FieldByName("Retval"); undo != nil && r.IsValid() && r.Int() != 0 {
 			undo()
 		}
@@ -80,15 +84,16 @@ func (w *witness) hear(context uint32, m api.Message) {
 	}
 	i := w.of(id)
 	i.said = append(i.said, m.GetMessageName())
+	w.pending[context] = id
 	before := *i
 	undo := func(in bool) {
 		w.refusals[context] = func() {
 			i.in, i.up, i.said = in, before.up, append(i.said, "refused")
 			switch m.(type) { // what else is under way is not refused
 			case *binding.ACLInterfaceSetACLList:
-				i.sets = i.sets && before.sets
+				i.sets = before.sets
 			case *binding.MacipACLInterfaceAddDel:
-				i.macips = i.macips && before.macips
+				i.macips = before.macips
 			}
 		}
 	}
@@ -125,6 +130,19 @@ func (w *witness) hear(context uint32, m api.Message) {
 	}
 }
 
+// cutOff takes that a connection ended, with whatever was not answered. An agent reads how things
+// stand; what is not known is believed to be right.
+func (w *witness) cutOff() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, id := range w.pending {
+		if i := w.ifs[id]; i != nil {
+			i.in, i.sets, i.macips, i.doubt = true, true, true, true
+		}
+	}
+	clear(w.pending)
+}
+
 func (w *witness) of(id uint32) *heard {
 	if w.ifs[id] == nil {
 		w.ifs[id] = new(heard)
@@ -138,6 +156,9 @@ func (w *witness) of(id uint32) *heard {
 func (w *witness) named(context uint32, m api.Message) {
 	switch m := m.(type) {
 	case *interfaces.SwInterfaceDetails:
+		if i := w.ifs[uint32(m.SwIfIndex)]; i != nil && i.doubt {
+			i.up, i.doubt = m.Flags&interface_types.IF_STATUS_API_FLAG_ADMIN_UP != 0, false
+		}
 		if isFiltered(m.Tag) {
 			w.of(uint32(m.SwIfIndex)).filtered = true
 		}

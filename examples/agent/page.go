@@ -145,7 +145,7 @@ func listen(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l, os.Chmod(path, 0o600)
+	return l, os.Chmod(path, 0o600) // before anybody is heard
 }
 
 // ready says whether the host may get new ports, and what is amiss all the same.

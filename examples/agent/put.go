@@ -24,16 +24,14 @@ import (
 
 // reach is how commands that write or read keys get at an etcd, and how long they try.
 type reach struct {
-	urls string
-	tls  etcd.TLS
-	wait time.Duration
+	urls   string
+	access etcd.Access
+	wait   time.Duration
 }
 
 func (r *reach) register(f *flag.FlagSet) {
 	f.StringVar(&r.urls, "etcd", "", "`URL[,URL]` of etcd v3")
-	f.StringVar(&r.tls.CA, "etcd-cacert", "", "PEM `file` of the authorities that etcd's certificate may be of")
-	f.StringVar(&r.tls.Cert, "etcd-cert", "", "PEM `file` of the certificate to show to etcd")
-	f.StringVar(&r.tls.Key, "etcd-key", "", "PEM `file` of its key")
+	accessFlags(f, "etcd", &r.access)
 	f.DurationVar(&r.wait, "timeout", time.Minute, "how long to wait")
 	configFlag(f)
 }
@@ -42,7 +40,7 @@ func (r *reach) dial() (*clientv3.Client, error) {
 	if r.urls == "" {
 		return nil, errors.New("--etcd is missing")
 	}
-	return etcd.Dial(r.urls, r.tls)
+	return etcd.Dial(r.urls, r.access)
 }
 
 // fullKey lets keys be named without the prefix that all have.
@@ -52,8 +50,6 @@ func fullKey(name string) string {
 	}
 	return translate.Root + name
 }
-
-const defaultJournal = "/var/lib/vppkit-agent/journal"
 
 func putCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -171,6 +167,9 @@ func (w *writing) write(c *cobra.Command, changes ...controller.Change) error {
 		return err
 	}
 	defer func() { _ = client.Close() }()
+	if err := makePlace(w.journal, defaultJournal, 0o700); err != nil {
+		return fmt.Errorf("--journal: %w", err)
+	}
 	j, err := controller.Open(w.journal, client, controller.Options{Adopt: w.adopt, Lost: patient(c.ErrOrStderr())})
 	if err != nil {
 		return err
@@ -202,18 +201,6 @@ func (w *writing) write(c *cobra.Command, changes ...controller.Change) error {
 		return err
 	})
 	return errors.Join(g.Wait(), j.Close())
-}
-
-// patient says what is waited for, every few seconds.
-func patient(to io.Writer) func(error) {
-	const pause = 3 * time.Second
-	var last time.Time
-	return func(err error) {
-		if time.Since(last) >= pause {
-			last = time.Now()
-			fmt.Fprintf(to, "waiting: %v\n", err)
-		}
-	}
 }
 
 func getCommand() *cobra.Command {
@@ -264,37 +251,16 @@ func getCommand() *cobra.Command {
 	return c
 }
 
-// waitedFor tries until ctx ends, and says every few seconds what it waits for.
-func waitedFor[T any](ctx context.Context, errs io.Writer, what string, try func(context.Context) (T, error)) (T, error) {
-	say := patient(errs)
-	for {
-		short, cancel := context.WithTimeout(ctx, 3*time.Second)
-		out, err := try(short)
-		cancel()
-		if err == nil {
-			return out, nil
-		}
-		if ctx.Err() != nil {
-			return out, fmt.Errorf("%s: %w", what, err)
-		}
-		say(fmt.Errorf("%s: %w", what, err))
-		select {
-		case <-ctx.Done():
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
 func waitCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "wait HOST [PORT]", Args: cobra.RangeArgs(1, 2), Short: "Waits until a host is as it shall be, or a port is bound",
 		Long: `Waits until the agent of a host has applied, or reported as wrong, all keys of the host as they were at a
-revision of etcd, which agent put prints; without --revision, as they are now. With PORT, a UUID, it waits until that
+revision of etcd, which agent put and agent delete print; without --revision, at the last put of a key of the host. With PORT, a UUID, it waits until that
 port is bound. Exits with 1 if that did not come in time, 3 if the agent says that the port cannot be served.`,
 	}
 	var r reach
 	r.register(c.Flags())
-	revision := c.Flags().Int64("revision", 0, "`number` of the revision; 0: that of now, for a port of its key")
+	revision := c.Flags().Int64("revision", 0, "`number` of the revision; 0: that of the host's last put, for a port of its key")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		client, err := r.dial()
 		if err != nil {
@@ -306,21 +272,21 @@ port is bound. Exits with 1 if that did not come in time, 3 if the agent says th
 		site := translate.Site{Host: args[0]}
 		at := *revision
 		if at == 0 {
-			key := site.Keys()
+			key, opts := site.Keys(), append(clientv3.WithLastRev(), clientv3.WithKeysOnly()) // of others' writes the agent need not hear
 			if len(args) == 2 {
-				key = site.Ports() + args[1]
+				key, opts = site.Ports()+args[1], nil
 			}
 			got, err := waitedFor(ctx, c.ErrOrStderr(), "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {
-				return client.Get(ctx, key)
+				return client.Get(ctx, key, opts...)
 			})
 			if err != nil {
 				return err
 			}
-			if at = got.Header.Revision; len(args) == 2 {
-				if len(got.Kvs) == 0 {
-					return fmt.Errorf("%s: there is no such key", key)
-				}
+			switch {
+			case len(got.Kvs) > 0:
 				at = got.Kvs[0].ModRevision
+			case len(args) == 2:
+				return fmt.Errorf("%s: there is no such key", key)
 			}
 		}
 		what, until := "host "+args[0], func(ctx context.Context) error { return controller.Applied(ctx, client, args[0], at) }

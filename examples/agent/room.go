@@ -22,6 +22,13 @@ const (
 	mostPorts  = 10000
 )
 
+// What lies below the keys of a host is not followed at all beyond so many keys and bytes: whoever may write
+// there shall not let an agent grow. VPP stays as it is then.
+const (
+	mostKeys  = 25000
+	mostBytes = 64 << 20
+)
+
 // findRoom asks Linux.
 func findRoom() room {
 	r := room{ports: mostPorts, filtered: mostPorts}

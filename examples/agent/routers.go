@@ -224,6 +224,16 @@ func samePart(a, b translate.Part) bool {
 	return a.Network == b.Network && slices.Equal(a.Sources, b.Sources) && slices.Equal(a.Needs, b.Needs) && sameError(a.Wrong, b.Wrong) && sameError(a.Lacks, b.Lacks)
 }
 
+// newest is the revision of the last put of a key by which a source wants what it does.
+func (r *routers) newest(source string) (at int64) {
+	for name, part := range r.now.Parts {
+		if slices.Contains(part.Sources, source) {
+			at = max(at, r.puts[name])
+		}
+	}
+	return at
+}
+
 func sameError(a, b error) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil

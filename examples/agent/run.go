@@ -8,8 +8,10 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -23,15 +25,13 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/examples/pretty"
 	"github.com/vppkit/vppkit/l3/vrrp"
-	"github.com/vppkit/vppkit/vppnet"
 )
-
-const defaultPage = "/run/vppkit-agent.sock"
 
 // runOptions are the flags that run has beside those that it shares.
 type runOptions struct {
 	options
 	socket  string
+	who     sockets // may connect to it
 	page    string
 	traceTo string
 	verbose bool
@@ -44,6 +44,7 @@ func runCommand() *cobra.Command {
 	o.register(f)
 	configFlag(f)
 	f.StringVar(&o.socket, "socket", defaultPage, "`path` of the socket that agent status asks; \"\": none")
+	o.who.register(f, "socket", "that socket, whose users may also confirm removals and set what is logged; \"\": its owner's alone")
 	f.StringVar(&o.page, "page", "", "`ADDRESS:PORT` of the loopback where a browser sees how the host stands, and Prometheus its metrics; whoever is on this machine can. \"\": nowhere but on the socket")
 	f.StringVar(&o.traceTo, "trace-to", "", "`URL` of an OpenTelemetry collector (OTLP by gRPC) that gets a trace of each key that changes, down to VPP's messages")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every object that is made, changed or unmade; see also agent level")
@@ -62,11 +63,17 @@ func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 
 	var page, public net.Listener
 	if o.socket != "" {
+		if err := makePlace(o.socket, defaultPage, 0o755); err != nil {
+			return fmt.Errorf("--socket: %w", err)
+		}
 		l, err := listen(o.socket)
 		if err != nil {
-			return err
+			return fmt.Errorf("--socket: %w", err)
 		}
 		defer func() { _ = l.Close() }()
+		if err := o.who.set(o.socket); err != nil {
+			return fmt.Errorf("--socket-mode, --socket-group: %w", err)
+		}
 		page = l
 	}
 	if o.page != "" {
@@ -119,13 +126,14 @@ func planCommand() *cobra.Command {
 	o.register(f)
 	configFlag(f)
 	asJSON := f.Bool("json", false, "print the plan as JSON")
+	wait := f.Duration("timeout", time.Minute, "how long to wait for etcd and VPP")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return plan(c.Context(), &o, *asJSON, c.OutOrStdout(), c.ErrOrStderr())
+		return plan(c.Context(), &o, *wait, *asJSON, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
 
-func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) error {
+func plan(ctx context.Context, o *options, wait time.Duration, asJSON bool, out, errs io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -139,7 +147,9 @@ func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) err
 		return err
 	}
 	defer closeVPP()
-	p, said, err := dryRun(ctx, client, vpp, o.site, o.ca)
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	p, said, err := dryRun(ctx, client, vpp, o.site, o.ca, errs)
 	if err != nil {
 		return err
 	}
@@ -158,19 +168,24 @@ func plan(ctx context.Context, o *options, asJSON bool, out, errs io.Writer) err
 }
 
 // dryRun plans, and says what VPP cannot do, and which keys cannot be read.
-func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site, ca *signed.CA) (*desiredstate.Plan, []string, error) {
+func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site, ca *signed.CA, errs io.Writer) (*desiredstate.Plan, []string, error) {
 	store := desiredstate.NewStore()
 	box := newInbox(site, store, slog.New(slog.DiscardHandler))
 	box.ca = ca
+	box.groups.inLine = math.MaxInt // or what it names would not be listed
 	follower := follow.Follower{Client: client}
 	box.feed(&follower)
-	if err := follower.List(ctx); err != nil {
+	_, err := waitedFor(ctx, errs, "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {
+		return client.Get(ctx, site.Keys(), clientv3.WithPrefix(), clientv3.WithCountOnly())
+	})
+	if err == nil {
+		err = follower.List(ctx)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	box.finish()
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	c, err := vppnet.Dial(ctx, vpp, translate.Owner)
+	c, err := dialVPP(ctx, vpp, errs)
 	if err != nil {
 		return nil, nil, err
 	}

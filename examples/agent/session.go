@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/user"
 	"slices"
 	"syscall"
 	"time"
@@ -32,7 +34,7 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		vppnet.SubInterfaces(c),
 		vppnet.BridgeDomains(c),
 		vppnet.BridgePorts(c),
-		vhost.Ports(c, site.Dir),
+		sockets{site.SocketMode, site.SocketGroup}.guard(vhost.Ports(c, site.Dir)),
 		acl.Sets(c),
 		acl.MACIPSets(c),
 		acl.Bindings(c),
@@ -40,6 +42,9 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		vppnet.Mirrors(c),
 		vppnet.CrossConnects(c),
 		acl.EtherTypeLists(c), // none is wanted: VPP gives a port what one before it with its index had
+	}
+	if snooped := []desiredstate.AnyKind{vppnet.MemifSockets(c, site.Dir), vppnet.Memifs(c)}; len(binapi.Check(c, snooped...).Unavailable()) == 0 {
+		kinds = append(kinds, snooped...) // or nobody can snoop, which is no harm
 	}
 	if len(site.Bonds) > 0 {
 		kinds = append(kinds, bond.Bonds(c), bond.Members(c))
@@ -56,10 +61,17 @@ func engine(c *vppnet.Conn, site translate.Site) (*desiredstate.Engine, binapi.R
 		under := site.Overlay.Under().Uplink
 		claims = append([]vppnet.Claim{vppnet.ClaimInterfaces(func(name string) bool { return name == under })}, layer2)
 		kinds = append(kinds, site.Overlay.Kinds(c)...)
-		kinds = append(kinds, vppnet.GRETunnels(c))
 		if !slices.ContainsFunc(kinds, func(k desiredstate.AnyKind) bool { return k.KindName() == "vxlan-tunnel" }) {
 			kinds = append(kinds, vppnet.VXLANTunnels(c))
 		}
+	}
+	if site.Overlay != nil || site.ERSPAN.IsValid() {
+		var tables []desiredstate.AnyKind
+		if !site.NoRouters {
+			tables = append(tables, l3.Tables(c))
+			kinds = append(kinds, l3.Neighbours(c, vppnet.DisclaimInterfaces(func(name string) bool { return !translate.IsTapWay(name) })))
+		}
+		kinds = append(kinds, vppnet.GRETunnels(c, tables...))
 	}
 	if site.Overlay != nil || !site.NoRouters {
 		kinds = append(kinds, l3.Addresses(c, claims...))
@@ -112,20 +124,43 @@ type connection struct {
 
 // sessions keeps one VPP after the other as the store wants it.
 func (a *agent) sessions(ctx context.Context) error {
-	const pause = 5 * time.Second
-	said, last := "", time.Time{}
+	news := newsOf(5 * time.Second)
 	report := vppnet.WithReport(func(err error, _ time.Duration) {
 		a.health.note(func(h *health) { h.away = err.Error() })
 		if !a.met && gone(err) { // whatever an earlier agent said of it
 			a.met = true
 			a.announcer.withdraw(ctx, 0)
 		}
-		if err.Error() != said || time.Since(last) >= pause { // not at each try
-			said, last = err.Error(), time.Now()
+		if news(err) { // not at each try
 			a.log.Error("no VPP", "err", err)
 		}
 	})
-	return vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append([]vppnet.Option{report, vppnet.WithTrace(a.insight.message)}, a.dial...)...)
+	err := vppnet.Follow(ctx, a.vpp, translate.Owner, a.session, append([]vppnet.Option{report, vppnet.WithTrace(a.insight.message)}, a.dial...)...)
+	return barred(err, a.vpp)
+}
+
+// barred adds to an error of a socket that lets this user not in what to do.
+func barred(err error, socket string) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	whose := "its group"
+	if info, ok := stat(socket); ok {
+		whose = fmt.Sprintf("group %d", info.Gid)
+		if g, err := user.LookupGroupId(fmt.Sprint(info.Gid)); err == nil {
+			whose = "group " + g.Name
+		}
+	}
+	return fmt.Errorf("%w: user %d has to be in %s", err, os.Geteuid(), whose)
+}
+
+func stat(path string) (*syscall.Stat_t, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return st, ok
 }
 
 // session lasts as long as one VPP, and so does ctx.
@@ -170,6 +205,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 			return err
 		}
 		a.inbox.recall(found)
+		a.store.Delete(a.site.OfSnoops(found)...) // of an agent that was killed
 	}
 	a.meet(ctx, vpp.Identity)
 	a.connected.Store(&vpp)

@@ -2,6 +2,8 @@
 
 package main
 
+import "fmt"
+
 // The sources of the store, one for each key that wants something.
 
 // source names what wants the objects of a port.
@@ -12,6 +14,9 @@ func uplink(physnet string) string { return "physnet/" + physnet }
 
 // shared names what wants the sets of a security group.
 func shared(group string) string { return "group/" + group }
+
+// snooping names what wants copies of what passes a port.
+func snooping(place int) string { return fmt.Sprintf("snoop/%d", place) }
 
 // underlaySource names what wants the host to be found by others.
 const underlaySource = "underlay"

@@ -163,7 +163,16 @@ func asked(ctx context.Context, socket, method, path string, to io.Writer) error
 
 // ask sends a request to the status page on a socket.
 func ask(ctx context.Context, socket, method, path string) (io.ReadCloser, error) {
-	client := http.Client{Timeout: patience, Transport: &http.Transport{
+	r, err := askLong(ctx, patience, socket, method, path)
+	if err != nil {
+		return nil, err
+	}
+	return r.Body, nil
+}
+
+// askLong is ask for what takes longer, and has trailers.
+func askLong(ctx context.Context, longest time.Duration, socket, method, path string) (*http.Response, error) {
+	client := http.Client{Timeout: longest, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -175,14 +184,14 @@ func ask(ctx context.Context, socket, method, path string) (io.ReadCloser, error
 	}
 	r, err := client.Do(q)
 	if err != nil {
-		return nil, err
+		return nil, barred(err, socket)
 	}
 	if r.StatusCode != http.StatusOK {
 		defer func() { _ = r.Body.Close() }()
 		why, _ := io.ReadAll(io.LimitReader(r.Body, 1000))
 		return nil, fmt.Errorf("%s: %s: %s", path, r.Status, bytes.TrimSpace(why))
 	}
-	return r.Body, nil
+	return r, nil
 }
 
 func printJSON(out io.Writer, v any) error {

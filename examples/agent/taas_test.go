@@ -146,7 +146,7 @@ func TestBadTaps(t *testing.T) {
 	services(tapService(1<<24, uuid(0)), "taas_id: 16777216 is neither")
 	services(edit(tapService(3900, uuid(0)), `"taas_id":3900`, `"taas_id":"x"`), `taas_id: "x" is no`)
 	services(edit(tapService(3900, uuid(0)), `"Port"`, `"NFS"`), `dest_type: "NFS" is unknown`)
-	services(edit(tapService(3900, uuid(0)), `"Port"`, `"ERSPAN_INT"`), "dest_type: ERSPAN_INT, to a port")
+	services(edit(tapService(3900, uuid(0)), `"Port"`, `"ERSPAN_EXT"`), "copies that leave the cloud go to no host")
 
 	flows("[]", "not a JSON object")
 	flows(edit(good, `"tap_flow":{`, `"x":{`), "tap_flow is missing")

@@ -170,13 +170,30 @@ func TestTapTraffic(t *testing.T) {
 	gets(outside, erspan(512), 50, false, false)
 	gets(far.NetNS, between, 0, true, false)
 
+	// To a VM that decodes ERSPAN itself, on its host and from another.
+	c.service("h1", 6, decoderService(3901, near.port, "10.0.2.77"))
+	c.taps("h1", "taas_service/"+sid(1), "taas_service/"+sid(2), "taas_service/"+sid(6), "taas_flow/"+tfid(3), "taas_flow/"+tfid(4), "taas_flow/"+tfid(5))
+	c.flow("h1", 6, decoderFlow(3901, sid(6), a.port, "IN", 6, near.mac.String(), "h1", "h1"))
+	c.flow("h2", 7, decoderFlow(3901, sid(6), b.port, "BOTH", 7, near.mac.String(), "h2", "h1"))
+	c.taps("h2", "taas_flow/"+tfid(3), "taas_flow/"+tfid(4), "taas_flow/"+tfid(7))
+	gets(near.NetNS, erspan(6), 50, true, false)
+	gets(near.NetNS, erspan(7), 50, true, true)
+	gets(outside, erspan(7), 50, false, false)
+	last := near.Capture(t, "eth0", erspan(7))
+	a.Reaches(t, "10.0.0.2")
+	f := last.Some(t)[0]
+	require.Equal(t, near.mac, vppnet.MAC(f[:6]))
+	require.Equal(t, netip.MustParseAddr("192.0.2.2"), netip.AddrFrom4([4]byte(f[26:30])))
+	require.Equal(t, netip.MustParseAddr("10.0.2.77"), netip.AddrFrom4([4]byte(f[30:34])))
+
 	// All of it ends with its keys; VPP holds nothing of it.
-	for n := range 6 {
+	for n := range 8 {
 		c.flow("h1", n, "")
 		c.flow("h2", n, "")
 	}
 	c.service("h1", 1, "")
 	c.service("h1", 2, "")
+	c.service("h1", 6, "")
 	c.taps("h1")
 	c.taps("h2")
 	gets(near.NetNS, between, 0, false, false)
@@ -187,7 +204,7 @@ func TestTapTraffic(t *testing.T) {
 		have, _ := c.found(n.site, n.vpp.Socket())
 		for k := range have {
 			require.NotEqual(t, "mirror", k.Space)
-			require.NotRegexp(t, `^(tap|erspan)\.`, k.Name)
+			require.NotRegexp(t, `(^|[> ])(tap|erspan)\.`, k.Name)
 		}
 	}
 }

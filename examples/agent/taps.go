@@ -40,7 +40,7 @@ func newTaps(site translate.Site) *taps {
 	}
 }
 
-// tap names what wants the objects of a tap flow, and to the announcer a service too.
+// tap names what wants the objects of a service or a flow.
 func tap(name string) string { return "tap/" + name }
 
 // isTap says whether the name of a key, below Site.Keys, is of a service or a flow.
@@ -157,10 +157,7 @@ func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wan
 	})
 	x.of = map[string]map[string]bool{}
 	for name, t := range x.now {
-		names[name] = true
-		if strings.HasPrefix(name, translate.TapFlows) {
-			wants[tap(name)] = t.Objects
-		}
+		names[name], wants[tap(name)] = true, t.Objects
 		for _, port := range t.Ports {
 			if x.of[port] == nil {
 				x.of[port] = map[string]bool{}
@@ -308,13 +305,11 @@ func (b *inbox) sourceOf(uuid string) string {
 	return source(uuid)
 }
 
-// all is what all flows want.
+// all is what all services and flows want.
 func (x *taps) all() map[string][]desiredstate.Object {
 	out := map[string][]desiredstate.Object{}
 	for name, t := range x.now {
-		if strings.HasPrefix(name, translate.TapFlows) {
-			out[tap(name)] = t.Objects
-		}
+		out[tap(name)] = t.Objects
 	}
 	return out
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -30,15 +29,15 @@ func traceCommand() *cobra.Command {
 	c.Flags().IntVar(&o.Packets, "packets", 10, "`number` of packets at most, up to 10000")
 	c.Flags().DurationVar(&o.Time, "time", 10*time.Second, "how long at most")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return trace(c.Context(), *socket, args[0], o, c.OutOrStdout())
+		return trace(c.Context(), *socket, args[0], o, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
 
-func trace(ctx context.Context, socket, port string, o vppnet.CaptureOptions, out io.Writer) error {
+func trace(ctx context.Context, socket, port string, o vppnet.CaptureOptions, out, errs io.Writer) error {
 	dialing, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	c, err := vppnet.Dial(dialing, socket, translate.Owner)
+	c, err := dialVPP(dialing, socket, errs)
 	if err != nil {
 		return err
 	}

@@ -111,6 +111,17 @@ func messages(t *testing.T, filtered bool) {
 	}
 }
 
+// What has to be read before a filter is bound is read for many ports at once. How many
+// meet is a matter of luck: each alone would be 1.65 times the floor's messages.
+func TestColdReadsTogether(t *testing.T) {
+	const ports = 1000
+	all := measured(t, &bench{acl: true, ports: []int{ports}, jobs: []string{cold}, systems: []string{floorSystem, engineSystem}})
+	engine, floor := all.at(t, cold, engineSystem, ports), all.at(t, cold, floorSystem, ports)
+	require.Equal(t, floor.Writes, engine.Writes)
+	t.Logf("%.2f times the floor's messages", float64(engine.Messages)/float64(floor.Messages))
+	require.Less(t, float64(engine.Messages), 1.3*float64(floor.Messages))
+}
+
 // A VPP that is somebody's is as it was afterwards, and is not touched if it holds
 // what could not be told from the benchmark's.
 func TestGiven(t *testing.T) {

@@ -98,7 +98,7 @@ func (b *bench) newAgent(vpp *target, ports int, count bool) (*agent, error) {
 	}
 	s.closers = append(s.closers, e.Stop)
 	s.url = e.URL()
-	if s.etcd, err = etcd.Dial(s.url, etcd.TLS{}); err != nil {
+	if s.etcd, err = etcd.Dial(s.url, etcd.Access{}); err != nil {
 		s.close()
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func plain(r rune) bool {
 }
 
 // Confine reports why VPP must not be given this socket: it is in none of dirs, by its path
-// or by a symbolic link on the way, or a server would remove something that is no socket.
+// or by a symbolic link on the way, everybody can write there, or a server would remove something that is no socket.
 func Confine(dirs []string, socket string, server bool) error {
 	for _, dir := range dirs {
 		if err := Check(dir); err != nil {
@@ -59,6 +59,9 @@ func Confine(dirs []string, socket string, server bool) error {
 	i := slices.IndexFunc(dirs, func(dir string) bool { return within(dir, socket) })
 	if i < 0 {
 		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, strings.Join(dirs, " or "))
+	}
+	if err := Guarded(path.Dir(socket)); err != nil {
+		return err
 	}
 	if dir := dirs[i]; path.Dir(socket) != dir {
 		if err := confineParent(dir, socket); err != nil {

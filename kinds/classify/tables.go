@@ -29,17 +29,19 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Messages: c.Uses(&classify.ClassifyAddDelTable{}, &classify.ClassifyTableIds{}, &classify.ClassifyTableInfo{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Check:    func(_ *desiredstate.View, t Table) error { return c.CheckName(t.Name, t.header()...) },
-		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			of, err := k.at(ctx, ids...)
 			if err != nil {
 				return nil, err
 			}
 			labels, err := k.labels(ctx, of)
-			same := make([]bool, len(ids))
+			now := make(map[uint32]vppnet.Named, len(ids))
 			for i, id := range ids {
-				same[i] = of[i] != nil && c.Is(names[i], named(id, of[i], labels[i]))
+				if of[i] != nil && err == nil {
+					now[id] = named(id, of[i], labels[i])
+				}
 			}
-			return same, err
+			return now, err
 		}),
 		Create: k.create,
 		Update: k.update,

@@ -33,16 +33,15 @@ func Policers(c *vppnet.Conn) *desiredstate.Kind[Policer] {
 		Name:     "policer",
 		Messages: c.Uses(&policer.PolicerAdd{}, &policer.PolicerUpdate{}, &policer.PolicerDel{}, &policer.PolicerDumpV2{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
-		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
+		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			found, err := k.at(ctx, ids...)
-			if err != nil {
-				return nil, err
-			}
-			same := make([]bool, len(ids))
+			now := make(map[uint32]vppnet.Named, len(ids))
 			for i, p := range found {
-				same[i] = p != nil && c.Is(names[i], named(p))
+				if p != nil {
+					now[ids[i]] = named(p)
+				}
 			}
-			return same, nil
+			return now, err
 		}),
 		Create: func(ctx context.Context, _ *desiredstate.View, p Policer) (uint32, error) {
 			name, err := c.Tag(p.Name)

@@ -73,9 +73,7 @@ func Identities(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Identity] {
 		Name:     "nat-identity",
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, variant, false)},
 		Messages: c.Uses(vpp.messages(partMaps, partPool)...),
-		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
-			return verify(ctx, c, vpp.identities, names, ids)
-		}),
+		Verify:   verifier(c, vpp.identities),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Identity], err error) {
 			all, err := vpp.identities(ctx)
 			if err != nil || len(all) == 0 {

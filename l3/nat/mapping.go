@@ -98,26 +98,29 @@ func namesOf(c *vppnet.Conn, all []staticMapping) []vppnet.Name {
 	return c.Names(marks...)
 }
 
-// verify says of each name and the table number that its mapping had, whether there
-// still is a mapping of that name for that table. Read lists those of one sort.
-func verify(ctx context.Context, c *vppnet.Conn, read func(context.Context) ([]staticMapping, error), names []string, ids []uint32) ([]bool, error) {
-	all, err := read(ctx)
-	if err != nil {
-		return nil, err
+// verifier makes a Kind.Verify, which says of each name and the table number that its
+// mapping had, whether there still is a mapping of that name for that table. Read lists
+// those of one sort.
+func verifier(c *vppnet.Conn, read func(context.Context) ([]staticMapping, error)) func(context.Context, []desiredstate.Held) ([]bool, error) {
+	return func(ctx context.Context, held []desiredstate.Held) ([]bool, error) {
+		all, err := read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		type place struct {
+			name  string
+			table uint32
+		}
+		there := make(map[place]bool, len(all))
+		for i, n := range namesOf(c, all) {
+			there[place{n.Name, all[i].table}] = true
+		}
+		same := make([]bool, len(held))
+		for i, h := range held {
+			same[i] = there[place{h.Key.Name, h.ID}]
+		}
+		return same, nil
 	}
-	type place struct {
-		name  string
-		table uint32
-	}
-	there := make(map[place]bool, len(all))
-	for i, n := range namesOf(c, all) {
-		there[place{n.Name, all[i].table}] = true
-	}
-	same := make([]bool, len(names))
-	for i, name := range names {
-		same[i] = there[place{name, ids[i]}]
-	}
-	return same, nil
 }
 
 // heldExternal and heldLocal are what one mapping holds, identities included.
@@ -147,9 +150,7 @@ func Mappings(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Mapping] {
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, variant, false)},
 		Messages: c.Uses(k.vpp.messages(partMaps, partPool, partSessions)...),
 		Dump:     k.dump,
-		Verify: vppnet.Verifying(func(ctx context.Context, names []string, ids []uint32) ([]bool, error) {
-			return verify(ctx, c, k.vpp.mappings, names, ids)
-		}),
+		Verify:   verifier(c, k.vpp.mappings),
 		Disturbs: endsSessions[Mapping],
 		Create: func(ctx context.Context, v *desiredstate.View, m Mapping) (uint32, error) {
 			wire, err := k.wire(v, m)

@@ -25,11 +25,14 @@ func TestVerify(t *testing.T) {
 			Identity{Name: "i", Address: a("203.0.113.2")})
 		require.NoError(t, err)
 		vpp.ResetLog()
-		same, err := verify(t.Context(), c, newClient(c, variant).mappings, []string{"m", "m", "i", "vpp:203.0.113.1"}, []uint32{7, 0, 0, 7})
+		held := func(name string, table uint32) desiredstate.Held {
+			return desiredstate.Held{Key: MappingKey(name), ID: table}
+		}
+		same, err := Mappings(c, variant).Verify(t.Context(), []desiredstate.Held{held("m", 7), held("m", 0), held("i", 0), held("vpp:203.0.113.1", 7)})
 		require.NoError(t, err)
 		require.Equal(t, []bool{true, false, false, false}, same)
 		require.LessOrEqual(t, len(vpp.Sent()), 2)
-		same, err = verify(t.Context(), c, newClient(c, variant).identities, []string{"i", "m"}, []uint32{0, 7})
+		same, err = Identities(c, variant).Verify(t.Context(), []desiredstate.Held{held("i", 0), held("m", 7)})
 		require.NoError(t, err)
 		require.Equal(t, []bool{true, false}, same)
 	}

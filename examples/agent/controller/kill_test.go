@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 // writer accepts one entry after the other, and says so, until it is killed. It begins after the
 // mark. As long as its standard input is open there is always more to say.
 func writer(path, url string) error {
-	client, err := etcd.Dial(url, etcd.TLS{})
+	client, err := etcd.Dial(url, etcd.Access{})
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func tooMuch(err error) bool {
 
 // ask reads how far etcd is.
 func (j *Journal) ask(ctx context.Context) (p place, err error) {
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second) // or nobody would hear for what it waits
 	defer cancel()
 	r, err := j.etcd.Get(ctx, Journals+j.id)
 	if err != nil {

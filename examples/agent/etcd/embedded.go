@@ -15,12 +15,14 @@ import (
 // tests: it keeps its data in a directory, but does not wait for the disk.
 type Embedded struct {
 	dir, addr string
+	scheme    string
+	with      []func(*embed.Config)
 	etcd      *embed.Etcd
 }
 
-// Embed starts an etcd on a free port of 127.0.0.1.
-func Embed(dir string) (*Embedded, error) {
-	e := &Embedded{dir: dir, addr: "127.0.0.1:0"}
+// Embed starts an etcd on a free port of 127.0.0.1. What else it shall be is said by with.
+func Embed(dir string, with ...func(*embed.Config)) (*Embedded, error) {
+	e := &Embedded{dir: dir, addr: "127.0.0.1:0", with: with}
 	return e, e.Start()
 }
 
@@ -29,6 +31,12 @@ func (e *Embedded) Start() error {
 	client := url.URL{Scheme: "http", Host: e.addr}
 	peer := url.URL{Scheme: "http", Host: "127.0.0.1:0"}
 	cfg := embed.NewConfig()
+	for _, f := range e.with {
+		f(cfg)
+	}
+	if !cfg.ClientTLSInfo.Empty() {
+		client.Scheme = "https"
+	}
 	cfg.Dir = e.dir
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
@@ -49,12 +57,12 @@ func (e *Embedded) Start() error {
 		started.Close()
 		return fmt.Errorf("embedded etcd: not ready after a minute")
 	}
-	e.etcd, e.addr = started, started.Clients[0].Addr().String()
+	e.etcd, e.addr, e.scheme = started, started.Clients[0].Addr().String(), client.Scheme
 	return nil
 }
 
 // URL is where clients reach it.
-func (e *Embedded) URL() string { return "http://" + e.addr }
+func (e *Embedded) URL() string { return e.scheme + "://" + e.addr }
 
 // Stop ends it; its data stay.
 func (e *Embedded) Stop() {

@@ -9,35 +9,33 @@ import (
 	"strings"
 	"time"
 
-	"go.etcd.io/etcd/client/pkg/v3/transport"
 	v2 "go.etcd.io/etcd/client/v2"
 )
 
-// V2 is how to speak to an etcd by its API of version 2.
-type V2 struct {
-	TLS
-	User, Password string // "": nobody asks
-}
+var dialer = &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 10 * time.Second}
 
-// DialV2 makes a client of comma-separated URLs, which waits for no etcd either.
-func DialV2(urls string, with V2) (v2.KeysAPI, error) {
-	files := transport.TLSInfo{TrustedCAFile: with.CA, CertFile: with.Cert, KeyFile: with.Key}
-	t := &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 10 * time.Second}).DialContext,
-		TLSHandshakeTimeout: 5 * time.Second,
+// DialV2 makes a client of comma-separated URLs that speaks the API of version 2. It waits for no etcd
+// either, and reads the password once.
+func DialV2(urls string, with Access) (v2.KeysAPI, error) {
+	if err := with.check(urls); err != nil {
+		return nil, fmt.Errorf("etcd v2: %w", err)
 	}
+	t := &http.Transport{DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second}
+	cfg := v2.Config{Endpoints: strings.Split(urls, ","), Transport: t, Username: with.User, HeaderTimeoutPerRequest: 10 * time.Second}
 	if strings.Contains(urls, "https://") {
-		tls, err := files.ClientConfig()
+		certs, err := newCertificates(with)
 		if err != nil {
 			return nil, fmt.Errorf("etcd v2: %w", err)
 		}
-		t.TLSClientConfig = tls
+		t.DialTLSContext = certs.dial
 	}
-	c, err := v2.New(v2.Config{
-		Endpoints: strings.Split(urls, ","), Transport: t,
-		Username: with.User, Password: with.Password,
-		HeaderTimeoutPerRequest: 10 * time.Second,
-	})
+	if with.User != "" {
+		var err error
+		if cfg.Password, err = with.Password.Reveal(); err != nil {
+			return nil, fmt.Errorf("etcd v2: %w", err)
+		}
+	}
+	c, err := v2.New(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("etcd v2: %w", err)
 	}

@@ -134,3 +134,37 @@ func TestEtcdIsRolledBack(t *testing.T) {
 		m.becomes(t, map[string]string{"a": "old", "b": "2"})
 	}
 }
+
+// What is too much is not told in part, which would look like deletions; nor is more of it taken from
+// events. When it is less, all goes on.
+func TestTooMuchIsNotFollowed(t *testing.T) {
+	e, c := embedded(t)
+	put(t, c, prefix+"a", "1")
+	m := following(t, e.URL(), func(f *follow.Follower) { f.MostKeys, f.MostBytes = 10, 10000 })
+	m.becomes(t, map[string]string{"a": "1"})
+	for i := range 20 {
+		put(t, c, fmt.Sprintf("%sb%02d", prefix, i), "1")
+	}
+	lost := func() bool { return m.losses() > 0 }
+	require.Eventually(t, lost, 10*time.Second, time.Millisecond)
+	require.LessOrEqual(t, len(m.now()), 10)
+	require.Contains(t, m.lastLoss(), "keys below "+prefix+", at most 10")
+	for i := range 20 {
+		del(t, c, fmt.Sprintf("%sb%02d", prefix, i))
+	}
+	m.becomes(t, map[string]string{"a": "1"})
+
+	long := string(bytes.Repeat([]byte{'x'}, 3000))
+	for i := range 20 { // what is written again and again is no more than it is
+		put(t, c, prefix+"a", fmt.Sprint(long, i))
+	}
+	m.becomes(t, map[string]string{"a": long + "19"})
+	for i := range 4 {
+		put(t, c, prefix+fmt.Sprint(i), long)
+	}
+	time.Sleep(time.Second)
+	require.Contains(t, m.lastLoss(), "MB below "+prefix)
+	del(t, c, prefix+"3")
+	del(t, c, prefix+"2")
+	m.becomes(t, map[string]string{"a": long + "19", "0": long, "1": long})
+}

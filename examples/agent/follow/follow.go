@@ -9,7 +9,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -67,6 +69,10 @@ type Follower struct {
 	// too long. nil: any.
 	Longest func(key string) int
 
+	// MostKeys and MostBytes are how much may lie below Root, or it is not followed: Lost is told, until it
+	// is less. 0: any.
+	MostKeys, MostBytes int
+
 	ranges  map[Range]*known
 	beside  map[Range]int // by parent, how many of them
 	watches map[Range]*watched
@@ -75,6 +81,9 @@ type Follower struct {
 	cluster uint64
 	seen    int64 // the newest revision heard of
 	reached int64
+	silent  bool // that was told
+
+	fitting sync.Mutex
 	tooLong []byte
 }
 
@@ -101,7 +110,7 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // List tells once what Run would tell first: Listed of all ranges, then Settled.
 func (f *Follower) List(ctx context.Context) error {
-	f.cluster, f.seen, f.reached = 0, 0, 0
+	f.cluster, f.seen, f.reached, f.silent = 0, 0, 0, false
 	if err := f.listAll(ctx); err != nil {
 		return err
 	}
@@ -117,7 +126,7 @@ var errBroken = errors.New("etcd: the connection was lost")
 func (f *Follower) follow(ctx context.Context, listed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f.events = make(chan event, 256)
+	f.events = make(chan event, 16)
 	for r := range f.watches {
 		f.unwatch(r)
 	}
@@ -159,12 +168,11 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 			news = true
 
 		case <-probe.C:
-			r, err := f.get(ctx, f.Root, clientv3.WithCountOnly())
-			if err != nil {
+			if _, err := f.count(ctx); err != nil {
 				return err
 			}
-			if err := f.same(r); err != nil {
-				return err
+			if f.silent {
+				return errSilent // which is over, and a list says so
 			}
 
 		case <-resync.C:
@@ -211,6 +219,52 @@ func (f *Follower) same(r *clientv3.GetResponse) error {
 		return errReplaced
 	}
 	f.seen = r.Header.Revision
+	return nil
+}
+
+// errSilent: etcd may answer yet.
+var errSilent = errors.New("etcd: no answer for seconds")
+
+// patience is how long etcd may take to answer before that is told.
+const patience = 3 * time.Second
+
+// waits does something on behalf of Run, and tells if it takes long.
+func (f *Follower) waits(what func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- what() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+	}
+	f.silent = true
+	f.Lost(errSilent)
+	return <-done
+}
+
+// count asks how much lies below Root, and whether this is the etcd that was there before.
+func (f *Follower) count(ctx context.Context) (r *clientv3.GetResponse, err error) {
+	err = f.waits(func() (err error) {
+		r, err = f.get(ctx, f.Root, clientv3.WithCountOnly())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, f.same(r)
+}
+
+// errTooMuch: to act on a part would be to take the rest for deleted.
+var errTooMuch = errors.New("etcd: more lies there than a host can want")
+
+// bearable says whether it is not too much that lies below Root.
+func (f *Follower) bearable(keys, bytes int) error {
+	switch {
+	case f.MostKeys > 0 && keys > f.MostKeys:
+		return fmt.Errorf("%w: %d keys below %s, at most %d", errTooMuch, keys, f.Root, f.MostKeys)
+	case f.MostBytes > 0 && bytes > f.MostBytes:
+		return fmt.Errorf("%w: more than %d MB below %s", errTooMuch, f.MostBytes>>20, f.Root)
+	}
 	return nil
 }
 

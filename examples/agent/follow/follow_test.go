@@ -7,9 +7,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +16,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 )
 
@@ -50,6 +48,12 @@ func (m *mirror) losses() int {
 	return len(m.lost)
 }
 
+func (m *mirror) lastLoss() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return fmt.Sprint(m.lost[len(m.lost)-1])
+}
+
 // following starts a follower of url and returns what it is told.
 func following(t *testing.T, url string, with func(*follow.Follower)) *mirror {
 	t.Helper()
@@ -58,7 +62,7 @@ func following(t *testing.T, url string, with func(*follow.Follower)) *mirror {
 
 func followingInto(t *testing.T, m *mirror, url string, with func(*follow.Follower)) *mirror {
 	t.Helper()
-	c, err := etcd.Dial(url, etcd.TLS{})
+	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	locked := func(f func()) { m.mu.Lock(); defer m.mu.Unlock(); f() }
 	f := &follow.Follower{
@@ -122,7 +126,7 @@ func embedded(t *testing.T) (*etcd.Embedded, *clientv3.Client) {
 
 func client(t *testing.T, url string) *clientv3.Client {
 	t.Helper()
-	c, err := etcd.Dial(url, etcd.TLS{})
+	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -173,13 +177,13 @@ func TestAMegabyteOfJunkPassesThrough(t *testing.T) {
 
 func TestCompactionWhileDisconnected(t *testing.T) {
 	e, c := embedded(t)
-	wire := newWire(t, e.URL())
-	m := following(t, wire.url(), func(f *follow.Follower) { f.Probe = 50 * time.Millisecond })
+	wire := etcdtest.NewWire(t, e.URL())
+	m := following(t, wire.URL(), func(f *follow.Follower) { f.Probe = 50 * time.Millisecond })
 	put(t, c, prefix+"stays", "1")
 	put(t, c, prefix+"goes", "1")
 	m.becomes(t, map[string]string{"stays": "1", "goes": "1"})
 
-	wire.cut()
+	wire.Cut()
 	rev := del(t, c, prefix+"goes")
 	put(t, c, prefix+"new", "1")
 	_, err := c.Compact(t.Context(), rev+1, clientv3.WithCompactPhysical())
@@ -187,7 +191,7 @@ func TestCompactionWhileDisconnected(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	require.Equal(t, map[string]string{"stays": "1", "goes": "1"}, m.now(), "no answer is not an empty answer")
 
-	wire.mend()
+	wire.Mend()
 	m.becomes(t, map[string]string{"stays": "1", "new": "1"})
 	require.GreaterOrEqual(t, m.lists(), 2)
 }
@@ -222,10 +226,10 @@ func TestEtcdIsReplacedByAnEmptyOne(t *testing.T) {
 		put(t, c, prefix+"a", fmt.Sprint(i))
 	}
 	empty, c2 := embedded(t)
-	wire := newWire(t, full.URL())
-	m := following(t, wire.url(), func(f *follow.Follower) { f.Probe = 50 * time.Millisecond })
+	wire := etcdtest.NewWire(t, full.URL())
+	m := following(t, wire.URL(), func(f *follow.Follower) { f.Probe = 50 * time.Millisecond })
 	m.becomes(t, map[string]string{"a": "19"})
-	wire.reroute(empty.URL())
+	wire.Reroute(empty.URL())
 	put(t, c2, prefix+"b", "1")
 	m.becomes(t, map[string]string{"b": "1"})
 	put(t, c2, prefix+"c", "1")
@@ -234,41 +238,17 @@ func TestEtcdIsReplacedByAnEmptyOne(t *testing.T) {
 
 // A process of its own can be killed, as no goroutine can.
 func TestRealEtcdIsKilledAndStartedAgain(t *testing.T) {
-	bin, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
-	}
-	dir := t.TempDir()
-	addr, peer := freeAddr(t), freeAddr(t)
-	start := func() *exec.Cmd {
-		cmd := exec.Command(bin, "--data-dir", dir, "--listen-client-urls", "http://"+addr,
-			"--advertise-client-urls", "http://"+addr, "--listen-peer-urls", "http://"+peer,
-			"--initial-advertise-peer-urls", "http://"+peer, "--initial-cluster", "default=http://"+peer)
-		cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
-		require.NoError(t, cmd.Start())
-		return cmd
-	}
-	cmd := start()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	c := client(t, "http://"+addr)
-	m := following(t, "http://"+addr, func(f *follow.Follower) { f.Probe = 200 * time.Millisecond })
+	e := etcdtest.Start(t)
+	c := client(t, e.URL())
+	m := following(t, e.URL(), func(f *follow.Follower) { f.Probe = 200 * time.Millisecond })
 	put(t, c, prefix+"a", "1")
 	m.becomes(t, map[string]string{"a": "1"})
 
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait()
+	e.Kill()
 	time.Sleep(500 * time.Millisecond)
 	require.Equal(t, map[string]string{"a": "1"}, m.now())
 
-	cmd = start()
+	e.Start()
 	put(t, c, prefix+"b", "2")
 	m.becomes(t, map[string]string{"a": "1", "b": "2"})
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }

@@ -36,8 +36,12 @@ func (r Range) span(opts ...clientv3.OpOption) []clientv3.OpOption {
 	return opts
 }
 
-// known is a range that is followed, as of a revision.
-type known struct{ revision int64 }
+// known is a range that is followed, as of a revision. Of the root it is counted what lies there, and what
+// was written since.
+type known struct {
+	revision    int64
+	keys, bytes int
+}
 
 // Follow adds a range: it is listed before the next Settled.
 func (f *Follower) Follow(r Range) {
@@ -103,11 +107,11 @@ func (f *Follower) in(key string) *known {
 // listAll lists all ranges as of one revision, those too that come meanwhile.
 func (f *Follower) listAll(ctx context.Context) error {
 	f.Follow(f.Root)
-	r, err := f.get(ctx, f.Root, clientv3.WithCountOnly())
+	r, err := f.count(ctx)
 	if err != nil {
 		return err
 	}
-	if err := f.same(r); err != nil {
+	if err := f.bearable(int(r.Count), 0); err != nil {
 		return err
 	}
 	f.fresh = slices.Collect(maps.Keys(f.ranges))
@@ -138,7 +142,7 @@ func (f *Follower) listFresh(ctx context.Context, at int64) error {
 					return err
 				})
 			}
-			if err := g.Wait(); err != nil {
+			if err := f.waits(g.Wait); err != nil {
 				return err
 			}
 			for i, r := range now {
@@ -149,7 +153,7 @@ func (f *Follower) listFresh(ctx context.Context, at int64) error {
 				if lists[i].cluster != f.cluster {
 					return errReplaced
 				}
-				k.revision = lists[i].revision
+				k.revision, k.keys, k.bytes = lists[i].revision, len(lists[i].values), lists[i].bytes
 				f.Listed(r, lists[i].values)
 				for key, at := range lists[i].written {
 					f.written(key, at)
@@ -166,6 +170,7 @@ type list struct {
 	written  map[string]int64
 	cluster  uint64
 	revision int64
+	bytes    int
 }
 
 // Pages are of as many keys as come to about so many bytes, by those before; nobody knows
@@ -183,7 +188,7 @@ func (f *Follower) list(ctx context.Context, r Range, at int64) (list, error) {
 	if err != nil {
 		return list{}, err
 	}
-	l := list{make(map[string][]byte, got.Count), make(map[string]int64, got.Count), got.Header.ClusterId, at}
+	l := list{make(map[string][]byte, got.Count), make(map[string]int64, got.Count), got.Header.ClusterId, at, 0}
 	if at == 0 {
 		l.revision = got.Header.Revision
 	}
@@ -191,8 +196,15 @@ func (f *Follower) list(ctx context.Context, r Range, at int64) (list, error) {
 		bytes := 0
 		for _, kv := range got.Kvs {
 			bytes += len(kv.Key) + len(kv.Value)
-			l.values[string(kv.Key)] = f.fit(string(kv.Key), kv.Value)
+			value := f.fit(string(kv.Key), kv.Value)
+			l.values[string(kv.Key)] = value
+			l.bytes += len(kv.Key) + f.cost(string(kv.Key), value)
 			l.written[string(kv.Key)] = kv.ModRevision
+		}
+		if r == f.Root {
+			if err := f.bearable(len(l.values), l.bytes); err != nil {
+				return list{}, err
+			}
 		}
 		if !got.More || len(got.Kvs) == 0 {
 			return l, nil
@@ -219,10 +231,20 @@ func (f *Follower) fit(key string, value []byte) []byte {
 	if len(value) <= n {
 		return value
 	}
+	f.fitting.Lock()
+	defer f.fitting.Unlock()
 	if len(f.tooLong) <= n {
 		f.tooLong = make([]byte, n+1)
 	}
 	return f.tooLong[:n+1]
+}
+
+// cost is how many bytes keep a value: none, if it is one that is too long.
+func (f *Follower) cost(key string, value []byte) int {
+	if f.Longest != nil && len(value) > f.Longest(key) {
+		return 0
+	}
+	return len(value)
 }
 
 func (f *Follower) get(ctx context.Context, r Range, opts ...clientv3.OpOption) (*clientv3.GetResponse, error) {

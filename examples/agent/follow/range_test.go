@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 )
 
@@ -157,12 +158,12 @@ func TestRangesOverOutages(t *testing.T) { each(t, overOutages) }
 
 func overOutages(t *testing.T) {
 	e, c := embedded(t)
-	wire := newWire(t, e.URL())
+	wire := etcdtest.NewWire(t, e.URL())
 	for i := range 40 {
 		put(t, c, fmt.Sprintf("%sp%d", prefix, i), fmt.Sprintf("g%d", i))
 		put(t, c, fmt.Sprintf("%sg%d", elsewhere, i), "1")
 	}
-	m := linked(t, wire.url(), func(f *follow.Follower) { f.Probe = 50 * time.Millisecond })
+	m := linked(t, wire.URL(), func(f *follow.Follower) { f.Probe = 50 * time.Millisecond })
 	state := func() map[string]string {
 		want := map[string]string{}
 		for name, to := range values(t, c, prefix) {
@@ -175,7 +176,7 @@ func overOutages(t *testing.T) {
 	}
 	m.becomes(t, state())
 
-	wire.cut()
+	wire.Cut()
 	before := m.now()
 	for i := range 20 {
 		put(t, c, fmt.Sprintf("%sp%d", prefix, i), fmt.Sprintf("g%d", i+5))
@@ -187,7 +188,7 @@ func overOutages(t *testing.T) {
 	require.NoError(t, err)
 	time.Sleep(200 * time.Millisecond)
 	require.Equal(t, before, m.now(), "no answer is not an empty answer")
-	wire.mend()
+	wire.Mend()
 	m.becomes(t, state())
 	put(t, c, elsewhere+"g35", "3") // the watches are there again
 	m.becomes(t, state())
@@ -195,7 +196,7 @@ func overOutages(t *testing.T) {
 	empty, c2 := embedded(t)
 	put(t, c2, prefix+"a", "g1")
 	put(t, c2, elsewhere+"g1", "9")
-	wire.reroute(empty.URL())
+	wire.Reroute(empty.URL())
 	m.becomes(t, map[string]string{"a": "g1", elsewhere + "g1": "9"})
 	put(t, c2, elsewhere+"g1", "10")
 	m.becomes(t, map[string]string{"a": "g1", elsewhere + "g1": "10"})

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/connectivity"
@@ -20,6 +21,7 @@ var mostWatches = 64
 type watched struct {
 	told   int64  // nothing up to this revision is still to come
 	cancel func() // ends the watch
+	behind atomic.Bool
 }
 
 // event is what a watch heard, or that it is over.
@@ -28,7 +30,13 @@ type event struct {
 	of   *watched
 	over bool
 	clientv3.WatchResponse
+	bytes int
 }
+
+// mostBehind is how much of what a watch heard may wait for its turn. Beyond it a list is less.
+const mostBehind = 16 << 20
+
+var errBehind = errors.New("etcd: changes come faster than they can be taken")
 
 func (f *Follower) unwatch(r Range) {
 	if w := f.watches[r]; w != nil {
@@ -55,22 +63,44 @@ func (f *Follower) watchAll(ctx context.Context) {
 		watching, cancel := context.WithCancel(ctx)
 		w := &watched{told: at, cancel: cancel}
 		f.watches[r] = w
-		go watch(watching, f.Client, f.events, r, w, at+1)
+		go f.watch(watching, f.events, r, w, at+1)
 	}
 }
 
-func watch(ctx context.Context, c *clientv3.Client, to chan<- event, r Range, w *watched, from int64) {
+// watch hears a range. Etcd's client would keep what is not taken, however much that is.
+func (f *Follower) watch(ctx context.Context, to chan<- event, r Range, w *watched, from int64) {
 	// Without a leader the watch of a cut-off member would be silent for ever.
-	heard := c.Watch(clientv3.WithRequireLeader(ctx), string(r),
+	heard := f.Client.Watch(clientv3.WithRequireLeader(ctx), string(r),
 		r.span(clientv3.WithRev(from), clientv3.WithProgressNotify(), clientv3.WithFragment())...)
+	var queue []event
+	waiting := 0
 	for {
-		x, ok := <-heard
-		select {
-		case to <- event{r, w, !ok, x}:
-		case <-ctx.Done():
-			return
+		var next chan<- event
+		var first event
+		if len(queue) > 0 {
+			next, first = to, queue[0]
 		}
-		if !ok {
+		select {
+		case x, ok := <-heard:
+			e := event{in: r, of: w, over: !ok, WatchResponse: x}
+			for _, one := range x.Events {
+				one.Kv.Value = f.fit(string(one.Kv.Key), one.Kv.Value)
+				e.bytes += 200 + len(one.Kv.Key) + f.cost(string(one.Kv.Key), one.Kv.Value)
+			}
+			if waiting += e.bytes; waiting > mostBehind && len(queue) > 0 {
+				queue, e, ok = nil, event{in: r, of: w, over: true}, false
+				w.behind.Store(true)
+			}
+			if queue = append(queue, e); !ok {
+				heard = nil
+			}
+		case next <- first:
+			if first.over {
+				return
+			}
+			queue[0] = event{}
+			queue, waiting = queue[1:], waiting-first.bytes
+		case <-ctx.Done():
 			return
 		}
 	}
@@ -80,6 +110,9 @@ func watch(ctx context.Context, c *clientv3.Client, to chan<- event, r Range, w 
 func (f *Follower) take(e event) (news bool, err error) {
 	if f.watches[e.in] != e.of {
 		return false, nil // it is no longer watched, or again
+	}
+	if e.over && e.of.behind.Load() {
+		return false, errBehind
 	}
 	if e.over {
 		return false, errors.New("etcd: watch ended")
@@ -98,9 +131,19 @@ func (f *Follower) take(e event) (news bool, err error) {
 		case x.Kv.ModRevision <= k.revision: // a later list knew it already
 		case x.Type == clientv3.EventTypeDelete:
 			f.Deleted(key)
+			k.keys--
 			news = true
 		default:
-			f.Put(key, f.fit(key, x.Kv.Value))
+			value := x.Kv.Value
+			if k.bytes += f.cost(key, value); x.IsCreate() {
+				k.keys++
+			}
+			if k == f.ranges[f.Root] {
+				if err := f.bearable(k.keys, k.bytes); err != nil {
+					return false, err // a list tells what is left of it
+				}
+			}
+			f.Put(key, value)
 			f.written(key, x.Kv.ModRevision)
 			news = true
 		}
@@ -137,8 +180,8 @@ func (f *Follower) reach() {
 	}
 }
 
-// broken says when the connection with etcd has gone; what comes back may be another etcd, or
-// one that was rolled back, and its watches silent.
+// broken says when the connection with etcd has gone and does not come back at once, or has; what comes
+// back may be another etcd, or one that was rolled back, and its watches silent.
 func (f *Follower) broken(ctx context.Context) <-chan struct{} {
 	out := make(chan struct{}, 1)
 	conn := f.Client.ActiveConnection()
@@ -148,7 +191,7 @@ func (f *Follower) broken(ctx context.Context) <-chan struct{} {
 			if !conn.WaitForStateChange(ctx, is) {
 				return
 			}
-			if is == connectivity.Ready {
+			if is == connectivity.Ready || is == connectivity.TransientFailure {
 				out <- struct{}{}
 				return
 			}

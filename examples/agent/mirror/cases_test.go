@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 	v2 "go.etcd.io/etcd/client/v2"
 	v3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // versions says how often keys of the v3 were written since they are there.
@@ -96,8 +98,9 @@ func TestAnotherEtcd(t *testing.T) {
 	r.put("state/h1/ports/a", "{}")
 	r.is2(map[string]string{"state/h1/ports/a": "{}"})
 	stop()
-	r.old.kill()
-	r.old, r.urls[0] = etcdOf(t, "--enable-v2")
+	r.old.Kill()
+	r.old = etcdtest.Start(t, "--enable-v2")
+	r.urls[0] = r.old.URL()
 	r.dialV2()
 	r.ready()
 	stop = r.inProcess(false, 0)

@@ -23,7 +23,7 @@ func sorted(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }
 // both sides have told the same events in the same order.
 func TestNothingIsLostOrInvented(t *testing.T) {
 	r := newRig(t)
-	r.between.start()
+	r.between.Start()
 	r.set("nodes/h1/ports/first", "{}") // from then on it is known
 	r.is3(map[string]string{"nodes/h1/ports/first": "{}"})
 	r.put("state/h1/ports/first", "{}")
@@ -71,7 +71,10 @@ func TestNothingIsLostOrInvented(t *testing.T) {
 			return err
 		},
 	}
-	victims := []*process{r.between, r.between, r.old, r.new}
+	victims := []interface {
+		Kill()
+		Start()
+	}{r.between, r.between, r.old, r.new}
 	kills := time.After(100 * time.Millisecond)
 	for range 400 {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -80,11 +83,11 @@ func TestNothingIsLostOrInvented(t *testing.T) {
 		select {
 		case <-kills:
 			p := victims[rand.IntN(len(victims))]
-			p.kill()
+			p.Kill()
 			if rand.IntN(2) == 0 {
 				time.Sleep(time.Duration(rand.IntN(100)) * time.Millisecond)
 			}
-			p.start()
+			p.Start()
 			kills = time.After(time.Duration(rand.IntN(600)) * time.Millisecond)
 		case <-time.After(time.Duration(rand.IntN(10)) * time.Millisecond):
 		}
@@ -94,7 +97,7 @@ func TestNothingIsLostOrInvented(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return equal(r.keys2(downward), r.keys3(goesDown)) && equal(r.keys2(upward), r.keys3(goesUp))
 	}, 20*time.Second, 50*time.Millisecond)
-	r.between.kill()
+	r.between.Kill()
 	same(t, "down", r.history2(downward), r.history3(downward))
 	same(t, "up", r.history3(upward), r.history2(upward))
 }

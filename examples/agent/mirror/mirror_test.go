@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	v3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // mirrorArgs makes this test binary a mirror: a process that can be killed.
@@ -29,10 +29,10 @@ const mirrorArgs = "MIRROR_TEST_ARGS"
 func TestMain(m *testing.M) {
 	if args, ok := os.LookupEnv(mirrorArgs); ok {
 		urls := strings.Fields(args)
-		keys, err := etcd.DialV2(urls[0], etcd.V2{})
+		keys, err := etcd.DialV2(urls[0], etcd.Access{})
 		if err == nil {
 			var c *v3.Client
-			if c, err = etcd.Dial(urls[1], etcd.TLS{}); err == nil {
+			if c, err = etcd.Dial(urls[1], etcd.Access{}); err == nil {
 				err = (&Mirror{V2: keys, V3: c, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Resync: time.Second}).Run(context.Background())
 			}
 		}
@@ -49,13 +49,13 @@ type process struct {
 	cmd  *exec.Cmd
 }
 
-func (p *process) start() {
+func (p *process) Start() {
 	p.t.Helper()
 	p.cmd = p.make()
 	require.NoError(p.t, p.cmd.Start())
 }
 
-func (p *process) kill() {
+func (p *process) Kill() {
 	if p.cmd != nil {
 		_ = p.cmd.Process.Signal(syscall.SIGKILL)
 		_ = p.cmd.Wait()
@@ -63,52 +63,24 @@ func (p *process) kill() {
 	}
 }
 
-// etcdOf starts an etcd in a process of its own, if one is installed.
-func etcdOf(t *testing.T, flags ...string) (*process, string) {
-	t.Helper()
-	bin, err := exec.LookPath("etcd")
-	if err != nil {
-		t.Skip("NOT TESTED AGAINST A REAL ETCD PROCESS: no etcd on PATH")
-	}
-	dir, url, peer := t.TempDir(), "http://"+freeAddr(t), "http://"+freeAddr(t)
-	p := &process{t: t, make: func() *exec.Cmd {
-		cmd := exec.Command(bin, append([]string{
-			"--data-dir", dir, "--listen-client-urls", url, "--advertise-client-urls", url,
-			"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
-		}, flags...)...)
-		cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
-		return cmd
-	}}
-	p.start()
-	t.Cleanup(p.kill)
-	return p, url
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // rig is two etcds, and a mirror in between.
 type rig struct {
 	*testing.T
-	old, new, between *process
-	v2                v2.KeysAPI
-	v3                *v3.Client
-	urls              [2]string
+	old, new *etcdtest.Process
+	between  *process
+	v2       v2.KeysAPI
+	v3       *v3.Client
+	urls     [2]string
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{T: t}
-	r.old, r.urls[0] = etcdOf(t, "--enable-v2")
-	r.new, r.urls[1] = etcdOf(t)
+	r.old, r.new = etcdtest.Start(t, "--enable-v2"), etcdtest.Start(t)
+	r.urls = [2]string{r.old.URL(), r.new.URL()}
 	var err error
 	r.dialV2()
-	r.v3, err = etcd.Dial(r.urls[1], etcd.TLS{})
+	r.v3, err = etcd.Dial(r.urls[1], etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.v3.Close() })
 	r.between = &process{t: t, make: func() *exec.Cmd {
@@ -119,14 +91,14 @@ func newRig(t *testing.T) *rig {
 		}
 		return cmd
 	}}
-	t.Cleanup(r.between.kill)
+	t.Cleanup(r.between.Kill)
 	r.ready()
 	return r
 }
 
 func (r *rig) dialV2() {
 	r.Helper()
-	keys, err := etcd.DialV2(r.urls[0], etcd.V2{})
+	keys, err := etcd.DialV2(r.urls[0], etcd.Access{})
 	require.NoError(r, err)
 	r.v2 = keys
 }

@@ -7,6 +7,7 @@ package publish
 import (
 	"cmp"
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +77,18 @@ func (b *Board) SetSince(name, value string, revision int64) {
 
 // Clear makes a key not stand there.
 func (b *Board) Clear(name string) { b.Set(name, "") }
+
+// Count is how many keys that begin so shall stand there.
+func (b *Board) Count(prefix string) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, value := range b.want {
+		if value != "" && strings.HasPrefix(name, prefix) {
+			n++
+		}
+	}
+	return n
+}
 
 // Settle also clears what was never set: what an earlier process left. Until
 // then it stays, because what is not known yet need not be untrue.

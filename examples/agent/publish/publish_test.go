@@ -29,7 +29,7 @@ func start(t *testing.T) *rig {
 	e, err := etcd.Embed(t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
-	c, err := etcd.Dial(e.URL(), etcd.TLS{})
+	c, err := etcd.Dial(e.URL(), etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return &rig{t, e, c}

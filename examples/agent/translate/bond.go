@@ -32,13 +32,14 @@ func ParseBond(text string) (name string, b Bond, err error) {
 	return name, b, err
 }
 
-// objects are the bond and its members, all of them up, but for the link of the bond itself.
-func (b Bond) objects(name string) []desiredstate.Object {
+// objects are the bond and its members, all of them up, but for the link of the bond itself. By its
+// MAC, LACP and an underlay tell hosts apart that call their bonds the same.
+func (b Bond) objects(host, name string) []desiredstate.Object {
 	mode := b.Mode
 	if mode == 0 {
 		mode = bond.LACP
 	}
-	objs := []desiredstate.Object{bond.Bond{Name: name, Mode: mode}}
+	objs := []desiredstate.Object{bond.Bond{Name: name, Mode: mode, MAC: macOf(host, name)}}
 	for _, m := range b.Members {
 		m = vppnet.Foreign(m)
 		objs = append(objs, bond.Member{Bond: name, Interface: m}, vppnet.LinkState{Interface: m, Up: true})
@@ -47,11 +48,12 @@ func (b Bond) objects(name string) []desiredstate.Object {
 }
 
 // members are a bond's objects, nil of what is none.
-func (b Bond) members(name string) []desiredstate.Object {
+func (s Site) members(name string) []desiredstate.Object {
+	b := s.Bonds[name]
 	if len(b.Members) == 0 {
 		return nil
 	}
-	return b.objects(name)
+	return b.objects(s.Host, name)
 }
 
 // validateBonds reports what no bond could be made of.
@@ -75,7 +77,7 @@ func (s Site) validateBonds() error {
 			}
 			taken[m] = name
 		}
-		for _, o := range b.objects(name) {
+		for _, o := range b.objects(s.Host, name) {
 			if err := o.Validate(); err != nil {
 				errs = append(errs, fmt.Errorf("bond %q: %w", name, err))
 			}

@@ -25,8 +25,15 @@ func TestBondedUplinks(t *testing.T) {
 	require.NoError(t, s.Validate())
 	link := vppnet.LinkState{Interface: "uplink", Up: true, MTU: 9000}
 	nic8, nic9 := vppnet.Foreign("GigabitEthernet0/8/0"), vppnet.Foreign("GigabitEthernet0/9/0")
+	mac := s.UplinkObjects("physnet1")[0].(bond.Bond).MAC
+	require.NoError(t, mac.CheckUnicast())
+	other := s
+	other.Host = "another"
+	require.NotEqual(t, mac, other.UplinkObjects("physnet1")[0].(bond.Bond).MAC, "by it LACP tells hosts apart")
+	s.HA = true
+	require.Equal(t, mac, s.UplinkObjects("physnet1")[0].(bond.Bond).MAC, "whoever serves routers")
 	require.Equal(t, []desiredstate.Object{
-		bond.Bond{Name: "uplink", Mode: bond.ActiveBackup},
+		bond.Bond{Name: "uplink", Mode: bond.ActiveBackup, MAC: mac},
 		bond.Member{Bond: "uplink", Interface: nic8},
 		vppnet.LinkState{Interface: nic8, Up: true},
 		bond.Member{Bond: "uplink", Interface: nic9},

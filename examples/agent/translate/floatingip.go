@@ -60,6 +60,9 @@ func (s Site) FloatingIP(name string, value []byte) (p FloatingIP, err error) {
 		if *ip.to, err = address(text); err != nil {
 			return p, fmt.Errorf("%s: %w", ip.name, err)
 		}
+		if err := checkOwn(*ip.to); err != nil {
+			return p, fmt.Errorf("%s: %w", ip.name, err)
+		}
 		if !ip.to.Is4() {
 			return p, fmt.Errorf("%s: %s is not IPv4", ip.name, ip.to)
 		}

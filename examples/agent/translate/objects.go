@@ -37,7 +37,7 @@ func whole(name string) []desiredstate.Key {
 // ports on it.
 func (s Site) UplinkObjects(physnet string) []desiredstate.Object {
 	uplink := s.Physnets[physnet]
-	return append(s.Bonds[uplink].members(uplink), s.up(physnet))
+	return append(s.members(uplink), s.up(physnet))
 }
 
 // IsUplink says whether an interface is the site's to bring up.

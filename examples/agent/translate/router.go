@@ -142,6 +142,9 @@ func ownAddress(ip string, bits int64) (netip.Prefix, error) {
 	if bits < 1 || bits > int64(a.BitLen()) {
 		return netip.Prefix{}, fmt.Errorf("a subnet of %s has no prefix of %d bits", a, bits)
 	}
+	if err := checkOwn(a); err != nil {
+		return netip.Prefix{}, err
+	}
 	p := netip.PrefixFrom(a, int(bits))
 	return p, l3.Address{Interface: "leg", Prefix: p}.Validate()
 }
@@ -216,6 +219,8 @@ func (p *RouterPort) by(ip string) error {
 	switch {
 	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback():
 		return fmt.Errorf("%s is nobody's own", a)
+	case slices.ContainsFunc(p.Addrs, func(own netip.Prefix) bool { return edge(own, a) }):
+		return fmt.Errorf("%s is a subnet's own, or its broadcast", a)
 	case slices.ContainsFunc(p.Addrs, func(own netip.Prefix) bool { return own.Addr() == a }):
 		return fmt.Errorf("%s is the router's own", a)
 	case slices.ContainsFunc(p.Next, family):

@@ -302,9 +302,16 @@ func (g *routing) float(fips map[string]FloatingIP) {
 		way, at := f.External.Name()+" "+alone(f.Floating).String(), host{f.Internal.Name(), f.Fixed}
 		r, wait := g.behind(f, inside[f.Internal.Name()])
 		barred := g.barred(name, f.claims()...)
+		var unowned error
+		if wait == nil {
+			served := slices.ContainsFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
+			unowned = g.outsides[f.External.Name()].unowned(f, r, served)
+		}
 		switch {
 		case wait != nil:
 			part.Lacks = wait
+		case unowned != nil:
+			part.Wrong = unowned
 		case g.led[way] != "":
 			part.Lacks = fmt.Errorf("waits: there is an extra route to %s, of %s", alone(f.Floating), g.led[way])
 		case barred != nil:

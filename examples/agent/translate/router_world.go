@@ -220,10 +220,14 @@ func (g *routing) number(n Net) uint32 {
 // mac is the address of the BVI in an external network. It is no router's: when the
 // router goes, the others stay as they are.
 func (s Site) mac(name string) vppnet.MAC {
-	host := s.Host
 	if s.HA { // whoever serves has it
-		host = ""
+		return macOf("", name)
 	}
+	return macOf(s.Host, name)
+}
+
+// macOf makes an address of whose it is and of its name.
+func macOf(host, name string) vppnet.MAC {
 	sum := sha256.Sum256([]byte(Owner + " " + host + " " + name))
 	m := vppnet.MAC(sum[:6])
 	m[0] = m[0]&^1 | 2

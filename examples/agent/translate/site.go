@@ -8,7 +8,9 @@ package translate
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,12 +34,19 @@ type Site struct {
 	Dir      string            // of the vhost-user sockets, the same as the driver's
 	Server   bool              // VPP makes the sockets, and VMs connect
 
+	// SocketMode and SocketGroup are of the sockets that VPP makes; 0 and "": as it makes them.
+	SocketMode  fs.FileMode
+	SocketGroup string
+
 	// Veth: TAP ports are served by veth pairs, as the kernel has no vhost-net, by which VPP
 	// makes TAPs.
 	Veth bool
 
 	// Overlay spans networks of type gpe over hosts; nil: there are none here.
 	Overlay Overlay
+
+	// ERSPAN is the sender of copies that are sent by it; zero: the host's address in the underlay.
+	ERSPAN netip.Addr
 
 	// NoRouters: the host's routers are somebody else's, and so is L3 in its VPP.
 	NoRouters bool
@@ -115,6 +124,9 @@ func (s Site) Validate() error {
 	}
 	if s.NoRouters && s.HA {
 		errs = append(errs, errors.New("HA of no routers"))
+	}
+	if a := s.ERSPAN; a.IsValid() && !isHost(a) {
+		errs = append(errs, fmt.Errorf("ERSPAN: %s is no address of a host", a))
 	}
 	errs = append(errs, s.validateElection(), s.validateOverlay(), s.validateBonds())
 	return errors.Join(errs...)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // Families of the keys of tap-as-a-service, below a host's, and of what it says of them.
@@ -27,9 +29,10 @@ func TapState(host, name string) string { return Taps + host + "/" + name }
 
 // TapService is a port that gets copies of what passes others.
 type TapService struct {
-	Number uint32 // of the VLAN or VNI by which copies come from other hosts
-	Port   string // UUID
-	Value  json.RawMessage
+	Number  uint32     // of the VLAN or VNI by which copies come from other hosts
+	Port    string     // UUID
+	Decoder netip.Addr // whom they are sent to by ERSPAN, which the port decodes itself; zero: they come as they are
+	Value   json.RawMessage
 }
 
 // TapFlow copies what passes a port to a service.
@@ -39,8 +42,11 @@ type TapFlow struct {
 	NoRx, NoTx bool   // of what comes from the port, and of what goes to it
 	From, To   string // hosts of source and service; To is "" if the copies leave the cloud
 	Number     uint32 // as the service's; 0 if the copies leave the cloud
-	Session    uint16 // of ERSPAN, if they do
-	Value      json.RawMessage
+	Session    uint16 // of ERSPAN, if they do, or the port decodes it itself
+
+	Decodes bool       // the service's port, which has this MAC
+	MAC     vppnet.MAC // zero: the flow does not say
+	Value   json.RawMessage
 }
 
 // destination is where copies go to.
@@ -58,10 +64,8 @@ func (d *destination) read(f fields) error {
 		return err
 	}
 	switch *d {
-	case toPort, toOutside:
+	case toPort, toOutside, toPortByIP:
 		return nil
-	case toPortByIP:
-		return errors.New("dest_type: ERSPAN_INT, to a port that decodes it itself, is not served")
 	}
 	return fmt.Errorf("dest_type: %.40q is unknown", *d)
 }
@@ -114,11 +118,16 @@ func (s Site) TapService(name string, value []byte) (t TapService, err error) {
 	if err := to.read(f); err != nil {
 		return t, err
 	}
-	if to != toPort {
+	if to == toOutside {
 		return t, errors.New("dest_type: copies that leave the cloud go to no host")
 	}
 	if t.Number, err = tapNumber(f); err != nil {
 		return t, err
+	}
+	if to == toPortByIP {
+		if t.Decoder, err = decoder(of); err != nil {
+			return t, err
+		}
 	}
 	t.Port, err = tapUUID(of, "port_id")
 	t.Value = value
@@ -153,16 +162,19 @@ func (s Site) TapFlow(name string, value []byte) (t TapFlow, err error) {
 		return t, fmt.Errorf("direction: %.40q is none of IN, OUT and BOTH", way)
 	}
 	t.Value = value
-	if to == toOutside {
-		var session int64
-		if err := need(of, "erspan_session_id", &session); err != nil {
+	if to != toPort {
+		if t.Session, err = tapSession(of); err != nil {
 			return t, err
 		}
-		if session < 0 || session > 1023 {
-			return t, fmt.Errorf("erspan_session_id: %d, want 0 to 1023", session)
+	}
+	if t.Decodes = to == toPortByIP; t.Decodes {
+		var mac string
+		if err := read(f, "ts_port_mac", &mac); err != nil {
+			return t, err
 		}
-		t.Session = uint16(session)
-	} else {
+		t.MAC, _ = vppnet.ParseMAC(mac) // none: the service's host has to be this one
+	}
+	if to != toOutside {
 		if err := need(f, "ts_host", &t.To); err != nil {
 			return t, err
 		}
@@ -178,10 +190,31 @@ func (s Site) TapFlow(name string, value []byte) (t TapFlow, err error) {
 	if t.From != s.Host && t.To != s.Host {
 		return t, fmt.Errorf("tf_host, ts_host: it is of %s and %s, not of this host", t.From, t.To)
 	}
-	if t.From != s.Host && t.To == "" {
+	if t.From != s.Host && (t.To == "" || t.Decodes) { // and the service alone says what its host has to do
 		return t, fmt.Errorf("tf_host: it is of %s, not of this host", t.From)
 	}
 	return t, nil
+}
+
+// tapSession reads the number of a session of ERSPAN.
+func tapSession(f fields) (uint16, error) {
+	var n int64
+	if err := need(f, "erspan_session_id", &n); err != nil {
+		return 0, err
+	}
+	if n < 0 || n > 1023 {
+		return 0, fmt.Errorf("erspan_session_id: %d, want 0 to 1023", n)
+	}
+	return uint16(n), nil
+}
+
+// decoder reads the address of a service that gets ERSPAN.
+func decoder(service fields) (netip.Addr, error) {
+	var to string
+	if err := need(service, "erspan_dst_ip", &to); err != nil {
+		return netip.Addr{}, err
+	}
+	return otherHost("erspan_dst_ip", to)
 }
 
 // Elsewhere is the key at which another host, or the driver, says what the flow is to know; "":
@@ -205,24 +238,25 @@ func tapTarget(value []byte) (netip.Addr, error) {
 		return netip.Addr{}, err
 	}
 	var raw json.RawMessage
-	var to string
 	if err := need(f, "tap_service", &raw); err != nil {
 		return netip.Addr{}, err
 	}
 	if f, err = parse(raw, maxPort); err != nil {
 		return netip.Addr{}, err
 	}
-	if err := need(f, "erspan_dst_ip", &to); err != nil {
-		return netip.Addr{}, err
-	}
-	return otherHost("erspan_dst_ip", to)
+	return decoder(f)
 }
 
 // otherHost reads an address of another host in the underlay.
 func otherHost(member, text string) (netip.Addr, error) {
 	a, err := address(text)
-	if err != nil || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() {
+	if err != nil || !isHost(a) {
 		return a, fmt.Errorf("%s: %.60q is no address of another host", member, text)
 	}
 	return a, nil
+}
+
+// isHost says whether an address can be that of a host in an underlay.
+func isHost(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a.Zone() == ""
 }

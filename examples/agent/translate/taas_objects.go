@@ -74,6 +74,12 @@ func (s Site) tapService(t TapService, in Tapping) Tap {
 		return Tap{Wrong: fmt.Errorf("port_id: port %s is not on this host", t.Port)}
 	}
 	out := Tap{Ports: []string{t.Port}}
+	if t.Decoder.IsValid() {
+		var err error
+		if out.Objects, err = s.decoderObjects(t, p); err != nil {
+			return Tap{Wrong: err}
+		}
+	}
 	if p.Filtered {
 		out.Lacks = fmt.Errorf("port %s gets only those copies that its groups let in: turn its port security off", t.Port)
 	}
@@ -143,11 +149,13 @@ func (s Site) tapPath(id string, t TapFlow, in Tapping) (p tapPath, err error) {
 		}
 		p.ports = append(p.ports, t.Source)
 	}
+	if t.From == t.To && p.from.UUID == port.UUID {
+		return p, fmt.Errorf("source_port: %s is the service's own", t.Source)
+	}
 	switch {
+	case t.Decodes:
+		err = p.toDecoder(s, t, in.Services[t.Service], port, said, heard)
 	case t.From == t.To:
-		if p.from.UUID == port.UUID {
-			return p, fmt.Errorf("source_port: %s is the service's own", t.Source)
-		}
 		p.to = port.Interface()
 	case t.To == "":
 		if !heard {
@@ -178,19 +186,9 @@ func tapMirror(from, to string) vppnet.Mirror {
 
 // toHost is how copies reach the host of the service, as that says.
 func (p *tapPath) toHost(s Site, number uint32, said []byte) error {
-	f, err := parse(said, maxGroup)
+	_, sort, physnet, underlay, err := p.serviceAt(said)
 	if err != nil {
-		return fmt.Errorf("what the service's host says: %w", err)
-	}
-	var sort, physnet, underlay string
-	if err := need(f, "service_bridge", &p.by); err != nil {
 		return err
-	}
-	if f, err = parse(p.by, maxPort); err != nil {
-		return fmt.Errorf("service_bridge: %w", err)
-	}
-	if err := errors.Join(need(f, "network_type", &sort), need(f, "physnet", &physnet), read(f, "underlay", &underlay)); err != nil {
-		return fmt.Errorf("service_bridge: %w", err)
 	}
 	switch sort {
 	case "vlan":
@@ -205,6 +203,24 @@ func (p *tapPath) toHost(s Site, number uint32, said []byte) error {
 		return err
 	}
 	return fmt.Errorf("service_bridge: network_type: %.40q is unknown", sort)
+}
+
+// serviceAt reads what the service's host says: all of it, and how copies reach it.
+func (p *tapPath) serviceAt(said []byte) (all fields, sort, physnet, underlay string, err error) {
+	if all, err = parse(said, maxGroup); err != nil {
+		return all, "", "", "", fmt.Errorf("what the service's host says: %w", err)
+	}
+	if err = need(all, "service_bridge", &p.by); err != nil {
+		return all, "", "", "", err
+	}
+	f, err := parse(p.by, maxPort)
+	if err == nil {
+		err = errors.Join(need(f, "network_type", &sort), need(f, "physnet", &physnet), read(f, "underlay", &underlay))
+	}
+	if err != nil {
+		err = fmt.Errorf("service_bridge: %w", err)
+	}
+	return all, sort, physnet, underlay, err
 }
 
 // fromHost is how copies come from the host of the source, as that says, to a port.
@@ -262,7 +278,7 @@ func (s Site) tapVXLAN(to netip.Addr, vni uint32, place tapPlace) (objs []desire
 
 // toOutside is the tunnel of ERSPAN by which copies leave the cloud.
 func (s Site) toOutside(to netip.Addr, session uint16) (objs []desiredstate.Object, name string, local netip.Addr, err error) {
-	if local, err = s.tapUnderlay(to); err != nil {
+	if local, err = s.erspanFrom(to); err != nil {
 		return nil, "", local, err
 	}
 	name = fmt.Sprintf("erspan.%d-%s", session, to)
@@ -274,16 +290,10 @@ func (s Site) toOutside(to netip.Addr, session uint16) (objs []desiredstate.Obje
 // tapUnderlay is this host's address for another one.
 func (s Site) tapUnderlay(to netip.Addr) (netip.Addr, error) {
 	if s.Overlay == nil {
-		return netip.Addr{}, fmt.Errorf("copies go to %s, and this host has no address in an underlay, see --gpe-locator", to)
+		return netip.Addr{}, fmt.Errorf("copies go to %s, and this host has no address in an underlay, see --gpe-locator and --erspan-address", to)
 	}
-	switch u := s.Overlay.Under().Address.Addr(); {
-	case u == to:
-		return u, fmt.Errorf("%s is this host's own address", to)
-	case u.Is4() != to.Is4():
-		return u, fmt.Errorf("%s cannot be reached from %s", to, u)
-	default:
-		return u, nil
-	}
+	u := s.Overlay.Under().Address.Addr()
+	return u, sameFamily(u, to)
 }
 
 // handTo has all that comes by an interface go out by another one. A mirror would copy a frame

@@ -195,8 +195,8 @@ func TestWrittenIsRead(t *testing.T) {
 			ID: drawUUID.Draw(t, "id"), External: drawNet.Draw(t, "external"), Internal: drawNet.Draw(t, "internal"),
 			Floating: draw4.Draw(t, "floating"), Fixed: draw4.Draw(t, "fixed"),
 		}
-		if f.External == f.Internal {
-			t.Skip("one network")
+		if f.External == f.Internal || f.Floating == f.Fixed {
+			t.Skip("one network, or one address")
 		}
 		require.NoError(t, translate.Check(site.Routers()+f.Name(), f.Value()), f.Value())
 		got, err := site.FloatingIP(f.Name(), []byte(f.Value()))

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package etcd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// login gives each request the token that a user and his password are worth. It asks for one when it is
+// needed, so an etcd may come later, and have its users told of later.
+type login struct {
+	user     string
+	password Secret
+
+	mu    sync.Mutex
+	token string
+	known bool // token is; "": etcd asks nobody who he is
+}
+
+func (l *login) unary(ctx context.Context, method string, q, r any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	if method == pb.Auth_Authenticate_FullMethodName {
+		return invoke(ctx, method, q, r, c, opts...)
+	}
+	token, err := l.ask(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err = invoke(with(ctx, token), method, q, r, c, opts...); !stale(err) {
+		return err
+	}
+	l.drop(token)
+	if token, err = l.ask(ctx, c); err != nil {
+		return err
+	}
+	return invoke(with(ctx, token), method, q, r, c, opts...)
+}
+
+// stream gives a stream a token of its own, new each time: nobody tells it when that is stale.
+func (l *login) stream(ctx context.Context, d *grpc.StreamDesc, c *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	token, err := l.authenticate(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return open(with(ctx, token), d, c, method, opts...)
+}
+
+// watcher has watches begin on a stream whose token is good: etcd asks for it at the beginning of each,
+// and the client has all with the same metadata on one.
+type watcher struct {
+	clientv3.Watcher
+	kv clientv3.KV
+	*login
+}
+
+func (w watcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
+	short, cancel := context.WithTimeout(ctx, 3*time.Second)
+	_, _ = w.kv.Get(short, key, clientv3.WithKeysOnly()) // which renews it; what else is wrong, the watch will say
+	cancel()
+	w.mu.Lock()
+	token := w.token
+	w.mu.Unlock()
+	return w.Watcher.Watch(with(ctx, token), key, opts...)
+}
+
+func with(ctx context.Context, token string) context.Context {
+	if token == "" {
+		return ctx
+	}
+	all, _ := metadata.FromOutgoingContext(ctx)
+	all = all.Copy()
+	all.Set(rpctypes.TokenFieldNameGRPC, token)
+	return metadata.NewOutgoingContext(ctx, all)
+}
+
+func stale(err error) bool {
+	err = rpctypes.Error(err)
+	return errors.Is(err, rpctypes.ErrInvalidAuthToken) || errors.Is(err, rpctypes.ErrUserEmpty) || errors.Is(err, rpctypes.ErrAuthOldRevision)
+}
+
+func (l *login) ask(ctx context.Context, c *grpc.ClientConn) (string, error) {
+	l.mu.Lock()
+	token, known := l.token, l.known
+	l.mu.Unlock()
+	if known {
+		return token, nil
+	}
+	token, err := l.authenticate(ctx, c)
+	if err != nil {
+		return "", err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.token, l.known = token, true
+	return token, nil
+}
+
+func (l *login) drop(token string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.token == token {
+		l.token, l.known = "", false
+	}
+}
+
+func (l *login) authenticate(ctx context.Context, c *grpc.ClientConn) (string, error) {
+	password, err := l.password.Reveal()
+	if err != nil {
+		return "", err
+	}
+	r, err := pb.NewAuthClient(c).Authenticate(ctx, &pb.AuthenticateRequest{Name: l.user, Password: password})
+	switch {
+	case err == nil:
+		return r.Token, nil
+	case errors.Is(rpctypes.Error(err), rpctypes.ErrAuthNotEnabled):
+		return "", nil
+	case errors.Is(rpctypes.Error(err), rpctypes.ErrAuthFailed):
+		return "", fmt.Errorf("etcd knows no user %q with the password in %s: %w", l.user, l.password, err)
+	}
+	return "", err
+}
