@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/abf"
 	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/bond"
@@ -297,6 +298,8 @@ func neverSend(m api.Message, past []api.Message) string {
 		if slices.ContainsFunc(past, func(m api.Message) bool { _, is := m.(*pipe.PipeCreate); return is }) && slices.ContainsFunc(past, makesSub) {
 			return "a pipe with a sub-interface besides its ends has VPP write into its stack, and die of it or not"
 		}
+	case *abf.AbfPolicyAddDel, *abf.AbfItfAttachAddDel:
+		return killsByPolicy(m, past)
 	case *pipe.PipeDelete:
 		return "VPP takes apart any device whose number a pipe has too"
 	case *vhost_user.CreateVhostUserIfV2:
@@ -413,6 +416,41 @@ var never = map[string]string{
 	"policer_input_v2":                "writes out of bounds for an interface without a policer",
 	"show_vpe_system_time":            "is another each time",
 	"memclnt_keepalive":               "says nothing of VPP's state",
+}
+
+// killsByPolicy says why a message of the abf plugin may kill VPP.
+func killsByPolicy(m api.Message, past []api.Message) string {
+	made, given := map[uint32]bool{}, map[abf.AbfItfAttach]bool{}
+	for _, p := range past {
+		switch p := p.(type) {
+		case *abf.AbfPolicyAddDel:
+			made[p.Policy.PolicyID] = made[p.Policy.PolicyID] || p.IsAdd
+		case *abf.AbfItfAttachAddDel:
+			if p.IsAdd {
+				given[abf.AbfItfAttach{PolicyID: p.Attach.PolicyID}] = true
+				given[abf.AbfItfAttach{PolicyID: p.Attach.PolicyID, SwIfIndex: p.Attach.SwIfIndex, IsIPv6: p.Attach.IsIPv6}] = true
+			}
+		}
+	}
+	switch m := m.(type) {
+	case *abf.AbfPolicyAddDel:
+		switch {
+		case m.IsAdd && made[m.Policy.PolicyID]:
+			return "a path that the policy has already kills VPP sooner or later"
+		case !m.IsAdd && given[abf.AbfItfAttach{PolicyID: m.Policy.PolicyID}]:
+			return "a policy that loses its last path while an interface has it kills VPP"
+		}
+	case *abf.AbfItfAttachAddDel:
+		switch {
+		case m.IsAdd && (!made[m.Attach.PolicyID] || slices.ContainsFunc(past, func(p api.Message) bool { d, is := p.(*abf.AbfPolicyAddDel); return is && !d.IsAdd })):
+			return "a policy that is not there kills VPP"
+		case m.IsAdd && m.Attach.SwIfIndex > 50:
+			return "VPP makes a list as long as the interface's index"
+		case !m.IsAdd && given[abf.AbfItfAttach{PolicyID: m.Attach.PolicyID, SwIfIndex: m.Attach.SwIfIndex, IsIPv6: !m.Attach.IsIPv6}]:
+			return "VPP writes before the list of the other family"
+		}
+	}
+	return ""
 }
 
 // looksIntoTables: an interface may look into a table of the classifier.

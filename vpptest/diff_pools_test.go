@@ -52,6 +52,7 @@ var numbers = map[string][]uint64{
 	"sub_id":                 {0, 1, 2, 5, 7},
 	"user_instance":          {0, 1, 2, 3, 5, none},
 	"acl_index":              {0, 1, 2, 3, 9, none},
+	"policy_id":              {7, 7, 8, 9, 10},
 	"acls":                   {0, 1, 2, 3, 9},
 	"sessions":               {0, 64, 1024},
 	"users":                  {0, 64, 1024},

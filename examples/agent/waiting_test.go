@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // Each command that needs what is not there says so, again and again, with the reason, and ends in time.
 func TestNobodyWaitsInSilence(t *testing.T) {
 	r, v := newRig(t), memory(t)
-	no, gone := "http://"+freeAddr(t), filepath.Join(t.TempDir(), "api.sock")
+	no, gone := "http://"+etcdtest.FreeAddr(t), filepath.Join(t.TempDir(), "api.sock")
 	plan := func(etcd, vpp string) []string {
 		return []string{"plan", "--etcd", etcd, "--vpp", vpp, "--host", "h1", "--physnet", "physnet1=" + nic, "--vhost-user-dir", t.TempDir(), "--timeout", "10s"}
 	}
@@ -48,7 +50,7 @@ func TestNobodyWaitsInSilence(t *testing.T) {
 func TestAgentWaitsAloud(t *testing.T) {
 	r, v := newRig(t), memory(t)
 	path, page := paged(t)
-	no := freeAddr(t)
+	no := etcdtest.FreeAddr(t)
 	r.url = "http://" + no
 	a := r.agent(r.siteOf("h1", nic), v.Socket(), page)
 	require.Eventually(t, func() bool {

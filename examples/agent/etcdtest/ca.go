@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package etcdtest makes, for tests, certificates and an etcd that asks for them.
 package etcdtest
 
 import (
