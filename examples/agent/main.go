@@ -12,6 +12,7 @@
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
 //	agent trace      says what becomes of the packets that a port sends, node by node
+//	agent snoop      shows the packets that pass a port, or writes them to a file
 //	agent explain    says of an object, a port or a number of VPP's what it is and waits for
 //	agent drift      asks a running agent to look what is otherwise in VPP than it left it
 //	agent history    lists what a running agent did and found
