@@ -118,7 +118,7 @@ func VNIs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[VNI] {
 				return 0, err
 			}
 			if _, ours := v.Owned(n.in().Space, in); !vppnet.Ours(n.Key().Name, ours, k.claims) {
-				return 0, fmt.Errorf("%w: its %s is not, and it is not claimed", desiredstate.ErrForeign, n.in().Space)
+				return 0, fmt.Errorf("%w: its %s is not, and it is not claimed: give VNIs a vppnet.Claims of it, or adopt the %[2]s (Engine.Adopt)", desiredstate.ErrForeign, n.in().Space)
 			}
 			k.remember(n)
 			return n.handle(), k.create(ctx, n, in)

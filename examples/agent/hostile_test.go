@@ -36,13 +36,12 @@ func TestHostileWriters(t *testing.T) {
 	var agents [2]*os.Process
 	for i, host := range []string{"h1", "h2"} {
 		v, site := memory(t), r.siteOf(host, nic)
-		site.Dir = shortDir(t)
 		agents[i], _ = r.start("run", "--etcd", r.url, "--vpp", v.Socket(), "--host", host, "--physnet", "physnet1="+nic,
 			"--vhost-user-dir", site.Dir, "--socket", "", "--bound", "vpp")
 		r.put(host, uuid(0), port(100))
 		r.bound(host, uuid(0))
 	}
-	quiet := r.delays("h2", 30, time.Millisecond)
+	quiet := r.delays("h2", port(100), 30, time.Millisecond)
 	before := resident(t, agents[0])
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -61,7 +60,7 @@ func TestHostileWriters(t *testing.T) {
 	time.Sleep(time.Second)
 	var loud []time.Duration
 	for began := time.Now(); time.Since(began) < *hostileFor; {
-		loud = append(loud, r.delays("h2", 1, 20*time.Millisecond)...)
+		loud = append(loud, r.delays("h2", port(100), 1, 20*time.Millisecond)...)
 	}
 	slices.Sort(loud)
 	stop()
@@ -75,14 +74,14 @@ func TestHostileWriters(t *testing.T) {
 }
 
 // delays are how long ports take to be bound, from when etcd has them.
-func (r *rig) delays(host string, n int, pause time.Duration) (out []time.Duration) {
+func (r *rig) delays(host, value string, n int, pause time.Duration) (out []time.Duration) {
 	r.Helper()
 	for range n {
 		name := uuid(1000 + rand.IntN(100000))
 		key := "/networking-vpp/state/" + host + "/ports/" + name
 		ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 		said := r.client.Watch(ctx, key)
-		r.put(host, name, port(100))
+		r.put(host, name, value)
 		began := time.Now()
 		if w, ok := <-said; !ok || w.Err() != nil {
 			require.Fail(r, "not bound", "%s: %v", name, w.Err())

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -43,6 +42,8 @@ type inbox struct {
 	loaded  bool              // and all that it wants is in the store
 	forging bool              // sets of groups are being made
 	again   chan struct{}     // asks for settled
+	behind  bool              // some of what changed is not handed over yet
+	turns   int               // counts changes
 	missed  bool              // a port's key was in no list any more, and nobody said that it is deleted
 	changed map[string]change // of ports, since the store was last told
 	puts    map[string]int64  // the revisions of ports' keys: each put is to be answered
@@ -65,6 +66,7 @@ type change struct {
 	there bool
 	wrong error
 	at    int64 // the revision of the key, if it is known
+	turn  int   // which of all changes it is
 }
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
@@ -302,202 +304,7 @@ func (b *inbox) become(name string, now change) {
 	b.groups.use(name, now.port.Groups, before.port.Groups)
 	at, overlaid := now.port.Place()
 	b.strangers(func() { b.remotes.move(source(name), place{at, true}, overlaid) })
+	b.turns++
+	now.turn = b.turns
 	b.changed[name] = now
-}
-
-// settled tells the store what is wanted by now, and then everybody.
-func (b *inbox) settled(all bool) {
-	b.mu.Lock()
-	b.admit()
-	b.groups.make()
-	if len(b.groups.late) > 0 && !b.forging {
-		b.forging = true
-		go b.forge()
-	}
-	moved := map[string]bool{}
-	was := map[string]error{}
-	for name, now := range b.changed {
-		moved[name], was[name] = true, b.wrong[name]
-		if _, is := now.port.Wire(); is {
-			b.wired.Add(name)
-		} else if _, was := b.ports[name].Wire(); was {
-			b.wired.Add(name)
-		}
-		delete(b.ports, name)
-		delete(b.wrong, name)
-		switch {
-		case now.wrong != nil:
-			b.wrong[name] = now.wrong
-		case now.there:
-			b.ports[name] = now.port
-		}
-		if b.puts[name] = now.at; !now.there {
-			delete(b.puts, name)
-		}
-		b.heard(source(name), now.at)
-	}
-	wants, rerouted := b.routers.work()
-	for source := range wants {
-		b.heard(source, b.routers.newest(source))
-	}
-	remotes := b.remotes.work()
-	tapped, retapped := b.taps.work(b.ports, moved)
-	if all {
-		b.replace(wants, remotes, tapped, moved, rerouted)
-	} else {
-		b.assign(moved)
-		b.routers.assign(wants, rerouted)
-		b.assignRemotes(remotes)
-		b.assignTaps(tapped)
-	}
-	for name := range moved {
-		if err := b.ports[name].Lacks; err != nil {
-			b.log.Warn("key is served in part", "key", name, "err", err)
-		}
-		if err := b.wrong[name]; err != nil && (was[name] == nil || was[name].Error() != err.Error()) {
-			b.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", err)
-		}
-	}
-	for name := range b.groups.changed {
-		b.tell(name, moved)
-	}
-	clear(b.groups.changed)
-	clear(b.changed)
-	if b.whole && !b.loaded && !b.groups.unmade() { // or VPP's sets of these would go
-		b.store.Complete()
-		b.loaded = true
-	}
-	stirred := slices.Collect(maps.Keys(b.stirred))
-	clear(b.stirred)
-	b.mu.Unlock()
-	for name := range moved {
-		b.moved(source(name))
-	}
-	for name := range rerouted {
-		b.moved(routed(name))
-	}
-	for _, name := range stirred {
-		b.moved(unserved(name))
-	}
-	for name := range retapped {
-		b.moved(unserved(name))
-	}
-}
-
-// replace says all that is wanted. Keys that are not in it were perhaps deleted
-// unseen, or their etcd lost them: the engine's limit on removals is for what they
-// wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
-// the ports, and the keys of routers, that cannot have what they want.
-func (b *inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
-	wants := map[string][]desiredstate.Object{}
-	var fixed []string // wanted whatever etcd holds
-	for physnet := range b.site.Physnets {
-		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
-		fixed = append(fixed, uplink(physnet))
-	}
-	if part := b.site.UnderlayObjects(); part != nil {
-		wants[underlaySource] = part
-		fixed = append(fixed, underlaySource)
-	}
-	if part := b.site.ElectionObjects(); part != nil {
-		wants[electionSource] = part
-		fixed = append(fixed, electionSource)
-	}
-	for name := range b.groups.changed {
-		if !b.missed {
-			wants[shared(name)] = nil
-		}
-	}
-	b.groups.standing(wants)
-	for name := range b.wrong {
-		wants[source(name)] = nil
-	}
-	for name, p := range b.ports {
-		wants[source(name)] = p.Objects()
-	}
-	for source := range changed {
-		if !b.routers.missed {
-			wants[source] = nil
-		}
-	}
-	maps.Copy(wants, b.routers.now.Wants)
-	maps.Copy(wants, remotes)
-	maps.Copy(wants, b.remotes.all())
-	maps.Copy(wants, tapped)
-	maps.Copy(wants, b.taps.all())
-	b.taps.missed = false
-	b.missed, b.routers.missed, b.remotes.missed = false, false, false
-	if err := b.store.Replace(wants, fixed...); err != nil {
-		b.log.Error("conflicting wants", "err", err)
-		every := map[string]bool{} // whose it is, each is asked for itself
-		for name := range b.ports {
-			every[name] = true
-		}
-		b.assign(every)
-		for name := range every {
-			if b.wrong[name] != nil {
-				ports[name] = true
-			}
-		}
-		b.routers.assign(maps.Clone(b.routers.now.Wants), rerouted)
-		maps.Copy(remotes, b.remotes.all())
-		b.assignRemotes(remotes)
-		maps.Copy(tapped, b.taps.all())
-		b.assignTaps(tapped)
-	} else {
-		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
-	}
-	b.whole = true
-	b.inherit()
-	if b.loaded {
-		b.store.Complete()
-	}
-}
-
-// assign says what has changed: the groups that are there before the ports that
-// may be in them now, and those that nobody is in any more after all.
-func (b *inbox) assign(ports map[string]bool) {
-	for name := range b.groups.changed {
-		if x := b.groups.all[name]; x != nil {
-			_ = b.store.Assign(shared(name), x.sets...) // nobody else wants a group's sets
-		}
-	}
-	for name := range ports {
-		var objs []desiredstate.Object
-		if p, ok := b.ports[name]; ok {
-			objs = p.Objects()
-		}
-		if err := b.store.Assign(source(name), objs...); err != nil {
-			b.wrong[name] = err
-			b.groups.use(name, nil, b.ports[name].Groups)
-			b.remotes.move(source(name), place{}, false)
-			delete(b.ports, name)
-			_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
-		}
-	}
-	for name := range b.groups.changed {
-		if b.groups.all[name] == nil {
-			_ = b.store.Assign(shared(name))
-		}
-	}
-}
-
-// tell adds to the ports those of a group with which something else is wrong now,
-// or nothing any more.
-func (b *inbox) tell(name string, ports map[string]bool) {
-	said := ""
-	if err := b.groups.trouble(name); err != nil {
-		said = err.Error()
-	}
-	if said == b.said[name] {
-		return
-	}
-	if b.said[name] = said; said == "" {
-		delete(b.said, name)
-	} else {
-		b.log.Warn("security group", "err", said)
-	}
-	if x := b.groups.all[name]; x != nil {
-		maps.Copy(ports, x.ports)
-	}
 }

@@ -106,7 +106,6 @@ func newWorld(t *testing.T, f *fault, seed uint64, real bool) *world {
 		w.url = w.wire.URL()
 	}
 	w.site = w.siteOf("h1", uplink)
-	w.site.Dir = shortDir(t)
 	w.byHands()
 	w.see = newOverseer(uint32(w.uplinkIndex()))
 	w.see.born = func() {

@@ -88,8 +88,12 @@ func (w *witness) hear(context uint32, m api.Message) {
 	before := *i
 	undo := func(in bool) {
 		w.refusals[context] = func() {
-			i.in, i.up, i.said = in, before.up, append(i.said, "refused")
+			i.said = append(i.said, "refused")
 			switch m.(type) { // what else is under way is not refused
+			case *l2.SwInterfaceSetL2Bridge:
+				i.in = in
+			case *interfaces.SwInterfaceSetFlags:
+				i.up = before.up
 			case *binding.ACLInterfaceSetACLList:
 				i.sets = before.sets
 			case *binding.MacipACLInterfaceAddDel:

@@ -72,7 +72,7 @@ const nic = "GigabitEthernet0/8/0"
 
 // siteOf is a host whose physnet1 is on uplink.
 func (r *rig) siteOf(host, uplink string) translate.Site {
-	return translate.Site{Host: host, Physnets: map[string]string{"physnet1": uplink}, Dir: r.TempDir()}
+	return translate.Site{Host: host, Physnets: map[string]string{"physnet1": uplink}, Dir: shortDir(r.T)}
 }
 
 // running is an agent in this process.

@@ -22,7 +22,7 @@ import (
 func guarded(t *testing.T) (*rig, *etcdtest.CA) {
 	t.Helper()
 	ca := etcdtest.NewCA(t, "authority")
-	e := etcdtest.Secured(t, ca.Issue(t, "server"))
+	e := etcdtest.Secure(t, ca.Issue(t, "server"))
 	root := ca.Issue(t, "root")
 	client := etcdtest.Dial(t, e.URL(), root)
 	etcdtest.Guard(t, client, "root's password")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package etcdtest has etcds for tests that have to be killed, held or rolled back, and wires to
-// them that break.
+// them that break; certificates, and an etcd that asks for them.
 package etcdtest
 
 import (

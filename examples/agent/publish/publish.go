@@ -48,8 +48,10 @@ type Board struct {
 
 	mu      sync.Mutex
 	want    map[string]string // "" is a key that must not be
+	turn    map[string]int    // when a key was spoken of last, counted
 	since   map[string]int64  // by what revision a key must have been written at the earliest
-	all     bool              // anything may not stand there as wanted
+	turns   int
+	all     bool // anything may not stand there as wanted
 	settled bool
 	lease   clientv3.LeaseID // of Run
 	idle    chan struct{}    // closed when all stands; nil: nobody waits
@@ -60,7 +62,7 @@ func New(client *clientv3.Client, prefix string, trees ...string) *Board {
 	return &Board{
 		Client: client, Prefix: prefix, Trees: trees,
 		Lost: func(error) {}, owed: map[string]bool{},
-		want: map[string]string{}, since: map[string]int64{}, changed: dirty.New[string](),
+		turn: map[string]int{}, want: map[string]string{}, since: map[string]int64{}, changed: dirty.New[string](),
 	}
 }
 
@@ -114,6 +116,10 @@ func (b *Board) Written(ctx context.Context) error {
 func (b *Board) say(f func(), changed ...string) {
 	b.mu.Lock()
 	f()
+	for _, name := range changed {
+		b.turns++
+		b.turn[name] = b.turns
+	}
 	b.mu.Unlock()
 	b.changed.Add(changed...)
 }

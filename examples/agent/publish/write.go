@@ -81,6 +81,10 @@ func (b *Board) write(ctx context.Context, have map[string]stands, puts bool) er
 	if last > 0 && todo[last-1].name == b.Last {
 		last--
 	}
+	if last > 2*mostKeys { // the newest, the oldest, and then whatever has come
+		b.changed.Add()
+		return b.transact(ctx, have, slices.Concat(todo[:mostKeys], todo[last-mostKeys:last]))
+	}
 	if err := b.transact(ctx, have, todo[:last]); err != nil {
 		return err
 	}
@@ -162,7 +166,10 @@ func isNoSpace(err error) bool { return errors.Is(err, rpctypes.ErrNoSpace) }
 // isRefusal says whether etcd is there, and does not take what is to be written.
 func isRefusal(err error) bool { return err != nil && isNoSpace(err) }
 
-type line struct{ name, value string }
+type line struct {
+	name, value string
+	turn        int
+}
 
 func (l line) bytes() int { return len(l.name) + len(l.value) + 100 }
 
@@ -189,16 +196,19 @@ func (b *Board) missing(have map[string]stands) []line {
 		value := b.want[name]
 		is := have[name]
 		if is.value != value || value != "" && is.written < b.since[name] {
-			todo = append(todo, line{name, value})
+			todo = append(todo, line{name, value, b.turn[name]})
 		} else {
 			delete(b.owed, name)
 		}
 		if value == "" && b.settled {
 			delete(b.want, name) // not known is as good
+			delete(b.turn, name)
 			delete(b.since, name)
 		}
 	}
-	slices.SortFunc(todo, func(x, y line) int { return cmp.Or(b.rank(x)-b.rank(y), strings.Compare(x.name, y.name)) })
+	slices.SortFunc(todo, func(x, y line) int {
+		return cmp.Or(b.rank(x)-b.rank(y), y.turn-x.turn, strings.Compare(x.name, y.name))
+	})
 	return todo
 }
 
