@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"maps"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// What an inbox tells the store.
+
+// replace says all that is wanted. Keys that are not in it were perhaps deleted
+// unseen, or their etcd lost them: the engine's limit on removals is for what they
+// wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
+// the ports, and the keys of routers, that cannot have what they want.
+func (b *inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
+	wants := map[string][]desiredstate.Object{}
+	var fixed []string // wanted whatever etcd holds
+	for physnet := range b.site.Physnets {
+		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
+		fixed = append(fixed, uplink(physnet))
+	}
+	if part := b.site.UnderlayObjects(); part != nil {
+		wants[underlaySource] = part
+		fixed = append(fixed, underlaySource)
+	}
+	if part := b.site.ElectionObjects(); part != nil {
+		wants[electionSource] = part
+		fixed = append(fixed, electionSource)
+	}
+	for name := range b.groups.changed {
+		if !b.missed {
+			wants[shared(name)] = nil
+		}
+	}
+	b.groups.standing(wants)
+	for name := range b.wrong {
+		wants[source(name)] = nil
+	}
+	for name, p := range b.ports {
+		wants[source(name)] = p.Objects()
+	}
+	for source := range changed {
+		if !b.routers.missed {
+			wants[source] = nil
+		}
+	}
+	maps.Copy(wants, b.routers.now.Wants)
+	maps.Copy(wants, remotes)
+	maps.Copy(wants, b.remotes.all())
+	maps.Copy(wants, tapped)
+	maps.Copy(wants, b.taps.all())
+	b.taps.missed = false
+	b.missed, b.routers.missed, b.remotes.missed = false, false, false
+	if err := b.store.Replace(wants, fixed...); err != nil {
+		b.log.Error("conflicting wants", "err", err)
+		every := map[string]bool{} // whose it is, each is asked for itself
+		for name := range b.ports {
+			every[name] = true
+		}
+		b.assign(every)
+		for name := range every {
+			if b.wrong[name] != nil {
+				ports[name] = true
+			}
+		}
+		b.routers.assign(maps.Clone(b.routers.now.Wants), rerouted)
+		maps.Copy(remotes, b.remotes.all())
+		b.assignRemotes(remotes)
+		maps.Copy(tapped, b.taps.all())
+		b.assignTaps(tapped)
+	} else {
+		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
+	}
+	b.whole = true
+	b.inherit()
+	if b.loaded {
+		b.store.Complete()
+	}
+}
+
+// assign says what has changed: the groups that are there before the ports that
+// may be in them now, and those that nobody is in any more after all.
+func (b *inbox) assign(ports map[string]bool) {
+	for name := range b.groups.changed {
+		if x := b.groups.all[name]; x != nil {
+			_ = b.store.Assign(shared(name), x.sets...) // nobody else wants a group's sets
+		}
+	}
+	for name := range ports {
+		var objs []desiredstate.Object
+		if p, ok := b.ports[name]; ok {
+			objs = p.Objects()
+		}
+		if err := b.store.Assign(source(name), objs...); err != nil {
+			b.wrong[name] = err
+			b.groups.use(name, nil, b.ports[name].Groups)
+			b.remotes.move(source(name), place{}, false)
+			delete(b.ports, name)
+			_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
+		}
+	}
+	for name := range b.groups.changed {
+		if b.groups.all[name] == nil {
+			_ = b.store.Assign(shared(name))
+		}
+	}
+}
+
+// tell adds to the ports those of a group with which something else is wrong now,
+// or nothing any more.
+func (b *inbox) tell(name string, ports map[string]bool) {
+	said := ""
+	if err := b.groups.trouble(name); err != nil {
+		said = err.Error()
+	}
+	if said == b.said[name] {
+		return
+	}
+	if b.said[name] = said; said == "" {
+		delete(b.said, name)
+	} else {
+		b.log.Warn("security group", "err", said)
+	}
+	if x := b.groups.all[name]; x != nil {
+		maps.Copy(ports, x.ports)
+	}
+}
