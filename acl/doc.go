@@ -15,4 +15,13 @@
 //
 // Sets have a space of their own for names, so they are shared by any number of
 // bindings, and changed in place under them.
+//
+// A [Set] and a [MACIPSet] are ours by their tags. A [Binding] puts sets of ours on any
+// interface, whoever's it is: sets of others that are on it stay, in their order, after ours.
+// A [MACIPBinding], of which an interface has one, and [EtherTypes] are ours if the interface
+// is, or the set.
+//
+// Safe for concurrent use. A reading transfers all sets of the VPP with all rules, and the
+// lists of all interfaces. A set that changes costs one message, however many interfaces have
+// it; a binding two, as the list that it shares is read right before it is written.
 package acl

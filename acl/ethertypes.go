@@ -119,7 +119,7 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 				return 0, err
 			}
 			if !ours(v, id) {
-				return 0, fmt.Errorf("%w: the interface is not ours, and not claimed", desiredstate.ErrForeign)
+				return 0, fmt.Errorf("%w: the interface is not ours, and not claimed: give EtherTypeLists a vppnet.ClaimInterfaces of it", desiredstate.ErrForeign)
 			}
 			return id, set(ctx, id, e)
 		},

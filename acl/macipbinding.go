@@ -207,7 +207,7 @@ func (k *macipBindings) bind(ctx context.Context, v *desiredstate.View, id uint3
 		return err
 	}
 	if h == theirSet {
-		return fmt.Errorf("%w: somebody else's MACIP set is on it", desiredstate.ErrForeign)
+		return fmt.Errorf("%w: somebody else's MACIP set is on it, and there is room for one: have that taken off", desiredstate.ErrForeign)
 	}
 	index := interface_types.InterfaceIndex(id)
 	return k.effect.watch(ctx, k.conn, index, h == nothing, lost, func() error {

@@ -19,8 +19,11 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
+	"github.com/vppkit/vppkit/kinds/dhcp"
 	"github.com/vppkit/vppkit/kinds/qos"
+	"github.com/vppkit/vppkit/kinds/uplink"
 	"github.com/vppkit/vppkit/kinds/urpf"
+	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -59,7 +62,8 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),
-		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), classify.Inputs(c), classify.Outputs(c, new(vppnet.Memory)),
+		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), classify.Inputs(c), classify.Outputs(c, new(vppnet.Memory)), wireguard.Interfaces(c), wireguard.Peers(c),
+		uplink.Queues(c, new(uplink.Memory)), uplink.Promiscuouses(c, new(uplink.Memory)), dhcp.Clients(c),
 		vhost.Ports(c, "/run/vms"),
 	}
 }

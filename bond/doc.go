@@ -8,4 +8,7 @@
 // nothing else can be on a member: no bridge port, address, table, filter or
 // sub-interface. What is asked for all the same is refused, on whichever side it comes
 // second, before anything is sent.
+//
+// A [Bond] is ours by its tag, a [Member] if its bond is. Safe for concurrent use. A reading costs
+// one dump of the bonds, and one for the members of each.
 package bond

@@ -151,7 +151,7 @@ func (k members) join(ctx context.Context, v *desiredstate.View, id uint32, m Me
 	}
 	_, ours := v.Owned("interface", to)
 	if _, mine := v.Owned("interface", id); !ours && !mine {
-		return fmt.Errorf("%w: neither the bond nor the interface is", desiredstate.ErrForeign)
+		return fmt.Errorf("%w: neither the bond nor the interface is: name one of ours, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
 	}
 	if err := k.check(ctx, id, to, m); err != nil {
 		return err

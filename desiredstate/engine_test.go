@@ -62,7 +62,7 @@ func TestPlanIsAReadableDryRun(t *testing.T) {
 - thing/old (box)
 ~ thing/paint (box)
       Color: 0 -> 2
-? thing/theirs (box): not ours: something of this name is there already
+? thing/theirs (box): not ours: something of this name is there already: adopt it (Engine.Adopt), or choose another name
 ± thing/top (box)
 ? thing/waits (box): missing dependency: thing/nobody
 ? thing/wrong (box): invalid: color: want 0 or more

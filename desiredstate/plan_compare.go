@@ -68,7 +68,7 @@ func (b *planner) lookUnwanted(n *node, have []actual) *draft {
 func (b *planner) objection(kind *kind, n *node, have []actual, want Object, doubt error) error {
 	switch {
 	case kind == nil:
-		return fmt.Errorf("%w: %T", ErrUnknownKind, want)
+		return fmt.Errorf("%w: %T: give the engine the kind of it", ErrUnknownKind, want)
 	case kind.unavailable != nil:
 		return fmt.Errorf("%w: %w", ErrUnavailable, kind.unavailable)
 	case kind.create == nil:
@@ -97,7 +97,7 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 	case len(have) == 0 && !n.exists():
 		return nil
 	case len(have) == 0 && (len(n.have) > 0 || n.ref.foreign):
-		return fmt.Errorf("%w: something of this name is there already", ErrForeign)
+		return fmt.Errorf("%w: something of this name is there already: adopt it (Engine.Adopt), or choose another name", ErrForeign)
 	case len(have) == 0:
 		return fmt.Errorf("%w: it is there, but as nothing that this engine's kinds manage", ErrConflict)
 	case !b.e.uses(have[0].kind):

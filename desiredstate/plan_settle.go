@@ -190,7 +190,7 @@ func (b *planner) lacks(d *draft) ([]Key, error) {
 				continue
 			}
 			if !n.ours() {
-				return []Key{n.key}, fmt.Errorf("%w: %s holds %s", ErrForeign, n.key, r)
+				return []Key{n.key}, fmt.Errorf("%w: %s holds %s: choose another, or have that one removed", ErrForeign, n.key, r)
 			}
 			b.wait(n, d)
 			h := n.draftOf()

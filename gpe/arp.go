@@ -70,7 +70,7 @@ func ARPEntries(c *vppnet.Conn) *desiredstate.Kind[ARPEntry] {
 				return 0, err
 			}
 			if _, ours := v.Owned(bridgeSpace, bd); !ours {
-				return 0, fmt.Errorf("%w: bridge domain %s", desiredstate.ErrForeign, a.Bridge)
+				return 0, fmt.Errorf("%w: bridge domain %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, a.Bridge)
 			}
 			return bd, k.set(ctx, bd, a, true)
 		},

@@ -21,4 +21,11 @@
 // refuses what it got. A table that once had a VNI stays as long as VPP runs. The locators
 // of a remote EID stay when it is removed, without a name, a few hundred bytes each; when it
 // moves, they are replaced.
+//
+// # Whose it is, and what it costs
+//
+// A locator set is ours by its name in VPP, "owner/name". A VNI is ours if its bridge domain
+// or table is, or if it is claimed; what is in a VNI of ours, and the [Overlay] itself, too.
+// All kinds are safe for concurrent use. A reading costs a dump of each sort, and a few more
+// for each locator set, VNI and remote EID.
 package gpe

@@ -30,13 +30,23 @@ func PrefixEID(p netip.Prefix) EID { return EID{Prefix: p} }
 
 // String returns the MAC or the prefix.
 func (e EID) String() string {
+	var text [longest]byte
+	out, _ := e.AppendText(text[:0])
+	return string(out)
+}
+
+// longest is as much as an EID's text needs, and a VNI before it.
+const longest = len("16777215-") + len("2001:0db8:0000:0000:0000:0000:0000:0001/128")
+
+// AppendText appends String.
+func (e EID) AppendText(b []byte) ([]byte, error) {
 	switch {
 	case !e.MAC.IsZero():
-		return e.MAC.String()
+		return e.MAC.AppendText(b)
 	case e.Prefix.IsValid():
-		return e.Prefix.String()
+		return e.Prefix.AppendTo(b), nil
 	}
-	return ""
+	return b, nil
 }
 
 // MarshalText is String.

@@ -28,7 +28,12 @@ func eidHeld(vni uint32, e EID) []desiredstate.Key {
 	return []desiredstate.Key{{Space: "gpe-eid", Name: eidName(vni, e)}}
 }
 
-func eidName(vni uint32, e EID) string { return strconv.FormatUint(uint64(vni), 10) + "-" + e.String() }
+// eidName is made many times for each EID of a plan, in one piece.
+func eidName(vni uint32, e EID) string {
+	var text [longest]byte
+	out, _ := e.AppendText(append(strconv.AppendUint(text[:0], uint64(vni), 10), '-'))
+	return string(out)
+}
 
 type eids struct {
 	c   *vppnet.Conn

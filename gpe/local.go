@@ -109,7 +109,7 @@ func (k eids) mayHave(v *desiredstate.View, vni uint32, e EID) error {
 		return err
 	}
 	if _, ours := v.Owned(vniSpace, id); !ours {
-		return fmt.Errorf("%w: VNI %d", desiredstate.ErrForeign, vni)
+		return fmt.Errorf("%w: VNI %d: have a gpe.VNI of ours, or claim it (gpe.VNIs)", desiredstate.ErrForeign, vni)
 	}
 	return nil
 }

@@ -46,11 +46,12 @@ func BridgeVNIKey(id uint32) desiredstate.Key { return vniKey(id, true) }
 func TableVNIKey(id uint32) desiredstate.Key { return vniKey(id, false) }
 
 func vniKey(id uint32, l2 bool) desiredstate.Key {
-	of := "table-"
+	var text [len("bridge-16777215")]byte
+	of := append(text[:0], "table-"...)
 	if l2 {
-		of = "bridge-"
+		of = append(text[:0], "bridge-"...)
 	}
-	return desiredstate.Key{Space: vniSpace, Name: of + strconv.FormatUint(uint64(id), 10)}
+	return desiredstate.Key{Space: vniSpace, Name: string(strconv.AppendUint(of, uint64(id), 10))}
 }
 
 // Key is BridgeVNIKey(n.ID) or TableVNIKey(n.ID).
@@ -117,7 +118,7 @@ func VNIs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[VNI] {
 				return 0, err
 			}
 			if _, ours := v.Owned(n.in().Space, in); !vppnet.Ours(n.Key().Name, ours, k.claims) {
-				return 0, fmt.Errorf("%w: its %s is not, and it is not claimed", desiredstate.ErrForeign, n.in().Space)
+				return 0, fmt.Errorf("%w: its %s is not, and it is not claimed: give VNIs a vppnet.Claims of it, or adopt the %[2]s (Engine.Adopt)", desiredstate.ErrForeign, n.in().Space)
 			}
 			k.remember(n)
 			return n.handle(), k.create(ctx, n, in)

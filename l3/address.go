@@ -94,7 +94,7 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
 		Requires: append(Places(c), Unnumbereds(c)),
-		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
+		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Create:   k.create,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
@@ -167,7 +167,7 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 	}
 	err = k.send(ctx, id, a.Prefix, true)
 	if errors.Is(err, api.ADDRESS_IN_USE) || errors.Is(err, api.DUPLICATE_IF_ADDRESS) {
-		err = fmt.Errorf("its subnet overlaps another one in its table: %w", err)
+		err = fmt.Errorf("its subnet overlaps %s in its table: take another, or remove that: %w", k.overlapped(ctx, v, table, a.Prefix), err)
 	}
 	return id, err
 }

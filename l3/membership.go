@@ -196,7 +196,7 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 	}
 	_, ours := v.Owned(place.TableSpace, table)
 	if _, mine := v.Owned(place.InterfaceSpace, id); !ours && !mine || !vppnet.Ours(m.Interface, true, k.claims) {
-		return fmt.Errorf("%w: neither the table nor the interface is", desiredstate.ErrForeign)
+		return fmt.Errorf("%w: neither the table nor the interface is: name a table of ours, or give Memberships a vppnet.ClaimInterfaces of the interface", desiredstate.ErrForeign)
 	}
 	for _, f := range []struct {
 		skip, is6 bool

@@ -12,6 +12,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/abf"
+	"go.fd.io/govpp/binapi/fib_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
@@ -123,7 +124,7 @@ func (k policies) dump(ctx context.Context, v *desiredstate.View) (out []desired
 	}
 	seen := map[desiredstate.Key]bool{}
 	for _, d := range all {
-		a := desiredstate.Actual[PolicyRoute]{ID: d.Policy.PolicyID}
+		a := desiredstate.Actual[PolicyRoute]{ID: d.Policy.PolicyID, Note: d.Policy.Paths}
 		a.Spec.IPv6, a.Spec.Paths = readWays(v, d.Policy.Paths)
 		name, ours := v.Owned(setSpace, d.Policy.ACLIndex)
 		if name == "" {
@@ -150,12 +151,8 @@ func (k policies) create(ctx context.Context, v *desiredstate.View, p PolicyRout
 	if err != nil {
 		return 0, err
 	}
-	all, err := k.list(ctx) // VPP would add to one that is there
-	if err != nil {
-		return 0, err
-	}
 	for _, number := range k.numbers(p.Key().Name) {
-		if slices.ContainsFunc(all, func(d *abf.AbfPolicyDetails) bool { return d.Policy.PolicyID == number }) {
+		if _, taken := v.Name(policySpace, number); taken { // VPP would add to it
 			continue
 		}
 		_, err := k.vpp.AbfPolicyAddDel(ctx, &abf.AbfPolicyAddDel{IsAdd: true, Policy: abf.AbfPolicy{PolicyID: number, ACLIndex: set, Paths: ways}})
@@ -164,8 +161,8 @@ func (k policies) create(ctx context.Context, v *desiredstate.View, p PolicyRout
 	return 0, errors.New("others have all numbers that the policy could have")
 }
 
-// delete takes away all paths that the policy has, as VPP lists them.
-func (k policies) delete(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[PolicyRoute]) error {
+// delete takes away all paths, as VPP listed them if it did.
+func (k policies) delete(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[PolicyRoute]) error {
 	attached, err := vppnet.Collect(k.vpp.AbfItfAttachDump(ctx, &abf.AbfItfAttachDump{}))
 	if err != nil {
 		return err
@@ -175,17 +172,14 @@ func (k policies) delete(ctx context.Context, _ *desiredstate.View, have desired
 			return fmt.Errorf("%w: the interface with index %d has the policy", desiredstate.ErrInUse, a.Attach.SwIfIndex)
 		}
 	}
-	all, err := k.list(ctx)
-	if err != nil {
-		return err
-	}
-	for _, d := range all {
-		if d.Policy.PolicyID == have.ID {
-			_, err = k.vpp.AbfPolicyAddDel(ctx, &abf.AbfPolicyAddDel{Policy: d.Policy})
-			return vppnet.Gone(err, api.INVALID_VALUE)
+	ways, listed := have.Note.([]fib_types.FibPath)
+	if !listed {
+		if ways, err = wireWays(v, have.Spec.IPv6, have.Spec.Paths); err != nil {
+			return err
 		}
 	}
-	return nil
+	_, err = k.vpp.AbfPolicyAddDel(ctx, &abf.AbfPolicyAddDel{Policy: abf.AbfPolicy{PolicyID: have.ID, Paths: ways}})
+	return vppnet.Gone(err, api.INVALID_VALUE)
 }
 
 func (k policies) verify(ctx context.Context, held []desiredstate.Held) ([]bool, error) {

@@ -71,7 +71,7 @@ func (s tableScope) has(v *desiredstate.View, id uint32) bool {
 func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {
 	id, err := place.TableID(v, name)
 	if err == nil && !s.has(v, id) {
-		err = fmt.Errorf("%w: table number %d", desiredstate.ErrForeign, id)
+		err = fmt.Errorf("%w: table number %d: name one of ours, or give ProxyARPRanges a vppnet.Claims of it", desiredstate.ErrForeign, id)
 	}
 	return id, err
 }

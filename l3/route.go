@@ -121,7 +121,7 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 				return 0, err
 			}
 			if !k.owns(v, table, r) {
-				return 0, fmt.Errorf("%w: the table, and the prefix is not claimed", desiredstate.ErrForeign)
+				return 0, fmt.Errorf("%w: the table, and the prefix is not claimed: name a table of ours, or give Routes an l3.RouteClaim", desiredstate.ErrForeign)
 			}
 			return k.set(ctx, v, table, r)
 		},

@@ -87,7 +87,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table], want Table) error {
 			if want.ID = have.ID; have.Note == halfShared {
-				return fmt.Errorf("%w: the other family of table number %d", desiredstate.ErrForeign, want.ID)
+				return fmt.Errorf("%w: the other family of table number %d: take another number, or have that one removed", desiredstate.ErrForeign, want.ID)
 			}
 			return k.add(ctx, want, want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6)
 		},
@@ -214,7 +214,7 @@ func (k tables) create(ctx context.Context, t Table) (uint32, error) {
 		}
 		for _, f := range []struct{ skip, is6 bool }{{t.NoIPv4, false}, {t.NoIPv6, true}} {
 			if !f.skip && taken[numbered(t.ID, f.is6)] {
-				return 0, fmt.Errorf("%w: somebody has an %s table of number %d by now", desiredstate.ErrForeign, inet.Family(f.is6), t.ID)
+				return 0, fmt.Errorf("%w: somebody has an %s table of number %d by now: take another number", desiredstate.ErrForeign, inet.Family(f.is6), t.ID)
 			}
 		}
 		return t.ID, k.add(ctx, t, t.NoIPv4, t.NoIPv6)

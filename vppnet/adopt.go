@@ -330,7 +330,7 @@ func (t *tagged[S]) clash(o orphan[S], want S) bool {
 }
 
 func (o orphan[S]) inTheWay() error {
-	return fmt.Errorf("%w: %s has no tag, and is in use or otherwise made", desiredstate.ErrForeign, o.seen.VPPName)
+	return fmt.Errorf("%w: %s has no tag, and is in use or otherwise made: adopt it (Engine.Adopt), or have it removed", desiredstate.ErrForeign, o.seen.VPPName)
 }
 
 // name makes an interface ours that nobody has used, and takes it down if it is up.

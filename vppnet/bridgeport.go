@@ -118,7 +118,7 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 	}
 	_, ours := v.Owned("bridge-domain", bridge)
 	if _, mine := v.Owned("interface", id); !ours && !mine {
-		return fmt.Errorf("%w: neither the bridge domain nor the interface is", desiredstate.ErrForeign)
+		return fmt.Errorf("%w: neither the bridge domain nor the interface is: name one of ours, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
 	}
 	req := &l2.SwInterfaceSetL2Bridge{
 		RxSwIfIndex: interface_types.InterfaceIndex(id), BdID: bridge, Shg: p.SplitHorizonGroup, Enable: true,

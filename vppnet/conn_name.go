@@ -225,7 +225,7 @@ func checkChars(name string) error {
 
 func checkOwner(owner string) error {
 	if owner == "" || len(owner) > maxOwner {
-		return fmt.Errorf("owner %q: want 1 to %d bytes", owner, maxOwner)
+		return fmt.Errorf("owner %q has %d bytes, want 1 to %d", owner, len(owner), maxOwner)
 	}
 	for _, r := range owner {
 		if !alphanumeric(r) && !strings.ContainsRune("._-", r) {

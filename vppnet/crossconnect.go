@@ -53,7 +53,7 @@ func CrossConnects(c *Conn) *desiredstate.Kind[CrossConnect] {
 		}
 		_, ours := v.Owned("interface", from)
 		if _, mine := v.Owned("interface", to); !ours && !mine {
-			return 0, fmt.Errorf("%w: neither of the interfaces is ours", desiredstate.ErrForeign)
+			return 0, fmt.Errorf("%w: neither of the interfaces is ours: name one that is, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
 		}
 		_, err = vpp.SwInterfaceSetL2Xconnect(ctx, &l2.SwInterfaceSetL2Xconnect{
 			RxSwIfIndex: interface_types.InterfaceIndex(from), TxSwIfIndex: interface_types.InterfaceIndex(to), Enable: true,

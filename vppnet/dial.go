@@ -127,6 +127,9 @@ func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, err
 	return nil, fmt.Errorf("dial VPP at %s: %w", socket, err)
 }
 
+// errNoAPI says that somebody else listens on the socket, or nobody ever will.
+var errNoAPI = errors.New(`not VPP's API socket: want the one that startup.conf names, "socksvr { default }" is /run/vpp/api.sock`)
+
 // errRestarting says that one VPP took over from another while we connected.
 var errRestarting = errors.New("VPP is restarting")
 
@@ -152,7 +155,13 @@ func dialUnix(ctx context.Context, socket string) (net.Conn, error) {
 // dial tries once.
 func dial(ctx context.Context, socket, owner string, o options) (*Conn, error) {
 	started := listening(socket)
+	if info, err := os.Stat(socket); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("%w: it is no socket but %v", errNoAPI, info.Mode())
+	}
 	conn, err := o.dial(ctx, socket)
+	if errors.Is(err, syscall.EPROTOTYPE) { // such as that of the statistics
+		err = fmt.Errorf("%w: %w", errNoAPI, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -221,12 +230,12 @@ func (c *Conn) register(ctx context.Context, in *frames) error {
 			return err
 		}
 		if msg, err = in.next(); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errNoAPI, err)
 		}
 	}
 	var reply memclnt.SockclntCreateReply
 	if err := codec.DecodeMsg(msg, &reply); err != nil {
-		return fmt.Errorf("not a VPP: %w", err)
+		return fmt.Errorf("%w: %w", errNoAPI, err)
 	}
 	if reply.Response != 0 {
 		return fmt.Errorf("VPP refuses the connection: %d", reply.Response)

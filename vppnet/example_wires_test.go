@@ -3,44 +3,19 @@
 package vppnet_test
 
 import (
-	"context"
 	"fmt"
 	"net/netip"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
-	"github.com/vppkit/vppkit/vpptest"
 )
-
-// dryRun prints what an engine of these kinds would do, does it, and prints whether that
-// went well.
-func dryRun(kinds func(*vppnet.Conn) []desiredstate.AnyKind, want ...desiredstate.Object) {
-	vpp, err := vpptest.Start()
-	if err != nil {
-		panic(err)
-	}
-	defer vpp.Close()
-	ctx := context.Background()
-	c, err := vppnet.Dial(ctx, vpp.Socket(), "node1")
-	if err != nil {
-		panic(err)
-	}
-	defer c.Close()
-	engine := desiredstate.New(kinds(c)...)
-	plan, err := engine.Plan(ctx, want...)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Print(plan)
-	_, err = engine.Apply(ctx, plan)
-	fmt.Println("error:", err)
-}
 
 // A container's end of the wire is a slave that knows the secret.
 func ExampleMemifs() {
 	wire := vppnet.Memif{Name: "pod1", Socket: "/run/memif/pod1.sock", ID: 1, Secret: vppnet.NewSecret("between-us")}
 	fmt.Println(wire.Secret)
-	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+	kindrig.DryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c), vppnet.LinkStates(c)}
 	},
 		vppnet.MemifSocket{Path: "/run/memif/pod1.sock"},
@@ -59,7 +34,7 @@ func ExampleMemifs() {
 
 // VPP's own socket is somebody else's, and has a number for a name.
 func ExampleMemifSockets() {
-	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+	kindrig.DryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.MemifSockets(c, "/run/memif"), vppnet.Memifs(c)}
 	},
 		vppnet.MemifSocket{Path: "/run/memif/numbered.sock", ID: 7},
@@ -78,7 +53,7 @@ func ExampleMemifSockets() {
 // A network that spans two hosts: a tunnel is a port of its bridge domain, in a group of its
 // own, so that what comes in by a tunnel leaves by none.
 func ExampleVXLANTunnels() {
-	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+	kindrig.DryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.VXLANTunnels(c), vppnet.LinkStates(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c)}
 	},
 		vppnet.VXLANTunnel{Name: "to-node2", Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2"), VNI: 100},
@@ -98,7 +73,7 @@ func ExampleVXLANTunnels() {
 
 // What a port receives and sends is copied to an analyser elsewhere: ERSPAN, session 7.
 func ExampleMirrors() {
-	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+	kindrig.DryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.Loopbacks(c), vppnet.GRETunnels(c), vppnet.LinkStates(c), vppnet.Mirrors(c)}
 	},
 		vppnet.Loopback{Name: "port"},
@@ -118,7 +93,7 @@ func ExampleMirrors() {
 
 // A tunnel of frames is wired to a port, in both directions.
 func ExampleGRETunnels() {
-	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+	kindrig.DryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.Loopbacks(c), vppnet.GRETunnels(c), vppnet.CrossConnects(c)}
 	},
 		vppnet.Loopback{Name: "port"},
@@ -139,7 +114,7 @@ func ExampleGRETunnels() {
 // Two routers are in one network, though a bridge domain has one BVI: the second is in a
 // bridge domain of its own, which a pipe joins to the other.
 func ExamplePipes() {
-	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+	kindrig.DryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{
 			vppnet.Loopbacks(c), vppnet.Pipes(c), vppnet.PipeEnds(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.LinkStates(c),
 		}
@@ -181,7 +156,7 @@ func ExamplePipes() {
 
 // The other end is a port of a Linux bridge, as a hypervisor has it.
 func ExampleTAPs() {
-	dryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
+	kindrig.DryRun(func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.TAPs(c), vppnet.LinkStates(c)}
 	},
 		vppnet.TAP{Name: "vm1", GSO: true, Host: vppnet.TAPHost{Device: "tap-vm1", Bridge: "br-vm1", MTU: 1450}},

@@ -127,7 +127,7 @@ func (k fib) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate
 
 func (k fib) add(ctx context.Context, v *desiredstate.View, bridge uint32, f FIBEntry) error {
 	if _, ours := v.Owned("bridge-domain", bridge); !ours {
-		return fmt.Errorf("%w: bridge domain %s", desiredstate.ErrForeign, f.Bridge)
+		return fmt.Errorf("%w: bridge domain %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, f.Bridge)
 	}
 	req := &l2.L2fibAddDel{
 		Mac: ethernet_types.MacAddress(f.MAC), BdID: bridge, IsAdd: true, StaticMac: true, FilterMac: f.Filter,

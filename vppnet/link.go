@@ -114,7 +114,7 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 				return nil //nolint:nilerr // it is still to come
 			}
 			if _, ours := v.Owned("interface", id); !Ours(l.Interface, ours, claims) {
-				return fmt.Errorf("%w: interface %s is not claimed", desiredstate.ErrForeign, l.Interface)
+				return fmt.Errorf("%w: interface %s is not claimed: give LinkStates a vppnet.ClaimInterfaces of it", desiredstate.ErrForeign, l.Interface)
 			}
 			return nil
 		},

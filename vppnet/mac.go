@@ -22,7 +22,23 @@ func ParseMAC(s string) (MAC, error) {
 }
 
 // String returns the address as in "02:00:5e:10:00:01".
-func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
+func (m MAC) String() string {
+	var text [len("02:00:5e:10:00:01")]byte
+	out, _ := m.AppendText(text[:0])
+	return string(out)
+}
+
+// AppendText appends String.
+func (m MAC) AppendText(b []byte) ([]byte, error) {
+	const digits = "0123456789abcdef"
+	for i, x := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, digits[x>>4], digits[x&15])
+	}
+	return b, nil
+}
 
 // IsZero says whether the address is not set.
 func (m MAC) IsZero() bool { return m == MAC{} }

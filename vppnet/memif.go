@@ -226,7 +226,7 @@ func (k memifs) create(ctx context.Context, socket uint32, m Memif) (uint32, err
 	req := &memif.MemifCreateV2{
 		Role: memif.MEMIF_ROLE_API_MASTER, Mode: memif.MEMIF_MODE_API_ETHERNET, SocketID: socket, ID: m.ID,
 		RxQueues: m.RxQueues, TxQueues: m.TxQueues, RingSize: m.RingSize, BufferSize: m.BufferSize, NoZeroCopy: m.NoZeroCopy,
-		HwAddr: ethernet_types.MacAddress(k.c.MAC(m.Name)), Secret: m.Secret.reveal(),
+		HwAddr: ethernet_types.MacAddress(k.c.MAC(m.Name)), Secret: m.Secret.Reveal(),
 	}
 	if m.Slave {
 		req.Role = memif.MEMIF_ROLE_API_SLAVE

@@ -74,9 +74,10 @@ func (t *table) id(msg api.Message) (uint16, error) {
 	}
 	name, crc := msg.GetMessageName(), msg.GetCrcString()
 	if has, ok := t.crcs[name]; ok {
-		return 0, fmt.Errorf("%w: it has %s with CRC %s, not %s", ErrUnsupported, name, has, crc)
+		return 0, fmt.Errorf("%w: it has %s with CRC %s, not %s: take bindings of that release; binapi.Check says what else differs", ErrUnsupported, name, has, crc)
 	}
-	return 0, fmt.Errorf("%w: it lacks %s (CRC %s)", ErrUnsupported, name, crc)
+	return 0, fmt.Errorf("%w: it lacks %s (CRC %s), of the API %s: load its plugin in startup.conf; binapi.Check says what all kinds lack",
+		ErrUnsupported, name, crc, path.Base(reflect.TypeOf(msg).Elem().PkgPath()))
 }
 
 func nameCRC(msg api.Message) string { return msg.GetMessageName() + "_" + msg.GetCrcString() }

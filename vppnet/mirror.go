@@ -227,7 +227,7 @@ func (k mirrors) set(ctx context.Context, v *desiredstate.View, m Mirror) error 
 	}
 	_, ours := v.Owned("interface", from)
 	if _, mine := v.Owned("interface", to); !ours && !mine {
-		return fmt.Errorf("%w: neither of the interfaces is ours", desiredstate.ErrForeign)
+		return fmt.Errorf("%w: neither of the interfaces is ours: name one that is, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
 	}
 	done, err := k.turn(ctx, from)
 	if err != nil {

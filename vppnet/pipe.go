@@ -141,7 +141,7 @@ func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
 				return 0, err
 			}
 			if _, ours := v.Owned("interface", parent); !ours {
-				return 0, fmt.Errorf("%w: pipe %s", desiredstate.ErrForeign, p.Pipe)
+				return 0, fmt.Errorf("%w: pipe %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, p.Pipe)
 			}
 			tag, err := c.Tag(p.Name)
 			if err != nil {

@@ -55,8 +55,8 @@ func (s *Secret) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// reveal is the text.
-func (s Secret) reveal() string {
+// Reveal is the text, for who sends it to where it belongs. Nothing else shows it.
+func (s Secret) Reveal() string {
 	if s.text == (unique.Handle[string]{}) {
 		return ""
 	}
@@ -68,10 +68,10 @@ func (s Secret) check(limit int) error {
 	if s.mark != "" {
 		return errors.New("secret was found in VPP, which does not show it: say it anew")
 	}
-	if n := len(s.reveal()); n > limit {
+	if n := len(s.Reveal()); n > limit {
 		return fmt.Errorf("secret has %d bytes, want at most %d", n, limit)
 	}
-	for _, b := range []byte(s.reveal()) {
+	for _, b := range []byte(s.Reveal()) {
 		if b <= ' ' || b > '~' {
 			return errors.New("secret has bytes that are not printable ASCII, or spaces")
 		}
@@ -85,6 +85,6 @@ func (s Secret) sign(owner, name string) string {
 	if s.mark != "" || s.IsZero() {
 		return s.mark
 	}
-	sum := sha256.Sum256([]byte("secret of " + owner + ofOwner + name + "\x00" + s.reveal()))
+	sum := sha256.Sum256([]byte("secret of " + owner + ofOwner + name + "\x00" + s.Reveal()))
 	return hex.EncodeToString(sum[:2])
 }

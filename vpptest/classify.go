@@ -59,7 +59,7 @@ func (s *classifier) addDel(c *Call, q *classify.ClassifyAddDelTable) *classify.
 	switch {
 	case s.v.life.ips.classified:
 		r.Retval = c.NotImitated(besideMACs)
-	case uint32(len(q.Mask)) != q.MatchNVectors*vector:
+	case uint64(len(q.Mask)) != uint64(q.MatchNVectors)*vector:
 		r.Retval = invalidValue
 	case !q.IsAdd && t == nil:
 		r.Retval = noSuchTable

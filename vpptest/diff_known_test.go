@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/abf"
 	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/arping"
 	"go.fd.io/govpp/binapi/bond"
@@ -29,6 +30,7 @@ import (
 	"go.fd.io/govpp/binapi/vhost_user"
 	"go.fd.io/govpp/binapi/vlib"
 	"go.fd.io/govpp/binapi/vrrp"
+	"go.fd.io/govpp/binapi/wireguard"
 )
 
 // What is known about differences stands here, and only here: what is never sent, what
@@ -42,6 +44,7 @@ var arbitrary = []string{
 	"dhcp_proxy_details.vss_type",                // not initialised
 	"nat44_ed_output_interface_get_reply.cursor", // not initialised for an empty pool
 	"nat44_ei_output_interface_get_reply.cursor",
+	"wireguard_peers_details.peer.flags",         // a session that does not begin is given up after a while
 	"sw_interface_vhost_user_details.sock_errno", // of a client's attempts, which come later
 	"sw_interface_ip6nd_ra_details.@bytes",       // of a prefix too long for fields to say, with its times
 	"show_version_reply.@bytes",                  // behind its texts, of whatever was there
@@ -284,10 +287,19 @@ func neverSend(m api.Message, past []api.Message) string {
 		if m.SwIfIndex != 0 && m.SwIfIndex != interface_types.InterfaceIndex(none) || m.Type > 1 {
 			return "VPP takes what lies before the interface's entry for a length, and dies"
 		}
+	case *wireguard.WireguardInterfaceCreate:
+		if m.GenerateKey {
+			return "VPP draws the key at random"
+		}
+		if p := m.Interface.Port; p == 0 || 2 < p && p < 4400 || slices.Contains([]uint16{4789, 4790, 6081}, p) {
+			return "VPP takes the port from what else listens there"
+		}
 	case *pipe.PipeDump:
 		if slices.ContainsFunc(past, func(m api.Message) bool { _, is := m.(*pipe.PipeCreate); return is }) && slices.ContainsFunc(past, makesSub) {
 			return "a pipe with a sub-interface besides its ends has VPP write into its stack, and die of it or not"
 		}
+	case *abf.AbfPolicyAddDel, *abf.AbfItfAttachAddDel:
+		return killsByPolicy(m, past)
 	case *pipe.PipeDelete:
 		return "VPP takes apart any device whose number a pipe has too"
 	case *vhost_user.CreateVhostUserIfV2:
@@ -404,6 +416,41 @@ var never = map[string]string{
 	"policer_input_v2":                "writes out of bounds for an interface without a policer",
 	"show_vpe_system_time":            "is another each time",
 	"memclnt_keepalive":               "says nothing of VPP's state",
+}
+
+// killsByPolicy says why a message of the abf plugin may kill VPP.
+func killsByPolicy(m api.Message, past []api.Message) string {
+	made, given := map[uint32]bool{}, map[abf.AbfItfAttach]bool{}
+	for _, p := range past {
+		switch p := p.(type) {
+		case *abf.AbfPolicyAddDel:
+			made[p.Policy.PolicyID] = made[p.Policy.PolicyID] || p.IsAdd
+		case *abf.AbfItfAttachAddDel:
+			if p.IsAdd {
+				given[abf.AbfItfAttach{PolicyID: p.Attach.PolicyID}] = true
+				given[abf.AbfItfAttach{PolicyID: p.Attach.PolicyID, SwIfIndex: p.Attach.SwIfIndex, IsIPv6: p.Attach.IsIPv6}] = true
+			}
+		}
+	}
+	switch m := m.(type) {
+	case *abf.AbfPolicyAddDel:
+		switch {
+		case m.IsAdd && made[m.Policy.PolicyID]:
+			return "a path that the policy has already kills VPP sooner or later"
+		case !m.IsAdd && given[abf.AbfItfAttach{PolicyID: m.Policy.PolicyID}]:
+			return "a policy that loses its last path while an interface has it kills VPP"
+		}
+	case *abf.AbfItfAttachAddDel:
+		switch {
+		case m.IsAdd && (!made[m.Attach.PolicyID] || slices.ContainsFunc(past, func(p api.Message) bool { d, is := p.(*abf.AbfPolicyAddDel); return is && !d.IsAdd })):
+			return "a policy that is not there kills VPP"
+		case m.IsAdd && m.Attach.SwIfIndex > 50:
+			return "VPP makes a list as long as the interface's index"
+		case !m.IsAdd && given[abf.AbfItfAttach{PolicyID: m.Attach.PolicyID, SwIfIndex: m.Attach.SwIfIndex, IsIPv6: !m.Attach.IsIPv6}]:
+			return "VPP writes before the list of the other family"
+		}
+	}
+	return ""
 }
 
 // looksIntoTables: an interface may look into a table of the classifier.

@@ -52,6 +52,7 @@ var numbers = map[string][]uint64{
 	"sub_id":                 {0, 1, 2, 5, 7},
 	"user_instance":          {0, 1, 2, 3, 5, none},
 	"acl_index":              {0, 1, 2, 3, 9, none},
+	"policy_id":              {7, 7, 8, 9, 10},
 	"acls":                   {0, 1, 2, 3, 9},
 	"sessions":               {0, 64, 1024},
 	"users":                  {0, 64, 1024},
@@ -139,6 +140,15 @@ var numbers = map[string][]uint64{
 	"policer_classify_dump.sw_if_index":       {0, none},
 	"flow_classify_dump.type":                 {0, 1},
 	"flow_classify_dump.sw_if_index":          {0, none},
+
+	"wireguard_interface_create.user_instance": {none, none, 0, 1, 5, 1 << 14},
+	"wireguard_interface_create.port":          {1, 2, 51820, 4444},
+	"private_key":                              {1, 2},
+	"public_key":                               {1, 2, 3},
+	"peer_index":                               {0, 1, 2, none},
+	"wireguard_peer_add.table_id":              {0},
+	"queue_id":                                 {0, 0, 1},
+	"worker_id":                                {0, 1},
 }
 
 // lengths are pools of how long lists are.

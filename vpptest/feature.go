@@ -40,7 +40,7 @@ var everywhere = []string{"ip4-unicast", "ip6-unicast", "ip4-multicast", "ip6-mu
 // neverOn are features that no message of ours turns on.
 var neverOn = map[string][]string{
 	"ip4-unicast": {
-		"abf-input-ip4", "ip4-dhcp-client-detect", "l3xc-input-ip4", "nat64-out2in",
+		"abf-input-ip4", "l3xc-input-ip4", "nat64-out2in",
 		"ip4-rx-urpf-loose", "ip4-rx-urpf-strict", "ip4-lookup",
 	},
 	"ip6-unicast":  {"abf-input-ip6", "l3xc-input-ip6", "nat64-in2out", "ip6-rx-urpf-loose", "ip6-rx-urpf-strict", "ip6-lookup"},

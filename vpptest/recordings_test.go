@@ -22,7 +22,7 @@ const recordings = "testdata/vpp-25.10"
 
 // allScripts are those of all modules.
 func allScripts() []vpptest.Script {
-	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, bondScripts, memifScripts, vxlanScripts, lispScripts, spanScripts, greScripts, tapScripts, l3xcScripts, pipeScripts, mssClampScripts, policerScripts, qosScripts, urpfScripts, classifyScripts, abfScripts)
+	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, bondScripts, memifScripts, vxlanScripts, lispScripts, spanScripts, greScripts, tapScripts, l3xcScripts, pipeScripts, mssClampScripts, policerScripts, qosScripts, urpfScripts, classifyScripts, abfScripts, wireguardScripts, uplinkScripts, dhcpClientScripts)
 }
 
 func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }
@@ -34,7 +34,7 @@ func TestReplay(t *testing.T) {
 		t.Run(script.Name, func(t *testing.T) {
 			if *record {
 				skipWithVhostNet(t, script)
-				vpp := realFor(t, script.Name == "host-interface")
+				vpp := realFor(t, needsDevices[script.Name])
 				made, err := vpptest.Record(vpp.Socket(), vpp.Dir(), script)
 				require.NoError(t, err)
 				require.NoError(t, made.Save(recordingOf(script.Name)))
@@ -54,7 +54,7 @@ func TestReplayReal(t *testing.T) {
 	for _, script := range allScripts() {
 		t.Run(script.Name, func(t *testing.T) {
 			skipWithVhostNet(t, script)
-			vpp := realFor(t, script.Name == "host-interface")
+			vpp := realFor(t, needsDevices[script.Name])
 			recorded, err := vpptest.Load(recordingOf(script.Name))
 			require.NoError(t, err)
 			version, err := vpp.Version()
@@ -74,6 +74,9 @@ func skipWithVhostNet(t *testing.T, script vpptest.Script) {
 		t.Skip("RECORDED WITHOUT /dev/vhost-net, WHICH IS HERE")
 	}
 }
+
+// needsDevices are the scripts with interfaces on Linux' devices.
+var needsDevices = map[string]bool{"host-interface": true, "uplink": true}
 
 // realFor starts a real VPP, next to the Linux devices vt0 and vt1 if it needs them.
 func realFor(t *testing.T, devices bool) *vpptest.RealVPP {

@@ -59,6 +59,7 @@ var volatile = []string{
 	"show_vpe_system_time_reply.vpe_system_time",
 	"show_vpe_system_time_reply.@bytes", // of the same: JSON has whole microseconds
 	"bridge_domain_details.sw_if_details.context",
+	"dhcp_client_details.lease.host_mac", // once it has asked, which it does each second
 	"ip_neighbor_details.age",
 	"ip_route_v2_details.route.stats_index",
 	"policer_details.scale", // and all that is scaled by it, or is the machine's clock
@@ -79,4 +80,4 @@ var volatile = []string{
 }
 
 // unordered are details that VPP dumps in the order of a hash table.
-var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details", "ip_route_v2_details", "ip_neighbor_details", "ip_table_details", "memif_socket_filename_details", "qos_egress_map_details"}
+var unordered = []string{"l2_fib_table_details", "bd_ip_mac_details", "sw_interface_vhost_user_details", "ip_route_v2_details", "ip_neighbor_details", "ip_table_details", "memif_socket_filename_details", "qos_egress_map_details", "sw_interface_rx_placement_details"}

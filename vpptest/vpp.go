@@ -77,6 +77,7 @@ var builtin = []plugin{
 	{"acl", loadACL},
 	{"", loadClassify},
 	{"dhcp", loadDHCP},
+	{"dhcp", loadDHCPClients},
 	{"nat", loadNATED},
 	{"vrrp", loadVRRP},
 	{"nat44_ei", loadNATEI},
@@ -89,7 +90,9 @@ var builtin = []plugin{
 	{"abf", loadABF},
 	{"mss_clamp", loadMSSClamp},
 	{"urpf", loadURPF},
+	{"wireguard", loadWireguard},
 	{"", loadPipes},
+	{"", loadRxQueues},
 }
 
 // An Option changes how a VPP is started.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // amissIs waits until a condition stands in etcd and in readyz, or is in neither.

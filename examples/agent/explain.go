@@ -116,8 +116,10 @@ func (a *agent) wantedBy(ctx context.Context, source string) WantedBy {
 		w.Key = translate.Groups + name
 	case family == "router":
 		w.Key = a.site.Routers() + name + "/"
-	case family == "floatingip":
-		w.Key = a.site.Routers() + source
+	case family == "fip":
+		w.Key = a.site.Routers() + translate.FloatingIP{ID: name}.Name()
+	case family == "tap":
+		w.Key = a.site.Keys() + name
 	case family == "remote":
 		w.Key = translate.Networks + name + "/"
 	default:
@@ -135,15 +137,28 @@ func (a *agent) wantedBy(ctx context.Context, source string) WantedBy {
 	return w
 }
 
+// unserved says what is wrong with keys of that name, of whichever family, of which nothing comes.
+func (a *agent) unserved(what string) string {
+	var out []string
+	s := a.status()
+	for _, line := range slices.Concat(s.Ports, s.Routers, s.Unserved) {
+		if line.Error != "" && (line.Name == what || slices.Contains(strings.Split(line.Name, "/"), what)) {
+			out = append(out, fmt.Sprintf("%.120q is not served: %s", line.Name, line.Error))
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
 func (a *agent) serveExplanation(w http.ResponseWriter, q *http.Request) {
 	what := q.FormValue("of")
 	all := a.explain(q.Context(), what)
 	if len(all) == 0 {
-		if _, known, wrong := a.inbox.look(what); wrong != nil {
-			http.Error(w, fmt.Sprintf("port %.80q is not served: %v", what, wrong), http.StatusNotFound)
-			return
-		} else if !known {
-			http.Error(w, fmt.Sprintf("nothing is called %.80q, is wanted by such a key, or has that number in VPP", what), http.StatusNotFound)
+		why := a.unserved(what)
+		if _, known, _ := a.inbox.look(what); !known && why == "" {
+			why = fmt.Sprintf("nothing is called %.80q, is wanted by such a key, or has that number in VPP", what)
+		}
+		if why != "" {
+			http.Error(w, why, http.StatusNotFound)
 			return
 		}
 	}

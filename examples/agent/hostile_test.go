@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 var hostileFor = flag.Duration("hostile", 6*time.Second, "how long TestHostileWriters's writers write")
@@ -32,7 +32,7 @@ const (
 // Two writers with all rights on the subtree of one host do what they can: neither are ports of another
 // host delayed, nor does the agent of that host grow beyond a bound.
 func TestHostileWriters(t *testing.T) {
-	r := rigOn(t, etcdtest.Spawn(t, "--quota-backend-bytes", fmt.Sprint(int64(4)<<30), "--snapshot-count", "1000000").URL())
+	r := rigOn(t, etcdtest.Start(t, "--quota-backend-bytes", fmt.Sprint(int64(4)<<30), "--snapshot-count", "1000000").URL())
 	var agents [2]*os.Process
 	for i, host := range []string{"h1", "h2"} {
 		v, site := memory(t), r.siteOf(host, nic)

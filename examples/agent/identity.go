@@ -32,10 +32,7 @@ func (a *agent) lockVPP() error {
 	if a.vppLock != nil {
 		return nil
 	}
-	f, err := os.OpenFile(a.vpp+".net-vpp.lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		f, err = os.Open(filepath.Dir(a.vpp)) // which can be locked by whoever can read it
-	}
+	f, err := openLock(a.vpp)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // there is no VPP at all
 	}
@@ -48,6 +45,24 @@ func (a *agent) lockVPP() error {
 	}
 	a.vppLock = f
 	return nil
+}
+
+// openLock opens the file beside a VPP's socket that is locked. It is of the socket's group, as who may speak
+// to VPP may lock it; whoever cannot make it there locks the directory.
+func openLock(socket string) (*os.File, error) {
+	name := socket + ".net-vpp.lock"
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o640)
+	if err == nil {
+		if of, ok := stat(socket); ok {
+			_ = f.Chown(-1, int(of.Gid)) // or it is its maker's alone
+		}
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		if f, err = os.Open(name); err != nil {
+			f, err = os.Open(filepath.Dir(socket))
+		}
+	}
+	return f, err
 }
 
 // who tells this agent from those on other VPPs.

@@ -12,6 +12,7 @@
 //	agent plan       says what run would change, and changes nothing
 //	agent status     asks a running agent how everything stands
 //	agent trace      says what becomes of the packets that a port sends, node by node
+//	agent snoop      shows the packets that pass a port, or writes them to a file
 //	agent explain    says of an object, a port or a number of VPP's what it is and waits for
 //	agent drift      asks a running agent to look what is otherwise in VPP than it left it
 //	agent history    lists what a running agent did and found
@@ -19,10 +20,11 @@
 //	agent confirm    lets a running agent remove what it held back, by the token of status
 //	agent level      says or sets how much a running agent logs
 //	agent put, get, delete, wait  write and read what hosts shall be, by a journal
+//	agent roles      says or applies what an agent may do in etcd
 //	agent version    says which agent this is
 //
 // Each exits with 0 if all is well, 1 if it failed, 2 if it was used wrongly, and 3 if it did what it
-// should and found that something is wrong. Each flag can also be set by the environment
+// should and found that something is wrong. OPERATIONS.md is how to run it. Each flag can also be set by the environment
 // (--vhost-user-dir is AGENT_VHOST_USER_DIR) and, for commands that have --config, by a file.
 //
 // It serves VLAN, flat and GPE networks, and vhost-user ports with or without port

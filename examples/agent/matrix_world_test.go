@@ -22,7 +22,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/controller"
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
@@ -89,10 +89,10 @@ func newWorld(t *testing.T, f *fault, seed uint64, real bool) *world {
 	}
 	switch {
 	case f.members > 0:
-		w.server = etcdtest.SpawnMembers(t, f.members, f.etcd...)
+		w.server = etcdtest.Cluster(t, f.members, f.etcd...)
 		w.rig = rigOn(t, w.server.URL())
 	case f.process || real:
-		w.server = etcdtest.Spawn(t, f.etcd...)
+		w.server = etcdtest.Start(t, f.etcd...)
 		w.rig = rigOn(t, w.server.URL())
 	default:
 		w.rig = newRig(t)

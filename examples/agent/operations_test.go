@@ -21,8 +21,8 @@ import (
 
 const operations = "OPERATIONS.md"
 
-// table are the rows of a table of the operations' document, below a heading.
-func table(t *testing.T, heading string) (rows [][]string) {
+// tableOf are the rows of a table of the operations' document, below a heading.
+func tableOf(t *testing.T, heading string) (rows [][]string) {
 	t.Helper()
 	text, err := os.ReadFile(operations)
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	r.put("h1", uuid(1), port(555))
 	r.setDown(v.Socket(), "port-"+uuid(0))
 	var want, have []string
-	for _, row := range table(t, "Metrics") {
+	for _, row := range tableOf(t, "Metrics") {
 		want = append(want, strings.Trim(row[0], "`")+" "+row[1]+" "+row[2])
 	}
 	require.True(t, slices.IsSorted(want))
@@ -187,7 +187,7 @@ func runbook(r *rig, v target, nic string, but ...string) {
 		ran[line] = code
 		require.Zero(t, code, "%s: %s%s", line, out, errs)
 	}
-	for _, row := range table(t, "Runbook") {
+	for _, row := range tableOf(t, "Runbook") {
 		require.Len(t, row, 3, row)
 		require.Regexp(t, "^"+commands.String()+"$", row[1])
 		for _, found := range commands.FindAllStringSubmatch(row[1]+row[2], -1) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,6 +53,17 @@ func ordinary(r *rig, vpp, uplink string) {
 	text, err = command(nil, append([]string{"plan"}, run[1:len(run)-2]...)...).CombinedOutput()
 	require.Error(r, err)
 	require.Contains(r, string(text), "has to be in group 65533")
+
+	root := &agent{vpp: vpp}
+	require.NoError(r, root.lockVPP())
+	second := command([]uint32{strangers}, run...)
+	var log lockedBuffer
+	second.Stderr = &log
+	require.NoError(r, second.Start())
+	require.Eventually(r, func() bool { return strings.Contains(log.String(), "another agent serves the VPP at "+vpp) }, 20*time.Second, 20*time.Millisecond, "root's is there")
+	require.NoError(r, second.Process.Signal(os.Interrupt))
+	_ = second.Wait()
+	root.unlockVPP()
 
 	agent := command([]uint32{strangers}, run...)
 	require.NoError(r, agent.Start())

@@ -14,7 +14,7 @@ import (
 
 	"github.com/vppkit/vppkit/examples/agent/controller"
 	"github.com/vppkit/vppkit/examples/agent/etcd"
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
@@ -22,7 +22,7 @@ import (
 func guarded(t *testing.T) (*rig, *etcdtest.CA) {
 	t.Helper()
 	ca := etcdtest.NewCA(t, "authority")
-	e := etcdtest.Start(t, ca.Issue(t, "server"))
+	e := etcdtest.Secure(t, ca.Issue(t, "server"))
 	root := ca.Issue(t, "root")
 	client := etcdtest.Dial(t, e.URL(), root)
 	etcdtest.Guard(t, client, "root's password")

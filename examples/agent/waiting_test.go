@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // Each command that needs what is not there says so, again and again, with the reason, and ends in time.

@@ -53,6 +53,9 @@ func Confine(dirs []string, socket string, server bool) error {
 	if err := Check(socket); err != nil {
 		return fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
 	}
+	if len(dirs) == 0 {
+		return fmt.Errorf("%w: socket %s: the kind was given no directory for sockets", desiredstate.ErrInvalid, socket)
+	}
 	i := slices.IndexFunc(dirs, func(dir string) bool { return within(dir, socket) })
 	if i < 0 {
 		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, strings.Join(dirs, " or "))

@@ -123,3 +123,66 @@ func (t *Table) readHeader(opts []string) {
 		}
 	}
 }
+
+// sift leaves out labels of ours that their tables no longer have, and says of which there are
+// some.
+func (k tables) sift(all map[uint32]table, ids []uint32) (kept []uint32, left map[string]bool) {
+	left = make(map[string]bool)
+	have := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		tag := named(id, all[id], k.label(all, id)).Tag
+		if _, ours := k.c.Untag(tag); ours && text(all[id]) != "" && have[tag] {
+			left[tag] = true
+			continue
+		}
+		have[tag] = true
+		kept = append(kept, id)
+	}
+	return kept, left
+}
+
+// label is what stands behind a table, of all that there are.
+func (k tables) label(all map[uint32]table, id uint32) table {
+	if l := all[all[id].NextTableIndex]; text(all[id]) == "" && text(l) != "" {
+		return l
+	}
+	return nil
+}
+
+// clear removes labels with this text that stand behind no table.
+func (k tables) clear(ctx context.Context, tag string) error {
+	all, err := k.all(ctx)
+	if err != nil {
+		return err
+	}
+	behind := make(map[uint32]bool, len(all))
+	for _, t := range all {
+		if text(t) == "" {
+			behind[t.NextTableIndex] = true
+		}
+	}
+	for id, t := range all {
+		if text(t) == tag && !behind[id] {
+			if err := k.remove(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// all is all tables, by index.
+func (k tables) all(ctx context.Context) (map[uint32]table, error) {
+	r, err := k.vpp.ClassifyTableIds(ctx, &classify.ClassifyTableIds{})
+	if err != nil {
+		return nil, err
+	}
+	found, err := k.at(ctx, r.Ids...)
+	all := make(map[uint32]table, len(found))
+	for i, t := range found {
+		if t != nil {
+			all[r.Ids[i]] = t
+		}
+	}
+	return all, err
+}

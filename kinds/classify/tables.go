@@ -5,6 +5,8 @@ package classify
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/classify"
@@ -65,21 +67,11 @@ type tables struct {
 }
 
 func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
-	r, err := k.vpp.ClassifyTableIds(ctx, &classify.ClassifyTableIds{})
+	all, err := k.all(ctx)
 	if err != nil {
 		return nil, err
 	}
-	found, err := k.at(ctx, r.Ids...)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[uint32]table, len(found))
 	labels := make(map[uint32]bool) // those that stand behind a table
-	for i, t := range found {
-		if t != nil {
-			all[r.Ids[i]] = t
-		}
-	}
 	for _, t := range all {
 		if text(t) == "" && text(all[t.NextTableIndex]) != "" {
 			labels[t.NextTableIndex] = true
@@ -88,12 +80,13 @@ func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredst
 	// Labels that stand behind nothing come last: of several things with one name the first has it.
 	var ids []uint32
 	for _, left := range []bool{false, true} {
-		for _, id := range r.Ids {
-			if t := all[id]; t != nil && !labels[id] && (text(t) != "") == left {
+		for _, id := range slices.Sorted(maps.Keys(all)) {
+			if t := all[id]; !labels[id] && (text(t) != "") == left {
 				ids = append(ids, id)
 			}
 		}
 	}
+	ids, left := k.sift(all, ids)
 	things := make([]vppnet.Named, len(ids))
 	for i, id := range ids {
 		things[i] = named(id, all[id], k.label(all, id))
@@ -106,19 +99,15 @@ func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredst
 		t := decode(all[id], k.label(all, id), called)
 		t.Name = names[i].Name
 		t.readHeader(k.c.TagOptions(things[i].Tag))
-		out = append(out, desiredstate.Actual[Table]{
+		a := desiredstate.Actual[Table]{
 			ID: id, Spec: t, Foreign: !names[i].Ours, Leftover: names[i].Surplus || names[i].Ours && text(all[id]) != "",
-		})
+		}
+		if left[things[i].Tag] {
+			a.Broken = "a label that it had is left"
+		}
+		out = append(out, a)
 	}
 	return out, nil
-}
-
-// label is what stands behind a table, of all that there are.
-func (k tables) label(all map[uint32]table, id uint32) table {
-	if l := all[all[id].NextTableIndex]; text(all[id]) == "" && text(l) != "" {
-		return l
-	}
-	return nil
 }
 
 // decode is a table as VPP shows it, without its name.
@@ -219,6 +208,11 @@ func (k tables) update(ctx context.Context, v *desiredstate.View, have desiredst
 	if err != nil {
 		return err
 	}
+	if have.Broken != "" {
+		if err := k.clear(ctx, text(label)); err != nil {
+			return err
+		}
+	}
 	if label.MissNextIndex == want.miss() {
 		return k.follow(ctx, t.NextTableIndex, next)
 	}
@@ -226,10 +220,15 @@ func (k tables) update(ctx context.Context, v *desiredstate.View, have desiredst
 	if err != nil {
 		return err
 	}
-	if err := k.follow(ctx, have.ID, other); err != nil {
-		return err
+	err = k.follow(ctx, have.ID, other)
+	var refused *vppnet.Error
+	switch {
+	case err == nil:
+		return k.remove(ctx, t.NextTableIndex)
+	case errors.As(err, &refused) && !refused.Unknown:
+		return errors.Join(err, k.remove(ctx, other))
 	}
-	return k.remove(ctx, t.NextTableIndex)
+	return err // which of the two it has, and which one is left, the next reading shows
 }
 
 func (k tables) delete(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table]) error {

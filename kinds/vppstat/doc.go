@@ -10,4 +10,8 @@
 //
 // It needs no engine of its own: any engine whose kinds have the names will do. The segment is
 // read by govpp's statsclient, which the caller brings; see [Stats].
+//
+// What is ours has our names, what is others' theirs, "node2/vm1" or "vpp:loop0": all is counted.
+// A Reader is safe for concurrent use; a reading costs two readings of each sort of object that it
+// is asked for, and one of the segment.
 package vppstat

@@ -110,7 +110,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 			}
 		}
 		if !ours(v, n.Address, table) {
-			err = fmt.Errorf("%w: address %v is not for a table of ours, and in none of the claimed prefixes %v", desiredstate.ErrForeign, n.Address, claims)
+			err = fmt.Errorf("%w: address %v is not for a table of ours, and in none of the claimed prefixes %v: give Addresses one that has it", desiredstate.ErrForeign, n.Address, claims)
 		}
 		return table, err
 	}

@@ -88,7 +88,7 @@ func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 				return 0, err
 			}
 			if _, ours := place.TableName(v, table); !ours {
-				return 0, fmt.Errorf("%w: table %s", desiredstate.ErrForeign, n.Key().Name)
+				return 0, fmt.Errorf("%w: table %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, n.Key().Name)
 			}
 			var to []uint32
 			for _, name := range n.To {

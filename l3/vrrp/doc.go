@@ -2,4 +2,8 @@
 
 // Package vrrp has the kind of virtual routers, which several VPPs make together, and tells who
 // is master. Interfaces, their addresses and tables are those of package l3.
+//
+// A [Router] is ours if its interface is, or is claimed. Safe for concurrent use. A reading
+// costs one dump, and two more for each router, its peers and what it tracks; these two change
+// in place, all else makes it anew, and a master hands over first.
 package vrrp

@@ -4,6 +4,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -68,6 +69,7 @@ func (n *noted) Read(b []byte) (int, error) {
 	case read > 0:
 		n.heard = true
 		n.link.note(n.address, nil)
+	case errors.Is(err, net.ErrClosed): // by us, who could not write: what etcd said was said before
 	case err != nil:
 		err = n.explain(err)
 		n.link.note(n.address, err)

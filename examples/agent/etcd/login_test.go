@@ -18,7 +18,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // A user is let in by the password in a file, also one that changes, and with tokens that end; a wrong one is

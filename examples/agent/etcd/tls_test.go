@@ -15,7 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // asked is what comes of a question to an etcd, within a few seconds.
@@ -52,7 +52,7 @@ func TestTLSErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := etcdtest.Start(t, tt.server).URL()
+			url := etcdtest.Secure(t, tt.server).URL()
 			err := asked(etcdtest.Dial(t, url, tt.client))
 			keys, err2 := etcd.DialV2(url, tt.client)
 			require.NoError(t, err2)
@@ -82,7 +82,7 @@ func TestCertificatesAreReloaded(t *testing.T) {
 	ca := etcdtest.NewCA(t, "authority")
 	server := ca.Issue(t, "server")
 	mine := ca.Issue(t, "client", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) })
-	e := etcdtest.Start(t, server)
+	e := etcdtest.Secure(t, server)
 	c := etcdtest.Dial(t, e.URL(), mine)
 	require.Error(t, asked(c))
 	ca.Issue(t, "client")

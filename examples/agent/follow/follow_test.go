@@ -16,7 +16,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 )
 
@@ -238,7 +238,7 @@ func TestEtcdIsReplacedByAnEmptyOne(t *testing.T) {
 
 // A process of its own can be killed, as no goroutine can.
 func TestRealEtcdIsKilledAndStartedAgain(t *testing.T) {
-	e := etcdtest.Spawn(t)
+	e := etcdtest.Start(t)
 	c := client(t, e.URL())
 	m := following(t, e.URL(), func(f *follow.Follower) { f.Probe = 200 * time.Millisecond })
 	put(t, c, prefix+"a", "1")

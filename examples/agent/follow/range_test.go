@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 )
 

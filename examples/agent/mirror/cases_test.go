@@ -11,7 +11,7 @@ import (
 	v2 "go.etcd.io/etcd/client/v2"
 	v3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // versions says how often keys of the v3 were written since they are there.
@@ -99,7 +99,7 @@ func TestAnotherEtcd(t *testing.T) {
 	r.is2(map[string]string{"state/h1/ports/a": "{}"})
 	stop()
 	r.old.Kill()
-	r.old = etcdtest.Spawn(t, "--enable-v2")
+	r.old = etcdtest.Start(t, "--enable-v2")
 	r.urls[0] = r.old.URL()
 	r.dialV2()
 	r.ready()

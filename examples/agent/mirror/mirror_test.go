@@ -20,7 +20,7 @@ import (
 	v3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
-	"github.com/vppkit/vppkit/examples/agent/etcd/etcdtest"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // mirrorArgs makes this test binary a mirror: a process that can be killed.
@@ -76,7 +76,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{T: t}
-	r.old, r.new = etcdtest.Spawn(t, "--enable-v2"), etcdtest.Spawn(t)
+	r.old, r.new = etcdtest.Start(t, "--enable-v2"), etcdtest.Start(t)
 	r.urls = [2]string{r.old.URL(), r.new.URL()}
 	var err error
 	r.dialV2()

@@ -33,7 +33,7 @@ func (s Scope) Has(v *desiredstate.View, id uint32) bool {
 func (s Scope) Take(v *desiredstate.View, name string) (uint32, error) {
 	id, err := InterfaceID(v, name)
 	if err == nil && !s.Has(v, id) {
-		err = fmt.Errorf("%w: interface %s, nor is its table", desiredstate.ErrForeign, name)
+		err = fmt.Errorf("%w: interface %s, nor is its table: put it into a table of ours, or claim it, by a vppnet.ClaimInterfaces that the kind is given", desiredstate.ErrForeign, name)
 	}
 	if err == nil {
 		err = vppnet.CheckNoMember(v, name)

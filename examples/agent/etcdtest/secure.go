@@ -14,9 +14,9 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/etcd"
 )
 
-// Start starts an etcd that shows this certificate, and wants one of the same authority of whoever
+// Secure starts an etcd in this process that shows this certificate, and wants one of the same authority of whoever
 // comes.
-func Start(t testing.TB, shows etcd.Access, with ...func(*embed.Config)) *etcd.Embedded {
+func Secure(t testing.TB, shows etcd.Access, with ...func(*embed.Config)) *etcd.Embedded {
 	t.Helper()
 	tls := func(c *embed.Config) {
 		c.ClientTLSInfo = transport.TLSInfo{CertFile: shows.Cert, KeyFile: shows.Key, TrustedCAFile: shows.CA, ClientCertAuth: true}

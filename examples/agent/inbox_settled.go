@@ -3,12 +3,96 @@
 package main
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
-// What an inbox tells the store.
+// settled tells the store what is wanted by now, and then everybody.
+func (b *inbox) settled(all bool) {
+	b.mu.Lock()
+	var rest map[string]change
+	if !all {
+		rest = b.split()
+	}
+	b.admit()
+	b.groups.make()
+	if len(b.groups.late) > 0 && !b.forging {
+		b.forging = true
+		go b.forge()
+	}
+	moved := map[string]bool{}
+	was := map[string]error{}
+	for name, now := range b.changed {
+		moved[name], was[name] = true, b.wrong[name]
+		if _, is := now.port.Wire(); is {
+			b.wired.Add(name)
+		} else if _, was := b.ports[name].Wire(); was {
+			b.wired.Add(name)
+		}
+		delete(b.ports, name)
+		delete(b.wrong, name)
+		switch {
+		case now.wrong != nil:
+			b.wrong[name] = now.wrong
+		case now.there:
+			b.ports[name] = now.port
+		}
+		if b.puts[name] = now.at; !now.there {
+			delete(b.puts, name)
+		}
+		b.heard(source(name), now.at)
+	}
+	wants, rerouted := b.routers.work()
+	for source := range wants {
+		b.heard(source, b.routers.newest(source))
+	}
+	remotes := b.remotes.work()
+	tapped, retapped := b.taps.work(b.ports, moved)
+	if all {
+		b.replace(wants, remotes, tapped, moved, rerouted)
+	} else {
+		b.assign(moved)
+		b.routers.assign(wants, rerouted)
+		b.assignRemotes(remotes)
+		b.assignTaps(tapped)
+	}
+	for name := range moved {
+		if err := b.ports[name].Lacks; err != nil {
+			b.log.Warn("key is served in part", "key", name, "err", err)
+		}
+		if err := b.wrong[name]; err != nil && (was[name] == nil || was[name].Error() != err.Error()) {
+			b.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", err)
+		}
+	}
+	for name := range b.groups.changed {
+		b.tell(name, moved)
+	}
+	clear(b.groups.changed)
+	clear(b.changed)
+	b.resume(rest)
+	if b.whole && !b.loaded && !b.groups.unmade() { // or VPP's sets of these would go
+		b.store.Complete()
+		b.loaded = true
+	}
+	stirred := slices.Collect(maps.Keys(b.stirred))
+	clear(b.stirred)
+	b.mu.Unlock()
+	for name := range moved {
+		b.moved(source(name))
+	}
+	for name := range rerouted {
+		b.moved(routed(name))
+	}
+	for _, name := range stirred {
+		b.moved(unserved(name))
+	}
+	for name := range retapped {
+		b.moved(unserved(name))
+	}
+}
 
 // replace says all that is wanted. Keys that are not in it were perhaps deleted
 // unseen, or their etcd lost them: the engine's limit on removals is for what they

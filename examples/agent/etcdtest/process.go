@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Package etcdtest has etcds for tests that have to be killed, held or rolled back, and wires to
+// them that break; certificates, and an etcd that asks for them.
 package etcdtest
 
 import (
@@ -28,11 +30,11 @@ type member struct {
 	cmd                     *exec.Cmd // nil: it does not run
 }
 
-// Spawn starts the etcd on PATH, with more flags; without one the test is skipped.
-func Spawn(t testing.TB, flags ...string) *Process { return SpawnMembers(t, 1, flags...) }
+// Start starts the etcd on PATH, with more flags; without one the test is skipped.
+func Start(t testing.TB, flags ...string) *Process { return Cluster(t, 1, flags...) }
 
-// SpawnMembers starts n members of one etcd.
-func SpawnMembers(t testing.TB, n int, flags ...string) *Process {
+// Cluster starts n members of one etcd.
+func Cluster(t testing.TB, n int, flags ...string) *Process {
 	t.Helper()
 	bin, err := exec.LookPath("etcd")
 	if err != nil {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package etcdtest makes, for tests, certificates and an etcd that asks for them, etcds that can be killed,
-// held or rolled back, and wires to them that break.
 package etcdtest
 
 import (

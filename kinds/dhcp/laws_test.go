@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dhcp_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	binding "go.fd.io/govpp/binapi/dhcp"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"pgregory.net/rapid"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/internal/kindrig"
+	"github.com/vppkit/vppkit/kinds/dhcp"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// The kind keeps the laws, on both VPPs.
+func TestLawsOfClients(t *testing.T) {
+	t.Parallel()
+	for release, checks := range map[string]int{"": 8, "24.10": 1, "26.06": 1} {
+		t.Run("in memory "+release, func(t *testing.T) {
+			t.Parallel()
+			vpp := vpptest.New(t, vpptest.Release(release))
+			laws(t, checks, vpp, vpp.String)
+		})
+	}
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		laws(t, 4, vpp, func() string {
+			return vpp.State(&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}, &binding.DHCPClientDump{})
+		})
+	})
+}
+
+func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{dhcp.Clients(c), vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c)}
+}
+
+func laws(t *testing.T, n int, vpp vpptest.Target, state func() string) {
+	base := []desiredstate.Object{vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "up"}, vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100}}
+	gen := rapid.Custom(func(t *rapid.T) dhcp.Client {
+		return dhcp.Client{
+			Interface: kindrig.Pick(t, "interface", "lo", "sub"), Hostname: kindrig.Pick(t, "host", "", "vpp", strings.Repeat("x", 63)),
+			ID: kindrig.Pick(t, "ID", "", "\x01é", strings.Repeat("y", 63)), Broadcast: kindrig.Pick(t, "broadcast", false, true), DSCP: kindrig.Pick[uint8](t, "DSCP", 0, 46, 63),
+		}
+	})
+	_, err := kindrig.Engine(kinds(kindrig.Dial(t, vpp.Socket(), "stranger"))...).Ensure(t.Context(), vppnet.Loopback{Name: "lo"}, dhcp.Client{Interface: "lo", Hostname: "theirs"})
+	require.NoError(t, err)
+	kindtest.Run(t, kindtest.Suite[dhcp.Client]{Gen: gen, Checks: n, Open: func(t testing.TB) kindtest.World[dhcp.Client] {
+		world := func(owner string) kindtest.World[dhcp.Client] {
+			c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
+			return kindtest.World[dhcp.Client]{
+				Kind: dhcp.Clients(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal, More: kinds(c)[1:],
+			}
+		}
+		w := world("me")
+		w.Stranger = func() kindtest.World[dhcp.Client] { return world("namesake") }
+		return w
+	}})
+}
+
+func TestRefused(t *testing.T) {
+	for why, c := range map[string]dhcp.Client{
+		"interface: name is empty": {},
+		"hostname has 64 bytes":    {Interface: "a", Hostname: strings.Repeat("x", 64)},
+		"ID has a zero byte":       {Interface: "a", ID: "\x00"},
+		"DSCP 64, want at most 63": {Interface: "a", DSCP: 64},
+	} {
+		require.ErrorContains(t, c.Validate(), why)
+	}
+	c := kindrig.Dial(t, vpptest.New(t, vpptest.WithInterface("nic")).Socket(), "me")
+	_, err := dhcp.Clients(c).Ensure(t.Context(), dhcp.Client{Interface: vppnet.Foreign("nic")})
+	require.ErrorIs(t, err, desiredstate.ErrForeign)
+}
+
+// The wide area asks for its address, and nobody has answered yet.
+func Example() {
+	vpp, err := vpptest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer vpp.Close()
+	ctx := context.Background()
+	c, err := vppnet.Dial(ctx, vpp.Socket(), "edge1")
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+
+	engine := desiredstate.New(vppnet.Loopbacks(c), dhcp.Clients(c))
+	wan := dhcp.Client{Interface: "wan", Hostname: "edge1"}
+	report, err := engine.Ensure(ctx, vppnet.Loopback{Name: "wan"}, wan)
+	fmt.Println(report.Changed(), err)
+	result, _ := report.Of(wan.Key())
+	leases, err := dhcp.Leases(ctx, c)
+	fmt.Println(leases[result.ID].Bound, err)
+
+	// Output:
+	// 2 <nil>
+	// false <nil>
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vpptest
+
+import (
+	"bytes"
+	"fmt"
+
+	"go.fd.io/govpp/binapi/dhcp"
+	"go.fd.io/govpp/binapi/interface_types"
+)
+
+// dhcpClients is the DHCP plugin, as far as it asks for addresses. Nobody answers.
+type dhcpClients struct {
+	v   *VPP
+	all pool[dhcp.DHCPClient]
+}
+
+func loadDHCPClients(v *VPP) {
+	s := &dhcpClients{v: v}
+	v.life.states = append(v.life.states, s.dump)
+	v.life.features.follow("ip4-unicast", "ip4-dhcp-client-detect", func(i *iface) bool {
+		_, is := s.of(indexOf(i))
+		return is
+	})
+	is := v.life.interfaces
+	is.deleting = append(is.deleting, func(i *iface) {
+		if _, has := s.of(indexOf(i)); has {
+			v.internal().NotImitated("the end of an interface that asks by DHCP: VPP goes on asking by what has its place")
+		}
+	})
+	Handle(v, s.config)
+	HandleDump(v, func(*Call, *dhcp.DHCPClientDump) (out []*dhcp.DHCPClientDetails) {
+		s.all.each(none, func(_ uint32, c *dhcp.DHCPClient) {
+			d := &dhcp.DHCPClientDetails{Client: *c, Lease: dhcp.DHCPLease{SwIfIndex: c.SwIfIndex, Hostname: c.Hostname}}
+			out = append(out, d)
+		})
+		return out
+	})
+}
+
+// of is the place of an interface's client.
+func (s *dhcpClients) of(index interface_types.InterfaceIndex) (place uint32, is bool) {
+	s.all.each(none, func(i uint32, c *dhcp.DHCPClient) {
+		if c.SwIfIndex == index {
+			place, is = i, true
+		}
+	})
+	return place, is
+}
+
+func (s *dhcpClients) config(_ *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClientConfigReply {
+	place, is := s.of(q.Client.SwIfIndex)
+	switch {
+	case s.v.life.interfaces.at(q.Client.SwIfIndex) == nil:
+		return &dhcp.DHCPClientConfigReply{Retval: invalidInterface}
+	case q.IsAdd == is:
+		return &dhcp.DHCPClientConfigReply{Retval: invalidValue}
+	case !q.IsAdd:
+		s.all.delete(place)
+		return new(dhcp.DHCPClientConfigReply)
+	}
+	c := q.Client
+	text, _, _ := bytes.Cut(c.ID, []byte{0})
+	text = text[:min(63, len(text))]
+	c.ID = append(append(make([]byte, 0, 64), text...), make([]byte, 64-len(text))...)
+	s.all.put(none, c)
+	return new(dhcp.DHCPClientConfigReply)
+}
+
+func (s *dhcpClients) dump(d *dump) {
+	s.all.each(none, func(_ uint32, c *dhcp.DHCPClient) {
+		d.line(fmt.Sprintf("DHCP client on %d, %q, %q, DSCP %d", c.SwIfIndex, c.Hostname, bytes.TrimRight(c.ID, "\x00"), c.Dscp), when(c.SetBroadcastFlag, "broadcast"))
+	})
+}
