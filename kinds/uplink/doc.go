@@ -6,5 +6,5 @@
 // takes frames that are for others. Neither has a name or an owner in VPP: they are what this
 // program told VPP of an interface that is ours, or is claimed, as the machine's own usually are
 // (vppnet.ClaimInterfaces). After a restart of the program VPP is told once more, which changes
-// nothing. Safe for concurrent use.
+// nothing. Safe for concurrent use. A reading costs a message for each Queue that was told.
 package uplink
