@@ -310,6 +310,9 @@ func (a *announcer) unserved(name string) {
 	why := ""
 	if err := a.inbox.unserved(name); err != nil {
 		why = err.Error()
+		if key := "errors/" + pathSegments(name); a.wrong[key].IsZero() && !a.unsaid[key] {
+			a.wrong[key] = time.Now().Add(-a.patience) // it will not pass by itself
+		}
 	}
 	a.problem(unserved(name), "errors/"+pathSegments(name), why)
 }

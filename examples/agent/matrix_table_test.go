@@ -66,6 +66,9 @@ func lastRun(t *testing.T, real bool) (r campaign) {
 
 // The table in the docs is what the last runs that were kept say of the rows that there are.
 func TestFaultsTable(t *testing.T) {
+	if *update {
+		require.NoError(t, os.WriteFile(faultsDoc, []byte(faultsTable(t)), 0o644))
+	}
 	text, err := os.ReadFile(faultsDoc)
 	require.NoError(t, err)
 	require.Equal(t, faultsTable(t), string(text), "go test ./examples/agent -run 'TestFaults$' -update")
