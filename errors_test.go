@@ -57,51 +57,63 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		// What is not ours.
 		"another's bridge domain, by number": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.BridgeDomains(c)) },
-			objects(vppnet.BridgeDomain{Name: "mine", ID: 7}), []string{"bridge-domain/other/net", "choose another"},
+			objects(vppnet.BridgeDomain{Name: "mine", ID: 7}),
+			[]string{"bridge-domain/other/net", "choose another"},
 		},
 		"a link that is not claimed": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.LinkStates(c)) },
-			objects(vppnet.LinkState{Interface: "vpp:nic", Up: true}), []string{"vpp:nic", "vppnet.ClaimInterfaces"},
+			objects(vppnet.LinkState{Interface: "vpp:nic", Up: true}),
+			[]string{"vpp:nic", "vppnet.ClaimInterfaces"},
 		},
 		"others' port in others' bridge": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.BridgePorts(c)) },
-			objects(vppnet.BridgePort{Bridge: "other/net", Interface: "other/lo"}), []string{"bridge-port/other/lo", "Engine.Adopt"},
+			objects(vppnet.BridgePort{Bridge: "other/net", Interface: "other/lo"}),
+			[]string{"bridge-port/other/lo", "Engine.Adopt"},
 		},
 		"a static address in others' bridge": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.FIBEntries(c)) },
-			objects(vppnet.FIBEntry{Bridge: "other/net", MAC: vppnet.MAC{2}, Filter: true}), []string{"other/net", "Engine.Adopt"},
+			objects(vppnet.FIBEntry{Bridge: "other/net", MAC: vppnet.MAC{2}, Filter: true}),
+			[]string{"other/net", "Engine.Adopt"},
 		},
 		"others' cross-connect": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.CrossConnects(c)) },
-			objects(vppnet.CrossConnect{From: "vpp:nic", To: "other/lo"}), []string{"Engine.Adopt"},
+			objects(vppnet.CrossConnect{From: "vpp:nic", To: "other/lo"}),
+			[]string{"Engine.Adopt"},
 		},
 		"others' mirror": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.Mirrors(c)) },
-			objects(vppnet.Mirror{From: "vpp:nic", To: "other/lo"}), []string{"Engine.Adopt"},
+			objects(vppnet.Mirror{From: "vpp:nic", To: "other/lo"}),
+			[]string{"Engine.Adopt"},
 		},
 		"an end of others' pipe": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.PipeEnds(c)) },
-			objects(vppnet.PipeEnd{Name: "end", Pipe: "other/wire"}), []string{`"other/wire" contains a slash, which stands between an owner and a name`},
+			objects(vppnet.PipeEnd{Name: "end", Pipe: "other/wire"}),
+			[]string{`"other/wire" contains a slash, which stands between an owner and a name`},
 		},
 		"a member of others' bond": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(bond.Members(c)) },
-			objects(bond.Member{Bond: "other/trunk", Interface: "vpp:nic"}), []string{"Engine.Adopt"},
+			objects(bond.Member{Bond: "other/trunk", Interface: "vpp:nic"}),
+			[]string{"Engine.Adopt"},
 		},
 		"ethertypes of an interface that is not claimed": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(acl.EtherTypeLists(c)) },
-			objects(acl.EtherTypes{Interface: "vpp:nic", Input: []uint16{0x806}}), []string{"vppnet.ClaimInterfaces"},
+			objects(acl.EtherTypes{Interface: "vpp:nic", Input: []uint16{0x806}}),
+			[]string{"vppnet.ClaimInterfaces"},
 		},
 		"an address on an interface that is not claimed": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(l3.Addresses(c)) },
-			objects(l3.Address{Interface: "vpp:nic", Prefix: prefix("10.0.0.1/24")}), []string{"vpp:nic", "vppnet.ClaimInterfaces"},
+			objects(l3.Address{Interface: "vpp:nic", Prefix: prefix("10.0.0.1/24")}),
+			[]string{"vpp:nic", "vppnet.ClaimInterfaces"},
 		},
 		"an interface that is not claimed, in others' table": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(l3.Memberships(c)) },
-			objects(l3.Membership{Interface: "vpp:nic", Table: "other/red"}), []string{"vppnet.ClaimInterfaces"},
+			objects(l3.Membership{Interface: "vpp:nic", Table: "other/red"}),
+			[]string{"vppnet.ClaimInterfaces"},
 		},
 		"a route of the default table": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(l3.Routes(c)) },
-			objects(l3.Route{Prefix: prefix("10.0.0.0/8")}), []string{"route/10.0.0.0/8", "l3.RouteClaim"},
+			objects(l3.Route{Prefix: prefix("10.0.0.0/8")}),
+			[]string{"route/10.0.0.0/8", "l3.RouteClaim"},
 		},
 		"an address of no pool of ours": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind {
@@ -112,11 +124,13 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		},
 		"a number that is not claimed": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(qos.EgressMaps(c)) },
-			objects(qos.EgressMap{ID: 9}), []string{"egress map 9", "vppnet.Claims"},
+			objects(qos.EgressMap{ID: 9}),
+			[]string{"egress map 9", "vppnet.Claims"},
 		},
 		"a VNI of others' bridge domain": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(gpe.Overlays(c), gpe.VNIs(c)) },
-			objects(gpe.Overlay{}, gpe.VNI{ID: 9, Bridge: "other/net"}), []string{"bridge-domain", "vppnet.Claims", "Engine.Adopt"},
+			objects(gpe.Overlay{}, gpe.VNI{ID: 9, Bridge: "other/net"}),
+			[]string{"bridge-domain", "vppnet.Claims", "Engine.Adopt"},
 		},
 
 		// What is in the way.
@@ -134,37 +148,45 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		},
 		"something without a kind": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.BridgeDomains(c)) },
-			objects(vppnet.Loopback{Name: "a"}), []string{"vppnet.Loopback", "give the engine the kind"},
+			objects(vppnet.Loopback{Name: "a"}),
+			[]string{"vppnet.Loopback", "give the engine the kind"},
 		},
 		"something that lacks something": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.BridgePorts(c)) },
-			objects(vppnet.BridgePort{Bridge: "net", Interface: "vm1"}), []string{"missing dependency: bridge-domain/net, interface/vm1"},
+			objects(vppnet.BridgePort{Bridge: "net", Interface: "vm1"}),
+			[]string{"missing dependency: bridge-domain/net, interface/vm1"},
 		},
 
 		// Fields.
 		"a name that is too long, in bytes": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.Loopbacks(c)) },
-			objects(vppnet.Loopback{Name: strings.Repeat("a", 61)}), []string{"name", "61 bytes", "at most 60", "VPP's tag"},
+			objects(vppnet.Loopback{Name: strings.Repeat("a", 61)}),
+			[]string{"name", "61 bytes", "at most 60", "VPP's tag"},
 		},
 		"a name with a letter that has two bytes": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.Loopbacks(c)) },
-			objects(vppnet.Loopback{Name: "ü"}), []string{`name "ü" contains 'ü'`, "want letters"},
+			objects(vppnet.Loopback{Name: "ü"}),
+			[]string{`name "ü" contains 'ü'`, "want letters"},
 		},
 		"a socket outside": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vhost.Ports(c, "/run/vms", "/run/more")) },
-			objects(vhost.Port{Name: "vm1", Socket: "/tmp/vm1"}), []string{"socket /tmp/vm1", "/run/vms or /run/more"},
+			objects(vhost.Port{Name: "vm1", Socket: "/tmp/vm1"}),
+			[]string{"socket /tmp/vm1", "/run/vms or /run/more"},
 		},
 		"a socket, and no directory for any": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vhost.Ports(c)) },
-			objects(vhost.Port{Name: "vm1", Socket: "/tmp/vm1"}), []string{"socket /tmp/vm1", "was given no directory"},
+			objects(vhost.Port{Name: "vm1", Socket: "/tmp/vm1"}),
+			[]string{"socket /tmp/vm1", "was given no directory"},
 		},
 		"a socket that is too long, in bytes": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vhost.Ports(c, "/run")) },
-			objects(vhost.Port{Name: "vm1", Socket: "/run/" + strings.Repeat("a", 103)}), []string{"socket", "108 bytes", "at most 107"},
+			objects(vhost.Port{Name: "vm1", Socket: "/run/" + strings.Repeat("a", 103)}),
+			[]string{"socket", "108 bytes", "at most 107"},
 		},
 		"a prefix with host bits": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(l3.Routes(c)) },
-			objects(l3.Route{Prefix: prefix("10.0.0.1/8")}), []string{"10.0.0.1/8 has host bits", "want 10.0.0.0/8"},
+			objects(l3.Route{Prefix: prefix("10.0.0.1/8")}),
+			[]string{"10.0.0.1/8 has host bits", "want 10.0.0.0/8"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

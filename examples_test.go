@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,8 +56,8 @@ func parsed(t *testing.T, dir string) (files, tests []*ast.File) {
 	return files, tests
 }
 
-// constructor says whether a function makes what users begin with: a kind, or a value of its own.
-func constructor(f *ast.FuncDecl) bool {
+// makesKind says whether a function makes a kind.
+func makesKind(f *ast.FuncDecl) bool {
 	if f.Recv != nil || !f.Name.IsExported() || f.Type.Results == nil {
 		return false
 	}
@@ -69,8 +70,38 @@ func constructor(f *ast.FuncDecl) bool {
 			}
 		}
 	}
+	return false
+}
+
+// constructor says whether a function makes what users begin with: a kind, or a value of its own.
+func constructor(f *ast.FuncDecl) bool {
 	name := f.Name.Name
-	return strings.HasPrefix(name, "New") || name == "Dial" || name == "Follow" || strings.HasPrefix(name, "Start")
+	return makesKind(f) || f.Recv == nil && f.Type.Results != nil &&
+		(strings.HasPrefix(name, "New") || name == "Dial" || name == "Follow" || strings.HasPrefix(name, "Start"))
+}
+
+// Who lists what is in a VPP knows every kind of the library.
+func TestVpplsKnowsAllKinds(t *testing.T) {
+	known, err := os.ReadFile("examples/vppls/kinds.go")
+	require.NoError(t, err)
+	reader, err := os.ReadFile("examples/vppls/read.go") // which has those of interfaces
+	require.NoError(t, err)
+	text := string(known) + string(reader)
+	n := 0
+	for _, dir := range library(t) {
+		files, _ := parsed(t, dir)
+		for _, f := range files {
+			for _, d := range f.Decls {
+				fn, ok := d.(*ast.FuncDecl)
+				if !ok || !makesKind(fn) || fn.Type.TypeParams != nil { // these complete one of somebody's own
+					continue
+				}
+				n++
+				require.Contains(t, text, f.Name.Name+"."+fn.Name.Name+"(", dir)
+			}
+		}
+	}
+	require.Greater(t, n, 60)
 }
 
 // elsewhere are constructors that no Example of the library can call, and why.

@@ -96,8 +96,11 @@ func TestPoliciesThatOutliveTheirInterface(t *testing.T) {
 			return l3.PolicyRoute{Set: set, Paths: []l3.Path{{Interface: "b", NextHop: hop(false, 2)}}}
 		}
 		want := []desiredstate.Object{
-			vppnet.Loopback{Name: "b"}, vppnet.Loopback{Name: "a"}, steered()[len(router())], steered()[len(router())+1], policy("web"), policy("mail"),
-			l3.PolicyAttachment{Interface: "a", Set: "web"}, l3.PolicyAttachment{Interface: "a", Set: "mail", Priority: 1},
+			vppnet.Loopback{Name: "b"},
+			vppnet.Loopback{Name: "a"},
+			steered()[len(router())], steered()[len(router())+1], policy("web"), policy("mail"),
+			l3.PolicyAttachment{Interface: "a", Set: "web"},
+			l3.PolicyAttachment{Interface: "a", Set: "mail", Priority: 1},
 		}
 		r, err := engine().Sync(t.Context(), want...)
 		require.NoError(t, err)

@@ -58,8 +58,10 @@ func TestPolicyRouteTraffic(t *testing.T) {
 	want = append(want, l3.Table{Name: "red"},
 		l3.Route{Table: "red", Prefix: four, Paths: by("one", 1, false)}, l3.Route{Table: "red", Prefix: six, Paths: by("one", 1, true)},
 		acl.Set{Name: "out", Rules: []acl.Rule{
-			{Action: acl.Deny, Dst: netip.MustParsePrefix("10.88.0.1/32")}, {Action: acl.Permit, Dst: four},
-			{Action: acl.Deny, Dst: netip.MustParsePrefix("2001:db8:88::1/128")}, {Action: acl.Permit, Dst: six},
+			{Action: acl.Deny, Dst: netip.MustParsePrefix("10.88.0.1/32")},
+			{Action: acl.Permit, Dst: four},
+			{Action: acl.Deny, Dst: netip.MustParsePrefix("2001:db8:88::1/128")},
+			{Action: acl.Permit, Dst: six},
 		}})
 	policy := func(name string, n int) (out []desiredstate.Object) {
 		for _, is6 := range []bool{false, true} {

@@ -47,3 +47,37 @@ func ExampleDial() {
 	// bridge_domain_add_del_v2: VPPApiError: No such entry (-6)
 	// true
 }
+
+// Bridge domains of ours and of others, read by number: few one by one, many together with all
+// others.
+func ExampleSweep() {
+	vpp, err := vpptest.Start()
+	if err != nil {
+		panic(err)
+	}
+	defer vpp.Close()
+	ctx := context.Background()
+	c, err := vppnet.Dial(ctx, vpp.Socket(), "node1")
+	if err != nil {
+		panic(err)
+	}
+	defer c.Close()
+	blue, err := vppnet.BridgeDomains(c).Ensure(ctx, vppnet.BridgeDomain{Name: "blue"})
+	if err != nil {
+		panic(err)
+	}
+
+	bridges := vppnet.NewSweep(func(id uint32) api.Message {
+		return &l2.BridgeDomainDump{BdID: id, SwIfIndex: ^interface_types.InterfaceIndex(0)}
+	})
+	found, err := vppnet.Swept[*l2.BridgeDomainDetails](bridges.Ask(ctx, c, blue[0].ID, 4711))
+	if err != nil {
+		panic(err)
+	}
+	for _, b := range found {
+		fmt.Println(b.BdTag)
+	}
+
+	// Output:
+	// node1/blue
+}

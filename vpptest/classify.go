@@ -113,6 +113,8 @@ func (s *classifier) remove(c *Call, index uint32, chain bool, depth int) int32 
 func (s *classifier) session(c *Call, q *classify.ClassifyAddDelSession) *classify.ClassifyAddDelSessionReply {
 	t := s.tables.at(q.TableIndex)
 	switch {
+	case s.v.life.ips.classified:
+		return &classify.ClassifyAddDelSessionReply{Retval: c.NotImitated(besideMACs)}
 	case t == nil:
 		return &classify.ClassifyAddDelSessionReply{Retval: noSuchTable}
 	case uint32(len(q.Match)) != t.skip*vector+uint32(len(t.mask)):

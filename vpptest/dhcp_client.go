@@ -61,6 +61,7 @@ func (s *dhcpClients) config(_ *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClient
 		return new(dhcp.DHCPClientConfigReply)
 	}
 	c := q.Client
+	c.Hostname = c.Hostname[:min(63, len(c.Hostname))] // and as much of the identity
 	text, _, _ := bytes.Cut(c.ID, []byte{0})
 	text = text[:min(63, len(text))]
 	c.ID = append(append(make([]byte, 0, 64), text...), make([]byte, 64-len(text))...)

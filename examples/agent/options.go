@@ -101,7 +101,7 @@ func (o *options) register(f *flag.FlagSet) {
 	o.qemu.register(f, "vhost-user-socket", "the sockets that VPP makes (--vhost-user-mode server), for a QEMU of another user; \"\": as VPP makes them")
 	f.StringVar(&o.bound, "bound", "", "when a vhost-user port is said to be bound. attached: VPP has all of it, and its VM has attached to the socket. vpp: VPP has all of it. Attached is the default, but with --vhost-user-mode server, where VPP shows no VM before it runs, and one that waits paused for the port to be bound, as Nova has it, never would")
 	f.StringVar(&o.tap, "tap", "tap", "`SORT` of VPP's interface for ports of DHCP agents and the like: tap (needs a kernel with vhost-net), or host-interface, of a veth pair in the agent's network namespace")
-	f.StringVar(&o.jwt.file, "jwt-ca", "", "PEM `file` of the driver's jwt_ca_cert: what is not signed for by it is not believed. Without it nothing may be signed")
+	f.StringVar(&o.jwt.file, "jwt-ca", "", "PEM `file` of the driver's jwt_ca_cert: what is not signed for by it is not believed. Without it nothing may be signed. It is read anew when it has changed, and counts for values that come, or are listed, then")
 	f.StringVar(&o.jwt.controllers, "jwt-controllers", signed.Controllers, "`pattern` of the common names that may sign, the driver's jwt_controller_name_pattern")
 	f.DurationVar(&o.resync, "resync", 5*time.Minute, "how often to list etcd though nothing asked for it")
 	f.DurationVar(&o.audit, "audit", 30*time.Second, "how often to read VPP though it told of no change: so long at most stays unseen what it tells nobody of, such as another filter or bridge domain")
@@ -182,11 +182,8 @@ func (o *options) trust() error {
 	if o.jwt.file == "" {
 		return nil
 	}
-	pem, err := os.ReadFile(o.jwt.file)
-	if err == nil {
-		o.ca, err = signed.NewCA(pem, o.jwt.controllers, nil)
-	}
-	if err != nil {
+	var err error
+	if o.ca, err = signed.OpenCA(o.jwt.file, o.jwt.controllers); err != nil {
 		return fmt.Errorf("--jwt-ca %s: %w", o.jwt.file, err)
 	}
 	return nil

@@ -12,8 +12,11 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
+	"github.com/vppkit/vppkit/kinds/dhcp"
 	"github.com/vppkit/vppkit/kinds/qos"
+	"github.com/vppkit/vppkit/kinds/uplink"
 	"github.com/vppkit/vppkit/kinds/urpf"
+	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -37,7 +40,7 @@ func kinds(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
 		vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.FIBEntries(c), vppnet.CrossConnects(c), vppnet.Mirrors(c),
 		acl.Sets(c), acl.Bindings(c), acl.MACIPSets(c), acl.MACIPBindings(c), tables, l3.NeighbourCaches(c),
 		gpe.Overlays(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c), qos.Policers(c),
-		classify.Tables(c), classify.Sessions(c, qos.Policers(c)),
+		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), wireguard.Interfaces(c), l3.PolicyRoutes(c, acl.Sets(c)),
 	}, claimed(c), translation(c, variant))
 }
 
@@ -54,6 +57,8 @@ func claimed(c *vppnet.Conn) []desiredstate.AnyKind {
 		vrrp.Routers(c, everything), gpe.VNIs(c, everything), maps, qos.Marks(c, maps, everything),
 		qos.Attachments(c, new(vppnet.Memory), everything), qos.Records(c, everything), qos.Stores(c, everything),
 		urpf.Checks(c, everything), classify.Inputs(c, everything), classify.Outputs(c, new(vppnet.Memory), everything),
+		dhcp.Clients(c, everything), wireguard.Peers(c, everything), l3.PolicyAttachments(c, l3.PolicyRoutes(c, acl.Sets(c)), everything),
+		uplink.Queues(c, new(uplink.Memory), everything), uplink.Promiscuouses(c, new(uplink.Memory), everything), // which only who told VPP knows
 	}
 }
 

@@ -17,8 +17,10 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
+	"github.com/vppkit/vppkit/kinds/dhcp"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/urpf"
+	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/l3/vrrp"
@@ -112,6 +114,16 @@ func worldly(dir string) map[string][]desiredstate.Object {
 			qos.Attachment{Interface: "left", Policer: "gold"},
 			qos.EgressMap{ID: 9},
 			qos.Mark{Interface: "right", Source: qos.IP, Map: 9},
+			wireguard.Interface{
+				Name: "wg", Src: addr("192.0.2.1"), Port: 51820,
+				PrivateKey: vppnet.NewSecret("yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="),
+			},
+			wireguard.Peer{Interface: "wg", PublicKey: wireguard.PublicKey{1}, AllowedIPs: []netip.Prefix{prefix("10.7.0.0/24")}},
+			loop("auto", 17),
+			dhcp.Client{Interface: "auto", Hostname: "auto"},
+			acl.Set{Name: "detour", Rules: []acl.Rule{{Action: acl.Permit, Family: acl.IPv4}}},
+			l3.PolicyRoute{Set: "detour", Paths: []l3.Path{{NextHop: addr("192.0.2.9"), Interface: "out"}}},
+			l3.PolicyAttachment{Interface: "spare", Set: "detour"},
 			classify.Table{Name: "from", Mask: classify.At(26, 255, 255, 255, 255), Sessions: 100},
 			classify.Session{Table: "from", Match: classify.At(26, 10, 0, 0, 1)},
 			classify.Input{Interface: "spare", Table: "from"},

@@ -37,9 +37,10 @@ type noted struct {
 func (l *link) note(address string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil {
+	switch {
+	case err == nil:
 		delete(l.why, address)
-	} else {
+	case !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled): // which are our own doing
 		l.why[address] = err
 	}
 }

@@ -26,17 +26,22 @@ type Spans struct {
 	Sources func(desiredstate.Key) []string
 
 	mu    sync.Mutex
-	roots map[string]root
+	roots map[string]*root
 }
 
 type root struct {
-	ctx  context.Context // of the root's span, for those below it; not of any call
-	span trace.Span
+	ctx    context.Context // of the root's span, for those below it; not of any call
+	span   trace.Span
+	begun  time.Time
+	worked bool // something was done for it
 }
+
+// hesitation is how long after a change what has converged may be what was wanted before it.
+const hesitation = time.Second
 
 // NewSpans makes spans by a provider of OpenTelemetry.
 func NewSpans(p trace.TracerProvider, sources func(desiredstate.Key) []string) *Spans {
-	return &Spans{tracer: p.Tracer("github.com/vppkit/vppkit/examples/agent/observe"), Sources: sources, roots: map[string]root{}}
+	return &Spans{tracer: p.Tracer("github.com/vppkit/vppkit/examples/agent/observe"), Sources: sources, roots: map[string]*root{}}
 }
 
 // Changed says that a source has changed: a trace begins.
@@ -48,7 +53,7 @@ func (s *Spans) Changed(source string, about ...attribute.KeyValue) {
 		before.span.AddEvent("changed again")
 		before.span.End()
 	}
-	s.roots[source] = root{ctx, span}
+	s.roots[source] = &root{ctx: ctx, span: span, begun: time.Now()}
 }
 
 // Object makes the context of the work on an object; for Engine.Trace.
@@ -59,6 +64,7 @@ func (s *Spans) Object(ctx context.Context, a desiredstate.Action, k desiredstat
 	s.mu.Lock()
 	for _, source := range sources {
 		if r, ok := s.roots[source]; ok {
+			r.worked = true
 			if len(opts) == 0 {
 				ctx = trace.ContextWithSpan(ctx, r.span)
 			}
@@ -98,8 +104,10 @@ func (s *Spans) Event(e desiredstate.Event) {
 			s.end(source, e.Err)
 		}
 	case desiredstate.Converged:
-		for source := range s.roots {
-			s.end(source, nil)
+		for source, r := range s.roots {
+			if r.worked || time.Since(r.begun) > hesitation {
+				s.end(source, nil)
+			}
 		}
 	}
 }

@@ -25,9 +25,10 @@ var ErrUnproven = errors.New("the value is not proven to be the controller's")
 // CA is whom envelopes must be signed for by. The nil *CA trusts nobody: it refuses
 // envelopes, and takes what is in none.
 type CA struct {
-	roots       *x509.CertPool
 	controllers *regexp.Regexp
 	now         func() time.Time
+
+	authorities
 }
 
 // Controllers is what the names of signers begin with, by the driver's default.
@@ -36,9 +37,9 @@ const Controllers = "Controller.*"
 // NewCA trusts certificates of these authorities (PEM) whose common name matches a
 // pattern from its beginning on. now may be nil: the clock.
 func NewCA(authorities []byte, controllers string, now func() time.Time) (*CA, error) {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(authorities) {
-		return nil, errors.New("no certificate in PEM")
+	roots, err := pool(authorities)
+	if err != nil {
+		return nil, err
 	}
 	re, err := regexp.Compile("^(?:" + controllers + ")")
 	if err != nil {
@@ -47,7 +48,9 @@ func NewCA(authorities []byte, controllers string, now func() time.Time) (*CA, e
 	if now == nil {
 		now = time.Now
 	}
-	return &CA{roots, re, now}, nil
+	c := &CA{controllers: re, now: now}
+	c.roots = roots
+	return c, nil
 }
 
 // envelope returns what a value is in, if it is in an envelope: a JSON object of exactly
@@ -145,7 +148,7 @@ func (c *CA) signer(certificate string) (*rsa.PublicKey, error) {
 		return nil, err
 	}
 	if _, err := cert.Verify(x509.VerifyOptions{
-		Roots: c.roots, CurrentTime: c.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		Roots: c.trusted(), CurrentTime: c.now(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	}); err != nil {
 		return nil, err
 	}
