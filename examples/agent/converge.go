@@ -17,8 +17,10 @@ import (
 // write of each host.
 type convergence struct {
 	reached atomic.Int64 // all keys up to here are in the store
-	mine    atomic.Bool  // of them, some are the host's own and new
+	mine    atomic.Int64 // counts changes of the host's own
 	told    atomic.Int64 // said, for others to read
+
+	heard, answered int64 // of mine
 
 	said  int64
 	next  time.Time       // when it is said for others' keys
@@ -44,7 +46,8 @@ func (a *announcer) converge(at int64) {
 	if at == c.said || !a.settled.Load() || !a.inbox.complete() || !a.inbox.caughtUp() || a.store.Count(desiredstate.Pending) > 0 {
 		return
 	}
-	mine := c.mine.Load()
+	own := c.mine.Load()
+	mine := own != c.answered
 	if wait := time.Until(c.next); !mine && wait > 0 {
 		if !c.later {
 			c.later = true
@@ -60,9 +63,10 @@ func (a *announcer) converge(at int64) {
 			return // it is said when it has lasted
 		}
 	}
-	if mine {
-		c.mine.Store(false)
+	if c.heard == own {
+		c.answered = own
 	}
+	c.heard = own // what was told last may be beyond that revision: it is answered with the next one
 	clear(c.owed)
 	c.said, c.later = at, false
 	c.told.Store(at)

@@ -32,7 +32,7 @@ type inbox struct {
 	ca    *signed.CA                          // whose values are believed; nil: those that are not signed
 	moved func(source string)                 // told of what something else is so now
 	heard func(source string, revision int64) // told first which source wants something else
-	mine  *atomic.Bool                        // set when a key of the host itself was told
+	mine  *atomic.Int64                       // counts what was told of keys of the host itself
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
@@ -71,7 +71,7 @@ type change struct {
 
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	b := &inbox{
-		site: site, store: store, log: log, moved: func(string) {}, heard: func(string, int64) {}, mine: new(atomic.Bool),
+		site: site, store: store, log: log, moved: func(string) {}, heard: func(string, int64) {}, mine: new(atomic.Int64),
 		again: make(chan struct{}, 1), room: findRoom(), waiting: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
@@ -117,7 +117,7 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.taps.heard(key, value, there)
 		return
 	}
-	b.mine.Store(true)
+	b.mine.Add(1)
 	if r.Has(b.site.Ports()) {
 		ports := below(b.site.Ports(), values)
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
@@ -196,7 +196,7 @@ func (b *inbox) put(key string, value []byte, there bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if strings.HasPrefix(key, b.site.Keys()) {
-		b.mine.Store(true)
+		b.mine.Add(1)
 	}
 	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
 		b.port(name, value, there)
