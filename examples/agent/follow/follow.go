@@ -81,7 +81,10 @@ type Follower struct {
 	cluster uint64
 	seen    int64 // the newest revision heard of
 	reached int64
-	silent  bool // that was told
+
+	asked      int64       // what Reached is to come to
+	unanswered *time.Timer // fires when it should have
+	silent     bool        // that was told
 
 	fitting sync.Mutex
 	tooLong []byte
@@ -110,7 +113,7 @@ func (f *Follower) Run(ctx context.Context) error {
 
 // List tells once what Run would tell first: Listed of all ranges, then Settled.
 func (f *Follower) List(ctx context.Context) error {
-	f.cluster, f.seen, f.reached, f.silent = 0, 0, 0, false
+	f.cluster, f.seen, f.reached, f.asked, f.silent = 0, 0, 0, 0, false
 	if err := f.listAll(ctx); err != nil {
 		return err
 	}
@@ -142,6 +145,8 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 	defer resync.Stop()
 	probe := time.NewTicker(cmp.Or(f.Probe, 10*time.Second))
 	defer probe.Stop()
+	f.unanswered = time.NewTimer(unanswered)
+	defer f.unanswered.Stop()
 	for {
 		news := false
 		select {
@@ -166,6 +171,13 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 
 		case <-f.Again:
 			news = true
+
+		case <-f.unanswered.C:
+			if f.reached < f.asked {
+				if err := f.progress(ctx); err != nil {
+					return err
+				}
+			}
 
 		case <-probe.C:
 			if _, err := f.count(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/connectivity"
@@ -152,11 +153,17 @@ func (f *Follower) take(e event) (news bool, err error) {
 	return news, nil
 }
 
+// unanswered is how long etcd has to say how far all watches are. It says nothing, ever, if one
+// was not yet in step when it was asked, as one that has just begun.
+const unanswered = 100 * time.Millisecond
+
 // progress asks etcd how far all watches are, once for whatever was told since.
 func (f *Follower) progress(ctx context.Context) error {
 	if f.Reached == nil {
 		return nil
 	}
+	f.asked = f.seen
+	f.unanswered.Reset(unanswered)
 	if err := f.Client.RequestProgress(clientv3.WithRequireLeader(ctx)); err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
