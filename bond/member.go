@@ -69,6 +69,9 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 		Messages: c.Uses(&bond.SwBondInterfaceDump{}, &bond.SwMemberInterfaceDump{}, &bond.BondAddMember{}, &bond.BondDetachMember{},
 			&bond.SwInterfaceSetBondWeight{}, &interfaces.SwInterfaceDump{}),
 		Dump: k.dump,
+		Check: func(v *desiredstate.View, m Member) error {
+			return vppnet.CheckOurs(v, "neither the bond nor the interface is", vppnet.InterfaceKey(m.Bond), vppnet.InterfaceKey(m.Interface))
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Member) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(m.Interface))
 			if err != nil {
@@ -148,10 +151,6 @@ func (k members) join(ctx context.Context, v *desiredstate.View, id uint32, m Me
 	to, err := v.ID(vppnet.InterfaceKey(m.Bond))
 	if err != nil {
 		return err
-	}
-	_, ours := v.Owned("interface", to)
-	if _, mine := v.Owned("interface", id); !ours && !mine {
-		return fmt.Errorf("%w: neither the bond nor the interface is: name one of ours, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
 	}
 	if err := k.check(ctx, id, to, m); err != nil {
 		return err

@@ -64,13 +64,13 @@ func ARPEntries(c *vppnet.Conn) *desiredstate.Kind[ARPEntry] {
 		Messages: c.Uses(&one.OneL2ArpBdGet{}, &one.OneNdpBdGet{}, &one.OneL2ArpEntriesGet{}, &one.OneNdpEntriesGet{},
 			&one.OneAddDelL2ArpEntry{}, &one.OneAddDelNdpEntry{}),
 		Dump: k.dump,
+		Check: func(v *desiredstate.View, a ARPEntry) error {
+			return vppnet.CheckOurs(v, "bridge domain "+a.Bridge, vppnet.BridgeKey(a.Bridge))
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, a ARPEntry) (uint32, error) {
 			bd, err := v.ID(vppnet.BridgeKey(a.Bridge))
 			if err != nil {
 				return 0, err
-			}
-			if _, ours := v.Owned(bridgeSpace, bd); !ours {
-				return 0, fmt.Errorf("%w: bridge domain %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, a.Bridge)
 			}
 			return bd, k.set(ctx, bd, a, true)
 		},

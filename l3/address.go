@@ -96,6 +96,7 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 		Requires: append(Places(c), Unnumbereds(c)),
 		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
+		Check:    func(v *desiredstate.View, a Address) error { return k.Check(v, a.Interface, a.Table) },
 		Create:   k.create,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
 			// With another length VPP would leave the connected route behind, for good.

@@ -78,6 +78,12 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
+		Check: func(v *desiredstate.View, m Membership) error {
+			if !vppnet.Ours(m.Interface, true, k.claims) {
+				return fmt.Errorf("%w: the interface is disclaimed", desiredstate.ErrForeign)
+			}
+			return vppnet.CheckOurs(v, "neither the table nor the interface is", TableKey(m.Table), vppnet.InterfaceKey(m.Interface))
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Membership) (uint32, error) {
 			id, err := place.InterfaceID(v, m.Interface)
 			if err != nil {
@@ -193,10 +199,6 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 	table, err := v.ID(TableKey(m.Table))
 	if err != nil {
 		return err
-	}
-	_, ours := v.Owned(place.TableSpace, table)
-	if _, mine := v.Owned(place.InterfaceSpace, id); !ours && !mine || !vppnet.Ours(m.Interface, true, k.claims) {
-		return fmt.Errorf("%w: neither the table nor the interface is: name a table of ours, or give Memberships a vppnet.ClaimInterfaces of the interface", desiredstate.ErrForeign)
 	}
 	for _, f := range []struct {
 		skip, is6 bool

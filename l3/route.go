@@ -115,13 +115,16 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
 		Messages: c.Uses(&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
 		Dump:     k.dump,
+		Check: func(v *desiredstate.View, r Route) error {
+			if table, err := place.TableID(v, r.Table); err == nil && !k.owns(v, table, r) { // else it is still to come
+				return fmt.Errorf("%w: the table, and the prefix is not claimed: name a table of ours, or give Routes an l3.RouteClaim", desiredstate.ErrForeign)
+			}
+			return nil
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, r Route) (uint32, error) {
 			table, err := place.TableID(v, r.Table)
 			if err != nil {
 				return 0, err
-			}
-			if !k.owns(v, table, r) {
-				return 0, fmt.Errorf("%w: the table, and the prefix is not claimed: name a table of ours, or give Routes an l3.RouteClaim", desiredstate.ErrForeign)
 			}
 			return k.set(ctx, v, table, r)
 		},

@@ -5,7 +5,6 @@ package vppnet
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.fd.io/govpp/api"
@@ -77,6 +76,9 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 			}
 			return out, nil
 		},
+		Check: func(v *desiredstate.View, p BridgePort) error {
+			return CheckOurs(v, "neither the bridge domain nor the interface is", BridgeKey(p.Bridge), InterfaceKey(p.Interface))
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, p BridgePort) (uint32, error) {
 			id, err := v.ID(InterfaceKey(p.Interface))
 			if err != nil {
@@ -115,10 +117,6 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 	}
 	if err := CheckNoOverlay(v, id, p.Interface); p.BVI && err != nil {
 		return err
-	}
-	_, ours := v.Owned("bridge-domain", bridge)
-	if _, mine := v.Owned("interface", id); !ours && !mine {
-		return fmt.Errorf("%w: neither the bridge domain nor the interface is: name one of ours, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
 	}
 	req := &l2.SwInterfaceSetL2Bridge{
 		RxSwIfIndex: interface_types.InterfaceIndex(id), BdID: bridge, Shg: p.SplitHorizonGroup, Enable: true,

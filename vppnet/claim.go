@@ -5,6 +5,8 @@ package vppnet
 import (
 	"fmt"
 	"strings"
+
+	"github.com/vppkit/vppkit/desiredstate"
 )
 
 // A Claim moves the line between what a kind manages and what it leaves alone, which
@@ -50,4 +52,20 @@ func Ours(name string, ours bool, claims []Claim) bool {
 		}
 	}
 	return ours
+}
+
+// CheckOurs is a Kind.Check of what joins several things, of which one has to be ours. What is still
+// to come is: nobody else's can be made. The error is desiredstate.ErrForeign, and names what
+// there is to choose from.
+func CheckOurs(v *desiredstate.View, what string, keys ...desiredstate.Key) error {
+	for _, k := range keys {
+		id, err := v.ID(k)
+		if err != nil {
+			return nil //nolint:nilerr // it is still to come
+		}
+		if _, ours := v.Owned(k.Space, id); ours {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s: name one of ours, or adopt one (Engine.Adopt)", desiredstate.ErrForeign, what)
 }

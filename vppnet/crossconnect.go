@@ -51,10 +51,6 @@ func CrossConnects(c *Conn) *desiredstate.Kind[CrossConnect] {
 		if err != nil {
 			return 0, err
 		}
-		_, ours := v.Owned("interface", from)
-		if _, mine := v.Owned("interface", to); !ours && !mine {
-			return 0, fmt.Errorf("%w: neither of the interfaces is ours: name one that is, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
-		}
 		_, err = vpp.SwInterfaceSetL2Xconnect(ctx, &l2.SwInterfaceSetL2Xconnect{
 			RxSwIfIndex: interface_types.InterfaceIndex(from), TxSwIfIndex: interface_types.InterfaceIndex(to), Enable: true,
 		})
@@ -78,7 +74,10 @@ func CrossConnects(c *Conn) *desiredstate.Kind[CrossConnect] {
 			}
 			return out, err
 		},
-		Holds:  func(x CrossConnect) []desiredstate.Key { return []desiredstate.Key{FrameKey(x.From)} },
+		Holds: func(x CrossConnect) []desiredstate.Key { return []desiredstate.Key{FrameKey(x.From)} },
+		Check: func(v *desiredstate.View, x CrossConnect) error {
+			return CheckOurs(v, "neither of the interfaces is", InterfaceKey(x.From), InterfaceKey(x.To))
+		},
 		Create: set,
 		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[CrossConnect], want CrossConnect) error {
 			_, err := set(ctx, v, want)

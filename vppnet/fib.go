@@ -73,6 +73,9 @@ func FIBEntries(c *Conn) *desiredstate.Kind[FIBEntry] {
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c), BridgePorts(c)},
 		Messages: c.Uses(&l2.L2FibTableDump{}, &l2.L2fibAddDel{}),
 		Dump:     k.dump,
+		Check: func(v *desiredstate.View, f FIBEntry) error {
+			return CheckOurs(v, "bridge domain "+f.Bridge, BridgeKey(f.Bridge))
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, f FIBEntry) (uint32, error) {
 			bridge, err := v.ID(BridgeKey(f.Bridge))
 			if err != nil {
@@ -126,9 +129,6 @@ func (k fib) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate
 }
 
 func (k fib) add(ctx context.Context, v *desiredstate.View, bridge uint32, f FIBEntry) error {
-	if _, ours := v.Owned("bridge-domain", bridge); !ours {
-		return fmt.Errorf("%w: bridge domain %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, f.Bridge)
-	}
 	req := &l2.L2fibAddDel{
 		Mac: ethernet_types.MacAddress(f.MAC), BdID: bridge, IsAdd: true, StaticMac: true, FilterMac: f.Filter,
 		SwIfIndex: allInterfaces,

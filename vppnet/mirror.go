@@ -92,6 +92,9 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{},
 		})...),
 		Dump: k.dump,
+		Check: func(v *desiredstate.View, m Mirror) error {
+			return CheckOurs(v, "neither of the interfaces is", InterfaceKey(m.From), InterfaceKey(m.To))
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Mirror) (uint32, error) {
 			from, err := v.ID(InterfaceKey(m.From))
 			if err != nil {
@@ -224,10 +227,6 @@ func (k mirrors) set(ctx context.Context, v *desiredstate.View, m Mirror) error 
 	to, err := v.ID(InterfaceKey(m.To))
 	if err != nil {
 		return err
-	}
-	_, ours := v.Owned("interface", from)
-	if _, mine := v.Owned("interface", to); !ours && !mine {
-		return fmt.Errorf("%w: neither of the interfaces is ours: name one that is, or adopt one (Engine.Adopt)", desiredstate.ErrForeign)
 	}
 	done, err := k.turn(ctx, from)
 	if err != nil {

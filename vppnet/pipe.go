@@ -140,9 +140,6 @@ func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
 			if err != nil {
 				return 0, err
 			}
-			if _, ours := v.Owned("interface", parent); !ours {
-				return 0, fmt.Errorf("%w: pipe %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, p.Pipe)
-			}
 			tag, err := c.Tag(p.Name)
 			if err != nil {
 				return 0, err

@@ -165,7 +165,7 @@ func (r *rig) crowdInOneGroup(all []*running, vpps []*vpptest.VPP, put func(host
 		if after.since(before, "Watch") == 0 { // nobody's stream broke off, whose events come twice
 			require.EqualValues(r, events, after.since(before, "etcd_debugging_mvcc_events_total"), "events that etcd sent: %s", what)
 		}
-		require.Zero(r, after.since(before, "Txn"), "what is said of ports stays as it is: %s", what)
+		require.LessOrEqual(r, int(after.since(before, "Txn")), n, "what is said of ports stays as it is; a host may say once how far it is: %s", what)
 		for i, v := range vpps {
 			sent := slices.DeleteFunc(v.Sent(), func(m string) bool { return m == "control_ping" }) // signs of life
 			require.Len(r, sent, messages, "host %d: %s", i, what)

@@ -42,13 +42,13 @@ func (s Scope) Take(v *desiredstate.View, name string) (uint32, error) {
 }
 
 // Check says at planning what Take would say later, unless that depends on what is still
-// to come: the interface, or its Membership in a table.
+// to come or to go: the interface, its Membership in a table, or that in a bond.
 func (s Scope) Check(v *desiredstate.View, name, table string) error {
 	if _, err := v.ID(MembershipKey(name)); table != "" && err != nil {
 		return nil
 	}
 	_, err := s.Take(v, name)
-	if errors.Is(err, desiredstate.ErrMissing) {
+	if errors.Is(err, desiredstate.ErrMissing) || errors.Is(err, desiredstate.ErrEarly) {
 		return nil
 	}
 	return err
