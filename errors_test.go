@@ -105,10 +105,10 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			objects(l3.Address{Interface: "vpp:nic", Prefix: prefix("10.0.0.1/24")}),
 			[]string{"vpp:nic", "vppnet.ClaimInterfaces"},
 		},
-		"an interface that is not claimed, in others' table": {
+		"others' interface in others' table": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(l3.Memberships(c)) },
 			objects(l3.Membership{Interface: "vpp:nic", Table: "other/red"}),
-			[]string{"vppnet.ClaimInterfaces"},
+			[]string{"vpp:nic", "name one of ours", "Engine.Adopt"},
 		},
 		"a route of the default table": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(l3.Routes(c)) },

@@ -30,6 +30,12 @@ type Binding struct {
 	After []desiredstate.Key
 }
 
+// Equal says whether two are the same.
+func (b Binding) Equal(o Binding) bool {
+	return b.Interface == o.Interface && slices.Equal(b.Input, o.Input) && slices.Equal(b.Output, o.Output) &&
+		slices.Equal(b.After, o.After)
+}
+
 // BindingKey is the key of the Binding of an interface.
 func BindingKey(iface string) desiredstate.Key {
 	return desiredstate.Key{Space: "acl-binding", Name: iface}

@@ -5,6 +5,7 @@ package acl
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"go.fd.io/govpp/api"
@@ -32,6 +33,12 @@ type filtered struct {
 
 func (f filtered) Key() desiredstate.Key {
 	return desiredstate.Key{Space: "acl-filtered", Name: strconv.FormatUint(uint64(f.id), 10)}
+}
+
+// Equal says whether two readings are the same.
+func (f filtered) Equal(o filtered) bool {
+	return f.id == o.id && slices.Equal(f.in, o.in) && slices.Equal(f.out, o.out) && f.macip == o.macip &&
+		f.features == o.features && f.gone == o.gone
 }
 
 func (f filtered) Deps() []desiredstate.Key { return nil }

@@ -36,6 +36,9 @@ type MACIPSet struct {
 	Rules []MACIPRule // 1 to MaxMACIPRules: a set without rules would let all pass
 }
 
+// Equal says whether two are the same.
+func (s MACIPSet) Equal(o MACIPSet) bool { return s.Name == o.Name && slices.Equal(s.Rules, o.Rules) }
+
 // MaxMACIPRules is how many rules a MACIP set can have. VPP takes more, but dies
 // when what they fill, 8 MB a table, is not enough: at some 12,000 in one table.
 const MaxMACIPRules = 1000

@@ -31,6 +31,11 @@ type MACIPBinding struct {
 	After []desiredstate.Key
 }
 
+// Equal says whether two are the same.
+func (b MACIPBinding) Equal(o MACIPBinding) bool {
+	return b.Interface == o.Interface && b.Set == o.Set && slices.Equal(b.After, o.After)
+}
+
 // MACIPBindingKey is the key of the MACIPBinding of an interface.
 func MACIPBindingKey(iface string) desiredstate.Key {
 	return desiredstate.Key{Space: "macip-binding", Name: iface}

@@ -18,6 +18,9 @@ type Set struct {
 	Rules []Rule // at most MaxRules
 }
 
+// Equal says whether two are the same.
+func (s Set) Equal(o Set) bool { return s.Name == o.Name && slices.Equal(s.Rules, o.Rules) }
+
 // MaxRules is how many rules a set can have. VPP takes more, but dies when it is
 // asked for a set that does not fit its message memory, at 350,000; and long
 // before, changing a set keeps it from forwarding for seconds.

@@ -80,7 +80,7 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Dump:     k.dump,
 		Check: func(v *desiredstate.View, m Membership) error {
 			if !vppnet.Ours(m.Interface, true, k.claims) {
-				return fmt.Errorf("%w: the interface is disclaimed", desiredstate.ErrForeign)
+				return fmt.Errorf("%w: the vppnet.DisclaimInterfaces that Memberships was given leave the interface to others", desiredstate.ErrForeign)
 			}
 			return vppnet.CheckOurs(v, "neither the table nor the interface is", TableKey(m.Table), vppnet.InterfaceKey(m.Interface))
 		},

@@ -42,6 +42,12 @@ type LinkState struct {
 	After []desiredstate.Key
 }
 
+// Equal says whether two are the same.
+func (l LinkState) Equal(o LinkState) bool {
+	return l.Interface == o.Interface && l.Up == o.Up && l.MTU == o.MTU && l.MAC == o.MAC && l.Parent == o.Parent &&
+		slices.Equal(l.After, o.After)
+}
+
 // linkNote is what is known of a link beside its LinkState.
 type linkNote struct {
 	mtu    uint32 // VPP's default here
