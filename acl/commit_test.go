@@ -60,7 +60,7 @@ func TestCommitLeavesVPPAsItWas(t *testing.T) {
 		from, to := router(t)
 		for _, lost := range []bool{false, true} {
 			for nth, failed := 1, true; failed; nth += 2 {
-				c := dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
+				c := dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(100*time.Millisecond)) // a slow answer is none that is lost
 				e := committing(c)
 				_, err := e.Sync(t.Context(), from...)
 				require.NoError(t, err)
