@@ -18,6 +18,7 @@ import (
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -151,13 +152,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(c *vppnet.Conn) kindtest.World[S] {
-				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-				for _, m := range kinds(c) {
-					if m.KindName() != w.Kind.Name {
-						w.More = append(w.More, m)
-					}
-				}
-				return w
+				return kindrig.World(vpp, state, kind(c), base, kinds(c))
 			}
 			w := world(dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond)))
 			w.Stranger = func() kindtest.World[S] {
@@ -166,21 +161,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 			return w
 		}})
 	}
-	t.Parallel()
-	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			vpp := vpptest.New(t, vpptest.Release(release))
-			strangers(t, vpp.Socket())
-			run(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		strangers(t, vpp.Socket())
-		run(t, 4, vpp, func() string { return vpp.State(dumps...) })
-	})
+	kindrig.OnEachVPP(t, 4, strangers, func(vpp *vpptest.Proxy) string { return vpp.State(dumps...) }, run)
 }
 
 // kinds are those of the package, and what they need.

@@ -62,41 +62,21 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(owner string) kindtest.World[S] {
 				c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
-				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-				for _, m := range kinds(c) {
-					if m.KindName() != w.Kind.Name {
-						w.More = append(w.More, m)
-					}
-				}
-				return w
+				return kindrig.World(vpp, state, kind(c), base, kinds(c))
 			}
 			w := world("me")
 			w.Stranger = func() kindtest.World[S] { return world("namesake") }
 			return w
 		}})
 	}
-	t.Parallel()
-	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			vpp := vpptest.New(t, vpptest.Release(release))
-			stranger(t, vpp.Socket())
-			run(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		stranger(t, vpp.Socket())
-		run(t, 4, vpp, func() string {
-			var dumps []api.Message
-			for i := range interface_types.InterfaceIndex(12) { // VPP shows members bond by bond
-				dumps = append(dumps, &binding.SwMemberInterfaceDump{SwIfIndex: i})
-			}
-			return vpp.State(append(dumps, &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)},
-				&binding.SwBondInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)})...)
-		})
-	})
+	kindrig.OnEachVPP(t, 4, stranger, func(vpp *vpptest.Proxy) string {
+		var dumps []api.Message
+		for i := range interface_types.InterfaceIndex(12) { // VPP shows members bond by bond
+			dumps = append(dumps, &binding.SwMemberInterfaceDump{SwIfIndex: i})
+		}
+		return vpp.State(append(dumps, &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)},
+			&binding.SwBondInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)})...)
+	}, run)
 }
 
 // stranger makes what is not ours: a bond with a member, one without.

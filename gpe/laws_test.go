@@ -105,13 +105,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(owner string) kindtest.World[S] {
 				c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
-				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-				for _, m := range kinds(c) {
-					if m.KindName() != w.Kind.Name {
-						w.More = append(w.More, m)
-					}
-				}
-				return w
+				return kindrig.World(vpp, state, kind(c), base, kinds(c))
 			}
 			w := world("me")
 			if crowded {

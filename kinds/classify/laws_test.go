@@ -105,34 +105,14 @@ func laws[S desiredstate.Object](t *testing.T, kind func(rig) *desiredstate.Kind
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
 			world := func(owner string) kindtest.World[S] {
 				r := rig{c: kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond)), memory: memories[owner]}
-				w := kindtest.World[S]{Kind: kind(r), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-				for _, m := range r.kinds() {
-					if m.KindName() != w.Kind.Name {
-						w.More = append(w.More, m)
-					}
-				}
-				return w
+				return kindrig.World(vpp, state, kind(r), base, r.kinds())
 			}
 			w := world("me")
 			w.Stranger = func() kindtest.World[S] { return world("namesake") }
 			return w
 		}})
 	}
-	t.Parallel()
-	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			vpp := vpptest.New(t, vpptest.Release(release))
-			stranger(t, vpp.Socket())
-			run(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		stranger(t, vpp.Socket())
-		run(t, 4, vpp, func() string { return state(vpp) })
-	})
+	kindrig.OnEachVPP(t, 4, stranger, state, run)
 }
 
 // indexes are those of all tables, as VPP lists them.

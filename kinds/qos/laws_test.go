@@ -135,13 +135,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(rig) *desiredstate.Kind
 				if owner == "me" {
 					r.maps = qos.EgressMaps(c, ourMaps)
 				}
-				w := kindtest.World[S]{Kind: kind(r), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-				for _, m := range r.kinds() {
-					if m.KindName() != w.Kind.Name {
-						w.More = append(w.More, m)
-					}
-				}
-				return w
+				return kindrig.World(vpp, state, kind(r), base, r.kinds())
 			}
 			w := world("me")
 			var zero S
@@ -151,21 +145,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(rig) *desiredstate.Kind
 			return w
 		}})
 	}
-	t.Parallel()
-	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			vpp := vpptest.New(t, vpptest.Release(release))
-			stranger(t, vpp.Socket())
-			run(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		stranger(t, vpp.Socket())
-		run(t, 4, vpp, func() string { return vpp.State(dumps()...) })
-	})
+	kindrig.OnEachVPP(t, 4, stranger, func(vpp *vpptest.Proxy) string { return vpp.State(dumps()...) }, run)
 }
 
 // dumps show all that the kinds of this package can change.

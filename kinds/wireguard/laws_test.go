@@ -74,31 +74,12 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	_, secret := any(*new(S)).(wireguard.Interface)
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
-		stranger(t, vpp.Socket())
 		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Secret: secret, Open: func(t testing.TB) kindtest.World[S] {
 			c := kindrig.Dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
-			w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-			for _, m := range kinds(c) {
-				if m.KindName() != w.Kind.Name {
-					w.More = append(w.More, m)
-				}
-			}
-			return w
+			return kindrig.World(vpp, state, kind(c), base, kinds(c))
 		}})
 	}
-	t.Parallel()
-	for release, checks := range map[string]int{"": 8, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			vpp := vpptest.New(t, vpptest.Release(release))
-			run(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		run(t, 4, vpp, func() string { return state(vpp) })
-	})
+	kindrig.OnEachVPP(t, 8, stranger, state, run)
 }
 
 // state is all that the kinds of this package can change.

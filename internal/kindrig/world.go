@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kindrig
+
+import (
+	"testing"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// World is one of laws: a kind on a VPP, what is there besides, and the other kinds of those
+// that it is tested with.
+func World[S desiredstate.Object](vpp vpptest.Target, state func() string, k *desiredstate.Kind[S], base []desiredstate.Object, all []desiredstate.AnyKind) kindtest.World[S] {
+	w := kindtest.World[S]{Kind: k, Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
+	for _, m := range all {
+		if m.KindName() != k.Name {
+			w.More = append(w.More, m)
+		}
+	}
+	return w
+}
+
+// OnEachVPP runs laws on VPPs of three releases in memory, with so many checks on the newest
+// that is tested and one on the others, and four on a real one, whose state is read. On each,
+// others make theirs first.
+func OnEachVPP(t *testing.T, checks int, others func(*testing.T, string), state func(*vpptest.Proxy) string,
+	run func(t *testing.T, checks int, vpp vpptest.Target, state func() string),
+) {
+	t.Parallel()
+	for release, checks := range map[string]int{"": checks, "24.10": 1, "26.06": 1} {
+		t.Run("in memory "+release, func(t *testing.T) {
+			t.Parallel()
+			vpp := vpptest.New(t, vpptest.Release(release))
+			others(t, vpp.Socket())
+			run(t, checks, vpp, vpp.String)
+		})
+	}
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		others(t, vpp.Socket())
+		run(t, 4, vpp, func() string { return state(vpp) })
+	})
+}
