@@ -96,6 +96,25 @@ func TestWhatIsWantedAgainIsNotKeptWithoutItsBase(t *testing.T) {
 	})
 }
 
+// What the target does not show of what is put back counts all the same: it comes after what it hangs on.
+func TestWhatIsPutBackComesAfterItsBase(t *testing.T) {
+	x := newTarget()
+	e := ds.New(secretive(x))
+	syncs(t, e, Box{Name: "base"}, Box{Name: "top", Needs: "base"})
+	var did []string
+	x.by(func() {
+		x.fail = func(_ int, op string) outcome {
+			did = append(did, op)
+			return works
+		}
+	})
+	p, err := e.PlanEnsure(t.Context(), Box{Name: "base", Shape: 2})
+	require.NoError(t, err)
+	_, err = e.Apply(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, []string{"delete top", "delete base", "create base", "create top"}, did)
+}
+
 // What a plan drags down late pulls those along that were settled without it.
 func TestWhatIsDraggedLatePullsItsUsersAlong(t *testing.T) {
 	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {
