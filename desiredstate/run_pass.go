@@ -15,8 +15,8 @@ import (
 func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn int) {
 	e, s := r.e, r.s
 	var mu sync.Mutex
-	seen := map[Key]Object{} // what was planned for
-	named := map[Key]bool{}  // of these, what was deleted by name
+	seen := map[Key]Object{}                        // what was planned for
+	named := map[Key]bool{}                         // of these, what was deleted by name
 	see := func(k Key) (want Object, byName bool) { // the store may say otherwise by now, of which the next pass is
 		mu.Lock()
 		defer mu.Unlock()

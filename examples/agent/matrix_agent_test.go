@@ -6,11 +6,17 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/l2"
+
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 func faultsOfAgents() []fault {
@@ -66,6 +72,33 @@ func faultsOfAgents() []fault {
 				require.Equal(w, writes, w.proxy.Writes(), "I9: a restart changes nothing")
 			},
 		}, {
+			what: "the agent is upgraded", how: "another version left things in VPP by names that this one has no use for, and said others of etcd's ports",
+			n: 2, once: func(w *world) {
+				w.a.stop()
+				w.leftovers()
+				w.agent(false)
+				w.churn(1)
+			},
+		}, {
+			what: "a hundred agents of one etcd", how: "all come at once, each with a VPP of its own, and go; one stays",
+			n: 1, virtual: true, once: func(w *world) {
+				var started sync.WaitGroup
+				all := make([]*running, 100)
+				for i := range all {
+					host, vpp := fmt.Sprintf("crowd-%d", i), memory(w.T)
+					w.put(host, uuid(9000+i), port(100))
+					started.Go(func() { all[i] = w.rig.agent(w.siteOf(host, nic), vpp.Socket()) })
+				}
+				started.Wait()
+				w.serves()
+				w.churn(2)
+				for i, a := range all {
+					w.bound(fmt.Sprintf("crowd-%d", i), uuid(9000+i))
+					started.Go(a.stop)
+				}
+				started.Wait()
+			},
+		}, {
 			what: "two agents of one VPP", how: "the second one waits, says so, and goes on when the first is gone",
 			n: 2, also: "I8", once: func(w *world) {
 				first := w.a
@@ -119,6 +152,32 @@ func (w *world) killAt(answers bool) {
 		w.kill()
 	}
 	w.agent(true)
+}
+
+// leftovers are what another version of ours may leave: interfaces and a bridge domain by other names, with options in
+// tags that nobody knows, and keys in etcd of ports that are no more, or with values of another form.
+func (w *world) leftovers() {
+	w.Helper()
+	c, err := vppnet.Dial(w.Context(), w.vpp.Socket(), "hand")
+	require.NoError(w, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.CreateLoopback{}, &interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceSetFlags{}, &l2.BridgeDomainAddDelV2{}, &l2.SwInterfaceSetL2Bridge{})
+	vpp, bridges := interfaces.NewServiceClient(c), l2.NewServiceClient(c)
+	bridge, err := bridges.BridgeDomainAddDelV2(w.Context(), &l2.BridgeDomainAddDelV2{BdID: ^uint32(0), IsAdd: true, Flood: true, BdTag: translate.Owner + "/network-100"})
+	require.NoError(w, err)
+	for _, tag := range []string{"/tap-" + uuid(0), "/port-" + uuid(900) + "+z"} {
+		made, err := vpp.CreateLoopback(w.Context(), &interfaces.CreateLoopback{})
+		require.NoError(w, err)
+		_, err = vpp.SwInterfaceTagAddDel(w.Context(), &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: made.SwIfIndex, Tag: translate.Owner + tag})
+		require.NoError(w, err)
+		_, err = bridges.SwInterfaceSetL2Bridge(w.Context(), &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: made.SwIfIndex, BdID: bridge.BdID, Enable: true})
+		require.NoError(w, err)
+	}
+	for key, value := range map[string]string{
+		"ports/" + uuid(0): "1", "routers/" + uuid(901) + "/" + uuid(902): "1", "errors/" + uuid(902): "an old one", "converged": "12", "vpp": "?",
+	} {
+		w.set(w.site.State()+key, value)
+	}
 }
 
 // expire ends all leases: those of an agent that was not heard for too long.
