@@ -25,7 +25,6 @@ import (
 type ovsDPDK struct {
 	conn   *ovs.Conn
 	engine *desiredstate.Engine
-	vhost  string // where OVS makes sockets
 }
 
 // ovsdbOf is OVSDB's socket.
@@ -34,12 +33,13 @@ func ovsdbOf(c *netconf.Conf) string {
 }
 
 func openOVS(ctx context.Context, c *netconf.Conf, dirs []string) (*ovsDPDK, error) {
+	socket := ovsdbOf(c)
 	trace := ovs.WithTrace(func(what string) { step("ovs " + what) })
-	conn, err := ovs.Dial(ctx, ovsdbOf(c), owner, trace)
+	conn, err := ovs.Dial(ctx, socket, owner, trace, ovs.WithRunDir(filepath.Dir(socket)))
 	if err != nil {
 		return nil, err
 	}
-	o := &ovsDPDK{conn: conn, vhost: filepath.Join(filepath.Dir(ovsdbOf(c)), conn.VhostSockDir())}
+	o := &ovsDPDK{conn: conn}
 	o.engine = desiredstate.New(ovs.Bridges(conn), ovs.Ports(conn, dirs...))
 	o.engine.Observe = observe
 	return o, nil
@@ -74,7 +74,7 @@ func (o *ovsDPDK) lend(a *Attachment) error {
 	if a.Conf.Host.Vhost.Mode != netconf.Server {
 		return nil
 	}
-	own := o.own(a.Name())
+	own := o.conn.VhostSocket(a.Name())
 	is, err := os.Lstat(own)
 	if err != nil {
 		return fmt.Errorf("OVS's socket: %w", err)
@@ -97,9 +97,6 @@ func (o *ovsDPDK) lend(a *Attachment) error {
 	return nil
 }
 
-// own is the path of the socket that OVS makes of a port.
-func (o *ovsDPDK) own(name string) string { return filepath.Join(o.vhost, name) }
-
 func (o *ovsDPDK) Check(ctx context.Context, a *Attachment) error {
 	want, err := o.want(ctx, a)
 	if err != nil {
@@ -115,7 +112,7 @@ func (o *ovsDPDK) Check(ctx context.Context, a *Attachment) error {
 	if a.Conf.Host.Vhost.Mode != netconf.Server {
 		return nil
 	}
-	is, err := os.Lstat(o.own(a.Name()))
+	is, err := os.Lstat(o.conn.VhostSocket(a.Name()))
 	if err != nil {
 		return err
 	}

@@ -204,9 +204,13 @@ func TestStatus(t *testing.T) {
 	require.NoError(t, r.GetStatusNetworkList(t.Context(), r.conf()))
 	err := r.GetStatusNetworkList(t.Context(), r.conf("ipam.type", `"nowhere"`))
 	require.ErrorContains(t, err, "nowhere")
+	limited := "#!/bin/sh\necho '{\"code\": 51, \"msg\": \"the uplink is down\"}'\nexit 1\n"
+	require.NoError(t, os.WriteFile(r.dir+"/bin/limited", []byte(limited), 0o755))
+	var said *types.Error
+	require.ErrorAs(t, r.GetStatusNetworkList(t.Context(), r.conf("ipam.type", `"limited"`)), &said)
+	require.Equal(t, types.ErrLimitedConnectivity, said.Code, "what the IPAM says of those that there are is passed on")
 	vpp.Kill()
 	err = r.GetStatusNetworkList(t.Context(), r.conf())
-	var said *types.Error
 	require.ErrorAs(t, err, &said)
 	require.Equal(t, types.ErrPluginNotAvailable, said.Code)
 	require.NoError(t, r.del(r.conf(), id(1), "net0"), "without VPP there is nothing of it")
