@@ -12,13 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
 // start runs a daemon for the rig's runtime until the test ends.
 func (r *rig) start(socket string, grace desiredstate.Grace) *daemon {
-	d := &daemon{store: desiredstate.NewStore(), cache: r.dir + "/cache/results", socket: socket, every: 10 * time.Millisecond, resync: 200 * time.Millisecond}
+	return r.startOn(dataPlane{netconf.VPP, socket, followVPP}, grace)
+}
+
+func (r *rig) startOn(p dataPlane, grace desiredstate.Grace) *daemon {
+	d := &daemon{dataPlane: p, store: desiredstate.NewStore(), cache: r.dir + "/cache/results", every: 10 * time.Millisecond, resync: 200 * time.Millisecond}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {

@@ -28,7 +28,7 @@ const limit = 60 * time.Second
 type command struct {
 	*Attachment
 	ipam   ipam
-	engine Engine // nil: the data plane does not run
+	engine *Engine // nil: the data plane does not run
 	end    context.CancelFunc
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,16 +18,14 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// objects are all that an attachment is in VPP. theirs are the bridge domains that are not
-// ours, by number: one of them is used as it is.
-func objects(a *Attachment, theirs map[uint32]string) ([]desiredstate.Object, error) {
+func (vpp) objects(a *Attachment, found []desiredstate.Found) ([]desiredstate.Object, error) {
 	name := a.Name()
 	out := wire(a, name)
 	link := vppnet.LinkState{Interface: name, Up: true}
 	switch a.Conf.Host.NetType {
 	case netconf.Bridge:
 		b := bridge(a.Conf.Host.Bridge)
-		if foreign, ok := theirs[b.ID]; ok && b.ID != 0 {
+		if foreign := theirs(found, b.ID); foreign != "" {
 			b.Name = foreign
 		} else {
 			out = append(out, b)
@@ -109,21 +108,21 @@ func others(subnet netip.Prefix) l3.ProxyARPRange {
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// hostRoutes claims the routes to single addresses in the default table. The plugin removes of
-// them only what leads to interfaces of its own.
-func hostRoutes(table string, p netip.Prefix) bool {
-	return (table == "" || table == l3.DefaultTable) && p.IsSingleIP()
-}
-
-// theirs are the bridge domains that are not ours.
-func theirs(found []desiredstate.Found) map[uint32]string {
-	out := map[uint32]string{}
+// theirs is the name of the bridge domain of this number, if there is one and it is not ours.
+func theirs(found []desiredstate.Found, id uint32) string {
 	for _, f := range found {
-		if b, ok := f.Spec.(vppnet.BridgeDomain); ok && f.Foreign {
-			out[b.ID] = b.Name
+		if b, ok := f.Spec.(vppnet.BridgeDomain); ok && f.Foreign && b.ID == id && id != 0 {
+			return b.Name
 		}
 	}
-	return out
+	return ""
+}
+
+func (vpp) leaving(found []desiredstate.Found, these func(name string) bool) (keys, last []desiredstate.Key, sockets []string) {
+	keys, sockets = hangingOn(found, these)
+	stay := slices.DeleteFunc(slices.Clone(found), func(f desiredstate.Found) bool { return slices.Contains(keys, f.Key) })
+	ranges, last := unneeded(stay)
+	return append(keys, ranges...), last, sockets // of a range only the gateway tells that it is ours
 }
 
 // hangingOn are these interfaces of ours, and all that is on them; with the paths of their
@@ -210,7 +209,8 @@ func unneeded(found []desiredstate.Found) (ranges, rest []desiredstate.Key) {
 	return ranges, rest
 }
 
-func isRange(o desiredstate.Object) bool {
+// VPP does not show whose a range of proxy ARP is: the gateway, which is ours, tells of it.
+func (vpp) last(o desiredstate.Object) bool {
 	_, is := o.(l3.ProxyARPRange)
 	return is
 }
