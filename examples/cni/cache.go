@@ -89,18 +89,17 @@ func (d *daemon) attachment(ctx context.Context, text []byte) (*Attachment, erro
 	if err != nil {
 		return nil, err
 	}
-	dir := ""
-	for _, i := range r.Interfaces {
-		if i.Name == f.IfName && i.SocketPath != "" {
-			dir = filepath.Dir(i.SocketPath)
-		}
-	}
-	if dir == "" { // results before 1.0.0 have no place for it
+	dir := socketDir(r, f.IfName)
+	if dir == "" {
 		args := ""
 		for _, a := range f.CNIArgs {
 			args += a[0] + "=" + a[1] + ";"
 		}
-		if dir, err = sharedDir(ctx, conf, args); err != nil {
+		p, err := podOf(conf, strings.TrimSuffix(args, ";"))
+		if err != nil {
+			return nil, err
+		}
+		if dir, err = p.dir(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -51,7 +51,7 @@ func wire(a *Attachment, name string) []desiredstate.Object {
 	}
 	return []desiredstate.Object{
 		vppnet.MemifSocket{Path: a.Socket},
-		vppnet.Memif{Name: name, Socket: a.Socket, Slave: host.Memif.Role == netconf.Slave, IP: host.Memif.Mode == netconf.IP},
+		vppnet.Memif{Name: name, Socket: a.Socket, Slave: !host.Memif.Listens(), IP: host.Memif.Mode == netconf.IP},
 	}
 }
 

@@ -104,7 +104,7 @@ func (p pod) objects(h netconf.HandOver) ([]desiredstate.Object, error) {
 	ip := end.Memif.Mode == netconf.IP
 	out := []desiredstate.Object{
 		vppnet.MemifSocket{Path: socket},
-		vppnet.Memif{Name: name, Socket: socket, Slave: end.Memif.Role != netconf.Master, IP: ip, MAC: mac(h, ip)},
+		vppnet.Memif{Name: name, Socket: socket, Slave: !end.Memif.Listens(), IP: ip, MAC: mac(h, ip)},
 		vppnet.LinkState{Interface: name, Up: true},
 	}
 	var gateways []netip.Addr
