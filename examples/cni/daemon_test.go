@@ -73,7 +73,7 @@ func sourcesOf(s *desiredstate.Store) map[string]bool {
 
 // What containers have comes back with a new VPP, as it was; and nothing is written to one that has it.
 func TestDaemonRestores(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf, routed := r.conf(), r.conf("name", `"routed"`, "host.netType", `"interface"`, "sharedDir", `"`+r.dir+`/other"`, "ipam.subnet", `"10.57.0.0/24"`)
 	for n := range 3 {
@@ -127,7 +127,7 @@ func TestDaemonRestores(t *testing.T) {
 // One container with a configuration, or a directory, that cannot be, delays no other; what the daemon
 // does not know it leaves alone until its grace is over.
 func TestDaemonIsolatesAndPrunes(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf := r.conf()
 	for n := range 3 {

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/vppkit/vppkit/vpptest"
 )
 
 // killed runs a command that is killed at its nth step, and says whether it was.
@@ -38,7 +36,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		{"in Kubernetes", []string{"kubeconfig", ""}},
 	} {
 		t.Run(way.name, func(t *testing.T) {
-			vpp := vpptest.New(t)
+			vpp := newVPP(t)
 			r := newRig(t, vpp.Socket())
 			state := vpp.String
 			if i == 4 {
@@ -92,7 +90,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 
 // An ADD of which VPP refuses a message, or loses the answer, takes all back by itself.
 func TestRefusedAtEveryMessage(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	empty := vpp.String()
 	for name, change := range map[string][]string{"bridge": nil, "interface": {"host.netType", `"interface"`}} {

@@ -156,6 +156,9 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err != nil {
 		return nil, err
 	}
+	if c.Conf.Host.NetType == netconf.Interface {
+		narrow(leased)
+	}
 	for _, ip := range leased.IPs {
 		c.IPs = append(c.IPs, *ip)
 	}

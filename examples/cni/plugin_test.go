@@ -24,7 +24,7 @@ import (
 )
 
 func TestAddCheckDel(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	empty := vpp.String()
 	for name, change := range map[string][]string{
@@ -63,7 +63,7 @@ func TestAddCheckDel(t *testing.T) {
 
 // Pods come and go 8 at a time, on one bridge that the last of them takes along.
 func TestHundredPods(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf, empty := r.conf(), vpp.String()
 	began := time.Now()
@@ -113,7 +113,7 @@ func vppPorts(t *testing.T, socket string) (out []string) {
 
 // A bridge domain that an operator has made is used, and stays as it is.
 func TestBridgeOfAnOperator(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	c, err := vppnet.Dial(t.Context(), vpp.Socket(), "operator")
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestBridgeOfAnOperator(t *testing.T) {
 
 // CHECK says what differs, field by field.
 func TestCheckSaysWhatDiffers(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf := r.conf()
 	res, err := r.add(conf, id(1), "net0")
@@ -162,7 +162,7 @@ func TestCheckSaysWhatDiffers(t *testing.T) {
 
 // GC takes what the runtime does not list, of its own network, and nothing at all without a list.
 func TestGC(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf, other := r.conf(), r.conf("name", `"other"`, "ipam", `null`)
 	for n := range 4 {
@@ -199,7 +199,7 @@ func TestGC(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	require.NoError(t, r.GetStatusNetworkList(t.Context(), r.conf()))
 	err := r.GetStatusNetworkList(t.Context(), r.conf("ipam.type", `"nowhere"`))
@@ -215,14 +215,14 @@ func TestStatus(t *testing.T) {
 	require.Equal(t, types.ErrPluginNotAvailable, said.Code)
 	require.NoError(t, r.del(r.conf(), id(1), "net0"), "without VPP there is nothing of it")
 	require.NoError(t, vpp.Restart())
-	without := vpptest.New(t, vpptest.WithoutPlugin("memif"))
+	without := newVPP(t, vpptest.WithoutPlugin("memif"))
 	err = r.GetStatusNetworkList(t.Context(), r.conf("vppSocket", fmt.Sprintf("%q", without.Socket())))
 	require.ErrorContains(t, err, "memif")
 }
 
 // The addresses run out: who gets none leaves nothing.
 func TestNoAddressLeft(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf := r.conf("ipam.subnet", `"10.0.0.0/30"`)
 	_, err := r.add(conf, id(1), "net0")
@@ -238,7 +238,7 @@ func TestNoAddressLeft(t *testing.T) {
 
 // Whatever a netconf, a runtime or a pod says, nothing outside of the pod's directory is touched.
 func TestSocketsAreConfined(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	empty := vpp.String()
 	victim := r.dir + "/victim"

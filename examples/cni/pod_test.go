@@ -13,7 +13,6 @@ import (
 
 	"github.com/vppkit/vppkit/examples/cni/kube/kubetest"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
-	"github.com/vppkit/vppkit/vpptest"
 )
 
 // inKubernetes has the rig's runtime speak of a pod of an API server, whose volume of sockets is the rig's.
@@ -36,7 +35,7 @@ var untold = map[string]any{"theirs": "stays"}
 
 // With a kubeconfig sockets are in the pod's volume, and its annotation tells of them.
 func TestPodIsTold(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	empty := vpp.String()
 	api, kubeconfig := r.inKubernetes()
@@ -86,7 +85,7 @@ func TestPodIsTold(t *testing.T) {
 
 // The pod, its volume and the API server may be gone before the DEL; without them there is no ADD.
 func TestPodGoes(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	empty := vpp.String()
 	api, kubeconfig := r.inKubernetes()

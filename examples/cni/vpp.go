@@ -52,7 +52,7 @@ func (v vpp) kinds(dirs []string, claims func(desiredstate.Key) bool) []desireds
 	return []desiredstate.AnyKind{
 		vppnet.MemifSockets(c, dirs...), vppnet.Memifs(c), vhost.Ports(c, dirs...), vppnet.LinkStates(c),
 		vppnet.BridgeDomains(c), vppnet.BridgePorts(c),
-		vppnet.Loopbacks(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c, routes), l3.ProxyARPs(c), ranges,
+		vppnet.Loopbacks(c), l3.Addresses(c), l3.Unnumbereds(c), ipv6Links(c), l3.Routes(c, routes), l3.ProxyARPs(c), ranges,
 	}
 }
 

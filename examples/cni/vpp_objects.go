@@ -6,10 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/containernetworking/cni/pkg/types"
+	types100 "github.com/containernetworking/cni/pkg/types/100"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
@@ -69,8 +73,8 @@ func bridge(b netconf.BridgePort) vppnet.BridgeDomain {
 }
 
 // routed are a route to each address of the container, and the gateway, a loopback whose address
-// all interfaces of the network borrow. To a container the others seem to be on its link: VPP
-// answers ARP for them.
+// all interfaces of the network borrow. To a container the others seem to be on its link by IPv4:
+// VPP answers ARP for them. By IPv6 they are behind the gateway; see narrow.
 func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 	gateway := "gateway." + mark(a.Network)
 	ethernet := a.Conf.Host.IfType == netconf.VhostUser || a.Conf.Host.Memif.Mode == netconf.Ethernet
@@ -83,11 +87,17 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 		pod, via = pod.Unmap(), via.Unmap()
 		bits, _ := ip.Address.Mask.Size()
 		subnet := netip.PrefixFrom(via, bits) // what is not in a subnet of its own, VPP does not answer
+		if via.Is6() {
+			subnet = single(via) // it does, by IPv6
+		}
 		out = append(out,
 			l3.Address{Interface: gateway, Prefix: subnet},
 			l3.Route{Prefix: single(pod), Paths: []l3.Path{{NextHop: pod, Interface: name}}})
-		if ethernet && pod.Is4() {
+		switch {
+		case ethernet && pod.Is4():
 			out = append(out, others(subnet), l3.ProxyARP{Interface: name})
+		case ethernet:
+			out = append(out, ipv6Link{name})
 		}
 	}
 	if len(out) == 0 {
@@ -96,6 +106,21 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 	return append(out,
 		vppnet.Loopback{Name: gateway}, vppnet.LinkState{Interface: gateway, Up: true},
 		l3.Unnumbered{Interface: name, Lender: gateway}), nil
+}
+
+// narrow has the container know that by IPv6 nothing but the gateway is on its link: the address is in no
+// subnet, which is behind the gateway. VPP answers the solicitations of neighbours only for those of
+// which it is told one by one.
+func narrow(r *types100.Result) {
+	for _, ip := range r.IPs {
+		bits, size := ip.Address.Mask.Size()
+		if size != 128 || bits == 128 || ip.Gateway == nil {
+			continue
+		}
+		subnet := net.IPNet{IP: ip.Address.IP.Mask(ip.Address.Mask), Mask: ip.Address.Mask}
+		ip.Address.Mask = net.CIDRMask(128, 128)
+		r.Routes = append(r.Routes, &types.Route{Dst: subnet, GW: ip.Gateway})
+	}
 }
 
 // others are all addresses of a subnet.
@@ -145,6 +170,8 @@ func hangingOn(found []desiredstate.Found, these func(name string) bool) (keys [
 		case l3.Unnumbered:
 			on = s.Interface
 		case l3.ProxyARP:
+			on = s.Interface
+		case ipv6Link:
 			on = s.Interface
 		case l3.Route:
 			if len(s.Paths) == 1 {
