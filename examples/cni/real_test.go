@@ -49,7 +49,7 @@ func TestPacketsBetweenPods(t *testing.T) {
 		"interface, IP":          {"host.netType", `"interface"`, "host.memif.mode", `"ip"`},
 		"IPv6, bridge":           {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`},
 		"IPv6, interface":        {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`, "host.netType", `"interface"`},
-		"both, interface":        {"ipam.ranges", `[[{"subnet": "fd00:56::/64"}], [{"subnet": "10.56.217.0/24"}]]`, "ipam.subnet", `null`, "ipam.routes", `[{"dst": "::/0"}, {"dst": "0.0.0.0/0"}]`, "host.netType", `"interface"`},
+		"both, interface":        append(both, "host.netType", `"interface"`),
 		"IPv6, interface, IP":    {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`, "host.netType", `"interface"`, "host.memif.mode", `"ip"`},
 	} {
 		t.Run(name, func(t *testing.T) {
