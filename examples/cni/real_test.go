@@ -47,6 +47,10 @@ func TestPacketsBetweenPods(t *testing.T) {
 		"bridge, a VLAN of it":   {"host.bridge.vlanId", `7`},
 		"interface, Ethernet":    {"host.netType", `"interface"`},
 		"interface, IP":          {"host.netType", `"interface"`, "host.memif.mode", `"ip"`},
+		"IPv6, bridge":           {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`},
+		"IPv6, interface":        {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`, "host.netType", `"interface"`},
+		"both, interface":        append(both, "host.netType", `"interface"`),
+		"IPv6, interface, IP":    {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`, "host.netType", `"interface"`, "host.memif.mode", `"ip"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			host := vpptest.Real(t)

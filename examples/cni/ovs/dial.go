@@ -24,11 +24,11 @@ const Socket = "/var/run/openvswitch/db.sock"
 type Option func(*options)
 
 type options struct {
-	reply    time.Duration
-	uptake   time.Duration
-	report   func(err error, wait time.Duration)
-	vhostDir string
-	trace    func(what string)
+	reply  time.Duration
+	uptake time.Duration
+	report func(err error, wait time.Duration)
+	runDir string
+	trace  func(what string)
 }
 
 // WithReplyTimeout bounds how long a transaction waits for ovsdb-server; then it fails with
@@ -45,14 +45,15 @@ func WithReport(f func(err error, wait time.Duration)) Option {
 	return func(o *options) { o.report = f }
 }
 
-// WithVhostDir says where OVS's vhost-sock-dir is, as this program sees it. An ovs-vswitchd that
-// dies leaves the sockets of its VhostUser ports there, and the next one cannot make ports whose
-// sockets are in its way. With this option a socket that nobody listens on is removed before
-// the port is made, and when the port is found broken. Without it, somebody else has to.
+// WithRunDir says where OVS's run directory is, as this program sees it; below it, in OVS's
+// vhost-sock-dir, are the sockets of VhostUser ports. An ovs-vswitchd that dies leaves them there, and
+// the next one cannot make ports whose sockets are in its way. With this option a socket that nobody
+// listens on is removed before the port is made, and when the port is found broken. Without it,
+// somebody else has to.
 //
 // Better be whoever starts ovs-vswitchd, and remove all of them before: OVS 3.1.0 with DPDK 22.11
 // closes a descriptor that may be another's when it fails to listen, and may hang.
-func WithVhostDir(dir string) Option { return func(o *options) { o.vhostDir = dir } }
+func WithRunDir(dir string) Option { return func(o *options) { o.runDir = dir } }
 
 // WithTrace has f told of each transaction, before it is sent.
 func WithTrace(f func(what string)) Option { return func(o *options) { o.trace = f } }
