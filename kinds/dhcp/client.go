@@ -104,7 +104,9 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 			// VPP says so of an interface that has none.
 			return vppnet.Gone(set(ctx, have.ID, have.Spec, false), api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
 		},
-	}, func(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error { return set(ctx, id, x, true) })
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error {
+		return set(ctx, id, x, true)
+	})
 }
 
 func decode(d dhcp.DHCPClient, name string) Client {

@@ -80,7 +80,9 @@ func Attachments(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desi
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Attachment]) error {
 			return vppnet.Gone(k.detach(ctx, have.ID, have.Spec), api.INVALID_SW_IF_INDEX)
 		},
-	}, func(ctx context.Context, _ *desiredstate.View, id uint32, a Attachment) error { return k.attach(ctx, id, a) }))
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, a Attachment) error {
+		return k.attach(ctx, id, a)
+	}))
 	told := kind.Dump
 	kind.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Attachment], error) {
 		known, err := told(ctx, v)

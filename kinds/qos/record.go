@@ -83,7 +83,9 @@ func Records(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Record] 
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Record]) error {
 			return untilOff(func() error { return set(ctx, have.ID, have.Spec, false) })
 		},
-	}, func(ctx context.Context, _ *desiredstate.View, id uint32, r Record) error { return set(ctx, id, r, true) })
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, r Record) error {
+		return set(ctx, id, r, true)
+	})
 }
 
 // untilOff turns off what VPP counts: it is off when VPP says that it was.

@@ -68,5 +68,7 @@ func Stores(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Store] {
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Store]) error {
 			return untilOff(func() error { return set(ctx, have.ID, have.Spec, false) })
 		},
-	}, func(ctx context.Context, _ *desiredstate.View, id uint32, s Store) error { return set(ctx, id, s, true) })
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, s Store) error {
+		return set(ctx, id, s, true)
+	})
 }

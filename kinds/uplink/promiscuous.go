@@ -55,5 +55,7 @@ func Promiscuouses(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredst
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Promiscuous]) error {
 			return vppnet.Gone(set(ctx, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},
-	}, func(ctx context.Context, _ *desiredstate.View, id uint32, _ Promiscuous) error { return set(ctx, id, true) }))
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, _ Promiscuous) error {
+		return set(ctx, id, true)
+	}))
 }
