@@ -13,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containernetworking/cni/libcni"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
+	"github.com/vppkit/vppkit/examples/cni/ovs/ovstest"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -83,33 +85,40 @@ func TestPacketsBetweenPods(t *testing.T) {
 	}
 }
 
-// Two guests, which are what containers with DPDK's virtio_user are to VPP, reach each other.
+// guestsReach has two guests, which are what containers with DPDK's virtio_user are to VPP and to OVS,
+// reach each other, the host's end of whose sockets is server or client.
+func (r *rig) guestsReach(conf *libcni.NetworkConfigList, mode string) {
+	var guests []*netrig.Guest
+	var addresses []string
+	for n := range 2 {
+		res, err := r.add(conf, id(n), "net0")
+		require.NoError(r, err)
+		ip := res.IPs[0].Address
+		mac := fmt.Sprintf("02:00:00:00:00:%02x", n+1)
+		guests = append(guests, netrig.Boot(r, fmt.Sprint("pod", n), res.Interfaces[0].SocketPath, mode == netconf.Server, mac, ip.String()))
+		addresses = append(addresses, ip.IP.String())
+	}
+	for _, g := range guests {
+		g.WaitConnected(r, 0)
+	}
+	guests[0].Reaches(r, addresses[1])
+	for n := range 2 {
+		require.NoError(r, r.check(conf, id(n), "net0"))
+		guests[n].Stop()
+		require.NoError(r, r.del(conf, id(n), "net0"))
+	}
+	require.Empty(r, r.files())
+}
+
 func TestPacketsOverVhostUser(t *testing.T) {
 	for _, mode := range []string{netconf.Server, netconf.Client} {
-		t.Run("host is "+mode, func(t *testing.T) {
-			host := vpptest.Real(t)
-			r := newRig(t, host.Socket())
-			conf := r.conf("host.iftype", `"vhostuser"`, "host.vhost.mode", `"`+mode+`"`)
-			var guests []*netrig.Guest
-			var addresses []string
-			for n := range 2 {
-				res, err := r.add(conf, id(n), "net0")
-				require.NoError(t, err)
-				ip := res.IPs[0].Address
-				mac := fmt.Sprintf("02:00:00:00:00:%02x", n+1)
-				guests = append(guests, netrig.Boot(t, fmt.Sprint("pod", n), res.Interfaces[0].SocketPath, mode == netconf.Server, mac, ip.String()))
-				addresses = append(addresses, ip.IP.String())
-			}
-			for _, g := range guests {
-				g.WaitConnected(t, 0)
-			}
-			guests[0].Reaches(t, addresses[1])
-			for n := range 2 {
-				require.NoError(t, r.check(conf, id(n), "net0"))
-				guests[n].Stop()
-				require.NoError(t, r.del(conf, id(n), "net0"))
-			}
-			require.Empty(t, r.files())
+		vhost := []string{"host.iftype", `"vhostuser"`, "host.vhost.mode", `"` + mode + `"`}
+		t.Run("VPP is "+mode, func(t *testing.T) {
+			r := newRig(t, vpptest.Real(t).Socket())
+			r.guestsReach(r.conf(vhost...), mode)
+		})
+		t.Run("OVS is "+mode, func(t *testing.T) {
+			realOVS(t, func(r *rig, o *ovstest.OVS) { r.guestsReach(r.conf(ovsConf(vhost...)...), mode) })
 		})
 	}
 }
