@@ -6,7 +6,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -123,60 +122,6 @@ func TestPacketsOverVhostUser(t *testing.T) {
 	}
 }
 
-// cnitool, which is what people try a netconf with, gets through all commands.
-func TestCNITool(t *testing.T) {
-	vpp := vpptest.Real(t)
-	r := newRig(t, vpp.Socket())
-	tool := r.dir + "/cnitool"
-	out, err := exec.Command("go", "build", "-o", tool, "github.com/containernetworking/cni/cnitool").CombinedOutput()
-	require.NoError(t, err, string(out))
-	ns := netrig.New(t, "pod")
-	for _, name := range []string{"standalone", "vhostuser"} {
-		text, err := os.ReadFile("testdata/" + name + ".conf")
-		require.NoError(t, err)
-		require.NoError(t, os.MkdirAll(r.dir+"/net.d", 0o755))
-		require.NoError(t, os.WriteFile(r.dir+"/net.d/"+name+".conf", text, 0o644))
-		network := r.confOf(string(text)).Name
-		run := func(verb string) string {
-			cmd := exec.Command(tool, verb, network, "/run/netns/"+string(ns))
-			cmd.Env = append(os.Environ(), "CNI_PATH="+r.dir+"/bin", "NETCONFPATH="+r.dir+"/net.d", "CNI_NETNS_OVERRIDE=")
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s: %s", verb, out)
-			return string(out)
-		}
-		require.Contains(t, run("add"), `"10.56.21`)
-		run("del")
-		run("del")
-		require.NotRegexp(t, "memif|VirtualEthernet", cli(t, vpp, "show interface"))
-	}
-}
-
 type lastly func() string
 
 func (l lastly) String() string { return l() }
-
-// The netconfs of testdata run as they are, under a runtime.
-func TestNetconfsOfTheOriginal(t *testing.T) {
-	vpp := vpptest.Real(t)
-	t.Cleanup(func() { _ = os.Remove("/var/run/vpp/routed") }) // if they are empty
-	for _, name := range []string{"standalone", "older-spellings", "vhostuser", "interface"} {
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile("testdata/" + name + ".conf")
-			require.NoError(t, err)
-			r := newRig(t, vpp.Socket())
-			conf := r.confOf(string(text))
-			container := fmt.Sprintf("%012x%052x", os.Getpid(), time.Now().UnixNano())
-			t.Cleanup(func() { _ = r.del(conf, container, "net0") })
-			res, err := r.add(conf, container, "net0")
-			require.NoError(t, err)
-			require.NotEmpty(t, res.IPs)
-			dir := ""
-			if name == "interface" {
-				dir = "routed/"
-			}
-			require.FileExists(t, "/var/run/vpp/"+dir+container[:12]+"/configData-"+container[:12]+"-net0.json")
-			require.NoError(t, r.del(conf, container, "net0"))
-			require.NoDirExists(t, "/var/run/vpp/"+container[:12])
-		})
-	}
-}
