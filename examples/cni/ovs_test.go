@@ -19,16 +19,22 @@ import (
 
 // onOVS runs a test on a node with an OVS, in memory and a real one.
 func onOVS(t *testing.T, test func(r *rig, o *ovstest.OVS)) {
-	run := func(t *testing.T, o *ovstest.OVS) {
-		if !o.DPDK() {
-			t.Skip("REAL OVS WITHOUT DPDK: install openvswitch-switch-dpdk; skipped")
-		}
-		r := newRig(t, "")
-		t.Setenv("VPPKIT_OVSDB", "unix:"+o.Direct())
-		test(r, o)
+	t.Run("in memory", func(t *testing.T) { withOVS(t, ovstest.New(t), test) })
+	t.Run("real", func(t *testing.T) { realOVS(t, test) })
+}
+
+func realOVS(t *testing.T, test func(r *rig, o *ovstest.OVS)) {
+	o := ovstest.Real(t)
+	if !o.DPDK() {
+		t.Skip("REAL OVS WITHOUT DPDK: install openvswitch-switch-dpdk; skipped")
 	}
-	t.Run("in memory", func(t *testing.T) { run(t, ovstest.New(t)) })
-	t.Run("real", func(t *testing.T) { run(t, ovstest.Real(t)) })
+	withOVS(t, o, test)
+}
+
+func withOVS(t *testing.T, o *ovstest.OVS, test func(r *rig, o *ovstest.OVS)) {
+	r := newRig(t, "")
+	t.Setenv("VPPKIT_OVSDB", "unix:"+o.Direct())
+	test(r, o)
 }
 
 // ovsConf changes the rig's configuration to one of OVS, and further.
