@@ -16,7 +16,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 	e, s := r.e, r.s
 	var mu sync.Mutex
 	seen := map[Key]Object{} // what was planned for
-	p, rest, err := e.begin(ctx, request{keys: keys, want: func(k Key) Object {
+	p, rest, err := e.prepare(ctx, request{keys: keys, apart: true, want: func(k Key) Object {
 		mu.Lock()
 		defer mu.Unlock()
 		o, ok := seen[k]
