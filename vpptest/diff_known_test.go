@@ -47,6 +47,7 @@ var arbitrary = []string{
 	"wireguard_peers_details.peer.flags",         // a session that does not begin is given up after a while
 	"sw_interface_vhost_user_details.sock_errno", // of a client's attempts, which come later
 	"sw_interface_ip6nd_ra_details.@bytes",       // of a prefix too long for fields to say, with its times
+	"gre_tunnel_details.@bytes",                  // behind an IPv4 address, in the place of an IPv6 one
 	"show_version_reply.@bytes",                  // behind its texts, of whatever was there
 }
 

@@ -167,6 +167,30 @@ func fixPaths(p netip.Prefix, paths []fib_types.FibPath, local bool) []fib_types
 	return out
 }
 
+// inOrder sorts what was made of paths as VPP does, by all bytes of next hops: that of a host
+// on a link is IPv6 in an IPv6 route, also where the path shows the last bytes of it as IPv4.
+func inOrder(p netip.Prefix, from, made []fib_types.FibPath) []fib_types.FibPath {
+	type placed struct {
+		fib_types.FibPath
+		hop []byte
+	}
+	all := make([]placed, len(made))
+	for i, f := range made {
+		all[i] = placed{f, hopSaid(f)}
+		if own := as6(p.Addr()).As16(); typeOf(from[i]) == viaLink && p.IsSingleIP() {
+			all[i].hop = own[:]
+		}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int {
+		return cmp.Or(slices.Compare(a.hop, b.hop), compareSaid(a.FibPath, b.FibPath))
+	})
+	out := make([]fib_types.FibPath, len(all))
+	for i, a := range all {
+		out[i] = a.FibPath
+	}
+	return out
+}
+
 func dropped(is6 bool) []fib_types.FibPath {
 	p := fib_types.FibPath{SwIfIndex: none, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}
 	if is6 {

@@ -90,6 +90,7 @@ var builtin = []plugin{
 	{"abf", loadABF},
 	{"mss_clamp", loadMSSClamp},
 	{"urpf", loadURPF},
+	{"nat66", loadNAT66},
 	{"wireguard", loadWireguard},
 	{"", loadPipes},
 	{"", loadRxQueues},

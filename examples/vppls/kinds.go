@@ -19,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat66"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -62,11 +63,12 @@ func claimed(c *vppnet.Conn) []desiredstate.AnyKind {
 	}
 }
 
-// translation is NAT44, which is one of two plugins'.
+// translation is NAT44, which is one of two plugins', and NAT66.
 func translation(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
 	out := []desiredstate.AnyKind{
 		nat.Plugins(c, variant), nat.Interfaces(c, variant, everything), nat.Mappings(c, variant), nat.Identities(c, variant),
 		nat.Addresses(c, variant, netip.MustParsePrefix("0.0.0.0/0")),
+		nat66.Interfaces(c, everything), nat66.Mappings(c, netip.MustParsePrefix("::/0")),
 	}
 	if variant == nat.EndpointDependent {
 		out = append(out, nat.Exits(c))
