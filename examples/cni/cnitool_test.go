@@ -70,12 +70,12 @@ func (r *rig) cnitool(conf *netconf.Conf, text []byte, state func() string) {
 		return string(out)
 	}
 	empty := state()
-	_, err = os.Stat(base(conf))
+	_, absent := os.Stat(base(conf))
 	r.Cleanup(func() {
 		if r.Failed() {
 			run("del")
 		}
-		if err != nil {
+		if absent != nil {
 			_ = os.Remove(base(conf)) // if nobody else has put something there
 		}
 	})
