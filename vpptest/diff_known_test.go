@@ -146,6 +146,11 @@ var explanations = []explanation{
 	},
 }
 
+// unreadable is of answers that end before what they say is in them.
+var unreadable = regexp.MustCompile("decoding message classify_table_info_reply")
+
+const unreadableWhy = "classify_table_info|an answer without an end: beside a refusal stands what was in the memory before, for a length too"
+
 // sameButRandom tells whether routes are the same but for those to link-local addresses that
 // were drawn at random.
 func sameButRandom(real, fake []said) bool {
