@@ -25,9 +25,10 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		}
 		return seen[k], named[k]
 	}
-	p, rest, err := e.begin(ctx, request{
-		keys: keys,
-		want: func(k Key) Object { o, _ := see(k); return o },
+	p, rest, err := e.prepare(ctx, request{
+		keys:  keys,
+		apart: true,
+		want:  func(k Key) Object { o, _ := see(k); return o },
 		named: func(k Key) bool {
 			_, byName := see(k)
 			return goes[k] || e.Prune != PruneNone && byName
