@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -78,25 +77,6 @@ func faultsOfAgents() []fault {
 				w.leftovers()
 				w.agent(false)
 				w.churn(1)
-			},
-		}, {
-			what: "a hundred agents of one etcd", how: "all come at once, each with a VPP of its own, and go; one stays",
-			n: 1, virtual: true, once: func(w *world) {
-				var started sync.WaitGroup
-				all := make([]*running, 100)
-				for i := range all {
-					host, vpp := fmt.Sprintf("crowd-%d", i), memory(w.T)
-					w.put(host, uuid(9000+i), port(100))
-					started.Go(func() { all[i] = w.rig.agent(w.siteOf(host, nic), vpp.Socket()) })
-				}
-				started.Wait()
-				w.serves()
-				w.churn(2)
-				for i, a := range all {
-					w.bound(fmt.Sprintf("crowd-%d", i), uuid(9000+i))
-					started.Go(a.stop)
-				}
-				started.Wait()
 			},
 		}, {
 			what: "two agents of one VPP", how: "the second one waits, says so, and goes on when the first is gone",

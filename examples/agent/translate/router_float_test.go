@@ -54,8 +54,10 @@ func TestFloatingIPsAlone(t *testing.T) {
 		all := cloud(3)
 		off := rapid.Bool().Draw(t, "one router has no SNAT")
 		if off {
-			all[routerID(2)+"/"+portID(9)] = gateway(members{"vrf_id": 2, "gateways": []any{[]any{"203.0.100.3", 16, false}}, "external_gateway_ip": "203.0.0.1",
-				"external_gateway_info": members{"enable_snat": false}})
+			all[routerID(2)+"/"+portID(9)] = gateway(members{
+				"vrf_id": 2, "gateways": []any{[]any{"203.0.100.3", 16, false}}, "external_gateway_ip": "203.0.0.1",
+				"external_gateway_info": members{"enable_snat": false},
+			})
 		}
 		for n := range 3 {
 			delete(all, floatID(n+1))
