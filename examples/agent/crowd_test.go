@@ -26,7 +26,7 @@ import (
 	"github.com/vppkit/vppkit/vpptest"
 )
 
-var crowdSize = flag.Int("crowd", 20, "`hosts` of TestCrowd")
+var crowdSize = flag.Int("crowd", 100, "`hosts` of TestCrowd")
 
 // TestCrowd has many hosts on one etcd, each with a VPP in memory, and counts
 // what a change on one of them costs the others and etcd. For figures:
