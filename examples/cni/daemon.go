@@ -90,10 +90,12 @@ func (d *daemon) run(ctx context.Context, grace desiredstate.Grace) error {
 			}
 		}
 		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		go func() { cancel(d.keep(ctx, p, e, dirs)) }()
-		err = e.Run(ctx, d.store, d.resync)
-		return errors.Join(err, context.Cause(ctx))
+		var keeping sync.WaitGroup
+		keeping.Go(func() { cancel(d.keep(ctx, p, e, dirs)) })
+		err = errors.Join(e.Run(ctx, d.store, d.resync), context.Cause(ctx))
+		cancel(nil)
+		keeping.Wait() // what is wanted is the next one's then
+		return err
 	}
 	return d.follow(ctx, d.socket, use, func(err error, wait time.Duration) {
 		slog.Warn("no "+d.engine, "err", err, "again in", wait)
@@ -110,7 +112,7 @@ var errDirs = errors.New("there are sockets in other directories")
 func (d *daemon) keep(ctx context.Context, p plane, e *desiredstate.Engine, dirs []string) error {
 	var last map[string]*Attachment
 	said := ""
-	for ; ctx.Err() == nil; time.Sleep(d.every) {
+	for ; ctx.Err() == nil; pause(ctx, d.every) {
 		now, err := d.read(ctx)
 		if err == nil && (last == nil || !reflect.DeepEqual(now.attachments, last)) {
 			if !subset(now.dirs(), dirs) {
@@ -173,6 +175,13 @@ func hand(all map[string]*Attachment, p plane) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func subset(some, all []string) bool {
