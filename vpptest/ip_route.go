@@ -54,7 +54,8 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	if q.IsAdd && slices.ContainsFunc(said, unreachable) && (local || slices.ContainsFunc(said, toSelf)) {
 		return none, c.NotImitated("an unreachable or prohibited path beside one to VPP itself, which VPP takes for another one to itself")
 	}
-	paths = inOrder(p, paths, fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd))
+	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
+	slices.SortStableFunc(paths, compareSaid)
 	if q.IsAdd && s.astray(t, src, said) {
 		return none, c.NotImitated("a path to nowhere over an interface that is not there, or in another table, of another source than the API")
 	}
@@ -103,13 +104,19 @@ func (s *ips) routes(c *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) 
 	if t == nil {
 		return nil
 	}
-	if s.importing(t) {
+	hosts, ok := s.hosts(t)
+	if !ok {
 		c.NotImitated(importedHosts)
 		return nil
 	}
 	for _, e := range t.sorted() {
 		if q.Src == 0 || q.Src == e.best() {
 			out = append(out, &ip.IPRouteV2Details{Route: s.describe(t, e)})
+		}
+	}
+	for _, h := range hosts {
+		if q.Src == 0 || q.Src == srcExport {
+			out = append(out, &ip.IPRouteV2Details{Route: h})
 		}
 	}
 	return out
@@ -121,8 +128,12 @@ func (s *ips) lookup(c *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
 	if t == nil {
 		return &ip.IPRouteLookupV2Reply{Retval: noSuchFIB}
 	}
+	hosts, known := s.hosts(t)
+	if at := slices.IndexFunc(hosts, func(h ip.IPRouteV2) bool { return p.IsSingleIP() && prefixOf(h.Prefix) == p }); known && at >= 0 {
+		return &ip.IPRouteLookupV2Reply{Route: hosts[at]}
+	}
 	switch long := !p.IsValid(); {
-	case s.importing(t):
+	case !known:
 		return &ip.IPRouteLookupV2Reply{Retval: c.NotImitated(importedHosts)}
 	case long && p.Addr().Is4():
 		c.Die("looked up a prefix longer than addresses are")

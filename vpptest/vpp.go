@@ -91,6 +91,7 @@ var builtin = []plugin{
 	{"mss_clamp", loadMSSClamp},
 	{"urpf", loadURPF},
 	{"nat66", loadNAT66},
+	{"lldp", loadLLDP},
 	{"wireguard", loadWireguard},
 	{"", loadPipes},
 	{"", loadRxQueues},
