@@ -33,7 +33,8 @@ type daemon struct {
 	resync time.Duration // how often to look what else has changed in the data plane
 
 	store  *desiredstate.Store
-	wants  map[string][]desiredstate.Object // by file of the cache
+	last   map[string]*Attachment           // by file of the cache
+	wants  map[string][]desiredstate.Object // the same
 	claims sync.Map                         // by key: all that it has ever wanted
 }
 
@@ -90,10 +91,12 @@ func (d *daemon) run(ctx context.Context, grace desiredstate.Grace) error {
 			}
 		}
 		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		go func() { cancel(d.keep(ctx, p, e, dirs)) }()
-		err = e.Run(ctx, d.store, d.resync)
-		return errors.Join(err, context.Cause(ctx))
+		var keeping sync.WaitGroup
+		keeping.Go(func() { cancel(d.keep(ctx, p, e, dirs)) })
+		err = errors.Join(e.Run(ctx, d.store, d.resync), context.Cause(ctx))
+		cancel(nil)
+		keeping.Wait() // what is wanted is the next one's then
+		return err
 	}
 	return d.follow(ctx, d.socket, use, func(err error, wait time.Duration) {
 		slog.Warn("no "+d.engine, "err", err, "again in", wait)
@@ -108,11 +111,11 @@ var errDirs = errors.New("there are sockets in other directories")
 // keep puts what the cache says into the store, each time that it has changed, and sees to it that
 // containers have their sockets.
 func (d *daemon) keep(ctx context.Context, p plane, e *desiredstate.Engine, dirs []string) error {
-	var last map[string]*Attachment
 	said := ""
-	for ; ctx.Err() == nil; time.Sleep(d.every) {
+	d.last = nil
+	for ; ctx.Err() == nil; pause(ctx, d.every) {
 		now, err := d.read(ctx)
-		if err == nil && (last == nil || !reflect.DeepEqual(now.attachments, last)) {
+		if err == nil && (d.last == nil || !reflect.DeepEqual(now.attachments, d.last)) {
 			if !subset(now.dirs(), dirs) {
 				return errDirs
 			}
@@ -121,9 +124,10 @@ func (d *daemon) keep(ctx context.Context, p plane, e *desiredstate.Engine, dirs
 			if unread != nil {
 				return unread
 			}
-			last, err = now.attachments, d.take(now.attachments, p, found)
+			err = d.take(now.attachments, p, found)
+			d.last = now.attachments
 		}
-		if err = errors.Join(err, now.errs, hand(last, p)); err != nil && ctx.Err() == nil && err.Error() != said {
+		if err = errors.Join(err, now.errs, hand(d.last, p)); err != nil && ctx.Err() == nil && err.Error() != said {
 			said = err.Error() // not at each look
 			slog.Error("the runtime's cache", "err", err)
 		}
@@ -152,9 +156,21 @@ func (d *daemon) take(all map[string]*Attachment, p plane, found []desiredstate.
 			d.claims.Store(o.Key(), true)
 		}
 	}
+	for file, a := range before {
+		if _, there := all[file]; !there && len(a) > 0 && d.deleted(file) {
+			d.wants[file] = nil // that it wants nothing is an order; that it is missing is not
+		}
+	}
 	errs = append(errs, d.store.Replace(d.wants))
 	d.store.Complete()
 	return errors.Join(errs...)
+}
+
+// deleted says that an attachment which has gone from the cache was deleted: its hand-over has gone, too.
+// A resync in the middle of that DEL may have made it anew.
+func (d *daemon) deleted(file string) bool {
+	a := d.last[file]
+	return a != nil && (share{a}).read() == nil
 }
 
 // hand gives containers the sockets that are there.
@@ -173,6 +189,13 @@ func hand(all map[string]*Attachment, p plane) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 func subset(some, all []string) bool {

@@ -169,6 +169,20 @@ func TestDaemonIsolatesAndPrunes(t *testing.T) {
 	require.True(t, eventually(20*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 2 }), "it lives after all")
 }
 
+// An interface that the daemon makes anew in the middle of a DEL goes, though it is the only one.
+func TestDaemonInTheMiddleOfADel(t *testing.T) {
+	vpp := newVPP(t)
+	r := newRig(t, vpp.Socket())
+	empty := vpp.String()
+	_, err := r.add(r.conf(), id(1), "net0")
+	require.NoError(t, err)
+	d := r.start(vpp.Socket(), desiredstate.Grace{Readings: 2})
+	r.converged(d, 1)
+	require.NoError(t, os.RemoveAll(r.dir+"/s")) // as DEL does, and then the runtime
+	require.NoError(t, os.Remove(r.dir+"/cache/results/net-"+id(1)+"-net0"))
+	require.True(t, eventually(20*time.Second, func() bool { return vpp.String() == empty }), vpp)
+}
+
 // A real VPP dies under 100 containers: how long until the last of them has its interface?
 func TestHundredPodsRestored(t *testing.T) {
 	vpp := vpptest.Real(t)

@@ -70,13 +70,16 @@ func (c *Conn) end(why error) {
 
 // transact carries out ops, all or none of them; what says what for.
 func (c *Conn) transact(ctx context.Context, what string, ops ...ovsdb.Operation) (results []ovsdb.OperationResult, err error) {
-	err = c.call(ctx, what, func(ctx context.Context) (err error) {
-		results, err = c.db.Transact(ctx, ops...)
+	answered := make(chan []ovsdb.OperationResult, 1) // a call that is given up may be answered later
+	err = c.call(ctx, what, func(ctx context.Context) error {
+		r, err := c.db.Transact(ctx, ops...)
+		answered <- r
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	results = <-answered
 	if wrong, err := ovsdb.CheckOperationResults(results, ops); err != nil {
 		for _, w := range wrong {
 			err = w // there is one

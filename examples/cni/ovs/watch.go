@@ -33,7 +33,10 @@ func (c *Conn) listen(ctx context.Context) error {
 func (c *Conn) monitor(ctx context.Context, tables ...client.MonitorOption) error {
 	m := c.db.NewMonitor(tables...)
 	m.Method = ovsdb.ConditionalMonitorRPC
-	return c.call(ctx, "watch", func(ctx context.Context) error { _, err := c.db.Monitor(ctx, m); return err })
+	return c.call(ctx, "watch", func(context.Context) error {
+		_, err := c.db.Monitor(c.dead, m) // libovsdb reads, and writes, the answer to one that is given up
+		return err
+	})
 }
 
 // watchTables monitors what Watch tells of, once.
