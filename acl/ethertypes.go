@@ -12,6 +12,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -88,10 +89,7 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 		})
 		return err
 	}
-	ours := func(v *desiredstate.View, id uint32) bool {
-		name, ok := v.Owned(vppnet.InterfaceKey("").Space, id)
-		return vppnet.Ours(name, ok, claims)
-	}
+	scope := iface.Scope(claims)
 	return &desiredstate.Kind[EtherTypes]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "acl-ethertypes",
@@ -101,25 +99,20 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 			found, err := vppnet.Collect(vpp.ACLInterfaceEtypeWhitelistDump(ctx, &acl.ACLInterfaceEtypeWhitelistDump{SwIfIndex: everywhere}))
 			for _, d := range found {
 				id := uint32(d.SwIfIndex)
-				if name, ok := v.Name(vppnet.InterfaceKey("").Space, id); ok {
+				if i, ok := desiredstate.At[vppnet.Interface](v, id); ok {
 					n := min(int(d.NInput), len(d.Whitelist))
-					out = append(out, desiredstate.Actual[EtherTypes]{ID: id, Foreign: !ours(v, id), Spec: EtherTypes{
-						Interface: name, Input: d.Whitelist[:n:n], Output: d.Whitelist[n:],
+					out = append(out, desiredstate.Actual[EtherTypes]{ID: id, Foreign: !scope.Has(i), Spec: EtherTypes{
+						Interface: i.Spec.Name, Input: d.Whitelist[:n:n], Output: d.Whitelist[n:],
 					}})
 				}
 			}
 			return out, err
 		},
+		Check: func(v *desiredstate.View, e EtherTypes) error { return scope.Check(v, e.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, e EtherTypes) (uint32, error) {
-			id, err := v.ID(vppnet.InterfaceKey(e.Interface))
+			id, err := scope.Take(v, e.Interface)
 			if err != nil {
 				return 0, err
-			}
-			if err := vppnet.CheckNoMember(v, e.Interface); err != nil {
-				return 0, err
-			}
-			if !ours(v, id) {
-				return 0, fmt.Errorf("%w: the interface is not ours, and not claimed: give EtherTypeLists a vppnet.ClaimInterfaces of it", desiredstate.ErrForeign)
 			}
 			return id, set(ctx, id, e)
 		},

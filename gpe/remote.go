@@ -95,11 +95,9 @@ func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 		Requires: []desiredstate.AnyKind{VNIs(c), LocalEIDs(c)},
 		Messages: c.Uses(&lisp.LispEidTableDump{}, &lisp.LispLocatorDump{}, &lisp.ShowLispStatus{}, &lisp.LispAdjacenciesGet{},
 			&one.OneAddDelRemoteMapping{}, &one.OneAddDelAdjacency{}),
-		Dump: k.remotes,
-		Create: func(ctx context.Context, v *desiredstate.View, r RemoteEID) (uint32, error) {
-			if err := k.mayHave(v, r.VNI, r.EID); err != nil {
-				return 0, err
-			}
+		Dump:  k.remotes,
+		Check: func(v *desiredstate.View, r RemoteEID) error { return mayHave(v, r.VNI, r.EID) },
+		Create: func(ctx context.Context, _ *desiredstate.View, r RemoteEID) (uint32, error) {
 			return 0, k.place(ctx, r)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RemoteEID], want RemoteEID) error {

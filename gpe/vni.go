@@ -112,13 +112,20 @@ func VNIs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[VNI] {
 			&bridge.BridgeDomainDump{}, &ip.IPTableDump{}, &one.OneAddDelLocalEid{}, &one.OneAddDelRemoteMapping{}, &one.OneAddDelAdjacency{}, &interfaces.SwInterfaceDump{}),
 		Dump:   k.dump,
 		Verify: k.verify,
+		Check: func(v *desiredstate.View, n VNI) error {
+			in, err := v.ID(n.in())
+			if err != nil {
+				return nil //nolint:nilerr // it is still to come
+			}
+			if _, ours := v.Owned(n.in().Space, in); !vppnet.Ours(n.Key().Name, ours, k.claims) {
+				return fmt.Errorf("%w: its %s is not, and it is not claimed: give VNIs a vppnet.Claims of it, or adopt the %[2]s (Engine.Adopt)", desiredstate.ErrForeign, n.in().Space)
+			}
+			return nil
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, n VNI) (uint32, error) {
 			in, err := v.ID(n.in())
 			if err != nil {
 				return 0, err
-			}
-			if _, ours := v.Owned(n.in().Space, in); !vppnet.Ours(n.Key().Name, ours, k.claims) {
-				return 0, fmt.Errorf("%w: its %s is not, and it is not claimed: give VNIs a vppnet.Claims of it, or adopt the %[2]s (Engine.Adopt)", desiredstate.ErrForeign, n.in().Space)
 			}
 			k.remember(n)
 			return n.handle(), k.create(ctx, n, in)

@@ -47,6 +47,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 			}
 			return out, err
 		},
+		Check: func(v *desiredstate.View, r RouterAdvertisement) error { return k.Check(v, r.Interface, "") },
 		Create: func(ctx context.Context, v *desiredstate.View, r RouterAdvertisement) (uint32, error) {
 			id, err := k.Take(v, r.Interface)
 			if err != nil {

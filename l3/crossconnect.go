@@ -70,6 +70,7 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 		Requires: Places(c),
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
+		Check:    func(v *desiredstate.View, x CrossConnect) error { return place.Scope(claims).Check(v, x.Interface, "") },
 		Create: func(ctx context.Context, v *desiredstate.View, x CrossConnect) (uint32, error) {
 			id, err := place.Scope(claims).Take(v, x.Interface)
 			if err != nil {

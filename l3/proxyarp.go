@@ -4,6 +4,7 @@ package l3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -58,22 +59,33 @@ func (r ProxyARPRange) Validate() error {
 func ClaimTables(f func(name string) bool) vppnet.Claim { return vppnet.Claims(f) }
 
 // tableScope says which tables a kind manages: ours, and those that are claimed.
-type tableScope []vppnet.Claim
+type tableScope struct {
+	constructor string
+	claims      []vppnet.Claim
+}
 
 func (s tableScope) has(v *desiredstate.View, id uint32) bool {
 	name, ours := place.TableName(v, id)
 	if name == "" {
 		name = DefaultTable
 	}
-	return vppnet.Ours(name, ours, s)
+	return vppnet.Ours(name, ours, s.claims)
 }
 
 func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {
 	id, err := place.TableID(v, name)
 	if err == nil && !s.has(v, id) {
-		err = fmt.Errorf("%w: table number %d: name one of ours, or give ProxyARPRanges a vppnet.Claims of it", desiredstate.ErrForeign, id)
+		err = fmt.Errorf("%w: table number %d: name one of ours, or give %s an l3.ClaimTables of it", desiredstate.ErrForeign, id, s.constructor)
 	}
 	return id, err
+}
+
+// check says at planning what take would say, but for a table that is still to come.
+func (s tableScope) check(v *desiredstate.View, name string) error {
+	if _, err := s.take(v, name); !errors.Is(err, desiredstate.ErrMissing) {
+		return err
+	}
+	return nil
 }
 
 // ProxyARPRanges manages the ranges of our tables, and of those that are claimed
@@ -83,7 +95,7 @@ func (s tableScope) take(v *desiredstate.View, name string) (uint32, error) {
 // default one: there, ranges in other tables are not seen, and those that are wanted
 // are refused.
 func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyARPRange] {
-	vpp, s := arp.NewServiceClient(c), tableScope(claims)
+	vpp, s := arp.NewServiceClient(c), tableScope{"ProxyARPRanges", claims}
 	send := func(ctx context.Context, table uint32, r ProxyARPRange, add bool) error {
 		_, err := vpp.ProxyArpAddDel(ctx, &arp.ProxyArpAddDel{IsAdd: add, Proxy: arp.ProxyArp{
 			TableID: table, Low: ip_types.IP4Address(r.Low.As4()), Hi: ip_types.IP4Address(r.High.As4()),
@@ -109,12 +121,15 @@ func ProxyARPRanges(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[P
 			}
 			return out, err
 		},
-		Create: func(ctx context.Context, v *desiredstate.View, r ProxyARPRange) (uint32, error) {
-			id, err := s.take(v, r.Table)
-			if err == nil && id != 0 && hidesTables(c.VPP().Version) {
-				err = fmt.Errorf("%w: VPP %s does not tell which table a proxy ARP range is in, so one in table %s would be lost sight of; use VPP 25.10 or later",
+		Check: func(v *desiredstate.View, r ProxyARPRange) error {
+			if r.Table != "" && r.Table != DefaultTable && hidesTables(c.VPP().Version) {
+				return fmt.Errorf("%w: VPP %s does not tell which table a proxy ARP range is in, so one in table %s would be lost sight of; use VPP 25.10 or later",
 					desiredstate.ErrInvalid, c.VPP().Version, r.Table)
 			}
+			return s.check(v, r.Table)
+		},
+		Create: func(ctx context.Context, v *desiredstate.View, r ProxyARPRange) (uint32, error) {
+			id, err := s.take(v, r.Table)
 			if err != nil {
 				return 0, err
 			}

@@ -92,13 +92,14 @@ func checkRelayServer(a netip.Addr) error {
 // DHCPRelays manages the relays of our tables, and of those that are claimed
 // (dhcp_proxy_config). Servers change in place, another source replaces.
 func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPRelay] {
-	k := relays{dhcp.NewServiceClient(c), tableScope(claims)}
+	k := relays{dhcp.NewServiceClient(c), tableScope{"DHCPRelays", claims}}
 	return &desiredstate.Kind[DHCPRelay]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "dhcp-relay",
 		Requires: []desiredstate.AnyKind{Tables(c)},
 		Messages: c.Uses(&dhcp.DHCPProxyDump{}, &dhcp.DHCPProxyConfig{}),
 		Dump:     k.dump,
+		Check:    func(v *desiredstate.View, r DHCPRelay) error { return k.check(v, r.Table) },
 		Create: func(ctx context.Context, v *desiredstate.View, r DHCPRelay) (uint32, error) {
 			id, err := k.take(v, r.Table)
 			if err != nil {

@@ -147,8 +147,9 @@ func TestDeathOfAnAddress(t *testing.T) {
 	require.Contains(t, vpp.Died(), "goes round")
 }
 
-// What VPP would list of a table and this one would not, it does not list.
-func TestImportedHostsAreNotImitated(t *testing.T) {
+// What VPP would list of a table and this one would not, as its hosts are in the way of other
+// routes, it does not list.
+func TestImportedHostsInTheWayAreNotImitated(t *testing.T) {
 	var reports []string
 	vpp := New(t, reporting(&reports))
 	w := client(t, vpp.Socket())
@@ -167,7 +168,11 @@ func TestImportedHostsAreNotImitated(t *testing.T) {
 	require.Empty(t, reports, "there are none")
 	ask(&interfaces_api.SwInterfaceAddDelAddress{SwIfIndex: 1, IsAdd: true, Prefix: p}, &ip.IPRouteV2Dump{})
 	require.Empty(t, reports, "in its own table")
-	ask(dump, &ip.IPRouteLookupV2{TableID: 7, Prefix: ip_types.Prefix(p)})
+	ask(dump)
+	require.Empty(t, reports, "the interface's address")
+	host := link
+	host.Src, host.Prefix.Len = srcDefault, 32
+	ask(&ip.IPRouteAddDelV2{IsAdd: true, Route: host}, dump, &ip.IPRouteLookupV2{TableID: 7, Prefix: ip_types.Prefix(p)})
 	require.Len(t, reports, 2)
 	require.Contains(t, reports[0], "not imitated: ip_route_v2_dump, "+importedHosts)
 }

@@ -197,6 +197,9 @@ func (p *pair) run(sequence []api.Message, atOnce int, f *figures) (*difference,
 		fake := <-asked
 		died, refused, why := errors.Is(real.err, errDied), p.refused.Load(), p.vpp.Died()
 		switch {
+		case died && unreadable.MatchString(real.err.Error()):
+			f.explained[unreadableWhy]++
+			return nil, nil
 		case real.err != nil && !died:
 			return nil, real.err
 		case len(part) > 1 && (died || refused != nil || why != ""):

@@ -98,7 +98,9 @@ func (f *features) enable(c *Call, q *feature.FeatureEnableDisable) *feature.Fea
 }
 
 // toggled takes note that something was turned on or off in an arc.
-func (f *features) toggled(arc string, i *iface) { f.reach[arc] = max(f.reach[arc], i.index+1) }
+func (f *features) toggled(arc string, i *iface) { f.toggledAt(arc, i.index) }
+
+func (f *features) toggledAt(arc string, index uint32) { f.reach[arc] = max(f.reach[arc], index+1) }
 
 // isEnabled says yes where VPP takes its own error for that: to arcs and features that
 // it does not have, and to an interface beyond all that anything was ever set for.

@@ -22,6 +22,7 @@ const (
 	srcDHCP      = 12
 	srcND        = 14
 	srcAdjacency = 15
+	srcExport    = 17
 	srcRecursive = 18
 	srcDefault   = 20
 	srcNATEI     = 27
@@ -71,10 +72,10 @@ func (t *fibTable) source(p netip.Prefix, src uint8) *routeSource {
 	return e.sources[src]
 }
 
-// entry is source for a table that may be gone. VPP looks for what covers a new entry,
-// and believes that there is something.
+// entry is source for a table that may be gone. VPP looks for what covers a new entry other
+// than an IPv4 default route, and believes that there is something.
 func (s *ips) entry(t *fibTable, p netip.Prefix, src uint8) *routeSource {
-	if !t.alive && t.entries[p.Masked()] == nil && (t.is6 || t.cover(p.Masked()) == nil) {
+	if !t.alive && t.entries[p.Masked()] == nil && (t.is6 || p.Bits() > 0 && t.cover(p.Masked()) == nil) {
 		s.v.internal().Die("put a route into a table that is gone")
 	}
 	return t.source(p, src)
@@ -127,7 +128,7 @@ func (s *ips) statsOf(e *ipRoute) uint32 {
 
 func (s *ips) describe(t *fibTable, e *ipRoute) ip.IPRouteV2 {
 	return ip.IPRouteV2{
-		TableID: t.id, StatsIndex: s.statsOf(e), Prefix: wirePrefix(e.shown), Src: e.best(), Paths: s.shown(t, e),
+		TableID: t.id, StatsIndex: s.statsOf(e), Prefix: wirePrefix(e.shown), Src: e.best(), Paths: allSeen(s.shown(t, e)),
 	}
 }
 

@@ -54,9 +54,27 @@ func samePath(a, b fib_types.FibPath) int {
 		return 0
 	}
 	return cmp.Or(
-		slices.Compare(a.Nh.Address.XXX_UnionData[:], b.Nh.Address.XXX_UnionData[:]),
+		slices.Compare(hopKept(a), hopKept(b)),
 		cmp.Compare(a.SwIfIndex, b.SwIfIndex), cmp.Compare(a.TableID, b.TableID),
 	)
+}
+
+// hopKept are all bytes of a next hop that VPP keeps, and goes by. Of a host on a link in an
+// IPv6 route an IPv4 path shows the last four, which are the first here.
+func hopKept(p fib_types.FibPath) []byte {
+	b := p.Nh.Address.XXX_UnionData
+	if p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6 {
+		return b[:]
+	}
+	return append(b[4:16:16], b[:4]...)
+}
+
+// seen is a path as VPP shows it.
+func seen(p fib_types.FibPath) fib_types.FibPath {
+	if p.Proto != fib_types.FIB_API_PATH_NH_PROTO_IP6 {
+		clear(p.Nh.Address.XXX_UnionData[4:])
+	}
+	return p
 }
 
 // path is what VPP makes of one, before it knows what leads there.
@@ -145,6 +163,7 @@ func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
 			f.Nh.Address.SetIP6(own)
 		} else {
 			f.Nh.Address.SetIP4([4]byte(own[12:]))
+			copy(f.Nh.Address.XXX_UnionData[4:], own[:12])
 		}
 	}
 	return f
@@ -173,4 +192,11 @@ func dropped(is6 bool) []fib_types.FibPath {
 		p.Proto = fib_types.FIB_API_PATH_NH_PROTO_IP6
 	}
 	return []fib_types.FibPath{p}
+}
+
+func allSeen(paths []fib_types.FibPath) (out []fib_types.FibPath) {
+	for _, p := range paths {
+		out = append(out, seen(p))
+	}
+	return out
 }

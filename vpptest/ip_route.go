@@ -104,13 +104,19 @@ func (s *ips) routes(c *Call, q *ip.IPRouteV2Dump) (out []*ip.IPRouteV2Details) 
 	if t == nil {
 		return nil
 	}
-	if s.importing(t) {
+	hosts, ok := s.hosts(t)
+	if !ok {
 		c.NotImitated(importedHosts)
 		return nil
 	}
 	for _, e := range t.sorted() {
 		if q.Src == 0 || q.Src == e.best() {
 			out = append(out, &ip.IPRouteV2Details{Route: s.describe(t, e)})
+		}
+	}
+	for _, h := range hosts {
+		if q.Src == 0 || q.Src == srcExport {
+			out = append(out, &ip.IPRouteV2Details{Route: h})
 		}
 	}
 	return out
@@ -122,8 +128,12 @@ func (s *ips) lookup(c *Call, q *ip.IPRouteLookupV2) *ip.IPRouteLookupV2Reply {
 	if t == nil {
 		return &ip.IPRouteLookupV2Reply{Retval: noSuchFIB}
 	}
+	hosts, known := s.hosts(t)
+	if at := slices.IndexFunc(hosts, func(h ip.IPRouteV2) bool { return p.IsSingleIP() && prefixOf(h.Prefix) == p }); known && at >= 0 {
+		return &ip.IPRouteLookupV2Reply{Route: hosts[at]}
+	}
 	switch long := !p.IsValid(); {
-	case s.importing(t):
+	case !known:
 		return &ip.IPRouteLookupV2Reply{Retval: c.NotImitated(importedHosts)}
 	case long && p.Addr().Is4():
 		c.Die("looked up a prefix longer than addresses are")

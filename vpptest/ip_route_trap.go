@@ -4,9 +4,11 @@ package vpptest
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/ip"
 )
 
 // overDead tells whether one of the paths is over an interface that is gone. They
@@ -53,28 +55,66 @@ func (s *ips) imported(t *fibTable) bool {
 	return false
 }
 
-const importedHosts = "a table with a way to the link of an interface of another one, whose hosts VPP has in both"
+const importedHosts = "a table with a way to the link of an interface of another one, whose hosts are in the way of other routes"
 
-// importing tells whether VPP has routes in t to the hosts on the link of an interface in
-// another table, as one of t is to just that link.
-func (s *ips) importing(t *fibTable) bool {
+// eachImport calls f with each way of t to the link of an interface in another table.
+func (s *ips) eachImport(t *fibTable, f func(p netip.Prefix, from *fibTable, over *iface)) {
 	if t.hidden {
-		return false
+		return
 	}
 	for p, e := range t.entries {
 		paths := e.sources[e.best()].paths
 		if len(paths) == 0 || typeOf(paths[len(paths)-1]) != viaLink {
 			continue
 		}
-		from := s.side(paths[len(paths)-1].SwIfIndex).tables[family(t.is6)]
+		over := paths[len(paths)-1].SwIfIndex
+		from := s.side(over).tables[family(t.is6)]
 		if from == t || from.entries[p] == nil {
 			continue
 		}
 		if _, link := attached(from.entries[p]); link {
-			return true
+			f(p, from, s.v.life.interfaces.at(indexAt(over)))
 		}
 	}
-	return false
+}
+
+// hosts are the routes that t has of the tables of interfaces that it leads to: those to the
+// interface's own addresses and to neighbours, as long as it is up. What hangs on more than
+// that is not known.
+func (s *ips) hosts(t *fibTable) (out []ip.IPRouteV2, known bool) {
+	known = true
+	s.eachImport(t, func(p netip.Prefix, from *fibTable, over *iface) {
+		if over == nil || over.admin && !over.hw.link {
+			known = false
+			return
+		}
+		for h, e := range from.entries {
+			if h == p || !h.IsSingleIP() || !p.Contains(h.Addr()) || from.cover(h) != from.entries[p] {
+				continue
+			}
+			path := fib_types.FibPath{Weight: 1, Proto: dropped(t.is6)[0].Proto}
+			switch src := e.best(); {
+			case src == srcAdjacency:
+				path.SwIfIndex = none
+			case src == srcInterface && toSelf(e.sources[src].paths[0]):
+				path.Type = fib_types.FIB_API_PATH_TYPE_LOCAL
+			case src == srcRecursive:
+				known = false
+				continue
+			default:
+				continue
+			}
+			if own := t.entries[h]; own != nil {
+				known = known && rank(own.best()) < rank(srcExport)
+				continue
+			}
+			if over.admin {
+				out = append(out, ip.IPRouteV2{TableID: t.id, Prefix: wirePrefix(h), Src: srcExport, Paths: []fib_types.FibPath{path}})
+			}
+		}
+	})
+	slices.SortFunc(out, func(a, b ip.IPRouteV2) int { return prefixOf(a.Prefix).Addr().Compare(prefixOf(b.Prefix).Addr()) })
+	return out, known
 }
 
 // tracked tells whether somebody follows an address in a table without keeping that. Who

@@ -137,6 +137,7 @@ func (s *lisps) open(c *Call, vni, table uint32, is2 int) *iface {
 		i = all.add(&iface{name: name, class: kind})
 	}
 	if is2 == 0 {
+		s.v.life.features.toggled("arp", i)
 		ips := s.v.life.ips
 		for _, is6 := range []bool{false, true} {
 			t := ips.table(is6, table)

@@ -85,6 +85,9 @@ func loadQoS(v *VPP) {
 	v.life.states = append(v.life.states, s.dump)
 	is := v.life.interfaces
 	is.deleting = append(is.deleting, func(i *iface) {
+		if s.record[qos.QOS_API_SOURCE_IP].on[i.index] > 0 {
+			v.life.bridges.port(i).bits &^= featQoS
+		}
 		for n := range sources {
 			delete(s.record[n].on, i.index)
 			delete(s.store[n].on, i.index)

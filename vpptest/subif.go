@@ -189,6 +189,9 @@ func (s *interfaces) createSubif(hw, sup *iface, b subif, clash int32) (int32, i
 		}
 		i.sup, i.hw = i, i // it hangs on nothing yet
 		s.delete(i)
+		if unsupported { // VPP tells nobody that it was there
+			delete(s.events.edges, i.index)
+		}
 		return clash, interface_types.InterfaceIndex(i.index)
 	}
 	if sup.subs == nil {

@@ -74,6 +74,9 @@ func loadVRRP(v *VPP) {
 	i.linked = append(i.linked, r.linked)
 	v.life.ips.moved = append(v.life.ips.moved, r.addressed)
 	v.life.ips.toggled = append(v.life.ips.toggled, r.toggled)
+	for is6, arc := range routerArcs {
+		v.life.features.follow(arc.name, arc.feature, func(i *iface) bool { return r.started(i.index, is6 == 1, nil) })
+	}
 	Handle(v, r.addDel)
 	HandleDump(v, r.details)
 	Handle(v, r.startStop)
@@ -163,12 +166,26 @@ func (r *routers) move(x *router, to vrrp.VrrpVrState) {
 		x.skew = uint16((256 - uint32(x.priority)) * uint32(x.interval) / 256)
 		x.down = 3*x.interval + x.skew
 	}
+	if idle := vrrp.VRRP_API_VR_STATE_INIT; (old == idle || to == idle) && !r.started(x.key.index, x.key.is6, x) {
+		r.v.life.features.toggledAt(routerArcs[family(x.key.is6)].name, x.key.index)
+	}
 	x.state = to
 	r.topic.Publish(r.v, func(pid uint32) api.Message {
 		e := &vrrp.VrrpVrEvent{PID: pid, OldState: old, NewState: to}
 		e.Vr.SwIfIndex, e.Vr.VrID, e.Vr.IsIPv6 = indexAt(x.key.index), x.key.id, flag(x.key.is6)
 		return e
 	})
+}
+
+// routerArcs are where routers listen, once one of an interface is started, by family.
+var routerArcs = [2]struct{ name, feature string }{{"arp", "vrrp4-arp-input"}, {"ip6-local", "vrrp6-nd-input"}}
+
+// started tells whether an interface has a router that is, other than x.
+func (r *routers) started(index uint32, is6 bool, x *router) (yes bool) {
+	r.all.each(none, func(_ uint32, other *router) {
+		yes = yes || other != x && other.key.index == index && other.key.is6 == is6 && other.state != vrrp.VRRP_API_VR_STATE_INIT
+	})
+	return yes
 }
 
 // accept gives a master its addresses, with the length of a subnet that they are in,

@@ -6,9 +6,11 @@ import (
 	"crypto/ecdh"
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/wireguard"
 )
 
@@ -183,10 +185,21 @@ func (s *wgs) add(c *Call, q *wireguard.WireguardPeerAdd) *wireguard.WireguardPe
 		r.Retval = alreadyExists
 	default:
 		p.Flags, p.PeerIndex = 0, 0
+		p.Endpoint = eitherFamily(p.Endpoint)
 		r.PeerIndex, _ = s.peers.put(none, p)
 		s.toggled(p.SwIfIndex)
 	}
 	return r
+}
+
+// eitherFamily is an address that VPP keeps without its family, and takes for IPv4 if there are
+// zeros before.
+func eitherFamily(a ip_types.Address) ip_types.Address {
+	long := as6(addrOf(a)).As16()
+	if [12]byte(long[:12]) == [12]byte{} {
+		return wireAddr(netip.AddrFrom4([4]byte(long[12:])))
+	}
+	return a
 }
 
 func (s *wgs) remove(index uint32) {

@@ -3,6 +3,7 @@
 package kindtest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,11 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "bound to its own", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Bound(t.Context(), w, s.versions(t)...)
 	})
+	if !s.Secret {
+		s.law(t, "foretold", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+			return Foretold(t.Context(), w, s.one(t))
+		})
+	}
 	s.law(t, "shared", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Shared(t.Context(), w, s.one(t))
 	})
@@ -104,7 +110,7 @@ func (s Suite[S]) law(t *testing.T, name string, checks int, law func(*rapid.T, 
 		if w.Fault == nil && strings.HasPrefix(name, "repairable") {
 			t.Skip("World.Fault is nil: no faults")
 		}
-		if w.Stranger == nil && (name == "apart from strangers" || name == "bound to its own") {
+		if w.Stranger == nil && slices.Contains([]string{"apart from strangers", "bound to its own", "foretold"}, name) {
 			t.Skip("World.Stranger is nil: nobody else has such things")
 		}
 		if w.State == nil && name == "harmless" {

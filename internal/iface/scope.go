@@ -29,7 +29,7 @@ func (s Scope) Take(v *desiredstate.View, iface string) (uint32, error) {
 // Check says whether an interface, which may be still to come, is not ours to use.
 func (s Scope) Check(v *desiredstate.View, iface string) error {
 	if id, err := v.ID(vppnet.InterfaceKey(iface)); err == nil && !s.has(v, id) {
-		return fmt.Errorf("%w: interface %s is not claimed", desiredstate.ErrForeign, iface)
+		return fmt.Errorf("%w: interface %s is not claimed: name one of ours, or give the kind a vppnet.ClaimInterfaces of it", desiredstate.ErrForeign, iface)
 	}
 	return nil
 }

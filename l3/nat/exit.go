@@ -82,13 +82,18 @@ func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, EndpointDependent, false)},
 		Messages: c.Uses(&binding.Nat44EdVrfTablesV2Dump{}, &binding.Nat44EdAddDelVrfTable{}, &binding.Nat44EdAddDelVrfRoute{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
+		Check: func(v *desiredstate.View, n Exit) error {
+			if table, err := place.TableID(v, n.Table); err == nil { // else it is still to come
+				if _, ours := place.TableName(v, table); !ours {
+					return fmt.Errorf("%w: table %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, n.Key().Name)
+				}
+			}
+			return nil
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, n Exit) (uint32, error) {
 			table, err := place.TableID(v, n.Table)
 			if err != nil {
 				return 0, err
-			}
-			if _, ours := place.TableName(v, table); !ours {
-				return 0, fmt.Errorf("%w: table %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, n.Key().Name)
 			}
 			var to []uint32
 			for _, name := range n.To {
