@@ -4,6 +4,7 @@ package l3_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -271,44 +272,20 @@ const ranges, hidesTables = "proxy-arp-range", "24.10"
 
 // laws runs them for one kind.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S], more ...func(*vppnet.Conn) desiredstate.AnyKind) {
+	all := func(c *vppnet.Conn) []desiredstate.AnyKind {
+		out := kinds(c)
+		for _, m := range more {
+			out = append(out, m(c))
+		}
+		return out
+	}
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
-		strangers(t, vpp.Socket())
-		kindrig.Laws(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-			world := func(c *vppnet.Conn) kindtest.World[S] {
-				w := kindtest.World[S]{Kind: kind(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal}
-				for _, m := range kinds(c) {
-					if m.KindName() != w.Kind.Name {
-						w.More = append(w.More, m)
-					}
-				}
-				for _, m := range more {
-					w.More = append(w.More, m(c))
-				}
-				return w
-			}
-			w := world(kindrig.Dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond)))
-			w.Stranger = func() kindtest.World[S] {
-				return world(kindrig.Dial(t, vpp.Socket(), "namesake", vppnet.WithLostAfter(20*time.Millisecond)))
-			}
-			return w
-		}})
+		if strings.HasSuffix(t.Name(), hidesTables) && kind(nil).Name == ranges {
+			t.Skipf("VPP %s does not tell which table a range is in", hidesTables)
+		}
+		kindrig.Laws(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: kindrig.Owners(vpp, state, base, kind, all)})
 	}
-	t.Parallel()
-	for release, checks := range map[string]int{"": 4, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			if release == hidesTables && kind(nil).Name == ranges {
-				t.Skipf("VPP %s does not tell which table a range is in", release)
-			}
-			vpp := vpptest.New(t, vpptest.Release(release))
-			run(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		run(t, 4, vpp, func() string { return vpp.State(layer3Dumps()...) })
-	})
+	kindrig.OnEachVPP(t, 4, func(t *testing.T, socket string) { strangers(t, socket) }, func(vpp *vpptest.Proxy) string { return vpp.State(layer3Dumps()...) }, run)
 }
 
 // kinds are all that the tests of this package need at least.

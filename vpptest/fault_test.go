@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/feature"
+	"go.fd.io/govpp/binapi/igmp"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/l2"
-	"go.fd.io/govpp/binapi/lldp"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/vlib"
 	"go.fd.io/govpp/binapi/vpe"
@@ -110,7 +110,7 @@ func TestProxyState(t *testing.T) {
 	_, _, err := client(t, p.Socket()).ask(domain5(1))
 	require.NoError(t, err)
 	require.NotEqual(t, before, p.State(dumps...))
-	require.Contains(t, p.State(&lldp.LldpDump{}), "vpp does not know lldp_dump_")
+	require.Contains(t, p.State(&igmp.IgmpDump{}), "vpp does not know igmp_dump_")
 }
 
 func TestFaultCut(t *testing.T) {

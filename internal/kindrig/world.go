@@ -4,9 +4,11 @@ package kindrig
 
 import (
 	"testing"
+	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
@@ -20,6 +22,22 @@ func World[S desiredstate.Object](vpp vpptest.Target, state func() string, k *de
 		}
 	}
 	return w
+}
+
+// Owners opens worlds of laws as their owner, and as a namesake of whom nothing is known: a kind on a
+// VPP, and the others of those that it is tested with.
+func Owners[S desiredstate.Object](vpp vpptest.Target, state func() string, base []desiredstate.Object,
+	kind func(*vppnet.Conn) *desiredstate.Kind[S], all func(*vppnet.Conn) []desiredstate.AnyKind,
+) func(testing.TB) kindtest.World[S] {
+	return func(t testing.TB) kindtest.World[S] {
+		world := func(owner string) kindtest.World[S] {
+			c := Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
+			return World(vpp, state, kind(c), base, all(c))
+		}
+		w := world("me")
+		w.Stranger = func() kindtest.World[S] { return world("namesake") }
+		return w
+	}
 }
 
 // OnEachVPP runs laws on VPPs of three releases in memory, with so many checks on the newest

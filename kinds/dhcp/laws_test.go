@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	binding "go.fd.io/govpp/binapi/dhcp"
@@ -25,28 +24,6 @@ import (
 
 // The kind keeps the laws, on both VPPs.
 func TestLawsOfClients(t *testing.T) {
-	t.Parallel()
-	for release, checks := range map[string]int{"": 8, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			vpp := vpptest.New(t, vpptest.Release(release))
-			laws(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		laws(t, 4, vpp, func() string {
-			return vpp.State(&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}, &binding.DHCPClientDump{})
-		})
-	})
-}
-
-func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
-	return []desiredstate.AnyKind{dhcp.Clients(c), vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c)}
-}
-
-func laws(t *testing.T, n int, vpp vpptest.Target, state func() string) {
 	base := []desiredstate.Object{vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "up"}, vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100}}
 	gen := rapid.Custom(func(t *rapid.T) dhcp.Client {
 		return dhcp.Client{
@@ -54,19 +31,24 @@ func laws(t *testing.T, n int, vpp vpptest.Target, state func() string) {
 			ID: kindrig.Pick(t, "ID", "", "\x01é", strings.Repeat("y", 63)), Broadcast: kindrig.Pick(t, "broadcast", false, true), DSCP: kindrig.Pick[uint8](t, "DSCP", 0, 46, 63),
 		}
 	})
-	_, err := kindrig.Engine(kinds(kindrig.Dial(t, vpp.Socket(), "stranger"))...).Ensure(t.Context(), vppnet.Loopback{Name: "lo"}, dhcp.Client{Interface: "lo", Hostname: "theirs"})
+	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
+		kindtest.Run(t, kindtest.Suite[dhcp.Client]{Gen: gen, Checks: checks, Open: kindrig.Owners(vpp, state, base, clients, kinds)})
+	}
+	kindrig.OnEachVPP(t, 8, stranger, func(vpp *vpptest.Proxy) string {
+		return vpp.State(&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}, &binding.DHCPClientDump{})
+	}, run)
+}
+
+func clients(c *vppnet.Conn) *desiredstate.Kind[dhcp.Client] { return dhcp.Clients(c) }
+
+func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{clients(c), vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c)}
+}
+
+// stranger makes what is not ours.
+func stranger(t *testing.T, socket string) {
+	_, err := kindrig.Engine(kinds(kindrig.Dial(t, socket, "stranger"))...).Ensure(t.Context(), vppnet.Loopback{Name: "lo"}, dhcp.Client{Interface: "lo", Hostname: "theirs"})
 	require.NoError(t, err)
-	kindtest.Run(t, kindtest.Suite[dhcp.Client]{Gen: gen, Checks: n, Open: func(t testing.TB) kindtest.World[dhcp.Client] {
-		world := func(owner string) kindtest.World[dhcp.Client] {
-			c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
-			return kindtest.World[dhcp.Client]{
-				Kind: dhcp.Clients(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal, More: kinds(c)[1:],
-			}
-		}
-		w := world("me")
-		w.Stranger = func() kindtest.World[dhcp.Client] { return world("namesake") }
-		return w
-	}})
 }
 
 func TestRefused(t *testing.T) {

@@ -4,7 +4,6 @@ package urpf_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -22,26 +21,6 @@ import (
 
 // The kind keeps the laws, on both VPPs.
 func TestLawsOfChecks(t *testing.T) {
-	t.Parallel()
-	for release, checks := range map[string]int{"": 8, "24.10": 1, "26.06": 1} {
-		t.Run("in memory "+release, func(t *testing.T) {
-			t.Parallel()
-			vpp := vpptest.New(t, vpptest.Release(release))
-			laws(t, checks, vpp, vpp.String)
-		})
-	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		laws(t, 4, vpp, func() string { return state(vpp) })
-	})
-}
-
-func state(p *vpptest.Proxy) string {
-	return p.State(&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}, &binding.UrpfInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)})
-}
-
-func laws(t *testing.T, n int, vpp vpptest.Target, state func() string) {
 	base := []desiredstate.Object{vppnet.Loopback{Name: "lo"}, vppnet.Loopback{Name: "up"}, vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100}}
 	gen := rapid.Custom(func(t *rapid.T) urpf.Check {
 		return urpf.Check{
@@ -49,22 +28,27 @@ func laws(t *testing.T, n int, vpp vpptest.Target, state func() string) {
 			Output: kindrig.Pick(t, "output", false, true), Loose: kindrig.Pick(t, "loose", false, true),
 		}
 	})
-	stranger := kindrig.Dial(t, vpp.Socket(), "stranger")
-	_, err := kindrig.Engine(vppnet.Loopbacks(stranger), urpf.Checks(stranger)).Ensure(t.Context(),
+	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
+		kindtest.Run(t, kindtest.Suite[urpf.Check]{Gen: gen, Checks: checks, Open: kindrig.Owners(vpp, state, base, urpfs, kinds)})
+	}
+	kindrig.OnEachVPP(t, 8, stranger, state, run)
+}
+
+func urpfs(c *vppnet.Conn) *desiredstate.Kind[urpf.Check] { return urpf.Checks(c) }
+
+func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{urpfs(c), vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c)}
+}
+
+func state(p *vpptest.Proxy) string {
+	return p.State(&interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}, &binding.UrpfInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)})
+}
+
+// stranger makes what is not ours.
+func stranger(t *testing.T, socket string) {
+	_, err := kindrig.Engine(kinds(kindrig.Dial(t, socket, "stranger"))...).Ensure(t.Context(),
 		vppnet.Loopback{Name: "lo"}, urpf.Check{Interface: "lo"}, urpf.Check{Interface: "lo", IPv6: true, Output: true, Loose: true})
 	require.NoError(t, err)
-	kindtest.Run(t, kindtest.Suite[urpf.Check]{Gen: gen, Checks: n, Open: func(t testing.TB) kindtest.World[urpf.Check] {
-		world := func(owner string) kindtest.World[urpf.Check] {
-			c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
-			return kindtest.World[urpf.Check]{
-				Kind: urpf.Checks(c), Base: base, State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
-				More: []desiredstate.AnyKind{vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.LinkStates(c)},
-			}
-		}
-		w := world("me")
-		w.Stranger = func() kindtest.World[urpf.Check] { return world("namesake") }
-		return w
-	}})
 }
 
 // A check that an interface left behind is put into effect where it is wanted, and goes

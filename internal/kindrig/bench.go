@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kindrig
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// A Contest is about objects that are made and taken away, by an engine, and by a hand that sends the
+// same messages blindly.
+type Contest struct {
+	Kinds    func(*vppnet.Conn) []desiredstate.AnyKind
+	Base     []desiredstate.Object // what is there all the time, and by hand: Before
+	Before   []api.Message
+	Want     []desiredstate.Object
+	Add, Del []api.Message
+}
+
+// Race measures both, for each object.
+func Race(b *testing.B, x Contest) {
+	each := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(2*len(x.Want)), "ns/object")
+	}
+	b.Run("engine", func(b *testing.B) {
+		e := Engine(x.Kinds(Dial(b, vpptest.New(b).Socket(), "me"))...)
+		_, err := e.Sync(b.Context(), x.Base...)
+		require.NoError(b, err)
+		for b.Loop() {
+			for _, w := range [][]desiredstate.Object{append(x.Want, x.Base...), x.Base} {
+				r, err := e.Sync(b.Context(), w...)
+				require.NoError(b, err)
+				require.Equal(b, len(x.Want), r.Changed())
+			}
+		}
+		each(b)
+	})
+	b.Run("hand", func(b *testing.B) {
+		h := NewHand(b, vpptest.New(b).Socket())
+		h.Ask(b, x.Before...)
+		for b.Loop() {
+			h.Ask(b, x.Add...)
+			h.Ask(b, x.Del...)
+		}
+		each(b)
+	})
+}
