@@ -16,7 +16,7 @@ test: ## the README's command
 	go test -timeout 30m ./... ./examples/...
 
 race: ## data races, in another order, with more random cases
-	go test -race -shuffle=on -timeout 20m . ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./bond/... ./acl/... ./gpe/... ./kinds/... ./vpptest/... ./internal/... \
+	go test -race -shuffle=on -timeout 40m . ./desiredstate/... ./binapi/... ./vppnet/... ./vhost/... ./bond/... ./acl/... ./gpe/... ./kinds/... ./vpptest/... ./internal/... \
 		./examples/ownkind/... ./examples/agent/follow/... ./examples/agent/publish/... ./examples/agent/translate/...
 
 lint: ## golangci-lint, with the import law

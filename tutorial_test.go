@@ -50,7 +50,7 @@ func newShell(t *testing.T, dir string) *shell {
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	kill := func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	hangs := time.AfterFunc(4*time.Minute, kill)
+	hangs := time.AfterFunc(15*time.Minute, kill) // it builds, on a machine that may be busy
 	t.Cleanup(func() {
 		hangs.Stop()
 		kill()

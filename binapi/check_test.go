@@ -20,12 +20,14 @@ import (
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/dhcp"
+	"github.com/vppkit/vppkit/kinds/lldp"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/uplink"
 	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat66"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -58,12 +60,14 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c), l3.NeighbourCaches(c),
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
 		nat.Plugins(c, ed), nat.Interfaces(c, ed), nat.Addresses(c, ed), nat.Mappings(c, ed), nat.Identities(c, ed), nat.Exits(c),
+		nat66.Interfaces(c), nat66.Mappings(c),
 		vrrp.Routers(c), l3.CrossConnects(c), l3.MSSClamps(c), l3.PolicyRoutes(c, acl.Sets(c)), l3.PolicyAttachments(c, l3.PolicyRoutes(c, acl.Sets(c))),
 		bond.Bonds(c), bond.Members(c),
 		gpe.Overlays(c), gpe.VNIs(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c),
 		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),
 		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), classify.Inputs(c), classify.Outputs(c, new(vppnet.Memory)), wireguard.Interfaces(c), wireguard.Peers(c),
 		uplink.Queues(c, new(uplink.Memory)), uplink.Promiscuouses(c, new(uplink.Memory)), dhcp.Clients(c),
+		lldp.Ports(c, new(vppnet.Memory)), lldp.AllSettings(c, new(vppnet.Memory)),
 		vhost.Ports(c, "/run/vms"),
 	}
 }
@@ -143,7 +147,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
-		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "overlay", "arp-entry", "policer", "qos-egress-map", "classify-table", "classify-session",
+		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "nat66-mapping", "overlay", "arp-entry", "policer", "qos-egress-map", "classify-table", "classify-session", "lldp-settings",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"time"
 )
 
 // Adoption is what making something that is not ours into an object of ours comes to.
@@ -66,7 +67,7 @@ func (e *Engine) Adoption(ctx context.Context, want Object, from Key) (*Adoption
 // Adopt makes the thing ours, if it still is what it was, and then as wanted.
 func (e *Engine) Adopt(ctx context.Context, a *Adoption) (Report, error) {
 	if p := e.prover(a.From.Space); p != nil {
-		changed, err := p.ask(ctx, Held{a.From, a.id})
+		changed, _, err := p.ask(ctx, time.Now(), Held{a.From, a.id})
 		if err != nil {
 			return nil, &Error{Update, a.Want.Key(), fmt.Errorf("verify: %w", err)}
 		}

@@ -115,17 +115,15 @@ func TestCommitRefusesWhatIsBlocked(t *testing.T) {
 	require.Equal(t, writes, x.writes)
 }
 
-// What the target does not show is in what is found, so that it can be put back.
-func TestFoundKnowsWhatWasWanted(t *testing.T) {
-	x := newTarget()
+// secretive are boxes of which the target does not show what they need, so that is no difference.
+func secretive(x *target) *ds.Kind[Box] {
 	k := boxes(x)
-	fill := k.Fill
-	k.Fill = func(have ds.Actual[Box], want Box) Box { // what a box needs is not shown, and so is no difference
+	fill, dump := k.Fill, k.Dump
+	k.Fill = func(have ds.Actual[Box], want Box) Box {
 		want = fill(have, want)
 		want.Needs = have.Spec.Needs
 		return want
 	}
-	dump := k.Dump
 	k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[Box], error) {
 		all, err := dump(ctx, v)
 		for i := range all {
@@ -133,6 +131,13 @@ func TestFoundKnowsWhatWasWanted(t *testing.T) {
 		}
 		return all, err
 	}
+	return k
+}
+
+// What the target does not show is in what is found, so that it can be put back.
+func TestFoundKnowsWhatWasWanted(t *testing.T) {
+	x := newTarget()
+	k := secretive(x)
 	e := ds.New(k)
 	syncs(t, e, Box{Name: "a"}, Box{Name: "b", Needs: "a", Color: 4})
 	for _, shape := range []int{0, 7, 7} { // which the target chose is known once it is read

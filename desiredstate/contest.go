@@ -7,32 +7,31 @@ import (
 	"slices"
 )
 
-// begin prepares those keys of a request that no other pass is in the way of. The others
-// come back in groups which have nothing to do with each other; each is a request of its
-// own, to be prepared when it can be. If all are contested, and they are one group, begin
-// waits. So nothing but what contests a key is delayed by it.
-func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, err error) {
+// prepare plans a request and claims what the plan touches; if that fails, nothing is
+// claimed. It waits for other passes that are in the way, or, if the request may be done
+// in parts, prepares those keys that none is in the way of. The others come back in groups
+// which have nothing to do with each other; each is a request of its own, to be prepared when
+// it can be. If all are contested, and they are one group, it waits all the same. So nothing
+// but what contests a key is delayed by it.
+func (e *Engine) prepare(ctx context.Context, r request) (p *Plan, rest [][]Key, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for ticket := uint64(0); ; {
+	for readings, ticket := e.readings, uint64(0); ; {
 		if err := e.ready(ctx); err != nil {
 			return nil, rest, err
 		}
 		if p, err = e.plan(r); err != nil {
 			return nil, rest, err
 		}
+		if p.blind && r.again && e.readings == readings { // it may be readable by now
+			e.forget(unreadable)
+			continue
+		}
 		if !e.claim(p, ticket) {
-			groups := e.contested(p, r.keys, ticket)
-			free := without(r.keys, groups)
-			switch {
-			case len(free) > 0:
-				r.keys, rest = free, append(rest, groups...)
-			case len(groups) > 1:
-				r.keys, rest = groups[0], append(rest, groups[1:]...)
-			default:
-				if err := e.queue(ctx, p, &ticket); err != nil {
-					return nil, rest, err
-				}
+			if later := e.split(p, &r, ticket); len(later) > 0 {
+				rest = append(rest, later...)
+			} else if err := e.queue(ctx, p, &ticket); err != nil {
+				return nil, rest, err
 			}
 			continue
 		}
@@ -41,6 +40,21 @@ func (e *Engine) begin(ctx context.Context, r request) (p *Plan, rest [][]Key, e
 			return p, rest, err
 		}
 	}
+}
+
+// split takes out of a request what is better done apart from the rest of it, in groups: what
+// another pass is in the way of, or if that is all, what has nothing to do with the first of it.
+func (e *Engine) split(p *Plan, r *request, ticket uint64) [][]Key {
+	if !r.apart {
+		return nil
+	}
+	groups := e.contested(p, r.keys, ticket)
+	if free := without(r.keys, groups); len(free) > 0 {
+		r.keys = free
+		return groups
+	}
+	r.keys = groups[0]
+	return groups[1:]
 }
 
 // without returns the keys that are in none of the groups.

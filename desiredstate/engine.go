@@ -267,7 +267,7 @@ func (e *Engine) Decode(kind string, data []byte) (Object, error) {
 func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
 	var report Report
 	for round := 1; ; round++ {
-		p, err := e.prepare(ctx, r)
+		p, _, err := e.prepare(ctx, r)
 		if err != nil {
 			return report, err
 		}
@@ -279,39 +279,6 @@ func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
 			return report, err
 		case !changed:
 			e.Forget()
-		}
-	}
-}
-
-// prepare plans a request and claims what the plan touches. If that fails,
-// nothing is claimed.
-func (e *Engine) prepare(ctx context.Context, r request) (*Plan, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for readings, ticket := e.readings, uint64(0); ; {
-		if err := e.ready(ctx); err != nil {
-			return nil, err
-		}
-		p, err := e.plan(r)
-		if err != nil {
-			return nil, err
-		}
-		if p.blind && r.again && e.readings == readings { // it may be readable by now
-			e.forget(unreadable)
-			continue
-		}
-		if !e.claim(p, ticket) {
-			if err := e.queue(ctx, p, &ticket); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		again, err := e.reconsider(ctx, p)
-		if err != nil {
-			return nil, err
-		}
-		if !again {
-			return p, nil
 		}
 	}
 }

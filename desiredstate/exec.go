@@ -30,6 +30,7 @@ type pass struct {
 
 	provers map[string]*prover // by space
 	number  uint64
+	began   time.Time
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
@@ -43,7 +44,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 	}
 	x := &pass{
 		e: e, ctx: ctx, whole: whole, result: result, left: len(p.tasks),
-		provers: e.allProvers(), number: e.view.newPass(),
+		provers: e.allProvers(), number: e.view.newPass(), began: time.Now(),
 	}
 	x.wake.L = &x.mu
 	x.report = make(Report, 0, len(p.Steps)+len(p.kept))

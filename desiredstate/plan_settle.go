@@ -48,6 +48,7 @@ func (b *planner) draftPulled(n *node) *draft {
 	if b.r.restore || !b.r.prune && !b.r.named(n.key) {
 		d.base, d.Action = Keep, Keep
 		d.wanted(b, have[0].kind, have[0].spec, have[0].spec)
+		d.deps = slices.Concat(d.deps, n.hiddenDeps()) // of these the target says nothing
 	}
 	return d
 }

@@ -21,6 +21,7 @@ type request struct {
 	restore bool           // what depends on a replaced object comes back, wanted or not
 	refuse  bool           // what something depends on does not go
 	again   bool           // kinds that could not be read are tried once more if they matter
+	apart   bool           // may be done in parts; see Engine.prepare
 }
 
 // planner makes a plan. Each step starts as what its object alone would ask for

@@ -60,6 +60,61 @@ func TestABlockThatEndsEarlyIsNoticed(t *testing.T) {
 	})
 }
 
+// What is to go with what it hangs on does so though it is wanted again before its turn has come: it is made anew
+// after that, and not kept without it.
+func TestWhatIsWantedAgainIsNotKeptWithoutItsBase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, s := newTarget(), ds.NewStore()
+		e := ds.New(secretive(x))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx, s, time.Hour) }()
+		s.Complete()
+		require.NoError(t, s.Assign("port", Box{Name: "base"}, Box{Name: "top", Needs: "base"}))
+		require.NoError(t, s.Wait(t.Context()))
+		var did []string
+		x.by(func() {
+			x.fail = func(_ int, op string) outcome {
+				if did = append(did, op); op == "update top" {
+					x.mu.Unlock()
+					time.Sleep(time.Second)
+					x.mu.Lock()
+				}
+				return works
+			}
+		})
+		again := []ds.Object{Box{Name: "base"}, Box{Name: "top", Needs: "base", Color: 1}}
+		require.NoError(t, s.Assign("port", again...))
+		synctest.Wait() // top is being changed
+		require.NoError(t, s.Assign("port"))
+		synctest.Wait() // base is to go, and waits for that
+		require.NoError(t, s.Assign("port", again...))
+		require.NoError(t, s.Wait(t.Context()))
+		require.Equal(t, []string{"update top", "delete top", "delete base", "create base", "create top"}, did)
+		cancel()
+		<-done
+	})
+}
+
+// What the target does not show of what is put back counts all the same: it comes after what it hangs on.
+func TestWhatIsPutBackComesAfterItsBase(t *testing.T) {
+	x := newTarget()
+	e := ds.New(secretive(x))
+	syncs(t, e, Box{Name: "base"}, Box{Name: "top", Needs: "base"})
+	var did []string
+	x.by(func() {
+		x.fail = func(_ int, op string) outcome {
+			did = append(did, op)
+			return works
+		}
+	})
+	p, err := e.PlanEnsure(t.Context(), Box{Name: "base", Shape: 2})
+	require.NoError(t, err)
+	_, err = e.Apply(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, []string{"delete top", "delete base", "create base", "create top"}, did)
+}
+
 // What a plan drags down late pulls those along that were settled without it.
 func TestWhatIsDraggedLatePullsItsUsersAlong(t *testing.T) {
 	running(t, func(t *testing.T, x *target, e *ds.Engine, s *ds.Store) {

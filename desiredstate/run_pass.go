@@ -15,17 +15,25 @@ import (
 func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn int) {
 	e, s := r.e, r.s
 	var mu sync.Mutex
-	seen := map[Key]Object{} // what was planned for
-	p, rest, err := e.begin(ctx, request{keys: keys, want: func(k Key) Object {
+	seen := map[Key]Object{}                        // what was planned for
+	named := map[Key]bool{}                         // of these, what was deleted by name
+	see := func(k Key) (want Object, byName bool) { // the store may say otherwise by now, of which the next pass is
 		mu.Lock()
 		defer mu.Unlock()
-		o, ok := seen[k]
-		if !ok {
-			o = s.want(k)
-			seen[k] = o
+		if _, ok := seen[k]; !ok {
+			seen[k], named[k] = s.wantOr(k)
 		}
-		return o
-	}, named: func(k Key) bool { return goes[k] || e.Prune != PruneNone && s.named(k) }})
+		return seen[k], named[k]
+	}
+	p, rest, err := e.prepare(ctx, request{
+		keys:  keys,
+		apart: true,
+		want:  func(k Key) Object { o, _ := see(k); return o },
+		named: func(k Key) bool {
+			_, byName := see(k)
+			return goes[k] || e.Prune != PruneNone && byName
+		},
+	})
 	keys = without(keys, rest)
 	for _, group := range rest {
 		r.passes.Go(func() { r.pass(ctx, group, goes, turn) })

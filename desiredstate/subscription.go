@@ -222,12 +222,12 @@ func (s *Store) gone(k Key) {
 	s.wakeWatches()
 }
 
-// named says whether somebody deleted the object by name.
-func (s *Store) named(k Key) bool {
+// wantOr returns the wanted object with this key, or nil and whether somebody deleted it by name.
+func (s *Store) wantOr(k Key) (want Object, byName bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.entries[k]
-	return x != nil && x.byName()
+	return s.entryWant(k), x != nil && x.byName()
 }
 
 // settle notes whether the target has been brought to what is wanted, as far as

@@ -30,38 +30,41 @@ const (
 )
 
 // A prover asks one kind whether handles are what they were. Questions that come while
-// one is out go along with the next.
+// one is out go along with the next, or with that if it was put just now.
 type prover struct {
 	verify func(context.Context, []Held) ([]bool, error)
 	turn   chan struct{} // one question is out at a time
 
 	mu   sync.Mutex
 	next *question // collects
+	out  *question
 }
 
 type question struct {
-	held []Held
-	at   map[Held]int
-	ok   []bool
-	err  error
-	done chan struct{}
+	held  []Held
+	at    map[Held]int
+	asked time.Time
+	ok    []bool
+	err   error
+	done  chan struct{}
 }
 
 func newProver(verify func(context.Context, []Held) ([]bool, error)) *prover {
 	return &prover{verify: verify, turn: make(chan struct{}, 1)}
 }
 
-// ask returns those of held that are something else by now, or nothing.
-func (p *prover) ask(ctx context.Context, held ...Held) (changed []Held, err error) {
+// ask returns those of held that are something else by now, or nothing, and when that was
+// asked: not before since.
+func (p *prover) ask(ctx context.Context, since time.Time, held ...Held) (changed []Held, asked time.Time, err error) {
 	for {
-		q, first := p.join(held)
+		q, first := p.join(since, held)
 		if first {
 			p.put(ctx, q)
 		}
 		select {
 		case <-q.done:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, time.Time{}, ctx.Err()
 		}
 		if q.err != nil && ctx.Err() == nil && (errors.Is(q.err, context.Canceled) || errors.Is(q.err, context.DeadlineExceeded)) && !first {
 			continue // who asked for all of us gave up
@@ -71,14 +74,18 @@ func (p *prover) ask(ctx context.Context, held ...Held) (changed []Held, err err
 				changed = append(changed, h)
 			}
 		}
-		return changed, q.err
+		return changed, q.asked, q.err
 	}
 }
 
-// join adds to the question that is put next, and says whether nobody did before.
-func (p *prover) join(held []Held) (q *question, first bool) {
+// join adds to the question that is put next, and says whether nobody did before. What is
+// out may do, if it was put since then, and but a part of a breath ago.
+func (p *prover) join(since time.Time, held []Held) (q *question, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if q = p.out; q != nil && !q.asked.Before(since) && time.Since(q.asked) < breath/2 && q.covers(held) {
+		return q, false
+	}
 	if first = p.next == nil; first {
 		p.next = &question{at: map[Held]int{}, done: make(chan struct{})}
 	}
@@ -92,6 +99,10 @@ func (p *prover) join(held []Held) (q *question, first bool) {
 	return q, first
 }
 
+func (q *question) covers(held []Held) bool {
+	return !slices.ContainsFunc(held, func(h Held) bool { _, in := q.at[h]; return !in })
+}
+
 // put asks the kind, once the question before is answered.
 func (p *prover) put(ctx context.Context, q *question) {
 	defer close(q.done)
@@ -103,8 +114,15 @@ func (p *prover) put(ctx context.Context, q *question) {
 		blocked = ctx.Err()
 	}
 	p.mu.Lock()
-	p.next = nil
+	p.next, p.out, q.asked = nil, q, time.Now()
 	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.out == q {
+			p.out = nil
+		}
+	}()
 	if q.err = blocked; blocked != nil {
 		return
 	}
@@ -145,8 +163,7 @@ func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	}
 	var others []Key
 	for space, held := range bySpace {
-		asked := time.Now()
-		changed, wrong := x.provers[space].ask(ctx, held...)
+		changed, asked, wrong := x.provers[space].ask(ctx, x.began, held...)
 		if wrong != nil {
 			err = errors.Join(err, fmt.Errorf("verify %s: %w", space, wrong))
 		} else if len(changed) == 0 {

@@ -31,9 +31,11 @@ type handle struct {
 type shown struct {
 	handle
 	there bool
-	// In which pass, and until when in the View's life, the handle needs no proof.
-	pass  uint64
-	until time.Duration
+	// In which pass, and until when in the View's life, the handle needs no proof, and
+	// whether somebody sees to it that this goes on.
+	pass    uint64
+	until   time.Duration
+	renewed bool
 }
 
 type named struct {
@@ -133,17 +135,30 @@ func (v *View) believe(pass uint64, now time.Time, long time.Duration, held ...H
 	defer v.mu.Unlock()
 	for _, h := range held {
 		if n := v.nodes[h.Key]; n != nil && n.shown.there && n.shown.id == h.ID {
-			n.shown.pass, n.shown.until = pass, until
+			n.shown.pass, n.shown.until, n.shown.renewed = pass, until, false
 		}
 	}
 }
 
-// believes says whether a handle needs no proof now.
+// believes says whether a handle needs no proof now. It is true for all who ask but one,
+// when the time is soon up: that one proves it, and the others need not wait for that.
 func (v *View) believes(pass uint64, now time.Time, h Held) bool {
 	v.mu.RLock()
-	defer v.mu.RUnlock()
 	n := v.nodes[h.Key]
-	return n != nil && n.shown.there && n.shown.id == h.ID && n.shown.pass == pass && now.Sub(v.born) < n.shown.until
+	left, old := time.Duration(0), false
+	if n != nil && n.shown.there && n.shown.id == h.ID && n.shown.pass == pass {
+		left = n.shown.until - now.Sub(v.born)
+		old = left < breath/2 && !n.shown.renewed
+	}
+	v.mu.RUnlock()
+	if left > 0 && old {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		mine := !n.shown.renewed
+		n.shown.renewed = true
+		return !mine
+	}
+	return left > 0
 }
 
 // ID returns the handle of the object with this key; ErrMissing if there is

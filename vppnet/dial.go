@@ -14,12 +14,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/vpe"
 	"go.fd.io/govpp/codec"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/redial"
 )
 
 // Option changes a Conn from its defaults.
@@ -90,41 +90,35 @@ func (i Identity) String() string {
 // It fails at once if waiting cannot help: for an unfit owner, permissions, or
 // a peer that is no VPP.
 func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, error) {
+	o, err := read(owner, opts)
+	if err != nil {
+		return nil, err
+	}
+	return o.dialed(ctx, socket, owner)
+}
+
+// read are the options of a Conn.
+func read(owner string, opts []Option) (options, error) {
 	o := options{replyTimeout: 10 * time.Second, wedgedAfter: 30 * time.Second, dial: dialUnix}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	if err := checkOwner(owner); err != nil {
-		return nil, fmt.Errorf("dial VPP: %w", err)
+		return o, fmt.Errorf("dial VPP: %w", err)
 	}
 	if o.replyTimeout <= 0 || o.wedgedAfter <= 0 {
-		return nil, errors.New("dial VPP: timeouts must be positive")
+		return o, errors.New("dial VPP: timeouts must be positive")
 	}
-	retry := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(20*time.Millisecond),
-		backoff.WithMaxInterval(time.Second),
-		backoff.WithMaxElapsedTime(0))
-	var last error
-	c, err := backoff.RetryNotifyWithData(func() (*Conn, error) {
-		c, err := dial(ctx, socket, owner, o)
-		if err != nil && !transient(err) {
-			return nil, backoff.Permanent(err)
-		}
-		if err != nil && ctx.Err() == nil {
-			if last != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-				return nil, last // the dialer's clock ran out before the context's
-			}
-			last = err
-		}
-		return c, err
-	}, backoff.WithContext(retry, ctx), o.report)
-	switch {
-	case err == nil:
-		return c, nil
-	case ctx.Err() != nil && last != nil:
-		return nil, fmt.Errorf("dial VPP at %s: %w, last: %w", socket, ctx.Err(), last)
+	return o, nil
+}
+
+func (o options) dialed(ctx context.Context, socket, owner string) (*Conn, error) {
+	try := func(ctx context.Context) (*Conn, error) { return dial(ctx, socket, owner, o) }
+	c, err := redial.Dial(ctx, try, func(err error) bool { return !transient(err) }, o.report)
+	if err != nil {
+		return nil, fmt.Errorf("dial VPP at %s: %w", socket, err)
 	}
-	return nil, fmt.Errorf("dial VPP at %s: %w", socket, err)
+	return c, nil
 }
 
 // errNoAPI says that somebody else listens on the socket, or nobody ever will.

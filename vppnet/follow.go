@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
+	"github.com/vppkit/vppkit/internal/redial"
 )
 
 // errGone is why Follow dials again if nobody says more.
@@ -19,10 +19,6 @@ var errAnother = errors.New("another VPP listens there now")
 
 // glance is how often Follow looks who listens.
 const glance = time.Second
-
-// steady is how long a VPP has to live for Follow to be in no doubt about it: else it may
-// be dying of what it is told, and is given time.
-const steady = 10 * time.Second
 
 // Follow works with one VPP after the other: it dials, as Dial does, calls use, and when
 // that VPP has gone, begins anew. The ctx of use ends with the Conn, which is closed when
@@ -38,39 +34,12 @@ const steady = 10 * time.Second
 // time that grows up to five seconds. Follow returns nil when use does, the error of ctx
 // when that ends, and that of Dial if waiting cannot help.
 func Follow(ctx context.Context, socket, owner string, use func(ctx context.Context, c *Conn) error, opts ...Option) error {
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(100*time.Millisecond),
-		backoff.WithMaxInterval(5*time.Second),
-		backoff.WithMaxElapsedTime(0))
-	for {
-		c, err := Dial(ctx, socket, owner, opts...)
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return err
-		}
-		began := time.Now()
-		err = c.use(ctx, socket, use)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil {
-			return nil
-		}
-		if time.Since(began) > steady {
-			pause.Reset()
-		}
-		wait := pause.NextBackOff()
-		if c.options.report != nil {
-			c.options.report(err, wait)
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
+	o, err := read(owner, opts)
+	if err != nil {
+		return err
 	}
+	dial := func(ctx context.Context) (*Conn, error) { return o.dialed(ctx, socket, owner) }
+	return redial.Follow(ctx, dial, func(ctx context.Context, c *Conn) error { return c.use(ctx, socket, use) }, o.report)
 }
 
 // use calls f with a ctx that ends with the Conn, and closes the Conn.

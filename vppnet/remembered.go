@@ -91,10 +91,7 @@ func (m *Memory) drop(vpp Identity, kind string, k desiredstate.Key) {
 // whether it is. After a Delete that failed the object counts as there.
 func Remembered[S desiredstate.Object](c *Conn, m *Memory, k *desiredstate.Kind[S]) *desiredstate.Kind[S] {
 	vpp, create, update, remove := c.VPP(), k.Create, k.Update, k.Delete
-	k.Target, k.Unverified = c.Target(), true
-	if k.Variant == nil {
-		k.Variant = m
-	}
+	k.Target, k.Unverified, k.Variant = c.Target(), true, [2]any{m, k.Variant}
 	k.Dump = func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[S], err error) {
 		m.mu.Lock()
 		defer m.mu.Unlock()

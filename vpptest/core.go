@@ -43,6 +43,9 @@ func loadCore(v *VPP) {
 		if run := v.life.commands[strings.TrimSpace(q.Cmd)]; run != nil {
 			return &vlib.CliInbandReply{Reply: run()}
 		}
+		if r := v.life.interfaces.showHardware(q.Cmd); r != nil {
+			return r
+		}
 		return &vlib.CliInbandReply{Retval: unspecified, Reply: "unknown input `" + q.Cmd + "'\n"}
 	})
 }

@@ -90,6 +90,8 @@ var builtin = []plugin{
 	{"abf", loadABF},
 	{"mss_clamp", loadMSSClamp},
 	{"urpf", loadURPF},
+	{"nat66", loadNAT66},
+	{"lldp", loadLLDP},
 	{"wireguard", loadWireguard},
 	{"", loadPipes},
 	{"", loadRxQueues},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/controller"
 )
@@ -62,10 +63,18 @@ func TestWhoWaitsFindsIt(t *testing.T) {
 			require.NotEmpty(t, errs[bad])
 		}
 	}
+	other, err := r.client.Put(t.Context(), "/networking-vpp/nodes/h2/ports/"+uuid(1), port(100))
+	require.NoError(t, err)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	require.NoError(t, controller.Applied(ctx, r.client, "h1", other.Header.Revision), "of which nothing is written of the host")
+	stop()
+	left, err := r.client.Get(t.Context(), site.Keys(), clientv3.WithPrefix(), clientv3.WithCountOnly())
+	require.NoError(t, err)
+	require.EqualValues(t, len(vlans)+3, left.Count, "ports, junk, and nothing else")
 	a.stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	err := controller.Applied(ctx, r.client, "h1", 1<<40)
+	err = controller.Applied(ctx, r.client, "h1", 1<<40)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, fmt.Sprintf("not yet at %d", int64(1<<40)))
 }

@@ -205,7 +205,9 @@ func (b *inbox) put(key string, value []byte, there bool) {
 	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
 		if !b.site.NoRouters {
 			b.routers.put(name, value, b.ca, there)
-			b.remotes.routed(b.routers.ports, b.routers.serving)
+			if !translate.IsFloatingIP(name) {
+				b.remotes.routed(b.routers.ports, b.routers.serving)
+			}
 		}
 	} else if name, ok := strings.CutPrefix(key, translate.Groups); ok {
 		b.group(name, value, there)

@@ -46,8 +46,8 @@ func (b *inbox) settled(all bool) {
 		b.heard(source(name), now.at)
 	}
 	wants, rerouted := b.routers.work()
-	for source := range wants {
-		b.heard(source, b.routers.newest(source))
+	for source, at := range b.routers.newest(wants) {
+		b.heard(source, at)
 	}
 	remotes := b.remotes.work()
 	tapped, retapped := b.taps.work(b.ports, moved)

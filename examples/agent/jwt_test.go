@@ -4,6 +4,7 @@ package main
 
 import (
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -102,7 +103,7 @@ func TestSignedRouters(t *testing.T) {
 		b.put(w.Key, w.Value, !w.gone())
 	}
 	b.settled(false)
-	before := b.routers.now.Wants
+	before := maps.Clone(b.routers.now.Wants)
 	require.NotEmpty(t, before)
 	names := b.routers.names()
 	require.Len(t, names, 2)

@@ -32,11 +32,12 @@ type routers struct {
 	linger  time.Duration    // how long they do; 0: they do not
 	wake    func()           // at the end of that
 	serving bool
-	stale   bool // something has changed since now was made
-	missed  bool // a key was in no list any more, and nobody said that it is deleted
+	stale   bool            // something has changed since now was made: all is to be looked at
+	floated map[string]bool // floating IPs that have changed since
+	missed  bool            // a key was in no list any more, and nobody said that it is deleted
 	now     translate.Routing
 	found   map[desiredstate.Key]desiredstate.Object // what VPP held at first; nil: it is known whose that is, or there was no VPP yet
-	needing map[desiredstate.Key][]string            // keys of etcd by what they need
+	needing map[desiredstate.Key]map[string]bool     // keys of etcd by what they need
 	refused map[string]error                         // what the store would not take, by source
 	puts    map[string]int64                         // the revisions of keys: each put is to be answered
 	answer  map[string]bool                          // of these, those that were put since work
@@ -47,13 +48,17 @@ func newRouters(site translate.Site, store *desiredstate.Store, log *slog.Logger
 		site: site, store: store, log: log, serving: !site.HA,
 		ports: map[string]translate.RouterPort{}, floats: map[string]translate.FloatingIP{}, wrong: map[string]error{},
 		stands: map[string]error{}, refused: map[string]error{}, later: map[string]later{}, wake: func() {},
-		puts: map[string]int64{}, answer: map[string]bool{},
+		puts: map[string]int64{}, answer: map[string]bool{}, floated: map[string]bool{}, needing: map[desiredstate.Key]map[string]bool{},
 	}
 }
 
 // put takes the value of a key; it is there, or not.
 func (r *routers) put(name string, value []byte, ca *signed.CA, there bool) {
-	r.stale = true
+	if translate.IsFloatingIP(name) {
+		r.floated[name] = true
+	} else {
+		r.stale = true
+	}
 	delete(r.stands, name)
 	var err error
 	if there && name != translate.HAKey { // which is no driver's
@@ -141,63 +146,96 @@ func (r *routers) names() []string {
 	return slices.Concat(slices.Collect(maps.Keys(r.ports)), slices.Collect(maps.Keys(r.floats)), slices.Collect(maps.Keys(r.wrong)))
 }
 
-// work looks at all keys, and returns what each source wants that wants something
+// work looks at what has changed, and returns what each source wants that wants something
 // else than before, and the names of the keys that come to something else.
 func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[string]bool) {
 	wants, moved = map[string][]desiredstate.Object{}, map[string]bool{}
-	if !r.stale {
+	if !r.stale && len(r.floated) == 0 {
 		return wants, moved
 	}
+	before := r.look()
 	r.stale = false
-	before := r.now
+	clear(r.floated)
+	for source, objs := range before.Wants {
+		if now := r.now.Wants[source]; !reflect.DeepEqual(objs, now) {
+			wants[source] = now
+		}
+	}
+	for name, old := range before.Parts {
+		part := r.wholly(name)
+		r.need(name, old.Needs, part.Needs)
+		if !samePart(old, part) {
+			moved[name] = true
+			if part.Wrong != nil && !sameError(old.Wrong, part.Wrong) {
+				r.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", part.Wrong)
+			}
+		}
+	}
+	maps.Copy(moved, r.answer)
+	clear(r.answer)
+	return wants, moved
+}
+
+// look makes now what it is to be, and returns how that was of what it looked at: floating IPs alone, if nothing
+// else has to do with what has changed.
+func (r *routers) look() translate.Before {
+	if !r.stale && r.found == nil {
+		if before, ok := r.now.Float(slices.Collect(maps.Keys(r.floated)), r.floats); ok {
+			return before
+		}
+	}
+	old := r.now
+	holds := old.Holds
 	if r.found != nil {
 		if held := r.site.Held(r.found, r.ports, r.floats); len(held) > 0 {
-			before.Holds = held
+			holds = held
 		}
 		for name, p := range r.ports {
 			r.ports[name] = p.Led(r.found)
 		}
 		r.found = nil
 	}
-	r.now = r.site.Routing(r.ports, r.floats, r.serving, before.Holds)
-	for name, err := range r.wrong {
-		r.now.Parts[name] = translate.Part{Wrong: err}
+	r.now = r.site.Routing(r.ports, r.floats, r.serving, holds)
+	before := translate.Before{Wants: map[string][]desiredstate.Object{}, Parts: map[string]translate.Part{}}
+	for source := range r.now.Wants {
+		before.Wants[source] = nil
 	}
-	for name, err := range r.stands {
-		part := r.now.Parts[name]
-		part.Lacks = errors.Join(part.Lacks, err)
+	for _, name := range slices.AppendSeq(r.names(), maps.Keys(r.now.Parts)) {
+		before.Parts[name] = translate.Part{}
+	}
+	maps.Copy(before.Wants, old.Wants)
+	maps.Copy(before.Parts, old.Parts)
+	return before
+}
+
+// wholly adds to what a key comes to why its value is not believed, or cannot be read.
+func (r *routers) wholly(name string) translate.Part {
+	part, known := r.now.Parts[name]
+	if err := r.wrong[name]; err != nil {
+		part, known = translate.Part{Wrong: err}, true
+	}
+	if err := r.stands[name]; err != nil {
+		part.Lacks, known = errors.Join(part.Lacks, err), true
+	}
+	if known {
 		r.now.Parts[name] = part
 	}
-	for source, objs := range r.now.Wants {
-		if !reflect.DeepEqual(objs, before.Wants[source]) {
-			wants[source] = objs
+	return part
+}
+
+// need notes what a key needs that needed something else.
+func (r *routers) need(name string, before, now []desiredstate.Key) {
+	for _, k := range before {
+		if delete(r.needing[k], name); len(r.needing[k]) == 0 {
+			delete(r.needing, k)
 		}
 	}
-	for source := range before.Wants {
-		if _, still := r.now.Wants[source]; !still {
-			wants[source] = nil
+	for _, k := range now {
+		if r.needing[k] == nil {
+			r.needing[k] = map[string]bool{}
 		}
+		r.needing[k][name] = true
 	}
-	r.needing = map[desiredstate.Key][]string{}
-	for name, part := range r.now.Parts {
-		if old, known := before.Parts[name]; !known || !samePart(old, part) {
-			moved[name] = true
-			if part.Wrong != nil && !sameError(old.Wrong, part.Wrong) {
-				r.log.Warn("key is not served", "key", fmt.Sprintf("%.80q", name), "err", part.Wrong)
-			}
-		}
-		for _, k := range part.Needs {
-			r.needing[k] = append(r.needing[k], name)
-		}
-	}
-	for name := range before.Parts {
-		if _, still := r.now.Parts[name]; !still {
-			moved[name] = true
-		}
-	}
-	maps.Copy(moved, r.answer)
-	clear(r.answer)
-	return wants, moved
 }
 
 // served says whether VPP has all that a key asks for, if only in part as it was written, and
@@ -224,11 +262,17 @@ func samePart(a, b translate.Part) bool {
 	return a.Network == b.Network && slices.Equal(a.Sources, b.Sources) && slices.Equal(a.Needs, b.Needs) && sameError(a.Wrong, b.Wrong) && sameError(a.Lacks, b.Lacks)
 }
 
-// newest is the revision of the last put of a key by which a source wants what it does.
-func (r *routers) newest(source string) (at int64) {
+// newest are the revisions of the last puts of keys by which sources want what they do.
+func (r *routers) newest(sources map[string][]desiredstate.Object) map[string]int64 {
+	at := make(map[string]int64, len(sources))
+	for source := range sources {
+		at[source] = 0
+	}
 	for name, part := range r.now.Parts {
-		if slices.Contains(part.Sources, source) {
-			at = max(at, r.puts[name])
+		for _, source := range part.Sources {
+			if last, asked := at[source]; asked {
+				at[source] = max(last, r.puts[name])
+			}
 		}
 	}
 	return at
@@ -294,56 +338,6 @@ func (r *routers) ask(wants map[string][]desiredstate.Object, before map[string]
 	}
 }
 
-// recall learns from what VPP holds whose is what several keys ask for, and how groups were of
-// which nothing can be read. It is for an agent that has just been started, whose own memory is
-// empty.
-func (b *inbox) recall(found []desiredstate.Found) {
-	b.mu.Lock()
-	r := b.routers
-	have := map[desiredstate.Key]desiredstate.Object{}
-	for _, f := range found {
-		if !f.Foreign {
-			have[f.Key] = f.Spec
-		}
-	}
-	r.found = have
-	moved := map[string]bool{}
-	if b.site.NoRouters {
-		r.found = nil
-	}
-	b.groups.recall(found)
-	if b.whole {
-		ports := map[string]bool{}
-		for _, name := range b.groups.unread() {
-			_ = b.store.Assign(shared(name), b.groups.all[name].sets...) // nobody else wants a group's sets
-			b.tell(name, ports)
-		}
-		for port := range ports {
-			defer b.moved(source(port))
-		}
-	}
-	if b.loaded && !b.site.NoRouters {
-		r.stale = true
-		moved = b.reroute()
-	}
-	b.mu.Unlock()
-	for name := range moved {
-		b.moved(routed(name))
-	}
-}
-
-// reroute looks at all routers, if all is known, and returns which keys come to something
-// else.
-func (b *inbox) reroute() map[string]bool {
-	if !b.loaded {
-		return nil
-	}
-	wants, moved := b.routers.work()
-	b.routers.assign(wants, moved)
-	b.assignRemotes(b.remotes.work())
-	return moved
-}
-
 // status sums up how the objects stand that a key needs, and what is wrong with it.
 func (r *routers) status(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
 	p, known := r.now.Parts[name]
@@ -376,60 +370,4 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 		}
 	}
 	return s, errors.Join(errs...), known
-}
-
-// serve has the host serve its routers, or be silent.
-func (b *inbox) serve(on bool) {
-	b.mu.Lock()
-	r := b.routers
-	var moved map[string]bool
-	if r.serving != on {
-		r.serving, r.stale = on, true
-		b.remotes.routed(r.ports, on)
-		moved = b.reroute()
-	}
-	b.mu.Unlock()
-	for name := range moved {
-		b.moved(routed(name))
-	}
-}
-
-// needing lists the keys of routers that need an object.
-func (b *inbox) needing(k desiredstate.Key) []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.needing[k]
-}
-
-// routes lists the keys of routers.
-func (b *inbox) routes() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Sorted(maps.Keys(b.routers.now.Parts))
-}
-
-// route says how a key of a router stands, and what is wrong with it.
-func (b *inbox) route(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.status(name)
-}
-
-// routeLines are the keys of routers, as the status page shows them.
-func (b *inbox) routeLines() (out []PortLine) {
-	for _, name := range b.routes() {
-		state, err, known := b.route(name)
-		if !known {
-			continue
-		}
-		line := PortLine{Name: pathSegments(name), State: state}
-		if err != nil {
-			line.Error = err.Error()
-		}
-		b.mu.Lock()
-		line.Network = b.routers.now.Parts[name].Network
-		b.mu.Unlock()
-		out = append(out, line)
-	}
-	return out
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/containernetworking/cni/libcni"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
@@ -28,7 +29,7 @@ type cacheFile struct {
 	Result      json.RawMessage `json:"result"`
 }
 
-// read gives the attachments that the plugin made in this daemon's VPP.
+// read gives the attachments that the plugin made in this daemon's data plane.
 func (d *daemon) read(ctx context.Context) (cached, error) {
 	out := cached{attachments: map[string]*Attachment{}}
 	files, err := os.ReadDir(d.cache)
@@ -73,8 +74,12 @@ func (d *daemon) attachment(ctx context.Context, text []byte) (*Attachment, erro
 	if err != nil {
 		return nil, err
 	}
-	if conf.Host.Engine != netconf.VPP || conf.VPPSocket != "" && conf.VPPSocket != d.socket {
-		return nil, nil // OVS has a database
+	socket := conf.VPPSocket
+	if d.engine == netconf.OVS {
+		socket = strings.TrimPrefix(conf.OVSDB, "unix:")
+	}
+	if conf.Host.Engine != d.engine || socket != "" && socket != d.socket {
+		return nil, nil
 	}
 	result, err := create.CreateFromBytes(f.Result)
 	if err != nil {
@@ -84,18 +89,17 @@ func (d *daemon) attachment(ctx context.Context, text []byte) (*Attachment, erro
 	if err != nil {
 		return nil, err
 	}
-	dir := ""
-	for _, i := range r.Interfaces {
-		if i.Name == f.IfName && i.SocketPath != "" {
-			dir = filepath.Dir(i.SocketPath)
-		}
-	}
-	if dir == "" { // results before 1.0.0 have no place for it
+	dir := socketDir(r, f.IfName)
+	if dir == "" {
 		args := ""
 		for _, a := range f.CNIArgs {
 			args += a[0] + "=" + a[1] + ";"
 		}
-		if dir, err = sharedDir(ctx, conf, args); err != nil {
+		p, err := podOf(conf, strings.TrimSuffix(args, ";"))
+		if err != nil {
+			return nil, err
+		}
+		if dir, err = p.dir(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -3,14 +3,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
-	"net/netip"
-	"os"
 	"os/signal"
 	"path/filepath"
 	"reflect"
@@ -20,38 +20,52 @@ import (
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/l3"
-	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
 
-// daemon keeps VPP as the runtime's cache says: what the plugin made for containers that live
-// comes back when VPP has restarted, with the same sockets. It writes nothing but VPP.
+// daemon keeps a data plane as the runtime's cache says: what the plugin made for containers that
+// live comes back when the data plane has lost it, with the same sockets. It writes nothing else, but
+// the links to OVS's sockets.
 type daemon struct {
-	cache  string // directory of the runtime's results
-	socket string
+	dataPlane
+	cache  string        // directory of the runtime's results
 	every  time.Duration // how often to look whether the cache has changed
-	resync time.Duration // how often to look what else has changed in VPP
+	resync time.Duration // how often to look what else has changed in the data plane
 
 	store  *desiredstate.Store
 	wants  map[string][]desiredstate.Object // by file of the cache
 	claims sync.Map                         // by key: all that it has ever wanted
 }
 
+// dataPlane is one that a daemon follows.
+type dataPlane struct {
+	engine, socket string
+	follow         func(ctx context.Context, socket string, use func(context.Context, plane) error, report func(error, time.Duration)) error
+}
+
 // runDaemon is "cni daemon".
 func runDaemon(args []string) error {
+	var none netconf.Conf
+	planes := map[string]dataPlane{
+		netconf.VPP: {netconf.VPP, socketOf(&none), followVPP},
+		netconf.OVS: {netconf.OVS, ovsdbOf(&none), followOVS},
+	}
 	d := daemon{store: desiredstate.NewStore()}
-	var grace desiredstate.Grace
+	grace := desiredstate.Grace{Readings: 2}
 	f := flag.NewFlagSet("cni daemon", flag.ExitOnError)
+	engine := f.String("engine", netconf.VPP, "the data plane: vpp or ovs-dpdk; who has both runs a daemon for each")
+	socket := f.String("socket", "", "VPP's API socket, or OVSDB's; empty: where the plugin looks for it")
 	f.StringVar(&d.cache, "cache", "/var/lib/cni/results", "where the container runtime keeps the results of ADDs")
-	f.StringVar(&d.socket, "vpp", os.Getenv("VPPKIT_API_SOCKET"), "VPP's API socket; empty: /run/vpp/api.sock")
 	f.DurationVar(&d.every, "every", time.Second, "how often to look at the cache")
-	f.DurationVar(&d.resync, "resync", 10*time.Second, "how often to compare all with VPP")
+	f.DurationVar(&d.resync, "resync", 10*time.Second, "how often to compare all with the data plane")
 	f.DurationVar(&grace.Age, "grace", 2*limit, "how long to leave alone what the cache does not have: an ADD may be making it")
 	_ = f.Parse(args) // it exits
-	if d.socket == "" {
-		d.socket = "/run/vpp/api.sock"
+	p, ok := planes[*engine]
+	if !ok {
+		return fmt.Errorf("-engine %s: want %s or %s", *engine, netconf.VPP, netconf.OVS)
 	}
-	grace.Readings = 2
+	d.dataPlane = p
+	d.socket = cmp.Or(*socket, d.socket)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := d.run(ctx, grace); !errors.Is(err, context.Canceled) {
@@ -61,49 +75,39 @@ func runDaemon(args []string) error {
 }
 
 func (d *daemon) run(ctx context.Context, grace desiredstate.Grace) error {
-	report := vppnet.WithReport(func(err error, wait time.Duration) { slog.Warn("no VPP", "err", err, "again in", wait) })
-	return vppnet.Follow(ctx, d.socket, owner, func(ctx context.Context, c *vppnet.Conn) error {
+	use := func(ctx context.Context, p plane) error {
 		first, err := d.read(ctx)
 		if err != nil {
 			return err
 		}
 		dirs := first.dirs()
-		e := desiredstate.New(d.kinds(c, dirs)...)
+		e := desiredstate.New(p.kinds(dirs, d.wanted)...)
 		e.Grace = grace
 		began := time.Now()
 		e.Observe = func(ev desiredstate.Event) {
 			if observe(ev); ev.Type == desiredstate.Converged {
-				slog.Info("VPP has all of it", "objects", d.store.Count(desiredstate.Applied), "vpp", c.VPP(), "after", time.Since(began))
+				slog.Info(d.engine+" has all of it", "objects", d.store.Count(desiredstate.Applied), "after", time.Since(began))
 			}
 		}
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		go func() { cancel(d.follow(ctx, e, dirs)) }()
+		go func() { cancel(d.keep(ctx, p, e, dirs)) }()
 		err = e.Run(ctx, d.store, d.resync)
 		return errors.Join(err, context.Cause(ctx))
-	}, report)
+	}
+	return d.follow(ctx, d.socket, use, func(err error, wait time.Duration) {
+		slog.Warn("no "+d.engine, "err", err, "again in", wait)
+	})
 }
 
-// kinds are the plugin's. Of those that VPP does not tell whose they are, only what was wanted is
-// the daemon's business.
-func (d *daemon) kinds(c *vppnet.Conn, dirs []string) []desiredstate.AnyKind {
-	all := kinds(c, dirs, func(table string, p netip.Prefix) bool {
-		_, ours := d.claims.Load(l3.RouteKey("", p))
-		return ours && hostRoutes(table, p)
-	})
-	for _, k := range all {
-		if r, ok := k.(*desiredstate.Kind[l3.ProxyARPRange]); ok {
-			r.Claims = func(k desiredstate.Key) bool { _, ours := d.claims.Load(k); return ours }
-		}
-	}
-	return all
-}
+func (d *daemon) wanted(k desiredstate.Key) bool { _, ours := d.claims.Load(k); return ours }
 
 // errDirs has the engine made anew, as sockets are in directories that it does not know.
 var errDirs = errors.New("there are sockets in other directories")
 
-// follow puts what the cache says into the store, each time that it has changed.
-func (d *daemon) follow(ctx context.Context, e *desiredstate.Engine, dirs []string) error {
+// keep puts what the cache says into the store, each time that it has changed, and sees to it that
+// containers have their sockets.
+func (d *daemon) keep(ctx context.Context, p plane, e *desiredstate.Engine, dirs []string) error {
 	var last map[string]*Attachment
 	said := ""
 	for ; ctx.Err() == nil; time.Sleep(d.every) {
@@ -117,9 +121,9 @@ func (d *daemon) follow(ctx context.Context, e *desiredstate.Engine, dirs []stri
 			if unread != nil {
 				return unread
 			}
-			last, err = now.attachments, d.take(now.attachments, theirs(found))
+			last, err = now.attachments, d.take(now.attachments, p, found)
 		}
-		if err = errors.Join(err, now.errs); err != nil && ctx.Err() == nil && err.Error() != said {
+		if err = errors.Join(err, now.errs, hand(last, p)); err != nil && ctx.Err() == nil && err.Error() != said {
 			said = err.Error() // not at each look
 			slog.Error("the runtime's cache", "err", err)
 		}
@@ -129,7 +133,7 @@ func (d *daemon) follow(ctx context.Context, e *desiredstate.Engine, dirs []stri
 
 // take says what all attachments want. One that is wrong keeps no other from what it wants, and
 // what it wanted before it was wrong.
-func (d *daemon) take(all map[string]*Attachment, bridges map[uint32]string) error {
+func (d *daemon) take(all map[string]*Attachment, p plane, found []desiredstate.Found) error {
 	before := d.wants
 	d.wants = map[string][]desiredstate.Object{}
 	var errs []error
@@ -138,7 +142,7 @@ func (d *daemon) take(all map[string]*Attachment, bridges map[uint32]string) err
 		if a == nil {
 			continue
 		}
-		want, err := objects(a, bridges)
+		want, err := p.objects(a, found)
 		if err = errors.Join(err, share{a}.check()); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file, err))
 			continue
@@ -147,10 +151,27 @@ func (d *daemon) take(all map[string]*Attachment, bridges map[uint32]string) err
 		for _, o := range want {
 			d.claims.Store(o.Key(), true)
 		}
-		errs = append(errs, share{a}.open())
 	}
 	errs = append(errs, d.store.Replace(d.wants))
 	d.store.Complete()
+	return errors.Join(errs...)
+}
+
+// hand gives containers the sockets that are there.
+func hand(all map[string]*Attachment, p plane) error {
+	var errs []error
+	for file, a := range all {
+		if a == nil || (share{a}).check() != nil {
+			continue
+		}
+		err := p.lend(a)
+		if err == nil {
+			err = share{a}.open()
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("%s: %w", file, err))
+		}
+	}
 	return errors.Join(errs...)
 }
 

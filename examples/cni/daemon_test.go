@@ -12,13 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
 // start runs a daemon for the rig's runtime until the test ends.
 func (r *rig) start(socket string, grace desiredstate.Grace) *daemon {
-	d := &daemon{store: desiredstate.NewStore(), cache: r.dir + "/cache/results", socket: socket, every: 10 * time.Millisecond, resync: 200 * time.Millisecond}
+	return r.startOn(dataPlane{netconf.VPP, socket, followVPP}, grace)
+}
+
+func (r *rig) startOn(p dataPlane, grace desiredstate.Grace) *daemon {
+	d := &daemon{dataPlane: p, store: desiredstate.NewStore(), cache: r.dir + "/cache/results", every: 10 * time.Millisecond, resync: 200 * time.Millisecond}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -68,7 +73,7 @@ func sourcesOf(s *desiredstate.Store) map[string]bool {
 
 // What containers have comes back with a new VPP, as it was; and nothing is written to one that has it.
 func TestDaemonRestores(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf, routed := r.conf(), r.conf("name", `"routed"`, "host.netType", `"interface"`, "sharedDir", `"`+r.dir+`/other"`, "ipam.subnet", `"10.57.0.0/24"`)
 	for n := range 3 {
@@ -122,7 +127,7 @@ func TestDaemonRestores(t *testing.T) {
 // One container with a configuration, or a directory, that cannot be, delays no other; what the daemon
 // does not know it leaves alone until its grace is over.
 func TestDaemonIsolatesAndPrunes(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf := r.conf()
 	for n := range 3 {

@@ -46,7 +46,7 @@ func ready(ctx context.Context, conf *netconf.Conf) error {
 		return err
 	}
 	defer e.Close()
-	return e.Ready(ctx)
+	return e.ready(ctx)
 }
 
 // gc takes away what belongs to attachments of the network that the runtime does not list. No

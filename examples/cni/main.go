@@ -26,7 +26,7 @@ func main() {
 		return
 	}
 	skel.PluginMainFuncs(skel.CNIFuncs{Add: add, Del: del, Check: check, GC: gc, Status: status},
-		version.PluginSupports("0.3.1", "0.4.0", "1.0.0", "1.1.0"), "Userspace CNI plugin on vppkit")
+		version.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"), "Userspace CNI plugin on vppkit")
 }
 
 // control is the socket by which the data plane is told.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
 
@@ -20,34 +21,33 @@ import (
 	"github.com/vppkit/vppkit/examples/cni/ovs"
 )
 
-// ovsDPDK is the engine of OVS-DPDK. Its database outlives it: that it does not run says nothing
+// ovsDPDK is the data plane OVS-DPDK. Its database outlives it: that it does not run says nothing
 // of what it holds.
-type ovsDPDK struct {
-	conn   *ovs.Conn
-	engine *desiredstate.Engine
-	vhost  string // where OVS makes sockets
-}
+type ovsDPDK struct{ conn *ovs.Conn }
 
 // ovsdbOf is OVSDB's socket.
 func ovsdbOf(c *netconf.Conf) string {
 	return strings.TrimPrefix(cmp.Or(c.OVSDB, os.Getenv("VPPKIT_OVSDB"), ovs.Socket), "unix:")
 }
 
-func openOVS(ctx context.Context, c *netconf.Conf, dirs []string) (*ovsDPDK, error) {
+func dialOVS(ctx context.Context, socket string) (plane, error) {
 	trace := ovs.WithTrace(func(what string) { step("ovs " + what) })
-	conn, err := ovs.Dial(ctx, ovsdbOf(c), owner, trace)
-	if err != nil {
-		return nil, err
-	}
-	o := &ovsDPDK{conn: conn, vhost: filepath.Join(filepath.Dir(ovsdbOf(c)), conn.VhostSockDir())}
-	o.engine = desiredstate.New(ovs.Bridges(conn), ovs.Ports(conn, dirs...))
-	o.engine.Observe = observe
-	return o, nil
+	conn, err := ovs.Dial(ctx, socket, owner, trace, ovs.WithRunDir(filepath.Dir(socket)))
+	return ovsDPDK{conn}, err
 }
 
-func (o *ovsDPDK) Close() error { return o.conn.Close() }
+// followOVS calls use with one connection to OVS's database after the other.
+func followOVS(ctx context.Context, socket string, use func(context.Context, plane) error, report func(error, time.Duration)) error {
+	return ovs.Follow(ctx, socket, owner, func(ctx context.Context, c *ovs.Conn) error {
+		return use(ctx, ovsDPDK{c})
+	}, ovs.WithReport(report), ovs.WithRunDir(filepath.Dir(socket)))
+}
 
-func (o *ovsDPDK) Ready(ctx context.Context) error {
+func (o ovsDPDK) kinds(dirs []string, _ func(desiredstate.Key) bool) []desiredstate.AnyKind {
+	return []desiredstate.AnyKind{ovs.Bridges(o.conn), ovs.Ports(o.conn, dirs...)}
+}
+
+func (o ovsDPDK) ready(ctx context.Context) error {
 	if err := o.conn.Alive(ctx); err != nil {
 		return err
 	}
@@ -57,24 +57,67 @@ func (o *ovsDPDK) Ready(ctx context.Context) error {
 	return nil
 }
 
-func (o *ovsDPDK) Ensure(ctx context.Context, a *Attachment) (Port, error) {
-	want, err := o.want(ctx, a)
-	if err != nil {
-		return Port{}, err
+func (o ovsDPDK) objects(a *Attachment, found []desiredstate.Found) ([]desiredstate.Object, error) {
+	host := a.Conf.Host
+	if host.NetType != netconf.Bridge {
+		return nil, types.NewError(types.ErrInvalidNetworkConfig, "host.netType is "+host.NetType, "a port of OVS is on a bridge: want bridge")
 	}
-	if _, err := o.engine.Ensure(ctx, want...); err != nil {
-		return Port{}, err
+	b := ovs.Bridge{Name: cmp.Or(host.Bridge.BridgeName, "br0"), Datapath: ovs.Netdev}
+	if host.Bridge.BridgeName == "" && host.Bridge.BridgeID != 0 {
+		b.Name = fmt.Sprintf("br%d", host.Bridge.BridgeID)
 	}
-	return Port{}, o.lend(a)
+	p := ovs.Port{Name: a.Name(), Bridge: b.Name, Type: ovs.VhostUser, VLAN: host.Bridge.VLAN}
+	if host.Vhost.Mode == netconf.Client {
+		p.Type, p.Socket = ovs.VhostUserClient, a.Socket
+	}
+	for _, f := range found {
+		if has, ok := f.Spec.(ovs.Bridge); ok && f.Foreign && has.OVSName == b.Name {
+			p.Bridge = has.Name
+			return []desiredstate.Object{p}, nil
+		}
+	}
+	return []desiredstate.Object{b, p}, nil
 }
 
-// lend gives the container the socket that OVS listens on, under the name that it was told. OVS
-// makes, and removes, its own one.
-func (o *ovsDPDK) lend(a *Attachment) error {
+func (ovsDPDK) last(desiredstate.Object) bool { return false }
+
+// leaving are also the bridges of ours that nobody has a port on then.
+func (ovsDPDK) leaving(found []desiredstate.Found, these func(name string) bool) (keys, _ []desiredstate.Key, sockets []string) {
+	used := map[string]bool{}
+	for _, f := range found {
+		p, ok := f.Spec.(ovs.Port)
+		if !ok {
+			continue
+		}
+		if base, _, _ := strings.Cut(p.Name, "~"); f.Foreign || !these(base) {
+			used[p.Bridge] = true
+			continue
+		}
+		keys = append(keys, f.Key)
+		if p.Socket != "" {
+			sockets = append(sockets, p.Socket)
+		}
+	}
+	for _, f := range found {
+		if b, ok := f.Spec.(ovs.Bridge); ok && !f.Foreign && !used[b.Name] {
+			keys = append(keys, f.Key)
+		}
+	}
+	return keys, nil, sockets
+}
+
+// port: OVS has no MAC and no MTU of a vhost-user port to tell.
+func (ovsDPDK) port(context.Context, *desiredstate.Engine, *Attachment) (Port, error) {
+	return Port{}, nil
+}
+
+// lend links the socket that OVS listens on to where the container was told that it is. OVS makes,
+// and removes, its own one.
+func (o ovsDPDK) lend(a *Attachment) error {
 	if a.Conf.Host.Vhost.Mode != netconf.Server {
 		return nil
 	}
-	own := o.own(a.Name())
+	own := o.conn.VhostSocket(a.Name())
 	is, err := os.Lstat(own)
 	if err != nil {
 		return fmt.Errorf("OVS's socket: %w", err)
@@ -97,25 +140,11 @@ func (o *ovsDPDK) lend(a *Attachment) error {
 	return nil
 }
 
-// own is the path of the socket that OVS makes of a port.
-func (o *ovsDPDK) own(name string) string { return filepath.Join(o.vhost, name) }
-
-func (o *ovsDPDK) Check(ctx context.Context, a *Attachment) error {
-	want, err := o.want(ctx, a)
-	if err != nil {
-		return err
-	}
-	p, err := o.engine.PlanEnsure(ctx, want...)
-	if err != nil {
-		return err
-	}
-	if !p.Empty() {
-		return fmt.Errorf("OVS has it otherwise; to mend it would be:\n%s", strings.TrimSpace(p.String()))
-	}
+func (o ovsDPDK) lent(a *Attachment) error {
 	if a.Conf.Host.Vhost.Mode != netconf.Server {
 		return nil
 	}
-	is, err := os.Lstat(o.own(a.Name()))
+	is, err := os.Lstat(o.conn.VhostSocket(a.Name()))
 	if err != nil {
 		return err
 	}
@@ -129,78 +158,4 @@ func (o *ovsDPDK) Check(ctx context.Context, a *Attachment) error {
 	return nil
 }
 
-// want is what OVS is to have for an attachment. The bridge is an operator's if there is one of
-// its name that is not ours.
-func (o *ovsDPDK) want(ctx context.Context, a *Attachment) ([]desiredstate.Object, error) {
-	host := a.Conf.Host
-	if host.NetType != netconf.Bridge {
-		return nil, types.NewError(types.ErrInvalidNetworkConfig, "host.netType is "+host.NetType, "a port of OVS is on a bridge: want bridge")
-	}
-	found, err := o.engine.Found(ctx)
-	if err != nil {
-		return nil, err
-	}
-	b := ovs.Bridge{Name: cmp.Or(host.Bridge.BridgeName, "br0"), Datapath: ovs.Netdev}
-	if host.Bridge.BridgeName == "" && host.Bridge.BridgeID != 0 {
-		b.Name = fmt.Sprintf("br%d", host.Bridge.BridgeID)
-	}
-	p := ovs.Port{Name: a.Name(), Bridge: b.Name, Type: ovs.VhostUser, VLAN: host.Bridge.VLAN}
-	if host.Vhost.Mode == netconf.Client {
-		p.Type, p.Socket = ovs.VhostUserClient, a.Socket
-	}
-	for _, f := range found {
-		if has, ok := f.Spec.(ovs.Bridge); ok && f.Foreign && has.OVSName == b.Name {
-			p.Bridge = has.Name
-			return []desiredstate.Object{p}, nil
-		}
-	}
-	return []desiredstate.Object{b, p}, nil
-}
-
-func (o *ovsDPDK) Remove(ctx context.Context, a *Attachment) (string, error) {
-	sockets, err := o.remove(ctx, func(name string) bool { return name == a.Name() })
-	if len(sockets) == 0 {
-		return "", err
-	}
-	return sockets[0], err
-}
-
-func (o *ovsDPDK) Sweep(ctx context.Context, network string, keep map[string]bool) ([]string, error) {
-	return o.remove(ctx, func(name string) bool { return inNetwork(name, network) && !keep[name] })
-}
-
-// remove takes away these ports, and the bridges of ours that nobody has a port on then.
-func (o *ovsDPDK) remove(ctx context.Context, these func(name string) bool) (sockets []string, err error) {
-	o.engine.Forget()
-	found, err := o.engine.Found(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var ports, bridges []desiredstate.Key
-	used := map[string]bool{}
-	for _, f := range found {
-		p, ok := f.Spec.(ovs.Port)
-		if !ok {
-			continue
-		}
-		if base, _, _ := strings.Cut(p.Name, "~"); f.Foreign || !these(base) {
-			used[p.Bridge] = true
-			continue
-		}
-		ports = append(ports, f.Key)
-		if p.Socket != "" {
-			sockets = append(sockets, p.Socket)
-		}
-	}
-	for _, f := range found {
-		if b, ok := f.Spec.(ovs.Bridge); ok && !f.Foreign && !used[b.Name] {
-			bridges = append(bridges, f.Key)
-		}
-	}
-	_, err = o.engine.Remove(ctx, append(ports, bridges...)...)
-	if errors.Is(err, ovs.ErrIdle) { // gone from the database, so it never comes back
-		o.engine.Forget()
-		_, err = o.engine.Remove(ctx, append(ports, bridges...)...)
-	}
-	return sockets, err
-}
+func (o ovsDPDK) Close() error { return o.conn.Close() }

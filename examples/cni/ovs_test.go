@@ -6,10 +6,8 @@ import (
 	"net"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
@@ -21,16 +19,22 @@ import (
 
 // onOVS runs a test on a node with an OVS, in memory and a real one.
 func onOVS(t *testing.T, test func(r *rig, o *ovstest.OVS)) {
-	run := func(t *testing.T, o *ovstest.OVS) {
-		if !o.DPDK() {
-			t.Skip("REAL OVS WITHOUT DPDK: install openvswitch-switch-dpdk; skipped")
-		}
-		r := newRig(t, "")
-		t.Setenv("VPPKIT_OVSDB", "unix:"+o.Direct())
-		test(r, o)
+	t.Run("in memory", func(t *testing.T) { withOVS(t, ovstest.New(t), test) })
+	t.Run("real", func(t *testing.T) { realOVS(t, test) })
+}
+
+func realOVS(t *testing.T, test func(r *rig, o *ovstest.OVS)) {
+	o := ovstest.Real(t)
+	if !o.DPDK() {
+		t.Skip("REAL OVS WITHOUT DPDK: install openvswitch-switch-dpdk; skipped")
 	}
-	t.Run("in memory", func(t *testing.T) { run(t, ovstest.New(t)) })
-	t.Run("real", func(t *testing.T) { run(t, ovstest.Real(t)) })
+	withOVS(t, o, test)
+}
+
+func withOVS(t *testing.T, o *ovstest.OVS, test func(r *rig, o *ovstest.OVS)) {
+	r := newRig(t, "")
+	t.Setenv("VPPKIT_OVSDB", "unix:"+o.Direct())
+	test(r, o)
 }
 
 // ovsConf changes the rig's configuration to one of OVS, and further.
@@ -136,61 +140,17 @@ func TestOVSKilledAtEveryStep(t *testing.T) {
 	for _, mode := range []string{netconf.Server, netconf.Client} {
 		t.Run(mode, func(t *testing.T) {
 			onOVS(t, func(r *rig, o *ovstest.OVS) {
-				conf, c := r.conf(ovsConf("host.vhost.mode", `"`+mode+`"`)...), id(1)
-				empty := o.String()
-				add := func() error { _, err := r.add(conf, c, "net0"); return err }
-				del := func() error { return r.del(conf, c, "net0") }
-				adds, dels := 0, 0
-				for n := 1; r.killed(n, add); n++ {
-					adds++
-					if n%2 == 0 { // some runtimes ask again
-						require.NoError(r, add(), "after an ADD killed at step %d", n)
-						require.NoError(r, r.check(conf, c, "net0"))
-					}
-					require.NoError(r, del(), "after an ADD killed at step %d", n)
-					require.Equal(r, empty, o.String(), "after an ADD killed at step %d", n)
-					require.Empty(r, r.files(), "after an ADD killed at step %d", n)
-				}
-				require.NoError(r, del())
-				for n := 1; ; n++ {
-					require.NoError(r, add())
-					if !r.killed(n, del) {
-						break
-					}
-					dels++
-					require.NoError(r, del(), "after a DEL killed at step %d", n)
-					require.Equal(r, empty, o.String(), "after a DEL killed at step %d", n)
-					require.Empty(r, r.files(), "after a DEL killed at step %d", n)
-				}
-				require.NoError(r, del())
-				require.Greater(r, adds, 8)
-				require.Greater(r, dels, 4)
-				t.Logf("%d kills of ADD, %d of DEL", adds, dels)
+				kills := r.killedAtEveryStep(r.conf(ovsConf("host.vhost.mode", `"`+mode+`"`)...), o.String, false)
+				require.Greater(r, kills["ADD"], 8)
+				require.Greater(r, kills["DEL"], 4)
 			})
 		})
 	}
 }
 
-// Pods come and go 8 at a time, on one bridge that the last of them takes along.
-func TestOVSManyPods(t *testing.T) {
+func TestOVSHundredPods(t *testing.T) {
 	onOVS(t, func(r *rig, o *ovstest.OVS) {
-		pods := 100
-		conf, empty := r.conf(ovsConf("host.vhost.mode", `"client"`)...), o.String()
-		each := func(f func(n int) error) time.Duration {
-			began := time.Now()
-			var g errgroup.Group
-			g.SetLimit(8)
-			for n := range pods {
-				g.Go(func() error { return f(n) })
-			}
-			require.NoError(r, g.Wait())
-			return time.Since(began).Round(time.Millisecond)
-		}
-		added := each(func(n int) error { _, err := r.add(conf, id(n), "net0"); return err })
-		deleted := each(func(n int) error { return r.del(conf, id(n), "net0") })
-		require.Equal(r, empty, o.String())
-		require.Empty(r, r.files())
-		r.Logf("%d pods added in %v, deleted in %v", pods, added, deleted)
+		r.hundredPods(r.conf(ovsConf("host.vhost.mode", `"client"`)...), o.String, "port name=net0.")
 	})
 }
 

@@ -28,7 +28,8 @@ const limit = 60 * time.Second
 type command struct {
 	*Attachment
 	ipam   ipam
-	engine Engine // nil: the data plane does not run
+	pod    *pod
+	engine *Engine // nil: the data plane does not run
 	end    context.CancelFunc
 }
 
@@ -40,17 +41,37 @@ func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
 	}
 	startLog(conf)
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	dir, err := sharedDir(ctx, conf, args.Args)
-	if err != nil && strict {
+	p, err := podOf(conf, args.Args)
+	dir := ""
+	if err == nil {
+		dir, err = p.dir(ctx)
+	}
+	switch {
+	case err != nil && strict:
 		cancel()
-		return nil, nil, types.NewError(types.ErrTryAgainLater, "the pod's shared-dir is not to be found", err.Error())
+		return nil, nil, types.NewError(types.ErrTryAgainLater, "the pod is not to be found", err.Error())
+	case err != nil: // it may have gone, and the API server, too
+		slog.Warn("the pod is not to be found", "err", err)
+		dir = dirOf(conf, args.IfName)
 	}
 	a, err := newAttachment(conf, args.ContainerID, args.IfName, dir)
 	if err != nil {
 		cancel()
 		return nil, nil, err
 	}
-	return ctx, &command{Attachment: a, ipam: ipamOf(conf, args.StdinData), end: cancel}, nil
+	return ctx, &command{Attachment: a, ipam: ipamOf(conf, args.StdinData), pod: p, end: cancel}, nil
+}
+
+// dirOf is the directory of the socket by the result of ADD, if the runtime gives that to DEL.
+func dirOf(c *netconf.Conf, ifName string) string {
+	if version.ParsePrevResult(&c.PluginConf) != nil || c.PrevResult == nil {
+		return ""
+	}
+	r, err := types100.NewResultFromResult(c.PrevResult)
+	if err != nil {
+		return ""
+	}
+	return socketDir(r, ifName)
 }
 
 // enter gets at the data plane.
@@ -135,6 +156,9 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err != nil {
 		return nil, err
 	}
+	if c.Conf.Host.NetType == netconf.Interface {
+		narrow(leased)
+	}
 	for _, ip := range leased.IPs {
 		c.IPs = append(c.IPs, *ip)
 	}
@@ -149,17 +173,22 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	if err := c.tell(); err != nil {
+	if err := c.tell(ctx, c.HandOver(leased)); err != nil {
 		return nil, err
 	}
 	return c.result(leased, port, netns), nil
 }
 
-// tell says to Multus what was made, by a file.
-func (c *command) tell() error {
+// tell says what was made, to Multus by a file, and to the pod by its annotation.
+func (c *command) tell(ctx context.Context, h *netconf.HandOver) error {
 	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
 		step("write " + file)
-		return os.WriteFile(file, c.Conf.Container.Device(c.Socket), 0o644)
+		if err := os.WriteFile(file, c.Conf.Container.Device(c.Socket), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := c.pod.tell(ctx, h); err != nil {
+		return types.NewError(types.ErrTryAgainLater, "the pod cannot be told", err.Error())
 	}
 	return nil
 }
@@ -219,6 +248,9 @@ func (c *command) del(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
+	if err := c.pod.forget(ctx, c.Attachment); err != nil {
+		slog.Warn("the pod's annotation stays", "err", err) // as long as the pod, which is going
+	}
 	return errors.Join(append(errs, c.ipam.del(ctx))...)
 }
 
@@ -265,6 +297,9 @@ func (c *command) check(ctx context.Context, prev *types100.Result) error {
 		return fmt.Errorf("the container was told %+v, and is to be told %+v", told.Config, c.HandOver(prev).Config)
 	}
 	if err := sameAddresses(&told.IPResult, prev); err != nil {
+		return err
+	}
+	if err := c.pod.check(ctx, c.Attachment, told.Config); err != nil {
 		return err
 	}
 	if err := c.enter(ctx, patience); err != nil {

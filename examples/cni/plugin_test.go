@@ -23,76 +23,111 @@ import (
 	"github.com/vppkit/vppkit/vpptest"
 )
 
-func TestAddCheckDel(t *testing.T) {
-	vpp := vpptest.New(t)
-	r := newRig(t, vpp.Socket())
-	empty := vpp.String()
-	for name, change := range map[string][]string{
-		"memif master, bridge":     nil,
-		"memif slave, named":       {"host.memif.role", `"slave"`, "host.bridge", `{"bridgeName": "blue"}`},
-		"memif, VLAN":              {"host.bridge.vlanId", `7`},
-		"memif of IP, interface":   {"host.memif.mode", `"ip"`, "host.netType", `"interface"`},
-		"memif, interface":         {"host.netType", `"interface"`},
-		"vhost-user server":        {"host.iftype", `"vhostuser"`},
-		"vhost-user client, named": {"host.iftype", `"vhostuser"`, "host.vhost", `{"mode": "client", "socketfile": "me.sock"}`},
-		"no network":               {"host.netType", `"none"`},
-		"no IPAM":                  {"ipam", `null`},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r.T = t
-			conf := r.conf(change...)
-			res, err := r.add(conf, id(1), "net0")
-			require.NoError(t, err)
-			require.Len(t, res.Interfaces, 1)
-			require.NotEmpty(t, res.Interfaces[0].SocketPath)
-			require.NoError(t, r.check(conf, id(1), "net0"))
-			before, files := vpp.String(), r.files()
-			again, err := r.add(conf, id(1), "net0")
-			require.NoError(t, err, "an ADD that finds all of it")
-			require.Equal(t, res, again)
-			require.Equal(t, before, vpp.String())
-			require.Equal(t, files, r.files())
-			require.NoError(t, r.del(conf, id(1), "net0"))
-			require.Equal(t, empty, vpp.String())
-			require.Empty(t, r.files())
-			require.NoError(t, r.del(conf, id(1), "net0"))
-			require.Error(t, r.check(conf, id(1), "net0"))
-		})
+// onVPP runs a test on a node with a VPP, in memory and a real one. The state is all that there is in it
+// of what the plugin can make.
+func onVPP(t *testing.T, test func(r *rig, state func() string)) {
+	t.Run("in memory", func(t *testing.T) { inMemory(t, test) })
+	t.Run("real", func(t *testing.T) {
+		vpp := vpptest.Real(t)
+		test(newRig(t, vpp.Socket()), stateOf(t, vpp.Socket()))
+	})
+}
+
+func inMemory(t *testing.T, test func(r *rig, state func() string)) {
+	vpp := newVPP(t)
+	test(newRig(t, vpp.Socket()), stateOf(t, vpp.Socket()))
+}
+
+func stateOf(t *testing.T, socket string) func() string {
+	return func() string {
+		c, err := vppnet.Dial(t.Context(), socket, "observer")
+		require.NoError(t, err)
+		defer c.Close()
+		found, err := desiredstate.New(vpp{c}.kinds(nil, everything)...).Found(t.Context())
+		require.NoError(t, err)
+		var lines []string
+		for _, f := range found {
+			lines = append(lines, fmt.Sprintf("%v %+v %s", f.Key, f.Spec, f.Broken))
+		}
+		return strings.Join(lines, "\n")
 	}
 }
 
-// Pods come and go 8 at a time, on one bridge that the last of them takes along.
-func TestHundredPods(t *testing.T) {
-	vpp := vpptest.New(t)
-	r := newRig(t, vpp.Socket())
-	conf, empty := r.conf(), vpp.String()
-	began := time.Now()
-	each := func(f func(n int) error) {
+// both are the keys of a configuration with addresses of IPv4 and of IPv6.
+var both = []string{
+	"ipam.ranges", `[[{"subnet": "10.56.217.0/24"}], [{"subnet": "fd00:56::/64"}]]`, "ipam.subnet", `null`,
+	"ipam.routes", `[{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]`,
+}
+
+func TestAddCheckDel(t *testing.T) {
+	onVPP(t, func(r *rig, state func() string) {
+		empty := state()
+		for name, change := range map[string][]string{
+			"memif master, bridge":     nil,
+			"memif slave, named":       {"host.memif.role", `"slave"`, "host.bridge", `{"bridgeName": "blue"}`},
+			"memif, VLAN":              {"host.bridge.vlanId", `7`},
+			"memif of IP, interface":   {"host.memif.mode", `"ip"`, "host.netType", `"interface"`},
+			"memif, interface":         {"host.netType", `"interface"`},
+			"both, interface":          append(both, "host.netType", `"interface"`),
+			"vhost-user server":        {"host.iftype", `"vhostuser"`},
+			"vhost-user client, named": {"host.iftype", `"vhostuser"`, "host.vhost", `{"mode": "client", "socketfile": "me.sock"}`},
+			"no network":               {"host.netType", `"none"`},
+			"no IPAM":                  {"ipam", `null`},
+		} {
+			conf := r.conf(change...)
+			res, err := r.add(conf, id(1), "net0")
+			require.NoError(r, err, name)
+			require.Len(r, res.Interfaces, 1, name)
+			require.NotEmpty(r, res.Interfaces[0].SocketPath, name)
+			require.NoError(r, r.check(conf, id(1), "net0"), name)
+			before, files := state(), r.files()
+			again, err := r.add(conf, id(1), "net0")
+			require.NoError(r, err, "%s: an ADD that finds all of it", name)
+			require.Equal(r, res, again, name)
+			require.Equal(r, before, state(), name)
+			require.Equal(r, files, r.files(), name)
+			require.NoError(r, r.del(conf, id(1), "net0"), name)
+			require.Equal(r, empty, state(), name)
+			require.Empty(r, r.files(), name)
+			require.NoError(r, r.del(conf, id(1), "net0"), name)
+			require.Error(r, r.check(conf, id(1), "net0"), name)
+		}
+	})
+}
+
+// hundredPods has pods come and go 8 at a time, on one bridge that the last of them takes along. What
+// each has in the data plane shows in its state by port.
+func (r *rig) hundredPods(conf *libcni.NetworkConfigList, state func() string, port string) {
+	empty := state()
+	each := func(f func(n int) error) time.Duration {
+		began := time.Now()
 		var g errgroup.Group
 		g.SetLimit(8)
 		for n := range 100 {
 			g.Go(func() error { return f(n) })
 		}
-		require.NoError(t, g.Wait())
+		require.NoError(r, g.Wait())
+		return time.Since(began).Round(time.Millisecond)
 	}
-	each(func(n int) error { _, err := r.add(conf, id(n), "net0"); return err })
-	added := time.Since(began)
-	require.Len(t, vppPorts(t, vpp.Socket()), 100)
-	each(func(n int) error { // half go, and come again with others that go
-		if n%2 == 0 {
-			return r.del(conf, id(n), "net0")
+	have := func(n int) { require.Equal(r, n, strings.Count(state(), port), state()) }
+	added := each(func(n int) error { _, err := r.add(conf, id(n), "net0"); return err })
+	have(100)
+	mixed := each(func(n int) error { // half go, and half go and come again
+		err := r.del(conf, id(n), "net0")
+		if err == nil && n%2 == 1 {
+			_, err = r.add(conf, id(n), "net0")
 		}
-		if err := r.del(conf, id(n), "net0"); err != nil {
-			return err
-		}
-		_, err := r.add(conf, id(n), "net0")
 		return err
 	})
-	require.Len(t, vppPorts(t, vpp.Socket()), 50)
-	each(func(n int) error { return r.del(conf, id(n), "net0") })
-	require.Equal(t, empty, vpp.String())
-	require.Empty(t, r.files())
-	t.Logf("100 pods in %v, in and out twice in %v", added, time.Since(began))
+	have(50)
+	deleted := each(func(n int) error { return r.del(conf, id(n), "net0") })
+	require.Equal(r, empty, state())
+	require.Empty(r, r.files())
+	r.Logf("100 pods, 8 at a time: added in %v, all deleted and half added again in %v, deleted in %v", added, mixed, deleted)
+}
+
+func TestHundredPods(t *testing.T) {
+	onVPP(t, func(r *rig, state func() string) { r.hundredPods(r.conf(), state, "bridge-port/") })
 }
 
 // vppPorts are the names of all ports of bridge domain 4.
@@ -113,7 +148,7 @@ func vppPorts(t *testing.T, socket string) (out []string) {
 
 // A bridge domain that an operator has made is used, and stays as it is.
 func TestBridgeOfAnOperator(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	c, err := vppnet.Dial(t.Context(), vpp.Socket(), "operator")
 	require.NoError(t, err)
@@ -131,7 +166,7 @@ func TestBridgeOfAnOperator(t *testing.T) {
 
 // CHECK says what differs, field by field.
 func TestCheckSaysWhatDiffers(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf := r.conf()
 	res, err := r.add(conf, id(1), "net0")
@@ -162,7 +197,7 @@ func TestCheckSaysWhatDiffers(t *testing.T) {
 
 // GC takes what the runtime does not list, of its own network, and nothing at all without a list.
 func TestGC(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf, other := r.conf(), r.conf("name", `"other"`, "ipam", `null`)
 	for n := range 4 {
@@ -199,26 +234,30 @@ func TestGC(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	require.NoError(t, r.GetStatusNetworkList(t.Context(), r.conf()))
 	err := r.GetStatusNetworkList(t.Context(), r.conf("ipam.type", `"nowhere"`))
 	require.ErrorContains(t, err, "nowhere")
+	limited := "#!/bin/sh\necho '{\"code\": 51, \"msg\": \"the uplink is down\"}'\nexit 1\n"
+	require.NoError(t, os.WriteFile(r.dir+"/bin/limited", []byte(limited), 0o755))
+	var said *types.Error
+	require.ErrorAs(t, r.GetStatusNetworkList(t.Context(), r.conf("ipam.type", `"limited"`)), &said)
+	require.Equal(t, types.ErrLimitedConnectivity, said.Code, "what the IPAM says of those that there are is passed on")
 	vpp.Kill()
 	err = r.GetStatusNetworkList(t.Context(), r.conf())
-	var said *types.Error
 	require.ErrorAs(t, err, &said)
 	require.Equal(t, types.ErrPluginNotAvailable, said.Code)
 	require.NoError(t, r.del(r.conf(), id(1), "net0"), "without VPP there is nothing of it")
 	require.NoError(t, vpp.Restart())
-	without := vpptest.New(t, vpptest.WithoutPlugin("memif"))
+	without := newVPP(t, vpptest.WithoutPlugin("memif"))
 	err = r.GetStatusNetworkList(t.Context(), r.conf("vppSocket", fmt.Sprintf("%q", without.Socket())))
 	require.ErrorContains(t, err, "memif")
 }
 
 // The addresses run out: who gets none leaves nothing.
 func TestNoAddressLeft(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	conf := r.conf("ipam.subnet", `"10.0.0.0/30"`)
 	_, err := r.add(conf, id(1), "net0")
@@ -234,7 +273,7 @@ func TestNoAddressLeft(t *testing.T) {
 
 // Whatever a netconf, a runtime or a pod says, nothing outside of the pod's directory is touched.
 func TestSocketsAreConfined(t *testing.T) {
-	vpp := vpptest.New(t)
+	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
 	empty := vpp.String()
 	victim := r.dir + "/victim"

@@ -6,16 +6,17 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/containernetworking/cni/libcni"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
+	"github.com/vppkit/vppkit/examples/cni/ovs/ovstest"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -47,6 +48,10 @@ func TestPacketsBetweenPods(t *testing.T) {
 		"bridge, a VLAN of it":   {"host.bridge.vlanId", `7`},
 		"interface, Ethernet":    {"host.netType", `"interface"`},
 		"interface, IP":          {"host.netType", `"interface"`, "host.memif.mode", `"ip"`},
+		"IPv6, bridge":           {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`},
+		"IPv6, interface":        {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`, "host.netType", `"interface"`},
+		"both, interface":        append(both, "host.netType", `"interface"`),
+		"IPv6, interface, IP":    {"ipam.subnet", `"fd00:56::/64"`, "ipam.routes", `[{"dst": "::/0"}]`, "host.netType", `"interface"`, "host.memif.mode", `"ip"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			host := vpptest.Real(t)
@@ -79,91 +84,44 @@ func TestPacketsBetweenPods(t *testing.T) {
 	}
 }
 
-// Two guests, which are what containers with DPDK's virtio_user are to VPP, reach each other.
-func TestPacketsOverVhostUser(t *testing.T) {
-	for _, mode := range []string{netconf.Server, netconf.Client} {
-		t.Run("host is "+mode, func(t *testing.T) {
-			host := vpptest.Real(t)
-			r := newRig(t, host.Socket())
-			conf := r.conf("host.iftype", `"vhostuser"`, "host.vhost.mode", `"`+mode+`"`)
-			var guests []*netrig.Guest
-			var addresses []string
-			for n := range 2 {
-				res, err := r.add(conf, id(n), "net0")
-				require.NoError(t, err)
-				ip := res.IPs[0].Address
-				mac := fmt.Sprintf("02:00:00:00:00:%02x", n+1)
-				guests = append(guests, netrig.Boot(t, fmt.Sprint("pod", n), res.Interfaces[0].SocketPath, mode == netconf.Server, mac, ip.String()))
-				addresses = append(addresses, ip.IP.String())
-			}
-			for _, g := range guests {
-				g.WaitConnected(t, 0)
-			}
-			guests[0].Reaches(t, addresses[1])
-			for n := range 2 {
-				require.NoError(t, r.check(conf, id(n), "net0"))
-				guests[n].Stop()
-				require.NoError(t, r.del(conf, id(n), "net0"))
-			}
-			require.Empty(t, r.files())
-		})
+// guestsReach has two guests, which are what containers with DPDK's virtio_user are to VPP and to OVS,
+// reach each other, the host's end of whose sockets is server or client.
+func (r *rig) guestsReach(conf *libcni.NetworkConfigList, mode string) {
+	var guests []*netrig.Guest
+	var addresses []string
+	for n := range 2 {
+		res, err := r.add(conf, id(n), "net0")
+		require.NoError(r, err)
+		ip := res.IPs[0].Address
+		mac := fmt.Sprintf("02:00:00:00:00:%02x", n+1)
+		guests = append(guests, netrig.Boot(r, fmt.Sprint("pod", n), res.Interfaces[0].SocketPath, mode == netconf.Server, mac, ip.String()))
+		addresses = append(addresses, ip.IP.String())
 	}
+	for _, g := range guests {
+		g.WaitConnected(r, 0)
+	}
+	guests[0].Reaches(r, addresses[1])
+	for n := range 2 {
+		require.NoError(r, r.check(conf, id(n), "net0"))
+		guests[n].Stop()
+		require.NoError(r, r.del(conf, id(n), "net0"))
+	}
+	require.Empty(r, r.files())
 }
 
-// cnitool, which is what people try a netconf with, gets through all commands.
-func TestCNITool(t *testing.T) {
-	vpp := vpptest.Real(t)
-	r := newRig(t, vpp.Socket())
-	tool := r.dir + "/cnitool"
-	out, err := exec.Command("go", "build", "-o", tool, "github.com/containernetworking/cni/cnitool").CombinedOutput()
-	require.NoError(t, err, string(out))
-	ns := netrig.New(t, "pod")
-	for _, name := range []string{"standalone", "vhostuser"} {
-		text, err := os.ReadFile("testdata/" + name + ".conf")
-		require.NoError(t, err)
-		require.NoError(t, os.MkdirAll(r.dir+"/net.d", 0o755))
-		require.NoError(t, os.WriteFile(r.dir+"/net.d/"+name+".conf", text, 0o644))
-		network := r.confOf(string(text)).Name
-		run := func(verb string) string {
-			cmd := exec.Command(tool, verb, network, "/run/netns/"+string(ns))
-			cmd.Env = append(os.Environ(), "CNI_PATH="+r.dir+"/bin", "NETCONFPATH="+r.dir+"/net.d", "CNI_NETNS_OVERRIDE=")
-			out, err := cmd.CombinedOutput()
-			require.NoError(t, err, "%s: %s", verb, out)
-			return string(out)
-		}
-		require.Contains(t, run("add"), `"10.56.21`)
-		run("del")
-		run("del")
-		require.NotRegexp(t, "memif|VirtualEthernet", cli(t, vpp, "show interface"))
+func TestPacketsOverVhostUser(t *testing.T) {
+	for _, mode := range []string{netconf.Server, netconf.Client} {
+		vhost := []string{"host.iftype", `"vhostuser"`, "host.vhost.mode", `"` + mode + `"`}
+		t.Run("VPP is "+mode, func(t *testing.T) {
+			r := newRig(t, vpptest.Real(t).Socket())
+			r.guestsReach(r.conf(vhost...), mode)
+		})
+		t.Run("OVS is "+mode, func(t *testing.T) {
+			realOVS(t, func(r *rig, o *ovstest.OVS) { r.guestsReach(r.conf(ovsConf(vhost...)...), mode) })
+		})
 	}
 }
 
 type lastly func() string
 
 func (l lastly) String() string { return l() }
-
-// The netconfs of testdata run as they are, under a runtime.
-func TestNetconfsOfTheOriginal(t *testing.T) {
-	vpp := vpptest.Real(t)
-	t.Cleanup(func() { _ = os.Remove("/var/run/vpp/routed") }) // if they are empty
-	for _, name := range []string{"standalone", "older-spellings", "vhostuser", "interface"} {
-		t.Run(name, func(t *testing.T) {
-			text, err := os.ReadFile("testdata/" + name + ".conf")
-			require.NoError(t, err)
-			r := newRig(t, vpp.Socket())
-			conf := r.confOf(string(text))
-			container := fmt.Sprintf("%012x%052x", os.Getpid(), time.Now().UnixNano())
-			t.Cleanup(func() { _ = r.del(conf, container, "net0") })
-			res, err := r.add(conf, container, "net0")
-			require.NoError(t, err)
-			require.NotEmpty(t, res.IPs)
-			dir := ""
-			if name == "interface" {
-				dir = "routed/"
-			}
-			require.FileExists(t, "/var/run/vpp/"+dir+container[:12]+"/configData-"+container[:12]+"-net0.json")
-			require.NoError(t, r.del(conf, container, "net0"))
-			require.NoDirExists(t, "/var/run/vpp/"+container[:12])
-		})
-	}
-}

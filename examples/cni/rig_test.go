@@ -43,7 +43,8 @@ func TestMain(m *testing.M) {
 // rig is a node: a runtime (libcni), its plugins, a data plane.
 type rig struct {
 	*testing.T
-	dir string // all files are below it
+	dir  string      // all files are below it
+	args [][2]string // CNI_ARGS
 	*libcni.CNIConfig
 }
 
@@ -114,14 +115,14 @@ func (r *rig) confOf(text string, change ...string) *libcni.NetworkConfigList {
 	return list
 }
 
-func runtimeConf(container, ifName string) *libcni.RuntimeConf {
-	return &libcni.RuntimeConf{ContainerID: container, NetNS: "/proc/1/ns/net", IfName: ifName}
+func (r *rig) runtime(container, ifName string) *libcni.RuntimeConf {
+	return &libcni.RuntimeConf{ContainerID: container, NetNS: "/proc/1/ns/net", IfName: ifName, Args: r.args}
 }
 
 func (r *rig) add(conf *libcni.NetworkConfigList, container, ifName string) (*types100.Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	res, err := r.AddNetworkList(ctx, conf, runtimeConf(container, ifName))
+	res, err := r.AddNetworkList(ctx, conf, r.runtime(container, ifName))
 	if err != nil {
 		return nil, err
 	}
@@ -131,16 +132,16 @@ func (r *rig) add(conf *libcni.NetworkConfigList, container, ifName string) (*ty
 func (r *rig) del(conf *libcni.NetworkConfigList, container, ifName string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return r.DelNetworkList(ctx, conf, runtimeConf(container, ifName))
+	return r.DelNetworkList(ctx, conf, r.runtime(container, ifName))
 }
 
 func (r *rig) check(conf *libcni.NetworkConfigList, container, ifName string) error {
-	return r.CheckNetworkList(context.Background(), conf, runtimeConf(container, ifName))
+	return r.CheckNetworkList(context.Background(), conf, r.runtime(container, ifName))
 }
 
 // files lists all that lies in the shared directories and the IPAM's store.
 func (r *rig) files() (out []string) {
-	for _, dir := range []string{"s", "other", "ipam", "cache"} {
+	for _, dir := range []string{"s", "other", "volume", "ipam", "cache"} {
 		_ = filepath.WalkDir(filepath.Join(r.dir, dir), func(path string, d os.DirEntry, err error) error {
 			name := strings.TrimPrefix(path, r.dir+"/")
 			if err != nil || strings.HasPrefix(name, "ipam/") && (strings.HasSuffix(name, "lock") || strings.Contains(name, "last_reserved_ip")) {

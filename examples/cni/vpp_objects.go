@@ -6,9 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/containernetworking/cni/pkg/types"
+	types100 "github.com/containernetworking/cni/pkg/types/100"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
@@ -17,16 +22,14 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// objects are all that an attachment is in VPP. theirs are the bridge domains that are not
-// ours, by number: one of them is used as it is.
-func objects(a *Attachment, theirs map[uint32]string) ([]desiredstate.Object, error) {
+func (vpp) objects(a *Attachment, found []desiredstate.Found) ([]desiredstate.Object, error) {
 	name := a.Name()
 	out := wire(a, name)
 	link := vppnet.LinkState{Interface: name, Up: true}
 	switch a.Conf.Host.NetType {
 	case netconf.Bridge:
 		b := bridge(a.Conf.Host.Bridge)
-		if foreign, ok := theirs[b.ID]; ok && b.ID != 0 {
+		if foreign := theirs(found, b.ID); foreign != "" {
 			b.Name = foreign
 		} else {
 			out = append(out, b)
@@ -52,7 +55,7 @@ func wire(a *Attachment, name string) []desiredstate.Object {
 	}
 	return []desiredstate.Object{
 		vppnet.MemifSocket{Path: a.Socket},
-		vppnet.Memif{Name: name, Socket: a.Socket, Slave: host.Memif.Role == netconf.Slave, IP: host.Memif.Mode == netconf.IP},
+		vppnet.Memif{Name: name, Socket: a.Socket, Slave: !host.Memif.Listens(), IP: host.Memif.Mode == netconf.IP},
 	}
 }
 
@@ -70,8 +73,8 @@ func bridge(b netconf.BridgePort) vppnet.BridgeDomain {
 }
 
 // routed are a route to each address of the container, and the gateway, a loopback whose address
-// all interfaces of the network borrow. To a container the others seem to be on its link: VPP
-// answers ARP for them.
+// all interfaces of the network borrow. To a container the others seem to be on its link by IPv4:
+// VPP answers ARP for them. By IPv6 they are behind the gateway; see narrow.
 func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 	gateway := "gateway." + mark(a.Network)
 	ethernet := a.Conf.Host.IfType == netconf.VhostUser || a.Conf.Host.Memif.Mode == netconf.Ethernet
@@ -84,11 +87,17 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 		pod, via = pod.Unmap(), via.Unmap()
 		bits, _ := ip.Address.Mask.Size()
 		subnet := netip.PrefixFrom(via, bits) // what is not in a subnet of its own, VPP does not answer
+		if via.Is6() {
+			subnet = single(via) // it does, by IPv6
+		}
 		out = append(out,
 			l3.Address{Interface: gateway, Prefix: subnet},
 			l3.Route{Prefix: single(pod), Paths: []l3.Path{{NextHop: pod, Interface: name}}})
-		if ethernet && pod.Is4() {
+		switch {
+		case ethernet && pod.Is4():
 			out = append(out, others(subnet), l3.ProxyARP{Interface: name})
+		case ethernet:
+			out = append(out, ipv6Link{name})
 		}
 	}
 	if len(out) == 0 {
@@ -97,6 +106,21 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 	return append(out,
 		vppnet.Loopback{Name: gateway}, vppnet.LinkState{Interface: gateway, Up: true},
 		l3.Unnumbered{Interface: name, Lender: gateway}), nil
+}
+
+// narrow has the container know that by IPv6 nothing but the gateway is on its link: the address is in no
+// subnet, which is behind the gateway. VPP answers the solicitations of neighbours only for those of
+// which it is told one by one.
+func narrow(r *types100.Result) {
+	for _, ip := range r.IPs {
+		bits, size := ip.Address.Mask.Size()
+		if size != 128 || bits == 128 || ip.Gateway == nil {
+			continue
+		}
+		subnet := net.IPNet{IP: ip.Address.IP.Mask(ip.Address.Mask), Mask: ip.Address.Mask}
+		ip.Address.Mask = net.CIDRMask(128, 128)
+		r.Routes = append(r.Routes, &types.Route{Dst: subnet, GW: ip.Gateway})
+	}
 }
 
 // others are all addresses of a subnet.
@@ -109,21 +133,21 @@ func others(subnet netip.Prefix) l3.ProxyARPRange {
 
 func single(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// hostRoutes claims the routes to single addresses in the default table. The plugin removes of
-// them only what leads to interfaces of its own.
-func hostRoutes(table string, p netip.Prefix) bool {
-	return (table == "" || table == l3.DefaultTable) && p.IsSingleIP()
-}
-
-// theirs are the bridge domains that are not ours.
-func theirs(found []desiredstate.Found) map[uint32]string {
-	out := map[uint32]string{}
+// theirs is the name of the bridge domain of this number, if there is one and it is not ours.
+func theirs(found []desiredstate.Found, id uint32) string {
 	for _, f := range found {
-		if b, ok := f.Spec.(vppnet.BridgeDomain); ok && f.Foreign {
-			out[b.ID] = b.Name
+		if b, ok := f.Spec.(vppnet.BridgeDomain); ok && f.Foreign && b.ID == id && id != 0 {
+			return b.Name
 		}
 	}
-	return out
+	return ""
+}
+
+func (vpp) leaving(found []desiredstate.Found, these func(name string) bool) (keys, last []desiredstate.Key, sockets []string) {
+	keys, sockets = hangingOn(found, these)
+	stay := slices.DeleteFunc(slices.Clone(found), func(f desiredstate.Found) bool { return slices.Contains(keys, f.Key) })
+	ranges, last := unneeded(stay)
+	return append(keys, ranges...), last, sockets // of a range only the gateway tells that it is ours
 }
 
 // hangingOn are these interfaces of ours, and all that is on them; with the paths of their
@@ -146,6 +170,8 @@ func hangingOn(found []desiredstate.Found, these func(name string) bool) (keys [
 		case l3.Unnumbered:
 			on = s.Interface
 		case l3.ProxyARP:
+			on = s.Interface
+		case ipv6Link:
 			on = s.Interface
 		case l3.Route:
 			if len(s.Paths) == 1 {
@@ -210,7 +236,8 @@ func unneeded(found []desiredstate.Found) (ranges, rest []desiredstate.Key) {
 	return ranges, rest
 }
 
-func isRange(o desiredstate.Object) bool {
+// VPP does not show whose a range of proxy ARP is: the gateway, which is ours, tells of it.
+func (vpp) last(o desiredstate.Object) bool {
 	_, is := o.(l3.ProxyARPRange)
 	return is
 }

@@ -13,12 +13,14 @@ import (
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/dhcp"
+	"github.com/vppkit/vppkit/kinds/lldp"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/uplink"
 	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat66"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -59,14 +61,16 @@ func claimed(c *vppnet.Conn) []desiredstate.AnyKind {
 		urpf.Checks(c, everything), classify.Inputs(c, everything), classify.Outputs(c, new(vppnet.Memory), everything),
 		dhcp.Clients(c, everything), wireguard.Peers(c, everything), l3.PolicyAttachments(c, l3.PolicyRoutes(c, acl.Sets(c)), everything),
 		uplink.Queues(c, new(uplink.Memory), everything), uplink.Promiscuouses(c, new(uplink.Memory), everything), // which only who told VPP knows
+		lldp.Ports(c, new(vppnet.Memory), everything), lldp.AllSettings(c, new(vppnet.Memory)), // likewise
 	}
 }
 
-// translation is NAT44, which is one of two plugins'.
+// translation is NAT44, which is one of two plugins', and NAT66.
 func translation(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
 	out := []desiredstate.AnyKind{
 		nat.Plugins(c, variant), nat.Interfaces(c, variant, everything), nat.Mappings(c, variant), nat.Identities(c, variant),
 		nat.Addresses(c, variant, netip.MustParsePrefix("0.0.0.0/0")),
+		nat66.Interfaces(c, everything), nat66.Mappings(c, netip.MustParsePrefix("::/0")),
 	}
 	if variant == nat.EndpointDependent {
 		out = append(out, nat.Exits(c))

@@ -23,6 +23,7 @@ import (
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat66"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -130,6 +131,8 @@ func worldly(dir string) map[string][]desiredstate.Object {
 			classify.Table{Name: "to", Header: true, Mask: classify.At(16, 255), Sessions: 100},
 			classify.Output{Interface: "edge", Table: "to"},
 			urpf.Check{Interface: "out", Loose: true},
+			nat66.Interface{Interface: "out"},
+			nat66.Mapping{Local: addr("fd00::66"), External: addr("2001:db8:66::66")},
 			bond.Bond{Name: "trunk", Mode: bond.RoundRobin, ID: 4, MAC: mac(70)},
 			vhost.Port{Name: "lane", Socket: dir + "/lane.sock", MAC: mac(72)},
 			bond.Member{Bond: "trunk", Interface: "lane"},

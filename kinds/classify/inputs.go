@@ -8,7 +8,6 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/classify"
-	"go.fd.io/govpp/binapi/feature"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memclnt"
 
@@ -29,37 +28,20 @@ import (
 // asked (from 25.06 on).
 func Inputs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Input] {
 	k := newInputs(c, claims)
-	messages := []api.Message{
-		&classify.InputACLSetInterface{}, &classify.PolicerClassifySetInterface{}, &classify.FlowClassifySetInterface{},
-		&classify.ClassifyTableByInterface{}, &classify.PolicerClassifyDump{}, &classify.FlowClassifyDump{}, &memclnt.ControlPing{},
-	}
-	if iface.Asks(c) {
-		messages = append(messages, &feature.FeatureIsEnabled{})
-	}
-	return &desiredstate.Kind[Input]{
-		Target: c.Target(), Variant: vppnet.Variant(claims...),
+	return iface.On(c, claims, &desiredstate.Kind[Input]{
 		Name:     "classify-input",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
-		Messages: c.Uses(messages...),
-		Dump:     k.dump,
-		Check:    func(v *desiredstate.View, i Input) error { return iface.Scope(claims).Check(v, i.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, i Input) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, i.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, k.put(ctx, v, id, i)
-		},
+		Requires: []desiredstate.AnyKind{Tables(c)},
+		Messages: iface.Uses(c, &classify.InputACLSetInterface{}, &classify.PolicerClassifySetInterface{}, &classify.FlowClassifySetInterface{},
+			&classify.ClassifyTableByInterface{}, &classify.PolicerClassifyDump{}, &classify.FlowClassifyDump{}, &memclnt.ControlPing{}),
+		Dump: k.dump,
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Input], want Input) error {
 			if err := k.takeOff(ctx, v, have); err != nil {
 				return err
 			}
 			return k.put(ctx, v, have.ID, want)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Input]) error {
-			return k.takeOff(ctx, v, have)
-		},
-	}
+		Delete: k.takeOff,
+	}, k.put)
 }
 
 type inputs struct {
@@ -222,7 +204,7 @@ func (k *inputs) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 			}
 		}
 	}
-	return out, k.effects(ctx, out)
+	return iface.Broken(ctx, k.c, out, Input.feature)
 }
 
 // found is what looks into a table; into one that is not ours it is somebody else's.
@@ -234,32 +216,4 @@ func found(v *desiredstate.View, i desiredstate.Actual[vppnet.Interface], spec I
 		spec.theirs = vppnet.Foreign(fmt.Sprint(table))
 	}
 	return desiredstate.Actual[Input]{ID: i.ID, Spec: spec, Foreign: !ours}
-}
-
-// effects finds out which of them have none.
-func (k *inputs) effects(ctx context.Context, of []desiredstate.Actual[Input]) error {
-	if !iface.Asks(k.c) {
-		return nil
-	}
-	for use := range Use(len(uses)) {
-		for family := range 2 {
-			var ids []uint32
-			var at []int
-			for n, a := range of {
-				if a.Spec.Use == use && number(a.Spec.IPv6) == family {
-					ids, at = append(ids, a.ID), append(at, n)
-				}
-			}
-			on, err := iface.AreOn(ctx, k.c, inputFeatures[use][family:family+1], ids...)
-			if err != nil {
-				return err
-			}
-			for n, x := range on {
-				if !x[0] {
-					of[at[n]].Broken = "it is listed, and has no effect"
-				}
-			}
-		}
-	}
-	return nil
 }

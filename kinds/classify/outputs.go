@@ -9,7 +9,6 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/classify"
-	"go.fd.io/govpp/binapi/feature"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memclnt"
 
@@ -30,33 +29,18 @@ import (
 // told.
 func Outputs(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desiredstate.Kind[Output] {
 	k := &outputs{c: c, vpp: classify.NewServiceClient(c), claims: claims, tables: tables{c, classify.NewServiceClient(c)}, theirs: map[place]bool{}}
-	messages := []api.Message{&classify.OutputACLSetInterface{}, &memclnt.ControlPing{}}
-	if iface.Asks(c) {
-		messages = append(messages, &feature.FeatureIsEnabled{})
-	}
-	kind := vppnet.Remembered(c, m, &desiredstate.Kind[Output]{
+	kind := vppnet.Remembered(c, m, iface.On(c, claims, &desiredstate.Kind[Output]{
 		Name:     "classify-output",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
-		Messages: c.Uses(messages...),
-		Variant:  variant{m, vppnet.Variant(claims...)},
-		Check:    func(v *desiredstate.View, o Output) error { return iface.Scope(claims).Check(v, o.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, o Output) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, o.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, k.put(ctx, v, id, o)
-		},
+		Requires: []desiredstate.AnyKind{Tables(c)},
+		Messages: iface.Uses(c, &classify.OutputACLSetInterface{}, &memclnt.ControlPing{}),
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Output], want Output) error {
 			if err := k.takeOff(ctx, v, have); err != nil {
 				return err
 			}
 			return k.put(ctx, v, have.ID, want)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Output]) error {
-			return k.takeOff(ctx, v, have)
-		},
-	})
+		Delete: k.takeOff,
+	}, k.put))
 	told := kind.Dump
 	kind.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Output], error) {
 		known, err := told(ctx, v)
@@ -66,12 +50,6 @@ func Outputs(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desireds
 		return k.seen(ctx, v, known)
 	}
 	return kind
-}
-
-// variant tells kinds with different memories or claims apart.
-type variant struct {
-	memory *vppnet.Memory
-	claims any
 }
 
 type outputs struct {

@@ -88,10 +88,8 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 		_, err := vpp.DHCPClientConfig(ctx, &dhcp.DHCPClientConfig{IsAdd: add, Client: q})
 		return err
 	}
-	return &desiredstate.Kind[Client]{
-		Target: c.Target(), Variant: vppnet.Variant(claims...),
+	return iface.On(c, claims, &desiredstate.Kind[Client]{
 		Name:     "dhcp-client",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&dhcp.DHCPClientConfig{}, &dhcp.DHCPClientDump{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Client], err error) {
 			all, err := vppnet.Collect(vpp.DHCPClientDump(ctx, &dhcp.DHCPClientDump{}))
@@ -102,19 +100,13 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, x Client) error { return iface.Scope(claims).Check(v, x.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, x Client) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, x.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, set(ctx, id, x, true)
-		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Client]) error {
 			// VPP says so of an interface that has none.
 			return vppnet.Gone(set(ctx, have.ID, have.Spec, false), api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
 		},
-	}
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error {
+		return set(ctx, id, x, true)
+	})
 }
 
 func decode(d dhcp.DHCPClient, name string) Client {

@@ -70,32 +70,19 @@ func (a Attachment) Validate() error {
 // 25.06 is believed to have what it was told, and to have nothing on more than 8 times.
 func Attachments(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desiredstate.Kind[Attachment] {
 	k := &attachments{c: c, vpp: policer.NewServiceClient(c), claims: claims}
-	messages := []api.Message{&policer.PolicerInput{}, &policer.PolicerOutput{}, &feature.FeatureEnableDisable{}, &interfaces.SwInterfaceDump{}, &memclnt.ControlPing{}}
-	if iface.Asks(c) {
-		messages = append(messages, &feature.FeatureIsEnabled{})
-	}
-	kind := vppnet.Remembered(c, m, &desiredstate.Kind[Attachment]{
+	kind := vppnet.Remembered(c, m, iface.On(c, claims, &desiredstate.Kind[Attachment]{
 		Name:     "policer-attachment",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Policers(c)},
-		Messages: c.Uses(messages...),
-		Variant:  variant{m, vppnet.Variant(claims...)},
-		Check: func(v *desiredstate.View, a Attachment) error {
-			return iface.Scope(claims).Check(v, a.Interface)
-		},
-		Create: func(ctx context.Context, v *desiredstate.View, a Attachment) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, a.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, k.attach(ctx, id, a)
-		},
+		Requires: []desiredstate.AnyKind{Policers(c)},
+		Messages: iface.Uses(c, &policer.PolicerInput{}, &policer.PolicerOutput{}, &feature.FeatureEnableDisable{}, &interfaces.SwInterfaceDump{}, &memclnt.ControlPing{}),
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Attachment], want Attachment) error {
 			return k.attach(ctx, have.ID, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Attachment]) error {
 			return vppnet.Gone(k.detach(ctx, have.ID, have.Spec), api.INVALID_SW_IF_INDEX)
 		},
-	})
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, a Attachment) error {
+		return k.attach(ctx, id, a)
+	}))
 	told := kind.Dump
 	kind.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Attachment], error) {
 		known, err := told(ctx, v)
@@ -105,12 +92,6 @@ func Attachments(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desi
 		return k.seen(ctx, v, known)
 	}
 	return kind
-}
-
-// variant tells kinds with different memories or claims apart.
-type variant struct {
-	memory *vppnet.Memory
-	claims any
 }
 
 type attachments struct {

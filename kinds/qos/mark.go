@@ -7,7 +7,6 @@ import (
 	"context"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/binapi/feature"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/qos"
 
@@ -51,40 +50,28 @@ func (m Mark) Validate() error {
 // it is (from 25.06 on).
 func Marks(c *vppnet.Conn, maps *desiredstate.Kind[EgressMap], claims ...vppnet.Claim) *desiredstate.Kind[Mark] {
 	k := marks{c, qos.NewServiceClient(c), claims}
-	messages := []api.Message{&qos.QosMarkEnableDisable{}, &qos.QosMarkDump{}, &memclnt.ControlPing{}}
-	if iface.Asks(c) {
-		messages = append(messages, &feature.FeatureIsEnabled{})
+	anew := func(ctx context.Context, _ *desiredstate.View, id uint32, m Mark) error {
+		// An interface that had the index may have left a mark, which VPP takes for this one.
+		if err := k.off(ctx, id, m); err != nil {
+			return err
+		}
+		return k.set(ctx, id, m, true)
 	}
-	return &desiredstate.Kind[Mark]{
-		Target: c.Target(), Variant: vppnet.Variant(claims...),
+	return iface.On(c, claims, &desiredstate.Kind[Mark]{
 		Name:     "qos-mark",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), maps},
-		Messages: c.Uses(messages...),
+		Requires: []desiredstate.AnyKind{maps},
+		Messages: iface.Uses(c, &qos.QosMarkEnableDisable{}, &qos.QosMarkDump{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
-		Check:    func(v *desiredstate.View, m Mark) error { return iface.Scope(claims).Check(v, m.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, m Mark) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, m.Interface)
-			if err != nil {
-				return 0, err
-			}
-			// An interface that had the index may have left a mark, which VPP takes for this one.
-			if err := k.off(ctx, id, m); err != nil {
-				return 0, err
-			}
-			return id, k.set(ctx, id, m, true)
-		},
-		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Mark], want Mark) error {
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Mark], want Mark) error {
 			if have.Broken != "" { // VPP takes it for one that is on
-				if err := k.off(ctx, have.ID, want); err != nil {
-					return err
-				}
+				return anew(ctx, v, have.ID, want)
 			}
 			return k.set(ctx, have.ID, want, true)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Mark]) error {
 			return k.off(ctx, have.ID, have.Spec)
 		},
-	}
+	}, anew)
 }
 
 type marks struct {
@@ -116,30 +103,15 @@ func (k marks) dump(ctx context.Context, v *desiredstate.View) (out []desiredsta
 	if err != nil {
 		return nil, err
 	}
-	at := map[Source][]int{}
-	ids := map[Source][]uint32{}
 	for _, d := range found {
 		i, ok := desiredstate.At[vppnet.Interface](v, d.Mark.SwIfIndex)
 		if !ok {
 			continue // what is left of one that has gone
 		}
-		m := Mark{Interface: i.Spec.Name, Source: Source(d.Mark.OutputSource), Map: d.Mark.MapID}
-		at[m.Source], ids[m.Source] = append(at[m.Source], len(out)), append(ids[m.Source], i.ID)
-		out = append(out, desiredstate.Actual[Mark]{ID: i.ID, Spec: m, Foreign: !iface.Scope(k.claims).Has(i)})
+		out = append(out, desiredstate.Actual[Mark]{
+			ID: i.ID, Foreign: !iface.Scope(k.claims).Has(i),
+			Spec: Mark{Interface: i.Spec.Name, Source: Source(d.Mark.OutputSource), Map: d.Mark.MapID},
+		})
 	}
-	if !iface.Asks(k.c) {
-		return out, nil
-	}
-	for source, f := range markFeatures {
-		on, err := iface.AreOn(ctx, k.c, []iface.Feature{f}, ids[source]...)
-		if err != nil {
-			return nil, err
-		}
-		for n, x := range on {
-			if !x[0] {
-				out[at[source][n]].Broken = "it is listed, and has no effect"
-			}
-		}
-	}
-	return out, nil
+	return iface.Broken(ctx, k.c, out, func(m Mark) iface.Feature { return markFeatures[m.Source] })
 }

@@ -65,10 +65,8 @@ func Records(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Record] 
 		}})
 		return err
 	}
-	return &desiredstate.Kind[Record]{
-		Target: c.Target(), Variant: vppnet.Variant(claims...),
+	return iface.On(c, claims, &desiredstate.Kind[Record]{
 		Name:     "qos-record",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&qos.QosRecordEnableDisable{}, &qos.QosRecordDump{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Record], err error) {
 			found, err := vppnet.Collect(vpp.QosRecordDump(ctx, &qos.QosRecordDump{}))
@@ -82,18 +80,12 @@ func Records(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Record] 
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, r Record) error { return iface.Scope(claims).Check(v, r.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, r Record) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, r.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, set(ctx, id, r, true)
-		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Record]) error {
 			return untilOff(func() error { return set(ctx, have.ID, have.Spec, false) })
 		},
-	}
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, r Record) error {
+		return set(ctx, id, r, true)
+	})
 }
 
 // untilOff turns off what VPP counts: it is off when VPP says that it was.

@@ -49,10 +49,8 @@ func Stores(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Store] {
 		}})
 		return err
 	}
-	return &desiredstate.Kind[Store]{
-		Target: c.Target(), Variant: vppnet.Variant(claims...),
+	return iface.On(c, claims, &desiredstate.Kind[Store]{
 		Name:     "qos-store",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&qos.QosStoreEnableDisable{}, &qos.QosStoreDump{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Store], err error) {
 			found, err := vppnet.Collect(vpp.QosStoreDump(ctx, &qos.QosStoreDump{}))
@@ -67,16 +65,10 @@ func Stores(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Store] {
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, s Store) error { return iface.Scope(claims).Check(v, s.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, s Store) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, s.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, set(ctx, id, s, true)
-		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Store]) error {
 			return untilOff(func() error { return set(ctx, have.ID, have.Spec, false) })
 		},
-	}
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, s Store) error {
+		return set(ctx, id, s, true)
+	})
 }

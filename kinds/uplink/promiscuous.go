@@ -49,21 +49,13 @@ func Promiscuouses(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredst
 		_, err := vpp.SwInterfaceSetPromisc(ctx, &interfaces.SwInterfaceSetPromisc{SwIfIndex: interface_types.InterfaceIndex(id), PromiscOn: on})
 		return err
 	}
-	return vppnet.Remembered(c, &m.told, &desiredstate.Kind[Promiscuous]{
+	return vppnet.Remembered(c, &m.told, iface.On(c, claims, &desiredstate.Kind[Promiscuous]{
 		Name:     "promiscuous",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceSetPromisc{}),
-		Variant:  variant{m, vppnet.Variant(claims...)},
-		Check:    func(v *desiredstate.View, p Promiscuous) error { return iface.Scope(claims).Check(v, p.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, p Promiscuous) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, p.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, set(ctx, id, true)
-		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Promiscuous]) error {
 			return vppnet.Gone(set(ctx, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},
-	})
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, _ Promiscuous) error {
+		return set(ctx, id, true)
+	}))
 }

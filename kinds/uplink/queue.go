@@ -134,19 +134,9 @@ func (m *Memory) forget(vpp vppnet.Identity, q Queue) {
 // A device that cannot have a mode refuses it: af_packet is never adaptive.
 func Queues(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredstate.Kind[Queue] {
 	k := &queues{c: c, vpp: interfaces.NewServiceClient(c), m: m}
-	kind := vppnet.Remembered(c, &m.told, &desiredstate.Kind[Queue]{
+	kind := vppnet.Remembered(c, &m.told, iface.On(c, claims, &desiredstate.Kind[Queue]{
 		Name:     "rx-queue",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceSetRxMode{}, &interfaces.SwInterfaceSetRxPlacement{}, &interfaces.SwInterfaceRxPlacementDump{}, &memclnt.ControlPing{}),
-		Variant:  variant{m, vppnet.Variant(claims...)},
-		Check:    func(v *desiredstate.View, q Queue) error { return iface.Scope(claims).Check(v, q.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, q Queue) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, q.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, k.set(ctx, id, q)
-		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Queue], want Queue) error {
 			return k.set(ctx, have.ID, want)
 		},
@@ -157,7 +147,7 @@ func Queues(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredstate.Kin
 			}
 			return err
 		},
-	})
+	}, func(ctx context.Context, _ *desiredstate.View, id uint32, q Queue) error { return k.set(ctx, id, q) }))
 	told := kind.Dump
 	kind.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Queue], error) {
 		known, err := told(ctx, v)
@@ -167,12 +157,6 @@ func Queues(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredstate.Kin
 		return k.seen(ctx, known)
 	}
 	return kind
-}
-
-// variant tells kinds with different memories or claims apart.
-type variant struct {
-	memory any
-	claims any
 }
 
 type queues struct {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/binapi/feature"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -62,34 +61,20 @@ func (c Check) Validate() error { return vppnet.CheckRef("interface", c.Interfac
 // it is (from 25.06 on).
 func Checks(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Check] {
 	k := checks{c, urpf.NewServiceClient(c), claims}
-	messages := []api.Message{&urpf.UrpfUpdateV2{}, &urpf.UrpfInterfaceDump{}, &memclnt.ControlPing{}}
-	if iface.Asks(c) {
-		messages = append(messages, &feature.FeatureIsEnabled{})
-	}
-	return &desiredstate.Kind[Check]{
-		Target: c.Target(), Variant: vppnet.Variant(claims...),
+	return iface.On(c, claims, &desiredstate.Kind[Check]{
 		Name:     "urpf",
-		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
-		Messages: c.Uses(messages...),
+		Messages: iface.Uses(c, &urpf.UrpfUpdateV2{}, &urpf.UrpfInterfaceDump{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
-		Check:    func(v *desiredstate.View, x Check) error { return iface.Scope(claims).Check(v, x.Interface) },
-		Create: func(ctx context.Context, v *desiredstate.View, x Check) (uint32, error) {
-			id, err := iface.Scope(claims).Take(v, x.Interface)
-			if err != nil {
-				return 0, err
-			}
-			return id, k.anew(ctx, id, x)
-		},
-		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Check], want Check) error {
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Check], want Check) error {
 			if have.Broken != "" {
-				return k.anew(ctx, have.ID, want)
+				return k.anew(ctx, v, have.ID, want)
 			}
 			return k.set(ctx, have.ID, want, want.mode())
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Check]) error {
 			return vppnet.Gone(k.set(ctx, have.ID, have.Spec, urpf.URPF_API_MODE_OFF), api.INVALID_SW_IF_INDEX)
 		},
-	}
+	}, k.anew)
 }
 
 type checks struct {
@@ -105,8 +90,8 @@ func (c Check) mode() urpf.UrpfMode {
 	return urpf.URPF_API_MODE_STRICT
 }
 
-// feature is what is on while the check is in effect, and the end of its arc, which never is.
-func (c Check) feature() (arc, name, end string) {
+// feature is what is on while the check is in effect.
+func (c Check) feature() iface.Feature {
 	family, where, way, end := "ip4", "unicast", "rx", "ip4-lookup"
 	if c.IPv6 {
 		family, end = "ip6", "ip6-lookup"
@@ -118,7 +103,7 @@ func (c Check) feature() (arc, name, end string) {
 	if c.Loose {
 		mode = "loose"
 	}
-	return family + "-" + where, fmt.Sprintf("%s-%s-urpf-%s", family, way, mode), end
+	return iface.Feature{Arc: family + "-" + where, End: end, Name: fmt.Sprintf("%s-%s-urpf-%s", family, way, mode)}
 }
 
 func (k checks) set(ctx context.Context, id uint32, x Check, mode urpf.UrpfMode) error {
@@ -131,7 +116,7 @@ func (k checks) set(ctx context.Context, id uint32, x Check, mode urpf.UrpfMode)
 }
 
 // anew sets a check that VPP may think is set, of an interface that had the index before.
-func (k checks) anew(ctx context.Context, id uint32, x Check) error {
+func (k checks) anew(ctx context.Context, _ *desiredstate.View, id uint32, x Check) error {
 	if err := k.set(ctx, id, x, urpf.URPF_API_MODE_OFF); err != nil {
 		return err
 	}
@@ -143,27 +128,15 @@ func (k checks) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 	if err != nil {
 		return nil, err
 	}
-	var requests []api.Message
 	for _, d := range found {
 		i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.SwIfIndex))
 		if !ok || d.Mode == urpf.URPF_API_MODE_OFF {
 			continue
 		}
-		x := Check{Interface: i.Spec.Name, IPv6: d.Af == ip_types.ADDRESS_IP6, Output: !d.IsInput, Loose: d.Mode == urpf.URPF_API_MODE_LOOSE}
-		arc, name, end := x.feature()
-		for _, f := range []string{name, end} {
-			requests = append(requests, &feature.FeatureIsEnabled{ArcName: arc, FeatureName: f, SwIfIndex: d.SwIfIndex})
-		}
-		out = append(out, desiredstate.Actual[Check]{ID: i.ID, Spec: x, Foreign: !iface.Scope(k.claims).Has(i)})
+		out = append(out, desiredstate.Actual[Check]{
+			ID: i.ID, Foreign: !iface.Scope(k.claims).Has(i),
+			Spec: Check{Interface: i.Spec.Name, IPv6: d.Af == ip_types.ADDRESS_IP6, Output: !d.IsInput, Loose: d.Mode == urpf.URPF_API_MODE_LOOSE},
+		})
 	}
-	if !iface.Asks(k.c) {
-		return out, nil
-	}
-	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)
-	for n := range len(on) / 2 {
-		if !on[2*n].IsEnabled || on[2*n+1].IsEnabled {
-			out[n].Broken = "it is listed, and has no effect"
-		}
-	}
-	return out, err
+	return iface.Broken(ctx, k.c, out, Check.feature)
 }

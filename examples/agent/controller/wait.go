@@ -7,15 +7,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // Applied waits until the host's agent has applied, or reported as wrong, every key of the host
-// as it was at a revision of etcd, such as Journal.Written returns: state/HOST/converged.
+// as it was at a revision of etcd, such as Journal.Written returns: state/HOST/converged. The agent
+// hears of what is written of its host, and answers at once. If others' writes alone made the revision,
+// Applied asks after a second, by a key of the host that means nothing, nodes/HOST/asked, which is
+// then deleted; who may not write there waits for what is next written of the host.
 func Applied(ctx context.Context, c *clientv3.Client, host string, revision int64) error {
 	key := Host(host).site().State() + "converged"
+	ctx, cancel := context.WithCancel(ctx)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		ask(ctx, c, Host(host).site().Keys()+"asked", revision)
+	}()
+	defer func() { cancel(); <-asked }()
 	return await(ctx, c, key, func(kvs map[string]said) (bool, error) {
 		v, ok := kvs[key]
 		if !ok {
@@ -32,6 +43,30 @@ func Applied(ctx context.Context, c *clientv3.Client, host string, revision int6
 		}
 		return true, nil
 	})
+}
+
+// asking is how long a host is waited for before it is asked, and asked again.
+const asking, askingAgain = time.Second, 10 * time.Second
+
+// ask has an agent say how far it is, until ctx ends.
+func ask(ctx context.Context, c *clientv3.Client, key string, revision int64) {
+	wait := asking
+	for {
+		select {
+		case <-ctx.Done():
+			if wait != asking {
+				short, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
+				_, _ = c.Delete(short, key)
+				cancel()
+			}
+			return
+		case <-time.After(wait):
+			wait = askingAgain
+			short, cancel := context.WithTimeout(ctx, deadline)
+			_, _ = c.Put(short, key, strconv.FormatInt(revision, 10))
+			cancel()
+		}
+	}
 }
 
 // ErrWrong: the agent says that a key cannot be served as it is.

@@ -154,6 +154,20 @@ func TestSpans(t *testing.T) {
 		}
 		return false
 	}, 10*time.Second, time.Millisecond)
+
+	// What is done for it later belongs to it all the same.
+	require.Eventually(t, func() bool {
+		spans := o.traced.GetSpans()
+		for _, s := range spans {
+			for _, p := range spans {
+				if s.Name == "create bridge-domain" && s.Status.Code.String() != "Error" && p.Name == "port/8" {
+					require.Equal(t, p.SpanContext.SpanID(), s.Parent.SpanID())
+					return true
+				}
+			}
+		}
+		return false
+	}, 10*time.Second, time.Millisecond)
 }
 
 // A history is bounded, in order, and counts what repeats itself.

@@ -17,7 +17,8 @@ import (
 
 // Spans makes a trace of each change: its root is the key that changed (a source of the Store), below it
 // is what is done to each object that the key wants, and below that each message to VPP. A root ends
-// with the first failure of what it wants, or when all has converged. It is safe for concurrent use.
+// with the first failure of what it wants, or the first thing that this waits for, or when all has
+// converged; what is done for it after a failure is below it all the same. It is safe for concurrent use.
 type Spans struct {
 	tracer trace.Tracer
 
@@ -34,6 +35,7 @@ type root struct {
 	span   trace.Span
 	begun  time.Time
 	worked bool // something was done for it
+	ended  bool // by a failure: it is still what later work belongs to
 }
 
 // hesitation is how long after a change what has converged may be what was wanted before it.
@@ -50,8 +52,8 @@ func (s *Spans) Changed(source string, about ...attribute.KeyValue) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if before, ok := s.roots[source]; ok {
-		before.span.AddEvent("changed again")
-		before.span.End()
+		before.span.AddEvent("changed again") // to one that has ended, that does nothing
+		before.end(nil)
 	}
 	s.roots[source] = &root{ctx: ctx, span: span, begun: time.Now()}
 }
@@ -101,24 +103,26 @@ func (s *Spans) Event(e desiredstate.Event) {
 	switch e.Type {
 	case desiredstate.Failed, desiredstate.Waiting:
 		for _, source := range s.Sources(e.Key) {
-			s.end(source, e.Err)
+			if r, ok := s.roots[source]; ok {
+				r.end(e.Err)
+			}
 		}
 	case desiredstate.Converged:
 		for source, r := range s.roots {
 			if r.worked || time.Since(r.begun) > hesitation {
-				s.end(source, nil)
+				r.end(nil)
+				delete(s.roots, source)
 			}
 		}
 	}
 }
 
-// end ends a trace. mu is held.
-func (s *Spans) end(source string, err error) {
-	r, ok := s.roots[source]
-	if !ok {
+// end ends the span of a root, once. The lock of the Spans is held.
+func (r *root) end(err error) {
+	if r.ended {
 		return
 	}
-	delete(s.roots, source)
+	r.ended = true
 	fail(r.span, err)
 	r.span.End()
 }

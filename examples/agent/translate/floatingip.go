@@ -3,11 +3,13 @@
 package translate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
 
+	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
 )
 
@@ -68,6 +70,16 @@ func (s Site) FloatingIP(name string, value []byte) (p FloatingIP, err error) {
 		}
 	}
 	return p, p.mapping("").Validate()
+}
+
+func (f FloatingIP) compare(o FloatingIP) int { return cmp.Compare(f.ID, o.ID) }
+
+// source is what wants its objects.
+func (f FloatingIP) source() string { return "fip/" + f.ID }
+
+// answers has the external network hear where it is.
+func (f FloatingIP) answers() l3.ProxyARPRange {
+	return l3.ProxyARPRange{Table: outside(f.External), Low: f.Floating, High: f.Floating}
 }
 
 // mapping is the translation, of a host in this table.

@@ -133,26 +133,36 @@ type place struct {
 	in   string
 }
 
+func (c Claim) place() place { return place{c.Kind, c.In} }
+
 // inherit takes what was held before, as far as it is still asked for.
 func (g *routing) inherit(before Holds, ports map[string]RouterPort, fips map[string]FloatingIP) {
 	g.had, g.out.Holds = map[place][]held{}, Holds{}
-	keep := func(key string, asks []Claim) {
-		for _, c := range before[key] {
-			if c.Kind == entry || c.Kind == through || slices.Contains(asks, c) {
-				g.out.Holds[key] = append(g.out.Holds[key], c)
-				g.had[place{c.Kind, c.In}] = append(g.had[place{c.Kind, c.In}], held{key, c})
-			}
-		}
-	}
 	for name, p := range ports {
-		keep(name, p.claims())
+		g.keep(name, before[name], p.claims())
 	}
 	for name, f := range fips {
-		keep(name, f.claims())
+		g.keep(name, before[name], f.claims())
 	}
-	for _, all := range g.had {
-		slices.SortFunc(all, func(a, b held) int { return cmp.Compare(a.key, b.key) })
+}
+
+// keep has a key go on with what it held, as far as it still asks for that.
+func (g *routing) keep(key string, held []Claim, asks []Claim) {
+	for _, c := range held {
+		switch alone := c.Kind == entry || c.Kind == through; { // for which nobody contends
+		case alone:
+			g.out.Holds[key] = append(g.out.Holds[key], c)
+		case slices.Contains(asks, c):
+			g.out.Holds[key] = append(g.out.Holds[key], c)
+			g.had[c.place()] = insert(g.had[c.place()], key, c)
+		}
 	}
+}
+
+// insert keeps them in the order of their keys.
+func insert(all []held, key string, c Claim) []held {
+	i, _ := slices.BinarySearchFunc(all, key, func(h held, key string) int { return cmp.Compare(h.key, key) })
+	return slices.Insert(all, i, held{key, c})
 }
 
 // barred says who has what a key asks for; nil: nobody, or the key itself.
@@ -161,7 +171,7 @@ func (g *routing) barred(key string, asks ...Claim) error {
 		if slices.Contains(g.out.Holds[key], c) {
 			continue
 		}
-		for _, o := range g.had[place{c.Kind, c.In}] {
+		for _, o := range g.had[c.place()] {
 			if o.key != key && c.against(o.Claim) {
 				return fmt.Errorf("%s, and is served", o.words(c))
 			}

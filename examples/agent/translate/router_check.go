@@ -8,7 +8,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
+
+	"github.com/vppkit/vppkit/desiredstate"
 )
 
 // routing is how the routers of a host are seen while it is found out what they
@@ -21,6 +22,8 @@ type routing struct {
 	routers  map[string]*router
 	outsides map[string]*external // by network
 	led      map[string]string    // by which gateway an external network has a way, by its claim
+	floats   floats
+	wanted   map[string]map[desiredstate.Key]bool // what is in out.Wants
 	out      Routing
 }
 
@@ -41,8 +44,10 @@ type leg struct {
 
 // external is an external network, which routers share.
 type external struct {
-	net   Net
-	exits []*router
+	net     Net
+	exits   []*router
+	subnets []netip.Prefix           // what its routers are in there, once each: by the first that is
+	meant   map[netip.Addr][]meaning // addresses that mean something else than a host
 }
 
 // translates says whether NAT has to do with a router's packets.
@@ -137,6 +142,9 @@ func (g *routing) leave(r *router, p RouterPort, taken map[netip.Addr]string) (l
 	})
 	for _, a := range p.Addrs {
 		taken[a.Addr()] = p.Router
+		if !slices.ContainsFunc(x.subnets, func(o netip.Prefix) bool { return o.Masked() == a.Masked() }) {
+			x.subnets = append(x.subnets, a)
+		}
 	}
 	r.exit, x.exits = &p, append(x.exits, r)
 	g.outsides[p.Net.Name()] = x
@@ -148,6 +156,9 @@ func (g *routing) leave(r *router, p RouterPort, taken map[netip.Addr]string) (l
 func (g *routing) share() {
 	for _, x := range g.outsides {
 		for _, r := range x.exits {
+			if len(r.exit.lacksOf()) == 0 {
+				continue
+			}
 			for _, o := range x.exits {
 				*r.exit = r.exit.After(*o.exit)
 			}
@@ -160,7 +171,7 @@ func (x *external) refuses(a netip.Prefix, own []netip.Prefix, taken map[netip.A
 	if other, dup := taken[a.Addr()]; dup {
 		return fmt.Errorf("router %s has %s already", other, a.Addr())
 	}
-	for _, o := range append(x.addrs(), own...) {
+	for _, o := range slices.Concat(x.subnets, own) {
 		if clashes(a, o) {
 			return fmt.Errorf("%s overlaps %s in the same network", a, o)
 		}
@@ -174,11 +185,9 @@ func clashes(a, b netip.Prefix) bool {
 	return a.Overlaps(b) && a.Bits() != b.Bits() && !a.IsSingleIP() && !b.IsSingleIP()
 }
 
-func (x *external) addrs() (out []netip.Prefix) {
-	for _, r := range x.exits {
-		out = append(out, r.exit.Addrs...)
-	}
-	return out
+// holds says whether an address is in a subnet that the network's routers name.
+func (x *external) holds(a netip.Addr) bool {
+	return slices.ContainsFunc(x.subnets, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // enter gives a router a leg in one of its networks.
@@ -198,7 +207,7 @@ func (g *routing) enter(r *router, p RouterPort) error {
 		if r.exit == nil {
 			continue
 		}
-		for _, o := range g.outsides[r.exit.Net.Name()].addrs() {
+		for _, o := range g.outsides[r.exit.Net.Name()].subnets {
 			if a.Overlaps(o) {
 				return fmt.Errorf("gateway_ip: %s overlaps %s, by which the router leads out", a, o)
 			}
@@ -273,84 +282,4 @@ func (g *routing) ledOut() {
 		r.exit.Routes = routes
 	}
 	g.led = taken
-}
-
-// float finds the routers of floating IPs. One whose router is not there, or does not
-// lead out where the address is, waits.
-func (g *routing) float(fips map[string]FloatingIP) {
-	inside := map[string][]*router{}
-	external := map[netip.Addr]string{}
-	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
-		r := g.routers[id]
-		for name := range r.legs {
-			inside[name] = append(inside[name], r)
-		}
-		if r.exit != nil {
-			for _, a := range r.exit.Addrs {
-				external[a.Addr()] = "router " + r.id
-			}
-		}
-	}
-	type host struct {
-		net  string
-		addr netip.Addr
-	}
-	hosts := map[host]string{}
-	for _, name := range slices.Sorted(maps.Keys(fips)) {
-		f := fips[name]
-		part := Part{Network: f.External.Name()}
-		way, at := f.External.Name()+" "+alone(f.Floating).String(), host{f.Internal.Name(), f.Fixed}
-		r, wait := g.behind(f, inside[f.Internal.Name()])
-		barred := g.barred(name, f.claims()...)
-		var unowned error
-		if wait == nil {
-			served := slices.ContainsFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
-			unowned = g.outsides[f.External.Name()].unowned(f, r, served)
-		}
-		switch {
-		case wait != nil:
-			part.Lacks = wait
-		case unowned != nil:
-			part.Wrong = unowned
-		case g.led[way] != "":
-			part.Lacks = fmt.Errorf("waits: there is an extra route to %s, of %s", alone(f.Floating), g.led[way])
-		case barred != nil:
-			part.Wrong = barred
-		case external[f.Floating] != "":
-			part.Wrong = fmt.Errorf("floating_ip_address: %s is that of %s", f.Floating, external[f.Floating])
-		case hosts[at] != "":
-			part.Wrong = fmt.Errorf("fixed_ip_address: %s has floating IP %s already", f.Fixed, hosts[at])
-		default:
-			external[f.Floating], hosts[at] = "floating IP "+f.ID, f.ID
-			r.floats = append(r.floats, f)
-			g.out.Holds[name] = slices.DeleteFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
-			g.hold(name, append(f.claims(), Claim{Kind: through, As: routerTable(r.id), By: name})...)
-		}
-		g.out.Parts[name] = part
-	}
-}
-
-// behind finds the router of a floating IP: of those in the host's network the one that
-// leads out where the address is. Of several, since nobody says which is meant, the one
-// whose it has been, or the first.
-func (g *routing) behind(f FloatingIP, in []*router) (r *router, wait error) {
-	if len(in) == 0 {
-		return nil, fmt.Errorf("waits for a router in %s", f.Internal.Name())
-	}
-	var ids []string
-	for _, o := range in {
-		ids = append(ids, o.id)
-		switch had := slices.Contains(g.out.Holds[f.Name()], Claim{Kind: through, As: routerTable(o.id), By: f.Name()}); {
-		case o.exit == nil || o.exit.Net.Name() != f.External.Name():
-		case r == nil || !r.exit.first4().IsValid() || had:
-			r = o
-		}
-	}
-	switch {
-	case r == nil:
-		return nil, fmt.Errorf("waits for a gateway of router %s in %s", strings.Join(ids, " or "), f.External.Name())
-	case !r.exit.first4().IsValid():
-		return nil, fmt.Errorf("waits for an IPv4 address of router %s in %s", r.id, f.External.Name())
-	}
-	return r, nil
 }

@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,6 +27,10 @@ type Routing struct {
 	Doors  map[string]Door    // by interface: those in overlays
 
 	Holds Holds // what the keys have that others cannot have too
+
+	Work int // how many routers, external networks and floating IPs were translated for it, last
+
+	made *routing // how it came about
 }
 
 // Voice is an address that hosts shall find on an interface, and what puts it there.
@@ -33,6 +38,8 @@ type Voice struct {
 	Addr netip.Addr
 	By   desiredstate.Key
 }
+
+func (v Voice) compare(o Voice) int { return cmp.Or(v.Addr.Compare(o.Addr), v.By.Compare(o.By)) }
 
 // Door is an interface of routers in a network of an overlay.
 type Door struct {
@@ -63,28 +70,33 @@ type Part struct {
 // router's own table. So have floating IPs: one host reaches another's within its
 // router.
 func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) Routing {
-	g := &routing{site: s, serving: serving, out: Routing{
+	g := &routing{site: s, serving: serving, wanted: map[string]map[desiredstate.Key]bool{}, out: Routing{
 		Wants: map[string][]desiredstate.Object{}, Parts: map[string]Part{}, Voices: map[string][]Voice{}, Doors: map[string]Door{},
 	}}
 	g.inherit(before, ports, fips)
 	g.sort(ports)
 	g.ledOut()
-	g.float(fips)
+	g.float(ports, fips)
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
 		g.world(g.outsides[name])
 	}
 	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
 		g.route(g.routers[id])
 	}
+	for _, all := range g.out.Voices {
+		slices.SortFunc(all, Voice.compare)
+	}
+	g.out.made = g
 	return g.out
 }
 
 // want adds objects to what a source wants, and to what keys need. What is there
 // already is the same: the uplink of two networks.
 func (g *routing) want(source string, objs []desiredstate.Object, keys ...string) {
-	have := map[desiredstate.Key]bool{}
-	for _, o := range g.out.Wants[source] {
-		have[o.Key()] = true
+	have := g.wanted[source]
+	if have == nil {
+		have = map[desiredstate.Key]bool{}
+		g.wanted[source] = have
 	}
 	for _, o := range objs {
 		if !have[o.Key()] {
@@ -125,6 +137,7 @@ func (g *routing) lacks(name string, err error) {
 
 // route wants a router, and its floating IPs.
 func (g *routing) route(r *router) {
+	g.out.Work++
 	table, source := routerTable(r.id), "router/"+r.id
 	var keys []string
 	for _, net := range slices.Sorted(maps.Keys(r.legs)) {
@@ -142,16 +155,20 @@ func (g *routing) route(r *router) {
 	}
 	g.want(source, []desiredstate.Object{l3.Table{Name: table, ID: r.vrf}}, keys...)
 	for _, f := range r.floats {
-		out := outside(f.External)
-		answers := l3.ProxyARPRange{Table: out, Low: f.Floating, High: f.Floating}
-		g.voice(door(f.External), f.Floating, answers.Key())
-		g.want("fip/"+f.ID, []desiredstate.Object{
-			nat.Plugin{},
-			f.mapping(table),
-			answers,
-			l3.Route{Table: out, Prefix: netip.PrefixFrom(f.Floating, 32)},
-		}, f.Name())
+		g.mapped(r, f)
 	}
+}
+
+// mapped wants a floating IP of a router.
+func (g *routing) mapped(r *router, f FloatingIP) {
+	g.out.Work++
+	g.voice(door(f.External), f.Floating, f.answers().Key())
+	g.want(f.source(), []desiredstate.Object{
+		nat.Plugin{},
+		f.mapping(routerTable(r.id)),
+		f.answers(),
+		l3.Route{Table: outside(f.External), Prefix: alone(f.Floating)},
+	}, f.Name())
 }
 
 // leg is the network, and the router's BVI in it.

@@ -75,6 +75,11 @@ func (k keys) after(t testing.TB, s translate.Site, before translate.Holds) tran
 	return s.Routing(ports, floats, true, before)
 }
 
+// outcome is what others are told of a routing, not how it came about.
+func outcome(r translate.Routing) translate.Routing {
+	return translate.Routing{Wants: r.Wants, Parts: r.Parts, Voices: r.Voices, Doors: r.Doors, Holds: r.Holds}
+}
+
 // held is who is served by what VPP has.
 func (k keys) held(t testing.TB, s translate.Site, found map[desiredstate.Key]desiredstate.Object) translate.Holds {
 	t.Helper()

@@ -22,13 +22,14 @@ import (
 // route: with the address of a subnet VPP forgets all neighbours in it, those of the
 // other routers too.
 func (g *routing) world(x *external) {
+	g.out.Work++
 	name, table, source := door(x.net), outside(x.net), "external/"+x.net.Name()
 	var keys []string
 	for _, r := range x.exits {
 		keys = append(keys, r.exit.Name())
 	}
-	six := slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Addr().Is6() })
-	four := slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Addr().Is4() })
+	six := slices.ContainsFunc(x.subnets, func(a netip.Prefix) bool { return a.Addr().Is6() })
+	four := slices.ContainsFunc(x.subnets, func(a netip.Prefix) bool { return a.Addr().Is4() })
 	port := vppnet.BridgePort{Bridge: x.net.Name(), Interface: name, BVI: true}
 	objs := append(x.net.objects(),
 		l3.Table{Name: table, ID: g.number(x.net)},
@@ -63,7 +64,7 @@ func (g *routing) world(x *external) {
 			}
 		}
 		for _, next := range r.exit.Next { // who leads out is on the link, whatever the subnets
-			if !next.IsLinkLocalUnicast() && !slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Contains(next) }) {
+			if !next.IsLinkLocalUnicast() && !x.holds(next) {
 				own = append(own, l3.Route{Table: table, Prefix: alone(next), Paths: []l3.Path{{Interface: name}}})
 			}
 		}
@@ -96,12 +97,8 @@ func (g *routing) world(x *external) {
 // hops behind links; so the gateway is a table further.
 func (g *routing) ways(x *external, table, door string) (objs []desiredstate.Object) {
 	link := netip.Addr{}
-	for _, r := range x.exits {
-		for _, f := range r.floats {
-			if !slices.ContainsFunc(x.addrs(), func(a netip.Prefix) bool { return a.Contains(f.Floating) }) {
-				link = netip.IPv4Unspecified()
-			}
-		}
+	if x.outlying() {
+		link = netip.IPv4Unspecified()
 	}
 	for _, next := range x.next() {
 		route := l3.Route{Table: table, Prefix: netip.PrefixFrom(unspecified(next), 0), Paths: []l3.Path{{Interface: door, NextHop: next}}}
@@ -117,6 +114,13 @@ func (g *routing) ways(x *external, table, door string) (objs []desiredstate.Obj
 		objs = append(objs, l3.Route{Table: table, Prefix: netip.PrefixFrom(link, 0), Paths: []l3.Path{{Interface: door}}})
 	}
 	return objs
+}
+
+// outlying says whether there is a floating IP of a subnet that nobody names.
+func (x *external) outlying() bool {
+	return slices.ContainsFunc(x.exits, func(r *router) bool {
+		return slices.ContainsFunc(r.floats, func(f FloatingIP) bool { return !x.holds(f.Floating) })
+	})
 }
 
 // next are the gateways of the network: of each family that of the first router that

@@ -27,28 +27,58 @@ func checkOwn(a netip.Addr) error {
 
 // edge says whether an address is a subnet's own, or its broadcast.
 func edge(of netip.Prefix, a netip.Addr) bool {
-	return a.Is4() && of.Bits() < 31 && of.Contains(a) && (a == of.Masked().Addr() || !of.Contains(a.Next()))
+	return slices.Contains(edges(of), a)
 }
 
-// unowned says why no floating IP of the router r can have this address: it means something else there, or
-// is whoever leads out. One that is served keeps it, whatever other routers come to say.
-func (x *external) unowned(f FloatingIP, r *router, served bool) error {
-	for _, o := range x.exits {
-		if o != r && served {
-			continue
-		}
-		for _, a := range o.exit.Addrs {
-			if edge(a, f.Floating) {
-				return fmt.Errorf("floating_ip_address: %s is that of the subnet %s itself, or its broadcast", f.Floating, a.Masked())
+// meaning is what an address is already, by what a router says.
+type meaning struct {
+	by   *router
+	what string
+}
+
+// mean notes which addresses of the network are no hosts': those of subnets themselves, their broadcasts, and of
+// whoever leads out.
+func (x *external) mean() {
+	x.meant = map[netip.Addr][]meaning{}
+	mean := func(a netip.Addr, by *router, what string, args ...any) {
+		x.meant[a] = append(x.meant[a], meaning{by, fmt.Sprintf(what, args...)})
+	}
+	for _, r := range x.exits {
+		for _, p := range r.exit.Addrs {
+			for _, a := range edges(p) {
+				mean(a, r, "that of the subnet %s itself, or its broadcast", p.Masked())
 			}
 		}
-		leads := slices.Contains(o.exit.Next, f.Floating)
-		for _, e := range o.exit.Routes {
-			_, outside, _ := o.ways(e)
-			leads = leads || outside && slices.Contains(e.By, f.Floating)
+		leads := slices.Clone(r.exit.Next)
+		for _, e := range r.exit.Routes {
+			if _, outside, _ := r.ways(e); outside {
+				leads = append(leads, e.By...)
+			}
 		}
-		if leads {
-			return fmt.Errorf("floating_ip_address: %s is by whom router %s leads out", f.Floating, o.id)
+		for _, a := range leads {
+			mean(a, r, "by whom router %s leads out", r.id)
+		}
+	}
+}
+
+// edges are a subnet's own address, and its broadcast.
+func edges(of netip.Prefix) []netip.Addr {
+	if !of.Addr().Is4() || of.Bits() >= 31 {
+		return nil
+	}
+	last := of.Masked().Addr().As4()
+	for i := of.Bits(); i < 32; i++ {
+		last[i/8] |= 0x80 >> (i % 8)
+	}
+	return []netip.Addr{of.Masked().Addr(), netip.AddrFrom4(last)}
+}
+
+// unowned says why no floating IP of the router r can have this address: it means something else there. One that
+// is served keeps it, whatever other routers come to say.
+func (x *external) unowned(f FloatingIP, r *router, served bool) error {
+	for _, m := range x.meant[f.Floating] {
+		if m.by == r || !served {
+			return fmt.Errorf("floating_ip_address: %s is %s", f.Floating, m.what)
 		}
 	}
 	return nil

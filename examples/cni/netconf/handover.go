@@ -25,6 +25,9 @@ const (
 	AnnotationDir  = "userspace/mapped-dir"
 )
 
+// MappedDir is where a container sees its sockets, if nothing else is said.
+const MappedDir = "/var/lib/cni/usrspcni"
+
 const handOverPrefix = "configData-"
 
 // HandOverFile is the name of the file with the HandOver of an interface.
@@ -74,7 +77,11 @@ type DeviceVhostUser struct {
 
 // Device is the DeviceInfo of the container's end, whose socket has this path on the host.
 func (e End) Device(socket string) []byte {
-	d := DeviceInfo{Type: "memif", Version: "1.1.0", Memif: &DeviceMemif{Role: e.Memif.Role, Path: socket, Mode: e.Memif.Mode}}
+	role := Slave
+	if e.Memif.Listens() {
+		role = Master
+	}
+	d := DeviceInfo{Type: "memif", Version: "1.1.0", Memif: &DeviceMemif{Role: role, Path: socket, Mode: e.Memif.Mode}}
 	if e.IfType == VhostUser {
 		d = DeviceInfo{Type: "vhost-user", Version: "1.1.0", Vhost: &DeviceVhostUser{Mode: e.Vhost.Mode, Path: socket}}
 	}

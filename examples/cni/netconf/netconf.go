@@ -67,10 +67,13 @@ type End struct {
 
 // MemifEnd is one end of a memif.
 type MemifEnd struct {
-	Role       string `json:"role,omitempty"`       // master or slave
+	Role       string `json:"role,omitempty"`       // master or slave; or, the same, server or client
 	Mode       string `json:"mode,omitempty"`       // ethernet or ip; "": ethernet
 	SocketFile string `json:"socketfile,omitempty"` // a name without a path; "": made of container and interface
 }
+
+// Listens says that the end is the master, which makes the socket.
+func (m MemifEnd) Listens() bool { return m.Role == Master || m.Role == Server }
 
 // VhostEnd is one end of a vhost-user socket.
 type VhostEnd struct {
@@ -169,7 +172,7 @@ func (e *End) check(key string) error {
 		if err := oneOf(at("memif.mode"), e.Memif.Mode, Ethernet, IP); err != nil {
 			return err
 		}
-		if err := oneOf(at("memif.role"), e.Memif.Role, Master, Slave); err != nil {
+		if err := oneOf(at("memif.role"), e.Memif.Role, Master, Slave, Server, Client); err != nil {
 			return err
 		}
 		if e.Memif.Mode == IP && e.NetType == Bridge {
@@ -198,20 +201,20 @@ func (e End) opposite(host End) End {
 			*s = value
 		}
 	}
-	swap := func(word, a, b string) string {
-		if word == a {
-			return b
-		}
-		return a
-	}
 	def(&e.Engine, host.Engine)
 	e.IfType = host.IfType // a wire has one type
 	def(&e.NetType, Interface)
 	if e.IfType == Memif {
-		def(&e.Memif.Role, swap(host.Memif.Role, Master, Slave))
+		if host.Memif.Listens() {
+			def(&e.Memif.Role, Slave)
+		}
+		def(&e.Memif.Role, Master)
 		def(&e.Memif.Mode, host.Memif.Mode)
 	} else {
-		def(&e.Vhost.Mode, swap(host.Vhost.Mode, Client, Server))
+		if host.Vhost.Mode == Client {
+			def(&e.Vhost.Mode, Server)
+		}
+		def(&e.Vhost.Mode, Client)
 	}
 	return e
 }

@@ -23,6 +23,11 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "/log", c.LogFile)
 	require.Equal(t, uint32(4), c.Host.Bridge.ID())
 	require.Equal(t, End{Engine: VPP, IfType: Memif, NetType: Interface, Memif: MemifEnd{Role: Master, Mode: Ethernet}}, c.Container)
+	c, err = Parse([]byte(`{"name": "n", "host": {"engine": "vpp", "iftype": "memif", "netType": "none", "memif": {"role": "client"}}, "container": {"memif": {"role": "server"}}}`))
+	require.NoError(t, err)
+	require.False(t, c.Host.Memif.Listens())
+	require.Equal(t, "server", c.Container.Memif.Role, "the container is told in the configuration's words")
+	require.Contains(t, string(c.Container.Device("/s")), `"role":"master"`, "and Multus in those of the device information specification")
 	c, err = Parse([]byte(`{"name": "n", "host": {"engine": "ovs-dpdk", "iftype": "vhostuser"}}`))
 	require.NoError(t, err)
 	require.Equal(t, End{Engine: OVS, IfType: VhostUser, NetType: Bridge, Vhost: VhostEnd{Mode: Server}}, c.Host)
@@ -39,7 +44,7 @@ func TestErrors(t *testing.T) {
 		`"engine": "ovs-dpdk", "iftype": "memif"`: "which ovs-dpdk has not",
 		memif:                           "host.netType is missing, want bridge or interface or none",
 		memif + `, "netType": "router"`: `host.netType is "router"`,
-		memif + `, "netType": "none"`:   "host.memif.role is missing, want master or slave",
+		memif + `, "netType": "none"`:   "host.memif.role is missing, want master or slave or server or client",
 		memif + `, "netType": "none", "memif": {"role": "boss"}`:                                                        `host.memif.role is "boss"`,
 		memif + `, "netType": "none", "memif": {"role": "slave", "mode": "inject-punt"}`:                                "kills VPP",
 		memif + `, "netType": "bridge", "memif": {"role": "slave", "mode": "ip"}`:                                       "a bridge carries Ethernet",

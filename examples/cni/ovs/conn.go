@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -204,12 +205,15 @@ func (c *Conn) Alive(ctx context.Context) error {
 	return err
 }
 
-// VhostSockDir is OVS's setting of that name, below its run directory: where the sockets of
-// VhostUser ports are.
-func (c *Conn) VhostSockDir() string {
+// VhostSocket is the path of the socket of a VhostUser port that OVS calls so, as this program
+// sees it; "" without WithRunDir.
+func (c *Conn) VhostSocket(ovsName string) string {
+	if c.options.runDir == "" {
+		return ""
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.vswitchd.OtherConfig["vhost-sock-dir"]
+	return filepath.Join(c.options.runDir, c.vswitchd.OtherConfig["vhost-sock-dir"], ovsName)
 }
 
 // InterfaceTypes are those that ovs-vswitchd can make, such as "dpdkvhostuser"; nil if none has

@@ -172,7 +172,7 @@ func TestSocketsLeft(t *testing.T) {
 		good := listening(t, o)
 		o.Restart(true)
 		require.FileExists(t, o.VhostDir()+"/vm1")
-		_, err := engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), bridge("br0"), vm1)
+		_, err := engine(o, dial(t, o, "me", ovs.WithRunDir(o.Dir()))).Ensure(t.Context(), bridge("br0"), vm1)
 		require.NoError(t, err, o.Log())
 		require.Equal(t, good, o.String())
 		guest, err := net.Dial("unix", o.VhostDir()+"/vm1")
@@ -190,7 +190,7 @@ func TestSocketsLeftToTheNext(t *testing.T) {
 	o.StartSwitch()
 	_, err := engine(o, dial(t, o, "me")).Ensure(t.Context(), vm1)
 	require.ErrorContains(t, err, "could not open network device vm1 (Unknown error -1)")
-	_, err = engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), vm1)
+	_, err = engine(o, dial(t, o, "me", ovs.WithRunDir(o.Dir()))).Ensure(t.Context(), vm1)
 	require.NoError(t, err)
 	require.Equal(t, good, o.String())
 
@@ -198,7 +198,7 @@ func TestSocketsLeftToTheNext(t *testing.T) {
 	other, err := net.Listen("unix", o.VhostDir()+"/vm2")
 	require.NoError(t, err)
 	defer other.Close()
-	_, err = engine(o, dial(t, o, "me", ovs.WithVhostDir(o.VhostDir()))).Ensure(t.Context(), ovs.Port{Name: "vm2", Bridge: "br0", Type: ovs.VhostUser})
+	_, err = engine(o, dial(t, o, "me", ovs.WithRunDir(o.Dir()))).Ensure(t.Context(), ovs.Port{Name: "vm2", Bridge: "br0", Type: ovs.VhostUser})
 	require.Error(t, err)
 	require.FileExists(t, o.VhostDir()+"/vm2")
 }

@@ -9,12 +9,12 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
 	"github.com/ovn-kubernetes/libovsdb/client"
 	"github.com/ovn-kubernetes/libovsdb/model"
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/redial"
 )
 
 // Socket is where ovsdb-server listens on most machines.
@@ -24,11 +24,11 @@ const Socket = "/var/run/openvswitch/db.sock"
 type Option func(*options)
 
 type options struct {
-	reply    time.Duration
-	uptake   time.Duration
-	report   func(err error, wait time.Duration)
-	vhostDir string
-	trace    func(what string)
+	reply  time.Duration
+	uptake time.Duration
+	report func(err error, wait time.Duration)
+	runDir string
+	trace  func(what string)
 }
 
 // WithReplyTimeout bounds how long a transaction waits for ovsdb-server; then it fails with
@@ -45,14 +45,15 @@ func WithReport(f func(err error, wait time.Duration)) Option {
 	return func(o *options) { o.report = f }
 }
 
-// WithVhostDir says where OVS's vhost-sock-dir is, as this program sees it. An ovs-vswitchd that
-// dies leaves the sockets of its VhostUser ports there, and the next one cannot make ports whose
-// sockets are in its way. With this option a socket that nobody listens on is removed before
-// the port is made, and when the port is found broken. Without it, somebody else has to.
+// WithRunDir says where OVS's run directory is, as this program sees it; below it, in OVS's
+// vhost-sock-dir, are the sockets of VhostUser ports. An ovs-vswitchd that dies leaves them there, and
+// the next one cannot make ports whose sockets are in its way. With this option a socket that nobody
+// listens on is removed before the port is made, and when the port is found broken. Without it,
+// somebody else has to.
 //
 // Better be whoever starts ovs-vswitchd, and remove all of them before: OVS 3.1.0 with DPDK 22.11
 // closes a descriptor that may be another's when it fails to listen, and may hang.
-func WithVhostDir(dir string) Option { return func(o *options) { o.vhostDir = dir } }
+func WithRunDir(dir string) Option { return func(o *options) { o.runDir = dir } }
 
 // WithTrace has f told of each transaction, before it is sent.
 func WithTrace(f func(what string)) Option { return func(o *options) { o.trace = f } }
@@ -73,38 +74,36 @@ var errSchema = errors.New("not the schema of an Open vSwitch that is supported"
 // It fails at once if waiting cannot help: for an unfit owner, permissions, or a database of
 // another schema.
 func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, error) {
-	o := options{reply: 10 * time.Second, uptake: 10 * time.Second, report: func(error, time.Duration) {}, trace: func(string) {}}
+	o, err := read(owner, opts)
+	if err != nil {
+		return nil, err
+	}
+	return o.dialed(ctx, socket, owner)
+}
+
+// read are the options of a Conn.
+func read(owner string, opts []Option) (options, error) {
+	o := options{reply: 10 * time.Second, uptake: 10 * time.Second, trace: func(string) {}}
 	for _, opt := range opts {
 		opt(&o)
 	}
 	if err := checkOwner(owner); err != nil {
-		return nil, fmt.Errorf("dial OVS: %w", err)
+		return o, fmt.Errorf("dial OVS: %w", err)
 	}
 	if o.reply <= 0 || o.uptake <= 0 {
-		return nil, errors.New("dial OVS: timeouts must be positive")
+		return o, errors.New("dial OVS: timeouts must be positive")
 	}
-	retry := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(20*time.Millisecond),
-		backoff.WithMaxInterval(time.Second),
-		backoff.WithMaxElapsedTime(0))
-	var last error
-	c, err := backoff.RetryNotifyWithData(func() (*Conn, error) {
-		c, err := dial(ctx, socket, owner, o)
-		switch {
-		case errors.Is(err, fs.ErrPermission), errors.Is(err, errSchema):
-			return nil, backoff.Permanent(err)
-		case err != nil && ctx.Err() == nil:
-			last = err
-		}
-		return c, err
-	}, backoff.WithContext(retry, ctx), o.report)
-	if err == nil {
-		return c, nil
+	return o, nil
+}
+
+func (o options) dialed(ctx context.Context, socket, owner string) (*Conn, error) {
+	try := func(ctx context.Context) (*Conn, error) { return dial(ctx, socket, owner, o) }
+	hopeless := func(err error) bool { return errors.Is(err, fs.ErrPermission) || errors.Is(err, errSchema) }
+	c, err := redial.Dial(ctx, try, hopeless, o.report)
+	if err != nil {
+		return nil, fmt.Errorf("dial OVS at %s: %w", socket, err)
 	}
-	if ctx.Err() != nil && last != nil {
-		err = fmt.Errorf("%w: %w", ctx.Err(), last)
-	}
-	return nil, fmt.Errorf("dial OVS at %s: %w", socket, err)
+	return c, nil
 }
 
 func dial(ctx context.Context, socket, owner string, o options) (*Conn, error) {

@@ -5,13 +5,9 @@ package ovs
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/cenkalti/backoff/v4"
+	"github.com/vppkit/vppkit/internal/redial"
 )
-
-// steady is how long a connection has to live for Follow to be in no doubt about it.
-const steady = 10 * time.Second
 
 // Follow works with one connection after the other, as vppnet.Follow does with VPPs: it dials,
 // calls use, and when the connection has gone, begins anew. The ctx of use ends with the Conn,
@@ -22,37 +18,12 @@ const steady = 10 * time.Second
 // time that grows up to five seconds. Follow returns nil when use does, the error of ctx when
 // that ends, and that of Dial if waiting cannot help.
 func Follow(ctx context.Context, socket, owner string, use func(ctx context.Context, c *Conn) error, opts ...Option) error {
-	pause := backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(100*time.Millisecond),
-		backoff.WithMaxInterval(5*time.Second),
-		backoff.WithMaxElapsedTime(0))
-	for {
-		c, err := Dial(ctx, socket, owner, opts...)
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return err
-		}
-		began := time.Now()
-		err = c.use(ctx, use)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err == nil {
-			return nil
-		}
-		if time.Since(began) > steady {
-			pause.Reset()
-		}
-		wait := pause.NextBackOff()
-		c.options.report(err, wait)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
+	o, err := read(owner, opts)
+	if err != nil {
+		return err
 	}
+	dial := func(ctx context.Context) (*Conn, error) { return o.dialed(ctx, socket, owner) }
+	return redial.Follow(ctx, dial, func(ctx context.Context, c *Conn) error { return c.use(ctx, use) }, o.report)
 }
 
 // use calls f with a ctx that ends with the Conn, and closes the Conn.

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -25,7 +24,7 @@ import (
 const (
 	Device          = ""                    // a network device that Linux has
 	Internal        = "internal"            // one that OVS gives to Linux
-	VhostUser       = "dpdkvhostuser"       // OVS listens, on a socket of the port's OVSName in its vhost-sock-dir; see WithVhostDir
+	VhostUser       = "dpdkvhostuser"       // OVS listens, on a socket of the port's OVSName in its vhost-sock-dir; see WithRunDir
 	VhostUserClient = "dpdkvhostuserclient" // OVS connects to Socket, again and again
 )
 
@@ -292,10 +291,10 @@ func (c *Conn) addPort(ctx context.Context, bridge uint32, p Port) (uint32, erro
 
 // clearSocket removes what an ovs-vswitchd that died has left in the way of a VhostUser port.
 func (c *Conn) clearSocket(p Port) {
-	if p.Type != VhostUser || c.options.vhostDir == "" {
+	socket := c.VhostSocket(p.ovs())
+	if p.Type != VhostUser || socket == "" {
 		return
 	}
-	socket := filepath.Join(c.options.vhostDir, p.ovs())
 	if f, err := os.Lstat(socket); err != nil || f.Mode().Type() != fs.ModeSocket {
 		return
 	}

@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
 func main() {
 	var p pod
-	flag.StringVar(&p.dir, "dir", "/var/lib/cni/usrspcni", "where the shared directory is mounted")
+	flag.StringVar(&p.dir, "dir", netconf.MappedDir, "where the shared directory is mounted")
 	flag.StringVar(&p.annotations, "annotations", "", "file of the Downward API with the pod's annotations, such as /etc/podinfo/annotations")
 	flag.StringVar(&p.socket, "vpp", "/run/vpp/api.sock", "API socket of the container's VPP")
 	flag.DurationVar(&p.every, "every", time.Second, "how often to look for what was handed over")

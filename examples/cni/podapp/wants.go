@@ -104,8 +104,14 @@ func (p pod) objects(h netconf.HandOver) ([]desiredstate.Object, error) {
 	ip := end.Memif.Mode == netconf.IP
 	out := []desiredstate.Object{
 		vppnet.MemifSocket{Path: socket},
-		vppnet.Memif{Name: name, Socket: socket, Slave: end.Memif.Role != netconf.Master, IP: ip, MAC: mac(h, ip)},
+		vppnet.Memif{Name: name, Socket: socket, Slave: !end.Memif.Listens(), IP: ip, MAC: mac(h, ip)},
 		vppnet.LinkState{Interface: name, Up: true},
+	}
+	via := func(hop netip.Addr) []l3.Path {
+		if ip {
+			return []l3.Path{{Interface: name}} // there is nobody else on that wire
+		}
+		return []l3.Path{{NextHop: hop, Interface: name}}
 	}
 	var gateways []netip.Addr
 	for _, a := range h.IPResult.IPs {
@@ -114,9 +120,15 @@ func (p pod) objects(h netconf.HandOver) ([]desiredstate.Object, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s is no address", a.Address.String())
 		}
-		out = append(out, l3.Address{Interface: name, Prefix: netip.PrefixFrom(addr.Unmap(), bits)})
-		if gw, ok := netip.AddrFromSlice(a.Gateway); ok {
-			gateways = append(gateways, gw.Unmap())
+		prefix := netip.PrefixFrom(addr.Unmap(), bits)
+		out = append(out, l3.Address{Interface: name, Prefix: prefix})
+		gw, ok := netip.AddrFromSlice(a.Gateway)
+		if !ok {
+			continue
+		}
+		gateways = append(gateways, gw.Unmap())
+		if prefix.IsSingleIP() { // the gateway is on the link all the same
+			out = append(out, l3.Route{Prefix: netip.PrefixFrom(gw, gw.BitLen()), Paths: via(gw)})
 		}
 	}
 	for _, r := range h.IPResult.Routes {
@@ -134,11 +146,7 @@ func (p pod) objects(h netconf.HandOver) ([]desiredstate.Object, error) {
 			if hop.Is4() != prefix.Addr().Is4() {
 				continue
 			}
-			path := l3.Path{NextHop: hop, Interface: name}
-			if ip {
-				path.NextHop = netip.Addr{} // there is nobody else on that wire
-			}
-			out = append(out, l3.Route{Prefix: prefix, Paths: []l3.Path{path}})
+			out = append(out, l3.Route{Prefix: prefix, Paths: via(hop)})
 			break
 		}
 	}

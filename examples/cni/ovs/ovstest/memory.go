@@ -106,7 +106,7 @@ func (m *memory) startDatabase(anew bool) error {
 	m.work.Go(func() { _ = s.Serve("unix", m.socket()) })
 	row := ovsdb.Operation{Op: "select", Table: "Open_vSwitch"}
 	if anew {
-		row = ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"other_config": ovsdb.OvsMap{GoMap: map[any]any{"vhost-sock-dir": "vhost"}}}}
+		row = ovsdb.Operation{Op: "insert", Table: "Open_vSwitch", Row: ovsdb.Row{"other_config": ovsdb.OvsMap{GoMap: map[any]any{"dpdk-init": "true", "vhost-sock-dir": "vhost"}}}}
 	}
 	return eventually("libovsdb's server", func() bool { _, err := transact(m.socket(), row); return err == nil })
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -22,7 +23,7 @@ const withDPDK = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 type real struct {
 	dir      string
 	vswitchd string
-	db, sw   *exec.Cmd
+	db, sw   *program
 }
 
 // Real starts the installed OVS, with DPDK if there is such a one, for as long as t lasts. It
@@ -84,8 +85,9 @@ func (r *real) startDatabase(anew bool) error {
 			return fmt.Errorf("ovsdb-tool: %w\n%s", err, out)
 		}
 	}
-	r.db = r.command("ovsdb-server", "conf.db", "--remote=punix:db.sock", "--unixctl="+r.path("db.ctl"), "--log-file="+r.path("db.log"), "-vconsole:off")
-	if err := r.db.Start(); err != nil {
+	db := r.command("ovsdb-server", "conf.db", "--remote=punix:db.sock", "--unixctl="+r.path("db.ctl"), "--log-file="+r.path("db.log"), "-vconsole:off")
+	var err error
+	if r.db, err = run(db); err != nil {
 		return err
 	}
 	row := ovsdb.Operation{Op: "select", Table: "Open_vSwitch"}
@@ -95,14 +97,15 @@ func (r *real) startDatabase(anew bool) error {
 	return r.started("db.log", func() bool { _, err := transact(r.path("db.sock"), row); return err == nil })
 }
 
-// settings are those of ovs-vswitchd. Without hugepages memory has to be of the legacy kind.
+// settings are those of ovs-vswitchd. Without hugepages memory has to be of the legacy kind. A port that a
+// guest comes to takes 60 MB of it: all of them would share 600 MB, and if those are not there, none works.
 // The thread that polls sleeps when there is nothing, where OVS can do that.
 func (r *real) settings() map[any]any {
 	if !r.dpdk() {
 		return nil
 	}
 	return map[any]any{
-		"dpdk-init": "true", "vhost-sock-dir": "vhost", "pmd-maxsleep": "1000",
+		"dpdk-init": "true", "vhost-sock-dir": "vhost", "pmd-maxsleep": "1000", "per-port-memory": "true",
 		"dpdk-extra": fmt.Sprintf("--no-huge --legacy-mem -m 256 --no-pci --no-telemetry --file-prefix=%s", filepath.Base(r.dir)),
 	}
 }
@@ -111,13 +114,14 @@ func (r *real) stopDatabase() { stop(r.db) }
 
 func (r *real) startSwitch() error {
 	before := r.config()
-	r.sw = r.command(r.vswitchd, "unix:db.sock", "--unixctl="+r.path("sw.ctl"), "--log-file="+r.path("sw.log"), "-vconsole:off")
-	r.sw.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET // bridges are devices of Linux
-	if err := r.sw.Start(); err != nil {
+	sw := r.command(r.vswitchd, "unix:db.sock", "--unixctl="+r.path("sw.ctl"), "--log-file="+r.path("sw.log"), "-vconsole:off")
+	sw.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET // bridges are devices of Linux
+	var err error
+	if r.sw, err = run(sw); err != nil {
 		return err
 	}
 	// It is up when it has taken something up.
-	_, err := transact(r.path("db.sock"), ovsdb.Operation{
+	_, err = transact(r.path("db.sock"), ovsdb.Operation{
 		Op: "mutate", Table: "Open_vSwitch", Mutations: []ovsdb.Mutation{{Column: "next_cfg", Mutator: "+=", Value: 1}},
 		Where: []ovsdb.Condition{ovsdb.NewCondition("cur_cfg", ovsdb.ConditionGreaterThanOrEqual, 0)},
 	})
@@ -139,10 +143,34 @@ func (r *real) config() float64 {
 // stopSwitch kills it: what it cleans up at a proper end, such as sockets, it then does not.
 func (r *real) stopSwitch() { stop(r.sw) }
 
-func stop(c *exec.Cmd) {
-	if c != nil && c.Process != nil && c.ProcessState == nil {
-		_ = c.Process.Kill()
-		_ = c.Wait()
+// program is a process that runs.
+type program struct {
+	*exec.Cmd
+	dead chan struct{}
+}
+
+// run starts a program. Linux kills it when the thread that started it ends, as threads do that were in
+// a network namespace; so that thread waits for it, and does nothing else.
+func run(c *exec.Cmd) (*program, error) {
+	p := &program{c, make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.Start()
+		started <- err
+		if err == nil {
+			_ = c.Wait()
+		}
+		close(p.dead)
+	}()
+	return p, <-started
+}
+
+func stop(p *program) {
+	if p != nil && p.Process != nil {
+		_ = p.Process.Kill()
+		<-p.dead
 	}
 }
 

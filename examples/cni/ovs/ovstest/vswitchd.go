@@ -25,12 +25,14 @@ type vswitchd struct {
 	wake    chan struct{}
 	sockets map[string]*net.UnixListener
 	ports   int
+	types   []string // of interfaces
 }
 
-// What the one with DPDK can make. It finds no devices of Linux.
+// What the one with DPDK can make, and what it can make only when that is on. It finds no devices of Linux.
 var (
 	datapathTypes  = []string{"netdev", "system"}
-	interfaceTypes = []string{"dpdk", "dpdkvhostuser", "dpdkvhostuserclient", "geneve", "internal", "patch", "system", "tap", "vxlan"}
+	interfaceTypes = []string{"geneve", "internal", "patch", "system", "tap", "vxlan"}
+	dpdkTypes      = []string{"dpdk", "dpdkvhostuser", "dpdkvhostuserclient"}
 )
 
 func newVswitchd(ctx context.Context, db client.Client, dir string) (*vswitchd, error) {
@@ -83,6 +85,10 @@ func (v *vswitchd) reconfigure(ctx context.Context) error {
 		return nil
 	}
 	root, there := roots[0], map[string]bool{}
+	v.types = interfaceTypes
+	if root.OtherConfig["dpdk-init"] == "true" {
+		v.types = slices.Concat(dpdkTypes, interfaceTypes)
+	}
 	var ops []ovsdb.Operation
 	put := func(table, uuid string, row ovsdb.Row) {
 		ops = append(ops, ovsdb.Operation{
@@ -112,7 +118,7 @@ func (v *vswitchd) reconfigure(ctx context.Context) error {
 		}
 	}
 	if root.CurCfg != root.NextCfg || len(root.IfaceTypes) == 0 {
-		put("Open_vSwitch", root.UUID, ovsdb.Row{"cur_cfg": root.NextCfg, "datapath_types": setOf(datapathTypes), "iface_types": setOf(interfaceTypes)})
+		put("Open_vSwitch", root.UUID, ovsdb.Row{"cur_cfg": root.NextCfg, "datapath_types": setOf(datapathTypes), "iface_types": setOf(v.types)})
 	}
 	if len(ops) == 0 {
 		return nil
@@ -126,7 +132,7 @@ func (v *vswitchd) open(i iface) string {
 	switch {
 	case i.Type == "" || i.Type == "system":
 		return fmt.Sprintf("could not open network device %s (No such device)", i.Name)
-	case !slices.Contains(interfaceTypes, i.Type):
+	case !slices.Contains(v.types, i.Type):
 		return fmt.Sprintf("could not open network device %s (Address family not supported by protocol)", i.Name)
 	case i.Type == "dpdkvhostuser" && v.sockets[i.Name] == nil:
 		l, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: filepath.Join(v.dir, i.Name)})

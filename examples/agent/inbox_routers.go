@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/vppkit/vppkit/desiredstate"
+)
+
+// What an inbox has to do with its routers.
+
+// recall learns from what VPP holds whose is what several keys ask for, and how groups were of
+// which nothing can be read. It is for an agent that has just been started, whose own memory is
+// empty.
+func (b *inbox) recall(found []desiredstate.Found) {
+	b.mu.Lock()
+	r := b.routers
+	have := map[desiredstate.Key]desiredstate.Object{}
+	for _, f := range found {
+		if !f.Foreign {
+			have[f.Key] = f.Spec
+		}
+	}
+	r.found = have
+	moved := map[string]bool{}
+	if b.site.NoRouters {
+		r.found = nil
+	}
+	b.groups.recall(found)
+	if b.whole {
+		ports := map[string]bool{}
+		for _, name := range b.groups.unread() {
+			_ = b.store.Assign(shared(name), b.groups.all[name].sets...) // nobody else wants a group's sets
+			b.tell(name, ports)
+		}
+		for port := range ports {
+			defer b.moved(source(port))
+		}
+	}
+	if b.loaded && !b.site.NoRouters {
+		r.stale = true
+		moved = b.reroute()
+	}
+	b.mu.Unlock()
+	for name := range moved {
+		b.moved(routed(name))
+	}
+}
+
+// reroute looks at all routers, if all is known, and returns which keys come to something
+// else.
+func (b *inbox) reroute() map[string]bool {
+	if !b.loaded {
+		return nil
+	}
+	wants, moved := b.routers.work()
+	b.routers.assign(wants, moved)
+	b.assignRemotes(b.remotes.work())
+	return moved
+}
+
+// serve has the host serve its routers, or be silent.
+func (b *inbox) serve(on bool) {
+	b.mu.Lock()
+	r := b.routers
+	var moved map[string]bool
+	if r.serving != on {
+		r.serving, r.stale = on, true
+		b.remotes.routed(r.ports, on)
+		moved = b.reroute()
+	}
+	b.mu.Unlock()
+	for name := range moved {
+		b.moved(routed(name))
+	}
+}
+
+// needing lists the keys of routers that need an object.
+func (b *inbox) needing(k desiredstate.Key) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.routers.needing[k]))
+}
+
+// routes lists the keys of routers.
+func (b *inbox) routes() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.routers.now.Parts))
+}
+
+// route says how a key of a router stands, and what is wrong with it.
+func (b *inbox) route(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.routers.status(name)
+}
+
+// routeLines are the keys of routers, as the status page shows them.
+func (b *inbox) routeLines() (out []PortLine) {
+	for _, name := range b.routes() {
+		state, err, known := b.route(name)
+		if !known {
+			continue
+		}
+		line := PortLine{Name: pathSegments(name), State: state}
+		if err != nil {
+			line.Error = err.Error()
+		}
+		b.mu.Lock()
+		line.Network = b.routers.now.Parts[name].Network
+		b.mu.Unlock()
+		out = append(out, line)
+	}
+	return out
+}
