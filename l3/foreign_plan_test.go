@@ -22,12 +22,18 @@ func TestADryRunKnowsWhoseThingsAre(t *testing.T) {
 	_, err := Tables(they).Ensure(t.Context(), Table{Name: "theirs", ID: 7})
 	require.NoError(t, err)
 	prefix := netip.MustParsePrefix
-	e := desiredstate.New(Tables(me), Memberships(me), Addresses(me), Routes(me))
+	e := desiredstate.New(Tables(me), Memberships(me), Addresses(me), Routes(me), ProxyARPRanges(me), DHCPRelays(me),
+		CrossConnects(me))
+	addr := netip.MustParseAddr
 	for _, o := range []desiredstate.Object{
 		Membership{Table: "they/theirs", Interface: vppnet.Foreign("eth0")},
 		Address{Interface: vppnet.Foreign("eth0"), Prefix: prefix("10.0.0.1/24")},
 		Route{Prefix: prefix("10.1.0.0/16")},
 		Route{Table: "they/theirs", Prefix: prefix("10.1.0.0/16")},
+		ProxyARPRange{Low: addr("10.0.0.1"), High: addr("10.0.0.9")},
+		ProxyARPRange{Table: "they/theirs", Low: addr("10.0.0.1"), High: addr("10.0.0.9")},
+		DHCPRelay{Table: "they/theirs", Source: addr("10.0.0.1"), Servers: []DHCPServer{{Addr: addr("10.0.0.2")}}},
+		CrossConnect{Interface: vppnet.Foreign("eth0"), Paths: []Path{{Interface: vppnet.Foreign("eth0")}}},
 	} {
 		p, err := e.Plan(t.Context(), o)
 		require.NoError(t, err)
