@@ -62,7 +62,7 @@ func TestDaemonRestoresOVS(t *testing.T) {
 		} {
 			restart()
 			began := time.Now()
-			require.True(r, eventually(30*time.Second, good), "%s:\n%s\n%s\n%v", what, o, o.Log(), r.check(server, id(7), "net0"))
+			require.True(r, eventually(60*time.Second, good), "%s:\n%s\n%s\n%v", what, o, o.Log(), r.check(server, id(7), "net0"))
 			r.Logf("%s: all is there after %v", what, time.Since(began).Round(time.Millisecond))
 			require.Equal(r, full, o.String(), what)
 			pod, err := net.Dial("unix", res.Interfaces[0].SocketPath)
@@ -74,7 +74,7 @@ func TestDaemonRestoresOVS(t *testing.T) {
 			Op: "update", Table: "Port", Row: ovsdb.Row{"tag": 8},
 			Where: []ovsdb.Condition{ovsdb.NewCondition("tag", ovsdb.ConditionEqual, 7)},
 		})
-		require.True(r, eventually(20*time.Second, func() bool { return o.String() == full }), "what is moved by hand is put back")
+		require.True(r, eventually(60*time.Second, func() bool { return o.String() == full }), "what is moved by hand is put back")
 
 		for n := range 3 {
 			require.NoError(r, r.del(clients, id(n), "net0"))
@@ -110,15 +110,15 @@ func TestDaemonPrunesOVS(t *testing.T) {
 		require.NoError(r, os.Symlink("/etc", dir))
 		o.Restart(true)
 		there := func(n int) bool { return strings.Contains(o.String(), "port name=net0."+id(n)[:12]) }
-		r.startOVS(o, desiredstate.Grace{Age: 2 * time.Second, Readings: 2})
-		require.True(r, eventually(20*time.Second, func() bool { return there(0) }))
+		r.startOVS(o, desiredstate.Grace{Age: 5 * time.Second, Readings: 2})
+		require.True(r, eventually(60*time.Second, func() bool { return there(0) }))
 
 		_, err := r.add(conf, id(5), "net0")
 		require.NoError(r, err)
 		require.NoError(r, os.Remove(cache+id(5)+"-net0"), "the runtime has not noted it yet")
 		time.Sleep(time.Second)
 		require.True(r, there(5), "it has grace")
-		require.True(r, eventually(20*time.Second, func() bool { return !there(5) }), "that ends")
+		require.True(r, eventually(60*time.Second, func() bool { return !there(5) }), "that ends")
 		require.True(r, there(0))
 		require.False(r, there(1) || there(2), o.String())
 	})

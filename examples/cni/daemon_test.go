@@ -44,7 +44,7 @@ func (r *rig) converged(d *daemon, sources int) {
 		_, converged := d.store.Converged()
 		return converged && len(sourcesOf(d.store)) == sources
 	}
-	if !eventually(20*time.Second, ok) {
+	if !eventually(60*time.Second, ok) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 		defer cancel()
 		require.FailNow(r, "not converged", "%d sources: %v", len(sourcesOf(d.store)), d.store.Wait(ctx))
@@ -91,9 +91,9 @@ func TestDaemonRestores(t *testing.T) {
 
 	require.NoError(t, vpp.Restart())
 	for n := range 3 {
-		require.True(t, eventually(20*time.Second, func() bool { return r.check(conf, id(n), "net0") == nil }))
+		require.True(t, eventually(60*time.Second, func() bool { return r.check(conf, id(n), "net0") == nil }))
 	}
-	require.True(t, eventually(20*time.Second, func() bool { return r.check(routed, id(7), "net0") == nil }))
+	require.True(t, eventually(60*time.Second, func() bool { return r.check(routed, id(7), "net0") == nil }))
 
 	// What is moved by hand is put back.
 	c, err := vppnet.Dial(t.Context(), vpp.Socket(), owner)
@@ -102,7 +102,7 @@ func TestDaemonRestores(t *testing.T) {
 	port := vppPorts(t, vpp.Socket())[0]
 	_, err = vppnet.BridgePorts(c).Remove(t.Context(), vppnet.BridgePort{Interface: port})
 	require.NoError(t, err)
-	require.True(t, eventually(20*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 3 }))
+	require.True(t, eventually(60*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 3 }))
 
 	// A file of the cache that is just being written says nothing, and takes nothing away.
 	file := r.dir + "/cache/results/net-" + id(0) + "-net0"
@@ -147,8 +147,8 @@ func TestDaemonIsolatesAndPrunes(t *testing.T) {
 	require.NoError(t, os.Symlink("/etc", dir))
 	require.NoError(t, os.WriteFile(cache+"flannel", []byte(`{"kind": "cniCacheV1", "containerId": "x", "config": "eyJ0eXBlIjoiZmxhbm5lbCIsIm5hbWUiOiJmIn0=", "ifName": "eth0", "networkName": "f"}`), 0o600))
 	require.NoError(t, vpp.Restart())
-	r.start(vpp.Socket(), desiredstate.Grace{Age: 2 * time.Second, Readings: 2})
-	require.True(t, eventually(20*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 1 }))
+	r.start(vpp.Socket(), desiredstate.Grace{Age: 5 * time.Second, Readings: 2})
+	require.True(t, eventually(60*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 1 }))
 	require.Contains(t, vppPorts(t, vpp.Socket())[0], id(2)[:12])
 
 	// An ADD that the runtime has not noted yet, beside a foreign interface.
@@ -162,11 +162,11 @@ func TestDaemonIsolatesAndPrunes(t *testing.T) {
 	require.NoError(t, os.Rename(cache+"net-"+id(5)+"-net0", r.dir+"/aside"))
 	time.Sleep(time.Second)
 	require.Len(t, vppPorts(t, vpp.Socket()), 2, "it has grace")
-	require.True(t, eventually(20*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 1 }), "that ends")
-	require.True(t, eventually(5*time.Second, func() bool { return !strings.Contains(vpp.String(), short(id(5))) }))
+	require.True(t, eventually(60*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 1 }), "that ends")
+	require.True(t, eventually(60*time.Second, func() bool { return !strings.Contains(vpp.String(), short(id(5))) }))
 	require.Contains(t, vpp.String(), "theirs")
 	require.NoError(t, os.Rename(r.dir+"/aside", cache+"net-"+id(5)+"-net0"))
-	require.True(t, eventually(20*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 2 }), "it lives after all")
+	require.True(t, eventually(60*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 2 }), "it lives after all")
 }
 
 // An interface that the daemon makes anew in the middle of a DEL goes, though it is the only one.
@@ -180,7 +180,7 @@ func TestDaemonInTheMiddleOfADel(t *testing.T) {
 	r.converged(d, 1)
 	require.NoError(t, os.RemoveAll(r.dir+"/s")) // as DEL does, and then the runtime
 	require.NoError(t, os.Remove(r.dir+"/cache/results/net-"+id(1)+"-net0"))
-	require.True(t, eventually(20*time.Second, func() bool { return vpp.String() == empty }), vpp)
+	require.True(t, eventually(60*time.Second, func() bool { return vpp.String() == empty }), vpp)
 }
 
 // A real VPP dies under 100 containers: how long until the last of them has its interface?
@@ -195,17 +195,17 @@ func TestHundredPodsRestored(t *testing.T) {
 	pod := vpptest.Real(t)
 	podApp(t, pod, r.dir+"/s/"+short(id(0)))
 	connected := func() bool { return strings.Contains(cli(t, pod, "show memif"), "admin-up slave connected") }
-	require.True(t, eventually(10*time.Second, connected))
+	require.True(t, eventually(60*time.Second, connected))
 	d := r.start(vpp.Socket(), desiredstate.Grace{Age: time.Hour, Readings: 2})
 	r.converged(d, 100)
 	vpp.Kill()
-	require.True(t, eventually(10*time.Second, func() bool { return !connected() }))
+	require.True(t, eventually(60*time.Second, func() bool { return !connected() }))
 	require.NoError(t, vpp.Restart())
 	began := time.Now()
 	require.True(t, eventually(60*time.Second, func() bool { return len(vppPorts(t, vpp.Socket())) == 100 }))
 	all := time.Since(began)
 	r.converged(d, 100)
-	require.True(t, eventually(20*time.Second, connected), "the container's VPP comes back by itself")
+	require.True(t, eventually(60*time.Second, connected), "the container's VPP comes back by itself")
 	t.Logf("100 containers have their interfaces %v after VPP, and one's VPP is connected after %v", all, time.Since(began))
 	for n := range 100 {
 		require.FileExists(t, r.dir+"/s/"+short(id(n))+"/memif-"+short(id(n))+"-net0.sock")
