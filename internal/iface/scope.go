@@ -26,12 +26,17 @@ func (s Scope) Take(v *desiredstate.View, iface string) (uint32, error) {
 	return id, vppnet.CheckNoMember(v, iface)
 }
 
-// Check says whether an interface, which may be still to come, is not ours to use.
+// Check says whether an interface, which may be still to come, is not ours to use. VPP dies of
+// a DHCP client on an overlay's own.
 func (s Scope) Check(v *desiredstate.View, iface string) error {
-	if id, err := v.ID(vppnet.InterfaceKey(iface)); err == nil && !s.has(v, id) {
+	id, err := v.ID(vppnet.InterfaceKey(iface))
+	if err != nil {
+		return nil //nolint:nilerr // it is still to come
+	}
+	if !s.has(v, id) {
 		return fmt.Errorf("%w: interface %s is not claimed: name one of ours, or give the kind a vppnet.ClaimInterfaces of it", desiredstate.ErrForeign, iface)
 	}
-	return nil
+	return vppnet.CheckNoOverlay(v, id, iface)
 }
 
 func (s Scope) has(v *desiredstate.View, id uint32) bool {
