@@ -24,6 +24,14 @@ func loadDHCPClients(v *VPP) {
 		return is
 	})
 	is := v.life.interfaces
+	speak := func(i *iface) { // VPP asks as soon as it can
+		for _, c := range is.all {
+			if c != nil && c.hw == i.hw {
+				s.speak(v.internal(), c)
+			}
+		}
+	}
+	is.switched, is.linked = append(is.switched, speak), append(is.linked, speak)
 	is.deleting = append(is.deleting, func(i *iface) {
 		if _, has := s.of(indexOf(i)); has {
 			v.internal().NotImitated("the end of an interface that asks by DHCP: VPP goes on asking by what has its place")
@@ -49,7 +57,14 @@ func (s *dhcpClients) of(index interface_types.InterfaceIndex) (place uint32, is
 	return place, is
 }
 
-func (s *dhcpClients) config(_ *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClientConfigReply {
+// speak is what becomes of a client whose frames can leave.
+func (s *dhcpClients) speak(c *Call, i *iface) {
+	if _, has := s.of(indexOf(i)); has && i.hw.class.l3 && i.hw.link && i.hw.admin && i.admin {
+		c.Die("asked by DHCP on an interface without a MAC")
+	}
+}
+
+func (s *dhcpClients) config(c *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClientConfigReply {
 	place, is := s.of(q.Client.SwIfIndex)
 	switch {
 	case s.v.life.interfaces.at(q.Client.SwIfIndex) == nil:
@@ -60,12 +75,13 @@ func (s *dhcpClients) config(_ *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClient
 		s.all.delete(place)
 		return new(dhcp.DHCPClientConfigReply)
 	}
-	c := q.Client
-	c.Hostname = c.Hostname[:min(63, len(c.Hostname))] // and as much of the identity
-	text, _, _ := bytes.Cut(c.ID, []byte{0})
+	x := q.Client
+	x.Hostname = x.Hostname[:min(63, len(x.Hostname))] // and as much of the identity
+	text, _, _ := bytes.Cut(x.ID, []byte{0})
 	text = text[:min(63, len(text))]
-	c.ID = append(append(make([]byte, 0, 64), text...), make([]byte, 64-len(text))...)
-	s.all.put(none, c)
+	x.ID = append(append(make([]byte, 0, 64), text...), make([]byte, 64-len(text))...)
+	s.all.put(none, x)
+	s.speak(c, s.v.life.interfaces.at(x.SwIfIndex))
 	return new(dhcp.DHCPClientConfigReply)
 }
 

@@ -207,9 +207,11 @@ func (s *interfaces) setAdmin(i *iface, up bool) int32 {
 		f(i)
 	}
 	s.follow(i)
-	if i.class == pipeClass && i.sub == nil { // its ends are as it is
-		for _, id := range sortedKeys(i.subs) {
-			s.setAdmin(i.subs[id], up)
+	if i.class == pipeClass && i.sub == nil { // its ends are as it is, and what is on them
+		for _, id := range hashOrder(i.goes, going.order) {
+			if sub := s.at(indexAt(i.goes[id].index)); sub != nil {
+				s.setAdmin(sub, up)
+			}
 		}
 	}
 	return 0

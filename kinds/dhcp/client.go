@@ -14,6 +14,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/dhcp"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -27,7 +28,7 @@ import (
 // Client asks for an address of an interface, and for the way out that comes with it. The zero
 // value of the rest tells the server nothing more.
 type Client struct {
-	Interface string
+	Interface string // with a MAC
 	Hostname  string // at most 63 bytes
 	ID        string // by which the server knows the client, at most 63 bytes; "": by its MAC
 	Broadcast bool   // the server is asked to answer all, for who takes nothing for an address that it does not have yet
@@ -90,7 +91,7 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 	}
 	return iface.On(c, claims, &desiredstate.Kind[Client]{
 		Name:     "dhcp-client",
-		Messages: c.Uses(&dhcp.DHCPClientConfig{}, &dhcp.DHCPClientDump{}, &memclnt.ControlPing{}),
+		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &dhcp.DHCPClientConfig{}, &dhcp.DHCPClientDump{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Client], err error) {
 			all, err := vppnet.Collect(vpp.DHCPClientDump(ctx, &dhcp.DHCPClientDump{}))
 			for _, d := range all {
@@ -105,6 +106,9 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 			return vppnet.Gone(set(ctx, have.ID, have.Spec, false), api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
 		},
 	}, func(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error {
+		if err := iface.CheckMAC(ctx, c, id); err != nil { // VPP dies of one without, as soon as that is up
+			return err
+		}
 		return set(ctx, id, x, true)
 	})
 }

@@ -5,6 +5,7 @@ package dhcp_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -63,6 +64,24 @@ func TestRefused(t *testing.T) {
 	c := kindrig.Dial(t, vpptest.New(t, vpptest.WithInterface("nic")).Socket(), "me")
 	_, err := dhcp.Clients(c).Ensure(t.Context(), dhcp.Client{Interface: vppnet.Foreign("nic")})
 	require.ErrorIs(t, err, desiredstate.ErrForeign)
+}
+
+// VPP dies of a client whose interface has no MAC, once that is up, so it is not asked for one.
+func TestNothingAsksWithoutAMAC(t *testing.T) {
+	run := func(t *testing.T, socket string) {
+		c := kindrig.Dial(t, socket, "me")
+		e := kindrig.Engine(vppnet.VXLANTunnels(c), vppnet.LinkStates(c), dhcp.Clients(c))
+		r, err := e.Ensure(t.Context(),
+			vppnet.VXLANTunnel{Name: "packets", VNI: 5, Payload: vppnet.Packets4, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2")},
+			vppnet.LinkState{Interface: "packets", Up: true}, dhcp.Client{Interface: "packets"})
+		require.ErrorIs(t, err, desiredstate.ErrInvalid)
+		require.ErrorContains(t, err, "has no MAC")
+		require.Equal(t, 2, r.Changed())
+		_, err = e.Found(t.Context())
+		require.NoError(t, err)
+	}
+	t.Run("in memory", func(t *testing.T) { run(t, vpptest.New(t).Socket()) })
+	t.Run("real", func(t *testing.T) { run(t, vpptest.Real(t).Socket()) })
 }
 
 // The wide area asks for its address, and nobody has answered yet.
