@@ -57,7 +57,7 @@ func Foretold[S desiredstate.Object](ctx context.Context, w World[S], s S) (err 
 	r, _ := e.Ensure(ctx, abroad)
 	made, _ := r.Of(abroad.Key())
 	if errors.Is(said, desiredstate.ErrForeign) != errors.Is(made.Err, desiredstate.ErrForeign) {
-		return fmt.Errorf("%+v: planned with %v, ensured with %v", abroad, said, made.Err)
+		return fmt.Errorf("%+v: a plan and Ensure do not refuse the same: %w", abroad, errors.Join(said, made.Err))
 	}
 	_, err = e.Remove(ctx, abroad.Key())
 	return err
