@@ -24,10 +24,10 @@ func loadDHCPClients(v *VPP) {
 		return is
 	})
 	is := v.life.interfaces
-	speak := func(i *iface) { // VPP asks as soon as it can
+	speak := func(i *iface) {
 		for _, c := range is.all {
-			if c != nil && c.hw == i.hw {
-				s.speak(v.internal(), c)
+			if c != nil && c.hw == i.hw && s.dumb(c) {
+				v.internal().NotImitated("an interface without a MAC comes up that asks by DHCP: VPP dies of it, when next it asks")
 			}
 		}
 	}
@@ -57,11 +57,10 @@ func (s *dhcpClients) of(index interface_types.InterfaceIndex) (place uint32, is
 	return place, is
 }
 
-// speak is what becomes of a client whose frames can leave.
-func (s *dhcpClients) speak(c *Call, i *iface) {
-	if _, has := s.of(indexOf(i)); has && i.hw.class.l3 && i.hw.link && i.hw.admin && i.admin {
-		c.Die("asked by DHCP on an interface without a MAC")
-	}
+// dumb says whether an interface has a client, and could send what that asks but for a MAC.
+func (s *dhcpClients) dumb(i *iface) bool {
+	_, asks := s.of(indexOf(i))
+	return asks && i.hw.class.l3 && i.hw.link && i.hw.admin && i.admin
 }
 
 func (s *dhcpClients) config(c *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClientConfigReply {
@@ -81,7 +80,11 @@ func (s *dhcpClients) config(c *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClient
 	text = text[:min(63, len(text))]
 	x.ID = append(append(make([]byte, 0, 64), text...), make([]byte, 64-len(text))...)
 	s.all.put(none, x)
-	s.speak(c, s.v.life.interfaces.at(x.SwIfIndex))
+	if i := s.v.life.interfaces.at(x.SwIfIndex); i.ofLISP() {
+		s.v.life.ips.meet(i.index) // for who is asked, which is all
+	} else if s.dumb(i) {
+		c.NotImitated("a DHCP client of an interface without a MAC, which is up: VPP dies of it, when it asks")
+	}
 	return new(dhcp.DHCPClientConfigReply)
 }
 

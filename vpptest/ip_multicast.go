@@ -83,10 +83,12 @@ func (s *ips) hear(index uint32, is6 bool) {
 // meet makes an adjacency on an interface. Those of LISP have such as LISP makes, to the
 // other end of one of its tunnels, and VPP takes any for one.
 func (s *ips) meet(index uint32) {
-	if i := s.v.life.interfaces.at(indexAt(index)); i != nil && (i.hw.class == gpeClass || i.hw.class == gpeL2Class) {
+	if i := s.v.life.interfaces.at(indexAt(index)); i != nil && i.ofLISP() {
 		s.v.internal().Die("looked for the tunnel of a neighbour on an interface of LISP")
 	}
 }
+
+func (i *iface) ofLISP() bool { return i.hw.class == gpeClass || i.hw.class == gpeL2Class }
 
 // hearIn puts a route into a table for multicast that may be gone, or never was. VPP looks
 // for what covers it, and believes that there is something. Of IPv6 all tables share one

@@ -333,7 +333,7 @@ func TestTenThousandPorts(t *testing.T) {
 	}()
 	require.NoError(t, <-sent)
 	require.Len(t, answers, 3*n+(n+1)+n)
-	require.Less(t, time.Since(start), 10*time.Second)
+	require.Less(t, time.Since(start), time.Minute) // on a busy machine, with a race detector
 }
 
 func FuzzReadFrame(f *testing.F) {

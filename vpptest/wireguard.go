@@ -118,10 +118,13 @@ func (s *wgs) has(index uint32) (n int) {
 
 func (s *wgs) delete(c *Call, q *wireguard.WireguardInterfaceDelete) *wireguard.WireguardInterfaceDeleteReply {
 	r := &wireguard.WireguardInterfaceDeleteReply{}
-	t := s.of(q.SwIfIndex)
+	t, i := s.of(q.SwIfIndex), s.v.life.interfaces.at(q.SwIfIndex)
 	switch {
-	case s.v.life.interfaces.at(q.SwIfIndex) == nil:
+	case i == nil:
 		r.Retval = invalidInterface
+		return r
+	case t == nil && i.hw.class == wgClass: // a sub-interface
+		r.Retval = invalidInterface3
 		return r
 	case t == nil:
 		r.Retval = invalidValue
