@@ -114,19 +114,18 @@ func (p *prover) put(ctx context.Context, q *question) {
 		blocked = ctx.Err()
 	}
 	p.mu.Lock()
-	p.next, p.out, q.asked = nil, q, time.Now()
+	p.next = nil
+	if blocked == nil {
+		p.out, q.asked = q, time.Now()
+	}
 	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.out == q {
-			p.out = nil
-		}
-	}()
 	if q.err = blocked; blocked != nil {
 		return
 	}
 	q.ok, q.err = p.verify(ctx, q.held)
+	p.mu.Lock()
+	p.out = nil
+	p.mu.Unlock()
 	if q.err == nil && len(q.ok) != len(q.held) {
 		q.err = fmt.Errorf("%d answers to %d questions", len(q.ok), len(q.held))
 	}
