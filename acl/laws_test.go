@@ -5,7 +5,6 @@ package acl_test
 import (
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -150,16 +149,7 @@ func mac(n byte) vppnet.MAC { return vppnet.MAC{2, 0, 0, 0, 0, n} }
 // laws runs them for one kind.
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
-		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-			world := func(c *vppnet.Conn) kindtest.World[S] {
-				return kindrig.World(vpp, state, kind(c), base, kinds(c))
-			}
-			w := world(dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond)))
-			w.Stranger = func() kindtest.World[S] {
-				return world(dial(t, vpp.Socket(), "namesake", vppnet.WithLostAfter(20*time.Millisecond)))
-			}
-			return w
-		}})
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: kindrig.Owners(vpp, state, base, kind, kinds)})
 	}
 	kindrig.OnEachVPP(t, 4, strangers, func(vpp *vpptest.Proxy) string { return vpp.State(dumps...) }, run)
 }

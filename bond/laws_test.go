@@ -4,7 +4,6 @@ package bond_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -59,15 +58,7 @@ func TestLawsOfMembers(t *testing.T) {
 
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
-		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: func(t testing.TB) kindtest.World[S] {
-			world := func(owner string) kindtest.World[S] {
-				c := kindrig.Dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
-				return kindrig.World(vpp, state, kind(c), base, kinds(c))
-			}
-			w := world("me")
-			w.Stranger = func() kindtest.World[S] { return world("namesake") }
-			return w
-		}})
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: kindrig.Owners(vpp, state, base, kind, kinds)})
 	}
 	kindrig.OnEachVPP(t, 4, stranger, func(vpp *vpptest.Proxy) string {
 		var dumps []api.Message
