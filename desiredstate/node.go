@@ -26,6 +26,7 @@ type node struct {
 	asWanted Object
 
 	shown   shown  // have's first, or ref, as Views see it
+	alike   *node  // the next of the space with the same handle, if Views look for handles there
 	touched uint64 // the engine's version when have last changed
 	suspect bool   // its last change failed: read it again before the next
 	writers int    // passes that change it: 0 or 1

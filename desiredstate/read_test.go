@@ -62,6 +62,71 @@ func TestRemovedDuringAReading(t *testing.T) {
 	require.ErrorIs(t, err, ds.ErrMissing)
 }
 
+// A slow reading finds what is being made under the name that it has before it is marked as
+// ours. That name is for a while beside the real one, and takes nothing along when it goes.
+func TestReadWhileItIsMade(t *testing.T) {
+	tree := newTree(leaf{Name: hub})
+	k := tree.kind()
+	dump, begun, finish := k.Dump, make(chan struct{}, 1), make(chan struct{})
+	slow := false
+	k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[leaf], error) {
+		all, err := dump(ctx, v)
+		if slow {
+			slow = false
+			all = append(all, ds.Actual[leaf]{Spec: leaf{Name: "vpp:2"}, ID: 2, Foreign: true})
+			begun <- struct{}{}
+			<-finish
+		}
+		return all, err
+	}
+	hold, making := make(chan struct{}), make(chan struct{}, 1)
+	makes := k.Create
+	k.Create = func(ctx context.Context, v *ds.View, want leaf) (uint32, error) {
+		making <- struct{}{}
+		<-hold
+		if _, ok := v.Owned("leaf", 1); !ok {
+			t.Error("the hub has no name")
+		}
+		if name, ours := v.Owned("leaf", 2); want.Name != "a" && (name != "a" || !ours) {
+			t.Errorf("to %s, 2 is %s, ours: %v", want.Name, name, ours)
+		}
+		return makes(ctx, v, want)
+	}
+	e := ds.New(k)
+	_, err := e.Found(t.Context())
+	require.NoError(t, err)
+
+	ensured := make(chan error, 1)
+	ensure := func(name string) {
+		_, err := e.Ensure(t.Context(), leaf{Name: name})
+		ensured <- err
+	}
+	go ensure("a")
+	<-making
+	slow = true
+	e.Forget()
+	read := make(chan error, 1)
+	go func() {
+		_, err := e.Found(t.Context())
+		read <- err
+	}()
+	<-begun
+	close(hold)
+	require.NoError(t, <-ensured)
+	close(finish)
+	require.NoError(t, <-read)
+	go ensure("b")
+	<-making
+	require.NoError(t, <-ensured)
+
+	e.Forget()
+	_, err = e.Found(t.Context())
+	require.NoError(t, err)
+	go ensure("c")
+	<-making
+	require.NoError(t, <-ensured)
+}
+
 // What was just made is as the next reading finds it, and what another hand changed
 // is not.
 func TestOnlyWhatChangedHasDrifted(t *testing.T) {

@@ -233,12 +233,35 @@ func (v *View) index(space string) {
 	names := map[uint32]*node{}
 	for k, n := range v.nodes {
 		if k.Space == space && n.shown.there {
-			if other := names[n.shown.id]; other == nil || other.touched < n.touched {
-				names[n.shown.id] = n
-			}
+			names[n.shown.id] = names[n.shown.id].with(n)
 		}
 	}
 	v.names[space] = names
+}
+
+// with adds x to the nodes of one handle. There can be several for a while: a reading that is
+// slow finds what was not yet marked as ours when it began. Ours goes first, then what changed last.
+func (n *node) with(x *node) *node {
+	ahead := n == nil || x.touched >= n.touched
+	if n != nil && x.shown.foreign != n.shown.foreign {
+		ahead = n.shown.foreign
+	}
+	if ahead {
+		x.alike = n
+		return x
+	}
+	n.alike = n.alike.with(x)
+	return n
+}
+
+// without takes x out of the nodes of one handle.
+func (n *node) without(x *node) *node {
+	if n == x {
+		n, x.alike = x.alike, nil
+	} else if n != nil {
+		n.alike = n.alike.without(x)
+	}
+	return n
 }
 
 // All ranges over what the kind of S found in this reading, during the Dump of
@@ -296,16 +319,14 @@ func (v *View) drop(n *node) {
 func (v *View) show(n *node, now shown, version uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	was := n.shown
-	n.shown, n.touched = now, version
 	names := v.names[n.key.Space]
-	if names == nil {
-		return
+	if was := n.shown; names != nil && was.there {
+		if names[was.id] = names[was.id].without(n); names[was.id] == nil {
+			delete(names, was.id)
+		}
 	}
-	if was.there && names[was.id] == n {
-		delete(names, was.id)
-	}
-	if now.there {
-		names[now.id] = n
+	n.shown, n.touched = now, version
+	if names != nil && now.there {
+		names[now.id] = names[now.id].with(n)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/rpc2"
@@ -41,6 +42,8 @@ type Conn struct {
 	vswitchd rootRow       // as ovs-vswitchd last wrote it
 	moved    chan struct{} // closed when that changes
 	watchers map[chan struct{}]struct{}
+
+	unsure atomic.Bool // something may be written that nobody has heard of
 
 	asking   sync.Mutex // who asks ovsdb-server to tell
 	watching bool       // it does
@@ -115,6 +118,7 @@ func (c *Conn) call(ctx context.Context, what string, ask func(context.Context) 
 	default:
 		err = fmt.Errorf("%w: %w", ErrDisconnected, err)
 	}
+	c.unsure.Store(true)
 	return &Error{What: what, Unknown: true, Err: err}
 }
 
@@ -163,6 +167,27 @@ func (c *Conn) takenUp(ctx context.Context, cfg int) error {
 			return c.Err()
 		}
 	}
+}
+
+// settle waits until ovs-vswitchd has taken up what may have been written without an answer, by
+// this Conn or by who died before it. Without that, what has just gone from the database would be
+// read as gone while ovs-vswitchd still has it, and nothing be left to wait for. If ovs-vswitchd
+// takes up nothing, what is in the database has to do.
+func (c *Conn) settle(ctx context.Context) error {
+	if !c.unsure.Swap(false) {
+		return nil
+	}
+	root, _, err := one[rootRow](ctx, c, rootTable, c.root)
+	if err == nil {
+		err = c.takenUp(ctx, root.NextCfg)
+	}
+	if errors.Is(err, ErrIdle) {
+		return nil
+	}
+	if err != nil {
+		c.unsure.Store(true)
+	}
+	return err
 }
 
 // busy is what ovs-vswitchd says of a device whose namesake it has not quite let go of.

@@ -163,6 +163,40 @@ func TestSwitchDies(t *testing.T) {
 	})
 }
 
+// A removal of which nobody heard whether it was done is over when ovs-vswitchd has done it, for
+// who tries again and for who comes next: not when the database says so.
+func TestTheDatabaseIsNotTheSwitch(t *testing.T) {
+	o := ovstest.New(t)
+	listening(t, o)
+	c := dial(t, o, "me", ovs.WithReplyTimeout(100*time.Millisecond))
+	e := engine(o, c)
+	o.StopSwitch()
+	o.LoseReply(1)
+	_, err := e.Remove(t.Context(), vm1.Key())
+	require.ErrorIs(t, err, ovs.ErrTimeout)
+	require.NotContains(t, o.String(), "port name=vm1", "it is gone from the database")
+
+	soon, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = e.Remove(soon, vm1.Key())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = engine(o, dial(t, o, "me")).Remove(soon, vm1.Key())
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	o.StartSwitch()
+	_, err = e.Remove(t.Context(), vm1.Key())
+	require.NoError(t, err)
+
+	// With nobody to do anything, the database has to do.
+	o.StopSwitch()
+	o.LoseReply(1)
+	c = dial(t, o, "me", ovs.WithReplyTimeout(100*time.Millisecond), ovs.WithUptake(200*time.Millisecond))
+	_, err = engine(o, c).Remove(t.Context(), ovs.BridgeKey("br0"))
+	require.ErrorIs(t, err, ovs.ErrTimeout)
+	_, err = engine(o, c).Remove(t.Context(), ovs.BridgeKey("br0"))
+	require.NoError(t, err)
+}
+
 // The sockets that a dead ovs-vswitchd left are not in the way of a new port.
 func TestSocketsLeft(t *testing.T) {
 	everywhere(t, func(t *testing.T, o *ovstest.OVS) {

@@ -117,6 +117,7 @@ func dial(ctx context.Context, socket, owner string, o options) (*Conn, error) {
 	}
 	c := &Conn{owner: owner, db: db, options: o, target: desiredstate.NewTarget(), moved: make(chan struct{}), watchers: map[chan struct{}]struct{}{}}
 	c.dead, c.kill = context.WithCancelCause(context.Background())
+	c.unsure.Store(true)
 	go func() { // before there can be something to hear
 		select {
 		case <-db.DisconnectNotify():

@@ -83,8 +83,11 @@ type snapshot struct {
 	interfaces map[string]interfaceRow
 }
 
-// read takes a snapshot, in one transaction.
+// read takes a snapshot, in one transaction, of what ovs-vswitchd has taken up as well.
 func (c *Conn) read(ctx context.Context) (s snapshot, err error) {
+	if err := c.settle(ctx); err != nil {
+		return s, err
+	}
 	var ops []ovsdb.Operation
 	for _, table := range []string{bridgeTable, portTable, interfaceTable} {
 		ops = append(ops, ovsdb.Operation{Op: ovsdb.OperationSelect, Table: table, Columns: columns[table]})
