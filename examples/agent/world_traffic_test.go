@@ -207,11 +207,7 @@ func TestSmallerMTUsTraffic(t *testing.T) {
 		return strings.TrimSpace(string(mtu)) == "1400"
 	}, 20*time.Second, 100*time.Millisecond, "the router says so")
 
-	told := func(from netrig.NetNS, addr, what string) {
-		t.Helper()
-		out, _ := from.Command(t, "ping", "-M", "do", "-s", "1440", "-c", "3", "-i", "0.3", "-W", "1", addr).CombinedOutput()
-		require.Contains(t, string(out), what)
-	}
+	told := func(from netrig.NetNS, addr, what string) { t.Helper(); tooLarge(t, from, addr, what) }
 	told(b1, "192.168.1.11", "From 192.168.2.1 icmp_seq=1 Frag needed and DF set (mtu = 1400)")
 	told(ext, "2001:db8:1::11", "From 2001:db8:f::101 icmp_seq=1 Packet too big: mtu=1400")
 
@@ -229,4 +225,49 @@ func TestSmallerMTUsTraffic(t *testing.T) {
 		_, err := conn.Read(make([]byte, 9))
 		return errors.Is(err, syscall.ECONNREFUSED)
 	}, 5*time.Second, time.Millisecond)
+}
+
+// tooLarge pings with more than fits a link of 1400 bytes, and wants to be told.
+func tooLarge(t *testing.T, from netrig.NetNS, addr, what string) {
+	t.Helper()
+	out, _ := from.Command(t, "ping", "-M", "do", "-s", "1440", "-c", "3", "-i", "0.3", "-W", "1", addr).CombinedOutput()
+	require.Contains(t, string(out), what)
+}
+
+// The way out has a smaller MTU than the tenant's network. What VPP says of packets that are too large, or have
+// come too far, reaches hosts behind NAT as it does others, and they know the packets that it is about.
+func TestASmallerMTUOutsideTraffic(t *testing.T) {
+	c := newCloud(t, 101, 900)
+	a1, a2 := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("a2", 101, "192.168.1.12/24", "192.168.1.1")
+	ext := c.host("ext", 900, "203.0.113.1/24", "")
+	for _, ns := range []netrig.NetNS{a1, a2, ext} {
+		unadvised(t, ns)
+	}
+	a1.Address(t, "2001:db8:1::11/64")
+	ext.Address(t, "2001:db8:f::1/64")
+	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
+	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+	site, v := c.node("n1", 101, 900)
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
+	small := func(value string) string { return strings.Replace(value, `"mtu":1500`, `"mtu":1400`, 1) }
+	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	k.put(rid(1)+"/"+uuid(0x6001), leg(1, 101, "2001:db8:1::1/64"))
+	k.put(exitKey(1), small(exitBy(1, 900, by6, six)))
+	k.put(exitKey(1), small(exitBy(1, 900, by4, six, four)))
+	k.put(floatKey(1), float(900, 101, "203.0.113.102", "192.168.1.11"))
+	k.settled()
+	for _, host := range []netrig.NetNS{a1, a2} {
+		host.Reaches(t, by4)
+		tooLarge(t, host, by4, "From 192.168.1.1 icmp_seq=1 Frag needed and DF set (mtu = 1400)")
+		require.True(t, c.sends(host, ext, by4), "by TCP")
+		for hops, from := range map[string]string{"1": "192.168.1.1", "2": "203.0.113.101"} {
+			_, out := host.Ping(t, by4, "-t", hops)
+			require.Contains(t, out, "From "+from+" icmp_seq=1 Time to live exceeded")
+		}
+	}
+	a1.Reaches(t, by6)
+	tooLarge(t, a1, by6, "From 2001:db8:1::1 icmp_seq=1 Packet too big: mtu=1400")
+	require.True(t, c.sends(a1, ext, by6), "by TCP")
+	_, out := a1.Ping(t, by6, "-t", "1")
+	require.Contains(t, out, "From 2001:db8:1::1 icmp_seq=1 Time exceeded: Hop limit")
 }
