@@ -4,6 +4,7 @@ package translate
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -125,14 +126,28 @@ func (r *router) parted(paths []l3.Path) (stays, out []l3.Path) {
 	return stays, out
 }
 
+// maxNeighbours is how many routers of an external network have floating IPs that hosts of its other routers
+// reach: VPP looks through them one by one, and is told of each for each other one.
+const maxNeighbours = 64
+
 // neighbours are the tables of the other routers' floating IPs in the external network. Those of routers that came
 // later are later, as far as their numbers tell: then VPP is told of them alone.
 func (g *routing) neighbours(r *router) (tables []string) {
-	others := slices.Clone(g.outsides[r.exit.Net.Name()].exits)
-	slices.SortFunc(others, func(a, b *router) int { return cmp.Or(cmp.Compare(a.vrf, b.vrf), cmp.Compare(a.id, b.id)) })
-	for _, o := range others {
-		if o != r && o.translates() {
+	x := g.outsides[r.exit.Net.Name()]
+	if x.lending == nil {
+		for _, o := range x.exits {
+			if o.translates() {
+				x.lending = append(x.lending, o)
+			}
+		}
+		slices.SortFunc(x.lending, func(a, b *router) int { return cmp.Or(cmp.Compare(a.vrf, b.vrf), cmp.Compare(a.id, b.id)) })
+	}
+	for i, o := range x.lending {
+		switch {
+		case i < maxNeighbours && o != r:
 			tables = append(tables, natTable(o.id))
+		case i >= maxNeighbours && o == r:
+			g.lacks(r.exit.Name(), fmt.Errorf("floating IPs: hosts of other routers in %s do not reach this router's, as they reach those of %d others", x.net.Name(), maxNeighbours))
 		}
 	}
 	return tables

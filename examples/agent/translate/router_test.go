@@ -88,7 +88,7 @@ func TestRoutersShareAnExternalNetwork(t *testing.T) {
 		}
 	}
 	for k, o := range objects(t, all.routing(t, site)) {
-		if k == nat.ExitKey("nat-" + routerID(1)) {
+		if k == nat.ExitKey("nat-"+routerID(1)) {
 			o = nat.Exit{Table: "nat-" + routerID(1), To: append(o.(nat.Exit).To, "nat-"+routerID(2))}
 		}
 		require.Equal(t, o, both[k], "%s: what is left is as it was", k)
