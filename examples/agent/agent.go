@@ -72,7 +72,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Alive, a.board.Last, a.board.Resync = "alive", converged, resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = newInbox(site, a.store, log)
-	a.inbox.routers.linger = lingering
+	a.inbox.linger(lingering)
 	a.deadly.again = 10 * time.Minute
 	tapped := publish.New(etcd, translate.TapState(site.Host, ""), translate.TapServices, translate.TapFlows)
 	tapped.Resync, tapped.Lost = resync, a.board.Lost
@@ -88,7 +88,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 		}
 		a.announcer.world = world
 	}
-	a.wires = newWires(a.inbox, log)
+	a.wires = newWires(a.inbox, a.store, log)
 	a.insight = newInsight(a)
 	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
 	a.inbox.heard = a.insight.changed

@@ -14,9 +14,6 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// electionSource names what wants the host's part in the election.
-const electionSource = "election"
-
 // elect has the inbox serve routers as long as VPP is master. It returns once it is
 // known what VPP is: a master that only lost its agent stays what it is.
 func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {

@@ -51,7 +51,7 @@ func TestAGatewayChangesWithoutAnOutage(t *testing.T) {
 	var mu sync.Mutex
 	var unmade []string
 	watch := func(a *agent) {
-		a.inbox.routers.linger = 700 * time.Millisecond
+		a.inbox.linger(700 * time.Millisecond)
 		a.announcer.patience = 0
 		a.watcher = func(e desiredstate.Event) {
 			mu.Lock()
@@ -245,7 +245,7 @@ func TestAGatewayChangesWithoutAnOutageTraffic(t *testing.T) {
 		h.IP(t, "route", "add", h.to, "via", h.by)
 	}
 	site, v := c.node("n1", 101, 900)
-	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket(), func(a *agent) { a.inbox.routers.linger = lingering })}}
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket(), func(a *agent) { a.inbox.linger(lingering) })}}
 	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
 	k.put(rid(1)+"/"+uuid(0x6001), leg(1, 101, "2001:db8:1::1/64"))
 	k.put(exitKey(1), exitBy(1, 900, by6, six))

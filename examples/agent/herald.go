@@ -12,7 +12,6 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/dirty"
-	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -67,7 +66,7 @@ func (h *herald) run(ctx context.Context) {
 
 // speak says what is new of the addresses, once their link is up.
 func (h *herald) speak(ctx context.Context, fresh map[desiredstate.Key]bool) {
-	voices := h.inbox.voices()
+	voices := h.inbox.routing().Voices
 	for _, door := range slices.Sorted(maps.Keys(voices)) {
 		all := fresh[vppnet.LinkKey(door)] || fresh[vppnet.InterfaceKey(door)]
 		var addrs []netip.Addr
@@ -92,11 +91,4 @@ func (h *herald) speak(ctx context.Context, fresh map[desiredstate.Key]bool) {
 			h.log.Warn("cannot announce addresses", "interface", door, "err", err)
 		}
 	}
-}
-
-// voices are the addresses that hosts shall find, by the interface that they are on.
-func (b *inbox) voices() map[string][]translate.Voice {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.now.Voices // never changed once it is made
 }

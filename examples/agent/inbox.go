@@ -5,6 +5,7 @@ package main
 import (
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +34,8 @@ type inbox struct {
 	moved func(source string)                 // told of what something else is so now
 	heard func(source string, revision int64) // told first which source wants something else
 	mine  *atomic.Int64                       // counts what was told of keys of the host itself
+
+	follow, unfollow func(follow.Range) // what is needed besides the host's own keys
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
@@ -72,6 +75,7 @@ type change struct {
 func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
 	b := &inbox{
 		site: site, store: store, log: log, moved: func(string) {}, heard: func(string, int64) {}, mine: new(atomic.Int64),
+		follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
 		again: make(chan struct{}, 1), room: findRoom(), waiting: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
@@ -79,6 +83,10 @@ func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) 
 		remotes: newNeighbours(site), trunks: map[string]trunk{}, taps: newTaps(site), wired: dirty.New[string](),
 	}
 	b.routers.wake = b.lapsed
+	on, off := func(r follow.Range) { b.follow(r) }, func(r follow.Range) { b.unfollow(r) }
+	b.groups.follow, b.groups.unfollow = on, off
+	b.remotes.follow, b.remotes.unfollow = on, off
+	b.taps.follow, b.taps.unfollow = on, off
 	return b
 }
 
@@ -89,10 +97,11 @@ func (b *inbox) feed(f *follow.Follower) {
 	f.Listed, f.Written, f.Settled = b.listed, b.written, b.settled
 	f.Put = func(key string, value []byte) { b.put(key, value, true) }
 	f.Deleted = func(key string) { b.put(key, nil, false) }
-	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
-	b.remotes.follow, b.remotes.unfollow = f.Follow, f.Unfollow
-	b.taps.follow, b.taps.unfollow = f.Follow, f.Unfollow
+	b.follow, b.unfollow = f.Follow, f.Unfollow
 }
+
+// readAtOnce has groups read in line, however long they are.
+func (b *inbox) readAtOnce() { b.groups.inLine = math.MaxInt }
 
 // listed takes all that lies in a range.
 func (b *inbox) listed(r follow.Range, values map[string][]byte) {

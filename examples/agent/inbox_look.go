@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
@@ -113,4 +114,58 @@ func (b *inbox) names() ([]string, bool) {
 func (b *inbox) known() []string {
 	out := slices.Collect(maps.Keys(b.ports))
 	return slices.AppendSeq(out, maps.Keys(b.wrong))
+}
+
+// find is the port whose UUID is, or begins, so.
+func (b *inbox) find(begins string) (translate.Port, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found []string
+	var port translate.Port
+	for _, p := range b.ports {
+		if strings.HasPrefix(p.UUID, begins) {
+			port, found = p, append(found, p.UUID)
+		}
+		if p.UUID == begins {
+			return p, nil
+		}
+	}
+	switch len(found) {
+	case 0:
+		return port, fmt.Errorf("%w: no port %.80q is served here", desiredstate.ErrMissing, begins)
+	case 1:
+		return port, nil
+	}
+	slices.Sort(found)
+	return port, fmt.Errorf("%.80q is how several ports begin: %s", begins, cut(strings.Join(found, ", ")))
+}
+
+// wires are those of the TAP ports that are wanted, by port.
+func (b *inbox) wires() map[string]translate.Wire {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := map[string]translate.Wire{}
+	for name, p := range b.ports {
+		if w, ok := p.Wire(); ok {
+			out[name] = w
+		}
+	}
+	return out
+}
+
+// groupTroubles are what is wrong with groups, by their names.
+func (b *inbox) groupTroubles() (out []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(b.said)) {
+		out = append(out, b.said[name])
+	}
+	return out
+}
+
+// groupNames are the groups that ports are in, and those to which their rules refer.
+func (b *inbox) groupNames() (in, referred []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Sorted(maps.Keys(b.groups.all)), slices.Sorted(maps.Keys(b.groups.remotes))
 }

@@ -5,8 +5,10 @@ package main
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 // What an inbox has to do with its routers.
@@ -98,21 +100,30 @@ func (b *inbox) route(name string) (s desiredstate.State, err error, known bool)
 	return b.routers.status(name)
 }
 
-// routeLines are the keys of routers, as the status page shows them.
-func (b *inbox) routeLines() (out []PortLine) {
-	for _, name := range b.routes() {
-		state, err, known := b.route(name)
-		if !known {
-			continue
-		}
-		line := PortLine{Name: pathSegments(name), State: state}
-		if err != nil {
-			line.Error = err.Error()
-		}
-		b.mu.Lock()
-		line.Network = b.routers.now.Parts[name].Network
-		b.mu.Unlock()
-		out = append(out, line)
-	}
-	return out
+// routing is what comes of the keys of routers. It is never changed.
+func (b *inbox) routing() translate.Routing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.routers.now
+}
+
+// hold says whose is what several keys of routers ask for, as in another inbox.
+func (b *inbox) hold(whose translate.Holds) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.routers.now.Holds, b.routers.stale = whose, true
+}
+
+// serving says whether the host serves its routers.
+func (b *inbox) serving() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.routers.serving
+}
+
+// linger has gateways that serve outlast a value of their key that has none; see lingering.
+func (b *inbox) linger(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.routers.linger = d
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 // settled tells the store what is wanted by now, and then everybody.
@@ -210,4 +211,25 @@ func (b *inbox) tell(name string, ports map[string]bool) {
 	if x := b.groups.all[name]; x != nil {
 		maps.Copy(ports, x.ports)
 	}
+}
+
+// bequeath says which ports were bound by an earlier agent. One of them that has no key any more
+// was deleted while nobody was there, and goes as if somebody had been, unless no port is left.
+func (b *inbox) bequeath(ports []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.earlier = append(b.earlier, ports...)
+}
+
+// inherit orders what was deleted while nobody was there.
+func (b *inbox) inherit() {
+	if len(b.ports) > 0 {
+		for _, name := range b.earlier {
+			_, here := b.ports[name]
+			if _, waits := b.waiting[name]; !here && !waits && b.wrong[name] == nil {
+				b.store.Delete(translate.OfPort(name)...)
+			}
+		}
+	}
+	b.earlier = nil
 }

@@ -30,15 +30,17 @@ func TestSignedKeys(t *testing.T) {
 	site := theHosts()[1]
 	port, group := keys[1], keys[2]
 	name, gid := strings.TrimPrefix(port.Key, site.Ports()), strings.TrimPrefix(group.Key, translate.Groups)
+	var store *desiredstate.Store
 	box := func(ca *signed.CA) *inbox {
-		b := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
+		store = desiredstate.NewStore()
+		b := newInbox(site, store, slog.New(slog.DiscardHandler))
+		b.put(site.Ports()+uuid(9), []byte(secured(100, "10.0.0.9", gid)), true)
 		b.ca = ca
-		b.groups.use("another port", []string{gid}, nil)
 		b.settled(true)
 		return b
 	}
-	permits := func(b *inbox) int {
-		o, wanted := b.store.Want(acl.SetKey(acl.FromSet(gid)))
+	permits := func() int {
+		o, wanted := store.Want(acl.SetKey(acl.FromSet(gid)))
 		require.True(t, wanted)
 		return len(o.(acl.Set).Rules)
 	}
@@ -52,7 +54,7 @@ func TestSignedKeys(t *testing.T) {
 	require.True(t, known)
 	require.NoError(t, wrong)
 	require.NoError(t, p.Lacks)
-	require.Positive(t, permits(b))
+	require.Positive(t, permits())
 	was := p.Objects()
 	plain, err := ca.Open(port.Key, port.Value)
 	require.NoError(t, err)
@@ -66,14 +68,14 @@ func TestSignedKeys(t *testing.T) {
 	require.NoError(t, wrong)
 	require.ErrorContains(t, p.Lacks, "it is not signed")
 	require.Equal(t, was, p.Objects())
-	require.Zero(t, permits(b))
-	require.ErrorContains(t, b.groups.trouble(gid), "it is not signed, and --jwt-ca asks for that: that permits nothing")
+	require.Zero(t, permits())
+	require.Contains(t, strings.Join(b.trouble(translate.Port{Groups: []string{gid}}), ""), "it is not signed, and --jwt-ca asks for that: that permits nothing")
 
 	b = box(nil)
 	b.put(port.Key, plain, true)
 	b.put(group.Key, plainGroup, true)
 	b.settled(false)
-	require.Positive(t, permits(b))
+	require.Positive(t, permits())
 	b.put(port.Key, port.Value, true) // the driver came to sign
 	b.settled(false)
 	p, known, wrong = b.look(name)
@@ -103,17 +105,17 @@ func TestSignedRouters(t *testing.T) {
 		b.put(w.Key, w.Value, !w.gone())
 	}
 	b.settled(false)
-	before := maps.Clone(b.routers.now.Wants)
+	before := maps.Clone(b.routing().Wants)
 	require.NotEmpty(t, before)
-	names := b.routers.names()
+	names := b.routes()
 	require.Len(t, names, 2)
 	for _, name := range names {
 		b.put(site.Routers()+name, []byte(`{"jwt":"a.b.c","certificate":"PEM"}`), true)
 	}
 	b.settled(false)
-	require.Equal(t, before, b.routers.now.Wants)
+	require.Equal(t, before, b.routing().Wants)
 	for _, name := range names {
-		require.ErrorIs(t, b.routers.now.Parts[name].Lacks, signed.ErrUnproven)
-		require.NoError(t, b.routers.now.Parts[name].Wrong)
+		require.ErrorIs(t, b.routing().Parts[name].Lacks, signed.ErrUnproven)
+		require.NoError(t, b.routing().Parts[name].Wrong)
 	}
 }

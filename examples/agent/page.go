@@ -96,7 +96,7 @@ func (a *agent) status() Status {
 		s.Uplinks = append(s.Uplinks, line)
 	}
 	s.Ports = append(s.Ports, a.portLines()...)
-	s.Routers = append(s.Routers, a.inbox.routeLines()...)
+	s.Routers = append(s.Routers, routeLines(a.inbox)...)
 	for _, name := range a.inbox.unservedNames() {
 		if err := a.inbox.unserved(name); err != nil {
 			s.Unserved = append(s.Unserved, PortLine{Name: pathSegments(name), State: desiredstate.Invalid, Error: err.Error()})
@@ -155,4 +155,21 @@ func (a *agent) ready() (ready bool, amiss []string) {
 		amiss = append(amiss, now[name].Error)
 	}
 	return a.connected.Load() != nil && a.etcdLost.Load() == nil, amiss
+}
+
+// routeLines are the keys of routers, as the status page shows them.
+func routeLines(b *inbox) (out []PortLine) {
+	parts := b.routing().Parts
+	for _, name := range b.routes() {
+		state, err, known := b.route(name)
+		if !known {
+			continue
+		}
+		line := PortLine{Name: pathSegments(name), State: state, Network: parts[name].Network}
+		if err != nil {
+			line.Error = err.Error()
+		}
+		out = append(out, line)
+	}
+	return out
 }

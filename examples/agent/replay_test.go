@@ -89,8 +89,7 @@ type teller struct {
 
 func newTeller(site translate.Site, etcd map[string][]byte) *teller {
 	x := &teller{inbox: newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler)), etcd: etcd}
-	x.groups.follow = func(r follow.Range) { x.fresh = append(x.fresh, r) }
-	x.remotes.follow, x.taps.follow = x.groups.follow, x.groups.follow
+	x.follow = func(r follow.Range) { x.fresh = append(x.fresh, r) }
 	x.settled(true)
 	return x
 }
@@ -143,7 +142,7 @@ func (x *teller) errors() map[string]string {
 	for _, name := range x.unservedNames() {
 		out[name] = x.unserved(name).Error()
 	}
-	for name, p := range x.routers.now.Parts {
+	for name, p := range x.routing().Parts {
 		if p.Wrong != nil {
 			out["routers/"+name] = p.Wrong.Error()
 		} else if p.Lacks != nil {
@@ -185,7 +184,10 @@ func TestARealServersKeys(t *testing.T) {
 				}
 			}
 			before[n] = now
-			require.Empty(t, x.routers.refused, "step %d: nothing conflicts", i+1)
+			for _, name := range x.routes() {
+				_, err, _ := x.route(name)
+				require.NotErrorIs(t, err, desiredstate.ErrConflict, "step %d", i+1)
+			}
 			for key := range x.store.Statuses() {
 				if o, wanted := x.store.Want(key); wanted {
 					require.NoError(t, o.Validate(), "step %d", i+1)

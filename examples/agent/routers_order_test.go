@@ -40,7 +40,7 @@ func TestAnyOrderOfRouters(t *testing.T) {
 					out = append(out, fmt.Sprintf("%s %+v", k, o))
 				}
 			}
-			for name, p := range b.routers.now.Parts {
+			for name, p := range b.routing().Parts {
 				out = append(out, fmt.Sprint(name, p.Network, p.Sources, p.Needs, p.Wrong != nil, p.Lacks != nil)) // in what words, depends on who came first
 			}
 			slices.Sort(out)
@@ -76,7 +76,7 @@ func TestAnyOrderOfRouters(t *testing.T) {
 		for name, value := range now {
 			once.put(root+name, []byte(value), true)
 		}
-		once.routers.now.Holds = b.routers.now.Holds
+		once.hold(b.routing().Holds)
 		once.settled(true)
 		require.Equal(t, wanted(once, o), wanted(b, s))
 
@@ -177,15 +177,14 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 		}
 		require.Equal(r, keys, want)
 		require.Eventually(r, func() bool {
-			a.inbox.mu.Lock()
-			defer a.inbox.mu.Unlock()
 			other := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
 			for name, value := range keys {
 				other.put(site.Routers()+name, []byte(value), true)
 			}
-			other.routers.stale, other.routers.now.Holds = true, a.inbox.routers.now.Holds // whose is what
+			is := a.inbox.routing()
+			other.hold(is.Holds)
 			other.settled(true)
-			return reflect.DeepEqual(unworded(other.routers.now), unworded(a.inbox.routers.now))
+			return reflect.DeepEqual(unworded(other.routing()), unworded(is))
 		}, 10*time.Second, 10*time.Millisecond)
 		r.converged(a)
 	}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
-	"math"
 	"net"
 	"slices"
 	"time"
@@ -172,7 +170,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	store := desiredstate.NewStore()
 	box := newInbox(site, store, slog.New(slog.DiscardHandler))
 	box.ca = ca
-	box.groups.inLine = math.MaxInt // or what it names would not be listed
+	box.readAtOnce() // or what groups name would not be listed
 	follower := follow.Follower{Client: client}
 	box.feed(&follower)
 	_, err := waitedFor(ctx, errs, "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {
@@ -202,21 +200,22 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	found, _ := e.Found(ctx) // what cannot be read, the plan says
 	box.recall(found)
 	said := lacks(report)
-	for _, name := range slices.Sorted(maps.Keys(box.wrong)) {
-		said = append(said, fmt.Sprintf("%.80q is not served: %v", name, box.wrong[name]))
-	}
-	for _, name := range slices.Sorted(maps.Keys(box.ports)) {
-		if err := box.ports[name].Lacks; err != nil {
-			said = append(said, fmt.Sprintf("%.80q is served in part: %v", name, err))
+	var wrong, lacking []string
+	names, _ := box.names()
+	slices.Sort(names)
+	for _, name := range names {
+		if p, _, err := box.look(name); err != nil {
+			wrong = append(wrong, fmt.Sprintf("%.80q is not served: %v", name, err))
+		} else if p.Lacks != nil {
+			lacking = append(lacking, fmt.Sprintf("%.80q is served in part: %v", name, p.Lacks))
 		}
 	}
+	said = slices.Concat(said, wrong, lacking)
 	for _, name := range box.unservedNames() {
 		said = append(said, fmt.Sprintf("%.120q is not served: %v", name, box.unserved(name)))
 	}
-	for _, name := range slices.Sorted(maps.Keys(box.said)) {
-		said = append(said, box.said[name])
-	}
-	for _, line := range box.routeLines() {
+	said = append(said, box.groupTroubles()...)
+	for _, line := range routeLines(box) {
 		if line.Error != "" {
 			said = append(said, fmt.Sprintf("%.120q: %s", "routers/"+line.Name, line.Error))
 		}

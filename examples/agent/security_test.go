@@ -156,15 +156,7 @@ func TestOnlyWhatIsNeededIsFollowed(t *testing.T) {
 	r.bound("h1", uuid(0))
 	r.converged(a)
 	followed := func() (groups, remotes []string) {
-		a.inbox.mu.Lock()
-		defer a.inbox.mu.Unlock()
-		for g := range a.inbox.groups.all {
-			groups = append(groups, g)
-		}
-		for g := range a.inbox.groups.remotes {
-			remotes = append(remotes, g)
-		}
-		return groups, remotes
+		return a.inbox.groupNames()
 	}
 	groups, remotes := followed()
 	require.Equal(t, []string{gid(7)}, groups)
@@ -320,8 +312,8 @@ func TestWrongPortIsInNoGroup(t *testing.T) {
 	store := desiredstate.NewStore()
 	box := newInbox(site, store, slog.New(slog.DiscardHandler))
 	followed := map[follow.Range]bool{}
-	box.groups.follow = func(r follow.Range) { followed[r] = true }
-	box.groups.unfollow = func(r follow.Range) { delete(followed, r) }
+	box.follow = func(r follow.Range) { followed[r] = true }
+	box.unfollow = func(r follow.Range) { delete(followed, r) }
 	box.settled(true)
 	put := func(value string) {
 		box.put(site.Ports()+uuid(1), []byte(value), value != "")
@@ -339,7 +331,8 @@ func TestWrongPortIsInNoGroup(t *testing.T) {
 		_, _, wrong := box.look(uuid(1))
 		require.Error(t, wrong)
 		require.Empty(t, followed)
-		require.Empty(t, box.groups.all)
+		in, _ := box.groupNames()
+		require.Empty(t, in)
 		_, wanted = store.Want(acl.SetKey(acl.ToSet(gid(n))))
 		require.False(t, wanted)
 	}

@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -51,30 +50,6 @@ func (s *snoops) leave(place int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken[place] = false
-}
-
-// find is the port whose UUID is, or begins, so.
-func (b *inbox) find(begins string) (translate.Port, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var found []string
-	var port translate.Port
-	for _, p := range b.ports {
-		if strings.HasPrefix(p.UUID, begins) {
-			port, found = p, append(found, p.UUID)
-		}
-		if p.UUID == begins {
-			return p, nil
-		}
-	}
-	switch len(found) {
-	case 0:
-		return port, fmt.Errorf("%w: no port %.80q is served here", desiredstate.ErrMissing, begins)
-	case 1:
-		return port, nil
-	}
-	slices.Sort(found)
-	return port, fmt.Errorf("%.80q is how several ports begin: %s", begins, cut(strings.Join(found, ", ")))
 }
 
 // snoopOptions say what of a port to copy, and how much.

@@ -21,6 +21,9 @@ func snooping(place int) string { return fmt.Sprintf("snoop/%d", place) }
 // underlaySource names what wants the host to be found by others.
 const underlaySource = "underlay"
 
+// electionSource names what wants the host's part in the election.
+const electionSource = "election"
+
 // routed names, to the announcer, what a key of a router says.
 func routed(name string) string { return "routers/" + name }
 

@@ -247,49 +247,6 @@ func (b *inbox) tapsOf(port string) []string {
 	return slices.Collect(maps.Keys(b.taps.of[port[strings.LastIndexByte(port, '/')+1:]]))
 }
 
-// tap announces how a service or a flow stands.
-func (a *announcer) tap(name string) {
-	t, known, wrong := a.inbox.lookTap(name)
-	var said []string
-	if wrong != nil {
-		said = append(said, wrong.Error())
-	}
-	if known && t.Lacks != nil {
-		said = append(said, t.Lacks.Error())
-	}
-	status, pending := desiredstate.Status{State: desiredstate.Applied}, false
-	if known {
-		sum := func(source string) {
-			s, _ := a.store.Source(source)
-			pending = pending || s.State == desiredstate.Pending
-			if s.State != desiredstate.Applied {
-				status = s
-			}
-		}
-		for _, uuid := range t.Ports {
-			sum(a.inbox.sourceOf(uuid))
-		}
-		if len(t.Objects) > 0 {
-			sum(tap(name))
-		}
-		var keys []desiredstate.Key
-		for _, o := range t.Objects {
-			keys = append(keys, o.Key())
-		}
-		said = append(said, causes(a.store, keys)...)
-	}
-	switch {
-	case known && status.State == desiredstate.Applied:
-		a.tapped.Set(name, t.State(a.store))
-	case !pending || a.settled.Load():
-		a.tapped.Clear(name)
-	}
-	if len(said) == 0 && known && pending && !a.settled.Load() {
-		return
-	}
-	a.problem(unserved(name), "errors/"+pathSegments(name), strings.Join(said, "; "))
-}
-
 // sourceOf names what wants the objects of a port, or a subport, with this UUID.
 func (b *inbox) sourceOf(uuid string) string {
 	b.mu.Lock()

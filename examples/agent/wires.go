@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -20,13 +21,14 @@ import (
 // away.
 type wires struct {
 	inbox *inbox
+	store *desiredstate.Store
 	log   *slog.Logger
 	ns    string // the network namespace of VPP; "": the agent's own
 	said  map[string]string
 }
 
-func newWires(b *inbox, log *slog.Logger) *wires {
-	return &wires{inbox: b, log: log, said: map[string]string{}}
+func newWires(b *inbox, s *desiredstate.Store, log *slog.Logger) *wires {
+	return &wires{inbox: b, store: s, log: log, said: map[string]string{}}
 }
 
 // wireMark is the alias of devices that are ours.
@@ -85,7 +87,7 @@ func (w *wires) look(ctx context.Context, always bool) {
 // used says whether VPP has, or is to have, a port on the wire that a device is of: one whose key
 // etcd lost is held back.
 func (w *wires) used(device string) bool {
-	for key := range w.inbox.store.Statuses() {
+	for key := range w.store.Statuses() {
 		if key.Space == vppnet.InterfaceKey("").Space && strings.HasPrefix(key.Name, "tap-"+device[3:]) {
 			return true
 		}
@@ -188,17 +190,4 @@ func (w *wires) output(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
 	}
 	return out, nil
-}
-
-// wires are those of the TAP ports that are wanted, by port.
-func (b *inbox) wires() map[string]translate.Wire {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := map[string]translate.Wire{}
-	for name, p := range b.ports {
-		if w, ok := p.Wire(); ok {
-			out[name] = w
-		}
-	}
-	return out
 }
