@@ -4,20 +4,16 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
@@ -159,74 +155,6 @@ func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
 		_, why, _ = a.inbox.route(exitKey(1))
 		require.NoError(t, why)
 	}
-}
-
-// A key that a whole list lacks was perhaps lost: it is held back as all that is, not deleted
-// in due time.
-func TestAGatewayThatIsInNoListDoesNotLinger(t *testing.T) {
-	b := newRouters(theHosts()[2], desiredstate.NewStore(), nil)
-	b.linger = time.Hour
-	value := strings.ReplaceAll(exit(1, 50, four, by4), `"physnet1"`, `"physext"`)
-	b.put(exitKey(1), []byte(value), nil, true)
-	require.Contains(t, b.ports, exitKey(1))
-	b.put(exitKey(1), nil, nil, false)
-	require.Contains(t, b.ports, exitKey(1))
-	b.listed(map[string][]byte{}, nil)
-	require.NotContains(t, b.ports, exitKey(1))
-	require.True(t, b.missed)
-	require.False(t, b.lapse(time.Now().Add(2*time.Hour)))
-}
-
-// Whatever is said of a gateway, one that serves has no family less before its time; then it is
-// what was said last, and no value of its key names another next hop than it.
-func TestAnySequenceOfAGateway(t *testing.T) {
-	values := map[string]string{
-		"": "", "6": exitBy(1, 50, by6, six), "4": exitBy(1, 50, by4, four), "64": exitBy(1, 50, by4, six, four), "46": exitBy(1, 50, by6, four, six),
-		"6 other": exitBy(1, 50, by6, "2001:db8:f::109/64"), "64 other": exitBy(1, 50, by4, "2001:db8:f::109/64", "203.0.113.109/24"), "4 null": exitBy(1, 50, "", four),
-	}
-	for name, value := range values {
-		values[name] = strings.ReplaceAll(value, `"physnet1"`, `"physext"`)
-	}
-	families := func(p translate.RouterPort) (out [2]bool) {
-		for _, a := range p.Addrs {
-			out[a.Addr().BitLen()/128] = true
-		}
-		return out
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		site := theHosts()[2]
-		r := newRouters(site, desiredstate.NewStore(), nil)
-		r.linger = time.Hour
-		last, now := "", time.Now()
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			before := r.ports[exitKey(1)]
-			if rapid.IntRange(0, 4).Draw(t, "time passes") == 0 {
-				now = now.Add(2 * time.Hour)
-				r.lapse(now)
-				require.Empty(t, r.later)
-			} else {
-				last = rapid.SampledFrom(slices.Sorted(maps.Keys(values))).Draw(t, "value")
-				r.put(exitKey(1), []byte(values[last]), nil, last != "")
-				had, has := families(before), families(r.ports[exitKey(1)])
-				require.False(t, had[0] && !has[0] || had[1] && !has[1], "a family less at once")
-			}
-			for _, next := range r.ports[exitKey(1)].Next {
-				require.Contains(t, []string{by4, by6}, next.String())
-			}
-		}
-		r.lapse(now.Add(2 * time.Hour))
-		is, there := r.ports[exitKey(1)]
-		require.Equal(t, last != "", there)
-		if there {
-			want, err := site.RouterPort(exitKey(1), []byte(values[last]))
-			require.NoError(t, err)
-			require.Equal(t, want.Addrs, is.Addrs)
-			require.Subset(t, is.Next, want.Next)
-			if last == "4 null" {
-				require.Empty(t, is.Next)
-			}
-		}
-	})
 }
 
 // The driver's sequence, with packets: who is outside and inside, of both families, and what

@@ -83,12 +83,14 @@ func overlay(site *translate.Site, address netip.Prefix) {
 // teller tells an inbox what lies in etcd, as a Follower would.
 type teller struct {
 	*inbox
+	store *desiredstate.Store
 	etcd  map[string][]byte
 	fresh []follow.Range
 }
 
 func newTeller(site translate.Site, etcd map[string][]byte) *teller {
-	x := &teller{inbox: newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler)), etcd: etcd}
+	store := desiredstate.NewStore()
+	x := &teller{inbox: newInbox(site, store, slog.New(slog.DiscardHandler)), store: store, etcd: etcd}
 	x.follow = func(r follow.Range) { x.fresh = append(x.fresh, r) }
 	x.settled(true)
 	return x
@@ -127,7 +129,8 @@ var (
 // errors are what is said of the keys of a host, but for what VPP says.
 func (x *teller) errors() map[string]string {
 	out := map[string]string{}
-	for _, name := range x.known() {
+	names, _ := x.names()
+	for _, name := range names {
 		var said []string
 		p, _, wrong := x.look(name)
 		for _, err := range []error{wrong, p.Lacks} {
