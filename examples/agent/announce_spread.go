@@ -8,6 +8,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -48,15 +49,15 @@ func (a *announcer) spreadDoors() {
 	if a.world == nil {
 		return
 	}
-	routing := a.inbox.routing()
+	routing := a.inbox.Routing()
 	var said []translate.Sighting
 	for name, door := range routing.Doors {
 		link, _ := a.store.Status(vppnet.LinkKey(name))
 		for _, v := range routing.Voices[name] {
 			if by, _ := a.store.Status(v.By); link.State == desiredstate.Applied && by.State == desiredstate.Applied {
-				said = append(said, door.Sightings(a.inbox.site, door.MAC, v.Addr)...)
+				said = append(said, door.Sightings(a.inbox.Site, door.MAC, v.Addr)...)
 			}
 		}
 	}
-	a.spread(routed(""), said)
+	a.spread(wants.OfRouter(""), said)
 }

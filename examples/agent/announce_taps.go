@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 )
 
 // tap announces how a service or a flow stands.
 func (a *announcer) tap(name string) {
-	t, known, wrong := a.inbox.lookTap(name)
+	t, known, wrong := a.inbox.LookTap(name)
 	var said []string
 	if wrong != nil {
 		said = append(said, wrong.Error())
@@ -28,16 +29,16 @@ func (a *announcer) tap(name string) {
 			}
 		}
 		for _, uuid := range t.Ports {
-			sum(a.inbox.sourceOf(uuid))
+			sum(a.inbox.SourceOf(uuid))
 		}
 		if len(t.Objects) > 0 {
-			sum(tap(name))
+			sum(wants.OfTap(name))
 		}
 		var keys []desiredstate.Key
 		for _, o := range t.Objects {
 			keys = append(keys, o.Key())
 		}
-		said = append(said, causes(a.store, keys)...)
+		said = append(said, wants.Causes(a.store, keys)...)
 	}
 	switch {
 	case known && status.State == desiredstate.Applied:
@@ -48,5 +49,5 @@ func (a *announcer) tap(name string) {
 	if len(said) == 0 && known && pending && !a.settled.Load() {
 		return
 	}
-	a.problem(unserved(name), "errors/"+pathSegments(name), strings.Join(said, "; "))
+	a.problem(wants.OfUnserved(name), "errors/"+pathSegments(name), strings.Join(said, "; "))
 }

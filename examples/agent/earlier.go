@@ -26,5 +26,5 @@ func (a *agent) bequeath(ctx context.Context) {
 	for i, kv := range got.Kvs {
 		names[i] = strings.TrimPrefix(string(kv.Key), prefix)
 	}
-	a.inbox.bequeath(names)
+	a.inbox.Bequeath(names)
 }

@@ -28,7 +28,7 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 	if err != nil {
 		return fmt.Errorf("election: %w", err)
 	}
-	a.inbox.serve(state == vrrp.Master)
+	a.inbox.Serve(state == vrrp.Master)
 	go func() {
 		for range events { // which tell numbers of interfaces: ours may have another by now
 			state, err := candidate(ctx, c)
@@ -37,7 +37,7 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 				continue
 			}
 			a.log.Info("election", "state", state)
-			a.inbox.serve(state == vrrp.Master)
+			a.inbox.Serve(state == vrrp.Master)
 		}
 	}()
 	return nil

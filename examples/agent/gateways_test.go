@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
@@ -47,7 +48,7 @@ func TestAGatewayChangesWithoutAnOutage(t *testing.T) {
 	var mu sync.Mutex
 	var unmade []string
 	watch := func(a *agent) {
-		a.inbox.linger(700 * time.Millisecond)
+		a.inbox.Linger(700 * time.Millisecond)
 		a.announcer.patience = 0
 		a.watcher = func(e desiredstate.Event) {
 			mu.Lock()
@@ -131,7 +132,7 @@ func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
 		r.routing("h1", name, value)
 	}
 	r.routed(a, keys)
-	state, why, _ := a.inbox.route(exitKey(1))
+	state, why, _ := a.inbox.Route(exitKey(1))
 	require.Equal(t, desiredstate.Applied, state)
 	require.ErrorContains(t, why, "nobody was named yet by whom 2001:db8:f::101 leads out")
 	have, _ := r.found(site, v.Socket())
@@ -142,7 +143,7 @@ func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
 	keys[exitKey(2)] = exitBy(2, 900, by6, "2001:db8:f::151/64")
 	r.routing("h1", exitKey(2), keys[exitKey(2)])
 	r.routed(a, keys)
-	_, why, _ = a.inbox.route(exitKey(1))
+	_, why, _ = a.inbox.Route(exitKey(1))
 	require.NoError(t, why, "who leads another router out of the subnet leads this one")
 	have, _ = r.found(site, v.Socket())
 	require.Contains(t, have, way("::/0"))
@@ -152,7 +153,7 @@ func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
 		r.routing("h1", exitKey(1), value)
 		require.Eventually(t, func() bool { _, wanted := a.store.Want(way("0.0.0.0/0")); return !wanted }, 5*time.Second, time.Millisecond, "null is no gateway")
 		r.routed(a, keys)
-		_, why, _ = a.inbox.route(exitKey(1))
+		_, why, _ = a.inbox.Route(exitKey(1))
 		require.NoError(t, why)
 	}
 }
@@ -173,7 +174,7 @@ func TestAGatewayChangesWithoutAnOutageTraffic(t *testing.T) {
 		h.IP(t, "route", "add", h.to, "via", h.by)
 	}
 	site, v := c.node("n1", 101, 900)
-	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket(), func(a *agent) { a.inbox.linger(lingering) })}}
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket(), func(a *agent) { a.inbox.Linger(wants.Lingering) })}}
 	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
 	k.put(rid(1)+"/"+uuid(0x6001), leg(1, 101, "2001:db8:1::1/64"))
 	k.put(exitKey(1), exitBy(1, 900, by6, six))
@@ -194,7 +195,7 @@ func TestAGatewayChangesWithoutAnOutageTraffic(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		k.settled()
-		time.Sleep(lingering)
+		time.Sleep(wants.Lingering)
 		for who, stop := range pings {
 			answers, lost := stop()
 			t.Logf("%s: %s: %d answers, %d lost, so without for %v at most", what, who, answers, lost, time.Duration(lost)*50*time.Millisecond)

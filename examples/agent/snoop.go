@@ -19,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/snoop"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -92,7 +93,7 @@ func (a *agent) serveSnoop(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	p, err := a.inbox.find(o.port)
+	p, err := a.inbox.Find(o.port)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
@@ -111,7 +112,7 @@ func (a *agent) serveSnoop(w http.ResponseWriter, q *http.Request) {
 	a.insight.history.Note(observe.Entry{What: "snooped", Object: vppnet.InterfaceKey(p.Interface()).String()})
 	secret := rand.Text()[:20]
 	x := translate.Snoop{Place: place, Secret: vppnet.NewSecret(secret), NoRx: o.only == "to", NoTx: o.only == "from"}
-	source, objs := snooping(place), x.Objects(a.site, p)
+	source, objs := wants.OfSnoop(place), x.Objects(a.site, p)
 	var keys []desiredstate.Key
 	for _, obj := range objs {
 		keys = append(keys, obj.Key())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -20,14 +21,14 @@ import (
 // they come. What it makes bears its mark, an alias; of nothing else it takes anything
 // away.
 type wires struct {
-	inbox *inbox
+	inbox *wants.Inbox
 	store *desiredstate.Store
 	log   *slog.Logger
 	ns    string // the network namespace of VPP; "": the agent's own
 	said  map[string]string
 }
 
-func newWires(b *inbox, s *desiredstate.Store, log *slog.Logger) *wires {
+func newWires(b *wants.Inbox, s *desiredstate.Store, log *slog.Logger) *wires {
 	return &wires{inbox: b, store: s, log: log, said: map[string]string{}}
 }
 
@@ -38,22 +39,22 @@ const wireMark = translate.Owner + "/wire"
 // a second, as long as there are TAP ports.
 func (w *wires) run(ctx context.Context) error {
 	for first := true; ; first = false {
-		if w.inbox.complete() {
+		if w.inbox.Complete() {
 			w.look(ctx, first)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(time.Second):
-		case <-w.inbox.wired.Bell:
-			w.inbox.wired.Take()
+		case <-w.inbox.Wired.Bell:
+			w.inbox.Wired.Take()
 		}
 	}
 }
 
 // look makes what is missing, and unmakes what is ours and no port's, once VPP has let go.
 func (w *wires) look(ctx context.Context, always bool) {
-	want := w.inbox.wires()
+	want := w.inbox.Wires()
 	if len(want) == 0 && len(w.said) == 0 && !always {
 		return
 	}

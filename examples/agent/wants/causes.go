@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"errors"
@@ -10,10 +10,10 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 )
 
-// causes says why what is made of these objects is not whole: not that one part of
+// Causes says why what is made of these objects is not whole: not that one part of
 // it waits for another, but what the first of them waits for, or was refused. That
 // something's turn has not come is no cause.
-func causes(s *desiredstate.Store, keys []desiredstate.Key) (out []string) {
+func Causes(s *desiredstate.Store, keys []desiredstate.Key) (out []string) {
 	failed := map[desiredstate.Key]desiredstate.Status{}
 	for _, k := range keys {
 		if status, _ := s.Status(k); status.Err != nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"fmt"
@@ -104,11 +104,11 @@ func (n *neighbours) routed(ports map[string]translate.RouterPort, serving bool)
 	now := map[string]place{}
 	for name, p := range ports {
 		if at, ok := p.Place(); ok {
-			now[routed(name)] = place{at, serving}
+			now[OfRouter(name)] = place{at, serving}
 		}
 	}
 	for who := range n.places {
-		if _, still := now[who]; !still && strings.HasPrefix(who, routed("")) {
+		if _, still := now[who]; !still && strings.HasPrefix(who, OfRouter("")) {
 			n.move(who, place{}, false)
 		}
 	}
@@ -219,7 +219,7 @@ func (n *neighbours) all() map[string][]desiredstate.Object {
 
 // assignRemotes tells the store. Someone who moves from one host to another may be wanted of
 // both until both are told.
-func (b *inbox) assignRemotes(wants map[string][]desiredstate.Object) {
+func (b *Inbox) assignRemotes(wants map[string][]desiredstate.Object) {
 	for _, last := range []bool{false, true} {
 		for _, source := range slices.Sorted(maps.Keys(wants)) {
 			if err := b.store.Assign(source, wants[source]...); err == nil {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"fmt"
@@ -14,40 +14,40 @@ import (
 
 // What an inbox knows, for those who announce it.
 
-// look says what the key with this name means.
-func (b *inbox) look(name string) (p translate.Port, known bool, wrong error) {
+// Look says what the key with this name means.
+func (b *Inbox) Look(name string) (p translate.Port, known bool, wrong error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p, known = b.ports[name]
 	return p, known, b.wrong[name]
 }
 
-// lastPut says when the key of a port was last put, a revision of etcd.
-func (b *inbox) lastPut(name string) int64 {
+// LastPut says when the key of a port was last put, a revision of etcd.
+func (b *Inbox) LastPut(name string) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.puts[name]
 }
 
-// served is what stands in etcd of a key of a router that is served; false: it is not.
-func (b *inbox) served(name string) (value string, at int64, yes bool) {
+// Served is what stands in etcd of a key of a router that is served; false: it is not.
+func (b *Inbox) Served(name string) (value string, at int64, yes bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	at, yes = b.routers.served(name)
 	return fmt.Sprintf(`{"revision":%d,"active":%t}`, at, b.routers.serving), at, yes
 }
 
-// unserved says why nothing comes of a key, if it is there; nil if it is not.
-func (b *inbox) unserved(name string) error {
+// Unserved says why nothing comes of a key, if it is there; nil if it is not.
+func (b *Inbox) Unserved(name string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if name, ok := strings.CutPrefix(name, networks); ok {
 		return b.remotes.wrong[name]
 	}
-	if parent, ok := strings.CutPrefix(name, trunks); ok {
+	if parent, ok := strings.CutPrefix(name, Trunks); ok {
 		return b.trunks[parent].wrong()
 	}
-	if isTap(name) {
+	if IsTap(name) {
 		return b.taps.errors()[name]
 	}
 	if !b.others[name] {
@@ -57,8 +57,8 @@ func (b *inbox) unserved(name string) error {
 	return fmt.Errorf("this agent serves no %s", family)
 }
 
-// unservedNames lists the keys of families that are not served.
-func (b *inbox) unservedNames() []string {
+// UnservedNames lists the keys of families that are not served.
+func (b *Inbox) UnservedNames() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := slices.Collect(maps.Keys(b.others))
@@ -68,15 +68,15 @@ func (b *inbox) unservedNames() []string {
 	out = slices.AppendSeq(out, maps.Keys(b.taps.errors()))
 	for parent, t := range b.trunks {
 		if t.wrong() != nil {
-			out = append(out, trunks+parent)
+			out = append(out, Trunks+parent)
 		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-// trouble says what is wrong with the groups of a port.
-func (b *inbox) trouble(p translate.Port) (out []string) {
+// Trouble says what is wrong with the groups of a port.
+func (b *Inbox) Trouble(p translate.Port) (out []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, name := range p.Groups {
@@ -87,8 +87,8 @@ func (b *inbox) trouble(p translate.Port) (out []string) {
 	return out
 }
 
-// in lists the ports that are in a group.
-func (b *inbox) in(group string) []string {
+// InGroup lists the ports that are in a group.
+func (b *Inbox) InGroup(group string) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if x := b.groups.all[group]; x != nil {
@@ -97,27 +97,27 @@ func (b *inbox) in(group string) []string {
 	return nil
 }
 
-// complete says whether there has been a list of all keys.
-func (b *inbox) complete() bool {
+// Complete says whether there has been a list of all keys.
+func (b *Inbox) Complete() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.loaded
 }
 
-// names lists all keys, and says whether there has been a list of them.
-func (b *inbox) names() ([]string, bool) {
+// Names lists all keys, and says whether there has been a list of them.
+func (b *Inbox) Names() ([]string, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.known(), b.loaded
 }
 
-func (b *inbox) known() []string {
+func (b *Inbox) known() []string {
 	out := slices.Collect(maps.Keys(b.ports))
 	return slices.AppendSeq(out, maps.Keys(b.wrong))
 }
 
-// find is the port whose UUID is, or begins, so.
-func (b *inbox) find(begins string) (translate.Port, error) {
+// Find is the port whose UUID is, or begins, so.
+func (b *Inbox) Find(begins string) (translate.Port, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var found []string
@@ -137,11 +137,11 @@ func (b *inbox) find(begins string) (translate.Port, error) {
 		return port, nil
 	}
 	slices.Sort(found)
-	return port, fmt.Errorf("%.80q is how several ports begin: %s", begins, cut(strings.Join(found, ", ")))
+	return port, fmt.Errorf("%.80q is how several ports begin: %s", begins, strings.Join(found[:min(len(found), 8)], ", "))
 }
 
-// wires are those of the TAP ports that are wanted, by port.
-func (b *inbox) wires() map[string]translate.Wire {
+// Wires are those of the TAP ports that are wanted, by port.
+func (b *Inbox) Wires() map[string]translate.Wire {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := map[string]translate.Wire{}
@@ -153,8 +153,8 @@ func (b *inbox) wires() map[string]translate.Wire {
 	return out
 }
 
-// groupTroubles are what is wrong with groups, by their names.
-func (b *inbox) groupTroubles() (out []string) {
+// GroupTroubles are what is wrong with groups, by their names.
+func (b *Inbox) GroupTroubles() (out []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(b.said)) {
@@ -163,8 +163,8 @@ func (b *inbox) groupTroubles() (out []string) {
 	return out
 }
 
-// groupNames are the groups that ports are in, and those to which their rules refer.
-func (b *inbox) groupNames() (in, referred []string) {
+// GroupNames are the groups that ports are in, and those to which their rules refer.
+func (b *Inbox) GroupNames() (in, referred []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Sorted(maps.Keys(b.groups.all)), slices.Sorted(maps.Keys(b.groups.remotes))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"maps"
@@ -13,10 +13,10 @@ import (
 
 // What an inbox has to do with its routers.
 
-// recall learns from what VPP holds whose is what several keys ask for, and how groups were of
+// Recall learns from what VPP holds whose is what several keys ask for, and how groups were of
 // which nothing can be read. It is for an agent that has just been started, whose own memory is
 // empty.
-func (b *inbox) recall(found []desiredstate.Found) {
+func (b *Inbox) Recall(found []desiredstate.Found) {
 	b.mu.Lock()
 	r := b.routers
 	have := map[desiredstate.Key]desiredstate.Object{}
@@ -27,33 +27,33 @@ func (b *inbox) recall(found []desiredstate.Found) {
 	}
 	r.found = have
 	moved := map[string]bool{}
-	if b.site.NoRouters {
+	if b.Site.NoRouters {
 		r.found = nil
 	}
 	b.groups.recall(found)
 	if b.whole {
 		ports := map[string]bool{}
 		for _, name := range b.groups.unread() {
-			_ = b.store.Assign(shared(name), b.groups.all[name].sets...) // nobody else wants a group's sets
+			_ = b.store.Assign(OfGroup(name), b.groups.all[name].sets...) // nobody else wants a group's sets
 			b.tell(name, ports)
 		}
 		for port := range ports {
-			defer b.moved(source(port))
+			defer b.Moved(OfPort(port))
 		}
 	}
-	if b.loaded && !b.site.NoRouters {
+	if b.loaded && !b.Site.NoRouters {
 		r.stale = true
 		moved = b.reroute()
 	}
 	b.mu.Unlock()
 	for name := range moved {
-		b.moved(routed(name))
+		b.Moved(OfRouter(name))
 	}
 }
 
 // reroute looks at all routers, if all is known, and returns which keys come to something
 // else.
-func (b *inbox) reroute() map[string]bool {
+func (b *Inbox) reroute() map[string]bool {
 	if !b.loaded {
 		return nil
 	}
@@ -63,8 +63,8 @@ func (b *inbox) reroute() map[string]bool {
 	return moved
 }
 
-// serve has the host serve its routers, or be silent.
-func (b *inbox) serve(on bool) {
+// Serve has the host serve its routers, or be silent.
+func (b *Inbox) Serve(on bool) {
 	b.mu.Lock()
 	r := b.routers
 	var moved map[string]bool
@@ -75,54 +75,54 @@ func (b *inbox) serve(on bool) {
 	}
 	b.mu.Unlock()
 	for name := range moved {
-		b.moved(routed(name))
+		b.Moved(OfRouter(name))
 	}
 }
 
-// needing lists the keys of routers that need an object.
-func (b *inbox) needing(k desiredstate.Key) []string {
+// Needing lists the keys of routers that need an object.
+func (b *Inbox) Needing(k desiredstate.Key) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Collect(maps.Keys(b.routers.needing[k]))
 }
 
-// routes lists the keys of routers.
-func (b *inbox) routes() []string {
+// Routes lists the keys of routers.
+func (b *Inbox) Routes() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Sorted(maps.Keys(b.routers.now.Parts))
 }
 
-// route says how a key of a router stands, and what is wrong with it.
-func (b *inbox) route(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
+// Route says how a key of a router stands, and what is wrong with it.
+func (b *Inbox) Route(name string) (s desiredstate.State, err error, known bool) { //nolint:revive // what is wrong is no failure
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.routers.status(name)
 }
 
-// routing is what comes of the keys of routers. It is never changed.
-func (b *inbox) routing() translate.Routing {
+// Routing is what comes of the keys of routers. It is never changed.
+func (b *Inbox) Routing() translate.Routing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.routers.now
 }
 
-// hold says whose is what several keys of routers ask for, as in another inbox.
-func (b *inbox) hold(whose translate.Holds) {
+// Hold says whose is what several keys of routers ask for, as in another inbox.
+func (b *Inbox) Hold(whose translate.Holds) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.routers.now.Holds, b.routers.stale = whose, true
 }
 
-// serving says whether the host serves its routers.
-func (b *inbox) serving() bool {
+// Serving says whether the host serves its routers.
+func (b *Inbox) Serving() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.routers.serving
 }
 
-// linger has gateways that serve outlast a value of their key that has none; see lingering.
-func (b *inbox) linger(d time.Duration) {
+// Linger has gateways that serve outlast a value of their key that has none; see lingering.
+func (b *Inbox) Linger(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.routers.linger = d

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"fmt"
@@ -26,26 +26,27 @@ func (t trunk) wrong() error {
 	return t.Lacks
 }
 
-// trunks begins the names of subports, and to the announcer those of trunks.
-const trunks = "trunks/"
+// Trunks begins the names of subports, and to the announcer those of trunks.
+const Trunks = "trunks/"
 
-func subportName(parent, sub string) string { return trunks + parent + "/" + sub }
+// SubportName is the name of a subport of a trunk, by the UUIDs of both.
+func SubportName(parent, sub string) string { return Trunks + parent + "/" + sub }
 
-// parentOf is the parent of a subport with this name; false: it is none.
-func parentOf(name string) (string, bool) {
-	rest, ok := strings.CutPrefix(name, trunks)
+// ParentOf is the parent of a subport with this name; false: it is none.
+func ParentOf(name string) (string, bool) {
+	rest, ok := strings.CutPrefix(name, Trunks)
 	parent, _, _ := strings.Cut(rest, "/")
 	return parent, ok
 }
 
 // trunk takes the value of a trunk's key; it is there, or not. One of which it is not proven
 // whose it is says nothing.
-func (b *inbox) trunk(parent string, value []byte, there bool) {
+func (b *Inbox) trunk(parent string, value []byte, there bool) {
 	now, was := b.trunks[parent]
 	if there {
-		value, err := b.ca.Open(b.site.Trunks()+parent, value)
+		value, err := b.CA.Open(b.Site.Trunks()+parent, value)
 		if err == nil {
-			now.Trunk, now.err = b.site.Trunk(parent, value)
+			now.Trunk, now.err = b.Site.Trunk(parent, value)
 		} else if now.err = err; !was {
 			now.Parent = parent
 		}
@@ -53,12 +54,12 @@ func (b *inbox) trunk(parent string, value []byte, there bool) {
 	} else {
 		delete(b.trunks, parent)
 	}
-	b.stirred[trunks+parent] = true
+	b.stirred[Trunks+parent] = true
 	b.graft(parent)
 }
 
 // graft puts the subports of a trunk on its parent, whichever of the two has changed.
-func (b *inbox) graft(parent string) {
+func (b *Inbox) graft(parent string) {
 	on := b.before(parent)
 	now := map[string]bool{}
 	for _, p := range b.trunks[parent].Subports {
@@ -68,7 +69,7 @@ func (b *inbox) graft(parent string) {
 		} else {
 			c.port, c.wrong = p.On(on.port)
 		}
-		name := subportName(parent, p.UUID)
+		name := SubportName(parent, p.UUID)
 		now[name] = true
 		b.become(name, c)
 	}
@@ -80,10 +81,10 @@ func (b *inbox) graft(parent string) {
 }
 
 // subports lists those of a trunk that are known.
-func (b *inbox) subports(parent string) []string {
+func (b *Inbox) subports(parent string) []string {
 	var out []string
 	for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
-		if of, sub := parentOf(name); sub && of == parent {
+		if of, sub := ParentOf(name); sub && of == parent {
 			out = append(out, name)
 		}
 	}
@@ -91,8 +92,8 @@ func (b *inbox) subports(parent string) []string {
 	return slices.Compact(out)
 }
 
-// subportNames lists the subports of a trunk that are known.
-func (b *inbox) subportNames(parent string) []string {
+// SubportNames lists the subports of a trunk that are known.
+func (b *Inbox) SubportNames(parent string) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.subports(parent)
