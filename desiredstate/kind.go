@@ -99,7 +99,8 @@ type Kind[S Object] struct {
 
 	// Variant is what tells this kind from others of its name on one Target: claims,
 	// options, as anything comparable. Two kinds of one name are one if their functions
-	// and Variants are the same; else an engine with the second is refused.
+	// and Variants are the same; else an engine with the second is refused, until all that
+	// have the first are closed (Engine.Close).
 	Variant any
 
 	// Claims says which objects of the kind are this engine's business, of those that are
@@ -129,8 +130,8 @@ func (k *Kind[S]) Ensure(ctx context.Context, want ...S) (Report, error) {
 // Remove makes the target not hold the objects with the keys of gone. What is
 // not there, or is not ours, is left alone. See Ensure for cost and concurrency.
 func (k *Kind[S]) Remove(ctx context.Context, gone ...S) (Report, error) {
-	if e := k.engine(); e.misuse != nil {
-		return nil, e.misuse
+	if err := k.engine().ended(); err != nil {
+		return nil, err
 	}
 	keys := make([]Key, len(gone))
 	for i, g := range gone {
@@ -141,6 +142,10 @@ func (k *Kind[S]) Remove(ctx context.Context, gone ...S) (Report, error) {
 
 // Forget makes the next Ensure or Remove read the target anew.
 func (k *Kind[S]) Forget() { k.engine().Forget() }
+
+// Close ends Ensure and Remove, which return ErrClosed from then on; see Engine.Close for
+// what that is good for. Engines that the kind was given to are not closed with it.
+func (k *Kind[S]) Close() { k.engine().Close() }
 
 func (k *Kind[S]) engine() *Engine {
 	k.lazy.Do(func() { k.own = New(k) })
@@ -213,6 +218,8 @@ type kind struct {
 
 	// The world's lock guards these.
 	asked   bool   // an engine was given it, not merely one that requires it
+	users   int    // engines that have it, given or required, and are not closed
+	heir    *kind  // what has taken its place; nil: nothing has
 	nodes   places // that its last listing was of
 	unread  error  // why it could not be read when that was last tried
 	fresh   bool   // what is known of it is a reading, and what has changed since

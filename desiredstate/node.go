@@ -109,8 +109,11 @@ func (w *world) tidy(n *node) {
 	}
 }
 
-// sweep drops what the last plan made and nothing needs.
+// sweep drops what the last plan made and nothing needs, if it can be dropped now.
 func (w *world) sweep() {
+	if w.flying > 0 {
+		return
+	}
 	for _, n := range w.idle {
 		w.tidy(n)
 	}
@@ -122,6 +125,7 @@ func (w *world) sweep() {
 // beyond what can be read from that: because only the wanted object tells, or
 // because nobody knows what became of it.
 func (w *world) set(n *node, have []actual, more []*node, holds ...Key) {
+	have = current(have)
 	before := n.deps
 	for _, d := range before {
 		delete(d.users, n)
