@@ -13,7 +13,7 @@ func (b *planner) assign(d *draft) {
 	if d.want == nil || d.base == Block {
 		return
 	}
-	for _, r := range d.kind.holds(d.want) {
+	for _, r := range d.holds {
 		first, taken := b.takers[r]
 		if !taken || !slices.Contains(b.e.holders[r], first.n) && slices.Contains(b.e.holders[r], d.n) {
 			b.takers[r] = d
@@ -25,7 +25,7 @@ func (b *planner) assign(d *draft) {
 			}
 		}
 	}
-	for _, r := range d.kind.shares(d.want) {
+	for _, r := range d.shares {
 		b.sharing[r] = append(b.sharing[r], d)
 		b.queue(b.takers[r])
 	}
@@ -60,7 +60,7 @@ func (n *node) stays() bool {
 // share, and lists what must go before it is made.
 func (b *planner) lacksRoom(d *draft) ([]Key, error) {
 	d.before = d.before[:0]
-	for _, r := range d.kind.holds(d.want) {
+	for _, r := range d.holds {
 		if alone := b.takers[r]; alone != nil && alone != d {
 			return b.wants(d, alone, r)
 		}
@@ -74,7 +74,7 @@ func (b *planner) lacksRoom(d *draft) ([]Key, error) {
 			return b.wants(d, first, r)
 		}
 	}
-	for _, r := range d.kind.shares(d.want) {
+	for _, r := range d.shares {
 		if by, why := b.inTheWay(d, r, b.e.holders[r], "holds"); why != nil {
 			return by, why
 		}
@@ -133,7 +133,7 @@ func (d *draft) letsGo(r Key) bool {
 	case Delete:
 		return true
 	case Update, Replace:
-		return !slices.Contains(d.kind.holds(d.want), r) && !slices.Contains(d.kind.shares(d.want), r)
+		return !slices.Contains(d.holds, r) && !slices.Contains(d.shares, r)
 	}
 	return false
 }

@@ -64,6 +64,8 @@ type draft struct {
 	why     error    // why it cannot be made or changed
 	lack    []Key    // what would have to change for that
 	before  []*draft // that must free what this one takes
+	holds   []Key    // of want, see Kind.Holds
+	shares  []Key    // and Kind.Shares
 	down    *task
 	up      *task
 	queued  bool
@@ -157,23 +159,21 @@ func (d *draft) claim(b *planner) {
 			s.claims = append(s.claims, claim{dep, false})
 		}
 	}
-	take := func(k *kind, o Object) { // so that nobody else plans with them meanwhile
-		for _, r := range k.holds(o) {
+	take := func(holds, shares []Key) { // so that nobody else plans with them meanwhile
+		for _, r := range holds {
 			s.claims = append(s.claims, claim{b.node(r), true})
 		}
-		for _, r := range k.shares(o) {
+		for _, r := range shares {
 			s.claims = append(s.claims, claim{b.node(r), false})
 		}
 	}
 	if s.have.kind != nil {
-		take(s.have.kind, s.have.spec)
+		take(s.have.kind.holds(s.have.spec), s.have.kind.shares(s.have.spec))
 	}
 	for _, a := range s.spare {
-		take(a.kind, a.spec)
+		take(a.kind.holds(a.spec), a.kind.shares(a.spec))
 	}
-	if s.want != nil {
-		take(s.kind, s.want)
-	}
+	take(d.holds, d.shares)
 }
 
 // node returns the node of a key, which is made if need be: it may be idle after the plan.
