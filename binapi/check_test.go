@@ -27,6 +27,7 @@ import (
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat64"
 	"github.com/vppkit/vppkit/l3/nat66"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
@@ -60,6 +61,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Routes(c), l3.Neighbours(c), l3.NeighbourCaches(c),
 		l3.RouterAdvertisements(c), l3.ProxyARPRanges(c), l3.ProxyARPs(c), l3.DHCPRelays(c),
 		nat.Plugins(c, ed), nat.Interfaces(c, ed), nat.Addresses(c, ed), nat.Mappings(c, ed), nat.Identities(c, ed), nat.Exits(c),
+		nat64.Interfaces(c, nat64.Sizes{}), nat64.Addresses(c), nat64.Prefixes(c), nat64.Mappings(c, nat64.Sizes{}), nat64.AllTimeouts(c),
 		nat66.Interfaces(c), nat66.Mappings(c),
 		vrrp.Routers(c), l3.CrossConnects(c), l3.MSSClamps(c), l3.PolicyRoutes(c, acl.Sets(c)), l3.PolicyAttachments(c, l3.PolicyRoutes(c, acl.Sets(c))),
 		bond.Bonds(c), bond.Members(c),
@@ -147,7 +149,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
-		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "nat66-mapping", "overlay", "arp-entry", "policer", "qos-egress-map", "classify-table", "classify-session", "lldp-settings",
+		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "nat64-prefix", "nat64-mapping", "nat64-timeouts", "nat66-mapping", "overlay", "arp-entry", "policer", "qos-egress-map", "classify-table", "classify-session", "lldp-settings",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

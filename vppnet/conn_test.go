@@ -275,7 +275,7 @@ func TestCloseFromManySides(t *testing.T) {
 	c.Uses(&interfaces.SwInterfaceSetFlags{})
 	errs := make(chan error)
 	go func() { errs <- setFlags(context.Background(), c) }()
-	require.Eventually(t, func() bool { return c.Stats().Pending == 1 }, time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.Stats().Pending == 1 }, 30*time.Second, time.Millisecond)
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() { c.Close() })

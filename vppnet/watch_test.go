@@ -86,7 +86,7 @@ func TestEventLossIsReported(t *testing.T) {
 		w.peers[0].send(clientIndex, linkUp(i))
 	}
 	w.peers[0].flush()
-	require.Eventually(t, func() bool { return c.Stats().Received >= sent+3 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.Stats().Received >= sent+3 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, ping(t.Context(), c), "and nobody else waited for it")
 
 	var got, lost uint64
@@ -118,7 +118,7 @@ func TestWatcherCountsItsLosses(t *testing.T) {
 		w.peers[0].send(clientIndex, linkUp(i))
 	}
 	w.peers[0].flush()
-	require.Eventually(t, func() bool { return c.Stats().Received >= sent+2 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.Stats().Received >= sent+2 }, 30*time.Second, time.Millisecond)
 	lost := a.(vppnet.Watcher).Lost()
 	require.NotZero(t, lost)
 	for range sent - lost {

@@ -22,6 +22,7 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/nat44_ed"
 	"go.fd.io/govpp/binapi/nat44_ei"
+	"go.fd.io/govpp/binapi/nat64"
 	"go.fd.io/govpp/binapi/pipe"
 	"go.fd.io/govpp/binapi/tapv2"
 	"go.fd.io/govpp/binapi/vhost_user"
@@ -152,6 +153,8 @@ func neverSend(m api.Message, past []api.Message) string {
 		if m.SwIfIndex == 0 || onLocal0(past) {
 			return randomLinkLocal
 		}
+	case *nat64.Nat64PluginEnableDisable, *nat64.Nat64AddDelInterface, *nat64.Nat64AddDelStaticBib, *nat64.Nat64AddDelPoolAddrRange:
+		return killsByNAT64(m, past)
 	case *nat44_ed.Nat44EdPluginEnableDisable:
 		if m.Sessions > 1<<12 {
 			return "VPP allocates all sessions at once"

@@ -121,6 +121,15 @@ var numbers = map[string][]uint64{
 	"nat44_ei_plugin_enable_disable.flags": {0, 0, 0, 1, 2, 3}, // OUT2IN_DPO is not imitated
 	"default_age":                          {0, 60},
 
+	"bib_buckets":                    {0, 1, 1},
+	"st_buckets":                     {0, 1},
+	"bib_memory_size":                {0, 1 << 20},
+	"st_memory_size":                 {0, 1 << 20},
+	"i_port":                         {0, 80, 80, 2000},
+	"o_port":                         {0, 80, 2000}, // what VPP counts of port 65535 is not imitated
+	"nat64_bib_dump.proto":           {255, 255, 1, 6, 17, 47, 58},
+	"nat64_add_del_static_bib.proto": {1, 6, 6, 17, 47, 58},
+
 	"classify_add_del_table.table_index":      {none, none, none, 0, 1, 2},
 	"classify_add_del_table.nbuckets":         {0, 1, 2, 2, 5},
 	"classify_add_del_table.memory_size":      {0, 1 << 20, 1 << 20, 1 << 20},

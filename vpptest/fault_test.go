@@ -161,7 +161,7 @@ func TestCloseEndsStall(t *testing.T) {
 		w := client(t, front.Socket())
 		front.Inject(Fault{Kind: Stall})
 		go func() { _, _, _ = w.ask(domain5(1)) }()
-		require.Eventually(t, func() bool { return front.Writes() == 1 }, time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return front.Writes() == 1 }, 30*time.Second, time.Millisecond)
 	})
 }
 

@@ -26,6 +26,7 @@ const (
 	srcRecursive = 18
 	srcDefault   = 20
 	srcNATEI     = 27
+	srcNAT64     = 29
 	srcNATED     = 32
 )
 
@@ -55,6 +56,8 @@ func rank(src uint8) int {
 		return 4*srcAdjacency + 1
 	case srcNATED:
 		return 4*srcAdjacency + 2
+	case srcNAT64:
+		return 4*srcAdjacency + 3
 	}
 	return 4 * int(src)
 }
@@ -168,7 +171,7 @@ var builtinEntries = [2][]struct {
 // takes it away with the first of them, which a dump of the routes shows.
 func derived(src uint8) bool {
 	switch src {
-	case srcSpecial, srcDefault, srcRecursive, srcNATEI, srcNATED:
+	case srcSpecial, srcDefault, srcRecursive, srcNATEI, srcNAT64, srcNATED:
 		return true
 	}
 	return false

@@ -35,7 +35,7 @@ type lisps struct {
 	reach    uint32 // the first index beyond all sets that ever had an EID
 	mappings pool[eidMapping]
 	places   map[eidKey]uint32 // of mappings
-	forward  pool[forwarding] // adjacencies
+	forward  pool[forwarding]  // adjacencies
 
 	arps map[arpKey]mac
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/interface_types"
 )
 
 // natRoute is a route by which an outside interface answers for an address.
@@ -55,12 +56,16 @@ func (n *nat44) route(r natRoute, add bool) {
 			delete(n.counts, r)
 		}
 	}
-	ips := n.v.life.ips
+	n.v.life.ips.local(interface_types.InterfaceIndex(r.index), r.addr, n.source, add)
+}
+
+// local is the route by which an interface answers for an address, in the table that it is in now.
+func (s *ips) local(index interface_types.InterfaceIndex, addr [4]byte, source uint8, add bool) {
 	var paths []fib_types.FibPath
 	if add {
-		p := fib_types.FibPath{SwIfIndex: r.index, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_LOCAL}
-		p.Nh.Address.SetIP4(r.addr)
+		p := fib_types.FibPath{SwIfIndex: uint32(index), Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_LOCAL}
+		p.Nh.Address.SetIP4(addr)
 		paths = append(paths, p)
 	}
-	ips.paths(ips.side(r.index).tables[0], netip.PrefixFrom(netip.AddrFrom4(r.addr), 32), n.source, paths)
+	s.paths(s.side(uint32(index)).tables[0], netip.PrefixFrom(netip.AddrFrom4(addr), 32), source, paths)
 }

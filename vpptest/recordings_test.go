@@ -22,7 +22,7 @@ const recordings = "testdata/vpp-25.10"
 
 // allScripts are those of all modules.
 func allScripts() []vpptest.Script {
-	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, bondScripts, memifScripts, vxlanScripts, lispScripts, spanScripts, greScripts, tapScripts, l3xcScripts, pipeScripts, mssClampScripts, policerScripts, qosScripts, urpfScripts, classifyScripts, abfScripts, wireguardScripts, uplinkScripts, dhcpClientScripts, nat66Scripts, lldpScripts)
+	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, bondScripts, memifScripts, vxlanScripts, lispScripts, spanScripts, greScripts, tapScripts, l3xcScripts, pipeScripts, mssClampScripts, policerScripts, qosScripts, urpfScripts, classifyScripts, abfScripts, wireguardScripts, uplinkScripts, dhcpClientScripts, nat66Scripts, lldpScripts, nat64Scripts)
 }
 
 func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }

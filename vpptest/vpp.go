@@ -90,6 +90,7 @@ var builtin = []plugin{
 	{"abf", loadABF},
 	{"mss_clamp", loadMSSClamp},
 	{"urpf", loadURPF},
+	{"nat64", loadNAT64},
 	{"nat66", loadNAT66},
 	{"lldp", loadLLDP},
 	{"wireguard", loadWireguard},

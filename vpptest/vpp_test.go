@@ -22,7 +22,7 @@ func TestGoVPPConnects(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Disconnect()
 
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	version, err := vpe.NewServiceClient(conn).ShowVersion(ctx, &vpe.ShowVersion{})
 	require.NoError(t, err)

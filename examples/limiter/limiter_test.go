@@ -145,7 +145,7 @@ func TestRestart(t *testing.T) {
 		sent(vpp)
 
 		next := start(t, vpp)
-		require.Eventually(t, func() bool { i, err := next.policer("iron"); return err == nil && i == before }, 5*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { i, err := next.policer("iron"); return err == nil && i == before }, 30*time.Second, 10*time.Millisecond)
 		next.put(t, two())
 		require.Empty(t, sent(vpp))
 		require.Zero(t, vpp.Writes())
@@ -175,7 +175,7 @@ func TestControllerLost(t *testing.T) {
 		require.Equal(t, http.StatusConflict, code)
 		code, _ = l.ask(t, "POST", "/confirm?token="+s.Token, nil)
 		require.Equal(t, http.StatusOK, code)
-		require.Eventually(t, func() bool { return vpp.Writes() >= 12 }, 5*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return vpp.Writes() >= 12 }, 30*time.Second, 10*time.Millisecond)
 		require.NoError(t, l.store.Wait(t.Context()))
 		require.Equal(t, map[string]int{"classify_add_del_session": 10, "policer_del": 2}, sent(vpp))
 	})

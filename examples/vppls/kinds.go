@@ -20,6 +20,7 @@ import (
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat64"
 	"github.com/vppkit/vppkit/l3/nat66"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
@@ -65,12 +66,14 @@ func claimed(c *vppnet.Conn) []desiredstate.AnyKind {
 	}
 }
 
-// translation is NAT44, which is one of two plugins', and NAT66.
+// translation is NAT44, which is one of two plugins', NAT64 and NAT66.
 func translation(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
+	every4, every6 := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
 	out := []desiredstate.AnyKind{
 		nat.Plugins(c, variant), nat.Interfaces(c, variant, everything), nat.Mappings(c, variant), nat.Identities(c, variant),
-		nat.Addresses(c, variant, netip.MustParsePrefix("0.0.0.0/0")),
-		nat66.Interfaces(c, everything), nat66.Mappings(c, netip.MustParsePrefix("::/0")),
+		nat.Addresses(c, variant, every4),
+		nat64.Interfaces(c, nat64.Sizes{}, everything), nat64.Addresses(c, every4), nat64.Prefixes(c, every6), nat64.Mappings(c, nat64.Sizes{}, every4), nat64.AllTimeouts(c),
+		nat66.Interfaces(c, everything), nat66.Mappings(c, every6),
 	}
 	if variant == nat.EndpointDependent {
 		out = append(out, nat.Exits(c))

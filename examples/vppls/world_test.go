@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -23,6 +24,7 @@ import (
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat64"
 	"github.com/vppkit/vppkit/l3/nat66"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
@@ -131,6 +133,11 @@ func worldly(dir string) map[string][]desiredstate.Object {
 			classify.Table{Name: "to", Header: true, Mask: classify.At(16, 255), Sessions: 100},
 			classify.Output{Interface: "edge", Table: "to"},
 			urpf.Check{Interface: "out", Loose: true},
+			nat64.Interface{Interface: "spare"},
+			nat64.Address{Address: addr("203.0.113.64")},
+			nat64.Prefix{Prefix: prefix("64:ff9b::/96")},
+			nat64.Mapping{Local: addr("fd00::64"), External: addr("203.0.113.65"), Protocol: nat64.TCP, LocalPort: 80, ExternalPort: 80},
+			nat64.Timeouts{ICMP: 30 * time.Second},
 			nat66.Interface{Interface: "out"},
 			nat66.Mapping{Local: addr("fd00::66"), External: addr("2001:db8:66::66")},
 			bond.Bond{Name: "trunk", Mode: bond.RoundRobin, ID: 4, MAC: mac(70)},

@@ -6,8 +6,10 @@
 package inet
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 
 	"go.fd.io/govpp/binapi/ip_types"
@@ -79,6 +81,34 @@ func CheckPrefix(p netip.Prefix) error {
 		return fmt.Errorf("prefix %v: write an IPv4 prefix as one", p)
 	}
 	return nil
+}
+
+// CheckHostOf is CheckHost of a family.
+func CheckHostOf(what string, a netip.Addr, is6 bool) error {
+	if err := CheckHost(what, a); err != nil {
+		return err
+	}
+	switch {
+	case is6 && !a.Is6():
+		return fmt.Errorf("%s %v is not IPv6", what, a)
+	case !is6 && !a.Is4():
+		return fmt.Errorf("%s %v is not IPv4", what, a)
+	}
+	return nil
+}
+
+// Number is an IPv4 address as a number, as handles are.
+func Number(a netip.Addr) uint32 {
+	four := a.As4()
+	return binary.BigEndian.Uint32(four[:])
+}
+
+// Range is the addresses from first to last; last before first is none.
+func Range(first, last netip.Addr) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for a := first; a.IsValid() && a.Compare(last) <= 0 && yield(a); a = a.Next() {
+		}
+	}
 }
 
 // Family is "ipv4" or "ipv6".

@@ -4,11 +4,9 @@ package nat
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"go.fd.io/govpp/api"
 
@@ -51,12 +49,6 @@ func (n Address) Key() desiredstate.Key {
 // Deps lists NAT and the table.
 func (n Address) Deps() []desiredstate.Key { return append(place.TableDeps(n.Table), PluginKey()) }
 
-// handle is the address as a number, as VPP has none for it.
-func (n Address) handle() uint32 {
-	four := n.Address.As4()
-	return binary.BigEndian.Uint32(four[:])
-}
-
 // Validate wants an IPv4 address, and one way to say the table.
 func (n Address) Validate() error {
 	if err := check4("address", n.Address); err != nil {
@@ -68,21 +60,12 @@ func (n Address) Validate() error {
 	return place.CheckTable(n.Table)
 }
 
-func check4(what string, a netip.Addr) error {
-	if err := inet.CheckHost(what, a); err != nil {
-		return err
-	}
-	if !a.Is4() {
-		return fmt.Errorf("%s %v is not IPv4", what, a)
-	}
-	return nil
-}
+func check4(what string, a netip.Addr) error { return inet.CheckHostOf(what, a, false) }
 
 // Range returns the addresses from first to last, each as n with that Address.
 // Last before first is none.
 func Range(first, last netip.Addr, n Address) (out []Address) {
-	for a := first; a.IsValid() && a.Compare(last) <= 0; a = a.Next() {
-		n.Address = a
+	for n.Address = range inet.Range(first, last) {
 		out = append(out, n)
 	}
 	return out
@@ -96,10 +79,7 @@ func Range(first, last netip.Addr, n Address) (out []Address) {
 // All changes replace, and end the sessions of the address.
 func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desiredstate.Kind[Address] {
 	vpp := newClient(c, variant)
-	ours := func(v *desiredstate.View, a netip.Addr, table uint32) bool {
-		_, owned := place.TableName(v, table)
-		return owned || slices.ContainsFunc(claims, func(p netip.Prefix) bool { return p.Contains(a) })
-	}
+	ours := place.Claims(claims)
 	check := func(v *desiredstate.View, n Address) (table uint32, err error) {
 		if n.Twice && variant != EndpointDependent {
 			return 0, fmt.Errorf("%w: %s NAT has no twice-NAT", desiredstate.ErrInvalid, variant)
@@ -109,10 +89,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 				return 0, err
 			}
 		}
-		if !ours(v, n.Address, table) {
-			err = fmt.Errorf("%w: address %v is not for a table of ours, and in none of the claimed prefixes %v: give Addresses one that has it", desiredstate.ErrForeign, n.Address, claims)
-		}
-		return table, err
+		return table, ours.CheckID(v, table, n.Address)
 	}
 	return &desiredstate.Kind[Address]{
 		Target: c.Target(), Variant: [2]any{variant, fmt.Sprint(claims)},
@@ -126,7 +103,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 				if !n.AnyTable {
 					n.Table, _ = place.TableName(v, a.table)
 				}
-				out = append(out, desiredstate.Actual[Address]{ID: n.handle(), Foreign: !ours(v, a.addr, a.table), Spec: n})
+				out = append(out, desiredstate.Actual[Address]{ID: inet.Number(n.Address), Foreign: !ours.Has(v, a.table, a.addr), Spec: n})
 			}
 			return out, err
 		},
@@ -143,7 +120,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 			if err != nil {
 				return 0, err
 			}
-			return n.handle(), vpp.setAddress(ctx, poolAddress{n.Address, table, n.Twice}, true)
+			return inet.Number(n.Address), vpp.setAddress(ctx, poolAddress{n.Address, table, n.Twice}, true)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
 			err := vpp.setAddress(ctx, poolAddress{have.Spec.Address, anyTable, have.Spec.Twice}, false)

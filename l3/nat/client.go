@@ -25,8 +25,8 @@ type client interface {
 	setForwarding(context.Context, bool) error
 	setMSS(context.Context, uint16) error // 0: off
 
-	roles(context.Context) (map[uint32]role, error) // by interface
-	setRole(ctx context.Context, id uint32, r role, add bool) error
+	roles(context.Context) (map[uint32]place.Role, error) // by interface
+	setRole(ctx context.Context, id uint32, r place.Role, add bool) error
 
 	addresses(context.Context) ([]poolAddress, error)
 	setAddress(ctx context.Context, a poolAddress, add bool) error
@@ -66,27 +66,6 @@ func parts(all map[part][]api.Message, which []part) (out []api.Message) {
 		out = append(out, all[p]...)
 	}
 	return out
-}
-
-// role is what an interface is to NAT: inside, outside or both, or output.
-type role uint8
-
-const (
-	roleInside role = 1 << iota
-	roleOutside
-	roleOutput
-)
-
-// each calls f for each of the roles in r, until one fails.
-func (r role) each(f func(role) error) error {
-	for one := roleInside; one <= roleOutput; one <<= 1 {
-		if r&one != 0 {
-			if err := f(one); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 type poolAddress struct {

@@ -13,6 +13,7 @@ import (
 	"go.fd.io/govpp/binapi/nat_types"
 
 	"github.com/vppkit/vppkit/internal/shared"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -80,19 +81,14 @@ func (k ed) setMSS(ctx context.Context, mss uint16) error {
 	return err
 }
 
-func (k ed) roles(ctx context.Context) (map[uint32]role, error) {
+func (k ed) roles(ctx context.Context) (map[uint32]place.Role, error) {
 	all, err := vppnet.Collect(k.vpp.Nat44InterfaceDump(ctx, &binding.Nat44InterfaceDump{}))
 	if err != nil {
 		return nil, err
 	}
-	out := map[uint32]role{}
+	out := map[uint32]place.Role{}
 	for _, d := range all {
-		if d.Flags&nat_types.NAT_IS_INSIDE != 0 {
-			out[uint32(d.SwIfIndex)] |= roleInside
-		}
-		if d.Flags&nat_types.NAT_IS_OUTSIDE != 0 {
-			out[uint32(d.SwIfIndex)] |= roleOutside
-		}
+		out[uint32(d.SwIfIndex)] |= place.RoleOf(d.Flags)
 	}
 	outputs, err := shared.Pages(func(cursor uint32) (func() (*binding.Nat44EdOutputInterfaceDetails, *binding.Nat44EdOutputInterfaceGetReply, error), error) {
 		stream, err := k.vpp.Nat44EdOutputInterfaceGet(ctx, &binding.Nat44EdOutputInterfaceGet{Cursor: cursor})
@@ -102,19 +98,19 @@ func (k ed) roles(ctx context.Context) (map[uint32]role, error) {
 		return stream.Recv, nil
 	}, func(r *binding.Nat44EdOutputInterfaceGetReply) uint32 { return r.Cursor })
 	for _, d := range outputs {
-		out[uint32(d.SwIfIndex)] |= roleOutput
+		out[uint32(d.SwIfIndex)] |= place.Output
 	}
 	return out, err
 }
 
-func (k ed) setRole(ctx context.Context, id uint32, r role, add bool) (err error) {
+func (k ed) setRole(ctx context.Context, id uint32, r place.Role, add bool) (err error) {
 	index := interface_types.InterfaceIndex(id)
-	if r == roleOutput {
+	if r == place.Output {
 		_, err = k.vpp.Nat44EdAddDelOutputInterface(ctx, &binding.Nat44EdAddDelOutputInterface{IsAdd: add, SwIfIndex: index})
 		return err
 	}
 	flags := nat_types.NAT_IS_OUTSIDE
-	if r == roleInside {
+	if r == place.Inside {
 		flags = nat_types.NAT_IS_INSIDE
 	}
 	_, err = k.vpp.Nat44InterfaceAddDelFeature(ctx, &binding.Nat44InterfaceAddDelFeature{IsAdd: add, SwIfIndex: index, Flags: flags})

@@ -12,6 +12,7 @@ import (
 	binding "go.fd.io/govpp/binapi/nat44_ei"
 
 	"github.com/vppkit/vppkit/internal/shared"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -80,18 +81,18 @@ func (k ei) setMSS(ctx context.Context, mss uint16) error {
 	return err
 }
 
-func (k ei) roles(ctx context.Context) (map[uint32]role, error) {
+func (k ei) roles(ctx context.Context) (map[uint32]place.Role, error) {
 	all, err := vppnet.Collect(k.vpp.Nat44EiInterfaceDump(ctx, &binding.Nat44EiInterfaceDump{}))
 	if err != nil {
 		return nil, err
 	}
-	out := map[uint32]role{}
+	out := map[uint32]place.Role{}
 	for _, d := range all {
 		if d.Flags&binding.NAT44_EI_IF_INSIDE != 0 {
-			out[uint32(d.SwIfIndex)] |= roleInside
+			out[uint32(d.SwIfIndex)] |= place.Inside
 		}
 		if d.Flags&binding.NAT44_EI_IF_OUTSIDE != 0 {
-			out[uint32(d.SwIfIndex)] |= roleOutside
+			out[uint32(d.SwIfIndex)] |= place.Outside
 		}
 	}
 	outputs, err := shared.Pages(func(cursor uint32) (func() (*binding.Nat44EiOutputInterfaceDetails, *binding.Nat44EiOutputInterfaceGetReply, error), error) {
@@ -102,19 +103,19 @@ func (k ei) roles(ctx context.Context) (map[uint32]role, error) {
 		return stream.Recv, nil
 	}, func(r *binding.Nat44EiOutputInterfaceGetReply) uint32 { return r.Cursor })
 	for _, d := range outputs {
-		out[uint32(d.SwIfIndex)] |= roleOutput
+		out[uint32(d.SwIfIndex)] |= place.Output
 	}
 	return out, err
 }
 
-func (k ei) setRole(ctx context.Context, id uint32, r role, add bool) (err error) {
+func (k ei) setRole(ctx context.Context, id uint32, r place.Role, add bool) (err error) {
 	index := interface_types.InterfaceIndex(id)
-	if r == roleOutput {
+	if r == place.Output {
 		_, err = k.vpp.Nat44EiAddDelOutputInterface(ctx, &binding.Nat44EiAddDelOutputInterface{IsAdd: add, SwIfIndex: index})
 		return err
 	}
 	flags := binding.NAT44_EI_IF_OUTSIDE
-	if r == roleInside {
+	if r == place.Inside {
 		flags = binding.NAT44_EI_IF_INSIDE
 	}
 	_, err = k.vpp.Nat44EiInterfaceAddDelFeature(ctx, &binding.Nat44EiInterfaceAddDelFeature{IsAdd: add, SwIfIndex: index, Flags: flags})

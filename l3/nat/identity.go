@@ -50,7 +50,7 @@ func (n Identity) Deps() []desiredstate.Key {
 
 // Validate checks address and port.
 func (n Identity) Validate() error {
-	if err := errors.Join(vppnet.CheckName(n.Name), check4("address", n.Address), place.CheckTable(n.Table), n.Protocol.check()); err != nil {
+	if err := errors.Join(vppnet.CheckName(n.Name), check4("address", n.Address), place.CheckTable(n.Table), n.Protocol.Check()); err != nil {
 		return err
 	}
 	if (n.Protocol == NoProtocol) != (n.Port == 0) {

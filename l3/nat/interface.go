@@ -5,12 +5,10 @@ package nat
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"go.fd.io/govpp/api"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
@@ -56,15 +54,15 @@ func (n Interface) Validate() error {
 	return nil
 }
 
-func (n Interface) role() (r role) {
+func (n Interface) role() (r place.Role) {
 	if n.Inside {
-		r |= roleInside
+		r |= place.Inside
 	}
 	if n.Outside {
-		r |= roleOutside
+		r |= place.Outside
 	}
 	if n.Output {
-		r |= roleOutput
+		r |= place.Output
 	}
 	return r
 }
@@ -80,74 +78,40 @@ func (n Interface) role() (r role) {
 // and go.
 func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desiredstate.Kind[Interface] {
 	vpp := newClient(c, variant)
-	k := roled{vpp, claims, shared.NewRound(vpp.roles)}
+	scope, roles := place.Scope(claims), place.NewRoles(vpp.roles, vpp.setRole)
 	return &desiredstate.Kind[Interface]{
 		Target: c.Target(), Variant: [2]any{variant, vppnet.Variant(claims...)},
 		Name:     interfaceSpace,
 		Requires: append(l3.Places(c), plugins(c, variant, false)),
 		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(k.vpp.messages(partRoles)...),
+		Messages: c.Uses(vpp.messages(partRoles)...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
-			roles, err := k.vpp.roles(ctx)
-			for id, r := range roles {
-				out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !k.scope.Has(v, id), Spec: Interface{
+			all, err := vpp.roles(ctx)
+			for id, r := range all {
+				out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !scope.Has(v, id), Spec: Interface{
 					Interface: place.InterfaceName(v, id), Table: l3.TableOf(v, id),
-					Inside: r&roleInside != 0, Outside: r&roleOutside != 0, Output: r&roleOutput != 0,
+					Inside: r&place.Inside != 0, Outside: r&place.Outside != 0, Output: r&place.Output != 0,
 				}})
 			}
 			return out, err
 		},
-		Check:    func(v *desiredstate.View, n Interface) error { return k.scope.Check(v, n.Interface, n.Table) },
+		Check:    func(v *desiredstate.View, n Interface) error { return scope.Check(v, n.Interface, n.Table) },
 		Disturbs: endsSessions[Interface],
 		Create: func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
-			id, err := k.scope.Take(v, n.Interface)
+			id, err := scope.Take(v, n.Interface)
 			if err != nil {
 				return 0, err
 			}
-			return id, k.set(ctx, id, n.role())
+			return id, roles.Set(ctx, id, n.role())
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Interface], want Interface) error {
-			return k.set(ctx, have.ID, want.role())
+			return roles.Set(ctx, have.ID, want.role())
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Interface]) error {
-			return vppnet.Gone(k.set(ctx, have.ID, 0), api.INVALID_SW_IF_INDEX, api.NO_SUCH_ENTRY)
+			return vppnet.Gone(roles.Set(ctx, have.ID, 0), api.INVALID_SW_IF_INDEX, api.NO_SUCH_ENTRY)
 		},
 		InPlace: func(have desiredstate.Actual[Interface], want Interface) bool {
 			return have.Spec.Table == want.Table
 		},
 	}
-}
-
-type roled struct {
-	vpp   client
-	scope place.Scope
-	roles *shared.Round[map[uint32]role]
-}
-
-// set asks what is there before it takes away: VPP, told to take a role that an
-// interface does not have, hides the other one and leaves it in effect. VPP tells of all
-// interfaces at once, so those that change together share that.
-func (k roled) set(ctx context.Context, id uint32, want role) error {
-	all, err := k.roles.Join(ctx)
-	if err != nil {
-		return err
-	}
-	have := all[id]
-	add := func() error {
-		return (want &^ have).each(func(r role) error { return k.vpp.setRole(ctx, id, r, true) })
-	}
-	remove := func() error {
-		return (have &^ want).each(func(r role) error { return k.vpp.setRole(ctx, id, r, false) })
-	}
-	first, then := add, remove
-	if (have|want)&roleOutput != 0 { // that is alone on an interface
-		first, then = remove, add
-	}
-	if err := first(); err != nil {
-		return err
-	}
-	if err := then(); err != nil {
-		return fmt.Errorf("roles were %03b: %w", have, err)
-	}
-	return nil
 }

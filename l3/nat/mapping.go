@@ -63,7 +63,7 @@ func (m Mapping) Deps() []desiredstate.Key {
 
 // Validate checks addresses, ports, and what goes together.
 func (m Mapping) Validate() error {
-	if err := errors.Join(vppnet.CheckName(m.Name), check4("local address", m.Local), check4("external address", m.External), place.CheckTable(m.Table), m.Protocol.check()); err != nil {
+	if err := errors.Join(vppnet.CheckName(m.Name), check4("local address", m.Local), check4("external address", m.External), place.CheckTable(m.Table), m.Protocol.Check()); err != nil {
 		return err
 	}
 	switch {

@@ -71,12 +71,7 @@ func (n Plugin) Validate() error {
 	if most := max(n.Sessions, n.Users, n.UserSessions); most > MaxSessions {
 		return fmt.Errorf("%d sessions or users, want at most %d", most, MaxSessions)
 	}
-	for _, d := range []time.Duration{n.UDP, n.TCPEstablished, n.TCPTransitory, n.ICMP} {
-		if d < 0 || d%time.Second != 0 || d/time.Second > 1<<32-1 {
-			return fmt.Errorf("timeout %v: want whole seconds", d)
-		}
-	}
-	return nil
+	return place.CheckSeconds(n.UDP, n.TCPEstablished, n.TCPTransitory, n.ICMP)
 }
 
 // Plugins manages VPP's NAT44 itself (nat44_ed_plugin_enable_disable, or

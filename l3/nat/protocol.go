@@ -2,49 +2,16 @@
 
 package nat
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/vppkit/vppkit/l3/internal/transport"
 
-// Protocol is one with ports, or none. In JSON it is its name.
-type Protocol uint8
+// Protocol is one with ports, or none, by its IP number. In JSON, and as text, it is its name:
+// "icmp", "tcp", "udp" or "".
+type Protocol = transport.Protocol
 
-// The protocols of mappings, by their IP numbers. ICMP has identifiers for ports.
+// The protocols of mappings. ICMP has identifiers for ports.
 const (
-	NoProtocol Protocol = 0
-	ICMP       Protocol = 1
-	TCP        Protocol = 6
-	UDP        Protocol = 17
+	NoProtocol = transport.None
+	ICMP       = transport.ICMP
+	TCP        = transport.TCP
+	UDP        = transport.UDP
 )
-
-var protocolNames = map[Protocol]string{NoProtocol: "", ICMP: "icmp", TCP: "tcp", UDP: "udp"}
-
-// String returns "icmp", "tcp", "udp" or "".
-func (p Protocol) String() string {
-	if s, ok := protocolNames[p]; ok {
-		return s
-	}
-	return fmt.Sprintf("%d", uint8(p))
-}
-
-// MarshalText is String.
-func (p Protocol) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// UnmarshalText reads what String writes of a protocol of mappings.
-func (p *Protocol) UnmarshalText(b []byte) error {
-	for known, name := range protocolNames {
-		if name == strings.ToLower(string(b)) {
-			*p = known
-			return nil
-		}
-	}
-	return fmt.Errorf("protocol %q: want icmp, tcp, udp, or nothing", b)
-}
-
-func (p Protocol) check() error {
-	if _, ok := protocolNames[p]; !ok {
-		return fmt.Errorf("protocol %v: want ICMP, TCP, UDP, or none", p)
-	}
-	return nil
-}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -41,15 +40,7 @@ func (m Mapping) Deps() []desiredstate.Key { return place.TableDeps(m.Table) }
 
 // Validate wants two addresses of IPv6.
 func (m Mapping) Validate() error {
-	for what, a := range map[string]netip.Addr{"local address": m.Local, "external address": m.External} {
-		if err := inet.CheckHost(what, a); err != nil {
-			return err
-		}
-		if !a.Is6() {
-			return fmt.Errorf("%s %v is not IPv6", what, a)
-		}
-	}
-	return place.CheckTable(m.Table)
+	return errors.Join(inet.CheckHostOf("local address", m.Local, true), inet.CheckHostOf("external address", m.External, true), place.CheckTable(m.Table))
 }
 
 func (m Mapping) message(table uint32, add bool) *binding.Nat66AddDelStaticMapping {
@@ -61,16 +52,7 @@ func (m Mapping) message(table uint32, add bool) *binding.Nat66AddDelStaticMappi
 // address that they have is refused: VPP would take it from them. Another external address replaces.
 func Mappings(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Mapping] {
 	vpp := binding.NewServiceClient(c)
-	ours := func(v *desiredstate.View, m Mapping, table uint32) bool {
-		_, owned := place.TableName(v, table)
-		return owned || slices.ContainsFunc(claims, func(p netip.Prefix) bool { return p.Contains(m.External) })
-	}
-	check := func(v *desiredstate.View, m Mapping) (table uint32, err error) {
-		if table, err = place.TableID(v, m.Table); err == nil && !ours(v, m, table) {
-			err = fmt.Errorf("%w: the host of %v is in no table of ours, and %v in none of the claimed prefixes %v: give Mappings one that has it", desiredstate.ErrForeign, m.Local, m.External, claims)
-		}
-		return table, err
-	}
+	ours := place.Claims(claims)
 	return &desiredstate.Kind[Mapping]{
 		Target: c.Target(), Variant: fmt.Sprint(claims),
 		Name:     "nat66-mapping",
@@ -81,19 +63,13 @@ func Mappings(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Mapping
 			for _, d := range all {
 				m := Mapping{Local: netip.AddrFrom16(d.LocalIPAddress), External: netip.AddrFrom16(d.ExternalIPAddress)}
 				m.Table, _ = place.TableName(v, d.VrfID)
-				out = append(out, desiredstate.Actual[Mapping]{Spec: m, ID: d.VrfID, Foreign: !ours(v, m, d.VrfID)})
+				out = append(out, desiredstate.Actual[Mapping]{Spec: m, ID: d.VrfID, Foreign: !ours.Has(v, d.VrfID, m.External)})
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, m Mapping) error {
-			_, err := check(v, m)
-			if errors.Is(err, desiredstate.ErrMissing) {
-				return nil // the table is still to come
-			}
-			return err
-		},
+		Check: func(v *desiredstate.View, m Mapping) error { return ours.Check(v, m.Table, m.External) },
 		Create: func(ctx context.Context, v *desiredstate.View, m Mapping) (uint32, error) {
-			table, err := check(v, m)
+			table, err := ours.Take(v, m.Table, m.External)
 			if err != nil {
 				return 0, err
 			}
