@@ -96,7 +96,9 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 			}
 			return k.leave(ctx, have.ID)
 		},
-		Holds: func(m Member) []desiredstate.Key { return []desiredstate.Key{vppnet.FrameKey(m.Interface)} },
+		Holds: func(m Member) []desiredstate.Key {
+			return append(vppnet.UseKeys(m.Interface), vppnet.FrameKey(m.Interface))
+		},
 		InPlace: func(have desiredstate.Actual[Member], want Member) bool {
 			have.Spec.Weight = want.Weight
 			return have.Spec == want

@@ -84,6 +84,8 @@ func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desire
 		Name:     interfaceSpace,
 		Requires: append(l3.Places(c), plugins(c, variant, false)),
 		Messages: c.Uses(vpp.messages(partRoles)...),
+		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Messages: c.Uses(k.vpp.messages(partRoles)...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
 			all, err := vpp.roles(ctx)
 			for id, r := range all {
