@@ -74,7 +74,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
 	a.inbox = wants.New(site, a.store, log)
 	a.inbox.Linger(wants.Lingering)
-	a.deadly.again = 10 * time.Minute
+	a.deadly.again, a.deadly.pause = 10*time.Minute, 10*time.Second
 	tapped := publish.New(etcd, translate.TapState(site.Host, ""), translate.TapServices, translate.TapFlows)
 	tapped.Resync, tapped.Lost = resync, a.board.Lost
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board, tapped)

@@ -66,8 +66,8 @@ func (s Site) RouterPort(name string, value []byte) (p RouterPort, err error) {
 	if err != nil {
 		return p, err
 	}
-	var out map[string]json.RawMessage
-	if err := read(f, "external_gateway_info", &out); err != nil {
+	out, err := within(f, "external_gateway_info")
+	if err != nil {
 		return p, err
 	}
 	var mac string
