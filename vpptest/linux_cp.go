@@ -41,7 +41,10 @@ func loadLCP(v *VPP) {
 	})
 	Handle(v, l.addDel)
 	Handle(v, l.setNamespace)
-	Handle(v, func(*Call, *lcp.LcpDefaultNsGet) *lcp.LcpDefaultNsGetReply {
+	Handle(v, func(c *Call, _ *lcp.LcpDefaultNsGet) *lcp.LcpDefaultNsGetReply {
+		if l.namespace == "" {
+			c.NotImitated("the namespace of linux-cp where there is none: VPP answers with what lies in its memory")
+		}
 		return &lcp.LcpDefaultNsGetReply{Netns: l.namespace}
 	})
 	HandleGet(v, l.get)

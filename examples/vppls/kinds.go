@@ -13,6 +13,7 @@ import (
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/dhcp"
+	"github.com/vppkit/vppkit/kinds/linuxcp"
 	"github.com/vppkit/vppkit/kinds/lldp"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/uplink"
@@ -63,6 +64,7 @@ func claimed(c *vppnet.Conn) []desiredstate.AnyKind {
 		dhcp.Clients(c, everything), wireguard.Peers(c, everything), l3.PolicyAttachments(c, l3.PolicyRoutes(c, acl.Sets(c)), everything),
 		uplink.Queues(c, new(uplink.Memory), everything), uplink.Promiscuouses(c, new(uplink.Memory), everything), // which only who told VPP knows
 		lldp.Ports(c, new(vppnet.Memory), everything), lldp.AllSettings(c, new(vppnet.Memory)), // likewise
+		linuxcp.Pairs(c, everything),
 	}
 }
 
