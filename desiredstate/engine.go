@@ -70,6 +70,7 @@ type Engine struct {
 	Trace func(ctx context.Context, a Action, k Key) (context.Context, func(error))
 
 	misuse  error
+	closed  chan struct{}            // by Close
 	kinds   []*kind                  // each after those that it requires
 	given   map[*kind]bool           // which of them New was given, not merely required
 	claims  map[*kind]func(Key) bool // of each of them; nil: all
@@ -92,7 +93,7 @@ type Engine struct {
 func New(kinds ...AnyKind) *Engine {
 	e := &Engine{
 		given: map[*kind]bool{}, claims: map[*kind]func(Key) bool{}, spaces: map[string]bool{}, byType: map[reflect.Type]*kind{},
-		nudge: make(chan struct{}, 1), world: newWorld(),
+		nudge: make(chan struct{}, 1), closed: make(chan struct{}), world: newWorld(),
 	}
 	var given []*kind
 	shared := len(kinds) > 0
@@ -126,6 +127,33 @@ func New(kinds ...AnyKind) *Engine {
 		}
 	}
 	return e
+}
+
+// Close ends the engine: Run returns ErrClosed, and so does each later call; what is being
+// done is not waited for. The target stays as it is. A component that goes on with other claims
+// or options on the same target closes its engine, then makes its kinds and engine anew: what the
+// old ones knew is read again. Who never does that need not Close. It can be called twice.
+func (e *Engine) Close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case <-e.closed:
+	default:
+		close(e.closed)
+		for _, k := range e.kinds {
+			k.users--
+		}
+	}
+}
+
+// ended says why the engine does nothing: it was never fit, or was closed.
+func (e *Engine) ended() error {
+	select {
+	case <-e.closed:
+		return ErrClosed
+	default:
+		return e.misuse
+	}
 }
 
 // Ensure makes the target hold the wanted objects and leaves all else alone,
@@ -195,8 +223,8 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
 
 // take claims all that a plan touches, if it may be carried out.
 func (e *Engine) take(ctx context.Context, p *Plan) error {
-	if e.misuse != nil {
-		return e.misuse
+	if err := e.ended(); err != nil {
+		return err
 	}
 	if p.engine != e {
 		return fmt.Errorf("%w: made by another engine", ErrStale)
@@ -284,8 +312,8 @@ func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
 }
 
 func (e *Engine) ready(ctx context.Context) error {
-	if e.misuse != nil {
-		return e.misuse
+	if err := e.ended(); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err

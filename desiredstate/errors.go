@@ -66,6 +66,9 @@ var (
 	// Unavailable.
 	ErrUnavailable = errors.New("unavailable")
 
+	// ErrClosed: the engine was closed. Make another one, of kinds made anew.
+	ErrClosed = errors.New("engine closed")
+
 	// ErrUnknownKind: none of the engine's kinds is for this type of object.
 	ErrUnknownKind = errors.New("no kind for this object")
 )

@@ -199,3 +199,32 @@ func ExampleNewTarget() {
 	// <nil>
 	// 1 <nil>
 }
+
+// A component that is made anew with other options closes what it had, or the target would have
+// two kinds of one name that are not the same.
+func ExampleEngine_Close() {
+	ctx := context.Background()
+	var h house
+	on := desiredstate.NewTarget()
+	component := func(most int) *desiredstate.Engine {
+		k := h.kind(func(Lamp) error { return nil })
+		k.Target, k.Variant = on, most
+		k.Check = func(_ *desiredstate.View, l Lamp) error {
+			if l.Watts > most {
+				return fmt.Errorf("%d W are too much here", l.Watts)
+			}
+			return nil
+		}
+		return desiredstate.New(k)
+	}
+	e := component(40)
+	_, err := e.Ensure(ctx, Lamp{"hall", 60})
+	fmt.Println(err)
+	e.Close()
+	_, err = component(100).Ensure(ctx, Lamp{"hall", 60})
+	fmt.Println(err)
+
+	// Output:
+	// blocked lamp/hall: invalid: 60 W are too much here
+	// <nil>
+}

@@ -88,6 +88,11 @@ type Kind[S Object] struct {
 	// it, and refuses a second holder without sending anything. Nil: nothing.
 	Holds func(S) []Key
 
+	// Shares names what several objects may have together, and none of them as long as one Holds
+	// it for itself: whatever is put on an interface, and a bond that takes all of its
+	// frames. Nil: nothing.
+	Shares func(S) []Key
+
 	// GoesFirst says that an object that goes does so before all else that goes
 	// and depends on what it depends on, although nothing there shows an order: a
 	// link goes down before its interface is taken apart.
@@ -99,7 +104,8 @@ type Kind[S Object] struct {
 
 	// Variant is what tells this kind from others of its name on one Target: claims,
 	// options, as anything comparable. Two kinds of one name are one if their functions
-	// and Variants are the same; else an engine with the second is refused.
+	// and Variants are the same; else an engine with the second is refused, until all that
+	// have the first are closed (Engine.Close).
 	Variant any
 
 	// Claims says which objects of the kind are this engine's business, of those that are
@@ -129,8 +135,8 @@ func (k *Kind[S]) Ensure(ctx context.Context, want ...S) (Report, error) {
 // Remove makes the target not hold the objects with the keys of gone. What is
 // not there, or is not ours, is left alone. See Ensure for cost and concurrency.
 func (k *Kind[S]) Remove(ctx context.Context, gone ...S) (Report, error) {
-	if e := k.engine(); e.misuse != nil {
-		return nil, e.misuse
+	if err := k.engine().ended(); err != nil {
+		return nil, err
 	}
 	keys := make([]Key, len(gone))
 	for i, g := range gone {
@@ -141,6 +147,10 @@ func (k *Kind[S]) Remove(ctx context.Context, gone ...S) (Report, error) {
 
 // Forget makes the next Ensure or Remove read the target anew.
 func (k *Kind[S]) Forget() { k.engine().Forget() }
+
+// Close ends Ensure and Remove, which return ErrClosed from then on; see Engine.Close for
+// what that is good for. Engines that the kind was given to are not closed with it.
+func (k *Kind[S]) Close() { k.engine().Close() }
 
 func (k *Kind[S]) engine() *Engine {
 	k.lazy.Do(func() { k.own = New(k) })
@@ -197,6 +207,7 @@ type kind struct {
 	equal      func(a, b Object) bool
 	inPlace    func(have actual, want Object) bool
 	holds      func(Object) []Key
+	shares     func(Object) []Key
 	verify     func(context.Context, []Held) ([]bool, error)
 	check      func(*View, Object) error                           // nil: never
 	disturbs   func(a Action, have actual, want Object) Disruption // nil: no more than implied
@@ -213,6 +224,8 @@ type kind struct {
 
 	// The world's lock guards these.
 	asked   bool   // an engine was given it, not merely one that requires it
+	users   int    // engines that have it, given or required, and are not closed
+	heir    *kind  // what has taken its place; nil: nothing has
 	nodes   places // that its last listing was of
 	unread  error  // why it could not be read when that was last tried
 	fresh   bool   // what is known of it is a reading, and what has changed since
@@ -268,7 +281,7 @@ func (k *Kind[S]) erase() *kind {
 	out := &kind{
 		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
 		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
-		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Check, k.Disturbs),
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Check, k.Disturbs),
 	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
@@ -323,10 +336,7 @@ func (k *Kind[S]) erase() *kind {
 	out.inPlace = func(have actual, want Object) bool {
 		return k.Update != nil && (k.InPlace == nil || k.InPlace(typed[S](have), want.(S)))
 	}
-	out.holds = func(Object) []Key { return nil }
-	if k.Holds != nil {
-		out.holds = func(o Object) []Key { return k.Holds(o.(S)) }
-	}
+	out.holds, out.shares = resources(k.Holds), resources(k.Shares)
 	if k.Check != nil {
 		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
 	}
@@ -349,6 +359,14 @@ func (k *Kind[S]) erase() *kind {
 		return s, nil
 	}
 	return out
+}
+
+// resources is a Kind.Holds or Shares.
+func resources[S Object](of func(S) []Key) func(Object) []Key {
+	if of == nil {
+		return func(Object) []Key { return nil }
+	}
+	return func(o Object) []Key { return of(o.(S)) }
 }
 
 // typed is an actual as its kind knows it.

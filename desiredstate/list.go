@@ -51,14 +51,16 @@ func (e *Engine) Found(ctx context.Context) ([]Found, error) {
 // reference kinds included, in the order in which the target lists them. What is wanted of
 // them and not shown by the target is not in them; see Engine.Found.
 func List[S Object](ctx context.Context, e *Engine) ([]Actual[S], error) {
-	if e.misuse != nil {
-		return nil, e.misuse
+	if err := e.ended(); err != nil {
+		return nil, err
 	}
 	k := e.byType[reflect.TypeFor[S]()]
 	if k == nil {
 		return nil, fmt.Errorf("%w: %v", ErrUnknownKind, reflect.TypeFor[S]())
 	}
+	e.mu.Lock()
 	listings, err := e.dump(ctx, []*kind{k})
+	e.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (w *world) deliver(listings []*listing) (told iter.Seq[*node]) {
 	known, still := 0, 0 // how much was there, and how much of it is as it was
 	spaces := map[string]bool{}
 	for _, l := range listings {
-		if l.err != nil {
+		if l.err != nil || l.kind.heir != nil {
 			continue
 		}
 		if l.kind.round = w.round; l.kind.create == nil {

@@ -14,13 +14,14 @@ import (
 
 // dump reads the given kinds and all that they require, and returns what each
 // of them found. One that cannot be read says why in its listing, and so do those that
-// require it; the error is that of ctx.
+// require it; the error is that of ctx. The engine's lock is held before and after, not during
+// the dumps.
 func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
-	needed := map[*kind]bool{}
+	requires := map[*kind][]*kind{}
 	var need func(k *kind)
 	need = func(k *kind) {
-		if !needed[k] {
-			needed[k] = true
+		if _, ok := requires[k]; !ok {
+			requires[k] = slices.Clone(k.requires)
 			for _, r := range k.requires {
 				need(r)
 			}
@@ -29,19 +30,46 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	for _, k := range kinds {
 		need(k)
 	}
+	e.flying++
+	e.mu.Unlock()
+	read := dumpAll(ctx, requires)
+	e.mu.Lock()
+	e.flying--
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 
+	var out []*listing
+	var order func(k *kind) // each after those that it requires
+	order = func(k *kind) {
+		if l := read[k]; l != nil {
+			delete(read, k)
+			for _, r := range requires[k] {
+				order(r)
+			}
+			out = append(out, l)
+		}
+	}
+	for _, k := range kinds {
+		order(k)
+	}
+	return out, nil
+}
+
+// dumpAll reads kinds, each after those that it requires.
+func dumpAll(ctx context.Context, requires map[*kind][]*kind) map[*kind]*listing {
 	v := &View{dump: newReading()}
 	read := map[*kind]*listing{}
 	done := map[*kind]chan struct{}{}
-	for k := range needed {
+	for k := range requires {
 		read[k], done[k] = &listing{kind: k}, make(chan struct{})
 	}
 	var all sync.WaitGroup
-	for k := range needed {
+	for k := range requires {
 		all.Go(func() {
 			defer close(done[k])
 			l := read[k]
-			for _, r := range k.requires {
+			for _, r := range requires[k] {
 				<-done[r]
 				if l.err == nil {
 					l.err = read[r].err
@@ -62,25 +90,7 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 		})
 	}
 	all.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-
-	var out []*listing
-	var order func(k *kind) // each after those that it requires
-	order = func(k *kind) {
-		if needed[k] {
-			delete(needed, k)
-			for _, r := range k.requires {
-				order(r)
-			}
-			out = append(out, read[k])
-		}
-	}
-	for _, k := range kinds {
-		order(k)
-	}
-	return out, nil
+	return read
 }
 
 // note takes note of which kinds could be read, and tells the observer of those that could
@@ -182,12 +192,8 @@ func (e *Engine) load(ctx context.Context) error {
 		for _, k := range stale {
 			k.reading, k.forgot = true, false
 		}
-		e.flying++
 		since := e.version
-		e.mu.Unlock()
 		listings, err := e.dump(ctx, stale)
-		e.mu.Lock()
-		e.flying--
 		for _, k := range stale {
 			k.reading = false
 		}
@@ -223,11 +229,7 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 		}
 	}
 	since := e.version
-	e.flying++
-	e.mu.Unlock()
 	listings, err := e.dump(ctx, slices.Collect(maps.Keys(kinds)))
-	e.mu.Lock()
-	e.flying--
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // Run makes the target hold what the store wants, and keeps it so, until ctx
-// ends; it returns ctx's error, or the engine's misuse. A change in the store
+// ends; it returns ctx's error, the engine's misuse, or ErrClosed. A change in the store
 // costs the work on its objects and on what depends on them. Every resync (0:
 // never) and after Forget the target is read anew, and what drifted is repaired.
 //
@@ -21,9 +21,10 @@ import (
 // of them delays another. When Run ends, all statuses are Pending: the target
 // may be gone.
 func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error {
-	if e.misuse != nil {
-		return e.misuse
+	if err := e.ended(); err != nil {
+		return err
 	}
+	ctx, end := context.WithCancel(ctx)
 	r := &runner{
 		e: e, s: s, changes: s.subscribe(s.runs),
 		dirty: map[Key]struct{}{}, flying: map[Key]struct{}{},
@@ -42,6 +43,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 		delete(e.runs, r)
 	}()
 	defer r.passes.Wait()
+	defer end()
 	return r.loop(ctx, resync)
 }
 
@@ -133,6 +135,8 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-r.e.closed:
+			return ErrClosed
 		case <-timer.C:
 		case <-r.changes.wake:
 			r.changed()

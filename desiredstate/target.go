@@ -3,17 +3,14 @@
 package desiredstate
 
 import (
-	"errors"
-	"fmt"
 	"maps"
-	"reflect"
-	"slices"
 	"sync"
 )
 
 // Target is what all engines and kinds of one connection share: one reading of what is
 // there, the handles, and who is changing what. What one does, the others know at once;
-// what one's kinds found, the others' do not take apart unasked. See [Kind.Target].
+// what one's kinds found, the others' do not take apart unasked. See [Kind.Target], and
+// [Engine.Close] for who goes before the target does.
 //
 // A Target lives as long as the connection. Safe for concurrent use.
 type Target struct{ w *world }
@@ -24,7 +21,7 @@ func NewTarget() *Target { return &Target{newWorld()} }
 // world is what is known of a target, and who works on it. An engine that shares
 // nothing has one to itself.
 //
-// Its invariants: a node is in nodes while its key means anything (see node); holders,
+// Its invariants: a node is in nodes while its key means anything (see node); holders, sharers,
 // view, referred, doubts and what each kind counts say just what the nodes say; a kind that is fresh was read,
 // and its nodes have changed since only as the world was told.
 type world struct {
@@ -39,6 +36,7 @@ type world struct {
 	round    uint64            // of readings and plans; see node
 	nodes    map[Key]*node     // the View's: see there who may change it
 	holders  map[Key][]*node   // by resource; see Kind.Holds
+	sharers  map[Key]nodeSet   // and Kind.Shares: there can be very many of one
 	idle     []*node           // that a plan looked at, and perhaps nothing else needs
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
 	referred map[string]int    // by space, how many nodes have a ref
@@ -53,6 +51,7 @@ func newWorld() *world {
 	w := &world{
 		nodes:   view.nodes,
 		holders: map[Key][]*node{},
+		sharers: map[Key]nodeSet{},
 		refs:    map[string]uint64{},
 
 		referred: map[string]int{},
@@ -62,109 +61,6 @@ func newWorld() *world {
 	}
 	w.change.L = &w.mu
 	return w
-}
-
-// join makes kinds known in the world, and returns those that stand for them there: a
-// kind that is there already stands for one that is the same. Kinds that were given go
-// before those that are merely required, because they may have been made with other claims.
-func (w *world) join(given []*kind) (all []*kind, err error) {
-	byName := map[string]*kind{}
-	for _, k := range given {
-		if byName[k.name] != nil {
-			return nil, fmt.Errorf("two kinds are named %q", k.name)
-		}
-		byName[k.name] = k
-	}
-	slices.SortFunc(given, func(a, b *kind) int { return Key{Name: a.name}.Compare(Key{Name: b.name}) })
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var news []*kind
-	var add func(k *kind) *kind
-	add = func(k *kind) *kind {
-		required := byName[k.name] == nil
-		if named := byName[k.name]; named != nil {
-			k = named
-		} else {
-			byName[k.name] = k
-		}
-		if slices.Contains(all, k) {
-			return k
-		}
-		if k.misuse != nil {
-			err = errors.Join(err, fmt.Errorf("kind %q: %w", k.name, k.misuse))
-		}
-		if at := slices.IndexFunc(w.kinds, func(x *kind) bool { return x.name == k.name }); at >= 0 {
-			old := w.kinds[at]
-			used := old.asked || old.seen || w.flying > 0 // a reading reads what was never read
-			if why := old.unlike(k); why != nil && !required && !used && old.typ == k.typ {
-				*old = *k // nobody has used it: what was asked for takes its place
-			} else if why != nil && !(required && old.typ == k.typ) {
-				err = errors.Join(err, fmt.Errorf("kind %q cannot be shared with what uses it on this connection already: %w", k.name, why))
-			}
-			if k.unavailable != nil {
-				old.unavailable = k.unavailable
-			}
-			old.asked = old.asked || !required
-			byName[k.name], k = old, old
-		}
-		k.asked = k.asked || !required
-		for i, r := range k.requires {
-			if x := add(r); x != r { // a kind that is shared may be in use: it is only read
-				k.requires[i] = x
-			}
-		}
-		if !slices.Contains(all, k) {
-			all = append(all, k)
-		}
-		if !slices.Contains(w.kinds, k) && !slices.Contains(news, k) {
-			news = append(news, k)
-		}
-		return k
-	}
-	for _, k := range given {
-		add(k)
-	}
-	for i, k := range slices.Concat(w.kinds, news) {
-		for _, x := range slices.Concat(w.kinds, news)[:i] {
-			if x.typ == k.typ {
-				err = errors.Join(err, fmt.Errorf("kinds %q and %q are both of %v", x.name, k.name, k.typ))
-			}
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, k := range news {
-		w.kinds = append(w.kinds, k)
-		if k.verify != nil && w.provers[k.space] == nil {
-			w.provers[k.space] = newProver(k.verify)
-		}
-	}
-	return all, nil
-}
-
-// unlike says why one kind cannot stand for another of its name.
-func (k *kind) unlike(o *kind) error {
-	switch {
-	case k.typ != o.typ:
-		return fmt.Errorf("its objects are %v, not %v", k.typ, o.typ)
-	case k.variant != o.variant:
-		return errors.New("it was made with other options or claims; share the kind, or divide its objects by Kind.Claims")
-	case !slices.Equal(k.code, o.code):
-		return errors.New("it does something else; give one of them another name")
-	}
-	return nil
-}
-
-// codeOf tells functions apart by where they were written.
-func codeOf(fs ...any) []uintptr {
-	out := make([]uintptr, len(fs))
-	for i, f := range fs {
-		if v := reflect.ValueOf(f); !v.IsNil() {
-			out[i] = v.Pointer()
-		}
-	}
-	return out
 }
 
 // prover returns who proves the handles of a space; nil: nobody does.

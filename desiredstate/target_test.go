@@ -16,8 +16,8 @@ import (
 )
 
 // target is a model of what an engine works on: things with handles that are
-// reused at once, that hang on each other by handle, and that may hold a slot
-// which only one of them can have. It refuses nothing that an engine should not
+// reused at once, that hang on each other by handle, and that may have a slot: a box
+// alone, balls together. It refuses nothing that an engine should not
 // have asked for: it notes it as a violation.
 type target struct {
 	mu         sync.Mutex
@@ -123,7 +123,13 @@ func balls(t *target) *ds.Kind[Ball] {
 }
 
 func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S) *ds.Kind[S] {
-	return &ds.Kind[S]{
+	slots := func(s S) []ds.Key {
+		if box(s).Slot == "" {
+			return nil
+		}
+		return []ds.Key{{Space: "slot", Name: box(s).Slot}}
+	}
+	k := &ds.Kind[S]{
 		Name:     kind,
 		Requires: []ds.AnyKind{things(t)},
 		Dump: func(_ context.Context, v *ds.View) ([]ds.Actual[S], error) {
@@ -168,7 +174,7 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 					i.needs = append(i.needs, n)
 				}
 				for _, o := range t.items {
-					if o.slot == b.Slot && o.slot != "" {
+					if o.slot == b.Slot && o.slot != "" && (kind == "box" || o.kind == "box") {
 						t.violate("create %s: slot %s is taken by %s", b.Name, b.Slot, o.name)
 					}
 				}
@@ -226,13 +232,12 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 			h.Color, h.Needs = w.Color, w.Needs
 			return h == w
 		},
-		Holds: func(s S) []ds.Key {
-			if box(s).Slot == "" {
-				return nil
-			}
-			return []ds.Key{{Space: "slot", Name: box(s).Slot}}
-		},
+		Holds: slots,
 	}
+	if kind == "ball" {
+		k.Holds, k.Shares = nil, slots
+	}
+	return k
 }
 
 func (t *target) ids() []uint32 { return slices.Sorted(maps.Keys(t.items)) }

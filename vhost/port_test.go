@@ -91,6 +91,34 @@ func TestSocketsOfOthers(t *testing.T) {
 	})
 }
 
+// A component that goes on with another directory closes its kind, and makes it anew: its ports
+// stay, and so does what is on them.
+func TestAnotherDirectory(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		c, dir, next := kindrig.Dial(t, socket, "me"), sockets(t), sockets(t)
+		vm1, vm2 := vhost.Port{Name: "vm1", Socket: dir + "/vm1"}, vhost.Port{Name: "vm2", Socket: next + "/vm2"}
+		links := vppnet.LinkStates(c)
+		ports := vhost.Ports(c, dir)
+		_, err := ports.Ensure(t.Context(), vm1)
+		require.NoError(t, err)
+		_, err = links.Ensure(t.Context(), vppnet.LinkState{Interface: "vm1", Up: true})
+		require.NoError(t, err)
+
+		_, err = vhost.Ports(c, next).Ensure(t.Context(), vm2)
+		require.ErrorContains(t, err, "or close what uses it (Engine.Close, Kind.Close)")
+		ports.Close()
+		ports = vhost.Ports(c, next)
+		_, err = ports.Ensure(t.Context(), vm2)
+		require.NoError(t, err)
+		_, err = ports.Remove(t.Context(), vm1)
+		require.ErrorIs(t, err, desiredstate.ErrInUse, "it is up")
+		_, err = links.Remove(t.Context(), vppnet.LinkState{Interface: "vm1"})
+		require.NoError(t, err)
+		_, err = ports.Remove(t.Context(), vm1, vm2)
+		require.NoError(t, err)
+	})
+}
+
 func TestValidate(t *testing.T) {
 	for _, tc := range []struct {
 		port vhost.Port

@@ -5,9 +5,10 @@ package vppnet
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -64,7 +65,7 @@ func (p PipeEnd) number() int {
 // devicePipe is VPP's class of pipes and their ends.
 const devicePipe = "Pipe"
 
-// Pipes manages pipes (pipe_create). There can be 128 of one owner: that is how many
+// Pipes manages pipes (pipe_create). There can be 1024 of one owner: that is how many
 // numbers VPP has room for that tell whose a pipe is which has no tag yet.
 func Pipes(c *Conn) *desiredstate.Kind[Pipe] {
 	vpp := pipe.NewServiceClient(c)
@@ -81,7 +82,7 @@ func Pipes(c *Conn) *desiredstate.Kind[Pipe] {
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, p Pipe) (uint32, error) {
 			var last error
-			for _, n := range c.pipeNumbers(p.Name) {
+			for n := range c.pipeNumbers(p.Name) {
 				r, err := vpp.PipeCreate(ctx, &pipe.PipeCreate{IsSpecified: true, UserInstance: n})
 				if err == nil {
 					return uint32(r.SwIfIndex), nil
@@ -99,20 +100,32 @@ func Pipes(c *Conn) *desiredstate.Kind[Pipe] {
 	}, Orphan[Pipe]{
 		Mark: func(Pipe) string { return devicePipe },
 		Marked: func(_ Pipe, i Interface) (string, bool) {
-			return devicePipe, slices.Contains(c.pipeNumbers(""), numberIn(i.VPPName, "pipe"))
+			return devicePipe, numberIn(i.VPPName, "pipe")-c.firstPipe() < ownPipes
 		},
 	})
 }
 
-// pipeNumbers are those that pipes of ours can have, out of the upper half of VPP's 16384:
-// VPP itself picks the lowest. They begin with one that depends on the name.
-func (c *Conn) pipeNumbers(name string) (all []uint32) {
+// ownPipes is how many pipes of one owner there can be: a fifteenth of VPP's 16384 without the
+// lowest, which VPP itself picks.
+const ownPipes = 1 << 10
+
+// firstPipe is the lowest number that pipes of ours can have.
+func (c *Conn) firstPipe() uint32 {
 	sum := sha256.Sum256([]byte(c.Owner() + ofOwner + "pipe"))
-	first := sha256.Sum256([]byte(name))[0]
-	for i := range 128 {
-		all = append(all, 1<<13|uint32(sum[0]&63)<<7|(uint32(first)+uint32(i))&127)
+	return ownPipes * (1 + binary.BigEndian.Uint32(sum[:])%15)
+}
+
+// pipeNumbers are those that pipes of ours can have. They begin with one that depends on the name.
+func (c *Conn) pipeNumbers(name string) iter.Seq[uint32] {
+	sum := sha256.Sum256([]byte(name))
+	first := binary.BigEndian.Uint32(sum[:])
+	return func(yield func(uint32) bool) {
+		for i := range uint32(ownPipes) {
+			if !yield(c.firstPipe() + (first+i)%ownPipes) {
+				return
+			}
+		}
 	}
-	return all
 }
 
 // PipeEnds names the ends of our pipes (sw_interface_tag_add_del). Which ones these are it

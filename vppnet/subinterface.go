@@ -130,9 +130,6 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			if err != nil {
 				return 0, err
 			}
-			if err := CheckNoMember(v, s.Parent); err != nil {
-				return 0, err
-			}
 			if err := CheckNoOverlay(v, parent, s.Parent); err != nil {
 				return 0, err
 			}
@@ -172,7 +169,8 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			have.Spec.Rewrite = want.Rewrite
 			return have.Spec == want
 		},
-		Holds: func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
+		Shares: func(s SubInterface) []desiredstate.Key { return UseKeys(s.Parent) },
+		Holds:  func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
 	}, Orphan[SubInterface]{
 		Mark: func(want SubInterface) string { return want.vlan().Name },
 		Marked: func(found SubInterface, i Interface) (string, bool) {

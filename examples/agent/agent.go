@@ -20,6 +20,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -46,7 +47,7 @@ type agent struct {
 
 	store     *desiredstate.Store
 	board     *publish.Board
-	inbox     *inbox
+	inbox     *wants.Inbox
 	announcer *announcer
 	wires     *wires                     // nil: somebody else sees to Linux
 	connected atomic.Pointer[connection] // nil: to no VPP
@@ -71,9 +72,9 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	}
 	a.board.Alive, a.board.Last, a.board.Resync = "alive", converged, resync
 	a.board.Lost = func(err error) { log.Warn("cannot write to etcd", "err", err) }
-	a.inbox = newInbox(site, a.store, log)
-	a.inbox.routers.linger = lingering
-	a.deadly.again = 10 * time.Minute
+	a.inbox = wants.New(site, a.store, log)
+	a.inbox.Linger(wants.Lingering)
+	a.deadly.again, a.deadly.pause = 10*time.Minute, 10*time.Second
 	tapped := publish.New(etcd, translate.TapState(site.Host, ""), translate.TapServices, translate.TapFlows)
 	tapped.Resync, tapped.Lost = resync, a.board.Lost
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board, tapped)
@@ -88,10 +89,10 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 		}
 		a.announcer.world = world
 	}
-	a.wires = newWires(a.inbox, log)
+	a.wires = newWires(a.inbox, a.store, log)
 	a.insight = newInsight(a)
-	a.inbox.moved = func(source string) { a.announcer.touched.Add(source) }
-	a.inbox.heard = a.insight.changed
+	a.inbox.Moved = func(source string) { a.announcer.touched.Add(source) }
+	a.inbox.Heard = a.insight.changed
 	a.lost("etcd is not listed yet")
 	return a
 }
@@ -147,15 +148,15 @@ func (a *agent) work(ctx context.Context, g *errgroup.Group) {
 			a.lost(fmt.Sprintf("etcd at %s is not heard: %v", strings.Join(a.etcd.Endpoints(), ", "), err))
 		},
 	}
-	a.inbox.feed(&follower)
-	a.inbox.mine = &a.announcer.convergence.mine
+	a.inbox.Feed(&follower)
+	a.inbox.Mine = &a.announcer.convergence.mine
 	follower.Reached = func(at int64) {
 		a.announcer.convergence.reached.Store(at)
 		a.announcer.touched.Add()
 	}
 	follower.Settled = func(all bool) {
 		a.etcdLost.Store(nil)
-		a.inbox.settled(all)
+		a.inbox.Settled(all)
 	}
 	g.Go(func() error { return follower.Run(ctx) })
 	g.Go(func() error { return a.board.Run(ctx) })

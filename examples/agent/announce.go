@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,6 +15,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/dirty"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 )
 
 // announcer puts on the board what VPP confirmed, and takes off what is no
@@ -26,7 +25,7 @@ import (
 // VPP had its say about each port, or did not in due time: a restart of the
 // agent shall not look to Neutron like one of all ports.
 type announcer struct {
-	inbox   *inbox
+	inbox   *wants.Inbox
 	store   *desiredstate.Store
 	board   *publish.Board
 	settled atomic.Bool
@@ -51,7 +50,7 @@ type announcer struct {
 	convergence convergence
 }
 
-func newAnnouncer(inbox *inbox, store *desiredstate.Store, board, tapped *publish.Board) *announcer {
+func newAnnouncer(inbox *wants.Inbox, store *desiredstate.Store, board, tapped *publish.Board) *announcer {
 	return &announcer{
 		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string][]string{},
 		convergence: convergence{owed: map[string]bool{}},
@@ -80,12 +79,12 @@ func (a *announcer) watch(ctx context.Context) error {
 		}
 		sources := a.store.Sources(key)
 		for _, s := range sources {
-			if group, ok := strings.CutPrefix(s, shared("")); ok {
+			if group, ok := strings.CutPrefix(s, wants.OfGroup("")); ok {
 				sources = append(sources, a.group(failing, group, key, status)...)
 			}
 		}
-		for _, name := range a.inbox.needing(key) {
-			sources = append(sources, routed(name))
+		for _, name := range a.inbox.Needing(key) {
+			sources = append(sources, wants.OfRouter(name))
 		}
 		a.touched.Add(sources...)
 	}
@@ -122,7 +121,7 @@ func (a *announcer) announce(ctx context.Context) error {
 			a.look(s)
 		}
 		a.spreadDoors()
-		if a.inbox.complete() && !a.settled.Load() {
+		if a.inbox.Complete() && !a.settled.Load() {
 			if due == nil {
 				due = time.After(dueTime)
 			}
@@ -140,18 +139,18 @@ func (a *announcer) announce(ctx context.Context) error {
 
 // look announces how a source stands.
 func (a *announcer) look(s string) {
-	if name, ok := strings.CutPrefix(s, source("")); ok {
+	if name, ok := strings.CutPrefix(s, wants.OfPort("")); ok {
 		a.port(name)
-		for _, t := range a.inbox.tapsOf(name) {
+		for _, t := range a.inbox.TapsOf(name) {
 			a.tap(t)
 		}
-	} else if name, ok := strings.CutPrefix(s, tap("")); ok {
+	} else if name, ok := strings.CutPrefix(s, wants.OfTap("")); ok {
 		a.tap(name)
-	} else if physnet, ok := strings.CutPrefix(s, uplink("")); ok {
+	} else if physnet, ok := strings.CutPrefix(s, wants.OfUplink("")); ok {
 		a.physnet(physnet)
-	} else if name, ok := strings.CutPrefix(s, routed("")); ok {
+	} else if name, ok := strings.CutPrefix(s, wants.OfRouter("")); ok {
 		a.route(name)
-	} else if name, ok := strings.CutPrefix(s, unserved("")); ok {
+	} else if name, ok := strings.CutPrefix(s, wants.OfUnserved("")); ok {
 		a.unserved(name)
 	}
 }
@@ -162,20 +161,20 @@ func (a *announcer) settle() bool {
 		return false
 	}
 	a.touched.Take() // all of it is said now
-	names, _ := a.inbox.names()
+	names, _ := a.inbox.Names()
 	for _, name := range names {
 		a.port(name)
 	}
-	for _, name := range a.inbox.routes() {
+	for _, name := range a.inbox.Routes() {
 		a.route(name)
 	}
-	for _, name := range a.inbox.unservedNames() {
+	for _, name := range a.inbox.UnservedNames() {
 		a.unserved(name)
 	}
-	for physnet := range a.inbox.site.Physnets {
+	for physnet := range a.inbox.Site.Physnets {
 		a.physnet(physnet)
 	}
-	for _, name := range a.inbox.tapNames() {
+	for _, name := range a.inbox.TapNames() {
 		a.tap(name)
 	}
 	a.tapped.Settle()
@@ -241,26 +240,26 @@ func (a *announcer) unsay(key string, yes bool) {
 
 // port announces how the port of a key stands.
 func (a *announcer) port(name string) {
-	if parent, sub := parentOf(name); sub {
-		if _, known, _ := a.inbox.look(name); !known {
-			a.spread(source(name), nil)
+	if parent, sub := wants.ParentOf(name); sub {
+		if _, known, _ := a.inbox.Look(name); !known {
+			a.spread(wants.OfPort(name), nil)
 		}
 		a.trunk(parent)
 		return
 	}
-	put := a.inbox.lastPut(name)
-	p, known, wrong := a.inbox.look(name)
-	status, _ := a.store.Source(source(name))
+	put := a.inbox.LastPut(name)
+	p, known, wrong := a.inbox.Look(name)
+	status, _ := a.store.Source(wants.OfPort(name))
 	bound, problem := "ports/"+name, "errors/"+segment(name)
 	switch {
 	case wrong != nil:
 		a.board.Clear(bound)
-		a.problem(source(name), problem, wrong.Error())
-		a.spread(source(name), nil)
+		a.problem(wants.OfPort(name), problem, wrong.Error())
+		a.spread(wants.OfPort(name), nil)
 	case !known:
 		a.board.Clear(bound)
-		a.problem(source(name), problem, "")
-		a.spread(source(name), nil)
+		a.problem(wants.OfPort(name), problem, "")
+		a.spread(wants.OfPort(name), nil)
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
 		there, looked := a.attached(p)
@@ -270,22 +269,22 @@ func (a *announcer) port(name string) {
 			a.board.Clear(bound)
 		}
 		if status.State == desiredstate.Applied {
-			a.spread(source(name), p.Sightings())
+			a.spread(wants.OfPort(name), p.Sightings())
 		} else {
-			a.spread(source(name), nil)
+			a.spread(wants.OfPort(name), nil)
 		}
-		a.problem(source(name), problem, a.why(p, status))
+		a.problem(wants.OfPort(name), problem, a.why(p, status))
 	}
 }
 
 // route announces how a key of a router stands.
 func (a *announcer) route(name string) {
-	state, err, known := a.inbox.route(name)
+	state, err, known := a.inbox.Route(name)
 	segments := pathSegments(name)
 	if state == desiredstate.Pending && err == nil && !a.settled.Load() {
 		return
 	}
-	if value, put, yes := a.inbox.served(name); known && yes {
+	if value, put, yes := a.inbox.Served(name); known && yes {
 		a.board.SetSince("routers/"+segments, value, put)
 	} else {
 		a.board.Clear("routers/" + segments)
@@ -294,27 +293,27 @@ func (a *announcer) route(name string) {
 	if known && err != nil {
 		why = err.Error()
 	}
-	a.problem(routed(name), "errors/routers/"+segments, why)
+	a.problem(wants.OfRouter(name), "errors/routers/"+segments, why)
 }
 
 // unserved announces that nothing comes of a key.
 func (a *announcer) unserved(name string) {
-	if parent, ok := strings.CutPrefix(name, trunks); ok {
+	if parent, ok := strings.CutPrefix(name, wants.Trunks); ok {
 		a.trunk(parent)
 		return
 	}
-	if isTap(name) {
+	if wants.IsTap(name) {
 		a.tap(name)
 		return
 	}
 	why := ""
-	if err := a.inbox.unserved(name); err != nil {
+	if err := a.inbox.Unserved(name); err != nil {
 		why = err.Error()
 		if key := "errors/" + pathSegments(name); a.wrong[key].IsZero() && !a.unsaid[key] {
 			a.wrong[key] = time.Now().Add(-a.patience) // it will not pass by itself
 		}
 	}
-	a.problem(unserved(name), "errors/"+pathSegments(name), why)
+	a.problem(wants.OfUnserved(name), "errors/"+pathSegments(name), why)
 }
 
 // group lists the sources that are the ports of a group, if something else is wrong
@@ -331,8 +330,8 @@ func (a *announcer) group(failing map[desiredstate.Key]string, name string, set 
 	if failing[set] = why; why == "" {
 		delete(failing, set)
 	}
-	for _, port := range a.inbox.in(name) {
-		ports = append(ports, source(port))
+	for _, port := range a.inbox.InGroup(name) {
+		ports = append(ports, wants.OfPort(port))
 	}
 	return ports
 }
@@ -344,21 +343,21 @@ func (a *announcer) why(p translate.Port, status desiredstate.Status) string {
 	if p.Lacks != nil {
 		said = append(said, p.Lacks.Error())
 	}
-	said = append(said, a.inbox.trouble(p)...)
+	said = append(said, a.inbox.Trouble(p)...)
 	wrong := func(k desiredstate.Key) bool { status, _ := a.store.Status(k); return status.Err != nil }
 	if status.Err != nil || slices.ContainsFunc(p.Shared(), wrong) {
 		keys := p.Shared()
 		for _, o := range p.Objects() {
 			keys = append(keys, o.Key())
 		}
-		said = append(said, causes(a.store, keys)...)
+		said = append(said, wants.Causes(a.store, keys)...)
 	}
 	return strings.Join(said, "; ")
 }
 
 // physnet announces a physical network as long as its interface is there.
 func (a *announcer) physnet(name string) {
-	status, _ := a.store.Source(uplink(name))
+	status, _ := a.store.Source(wants.OfUplink(name))
 	switch {
 	case status.State == desiredstate.Applied:
 		a.board.Set("physnets/"+name, "1")
@@ -366,38 +365,4 @@ func (a *announcer) physnet(name string) {
 	default:
 		a.board.Clear("physnets/" + name)
 	}
-}
-
-// causes says why what is made of these objects is not whole: not that one part of
-// it waits for another, but what the first of them waits for, or was refused. That
-// something's turn has not come is no cause.
-func causes(s *desiredstate.Store, keys []desiredstate.Key) (out []string) {
-	failed := map[desiredstate.Key]desiredstate.Status{}
-	for _, k := range keys {
-		if status, _ := s.Status(k); status.Err != nil {
-			failed[k] = status
-		}
-	}
-	said := map[string]bool{}
-	for _, k := range keys {
-		within := func(by desiredstate.Key) bool { return failed[by].Err != nil }
-		status, wrong := failed[k]
-		if !wrong || slices.ContainsFunc(status.BlockedBy, within) || said[status.Err.Error()] || inTurn(s, status) {
-			continue
-		}
-		said[status.Err.Error()] = true
-		out = append(out, fmt.Sprintf("%s: %v", k, status.Err))
-	}
-	return out
-}
-
-// inTurn says whether an object waits for nothing but what is being made, or has been
-// a moment ago.
-func inTurn(s *desiredstate.Store, status desiredstate.Status) bool {
-	return errors.Is(status.Err, desiredstate.ErrMissing) && len(status.BlockedBy) > 0 &&
-		!slices.ContainsFunc(status.BlockedBy, func(by desiredstate.Key) bool {
-			_, wanted := s.Want(by)
-			st, _ := s.Status(by)
-			return !wanted || st.State != desiredstate.Pending && st.State != desiredstate.Applied
-		})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -113,16 +114,16 @@ func (x *attachments) look(ctx context.Context) (waiting, unsure bool, err error
 	x.looked, x.here, x.maybe = x.looked || first, here, maybe
 	x.mu.Unlock()
 	if first {
-		names, _ := x.inbox.names()
+		names, _ := x.inbox.Names()
 		for _, name := range names {
-			x.announcer.touched.Add(source(name))
+			x.announcer.touched.Add(wants.OfPort(name))
 		}
 		return waiting, unsure, nil
 	}
 	for _, index := range news {
 		if name, ok := x.name(vppnet.InterfaceKey("").Space, index); ok {
 			_, id, _ := strings.Cut(name, "-")
-			x.announcer.touched.Add(source(id))
+			x.announcer.touched.Add(wants.OfPort(id))
 		}
 	}
 	return waiting, unsure, nil

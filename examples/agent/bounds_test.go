@@ -14,6 +14,7 @@ import (
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/controller"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 )
 
 // heavy is the value of a group with n rules about the members of another one.
@@ -71,7 +72,7 @@ func TestGroupsDelayNoPort(t *testing.T) {
 	a.stop()
 	a = r.agent(site, v.Socket())
 	bind(30)
-	require.Eventually(t, a.inbox.complete, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, a.inbox.Complete, time.Minute, 10*time.Millisecond)
 	r.converged(a)
 	for g := range 4 {
 		require.Contains(t, r.boundNow("h1"), uuid(50+g))
@@ -92,14 +93,15 @@ func (r *rig) sets(a *running, group int) []acl.Rule {
 func TestAFullHost(t *testing.T) {
 	r, v := newRig(t), memory(t)
 	site := r.siteOf("h1", nic)
-	a := r.agent(site, v.Socket(), func(a *agent) { a.inbox.room = room{ports: 5, filtered: 3} })
+	a := r.agent(site, v.Socket(), func(a *agent) { a.inbox.Room = wants.Room{Ports: 5, Filtered: 3} })
 	for i := range 3 {
 		r.put("h1", uuid(i), secured(100, "10.0.0.5"))
 		r.bound("h1", names(map[string]int{uuid(0): 0, uuid(min(i, 1)): 0, uuid(i): 0})...)
 	}
 	r.put("h1", uuid(3), secured(100, "10.0.0.5", gid(7)))
 	r.problem(3, "3 filtered ports")
-	require.NotContains(t, a.inbox.groups.all, gid(7))
+	in, _ := a.inbox.GroupNames()
+	require.NotContains(t, in, gid(7))
 	r.put("h1", uuid(4), port(100))
 	r.put("h1", uuid(5), port(100))
 	r.bound("h1", uuid(0), uuid(1), uuid(2), uuid(4), uuid(5))

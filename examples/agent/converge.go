@@ -43,7 +43,7 @@ func (a *announcer) converge(at int64) {
 		c.said = 0
 		c.told.Store(0)
 	}
-	if at == c.said || !a.settled.Load() || !a.inbox.complete() || !a.inbox.caughtUp() || a.store.Count(desiredstate.Pending) > 0 {
+	if at == c.said || !a.settled.Load() || !a.inbox.Complete() || !a.inbox.CaughtUp() || a.store.Count(desiredstate.Pending) > 0 {
 		return
 	}
 	own := c.mine.Load()

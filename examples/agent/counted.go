@@ -44,7 +44,7 @@ func (c counted) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, n float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, n, labels...)
 	}
-	for d, lines := range map[*prometheus.Desc][]PortLine{portsDesc: c.portLines(), routersDesc: c.inbox.routeLines()} {
+	for d, lines := range map[*prometheus.Desc][]PortLine{portsDesc: c.portLines(), routersDesc: routeLines(c.inbox)} {
 		count := map[desiredstate.State]int{}
 		for _, line := range lines {
 			count[line.State]++

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 // bequeath tells the inbox which ports an earlier agent said are bound. One of them that has no
@@ -24,22 +22,9 @@ func (a *agent) bequeath(ctx context.Context) {
 	if err != nil {
 		return // then a person is asked
 	}
-	a.inbox.mu.Lock()
-	defer a.inbox.mu.Unlock()
-	for _, kv := range got.Kvs {
-		a.inbox.earlier = append(a.inbox.earlier, strings.TrimPrefix(string(kv.Key), prefix))
+	names := make([]string, len(got.Kvs))
+	for i, kv := range got.Kvs {
+		names[i] = strings.TrimPrefix(string(kv.Key), prefix)
 	}
-}
-
-// inherit orders what was deleted while nobody was there.
-func (b *inbox) inherit() {
-	if len(b.ports) > 0 {
-		for _, name := range b.earlier {
-			_, here := b.ports[name]
-			if _, waits := b.waiting[name]; !here && !waits && b.wrong[name] == nil {
-				b.store.Delete(translate.OfPort(name)...)
-			}
-		}
-	}
-	b.earlier = nil
+	a.inbox.Bequeath(names)
 }

@@ -14,9 +14,6 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// electionSource names what wants the host's part in the election.
-const electionSource = "election"
-
 // elect has the inbox serve routers as long as VPP is master. It returns once it is
 // known what VPP is: a master that only lost its agent stays what it is.
 func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
@@ -31,7 +28,7 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 	if err != nil {
 		return fmt.Errorf("election: %w", err)
 	}
-	a.inbox.serve(state == vrrp.Master)
+	a.inbox.Serve(state == vrrp.Master)
 	go func() {
 		for range events { // which tell numbers of interfaces: ours may have another by now
 			state, err := candidate(ctx, c)
@@ -40,7 +37,7 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 				continue
 			}
 			a.log.Info("election", "state", state)
-			a.inbox.serve(state == vrrp.Master)
+			a.inbox.Serve(state == vrrp.Master)
 		}
 	}()
 	return nil

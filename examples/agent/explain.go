@@ -22,6 +22,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 )
 
 // Explanation is what is known of an object: VPP's number, who wants it, what it waits for.
@@ -107,7 +108,7 @@ func (a *agent) explain(ctx context.Context, what string) (out []Explanation) {
 func (a *agent) wantedBy(ctx context.Context, source string) WantedBy {
 	w := WantedBy{Source: source}
 	family, name, _ := strings.Cut(source, "/")
-	switch parent, sub := parentOf(name); {
+	switch parent, sub := wants.ParentOf(name); {
 	case family == "port" && sub:
 		w.Key = a.site.Trunks() + parent
 	case family == "port":
@@ -154,7 +155,7 @@ func (a *agent) serveExplanation(w http.ResponseWriter, q *http.Request) {
 	all := a.explain(q.Context(), what)
 	if len(all) == 0 {
 		why := a.unserved(what)
-		if _, known, _ := a.inbox.look(what); !known && why == "" {
+		if _, known, _ := a.inbox.Look(what); !known && why == "" {
 			why = fmt.Sprintf("nothing is called %.80q, is wanted by such a key, or has that number in VPP", what)
 		}
 		if why != "" {

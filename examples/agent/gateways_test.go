@@ -4,20 +4,17 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
@@ -51,7 +48,7 @@ func TestAGatewayChangesWithoutAnOutage(t *testing.T) {
 	var mu sync.Mutex
 	var unmade []string
 	watch := func(a *agent) {
-		a.inbox.routers.linger = 700 * time.Millisecond
+		a.inbox.Linger(700 * time.Millisecond)
 		a.announcer.patience = 0
 		a.watcher = func(e desiredstate.Event) {
 			mu.Lock()
@@ -135,7 +132,7 @@ func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
 		r.routing("h1", name, value)
 	}
 	r.routed(a, keys)
-	state, why, _ := a.inbox.route(exitKey(1))
+	state, why, _ := a.inbox.Route(exitKey(1))
 	require.Equal(t, desiredstate.Applied, state)
 	require.ErrorContains(t, why, "nobody was named yet by whom 2001:db8:f::101 leads out")
 	have, _ := r.found(site, v.Socket())
@@ -146,7 +143,7 @@ func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
 	keys[exitKey(2)] = exitBy(2, 900, by6, "2001:db8:f::151/64")
 	r.routing("h1", exitKey(2), keys[exitKey(2)])
 	r.routed(a, keys)
-	_, why, _ = a.inbox.route(exitKey(1))
+	_, why, _ = a.inbox.Route(exitKey(1))
 	require.NoError(t, why, "who leads another router out of the subnet leads this one")
 	have, _ = r.found(site, v.Socket())
 	require.Contains(t, have, way("::/0"))
@@ -156,77 +153,9 @@ func TestAFamilyThatWaitsBlocksNobody(t *testing.T) {
 		r.routing("h1", exitKey(1), value)
 		require.Eventually(t, func() bool { _, wanted := a.store.Want(way("0.0.0.0/0")); return !wanted }, 5*time.Second, time.Millisecond, "null is no gateway")
 		r.routed(a, keys)
-		_, why, _ = a.inbox.route(exitKey(1))
+		_, why, _ = a.inbox.Route(exitKey(1))
 		require.NoError(t, why)
 	}
-}
-
-// A key that a whole list lacks was perhaps lost: it is held back as all that is, not deleted
-// in due time.
-func TestAGatewayThatIsInNoListDoesNotLinger(t *testing.T) {
-	b := newRouters(theHosts()[2], desiredstate.NewStore(), nil)
-	b.linger = time.Hour
-	value := strings.ReplaceAll(exit(1, 50, four, by4), `"physnet1"`, `"physext"`)
-	b.put(exitKey(1), []byte(value), nil, true)
-	require.Contains(t, b.ports, exitKey(1))
-	b.put(exitKey(1), nil, nil, false)
-	require.Contains(t, b.ports, exitKey(1))
-	b.listed(map[string][]byte{}, nil)
-	require.NotContains(t, b.ports, exitKey(1))
-	require.True(t, b.missed)
-	require.False(t, b.lapse(time.Now().Add(2*time.Hour)))
-}
-
-// Whatever is said of a gateway, one that serves has no family less before its time; then it is
-// what was said last, and no value of its key names another next hop than it.
-func TestAnySequenceOfAGateway(t *testing.T) {
-	values := map[string]string{
-		"": "", "6": exitBy(1, 50, by6, six), "4": exitBy(1, 50, by4, four), "64": exitBy(1, 50, by4, six, four), "46": exitBy(1, 50, by6, four, six),
-		"6 other": exitBy(1, 50, by6, "2001:db8:f::109/64"), "64 other": exitBy(1, 50, by4, "2001:db8:f::109/64", "203.0.113.109/24"), "4 null": exitBy(1, 50, "", four),
-	}
-	for name, value := range values {
-		values[name] = strings.ReplaceAll(value, `"physnet1"`, `"physext"`)
-	}
-	families := func(p translate.RouterPort) (out [2]bool) {
-		for _, a := range p.Addrs {
-			out[a.Addr().BitLen()/128] = true
-		}
-		return out
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		site := theHosts()[2]
-		r := newRouters(site, desiredstate.NewStore(), nil)
-		r.linger = time.Hour
-		last, now := "", time.Now()
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			before := r.ports[exitKey(1)]
-			if rapid.IntRange(0, 4).Draw(t, "time passes") == 0 {
-				now = now.Add(2 * time.Hour)
-				r.lapse(now)
-				require.Empty(t, r.later)
-			} else {
-				last = rapid.SampledFrom(slices.Sorted(maps.Keys(values))).Draw(t, "value")
-				r.put(exitKey(1), []byte(values[last]), nil, last != "")
-				had, has := families(before), families(r.ports[exitKey(1)])
-				require.False(t, had[0] && !has[0] || had[1] && !has[1], "a family less at once")
-			}
-			for _, next := range r.ports[exitKey(1)].Next {
-				require.Contains(t, []string{by4, by6}, next.String())
-			}
-		}
-		r.lapse(now.Add(2 * time.Hour))
-		is, there := r.ports[exitKey(1)]
-		require.Equal(t, last != "", there)
-		if there {
-			want, err := site.RouterPort(exitKey(1), []byte(values[last]))
-			require.NoError(t, err)
-			require.Equal(t, want.Addrs, is.Addrs)
-			require.Subset(t, is.Next, want.Next)
-			if last == "4 null" {
-				require.Empty(t, is.Next)
-			}
-		}
-	})
 }
 
 // The driver's sequence, with packets: who is outside and inside, of both families, and what
@@ -245,7 +174,7 @@ func TestAGatewayChangesWithoutAnOutageTraffic(t *testing.T) {
 		h.IP(t, "route", "add", h.to, "via", h.by)
 	}
 	site, v := c.node("n1", 101, 900)
-	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket(), func(a *agent) { a.inbox.routers.linger = lingering })}}
+	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket(), func(a *agent) { a.inbox.Linger(wants.Lingering) })}}
 	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
 	k.put(rid(1)+"/"+uuid(0x6001), leg(1, 101, "2001:db8:1::1/64"))
 	k.put(exitKey(1), exitBy(1, 900, by6, six))
@@ -266,7 +195,7 @@ func TestAGatewayChangesWithoutAnOutageTraffic(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		k.settled()
-		time.Sleep(lingering)
+		time.Sleep(wants.Lingering)
 		for who, stop := range pings {
 			answers, lost := stop()
 			t.Logf("%s: %s: %d answers, %d lost, so without for %v at most", what, who, answers, lost, time.Duration(lost)*50*time.Millisecond)

@@ -90,7 +90,7 @@ func TestAPortKeepsItsStateWhenItsKeyIsSigned(t *testing.T) {
 			done, err := r.client.Put(t.Context(), port.Key, string(port.Value))
 			require.NoError(t, err)
 			if believes {
-				a = r.agent(site, v.Socket(), func(a *agent) { a.inbox.ca = ca })
+				a = r.agent(site, v.Socket(), func(a *agent) { a.inbox.CA = ca })
 			}
 			r.answeredSince(done.Header.Revision, site.Host, name)
 			require.Eventually(t, a.announcer.settled.Load, 20*time.Second, 10*time.Millisecond)

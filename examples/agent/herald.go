@@ -12,7 +12,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/dirty"
-	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -21,14 +21,14 @@ import (
 // came to be there: VPP does not, and hosts that know another MAC for one, that of the
 // host that served it before, keep to it for a while.
 type herald struct {
-	inbox *inbox
+	inbox *wants.Inbox
 	store *desiredstate.Store
 	log   *slog.Logger
 	say   func(ctx context.Context, index uint32, addrs ...netip.Addr) error
 	fresh *dirty.Set[desiredstate.Key] // what the engine has made or changed
 }
 
-func newHerald(b *inbox, s *desiredstate.Store, log *slog.Logger, c *vppnet.Conn) *herald {
+func newHerald(b *wants.Inbox, s *desiredstate.Store, log *slog.Logger, c *vppnet.Conn) *herald {
 	return &herald{
 		inbox: b, store: s, log: log, fresh: dirty.New[desiredstate.Key](),
 		say: func(ctx context.Context, index uint32, addrs ...netip.Addr) error {
@@ -67,7 +67,7 @@ func (h *herald) run(ctx context.Context) {
 
 // speak says what is new of the addresses, once their link is up.
 func (h *herald) speak(ctx context.Context, fresh map[desiredstate.Key]bool) {
-	voices := h.inbox.voices()
+	voices := h.inbox.Routing().Voices
 	for _, door := range slices.Sorted(maps.Keys(voices)) {
 		all := fresh[vppnet.LinkKey(door)] || fresh[vppnet.InterfaceKey(door)]
 		var addrs []netip.Addr
@@ -92,11 +92,4 @@ func (h *herald) speak(ctx context.Context, fresh map[desiredstate.Key]bool) {
 			h.log.Warn("cannot announce addresses", "interface", door, "err", err)
 		}
 	}
-}
-
-// voices are the addresses that hosts shall find, by the interface that they are on.
-func (b *inbox) voices() map[string][]translate.Voice {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.now.Voices // never changed once it is made
 }

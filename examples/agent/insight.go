@@ -90,7 +90,7 @@ func (a *agent) alive() error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		a.inbox.names()
+		a.inbox.Names()
 		a.store.Held()
 	}()
 	select {

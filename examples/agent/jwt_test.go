@@ -16,6 +16,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 )
 
 // A value that is not proven to be the controller's says nothing: what a port was, it
@@ -30,66 +31,68 @@ func TestSignedKeys(t *testing.T) {
 	site := theHosts()[1]
 	port, group := keys[1], keys[2]
 	name, gid := strings.TrimPrefix(port.Key, site.Ports()), strings.TrimPrefix(group.Key, translate.Groups)
-	box := func(ca *signed.CA) *inbox {
-		b := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
-		b.ca = ca
-		b.groups.use("another port", []string{gid}, nil)
-		b.settled(true)
+	var store *desiredstate.Store
+	box := func(ca *signed.CA) *wants.Inbox {
+		store = desiredstate.NewStore()
+		b := wants.New(site, store, slog.New(slog.DiscardHandler))
+		b.Put(site.Ports()+uuid(9), []byte(secured(100, "10.0.0.9", gid)), true)
+		b.CA = ca
+		b.Settled(true)
 		return b
 	}
-	permits := func(b *inbox) int {
-		o, wanted := b.store.Want(acl.SetKey(acl.FromSet(gid)))
+	permits := func() int {
+		o, wanted := store.Want(acl.SetKey(acl.FromSet(gid)))
 		require.True(t, wanted)
 		return len(o.(acl.Set).Rules)
 	}
 
 	b := box(ca)
 	for _, w := range []written{port, group} {
-		b.put(w.Key, w.Value, true)
-		b.settled(false)
+		b.Put(w.Key, w.Value, true)
+		b.Settled(false)
 	}
-	p, known, wrong := b.look(name)
+	p, known, wrong := b.Look(name)
 	require.True(t, known)
 	require.NoError(t, wrong)
 	require.NoError(t, p.Lacks)
-	require.Positive(t, permits(b))
+	require.Positive(t, permits())
 	was := p.Objects()
 	plain, err := ca.Open(port.Key, port.Value)
 	require.NoError(t, err)
 	plainGroup, err := ca.Open(group.Key, group.Value)
 	require.NoError(t, err)
 
-	b.put(port.Key, plain, true) // not signed, by whomever
-	b.put(group.Key, plainGroup, true)
-	b.settled(false)
-	p, _, wrong = b.look(name)
+	b.Put(port.Key, plain, true) // not signed, by whomever
+	b.Put(group.Key, plainGroup, true)
+	b.Settled(false)
+	p, _, wrong = b.Look(name)
 	require.NoError(t, wrong)
 	require.ErrorContains(t, p.Lacks, "it is not signed")
 	require.Equal(t, was, p.Objects())
-	require.Zero(t, permits(b))
-	require.ErrorContains(t, b.groups.trouble(gid), "it is not signed, and --jwt-ca asks for that: that permits nothing")
+	require.Zero(t, permits())
+	require.Contains(t, strings.Join(b.Trouble(translate.Port{Groups: []string{gid}}), ""), "it is not signed, and --jwt-ca asks for that: that permits nothing")
 
 	b = box(nil)
-	b.put(port.Key, plain, true)
-	b.put(group.Key, plainGroup, true)
-	b.settled(false)
-	require.Positive(t, permits(b))
-	b.put(port.Key, port.Value, true) // the driver came to sign
-	b.settled(false)
-	p, known, wrong = b.look(name)
+	b.Put(port.Key, plain, true)
+	b.Put(group.Key, plainGroup, true)
+	b.Settled(false)
+	require.Positive(t, permits())
+	b.Put(port.Key, port.Value, true) // the driver came to sign
+	b.Settled(false)
+	p, known, wrong = b.Look(name)
 	require.True(t, known)
 	require.NoError(t, wrong)
 	require.ErrorContains(t, p.Lacks, "see --jwt-ca")
 	require.Equal(t, was, p.Objects(), "it is up as it was")
-	b.put(port.Key, plain, true)
-	b.settled(false)
-	p, _, _ = b.look(name)
+	b.Put(port.Key, plain, true)
+	b.Settled(false)
+	p, _, _ = b.Look(name)
 	require.NoError(t, p.Lacks)
 
 	b = box(nil) // which never knew it otherwise
-	b.put(port.Key, port.Value, true)
-	b.settled(false)
-	_, known, wrong = b.look(name)
+	b.Put(port.Key, port.Value, true)
+	b.Settled(false)
+	_, known, wrong = b.Look(name)
 	require.False(t, known)
 	require.ErrorIs(t, wrong, signed.ErrUnproven)
 }
@@ -97,23 +100,23 @@ func TestSignedKeys(t *testing.T) {
 // Routers stay what they were, too.
 func TestSignedRouters(t *testing.T) {
 	site := theHosts()[2]
-	b := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
-	b.settled(true)
+	b := wants.New(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
+	b.Settled(true)
 	for _, w := range recorded(t, "driver.jsonl")[:146] {
-		b.put(w.Key, w.Value, !w.gone())
+		b.Put(w.Key, w.Value, !w.gone())
 	}
-	b.settled(false)
-	before := maps.Clone(b.routers.now.Wants)
+	b.Settled(false)
+	before := maps.Clone(b.Routing().Wants)
 	require.NotEmpty(t, before)
-	names := b.routers.names()
+	names := b.Routes()
 	require.Len(t, names, 2)
 	for _, name := range names {
-		b.put(site.Routers()+name, []byte(`{"jwt":"a.b.c","certificate":"PEM"}`), true)
+		b.Put(site.Routers()+name, []byte(`{"jwt":"a.b.c","certificate":"PEM"}`), true)
 	}
-	b.settled(false)
-	require.Equal(t, before, b.routers.now.Wants)
+	b.Settled(false)
+	require.Equal(t, before, b.Routing().Wants)
 	for _, name := range names {
-		require.ErrorIs(t, b.routers.now.Parts[name].Lacks, signed.ErrUnproven)
-		require.NoError(t, b.routers.now.Parts[name].Wrong)
+		require.ErrorIs(t, b.Routing().Parts[name].Lacks, signed.ErrUnproven)
+		require.NoError(t, b.Routing().Parts[name].Wrong)
 	}
 }

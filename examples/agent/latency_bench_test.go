@@ -44,7 +44,7 @@ func putToVPP(b *testing.B, ports int) {
 	b.Cleanup(func() { cancel(); <-done })
 	idle := func() {
 		for name := uuid(ports - 1); ; time.Sleep(time.Millisecond) { // the last put is known of
-			if _, known, _ := a.inbox.look(name); known {
+			if _, known, _ := a.inbox.Look(name); known {
 				break
 			}
 		}

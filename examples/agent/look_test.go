@@ -52,7 +52,7 @@ func TestLooking(t *testing.T) {
 	require.Contains(t, do(0, "explain", "--json", strings.TrimSpace(string(rune('0'+st.ID)))), `"object":"`+iface+`"`)
 	require.Contains(t, do(exitFailed, "explain", "nobody"), `nothing is called "nobody"`)
 	r.put("h1", uuid(1), "junk")
-	require.Eventually(t, func() bool { _, _, wrong := a.inbox.look(uuid(1)); return wrong != nil }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { _, _, wrong := a.inbox.Look(uuid(1)); return wrong != nil }, 10*time.Second, time.Millisecond)
 	require.Contains(t, do(exitFailed, "explain", uuid(1)), "is not served: not a JSON object")
 
 	require.Equal(t, "VPP is as wanted\n", do(0, "drift"))

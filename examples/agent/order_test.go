@@ -311,9 +311,9 @@ func upIsLast(r *rig, v target, through, uplink string, n int, sabotage ...func(
 	settled := func() map[desiredstate.Key]desiredstate.Found {
 		r.Helper()
 		require.Eventually(r, func() bool {
-			known, _ := a.inbox.names()
+			known, _ := a.inbox.Names()
 			for _, name := range known {
-				p, _, _ := a.inbox.look(name)
+				p, _, _ := a.inbox.Look(name)
 				if in, filtered := groups[name]; int(p.Segment) != vlans[name] || p.Filtered != filtered || !slices.Equal(p.Groups, in) {
 					return false
 				}

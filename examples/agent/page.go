@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 )
 
 // Status is what the agent says of itself, at /statusz.
@@ -88,7 +89,7 @@ func (a *agent) status() Status {
 	}
 	for _, physnet := range a.site.PhysnetNames() {
 		line := PortLine{Name: physnet, Network: a.site.Physnets[physnet], State: desiredstate.Pending}
-		if status, ok := a.store.Source(uplink(physnet)); ok {
+		if status, ok := a.store.Source(wants.OfUplink(physnet)); ok {
 			if line.State = status.State; status.Err != nil {
 				line.Error = status.Err.Error()
 			}
@@ -96,9 +97,9 @@ func (a *agent) status() Status {
 		s.Uplinks = append(s.Uplinks, line)
 	}
 	s.Ports = append(s.Ports, a.portLines()...)
-	s.Routers = append(s.Routers, a.inbox.routeLines()...)
-	for _, name := range a.inbox.unservedNames() {
-		if err := a.inbox.unserved(name); err != nil {
+	s.Routers = append(s.Routers, routeLines(a.inbox)...)
+	for _, name := range a.inbox.UnservedNames() {
+		if err := a.inbox.Unserved(name); err != nil {
 			s.Unserved = append(s.Unserved, PortLine{Name: pathSegments(name), State: desiredstate.Invalid, Error: err.Error()})
 		}
 	}
@@ -110,12 +111,12 @@ func (a *agent) status() Status {
 
 // portLines are the keys of ports, as the status page shows them.
 func (a *agent) portLines() (out []PortLine) {
-	names, _ := a.inbox.names()
+	names, _ := a.inbox.Names()
 	slices.Sort(names)
 	for _, name := range names {
-		p, known, wrong := a.inbox.look(name)
+		p, known, wrong := a.inbox.Look(name)
 		line := PortLine{Name: segment(name), State: desiredstate.Invalid}
-		switch status, _ := a.store.Source(source(name)); {
+		switch status, _ := a.store.Source(wants.OfPort(name)); {
 		case wrong != nil:
 			line.Error = wrong.Error()
 		case known:
@@ -155,4 +156,21 @@ func (a *agent) ready() (ready bool, amiss []string) {
 		amiss = append(amiss, now[name].Error)
 	}
 	return a.connected.Load() != nil && a.etcdLost.Load() == nil, amiss
+}
+
+// routeLines are the keys of routers, as the status page shows them.
+func routeLines(b *wants.Inbox) (out []PortLine) {
+	parts := b.Routing().Parts
+	for _, name := range b.Routes() {
+		state, err, known := b.Route(name)
+		if !known {
+			continue
+		}
+		line := PortLine{Name: pathSegments(name), State: state, Network: parts[name].Network}
+		if err != nil {
+			line.Error = err.Error()
+		}
+		out = append(out, line)
+	}
+	return out
 }

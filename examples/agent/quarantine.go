@@ -22,7 +22,9 @@ var errQuarantined = errors.New("left out until it is changed, or for some minut
 // quarantine keeps from VPP what it dies of, or it would be fed that again and again, and nobody be
 // served. After a death with work under way, objects are worked on one at a time; what then is under
 // way at two deaths is put aside, until something else is wanted by its key, or for a while: whoever
-// stopped VPP by hand may have met the same object each time. That takes three deaths.
+// stopped VPP by hand may have met the same object each time. That takes three deaths. What is wanted instead is
+// tried at once; if VPP dies of that too, which takes one death more, the next waits, each time longer: who
+// changes a key of which VPP dies again and again does not have it die as often.
 type quarantine struct {
 	mu     sync.Mutex
 	last   time.Time                    // VPP died while work was under way
@@ -36,12 +38,23 @@ type quarantine struct {
 	aside  map[desiredstate.Key]suspect
 
 	again time.Duration // after which what is aside is tried once more
+	pause time.Duration // how long the third value of a key of which VPP died waits
 }
 
 // suspect is what was wanted of an object, nil: its end.
 type suspect struct {
-	want desiredstate.Object
-	died time.Time
+	want   desiredstate.Object
+	died   time.Time
+	values int  // how many of a key VPP died of, of one that is aside
+	passed bool // something else was let through since
+}
+
+// waits is how long what is wanted instead has to wait.
+func (x suspect) waits(pause, most time.Duration) time.Duration {
+	if x.values < 2 {
+		return 0
+	}
+	return min(pause<<min(x.values-2, 16), most)
 }
 
 const (
@@ -70,11 +83,22 @@ func (q *quarantine) refuse(s *desiredstate.Step) error {
 	if !is {
 		return nil
 	}
-	if !reflect.DeepEqual(x.want, s.Want) || time.Since(x.died) > q.again {
+	since, same := time.Since(x.died), reflect.DeepEqual(x.want, s.Want)
+	switch wait := x.waits(q.pause, q.again); {
+	case since > q.again:
 		delete(q.aside, s.Key)
 		return nil
+	case same:
+		x.passed = false
+		q.aside[s.Key] = x
+		return fmt.Errorf("VPP died of it, last at %s: %w", x.died.Format(time.RFC3339), errQuarantined)
+	case since < wait:
+		return fmt.Errorf("VPP died of %d of its values, so the next is tried at %s: %w", x.values, x.died.Add(wait).Format(time.RFC3339), errQuarantined)
+	default:
+		x.passed = true
+		q.aside[s.Key] = x
+		return nil
 	}
-	return fmt.Errorf("VPP died of it, last at %s: %w", x.died.Format(time.RFC3339), errQuarantined)
 }
 
 // hear is told what the engine does; want says what is wanted by a key.
@@ -135,8 +159,21 @@ func (q *quarantine) died(want func(desiredstate.Key) (desiredstate.Object, bool
 	}
 	now := time.Now()
 	q.last = now
-	if !q.single {
-		return nil
+	put := func(k desiredstate.Key, x suspect) {
+		if q.aside == nil {
+			q.aside = map[desiredstate.Key]suspect{}
+		}
+		x.died, x.values = now, q.aside[k].values+1
+		q.aside[k] = x
+		aside = append(aside, k)
+	}
+	for k, x := range under {
+		if q.aside[k].passed { // it was known
+			put(k, x)
+		}
+	}
+	if !q.single || len(aside) > 0 {
+		return aside
 	}
 	seen := q.seen
 	q.seen = map[desiredstate.Key]suspect{}
@@ -144,11 +181,7 @@ func (q *quarantine) died(want func(desiredstate.Key) (desiredstate.Object, bool
 		x.died = now
 		q.seen[k] = x
 		if before, again := seen[k]; again && reflect.DeepEqual(before.want, x.want) {
-			if q.aside == nil {
-				q.aside = map[desiredstate.Key]suspect{}
-			}
-			q.aside[k] = x
-			aside = append(aside, k)
+			put(k, x)
 		}
 	}
 	return aside
@@ -159,8 +192,10 @@ func (q *quarantine) names() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var out []string
-	for k := range q.aside {
-		out = append(out, k.String())
+	for k, x := range q.aside {
+		if !x.passed {
+			out = append(out, k.String())
+		}
 	}
 	slices.Sort(out)
 	return out

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestAnObjectThatVPPDiesOf(t *testing.T) {
 	}
 	r.put("h1", uuid(50), secured(200, "10.0.0.5"))
 	path, page := paged(t)
-	a := r.agent(site, v.Socket(), page, func(a *agent) { a.deadly.again = time.Hour })
+	a := r.agent(site, v.Socket(), page, func(a *agent) { a.deadly.again, a.deadly.pause = time.Hour, 8*time.Second })
 	r.problem(50, "VPP died of it")
 	r.bound("h1", names(want)...)
 	n := deaths.Load()
@@ -61,6 +62,16 @@ func TestAnObjectThatVPPDiesOf(t *testing.T) {
 	r.bound("h1", names(want)...)
 	time.Sleep(2 * time.Second)
 	require.Equal(t, n, deaths.Load(), "it is not tried again")
+
+	for i := range 6 { // of which VPP dies, each
+		r.put("h1", uuid(50), secured(200, fmt.Sprintf("10.0.1.%d", i)))
+		r.put("h1", uuid(70+i), port(310+i))
+		want[uuid(70+i)] = 310 + i
+		r.bound("h1", names(want)...)
+	}
+	r.problem(50, "VPP died of 2 of its values")
+	time.Sleep(time.Second)
+	require.LessOrEqual(t, deaths.Load(), n+2, "another value is tried, others later")
 
 	healthy.Store(true)
 	r.put("h1", uuid(50), secured(200, "10.0.0.6"))

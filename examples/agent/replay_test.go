@@ -29,6 +29,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/mirror"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -82,21 +83,22 @@ func overlay(site *translate.Site, address netip.Prefix) {
 
 // teller tells an inbox what lies in etcd, as a Follower would.
 type teller struct {
-	*inbox
+	*wants.Inbox
+	store *desiredstate.Store
 	etcd  map[string][]byte
 	fresh []follow.Range
 }
 
 func newTeller(site translate.Site, etcd map[string][]byte) *teller {
-	x := &teller{inbox: newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler)), etcd: etcd}
-	x.groups.follow = func(r follow.Range) { x.fresh = append(x.fresh, r) }
-	x.remotes.follow, x.taps.follow = x.groups.follow, x.groups.follow
-	x.settled(true)
+	store := desiredstate.NewStore()
+	x := &teller{Inbox: wants.New(site, store, slog.New(slog.DiscardHandler)), store: store, etcd: etcd}
+	x.Follow = func(r follow.Range) { x.fresh = append(x.fresh, r) }
+	x.Settled(true)
 	return x
 }
 
 func (x *teller) tell(key string, value []byte, there bool) {
-	x.put(key, value, there)
+	x.Put(key, value, there)
 	for len(x.fresh) > 0 {
 		r := x.fresh[0]
 		x.fresh = x.fresh[1:]
@@ -106,9 +108,9 @@ func (x *teller) tell(key string, value []byte, there bool) {
 				in[k] = v
 			}
 		}
-		x.listed(r, in)
+		x.Listed(r, in)
 	}
-	x.settled(false)
+	x.Settled(false)
 }
 
 // short names UUIDs by their last digits.
@@ -128,22 +130,23 @@ var (
 // errors are what is said of the keys of a host, but for what VPP says.
 func (x *teller) errors() map[string]string {
 	out := map[string]string{}
-	for _, name := range x.known() {
+	names, _ := x.Names()
+	for _, name := range names {
 		var said []string
-		p, _, wrong := x.look(name)
+		p, _, wrong := x.Look(name)
 		for _, err := range []error{wrong, p.Lacks} {
 			if err != nil {
 				said = append(said, err.Error())
 			}
 		}
-		if said = append(said, x.trouble(p)...); len(said) > 0 {
+		if said = append(said, x.Trouble(p)...); len(said) > 0 {
 			out["ports/"+name] = strings.Join(said, "; ")
 		}
 	}
-	for _, name := range x.unservedNames() {
-		out[name] = x.unserved(name).Error()
+	for _, name := range x.UnservedNames() {
+		out[name] = x.Unserved(name).Error()
 	}
-	for name, p := range x.routers.now.Parts {
+	for name, p := range x.Routing().Parts {
 		if p.Wrong != nil {
 			out["routers/"+name] = p.Wrong.Error()
 		} else if p.Lacks != nil {
@@ -176,16 +179,19 @@ func TestARealServersKeys(t *testing.T) {
 			now := x.errors()
 			for _, name := range slices.Sorted(maps.Keys(before[n])) {
 				if now[name] != before[n][name] {
-					fmt.Fprintf(&b, "      - %s %s\n", x.site.Host, short.Replace(name))
+					fmt.Fprintf(&b, "      - %s %s\n", x.Site.Host, short.Replace(name))
 				}
 			}
 			for _, name := range slices.Sorted(maps.Keys(now)) {
 				if now[name] != before[n][name] {
-					fmt.Fprintf(&b, "      + %s %s: %s\n", x.site.Host, short.Replace(name), short.Replace(now[name]))
+					fmt.Fprintf(&b, "      + %s %s: %s\n", x.Site.Host, short.Replace(name), short.Replace(now[name]))
 				}
 			}
 			before[n] = now
-			require.Empty(t, x.routers.refused, "step %d: nothing conflicts", i+1)
+			for _, name := range x.Routes() {
+				_, err, _ := x.Route(name)
+				require.NotErrorIs(t, err, desiredstate.ErrConflict, "step %d", i+1)
+			}
 			for key := range x.store.Statuses() {
 				if o, wanted := x.store.Want(key); wanted {
 					require.NoError(t, o.Validate(), "step %d", i+1)
@@ -194,7 +200,7 @@ func TestARealServersKeys(t *testing.T) {
 		}
 	}
 	for _, x := range hosts {
-		fmt.Fprintf(&b, "\n%s wants\n", x.site.Host)
+		fmt.Fprintf(&b, "\n%s wants\n", x.Site.Host)
 		for key := range x.store.Statuses() {
 			o, wanted := x.store.Want(key)
 			if !wanted {

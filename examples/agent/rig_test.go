@@ -93,7 +93,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 	client, err := etcd.Dial(r.url, r.access)
 	require.NoError(r, err)
 	x.agent = newAgent(site, vpp, client, time.Minute, log)
-	x.inbox.routers.linger = 0        // but where that is what is tested
+	x.inbox.Linger(0)                 // but where that is what is tested
 	x.deadly.again = time.Millisecond // and so is this
 	x.dial = []vppnet.Option{vppnet.WithTrace(func(t vppnet.Trace) { x.writes.Add(mutates(t.Message)) })}
 	x.alone = true // no test has VMs but those that are about them

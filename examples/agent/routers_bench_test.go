@@ -11,6 +11,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 )
 
 // BenchmarkAFloatingIPMoves is what it costs to hear of another address of a floating IP, among so many
@@ -19,18 +20,18 @@ func BenchmarkAFloatingIPMoves(b *testing.B) {
 	for _, routers := range []int{8, 80, 800} {
 		b.Run(fmt.Sprintf("routers=%d", routers), func(b *testing.B) {
 			site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: b.TempDir()}
-			box := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
-			put := func(name, value string) { box.put(site.Routers()+name, []byte(value), true) }
+			box := wants.New(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
+			put := func(name, value string) { box.Put(site.Routers()+name, []byte(value), true) }
 			for n := 1; n <= routers; n++ {
 				put(legKey(n, 100+n), leg(n, 100+n, "192.168.1.1/24"))
 				put(exitKey(n), exit(n, 4000, fmt.Sprintf("203.0.%d.%d/16", 100+n/200, 1+n%200), "203.0.0.1"))
 				put(floatKey(n), float(4000, 100+n, fmt.Sprintf("203.0.%d.%d", n/200, 2+n%200), "192.168.1.2"))
 			}
-			box.settled(true)
-			require.NoError(b, box.unserved("none"))
+			box.Settled(true)
+			require.NoError(b, box.Unserved("none"))
 			for i := 0; b.Loop(); i++ {
 				put(floatKey(1), float(4000, 101, fmt.Sprintf("203.0.99.%d", 1+i%200), "192.168.1.2"))
-				box.settled(false)
+				box.Settled(false)
 			}
 		})
 	}

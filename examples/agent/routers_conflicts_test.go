@@ -95,11 +95,11 @@ func TestConflictsOfRoutersAreSaid(t *testing.T) {
 			r.routing("h1", name, keys[name])
 		}
 	}
-	require.Eventually(t, func() bool { return len(a.inbox.routes()) == len(keys)-1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return len(a.inbox.Routes()) == len(keys)-1 }, 10*time.Second, time.Millisecond)
 	r.routing("h1", floatKey(1), keys[floatKey(1)])
 	says(true)
 	require.False(t, mapped(a))
-	state, _, _ := a.inbox.route(floatKey(1))
+	state, _, _ := a.inbox.Route(floatKey(1))
 	require.Equal(t, desiredstate.Blocked, state)
 
 	a.stop()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -125,7 +126,7 @@ func TestRoutersMoveWithoutEtcd(t *testing.T) {
 	require.NoError(t, nodes["n1"].Restart())
 	c.wire(nodes["n1"], sites["n1"])
 	require.Eventually(t, func() bool {
-		status, _ := k.agents["n1"].store.Source(electionSource)
+		status, _ := k.agents["n1"].store.Source(wants.OfElection)
 		return status.State == desiredstate.Applied
 	}, 20*time.Second, tick)
 	time.Sleep(5 * advert)

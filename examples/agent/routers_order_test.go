@@ -21,6 +21,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
@@ -29,18 +30,18 @@ import (
 // so it is when nothing is left.
 func TestAnyOrderOfRouters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		fresh := func() (*inbox, *desiredstate.Store) {
+		fresh := func() (*wants.Inbox, *desiredstate.Store) {
 			s := desiredstate.NewStore()
 			site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms"}
-			return newInbox(site, s, slog.New(slog.DiscardHandler)), s
+			return wants.New(site, s, slog.New(slog.DiscardHandler)), s
 		}
-		wanted := func(b *inbox, s *desiredstate.Store) (out []string) {
+		wanted := func(b *wants.Inbox, s *desiredstate.Store) (out []string) {
 			for k := range s.Statuses() {
 				if o, ok := s.Want(k); ok {
 					out = append(out, fmt.Sprintf("%s %+v", k, o))
 				}
 			}
-			for name, p := range b.routers.now.Parts {
+			for name, p := range b.Routing().Parts {
 				out = append(out, fmt.Sprint(name, p.Network, p.Sources, p.Needs, p.Wrong != nil, p.Lacks != nil)) // in what words, depends on who came first
 			}
 			slices.Sort(out)
@@ -52,38 +53,38 @@ func TestAnyOrderOfRouters(t *testing.T) {
 		all[floatKey(3)] = float(901, 101, "198.51.100.10", "192.168.1.11")
 		names := slices.Sorted(maps.Keys(all))
 		b, s := fresh()
-		b.settled(true)
-		root := b.site.Routers()
+		b.Settled(true)
+		root := b.Site.Routers()
 		now := map[string]string{}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			name := rapid.SampledFrom(names).Draw(t, "key")
 			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0, 1, 2:
 				now[name] = all[name]
-				b.put(root+name, []byte(all[name]), true)
+				b.Put(root+name, []byte(all[name]), true)
 			case 3:
 				delete(now, name)
-				b.put(root+name, nil, false)
+				b.Put(root+name, nil, false)
 			case 4:
 				now[name] = "junk"
-				b.put(root+name, []byte("junk"), true)
+				b.Put(root+name, []byte("junk"), true)
 			default:
-				b.settled(rapid.Bool().Draw(t, "listed"))
+				b.Settled(rapid.Bool().Draw(t, "listed"))
 			}
 		}
-		b.settled(false)
+		b.Settled(false)
 		once, o := fresh()
 		for name, value := range now {
-			once.put(root+name, []byte(value), true)
+			once.Put(root+name, []byte(value), true)
 		}
-		once.routers.now.Holds = b.routers.now.Holds
-		once.settled(true)
+		once.Hold(b.Routing().Holds)
+		once.Settled(true)
 		require.Equal(t, wanted(once, o), wanted(b, s))
 
-		b.listed(follow.Range(root), nil)
-		b.settled(false)
+		b.Listed(follow.Range(root), nil)
+		b.Settled(false)
 		none, o := fresh()
-		none.settled(true)
+		none.Settled(true)
 		require.Equal(t, wanted(none, o), wanted(b, s))
 	})
 }
@@ -177,15 +178,14 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 		}
 		require.Equal(r, keys, want)
 		require.Eventually(r, func() bool {
-			a.inbox.mu.Lock()
-			defer a.inbox.mu.Unlock()
-			other := newInbox(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
+			other := wants.New(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
 			for name, value := range keys {
-				other.put(site.Routers()+name, []byte(value), true)
+				other.Put(site.Routers()+name, []byte(value), true)
 			}
-			other.routers.stale, other.routers.now.Holds = true, a.inbox.routers.now.Holds // whose is what
-			other.settled(true)
-			return reflect.DeepEqual(unworded(other.routers.now), unworded(a.inbox.routers.now))
+			is := a.inbox.Routing()
+			other.Hold(is.Holds)
+			other.Settled(true)
+			return reflect.DeepEqual(unworded(other.Routing()), unworded(is))
 		}, 10*time.Second, 10*time.Millisecond)
 		r.converged(a)
 	}

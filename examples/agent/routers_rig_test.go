@@ -67,7 +67,7 @@ func tenants() map[string]string {
 func (r *rig) routed(a *running, keys map[string]string) {
 	r.Helper()
 	require.Eventually(r, func() bool {
-		known := a.inbox.routes()
+		known := a.inbox.Routes()
 		if len(known) != len(keys) {
 			return false
 		}

@@ -84,9 +84,7 @@ func TestElectionOnAnInterfaceMadeAnew(t *testing.T) {
 		r.converged(a)
 		require.Eventually(t, func() bool {
 			v.Elect(nic+".77", 1, false, master)
-			a.inbox.mu.Lock()
-			defer a.inbox.mu.Unlock()
-			return a.inbox.routers.serving == master
+			return a.inbox.Serving() == master
 		}, 5*time.Second, 20*time.Millisecond, "%t", master)
 	}
 	elects(true)
@@ -122,9 +120,7 @@ func TestDryRunInEachRole(t *testing.T) {
 	for _, master := range []bool{true, false} {
 		require.Eventually(t, func() bool {
 			v.Elect(nic+".77", 1, false, master)
-			a.inbox.mu.Lock()
-			defer a.inbox.mu.Unlock()
-			return a.inbox.routers.serving == master
+			return a.inbox.Serving() == master
 		}, 5*time.Second, 20*time.Millisecond, "%t", master)
 		r.converged(a)
 		p, _, err := dryRun(t.Context(), r.client, v.Socket(), site, nil, io.Discard)

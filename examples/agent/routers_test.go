@@ -36,7 +36,7 @@ func TestRoutersInMemory(t *testing.T) {
 	require.Empty(t, said)
 	have, _ := r.found(site, v.Socket())
 	want := func(k desiredstate.Key) { t.Helper(); require.Contains(t, have, k) }
-	red, blue := "router-"+rid(1), "router-"+rid(2)
+	red, blue := "router-"+rid(1), "nat-"+rid(2)
 	want(l3.TableKey(red))
 	want(l3.RouteKey(red, netip.MustParsePrefix("0.0.0.0/0")))
 	require.Len(t, have[l3.RouteKey(red, netip.MustParsePrefix("10.5.0.0/16"))].Spec.(l3.Route).Paths, 2)
@@ -131,6 +131,7 @@ func TestCostOfRouters(t *testing.T) {
 		r := newRig(t)
 		site := r.siteOf("h1", nic)
 		keys := map[string]string{}
+		told := int64(0)
 		var ops []clientv3.Op
 		put := func(name, value string) {
 			keys[name] = value
@@ -150,6 +151,13 @@ func TestCostOfRouters(t *testing.T) {
 		a := r.agent(site, v.Socket())
 		r.routed(a, keys)
 		c.each = a.writes.Load()
+		for n := 1; n <= routers; n++ { // each is told of the floating IPs of the first 64 others
+			o, ok := a.store.Want(nat.ExitKey("nat-" + rid(n)))
+			require.True(t, ok)
+			others := len(o.(nat.Exit).To) - 1
+			require.LessOrEqual(t, others, 64)
+			told += int64(others)
+		}
 		moved := float(4000, 101, "203.0.99.99", "192.168.1.2")
 		r.routing("h1", floatKey(0), moved)
 		require.Eventually(t, func() bool {
@@ -163,7 +171,8 @@ func TestCostOfRouters(t *testing.T) {
 		r.routing("h1", legKey(9999, 3999), keys[legKey(9999, 3999)])
 		r.routed(a, keys)
 		c.add = a.writes.Load() - c.each - c.one
-		t.Logf("%d routers, %d floating IPs: %+v", routers, floats, c)
+		c.each -= told
+		t.Logf("%d routers, %d floating IPs: %+v, and %d of others' floating IPs", routers, floats, c, told)
 		return c
 	}
 	few, many := measure(10, 100), measure(100, 1000)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
-	"math"
 	"net"
 	"slices"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/quiet"
 	"github.com/vppkit/vppkit/examples/agent/signed"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/examples/pretty"
 	"github.com/vppkit/vppkit/l3/vrrp"
 )
@@ -105,7 +104,7 @@ func run(ctx context.Context, o *runOptions, errs io.Writer) error {
 		}
 		defer end()
 	}
-	a.listener, a.public, a.inbox.ca, a.audit, a.alone = page, public, o.ca, o.audit, o.bound == "vpp"
+	a.listener, a.public, a.inbox.CA, a.audit, a.alone = page, public, o.ca, o.audit, o.bound == "vpp"
 	a.log.Info("serving", "etcd", client.Endpoints(), "ports", o.site.Ports(), "vpp", vpp)
 	g, ctx := errgroup.WithContext(ctx)
 	systemd := observe.NewSystemd()
@@ -170,11 +169,11 @@ func plan(ctx context.Context, o *options, wait time.Duration, asJSON bool, out,
 // dryRun plans, and says what VPP cannot do, and which keys cannot be read.
 func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site translate.Site, ca *signed.CA, errs io.Writer) (*desiredstate.Plan, []string, error) {
 	store := desiredstate.NewStore()
-	box := newInbox(site, store, slog.New(slog.DiscardHandler))
-	box.ca = ca
-	box.groups.inLine = math.MaxInt // or what it names would not be listed
+	box := wants.New(site, store, slog.New(slog.DiscardHandler))
+	box.CA = ca
+	box.ReadAtOnce() // or what groups name would not be listed
 	follower := follow.Follower{Client: client}
-	box.feed(&follower)
+	box.Feed(&follower)
 	_, err := waitedFor(ctx, errs, "etcd", func(ctx context.Context) (*clientv3.GetResponse, error) {
 		return client.Get(ctx, site.Keys(), clientv3.WithPrefix(), clientv3.WithCountOnly())
 	})
@@ -184,7 +183,7 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 	if err != nil {
 		return nil, nil, err
 	}
-	box.finish()
+	box.Finish()
 	c, err := dialVPP(ctx, vpp, errs)
 	if err != nil {
 		return nil, nil, err
@@ -196,36 +195,37 @@ func dryRun(ctx context.Context, client *clientv3.Client, vpp string, site trans
 		if err != nil {
 			return nil, nil, fmt.Errorf("election: %w", err)
 		}
-		box.serve(state == vrrp.Master)
+		box.Serve(state == vrrp.Master)
 	}
 	e, report := engine(c, site)
 	found, _ := e.Found(ctx) // what cannot be read, the plan says
-	box.recall(found)
+	box.Recall(found)
 	said := lacks(report)
-	for _, name := range slices.Sorted(maps.Keys(box.wrong)) {
-		said = append(said, fmt.Sprintf("%.80q is not served: %v", name, box.wrong[name]))
-	}
-	for _, name := range slices.Sorted(maps.Keys(box.ports)) {
-		if err := box.ports[name].Lacks; err != nil {
-			said = append(said, fmt.Sprintf("%.80q is served in part: %v", name, err))
+	var wrong, lacking []string
+	names, _ := box.Names()
+	slices.Sort(names)
+	for _, name := range names {
+		if p, _, err := box.Look(name); err != nil {
+			wrong = append(wrong, fmt.Sprintf("%.80q is not served: %v", name, err))
+		} else if p.Lacks != nil {
+			lacking = append(lacking, fmt.Sprintf("%.80q is served in part: %v", name, p.Lacks))
 		}
 	}
-	for _, name := range box.unservedNames() {
-		said = append(said, fmt.Sprintf("%.120q is not served: %v", name, box.unserved(name)))
+	said = slices.Concat(said, wrong, lacking)
+	for _, name := range box.UnservedNames() {
+		said = append(said, fmt.Sprintf("%.120q is not served: %v", name, box.Unserved(name)))
 	}
-	for _, name := range slices.Sorted(maps.Keys(box.said)) {
-		said = append(said, box.said[name])
-	}
-	for _, line := range box.routeLines() {
+	said = append(said, box.GroupTroubles()...)
+	for _, line := range routeLines(box) {
 		if line.Error != "" {
 			said = append(said, fmt.Sprintf("%.120q: %s", "routers/"+line.Name, line.Error))
 		}
 	}
-	var wants []desiredstate.Object
+	var all []desiredstate.Object
 	for key := range store.Statuses() {
 		o, _ := store.Want(key)
-		wants = append(wants, o)
+		all = append(all, o)
 	}
-	p, err := e.Plan(ctx, wants...)
+	p, err := e.Plan(ctx, all...)
 	return p, said, err
 }

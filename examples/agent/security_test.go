@@ -16,6 +16,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -156,15 +157,7 @@ func TestOnlyWhatIsNeededIsFollowed(t *testing.T) {
 	r.bound("h1", uuid(0))
 	r.converged(a)
 	followed := func() (groups, remotes []string) {
-		a.inbox.mu.Lock()
-		defer a.inbox.mu.Unlock()
-		for g := range a.inbox.groups.all {
-			groups = append(groups, g)
-		}
-		for g := range a.inbox.groups.remotes {
-			remotes = append(remotes, g)
-		}
-		return groups, remotes
+		return a.inbox.GroupNames()
 	}
 	groups, remotes := followed()
 	require.Equal(t, []string{gid(7)}, groups)
@@ -318,17 +311,17 @@ func securedLives(r *rig, vpp target, uplink string, n int, remake func()) {
 func TestWrongPortIsInNoGroup(t *testing.T) {
 	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms", NoRouters: true}
 	store := desiredstate.NewStore()
-	box := newInbox(site, store, slog.New(slog.DiscardHandler))
+	box := wants.New(site, store, slog.New(slog.DiscardHandler))
 	followed := map[follow.Range]bool{}
-	box.groups.follow = func(r follow.Range) { followed[r] = true }
-	box.groups.unfollow = func(r follow.Range) { delete(followed, r) }
-	box.settled(true)
+	box.Follow = func(r follow.Range) { followed[r] = true }
+	box.Unfollow = func(r follow.Range) { delete(followed, r) }
+	box.Settled(true)
 	put := func(value string) {
-		box.put(site.Ports()+uuid(1), []byte(value), value != "")
+		box.Put(site.Ports()+uuid(1), []byte(value), value != "")
 		for g := range followed {
-			box.put(string(g), []byte(ssh("192.0.2.0")), true)
+			box.Put(string(g), []byte(ssh("192.0.2.0")), true)
 		}
-		box.settled(false)
+		box.Settled(false)
 	}
 	for n := range 5 {
 		put(secured(100, "10.0.0.1", gid(n)))
@@ -336,10 +329,11 @@ func TestWrongPortIsInNoGroup(t *testing.T) {
 		_, wanted := store.Want(acl.SetKey(acl.ToSet(gid(n))))
 		require.True(t, wanted)
 		put(strings.Replace(secured(100, "10.0.0.1", gid(n), gid(n+1)), "fa:16", "zz", 1))
-		_, _, wrong := box.look(uuid(1))
+		_, _, wrong := box.Look(uuid(1))
 		require.Error(t, wrong)
 		require.Empty(t, followed)
-		require.Empty(t, box.groups.all)
+		in, _ := box.GroupNames()
+		require.Empty(t, in)
 		_, wanted = store.Want(acl.SetKey(acl.ToSet(gid(n))))
 		require.False(t, wanted)
 	}

@@ -204,7 +204,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		a.inbox.recall(found)
+		a.inbox.Recall(found)
 		a.store.Delete(a.site.OfSnoops(found)...) // of an agent that was killed
 	}
 	a.meet(ctx, vpp.Identity)

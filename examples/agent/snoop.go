@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/snoop"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -51,30 +51,6 @@ func (s *snoops) leave(place int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken[place] = false
-}
-
-// find is the port whose UUID is, or begins, so.
-func (b *inbox) find(begins string) (translate.Port, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var found []string
-	var port translate.Port
-	for _, p := range b.ports {
-		if strings.HasPrefix(p.UUID, begins) {
-			port, found = p, append(found, p.UUID)
-		}
-		if p.UUID == begins {
-			return p, nil
-		}
-	}
-	switch len(found) {
-	case 0:
-		return port, fmt.Errorf("%w: no port %.80q is served here", desiredstate.ErrMissing, begins)
-	case 1:
-		return port, nil
-	}
-	slices.Sort(found)
-	return port, fmt.Errorf("%.80q is how several ports begin: %s", begins, cut(strings.Join(found, ", ")))
 }
 
 // snoopOptions say what of a port to copy, and how much.
@@ -117,7 +93,7 @@ func (a *agent) serveSnoop(w http.ResponseWriter, q *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	p, err := a.inbox.find(o.port)
+	p, err := a.inbox.Find(o.port)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 		return
@@ -136,7 +112,7 @@ func (a *agent) serveSnoop(w http.ResponseWriter, q *http.Request) {
 	a.insight.history.Note(observe.Entry{What: "snooped", Object: vppnet.InterfaceKey(p.Interface()).String()})
 	secret := rand.Text()[:20]
 	x := translate.Snoop{Place: place, Secret: vppnet.NewSecret(secret), NoRx: o.only == "to", NoTx: o.only == "from"}
-	source, objs := snooping(place), x.Objects(a.site, p)
+	source, objs := wants.OfSnoop(place), x.Objects(a.site, p)
 	var keys []desiredstate.Key
 	for _, obj := range objs {
 		keys = append(keys, obj.Key())

@@ -89,7 +89,7 @@ func (v *voice) run(ctx context.Context) {
 func (v *voice) speak(ctx context.Context, index uint32, guests *[]vhost.Guest) error {
 	name, _ := v.name(vppnet.InterfaceKey("").Space, index)
 	_, id, _ := strings.Cut(name, "-")
-	p, known, _ := v.inbox.look(id)
+	p, known, _ := v.inbox.Look(id)
 	if !known || p.Interface() != name {
 		return nil
 	}

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -19,14 +21,15 @@ import (
 // they come. What it makes bears its mark, an alias; of nothing else it takes anything
 // away.
 type wires struct {
-	inbox *inbox
+	inbox *wants.Inbox
+	store *desiredstate.Store
 	log   *slog.Logger
 	ns    string // the network namespace of VPP; "": the agent's own
 	said  map[string]string
 }
 
-func newWires(b *inbox, log *slog.Logger) *wires {
-	return &wires{inbox: b, log: log, said: map[string]string{}}
+func newWires(b *wants.Inbox, s *desiredstate.Store, log *slog.Logger) *wires {
+	return &wires{inbox: b, store: s, log: log, said: map[string]string{}}
 }
 
 // wireMark is the alias of devices that are ours.
@@ -36,22 +39,22 @@ const wireMark = translate.Owner + "/wire"
 // a second, as long as there are TAP ports.
 func (w *wires) run(ctx context.Context) error {
 	for first := true; ; first = false {
-		if w.inbox.complete() {
+		if w.inbox.Complete() {
 			w.look(ctx, first)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(time.Second):
-		case <-w.inbox.wired.Bell:
-			w.inbox.wired.Take()
+		case <-w.inbox.Wired.Bell:
+			w.inbox.Wired.Take()
 		}
 	}
 }
 
 // look makes what is missing, and unmakes what is ours and no port's, once VPP has let go.
 func (w *wires) look(ctx context.Context, always bool) {
-	want := w.inbox.wires()
+	want := w.inbox.Wires()
 	if len(want) == 0 && len(w.said) == 0 && !always {
 		return
 	}
@@ -85,7 +88,7 @@ func (w *wires) look(ctx context.Context, always bool) {
 // used says whether VPP has, or is to have, a port on the wire that a device is of: one whose key
 // etcd lost is held back.
 func (w *wires) used(device string) bool {
-	for key := range w.inbox.store.Statuses() {
+	for key := range w.store.Statuses() {
 		if key.Space == vppnet.InterfaceKey("").Space && strings.HasPrefix(key.Name, "tap-"+device[3:]) {
 			return true
 		}
@@ -188,17 +191,4 @@ func (w *wires) output(ctx context.Context, args ...string) ([]byte, error) {
 		return nil, fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(errs.String()))
 	}
 	return out, nil
-}
-
-// wires are those of the TAP ports that are wanted, by port.
-func (b *inbox) wires() map[string]translate.Wire {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	out := map[string]translate.Wire{}
-	for name, p := range b.ports {
-		if w, ok := p.Wire(); ok {
-			out[name] = w
-		}
-	}
-	return out
 }

@@ -72,8 +72,8 @@ func (n Exit) Validate() error {
 }
 
 // Exits manages the exits of our tables (nat44_ed_add_del_vrf_table,
-// nat44_ed_add_del_vrf_route). All changes replace: VPP, told to forget one of
-// several, shows another twice.
+// nat44_ed_add_del_vrf_route). More are added at the end in place; all other changes
+// replace, as VPP, told to forget one of several, shows another twice.
 func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 	k := exits{c, binding.NewServiceClient(c)}
 	return &desiredstate.Kind[Exit]{
@@ -95,31 +95,54 @@ func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 			if err != nil {
 				return 0, err
 			}
-			var to []uint32
-			for _, name := range n.To {
-				id := uint32(0)
-				if name != l3.DefaultTable {
-					if id, err = v.ID(l3.TableKey(name)); err != nil {
-						return 0, err
-					}
-				}
-				to = append(to, id)
+			to, err := tablesOf(v, n.To)
+			if err != nil {
+				return 0, err
 			}
 			if _, err := k.vpp.Nat44EdAddDelVrfTable(ctx, &binding.Nat44EdAddDelVrfTable{IsAdd: true, TableVrfID: table}); err != nil {
 				return 0, err
 			}
-			for _, id := range to {
-				if _, err := k.vpp.Nat44EdAddDelVrfRoute(ctx, &binding.Nat44EdAddDelVrfRoute{IsAdd: true, TableVrfID: table, VrfID: id}); err != nil {
-					return table, err
-				}
+			return table, k.add(ctx, table, to)
+		},
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Exit], want Exit) error {
+			to, err := tablesOf(v, want.To[len(have.Spec.To):])
+			if err != nil {
+				return err
 			}
-			return table, nil
+			return k.add(ctx, have.ID, to)
+		},
+		InPlace: func(have desiredstate.Actual[Exit], want Exit) bool {
+			n := len(have.Spec.To)
+			return n <= len(want.To) && slices.Equal(have.Spec.To, want.To[:n])
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Exit]) error {
 			_, err := k.vpp.Nat44EdAddDelVrfTable(ctx, &binding.Nat44EdAddDelVrfTable{TableVrfID: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
 		},
 	}
+}
+
+// tablesOf are VPP's numbers of tables.
+func tablesOf(v *desiredstate.View, names []string) (ids []uint32, err error) {
+	for _, name := range names {
+		id := uint32(0)
+		if name != l3.DefaultTable {
+			if id, err = v.ID(l3.TableKey(name)); err != nil {
+				return nil, err
+			}
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (k exits) add(ctx context.Context, table uint32, to []uint32) error {
+	for _, id := range to {
+		if _, err := k.vpp.Nat44EdAddDelVrfRoute(ctx, &binding.Nat44EdAddDelVrfRoute{IsAdd: true, TableVrfID: table, VrfID: id}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type exits struct {

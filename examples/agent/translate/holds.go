@@ -267,7 +267,7 @@ func (p RouterPort) heldOut(found map[desiredstate.Key]desiredstate.Object) (out
 			continue
 		}
 		if pool, ok := found[nat.AddressKey(a.Addr())].(nat.Address); ok {
-			has[a] = pool.Table == table
+			has[a] = pool.Table == natTable(p.Router)
 		} else {
 			_, has[a] = found[l3.RouteKey(table, a.Masked())]
 		}

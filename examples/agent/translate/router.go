@@ -66,8 +66,8 @@ func (s Site) RouterPort(name string, value []byte) (p RouterPort, err error) {
 	if err != nil {
 		return p, err
 	}
-	var out map[string]json.RawMessage
-	if err := read(f, "external_gateway_info", &out); err != nil {
+	out, err := within(f, "external_gateway_info")
+	if err != nil {
 		return p, err
 	}
 	var mac string
@@ -295,9 +295,11 @@ func (p RouterPort) Led(found map[desiredstate.Key]desiredstate.Object) RouterPo
 		if _, ok := found[l3.AddressKey(door(p.Net), alone(a.Addr()))]; !ok {
 			continue
 		}
-		all, _ := found[l3.RouteKey(p.table(), netip.PrefixFrom(unspecified(a.Addr()), 0))].(l3.Route)
-		if len(all.Paths) == 1 && all.Paths[0].Interface == door(p.Net) && all.Paths[0].NextHop.IsValid() {
-			p.lead(all.Paths[0].NextHop)
+		for _, table := range []string{p.table(), wayTable(p.Router)} {
+			all, _ := found[l3.RouteKey(table, netip.PrefixFrom(unspecified(a.Addr()), 0))].(l3.Route)
+			if len(all.Paths) == 1 && all.Paths[0].Interface == door(p.Net) && all.Paths[0].NextHop.IsValid() {
+				p.lead(all.Paths[0].NextHop)
+			}
 		}
 	}
 	return p
@@ -390,7 +392,10 @@ const (
 
 // IsRouted says whether an interface of ours with this name may have addresses.
 func IsRouted(iface string) bool {
-	return strings.HasPrefix(iface, doors) || strings.HasPrefix(iface, sideDoors) || iface == ElectionInterface
+	if iface == ElectionInterface {
+		return true
+	}
+	return slices.ContainsFunc([]string{doors, sideDoors, nearEnds, farEnds}, func(p string) bool { return strings.HasPrefix(iface, p) })
 }
 
 // side names what a router that is not the first in a network has there. VPP has room

@@ -46,6 +46,7 @@ type leg struct {
 type external struct {
 	net     Net
 	exits   []*router
+	lending []*router                // those that translate, in the order of their numbers, once somebody asked
 	subnets []netip.Prefix           // what its routers are in there, once each: by the first that is
 	meant   map[netip.Addr][]meaning // addresses that mean something else than a host
 }

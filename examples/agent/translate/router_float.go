@@ -100,7 +100,7 @@ func (g *routing) serve(names []string) {
 			i, _ := slices.BinarySearchFunc(r.floats, f, FloatingIP.compare)
 			r.floats, g.floats.of[name] = slices.Insert(r.floats, i, f), r
 			g.out.Holds[name] = slices.DeleteFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
-			g.hold(name, append(f.claims(), Claim{Kind: through, As: routerTable(r.id), By: name})...)
+			g.hold(name, append(f.claims(), Claim{Kind: through, As: natTable(r.id), By: name})...)
 		}
 		g.out.Parts[name] = part
 	}
@@ -116,7 +116,7 @@ func (g *routing) behind(f FloatingIP, in []*router) (r *router, wait error) {
 	var ids []string
 	for _, o := range in {
 		ids = append(ids, o.id)
-		switch had := slices.Contains(g.out.Holds[f.Name()], Claim{Kind: through, As: routerTable(o.id), By: f.Name()}); {
+		switch had := slices.Contains(g.out.Holds[f.Name()], Claim{Kind: through, As: natTable(o.id), By: f.Name()}); {
 		case o.exit == nil || o.exit.Net.Name() != f.External.Name():
 		case r == nil || !r.exit.first4().IsValid() || had:
 			r = o

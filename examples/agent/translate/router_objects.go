@@ -60,15 +60,13 @@ type Part struct {
 // host is not serving, all of it is there with its links down. Who has had something
 // before that others ask for too keeps it.
 //
-//	router's table     legs, by BVIs; the way out, by the external network's BVI
+//	router's table     legs, by BVIs; the way out, by the external network's BVI, or by NAT, see crossing
 //	external's table   one BVI, with all routers' addresses; what leaves is routed here
 //
-// NAT translates what comes in by a leg if the external table has a way to where it
+// NAT translates what comes to it from a router if the external table has a way to where it
 // goes, and has it go on there; so routers may have the same addresses inside, and
-// external networks the same outside. A router's own prefixes have routes to nowhere
-// in the external table: what goes there is not translated, and is routed in the
-// router's own table. So have floating IPs: one host reaches another's within its
-// router.
+// external networks the same outside. Floating IPs have routes to nowhere
+// in the external table: what goes there goes on to the table of the router's NAT that has it.
 func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) Routing {
 	g := &routing{site: s, serving: serving, wanted: map[string]map[desiredstate.Key]bool{}, out: Routing{
 		Wants: map[string][]desiredstate.Object{}, Parts: map[string]Part{}, Voices: map[string][]Voice{}, Doors: map[string]Door{},
@@ -165,9 +163,10 @@ func (g *routing) mapped(r *router, f FloatingIP) {
 	g.voice(door(f.External), f.Floating, f.answers().Key())
 	g.want(f.source(), []desiredstate.Object{
 		nat.Plugin{},
-		f.mapping(routerTable(r.id)),
+		f.mapping(natTable(r.id)),
 		f.answers(),
 		l3.Route{Table: outside(f.External), Prefix: alone(f.Floating)},
+		l3.Route{Table: natTable(r.id), Prefix: alone(f.Floating), Paths: []l3.Path{{Interface: farEnd(r.id)}}},
 	}, f.Name())
 }
 
@@ -205,9 +204,6 @@ func (g *routing) leg(r *router, l *leg) []desiredstate.Object {
 	}
 	if advert.Address.IsValid() {
 		objs = append(objs, advert)
-	}
-	if r.translates() {
-		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: gateway.Name, Table: table, Inside: true})
 	}
 	return objs
 }
@@ -282,14 +278,12 @@ func (g *routing) exit(r *router) (objs []desiredstate.Object) {
 	for _, a := range r.exit.lacksOf() {
 		g.lacks(r.exit.Name(), fmt.Errorf("external_gateway_ip: nobody was named yet by whom %s leads out", a.Addr()))
 	}
-	for _, r := range slices.SortedFunc(maps.Values(routes), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) }) {
-		objs = append(objs, r)
-	}
+	own := slices.SortedFunc(maps.Values(routes), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) })
 	if r.translates() {
-		objs = append(objs, nat.Plugin{}, nat.Exit{Table: table, To: []string{out}})
-		if r.exit.SNAT {
-			objs = append(objs, nat.Address{Address: r.exit.first4(), Table: table})
-		}
+		own, objs = g.crossing(r, own)
+	}
+	for _, r := range own {
+		objs = append(objs, r)
 	}
 	return objs
 }

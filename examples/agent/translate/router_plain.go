@@ -21,7 +21,10 @@ const maxExempt = 4096
 // network, of others or of its own floating IPs: VPP drops what it finds no mapping for, so
 // each address has one to itself. Hosts with floating IPs have another.
 func (g *routing) exempt(r *router) {
-	source, table := "router/"+r.id, routerTable(r.id)
+	source, table, inside := "router/"+r.id, routerTable(r.id), routerTable(r.id)
+	if r.translates() {
+		inside = natTable(r.id)
+	}
 	floats := map[netip.Addr]bool{}
 	for _, f := range r.floats {
 		floats[f.Fixed] = true
@@ -31,10 +34,6 @@ func (g *routing) exempt(r *router) {
 		if p = p.Masked(); !p.Addr().Is4() {
 			return
 		}
-		if other, why := g.translated(r, p); other != nil { // whose packets among themselves would be translated
-			g.lacks(key, fmt.Errorf("enable_snat is false, but %s overlaps %s of router %s, which is translated in the same VPP: nothing comes back from there", p, why, other.id))
-			return
-		}
 		if most := maxExempt - len(done); p.Bits() < 20 || 1<<(32-p.Bits()) > most {
 			g.lacks(key, fmt.Errorf("enable_snat is false beside NAT, for which each of the %d addresses of %s needs an exemption, and a router can have %d more of %d: nothing comes back from there", 1<<(32-p.Bits()), p, max(most, 0), maxExempt))
 			return
@@ -42,7 +41,7 @@ func (g *routing) exempt(r *router) {
 		var objs []desiredstate.Object
 		for a := p.Addr(); p.Contains(a); a = a.Next() {
 			if !floats[a] && !done[a] {
-				objs = append(objs, nat.Identity{Name: "id-" + r.id + "-" + a.String(), Address: a, Table: table},
+				objs = append(objs, nat.Identity{Name: "id-" + r.id + "-" + a.String(), Address: a, Table: inside},
 					l3.Route{Table: outside(r.exit.Net), Prefix: alone(a), Paths: []l3.Path{{Table: table}}}) // or VPP takes it for its own
 			}
 			done[a] = true
@@ -61,22 +60,4 @@ func (g *routing) exempt(r *router) {
 			behind(r.exit.Name(), e.To)
 		}
 	}
-}
-
-// translated is another router behind NAT that has a part of a prefix.
-func (g *routing) translated(than *router, p netip.Prefix) (*router, netip.Prefix) {
-	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
-		o := g.routers[id]
-		if o == than || !o.translates() {
-			continue
-		}
-		for _, net := range slices.Sorted(maps.Keys(o.legs)) {
-			for _, a := range o.legs[net].addrs() {
-				if a.Overlaps(p) {
-					return o, a.Masked()
-				}
-			}
-		}
-	}
-	return nil, netip.Prefix{}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/l3/nat"
 	"github.com/vppkit/vppkit/l3/vrrp"
 )
 
@@ -102,6 +103,11 @@ func TestWhoServesStays(t *testing.T) {
 				require.ErrorContains(t, errors.Join(p.Wrong, p.Lacks), c.says, from)
 				now := objects(t, r)
 				for k, o := range before {
+					if e, ok := o.(nat.Exit); ok { // others' floating IPs come behind what it had, in place
+						more := now[k].(nat.Exit)
+						require.Equal(t, nat.Exit{Table: more.Table, To: more.To[:len(e.To)]}, e, from)
+						continue
+					}
 					require.Equal(t, o, now[k], "%s: %s", from, k)
 				}
 				for key, p := range r.Parts {

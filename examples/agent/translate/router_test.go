@@ -48,9 +48,9 @@ func TestDualStackComesAfterItsTable(t *testing.T) {
 	require.Contains(t, all, l3.AdvertisementKey(bvi))
 	require.NotContains(t, all, l3.AdvertisementKey("bvi-physnet1.vlan.102"))
 	require.NotContains(t, all, l3.AdvertisementKey("bvi-physnet2.flat"), "no router is advertised to the world")
-	for to, by := range map[string]string{"0.0.0.0/0": "203.0.113.1", "::/0": "fe80::1"} {
-		route := all[l3.RouteKey("router-"+routerID(1), netip.MustParsePrefix(to))].(l3.Route)
-		require.Equal(t, []l3.Path{{Interface: "bvi-physnet2.flat", NextHop: netip.MustParseAddr(by)}}, route.Paths, "each family by its own gateway (1899772, 1844309)")
+	for _, way := range [][3]string{{"ways-", "0.0.0.0/0", "203.0.113.1"}, {"router-", "::/0", "fe80::1"}} {
+		route := all[l3.RouteKey(way[0]+routerID(1), netip.MustParsePrefix(way[1]))].(l3.Route)
+		require.Equal(t, []l3.Path{{Interface: "bvi-physnet2.flat", NextHop: netip.MustParseAddr(way[2])}}, route.Paths, "each family by its own gateway (1899772, 1844309)")
 	}
 	four := classic()
 	four[routerID(1)+"/"+portID(9)] = gateway(nil)
@@ -75,9 +75,9 @@ func TestRoutersShareAnExternalNetwork(t *testing.T) {
 	})
 	both := objects(t, all.routing(t, site))
 	for n, addr := range map[int]string{1: "203.0.113.101", 2: "203.0.113.151"} {
-		table := "router-" + routerID(n)
+		table := "nat-" + routerID(n)
 		require.Equal(t, nat.Address{Address: netip.MustParseAddr(addr), Table: table}, both[nat.AddressKey(netip.MustParseAddr(addr))])
-		require.Equal(t, []string{"external-physnet2.flat"}, both[nat.ExitKey(table)].(nat.Exit).To)
+		require.Equal(t, []string{"external-physnet2.flat", "nat-" + routerID(3-n)}, both[nat.ExitKey(table)].(nat.Exit).To, "and to the other's floating IPs")
 		fip := both[nat.MappingKey("fip-"+strings.TrimPrefix(floatID(n), "floatingip/"))].(nat.Mapping)
 		require.Equal(t, table, fip.Table)
 		require.Equal(t, "192.168.1.11", fip.Local.String())
@@ -88,6 +88,9 @@ func TestRoutersShareAnExternalNetwork(t *testing.T) {
 		}
 	}
 	for k, o := range objects(t, all.routing(t, site)) {
+		if k == nat.ExitKey("nat-"+routerID(1)) {
+			o = nat.Exit{Table: "nat-" + routerID(1), To: append(o.(nat.Exit).To, "nat-"+routerID(2))}
+		}
 		require.Equal(t, o, both[k], "%s: what is left is as it was", k)
 	}
 }
@@ -137,8 +140,8 @@ func TestNoSNAT(t *testing.T) {
 		routerID(2) + "/" + portID(29): gateway(members{"vrf_id": 2, "gateways": []any{[]any{"203.0.113.151", 24, false}}}),
 	})
 	r = all.routing(t, site)
-	require.ErrorContains(t, r.Parts[routerID(1)+"/"+portID(1)].Lacks, "192.168.1.0/24 overlaps 192.168.1.0/24 of router "+routerID(2))
-	require.NotContains(t, objects(t, r), exempt("192.168.1.12"))
+	require.NoError(t, r.Parts[routerID(1)+"/"+portID(1)].Lacks, "whose addresses a router has that is translated")
+	require.Contains(t, objects(t, r), exempt("192.168.1.12"))
 }
 
 // Who leads out is on the link, whatever the subnets; and if a floating IP is of a subnet

@@ -162,11 +162,9 @@ func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3
 		if !leads(to.Addr().Is6()) {
 			return
 		}
-		route := l3.Route{Table: table, Prefix: to}
 		if to.Addr().Is6() || !nat || !r.exit.SNAT {
-			route.Paths = []l3.Path{{Table: routerTable(r.id)}}
+			add(key, l3.Route{Table: table, Prefix: to, Paths: []l3.Path{{Table: routerTable(r.id)}}})
 		}
-		add(key, route)
 	}
 	for _, net := range slices.Sorted(maps.Keys(r.legs)) {
 		for _, p := range r.legs[net].ports {
@@ -216,8 +214,10 @@ func (r *router) ways(e ExtraRoute) (paths []l3.Path, out bool, lost []netip.Add
 
 // number is that of an external network's table: the same on each host, and none of
 // a router's.
-func (g *routing) number(n Net) uint32 {
-	sum := sha256.Sum256([]byte(n.Name()))
+func (g *routing) number(n Net) uint32 { return tableNumber(n.Name()) }
+
+func tableNumber(name string) uint32 {
+	sum := sha256.Sum256([]byte(name))
 	return binary.BigEndian.Uint32(sum[:])&(maxVRF>>1) | (maxVRF + 1)
 }
 

@@ -139,6 +139,19 @@ func need[T any](f fields, name string, to *T) error {
 	return read(f, name, to)
 }
 
+// within reads a member that is an object; nothing, if there is none or it is null.
+func within(f fields, name string) (fields, error) {
+	var raw json.RawMessage
+	if err := read(f, name, &raw); err != nil || raw == nil {
+		return nil, err
+	}
+	out, err := parse(raw, maxPort)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return out, nil
+}
+
 // lacks are the parts of a value that are left out, and why. One bad part must not keep
 // the others from being served, and junk not fill an error with thousands of lines.
 type lacks []error

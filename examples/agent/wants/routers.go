@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"errors"
@@ -365,7 +365,7 @@ func (r *routers) status(name string) (s desiredstate.State, err error, known bo
 		}
 	}
 	if counts[desiredstate.Applied] < len(p.Needs) {
-		for _, why := range causes(r.store, p.Needs) {
+		for _, why := range Causes(r.store, p.Needs) {
 			errs = append(errs, errors.New(why))
 		}
 	}

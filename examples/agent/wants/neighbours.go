@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"fmt"
@@ -104,11 +104,11 @@ func (n *neighbours) routed(ports map[string]translate.RouterPort, serving bool)
 	now := map[string]place{}
 	for name, p := range ports {
 		if at, ok := p.Place(); ok {
-			now[routed(name)] = place{at, serving}
+			now[OfRouter(name)] = place{at, serving}
 		}
 	}
 	for who := range n.places {
-		if _, still := now[who]; !still && strings.HasPrefix(who, routed("")) {
+		if _, still := now[who]; !still && strings.HasPrefix(who, OfRouter("")) {
 			n.move(who, place{}, false)
 		}
 	}
@@ -219,7 +219,7 @@ func (n *neighbours) all() map[string][]desiredstate.Object {
 
 // assignRemotes tells the store. Someone who moves from one host to another may be wanted of
 // both until both are told.
-func (b *inbox) assignRemotes(wants map[string][]desiredstate.Object) {
+func (b *Inbox) assignRemotes(wants map[string][]desiredstate.Object) {
 	for _, last := range []bool{false, true} {
 		for _, source := range slices.Sorted(maps.Keys(wants)) {
 			if err := b.store.Assign(source, wants[source]...); err == nil {
@@ -229,61 +229,4 @@ func (b *inbox) assignRemotes(wants map[string][]desiredstate.Object) {
 			}
 		}
 	}
-}
-
-// doors are the interfaces of routers in networks of overlays, and the addresses there.
-func (b *inbox) doors() (map[string]translate.Door, map[string][]translate.Voice) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.now.Doors, b.routers.now.Voices // never changed once they are made
-}
-
-// spread keeps what the host says of a member of an overlay's network to others equal to
-// what is true: it begins when VPP has confirmed the member.
-func (a *announcer) spread(who string, said []translate.Sighting) {
-	if a.world == nil {
-		return
-	}
-	now := map[string]bool{}
-	for _, g := range said {
-		now[g.Name()] = true
-		a.world.Set(g.Name(), g.Value())
-	}
-	for _, name := range a.spreads[who] {
-		if !now[name] && !a.spreadByOthers(who, name) {
-			a.world.Clear(name)
-		}
-	}
-	if a.spreads[who] = slices.Collect(maps.Keys(now)); len(now) == 0 {
-		delete(a.spreads, who)
-	}
-}
-
-// spreadByOthers says whether somebody else has the address by now: a port goes, and another
-// gets its address.
-func (a *announcer) spreadByOthers(who, name string) bool {
-	for other, names := range a.spreads {
-		if other != who && slices.Contains(names, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// spreadDoors says it of routers.
-func (a *announcer) spreadDoors() {
-	if a.world == nil {
-		return
-	}
-	doors, voices := a.inbox.doors()
-	var said []translate.Sighting
-	for name, door := range doors {
-		link, _ := a.store.Status(vppnet.LinkKey(name))
-		for _, v := range voices[name] {
-			if by, _ := a.store.Status(v.By); link.State == desiredstate.Applied && by.State == desiredstate.Applied {
-				said = append(said, door.Sightings(a.inbox.site, door.MAC, v.Addr)...)
-			}
-		}
-	}
-	a.spread(routed(""), said)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"fmt"
@@ -8,10 +8,11 @@ import (
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
-// settled tells the store what is wanted by now, and then everybody.
-func (b *inbox) settled(all bool) {
+// Settled tells the store what is wanted by now, and then everybody.
+func (b *Inbox) Settled(all bool) {
 	b.mu.Lock()
 	var rest map[string]change
 	if !all {
@@ -28,9 +29,9 @@ func (b *inbox) settled(all bool) {
 	for name, now := range b.changed {
 		moved[name], was[name] = true, b.wrong[name]
 		if _, is := now.port.Wire(); is {
-			b.wired.Add(name)
+			b.Wired.Add(name)
 		} else if _, was := b.ports[name].Wire(); was {
-			b.wired.Add(name)
+			b.Wired.Add(name)
 		}
 		delete(b.ports, name)
 		delete(b.wrong, name)
@@ -43,11 +44,11 @@ func (b *inbox) settled(all bool) {
 		if b.puts[name] = now.at; !now.there {
 			delete(b.puts, name)
 		}
-		b.heard(source(name), now.at)
+		b.Heard(OfPort(name), now.at)
 	}
 	wants, rerouted := b.routers.work()
 	for source, at := range b.routers.newest(wants) {
-		b.heard(source, at)
+		b.Heard(source, at)
 	}
 	remotes := b.remotes.work()
 	tapped, retapped := b.taps.work(b.ports, moved)
@@ -81,16 +82,16 @@ func (b *inbox) settled(all bool) {
 	clear(b.stirred)
 	b.mu.Unlock()
 	for name := range moved {
-		b.moved(source(name))
+		b.Moved(OfPort(name))
 	}
 	for name := range rerouted {
-		b.moved(routed(name))
+		b.Moved(OfRouter(name))
 	}
 	for _, name := range stirred {
-		b.moved(unserved(name))
+		b.Moved(OfUnserved(name))
 	}
 	for name := range retapped {
-		b.moved(unserved(name))
+		b.Moved(OfUnserved(name))
 	}
 }
 
@@ -98,32 +99,32 @@ func (b *inbox) settled(all bool) {
 // unseen, or their etcd lost them: the engine's limit on removals is for what they
 // wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
 // the ports, and the keys of routers, that cannot have what they want.
-func (b *inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
+func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
 	wants := map[string][]desiredstate.Object{}
 	var fixed []string // wanted whatever etcd holds
-	for physnet := range b.site.Physnets {
-		wants[uplink(physnet)] = b.site.UplinkObjects(physnet)
-		fixed = append(fixed, uplink(physnet))
+	for physnet := range b.Site.Physnets {
+		wants[OfUplink(physnet)] = b.Site.UplinkObjects(physnet)
+		fixed = append(fixed, OfUplink(physnet))
 	}
-	if part := b.site.UnderlayObjects(); part != nil {
+	if part := b.Site.UnderlayObjects(); part != nil {
 		wants[underlaySource] = part
 		fixed = append(fixed, underlaySource)
 	}
-	if part := b.site.ElectionObjects(); part != nil {
-		wants[electionSource] = part
-		fixed = append(fixed, electionSource)
+	if part := b.Site.ElectionObjects(); part != nil {
+		wants[OfElection] = part
+		fixed = append(fixed, OfElection)
 	}
 	for name := range b.groups.changed {
 		if !b.missed {
-			wants[shared(name)] = nil
+			wants[OfGroup(name)] = nil
 		}
 	}
 	b.groups.standing(wants)
 	for name := range b.wrong {
-		wants[source(name)] = nil
+		wants[OfPort(name)] = nil
 	}
 	for name, p := range b.ports {
-		wants[source(name)] = p.Objects()
+		wants[OfPort(name)] = p.Objects()
 	}
 	for source := range changed {
 		if !b.routers.missed {
@@ -166,10 +167,10 @@ func (b *inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 
 // assign says what has changed: the groups that are there before the ports that
 // may be in them now, and those that nobody is in any more after all.
-func (b *inbox) assign(ports map[string]bool) {
+func (b *Inbox) assign(ports map[string]bool) {
 	for name := range b.groups.changed {
 		if x := b.groups.all[name]; x != nil {
-			_ = b.store.Assign(shared(name), x.sets...) // nobody else wants a group's sets
+			_ = b.store.Assign(OfGroup(name), x.sets...) // nobody else wants a group's sets
 		}
 	}
 	for name := range ports {
@@ -177,24 +178,24 @@ func (b *inbox) assign(ports map[string]bool) {
 		if p, ok := b.ports[name]; ok {
 			objs = p.Objects()
 		}
-		if err := b.store.Assign(source(name), objs...); err != nil {
+		if err := b.store.Assign(OfPort(name), objs...); err != nil {
 			b.wrong[name] = err
 			b.groups.use(name, nil, b.ports[name].Groups)
-			b.remotes.move(source(name), place{}, false)
+			b.remotes.move(OfPort(name), place{}, false)
 			delete(b.ports, name)
-			_ = b.store.Assign(source(name)) // to want nothing conflicts with nothing
+			_ = b.store.Assign(OfPort(name)) // to want nothing conflicts with nothing
 		}
 	}
 	for name := range b.groups.changed {
 		if b.groups.all[name] == nil {
-			_ = b.store.Assign(shared(name))
+			_ = b.store.Assign(OfGroup(name))
 		}
 	}
 }
 
 // tell adds to the ports those of a group with which something else is wrong now,
 // or nothing any more.
-func (b *inbox) tell(name string, ports map[string]bool) {
+func (b *Inbox) tell(name string, ports map[string]bool) {
 	said := ""
 	if err := b.groups.trouble(name); err != nil {
 		said = err.Error()
@@ -210,4 +211,25 @@ func (b *inbox) tell(name string, ports map[string]bool) {
 	if x := b.groups.all[name]; x != nil {
 		maps.Copy(ports, x.ports)
 	}
+}
+
+// Bequeath says which ports were bound by an earlier agent. One of them that has no key any more
+// was deleted while nobody was there, and goes as if somebody had been, unless no port is left.
+func (b *Inbox) Bequeath(ports []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.earlier = append(b.earlier, ports...)
+}
+
+// inherit orders what was deleted while nobody was there.
+func (b *Inbox) inherit() {
+	if len(b.ports) > 0 {
+		for _, name := range b.earlier {
+			_, here := b.ports[name]
+			if _, waits := b.waiting[name]; !here && !waits && b.wrong[name] == nil {
+				b.store.Delete(translate.OfPort(name)...)
+			}
+		}
+	}
+	b.earlier = nil
 }

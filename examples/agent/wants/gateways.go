@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"time"
@@ -8,9 +8,9 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
-// lingering is how long a gateway serves on of which less is said than before. The driver
+// Lingering is how long a gateway serves on of which less is said than before. The driver
 // changes one by deleting its key, writing a part of it, and then all.
-const lingering = 2 * time.Second
+const Lingering = 2 * time.Second
 
 // later is what the key of a gateway that serves on will have come to be, unless more is
 // said in time.
@@ -61,7 +61,7 @@ func (r *routers) lapse(now time.Time) (some bool) {
 }
 
 // lapsed acts on what was said of gateways a while ago, and nobody took back.
-func (b *inbox) lapsed() {
+func (b *Inbox) lapsed() {
 	b.mu.Lock()
 	var moved map[string]bool
 	if b.routers.lapse(time.Now()) {
@@ -70,6 +70,6 @@ func (b *inbox) lapsed() {
 	}
 	b.mu.Unlock()
 	for name := range moved {
-		b.moved(routed(name))
+		b.Moved(OfRouter(name))
 	}
 }

@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package wants turns the keys of a host, and what these refer to, into what is wanted of its
+// VPP: changes in, objects out. A [follow.Follower] tells an Inbox what lies in etcd; the Inbox
+// tells a [desiredstate.Store], one source for each key, and remembers what is wrong with which.
+//
+// What one key means, package translate says. Here is what several have to do with each other:
+// groups and their members, trunks and their parents, routers of one network, what other hosts
+// say; and what there is room for, and in which order it is handed over.
+package wants
 
 import (
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -17,22 +25,29 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
-// inbox turns the keys of a host into wants, one source for each key, and
+// Inbox turns the keys of a host into wants, one source for each key, and
 // remembers what is wrong with which. The key of a port that is wrong wants
 // nothing: what an earlier value of it had brought up is taken down, because
 // nobody can tell any more that it may be up. What is wrong with a part of it leaves
 // out the part. A value of which it is not proven whose it is says nothing, so what was
 // known before stays. For groups, see groups.
 //
-// A Follower tells it; only settled passes on what it was told.
-type inbox struct {
-	site  translate.Site
+// A Follower tells it; only Settled passes on what it was told. Its fields are set before that;
+// its methods may be called from any number of goroutines, but those that a Follower calls from
+// that one's alone.
+type Inbox struct {
+	Site  translate.Site                      // the host; not to be changed
+	CA    *signed.CA                          // whose values are believed; nil: those that are not signed
+	Room  Room                                // for how many ports; New finds it out
+	Moved func(source string)                 // told of what something else is so now
+	Heard func(source string, revision int64) // told first which source wants something else
+	Mine  *atomic.Int64                       // counts what was told of keys of the host itself
+	Wired *dirty.Set[string]                  // TAP ports that came or went
+
+	Follow, Unfollow func(follow.Range) // what is needed besides the host's own keys; Feed sets them
+
 	store *desiredstate.Store
 	log   *slog.Logger
-	ca    *signed.CA                          // whose values are believed; nil: those that are not signed
-	moved func(source string)                 // told of what something else is so now
-	heard func(source string, revision int64) // told first which source wants something else
-	mine  *atomic.Int64                       // counts what was told of keys of the host itself
 
 	mu      sync.Mutex
 	ports   map[string]translate.Port
@@ -52,12 +67,10 @@ type inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
-	room    room
 	earlier []string          // ports that were bound by an earlier agent
 	waiting map[string]change // ports for which there is no room
 	trunks  map[string]trunk  // by parent
 	taps    *taps
-	wired   *dirty.Set[string] // TAP ports that came or went
 }
 
 // change is what a port's key has come to be.
@@ -69,33 +82,41 @@ type change struct {
 	turn  int   // which of all changes it is
 }
 
-func newInbox(site translate.Site, store *desiredstate.Store, log *slog.Logger) *inbox {
-	b := &inbox{
-		site: site, store: store, log: log, moved: func(string) {}, heard: func(string, int64) {}, mine: new(atomic.Int64),
-		again: make(chan struct{}, 1), room: findRoom(), waiting: map[string]change{},
+// New returns an Inbox of a host, which tells a store what is wanted there. Of routers it serves
+// none until Serve, if the site has an election.
+func New(site translate.Site, store *desiredstate.Store, log *slog.Logger) *Inbox {
+	b := &Inbox{
+		Site: site, store: store, log: log, Moved: func(string) {}, Heard: func(string, int64) {}, Mine: new(atomic.Int64),
+		Follow: func(follow.Range) {}, Unfollow: func(follow.Range) {},
+		again: make(chan struct{}, 1), Room: findRoom(), waiting: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
-		remotes: newNeighbours(site), trunks: map[string]trunk{}, taps: newTaps(site), wired: dirty.New[string](),
+		remotes: newNeighbours(site), trunks: map[string]trunk{}, taps: newTaps(site), Wired: dirty.New[string](),
 	}
 	b.routers.wake = b.lapsed
+	on, off := func(r follow.Range) { b.Follow(r) }, func(r follow.Range) { b.Unfollow(r) }
+	b.groups.follow, b.groups.unfollow = on, off
+	b.remotes.follow, b.remotes.unfollow = on, off
+	b.taps.follow, b.taps.unfollow = on, off
 	return b
 }
 
-// feed makes a Follower tell the inbox, and follow what it comes to need.
-func (b *inbox) feed(f *follow.Follower) {
-	f.Root, f.Again, f.Longest = follow.Range(b.site.Keys()), b.again, translate.Longest
+// Feed makes a Follower tell the inbox, and follow what it comes to need.
+func (b *Inbox) Feed(f *follow.Follower) {
+	f.Root, f.Again, f.Longest = follow.Range(b.Site.Keys()), b.again, translate.Longest
 	f.MostKeys, f.MostBytes = mostKeys, mostBytes
-	f.Listed, f.Written, f.Settled = b.listed, b.written, b.settled
-	f.Put = func(key string, value []byte) { b.put(key, value, true) }
-	f.Deleted = func(key string) { b.put(key, nil, false) }
-	b.groups.follow, b.groups.unfollow = f.Follow, f.Unfollow
-	b.remotes.follow, b.remotes.unfollow = f.Follow, f.Unfollow
-	b.taps.follow, b.taps.unfollow = f.Follow, f.Unfollow
+	f.Listed, f.Written, f.Settled = b.Listed, b.written, b.Settled
+	f.Put = func(key string, value []byte) { b.Put(key, value, true) }
+	f.Deleted = func(key string) { b.Put(key, nil, false) }
+	b.Follow, b.Unfollow = f.Follow, f.Unfollow
 }
 
-// listed takes all that lies in a range.
-func (b *inbox) listed(r follow.Range, values map[string][]byte) {
+// ReadAtOnce has groups read in line, however long they are.
+func (b *Inbox) ReadAtOnce() { b.groups.inLine = math.MaxInt }
+
+// Listed takes all that lies in a range.
+func (b *Inbox) Listed(r follow.Range, values map[string][]byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := string(r)
@@ -117,11 +138,11 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 		b.taps.heard(key, value, there)
 		return
 	}
-	b.mine.Add(1)
-	if r.Has(b.site.Ports()) {
-		ports := below(b.site.Ports(), values)
+	b.Mine.Add(1)
+	if r.Has(b.Site.Ports()) {
+		ports := below(b.Site.Ports(), values)
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
-			if _, sub := parentOf(name); sub {
+			if _, sub := ParentOf(name); sub {
 				continue
 			}
 			if _, still := ports[name]; !still {
@@ -133,8 +154,8 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 			b.port(name, value, true)
 		}
 	}
-	if r.Has(b.site.Trunks()) {
-		trunks := below(b.site.Trunks(), values)
+	if r.Has(b.Site.Trunks()) {
+		trunks := below(b.Site.Trunks(), values)
 		for name := range maps.Clone(b.trunks) {
 			if _, still := trunks[name]; !still {
 				b.trunk(name, nil, false)
@@ -145,11 +166,11 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 			b.trunk(name, value, true)
 		}
 	}
-	if r.Has(b.site.Routers()) && !b.site.NoRouters {
-		b.routers.listed(below(b.site.Routers(), values), b.ca)
+	if r.Has(b.Site.Routers()) && !b.Site.NoRouters {
+		b.routers.listed(below(b.Site.Routers(), values), b.CA)
 		b.remotes.routed(b.routers.ports, b.routers.serving)
 	}
-	if r.Has(b.site.Keys()) {
+	if r.Has(b.Site.Keys()) {
 		b.taps.listed(below(key, values), b.open)
 		for name := range b.others {
 			if _, still := values[key+name]; !still {
@@ -163,15 +184,15 @@ func (b *inbox) listed(r follow.Range, values map[string][]byte) {
 }
 
 // written takes when a key was written.
-func (b *inbox) written(key string, at int64) {
+func (b *Inbox) written(key string, at int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
+	if name, ok := strings.CutPrefix(key, b.Site.Ports()); ok {
 		if c, ok := b.changed[name]; ok && c.there {
 			c.at = at
 			b.changed[name] = c
 		}
-	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
+	} else if name, ok := strings.CutPrefix(key, b.Site.Routers()); ok {
 		if b.routers.puts[name] != at {
 			b.routers.puts[name], b.routers.answer[name] = at, true
 		}
@@ -191,20 +212,20 @@ func below(prefix string, values map[string][]byte) map[string][]byte {
 	return out
 }
 
-// put takes the value of one key; it is there, or not.
-func (b *inbox) put(key string, value []byte, there bool) {
+// Put takes the value of one key; it is there, or not.
+func (b *Inbox) Put(key string, value []byte, there bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if strings.HasPrefix(key, b.site.Keys()) {
-		b.mine.Add(1)
+	if strings.HasPrefix(key, b.Site.Keys()) {
+		b.Mine.Add(1)
 	}
-	if name, ok := strings.CutPrefix(key, b.site.Ports()); ok {
+	if name, ok := strings.CutPrefix(key, b.Site.Ports()); ok {
 		b.port(name, value, there)
-	} else if name, ok := strings.CutPrefix(key, b.site.Trunks()); ok {
+	} else if name, ok := strings.CutPrefix(key, b.Site.Trunks()); ok {
 		b.trunk(name, value, there)
-	} else if name, ok := strings.CutPrefix(key, b.site.Routers()); ok {
-		if !b.site.NoRouters {
-			b.routers.put(name, value, b.ca, there)
+	} else if name, ok := strings.CutPrefix(key, b.Site.Routers()); ok {
+		if !b.Site.NoRouters {
+			b.routers.put(name, value, b.CA, there)
 			if !translate.IsFloatingIP(name) {
 				b.remotes.routed(b.routers.ports, b.routers.serving)
 			}
@@ -218,16 +239,16 @@ func (b *inbox) put(key string, value []byte, there bool) {
 		b.strangers(func() { b.remotes.put(name, value, there) })
 	} else if isElsewhere(key) {
 		b.taps.heard(key, value, there)
-	} else if name, ok := strings.CutPrefix(key, b.site.Keys()); ok && isTap(name) {
+	} else if name, ok := strings.CutPrefix(key, b.Site.Keys()); ok && IsTap(name) {
 		b.taps.put(name, value, there, b.open)
-	} else if name, ok := strings.CutPrefix(key, b.site.Keys()); ok {
+	} else if name, ok := strings.CutPrefix(key, b.Site.Keys()); ok {
 		b.other(name, there)
 	}
 }
 
 // strangers takes what other hosts say, and notes which keys cannot be read any more, or
 // again.
-func (b *inbox) strangers(take func()) {
+func (b *Inbox) strangers(take func()) {
 	before := maps.Clone(b.remotes.wrong)
 	take()
 	for name, err := range before {
@@ -243,19 +264,19 @@ func (b *inbox) strangers(take func()) {
 }
 
 // open proves whose a value is, of a key by its name below Site.Keys.
-func (b *inbox) open(name string, value []byte) ([]byte, error) {
-	return b.ca.Open(b.site.Keys()+name, value)
+func (b *Inbox) open(name string, value []byte) ([]byte, error) {
+	return b.CA.Open(b.Site.Keys()+name, value)
 }
 
-func (b *inbox) group(name string, value []byte, there bool) {
-	value, err := b.ca.Open(translate.Groups+name, value)
+func (b *Inbox) group(name string, value []byte, there bool) {
+	value, err := b.CA.Open(translate.Groups+name, value)
 	b.groups.put(name, value, err, there)
 }
 
 // other takes a key of a family that is not served.
-func (b *inbox) other(name string, there bool) {
+func (b *Inbox) other(name string, there bool) {
 	family, id, _ := strings.Cut(name, "/")
-	if id == "" || family == "ports" || family == "routers" || family == "trunks" || isTap(name) || b.others[name] == there {
+	if id == "" || family == "ports" || family == "routers" || family == "trunks" || IsTap(name) || b.others[name] == there {
 		return
 	}
 	b.stirred[name] = true
@@ -265,7 +286,7 @@ func (b *inbox) other(name string, there bool) {
 }
 
 // before is what a port's key was before what is told now.
-func (b *inbox) before(name string) change {
+func (b *Inbox) before(name string) change {
 	before, ok := b.changed[name]
 	if !ok {
 		before.port, before.there = b.ports[name]
@@ -273,17 +294,17 @@ func (b *inbox) before(name string) change {
 	return before
 }
 
-func (b *inbox) port(name string, value []byte, there bool) {
-	if _, sub := parentOf(name); sub {
+func (b *Inbox) port(name string, value []byte, there bool) {
+	if _, sub := ParentOf(name); sub {
 		name = "./" + name // it is no UUID, and no subport
 	}
 	before := b.before(name)
 	now := change{there: there}
 	if there {
-		value, err := b.ca.Open(b.site.Ports()+name, value)
+		value, err := b.CA.Open(b.Site.Ports()+name, value)
 		switch {
 		case err == nil:
-			now.port, now.wrong = b.site.Port(name, value)
+			now.port, now.wrong = b.Site.Port(name, value)
 		case before.there && before.wrong == nil:
 			now.port = before.port
 			now.port.Lacks = err
@@ -298,14 +319,14 @@ func (b *inbox) port(name string, value []byte, there bool) {
 }
 
 // become notes what a port is from now on.
-func (b *inbox) become(name string, now change) {
+func (b *Inbox) become(name string, now change) {
 	before := b.before(name)
 	if now.wrong != nil {
 		now.port = translate.Port{} // it is in no group
 	}
 	b.groups.use(name, now.port.Groups, before.port.Groups)
 	at, overlaid := now.port.Place()
-	b.strangers(func() { b.remotes.move(source(name), place{at, true}, overlaid) })
+	b.strangers(func() { b.remotes.move(OfPort(name), place{at, true}, overlaid) })
 	b.turns++
 	now.turn = b.turns
 	b.changed[name] = now

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"maps"
@@ -76,7 +76,7 @@ func (g *groups) unmade() bool {
 }
 
 // forge makes what is late, one group after the other, and has it settled.
-func (b *inbox) forge() {
+func (b *Inbox) forge() {
 	g := b.groups
 	for {
 		b.mu.Lock()
@@ -118,7 +118,7 @@ func (b *inbox) forge() {
 }
 
 // ring asks for settled.
-func (b *inbox) ring() {
+func (b *Inbox) ring() {
 	select {
 	case b.again <- struct{}{}:
 	default:
@@ -126,7 +126,7 @@ func (b *inbox) ring() {
 }
 
 // readLong reads the long value of a group, for which others do not wait.
-func (b *inbox) readLong(name string, x *group) {
+func (b *Inbox) readLong(name string, x *group) {
 	text, heard := x.text, &heardGroup{turn: x.turn}
 	b.mu.Unlock()
 	heard.SecurityGroup, heard.wrong = translate.Group(name, text)
@@ -138,8 +138,8 @@ func (b *inbox) readLong(name string, x *group) {
 	}
 }
 
-// finish waits until nothing is late, and has it settled.
-func (b *inbox) finish() {
+// Finish waits until nothing is late, and has it settled.
+func (b *Inbox) Finish() {
 	for {
 		b.mu.Lock()
 		busy := b.forging
@@ -149,12 +149,12 @@ func (b *inbox) finish() {
 		}
 		<-b.again
 	}
-	b.settled(false)
+	b.Settled(false)
 }
 
 // standing are the sets of groups, by source, as far as there are any yet.
 func (g *groups) standing(wants map[string][]desiredstate.Object) {
 	for name, x := range g.all {
-		wants[shared(name)] = x.sets
+		wants[OfGroup(name)] = x.sets
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"fmt"
@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// room is for how many ports there is. VPP dies of more: its acl plugin maps memory for
+// Room is for how many ports there is. VPP dies of more: its acl plugin maps memory for
 // each filtered port, and Linux lets a process have so many maps.
-type room struct{ ports, filtered int }
+type Room struct{ Ports, Filtered int }
 
 // Of maps, a filtered port takes 18 (measured), and VPP some for itself.
 const (
@@ -30,21 +30,21 @@ const (
 )
 
 // findRoom asks Linux.
-func findRoom() room {
-	r := room{ports: mostPorts, filtered: mostPorts}
+func findRoom() Room {
+	r := Room{Ports: mostPorts, Filtered: mostPorts}
 	text, err := os.ReadFile("/proc/sys/vm/max_map_count")
 	if err != nil {
 		return r
 	}
 	if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-		r.filtered = min(r.filtered, max(1, (n-mapsOfVPP)/mapsOfPort))
+		r.Filtered = min(r.Filtered, max(1, (n-mapsOfVPP)/mapsOfPort))
 	}
 	return r
 }
 
 // admit refuses, of the ports that changed, those for which there is no room, and takes in who
 // waited when there is. Who is served stays.
-func (b *inbox) admit() {
+func (b *Inbox) admit() {
 	for name, c := range b.waiting { // who left has made room, perhaps
 		if _, changed := b.changed[name]; !changed && b.makesRoom() {
 			delete(b.waiting, name)
@@ -82,9 +82,9 @@ func (b *inbox) admit() {
 		was := b.ports[name]
 		switch {
 		case had(name) == 0 && (was.Filtered || !c.port.Filtered):
-		case c.port.Filtered && filtered >= b.room.filtered:
+		case c.port.Filtered && filtered >= b.Room.Filtered:
 			why = fmt.Errorf("there are %d filtered ports: VPP would die of more, see vm.max_map_count", filtered)
-		case all >= b.room.ports:
+		case all >= b.Room.Ports:
 			why = fmt.Errorf("there are %d ports, the most that a host serves", all)
 		}
 		if why != nil {
@@ -101,7 +101,7 @@ func (b *inbox) admit() {
 }
 
 // makesRoom says whether anybody goes, or loses his filters.
-func (b *inbox) makesRoom() bool {
+func (b *Inbox) makesRoom() bool {
 	for name, c := range b.changed {
 		if was, ok := b.ports[name]; ok && (!c.there || c.wrong != nil || was.Filtered && !c.port.Filtered) {
 			return true

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"cmp"
@@ -23,7 +23,7 @@ const (
 )
 
 // split takes from what changed the ports that are not handed over yet. Those that go, go at once.
-func (b *inbox) split() map[string]change {
+func (b *Inbox) split() map[string]change {
 	var come []string
 	for name, c := range b.changed {
 		if c.there {
@@ -47,7 +47,7 @@ func (b *inbox) split() map[string]change {
 }
 
 // leaving says whether there are groups that nobody is in any more: their sets go after the ports.
-func (b *inbox) leaving() bool {
+func (b *Inbox) leaving() bool {
 	for name := range b.groups.changed {
 		if b.groups.all[name] == nil {
 			return true
@@ -57,14 +57,14 @@ func (b *inbox) leaving() bool {
 }
 
 // resume goes on with what was not handed over, when there is room.
-func (b *inbox) resume(rest map[string]change) {
+func (b *Inbox) resume(rest map[string]change) {
 	maps.Copy(b.changed, rest)
 	if b.behind = len(rest) > 0; b.behind {
 		b.later()
 	}
 }
 
-func (b *inbox) later() {
+func (b *Inbox) later() {
 	time.AfterFunc(recheck, func() {
 		if b.store.Count(desiredstate.Pending) > nextAt {
 			b.later()
@@ -74,8 +74,8 @@ func (b *inbox) later() {
 	})
 }
 
-// caughtUp says whether all that was heard is handed over.
-func (b *inbox) caughtUp() bool {
+// CaughtUp says whether all that was heard is handed over.
+func (b *Inbox) CaughtUp() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return !b.behind

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package wants
 
 import (
 	"maps"
@@ -40,11 +40,11 @@ func newTaps(site translate.Site) *taps {
 	}
 }
 
-// tap names what wants the objects of a service or a flow.
-func tap(name string) string { return "tap/" + name }
+// OfTap names what wants the objects of a service or a flow.
+func OfTap(name string) string { return "tap/" + name }
 
-// isTap says whether the name of a key, below Site.Keys, is of a service or a flow.
-func isTap(name string) bool {
+// IsTap says whether the name of a key, below Site.Keys, is of a service or a flow.
+func IsTap(name string) bool {
 	return strings.HasPrefix(name, translate.TapServices) || strings.HasPrefix(name, translate.TapFlows)
 }
 
@@ -70,7 +70,7 @@ func (x *taps) listed(values map[string][]byte, open func(name string, value []b
 		}
 	}
 	for name, value := range values {
-		if isTap(name) {
+		if IsTap(name) {
 			x.put(name, value, true, open)
 		}
 	}
@@ -157,7 +157,7 @@ func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wan
 	})
 	x.of = map[string]map[string]bool{}
 	for name, t := range x.now {
-		names[name], wants[tap(name)] = true, t.Objects
+		names[name], wants[OfTap(name)] = true, t.Objects
 		for _, port := range t.Ports {
 			if x.of[port] == nil {
 				x.of[port] = map[string]bool{}
@@ -169,7 +169,7 @@ func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wan
 		if _, still := x.now[name]; !still {
 			names[name] = true
 			if !x.missed {
-				wants[tap(name)] = nil
+				wants[OfTap(name)] = nil
 			}
 		}
 	}
@@ -206,9 +206,9 @@ func isNeeded(x *taps, port string) bool {
 }
 
 // assignTaps tells the store.
-func (b *inbox) assignTaps(wants map[string][]desiredstate.Object) {
+func (b *Inbox) assignTaps(wants map[string][]desiredstate.Object) {
 	for _, source := range slices.Sorted(maps.Keys(wants)) {
-		name := strings.TrimPrefix(source, tap(""))
+		name := strings.TrimPrefix(source, OfTap(""))
 		delete(b.taps.refused, name)
 		if err := b.store.Assign(source, wants[source]...); err != nil {
 			b.taps.refused[name] = err
@@ -217,8 +217,8 @@ func (b *inbox) assignTaps(wants map[string][]desiredstate.Object) {
 	}
 }
 
-// lookTap says what the key of a service or a flow means.
-func (b *inbox) lookTap(name string) (t translate.Tap, known bool, wrong error) {
+// LookTap says what the key of a service or a flow means.
+func (b *Inbox) LookTap(name string) (t translate.Tap, known bool, wrong error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t, known = b.taps.now[name]
@@ -233,83 +233,40 @@ func (b *inbox) lookTap(name string) (t translate.Tap, known bool, wrong error) 
 	return t, known && t.Wrong == nil && b.taps.refused[name] == nil, wrong
 }
 
-// tapNames lists all services and flows.
-func (b *inbox) tapNames() []string {
+// TapNames lists all services and flows.
+func (b *Inbox) TapNames() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.taps.known()
 }
 
-// tapsOf lists the services and flows that need a port, by the name of its key.
-func (b *inbox) tapsOf(port string) []string {
+// TapsOf lists the services and flows that need a port, by the name of its key.
+func (b *Inbox) TapsOf(port string) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Collect(maps.Keys(b.taps.of[port[strings.LastIndexByte(port, '/')+1:]]))
 }
 
-// tap announces how a service or a flow stands.
-func (a *announcer) tap(name string) {
-	t, known, wrong := a.inbox.lookTap(name)
-	var said []string
-	if wrong != nil {
-		said = append(said, wrong.Error())
-	}
-	if known && t.Lacks != nil {
-		said = append(said, t.Lacks.Error())
-	}
-	status, pending := desiredstate.Status{State: desiredstate.Applied}, false
-	if known {
-		sum := func(source string) {
-			s, _ := a.store.Source(source)
-			pending = pending || s.State == desiredstate.Pending
-			if s.State != desiredstate.Applied {
-				status = s
-			}
-		}
-		for _, uuid := range t.Ports {
-			sum(a.inbox.sourceOf(uuid))
-		}
-		if len(t.Objects) > 0 {
-			sum(tap(name))
-		}
-		var keys []desiredstate.Key
-		for _, o := range t.Objects {
-			keys = append(keys, o.Key())
-		}
-		said = append(said, causes(a.store, keys)...)
-	}
-	switch {
-	case known && status.State == desiredstate.Applied:
-		a.tapped.Set(name, t.State(a.store))
-	case !pending || a.settled.Load():
-		a.tapped.Clear(name)
-	}
-	if len(said) == 0 && known && pending && !a.settled.Load() {
-		return
-	}
-	a.problem(unserved(name), "errors/"+pathSegments(name), strings.Join(said, "; "))
-}
-
-// sourceOf names what wants the objects of a port, or a subport, with this UUID.
-func (b *inbox) sourceOf(uuid string) string {
+// SourceOf names what wants the objects of a port, or a subport, with this UUID.
+func (b *Inbox) SourceOf(uuid string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, ok := b.ports[uuid]; ok {
-		return source(uuid)
+		return OfPort(uuid)
 	}
 	for name, p := range b.ports {
 		if p.UUID == uuid {
-			return source(name)
+			return OfPort(name)
 		}
 	}
-	return source(uuid)
+	return OfPort(uuid)
 }
 
 // all is what all services and flows want.
 func (x *taps) all() map[string][]desiredstate.Object {
 	out := map[string][]desiredstate.Object{}
 	for name, t := range x.now {
-		out[tap(name)] = t.Objects
+		out[OfTap(name)] = t.Objects
 	}
 	return out
 }
