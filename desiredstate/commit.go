@@ -65,11 +65,18 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 	var keys []Key
 	before, kinds := map[Key]Object{}, map[Key][]*kind{}
 	e.mu.Lock()
+	if err := e.lookAgain(ctx, p); err != nil {
+		for _, s := range p.Steps {
+			e.release(s)
+		}
+		e.mu.Unlock()
+		return nil, err
+	}
 	for _, s := range p.Steps {
 		keys = append(keys, s.Key)
 		kinds[s.Key] = []*kind{s.kind, s.have.kind}
-		if n := e.nodes[s.Key]; s.have.kind != nil {
-			before[s.Key] = n.spec(s.have)
+		if s.have.kind != nil {
+			before[s.Key] = s.n.spec(s.n.of(s.have))
 		}
 	}
 	e.mu.Unlock()
@@ -111,6 +118,30 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 		failed.Undo = nil
 	}
 	return r, failed
+}
+
+// lookAgain reads what the engine has made and not read since, if the plan's steps, which are
+// claimed, are about it: what the target chose of it is to come back as it was. The lock is held
+// before and after.
+func (e *Engine) lookAgain(ctx context.Context, p *Plan) error {
+	var unseen []*node
+	for _, s := range p.Steps {
+		if s.have.kind != nil && s.n.unseen {
+			unseen = append(unseen, s.n)
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	if err := e.reread(ctx, unseen); err != nil {
+		return err
+	}
+	for _, s := range p.Steps {
+		if s.have.kind != nil && s.n.of(s.have).kind == nil {
+			return fmt.Errorf("%w: %s is not what it was", ErrStale, s.Key)
+		}
+	}
+	return nil
 }
 
 // failures joins the errors of what was tried.
