@@ -27,7 +27,7 @@ type node struct {
 	// asWanted is a valid wanted object that have is known to be as good as.
 	asWanted Object
 
-	shown   shown  // have's first, or ref, as Views see it
+	shown   shown  // the first of have that is ours, or the first, or ref, as Views see it
 	alike   *node  // the next of the space with the same handle, if Views look for handles there
 	touched uint64 // the engine's version when have last changed
 	unseen  bool   // have was made and not read since: what the target chose of it is not known
@@ -187,10 +187,12 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	}
 	n.count(1)
 	var now shown
-	switch {
-	case len(have) > 0:
-		now.handle, now.there = handle{have[0].id, have[0].foreign}, true
-	case n.ref != nil:
+	for _, a := range have { // ours first, as in a reading
+		if !now.there || now.foreign && !a.foreign {
+			now.handle, now.there = handle{a.id, a.foreign}, true
+		}
+	}
+	if !now.there && n.ref != nil {
 		now.handle, now.there = *n.ref, true
 	}
 	w.version++
