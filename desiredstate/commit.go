@@ -86,16 +86,20 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 		return r, nil
 	}
 	failed := &CommitError{Err: r.failures()}
+	known := e.halfMade(p)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	back := request{
-		keys: keys, again: true, restore: true,
-		want:  func(k Key) Object { return before[k] },
-		named: func(k Key) bool { return slices.Contains(keys, k) },
-	}
+	back := request{again: true, restore: true, want: func(k Key) Object { return before[k] }}.about(keys)
 	_, failed.Undo = e.settle(ctx, back)
 	e.Forget()
 	left, err := e.dryRun(ctx, back)
+	if lost := slices.DeleteFunc(e.halfMade(p), func(k Key) bool { return slices.Contains(known, k) }); err == nil && len(lost) > 0 {
+		keys = append(keys, lost...) // made, and nobody heard of it
+		_, undo := e.settle(ctx, back.about(keys))
+		failed.Undo = errors.Join(failed.Undo, undo)
+		e.Forget()
+		left, err = e.dryRun(ctx, back.about(keys))
+	}
 	if err != nil {
 		failed.Unknown, failed.Undo = keys, errors.Join(failed.Undo, err)
 		return r, failed
@@ -142,6 +146,32 @@ func (e *Engine) lookAgain(ctx context.Context, p *Plan) error {
 		}
 	}
 	return nil
+}
+
+// about is the request for these keys, of which those that are not wanted go.
+func (r request) about(keys []Key) request {
+	r.keys, r.named = keys, func(k Key) bool { return slices.Contains(keys, k) }
+	return r
+}
+
+// halfMade lists what is known to be left of something that was being made, by kinds by which a
+// plan's steps have failed.
+func (e *Engine) halfMade(p *Plan) (keys []Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	failed := map[*kind]bool{}
+	for _, s := range p.Steps {
+		if s.err != nil && s.Want != nil {
+			failed[s.kind] = true
+		}
+	}
+	for k, n := range e.nodes {
+		if n.leftover() && failed[n.have[0].kind] {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, Key.Compare)
+	return keys
 }
 
 // failures joins the errors of what was tried.
