@@ -120,7 +120,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 				return kinds(nat.Plugins(c, nat.EndpointDependent), nat.Addresses(c, nat.EndpointDependent, prefix("192.0.2.0/24")))
 			},
 			objects(nat.Plugin{}, nat.Address{Address: addr("203.0.113.1"), AnyTable: true}),
-			[]string{"203.0.113.1", "claimed prefixes [192.0.2.0/24]", "give Addresses one that has it"},
+			[]string{"203.0.113.1", "claimed prefixes [192.0.2.0/24]", "give the kind one that has it"},
 		},
 		"a number that is not claimed": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(qos.EgressMaps(c)) },

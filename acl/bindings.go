@@ -44,13 +44,11 @@ func Bindings(c *vppnet.Conn) *desiredstate.Kind[Binding] {
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Sets(c), filters(c)},
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.ACLInterfaceSetACLList{}, &l2.L2Flags{},
 			&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}, &vlib.CliInband{}, &memclnt.ControlPing{}),
-		Dump: k.dump,
+		Dump:   k.dump,
+		Shares: func(x Binding) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, b Binding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
 			if err != nil {
-				return 0, err
-			}
-			if err := vppnet.CheckNoMember(v, b.Interface); err != nil {
 				return 0, err
 			}
 			return id, k.set(ctx, v, id, b, false)

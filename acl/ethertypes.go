@@ -94,6 +94,7 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "acl-ethertypes",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
+		Shares:   func(x EtherTypes) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[EtherTypes], err error) {
 			found, err := vppnet.Collect(vpp.ACLInterfaceEtypeWhitelistDump(ctx, &acl.ACLInterfaceEtypeWhitelistDump{SwIfIndex: everywhere}))

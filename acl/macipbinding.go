@@ -79,12 +79,10 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c), filters(c)},
 		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
+		Shares:   func(x MACIPBinding) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, b MACIPBinding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
 			if err != nil {
-				return 0, err
-			}
-			if err := vppnet.CheckNoMember(v, b.Interface); err != nil {
 				return 0, err
 			}
 			return id, k.bind(ctx, v, id, b, false)

@@ -20,6 +20,7 @@ import (
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/dhcp"
+	"github.com/vppkit/vppkit/kinds/linuxcp"
 	"github.com/vppkit/vppkit/kinds/lldp"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/uplink"
@@ -69,7 +70,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 		qos.Policers(c), qos.Attachments(c, new(vppnet.Memory)), qos.Records(c), qos.Stores(c), qos.EgressMaps(c), qos.Marks(c, qos.EgressMaps(c)), urpf.Checks(c),
 		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), classify.Inputs(c), classify.Outputs(c, new(vppnet.Memory)), wireguard.Interfaces(c), wireguard.Peers(c),
 		uplink.Queues(c, new(uplink.Memory)), uplink.Promiscuouses(c, new(uplink.Memory)), dhcp.Clients(c),
-		lldp.Ports(c, new(vppnet.Memory)), lldp.AllSettings(c, new(vppnet.Memory)),
+		lldp.Ports(c, new(vppnet.Memory)), lldp.AllSettings(c, new(vppnet.Memory)), linuxcp.Pairs(c), linuxcp.Namespaces(c, new(vppnet.Memory)),
 		vhost.Ports(c, "/run/vms"),
 	}
 }
@@ -149,7 +150,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
-		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "nat64-prefix", "nat64-mapping", "nat64-timeouts", "nat66-mapping", "overlay", "arp-entry", "policer", "qos-egress-map", "classify-table", "classify-session", "lldp-settings",
+		"bridge-domain", "memif-socket", "acl", "macip-acl", "table", "neighbour-cache", "proxy-arp-range", "dhcp-relay", "nat-address", "nat-mapping", "nat-identity", "nat-exit", "nat64-prefix", "nat64-mapping", "nat64-timeouts", "nat66-mapping", "overlay", "arp-entry", "policer", "qos-egress-map", "classify-table", "classify-session", "lldp-settings", "linux-cp-namespace",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

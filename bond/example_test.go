@@ -50,7 +50,7 @@ func Example() {
 
 	// Output:
 	// <nil>
-	// create interface/vlan7: not yet possible: conflict: interface vpp:GigabitEthernet0/8/0 is a member of a bond, which takes all of its frames; name the bond instead
+	// blocked interface/vlan7: conflict: bond-member/vpp:GigabitEthernet0/8/0 holds interface-use/vpp:GigabitEthernet0/8/0
 	// uplink vpp:GigabitEthernet0/8/0 active: true activity,short-timeout,aggregation,synchronization,collecting,distributing
 	// uplink vpp:GigabitEthernet0/9/0 active: false short-timeout
 	// <nil>

@@ -70,14 +70,16 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 			&bond.SwInterfaceSetBondWeight{}, &interfaces.SwInterfaceDump{}),
 		Dump: k.dump,
 		Check: func(v *desiredstate.View, m Member) error {
+			if id, err := v.ID(vppnet.InterfaceKey(m.Interface)); err == nil {
+				if err := vppnet.CheckNoOverlay(v, id, m.Interface); err != nil {
+					return err
+				}
+			}
 			return vppnet.CheckOurs(v, "neither the bond nor the interface is", vppnet.InterfaceKey(m.Bond), vppnet.InterfaceKey(m.Interface))
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Member) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(m.Interface))
 			if err != nil {
-				return 0, err
-			}
-			if err := vppnet.CheckNoOverlay(v, id, m.Interface); err != nil {
 				return 0, err
 			}
 			return id, k.join(ctx, v, id, m)
@@ -96,7 +98,9 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 			}
 			return k.leave(ctx, have.ID)
 		},
-		Holds: func(m Member) []desiredstate.Key { return []desiredstate.Key{vppnet.FrameKey(m.Interface)} },
+		Holds: func(m Member) []desiredstate.Key {
+			return append(vppnet.UseKeys(m.Interface), vppnet.FrameKey(m.Interface))
+		},
 		InPlace: func(have desiredstate.Actual[Member], want Member) bool {
 			have.Spec.Weight = want.Weight
 			return have.Spec == want

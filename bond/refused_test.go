@@ -3,17 +3,14 @@
 package bond_test
 
 import (
-	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	interfaces "go.fd.io/govpp/binapi/interface"
 
-	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/kindrig"
-	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -21,86 +18,6 @@ import (
 func both(t *testing.T, f func(t *testing.T, vpp vpptest.Target)) {
 	t.Run("in memory", func(t *testing.T) { f(t, vpptest.New(t)) })
 	t.Run("real", func(t *testing.T) { f(t, vpptest.NewProxy(t, vpptest.Real(t).Socket())) })
-}
-
-// everything is an engine that knows all that can be on an interface.
-func everything(c *vppnet.Conn) *desiredstate.Engine {
-	return desiredstate.New(append(kinds(c), l3.Tables(c), l3.Memberships(c), l3.Addresses(c), acl.Sets(c), acl.Bindings(c))...)
-}
-
-// What has a life of its own can be no member, and a member none of its own: whichever
-// comes second is refused, and nothing is sent for it.
-func TestOwnConfigOfAMember(t *testing.T) {
-	both(t, func(t *testing.T, vpp vpptest.Target) {
-		e := everything(kindrig.Dial(t, vpp.Socket(), "me"))
-		base := []desiredstate.Object{
-			bond.Bond{Name: "up", Mode: bond.XOR},
-			vppnet.Loopback{Name: "lo"},
-			vppnet.BridgeDomain{Name: "net"},
-			l3.Table{Name: "red"},
-			acl.Set{Name: "all", Rules: []acl.Rule{{Action: acl.Permit, Family: acl.IPv4}}},
-		}
-		member := bond.Member{Bond: "up", Interface: "lo"}
-		const frames = "interface-frames/lo"
-		for what, own := range map[string]desiredstate.Object{
-			frames:                  vppnet.BridgePort{Bridge: "net", Interface: "lo"},
-			"it has an address":     l3.Address{Interface: "lo", Prefix: netip.MustParsePrefix("10.0.0.1/24")},
-			"it is in table":        l3.Membership{Interface: "lo", Table: "red"},
-			"it has sub-interfaces": vppnet.SubInterface{Name: "sub", Parent: "lo", Outer: 100},
-			"it has ACLs":           acl.Binding{Interface: "lo", Input: []string{"all"}},
-		} {
-			_, err := e.Sync(t.Context(), append(base, own)...)
-			require.NoError(t, err)
-			before := vpp.Writes()
-			_, err = e.Ensure(t.Context(), member)
-			require.ErrorIs(t, err, desiredstate.ErrConflict)
-			if what == frames {
-				require.ErrorContains(t, err, "bridge-port/lo holds "+frames)
-			} else {
-				require.ErrorContains(t, err, "interface lo: "+what)
-			}
-			require.Equal(t, before, vpp.Writes(), "refused before anything was sent")
-
-			// What goes in the same plan is no obstacle; nor the other way round.
-			_, err = e.Sync(t.Context(), append(base, member)...)
-			require.NoError(t, err, what)
-			before = vpp.Writes()
-			_, err = e.Ensure(t.Context(), own)
-			require.ErrorIs(t, err, desiredstate.ErrConflict)
-			if what == frames {
-				require.ErrorContains(t, err, "bond-member/lo holds "+frames)
-			} else {
-				require.ErrorContains(t, err, "lo is a member of a bond")
-			}
-			require.Equal(t, before, vpp.Writes())
-			_, err = e.Sync(t.Context(), append(base, own)...)
-			require.NoError(t, err, what)
-		}
-	})
-}
-
-// Both wanted at once: one of them gets there, whoever is first, and never both.
-func TestBothAtOnce(t *testing.T) {
-	both(t, func(t *testing.T, vpp vpptest.Target) {
-		e := everything(kindrig.Dial(t, vpp.Socket(), "me"))
-		base := []desiredstate.Object{bond.Bond{Name: "up", Mode: bond.XOR}, vppnet.Loopback{Name: "lo"}, vppnet.BridgeDomain{Name: "net"}}
-		for range 20 {
-			_, err := e.Sync(t.Context(), base...)
-			require.NoError(t, err)
-			_, err = e.Ensure(t.Context(), bond.Member{Bond: "up", Interface: "lo"}, vppnet.BridgePort{Bridge: "net", Interface: "lo"})
-			require.ErrorIs(t, err, desiredstate.ErrConflict)
-			e.Forget()
-			found, err := e.Found(t.Context())
-			require.NoError(t, err)
-			n := 0
-			for _, f := range found {
-				if f.Key == bond.MemberKey("lo") || f.Key == vppnet.BridgePortKey("lo") {
-					n++
-				}
-			}
-			require.LessOrEqual(t, n, 1)
-		}
-	})
 }
 
 // What VPP would take and not mean, or die of, it is not told.

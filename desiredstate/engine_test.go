@@ -136,6 +136,29 @@ func TestWhatOnlyOneCanHold(t *testing.T) {
 	require.Empty(t, x.violations)
 }
 
+// What several have in common one for itself can not have, nor the other way round: who is there
+// stays, and of those that come together it is the first by name.
+func TestWhatSeveralShare(t *testing.T) {
+	x := newTarget()
+	x.add(&item{kind: "ball", name: "theirs", slot: "f", foreign: true})
+	e := engine(x)
+	e.MaxPrune = 1
+	_, err := e.Sync(t.Context(), Ball{Name: "a", Slot: "s"}, Box{Name: "b", Slot: "s"}, Ball{Name: "c", Slot: "s"}, Box{Name: "d", Slot: "f"}, Ball{Name: "e", Slot: "f"},
+		Box{Name: "f", Slot: "t"}, Ball{Name: "g", Slot: "t"}, Ball{Name: "h", Slot: "t"})
+	require.ErrorContains(t, err, "blocked thing/b: conflict: thing/a wants slot/s too")
+	require.ErrorContains(t, err, "blocked thing/d: not ours: thing/theirs shares slot/f")
+	require.ErrorContains(t, err, "blocked thing/g: conflict: thing/f wants slot/t too")
+	require.ErrorContains(t, err, "blocked thing/h: conflict: thing/f wants slot/t too")
+	require.Equal(t, "ball a color=0 shape=7 slot=s\nball c color=0 shape=7 slot=s\nball e color=0 shape=7 slot=f\n"+
+		"ball theirs color=0 shape=0 slot=f foreign\nbox f color=0 shape=7 slot=t\n", x.String())
+
+	_, err = e.Sync(t.Context(), Box{Name: "0", Slot: "s"}, Ball{Name: "c", Slot: "s"}, Ball{Name: "0t", Slot: "t"}, Box{Name: "f", Slot: "t"})
+	require.ErrorContains(t, err, "blocked thing/0: conflict: thing/c shares slot/s")
+	require.ErrorContains(t, err, "blocked thing/0t: conflict: thing/f holds slot/t")
+	syncs(t, e, Box{Name: "0", Slot: "s"}, Ball{Name: "c", Slot: "t"}, Ball{Name: "0t", Slot: "t"}, Box{Name: "f"}) // each where another was
+	require.Empty(t, x.violations)
+}
+
 // What is new hangs on the one that stays.
 func TestSurplusGoesAndOneStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -143,7 +143,7 @@ func (x *pass) run(t *task) (uint32, error) {
 	e.mu.Lock()
 	n := s.n
 	var more []*node
-	var holds []Key
+	var besides []actual
 	if s.Want != nil && (len(have) > 0 || err != nil) {
 		more = s.deps
 	}
@@ -154,9 +154,11 @@ func (x *pass) run(t *task) (uint32, error) {
 		e.refer(n, nil) // a reference kind knew it by what is gone now
 	}
 	if err != nil && s.want != nil {
-		holds = s.kind.holds(s.want) // the target may have done it all the same
+		besides = []actual{{kind: s.kind, spec: s.want}} // the target may have done it all the same
 	}
-	e.set(n, have, more, holds...)
+	unseen := n.unseen || t.gone == nil && s.Action != Update
+	e.set(n, have, more, besides...)
+	n.unseen = unseen && len(have) > 0
 	if t.gone == nil && s.Action != Update && err == nil && x.provers[s.Key.Space] != nil {
 		e.view.believe(x.number, time.Now(), moment, Held{s.Key, id})
 	}

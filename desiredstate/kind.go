@@ -88,6 +88,11 @@ type Kind[S Object] struct {
 	// it, and refuses a second holder without sending anything. Nil: nothing.
 	Holds func(S) []Key
 
+	// Shares names what several objects may have together, and none of them as long as one Holds
+	// it for itself: whatever is put on an interface, and a bond that takes all of its
+	// frames. Nil: nothing.
+	Shares func(S) []Key
+
 	// GoesFirst says that an object that goes does so before all else that goes
 	// and depends on what it depends on, although nothing there shows an order: a
 	// link goes down before its interface is taken apart.
@@ -202,6 +207,7 @@ type kind struct {
 	equal      func(a, b Object) bool
 	inPlace    func(have actual, want Object) bool
 	holds      func(Object) []Key
+	shares     func(Object) []Key
 	verify     func(context.Context, []Held) ([]bool, error)
 	check      func(*View, Object) error                           // nil: never
 	disturbs   func(a Action, have actual, want Object) Disruption // nil: no more than implied
@@ -275,7 +281,7 @@ func (k *Kind[S]) erase() *kind {
 	out := &kind{
 		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
 		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
-		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Check, k.Disturbs),
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Check, k.Disturbs),
 	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
@@ -330,10 +336,7 @@ func (k *Kind[S]) erase() *kind {
 	out.inPlace = func(have actual, want Object) bool {
 		return k.Update != nil && (k.InPlace == nil || k.InPlace(typed[S](have), want.(S)))
 	}
-	out.holds = func(Object) []Key { return nil }
-	if k.Holds != nil {
-		out.holds = func(o Object) []Key { return k.Holds(o.(S)) }
-	}
+	out.holds, out.shares = resources(k.Holds), resources(k.Shares)
 	if k.Check != nil {
 		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
 	}
@@ -356,6 +359,14 @@ func (k *Kind[S]) erase() *kind {
 		return s, nil
 	}
 	return out
+}
+
+// resources is a Kind.Holds or Shares.
+func resources[S Object](of func(S) []Key) func(Object) []Key {
+	if of == nil {
+		return func(Object) []Key { return nil }
+	}
+	return func(o Object) []Key { return of(o.(S)) }
 }
 
 // typed is an actual as its kind knows it.

@@ -3,6 +3,7 @@
 package desiredstate
 
 import (
+	"maps"
 	"slices"
 )
 
@@ -13,8 +14,9 @@ type node struct {
 	have  []actual // what managing kinds found or made
 	ref   *handle  // what reference kinds found
 	deps  []*node  // of have
-	holds []Key    // of have
-	users map[*node]struct{}
+	holds []Key    // of have, see Kind.Holds
+	share []Key    // and Kind.Shares
+	users nodeSet
 
 	found   *found // while a reading is taken over
 	seen    uint64 // the round of the reading that found have just so
@@ -25,9 +27,10 @@ type node struct {
 	// asWanted is a valid wanted object that have is known to be as good as.
 	asWanted Object
 
-	shown   shown  // have's first, or ref, as Views see it
+	shown   shown  // the first of have that is ours, or the first, or ref, as Views see it
 	alike   *node  // the next of the space with the same handle, if Views look for handles there
 	touched uint64 // the engine's version when have last changed
+	unseen  bool   // have was made and not read since: what the target chose of it is not known
 	suspect bool   // its last change failed: read it again before the next
 	writers int    // passes that change it: 0 or 1
 	readers int    // passes that rely on it
@@ -36,6 +39,11 @@ type node struct {
 
 	plan *planned // while a plan is made that has to do with it
 }
+
+type nodeSet map[*node]struct{}
+
+// sorted lists the nodes by key.
+func (s nodeSet) sorted() []*node { return slices.SortedFunc(maps.Keys(s), byKey) }
 
 func byKey(a, b *node) int { return a.key.Compare(b.key) }
 
@@ -63,6 +71,16 @@ func (n *node) leftover() bool {
 
 // mayGo says whether a node may have to be removed: it is ours, or may be.
 func (n *node) mayGo() bool { return n.ours() || n != nil && n.suspect }
+
+// of is what is known by now of one of have; zero if that is there no more.
+func (n *node) of(was actual) (now actual) {
+	for _, a := range n.have {
+		if a.kind == was.kind && a.id == was.id {
+			return a
+		}
+	}
+	return now
+}
 
 // owned returns those of have that are ours.
 func (n *node) owned() []actual {
@@ -121,24 +139,27 @@ func (w *world) sweep() {
 	w.idle = w.idle[:0]
 }
 
-// set gives n what the target has of it, with what it may depend on and hold
-// beyond what can be read from that: because only the wanted object tells, or
-// because nobody knows what became of it.
-func (w *world) set(n *node, have []actual, more []*node, holds ...Key) {
+// set gives n what the target has of it, with what it may depend on beyond what can be
+// read from that, because only the wanted object tells; and what it may have besides, because
+// nobody knows what became of it.
+func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	have = current(have)
 	before := n.deps
 	for _, d := range before {
 		delete(d.users, n)
 	}
 	for _, r := range n.holds {
-		if left := slices.DeleteFunc(w.holders[r], func(x *node) bool { return x == n }); len(left) > 0 {
-			w.holders[r] = left
-		} else {
+		if w.holders[r] = slices.DeleteFunc(w.holders[r], func(x *node) bool { return x == n }); len(w.holders[r]) == 0 {
 			delete(w.holders, r)
 		}
 	}
+	for _, r := range n.share {
+		if delete(w.sharers[r], n); len(w.sharers[r]) == 0 {
+			delete(w.sharers, r)
+		}
+	}
 	n.count(-1)
-	n.have, n.deps, n.holds, n.asWanted = have, nil, holds, nil
+	n.have, n.deps, n.holds, n.share, n.asWanted, n.unseen = have, nil, nil, nil, nil, false
 	for _, d := range more {
 		w.depend(n, d.key, d)
 	}
@@ -146,24 +167,32 @@ func (w *world) set(n *node, have []actual, more []*node, holds ...Key) {
 		for _, d := range a.spec.Deps() {
 			w.depend(n, d, nil)
 		}
-		for _, r := range a.kind.holds(a.spec) {
-			if !slices.Contains(n.holds, r) {
-				n.holds = append(n.holds, r)
-			}
-		}
 	}
 	for _, d := range before {
 		w.tidy(d)
 	}
+	for _, a := range slices.Concat(have, besides) {
+		n.holds, n.share = append(n.holds, a.kind.holds(a.spec)...), append(n.share, a.kind.shares(a.spec)...)
+	}
 	for _, r := range n.holds {
-		w.holders[r] = append(w.holders[r], n)
+		if !slices.Contains(w.holders[r], n) {
+			w.holders[r] = append(w.holders[r], n)
+		}
+	}
+	for _, r := range n.share {
+		if w.sharers[r] == nil {
+			w.sharers[r] = nodeSet{}
+		}
+		w.sharers[r][n] = struct{}{}
 	}
 	n.count(1)
 	var now shown
-	switch {
-	case len(have) > 0:
-		now.handle, now.there = handle{have[0].id, have[0].foreign}, true
-	case n.ref != nil:
+	for _, a := range have { // ours first, as in a reading
+		if !now.there || now.foreign && !a.foreign {
+			now.handle, now.there = handle{a.id, a.foreign}, true
+		}
+	}
+	if !now.there && n.ref != nil {
 		now.handle, now.there = *n.ref, true
 	}
 	w.version++
@@ -212,7 +241,7 @@ func (w *world) depend(n *node, k Key, on *node) {
 	}
 	n.deps = append(n.deps, on)
 	if on.users == nil {
-		on.users = map[*node]struct{}{}
+		on.users = nodeSet{}
 	}
 	on.users[n] = struct{}{}
 }

@@ -203,6 +203,7 @@ func (b *planner) draft(n *node, base Action) *draft {
 
 func (d *draft) wanted(b *planner, k *kind, want, filled Object) {
 	d.kind, d.Kind, d.Want, d.want = k, k.name, want, filled
+	d.holds, d.shares = k.holds(filled), k.shares(filled)
 	if deps := want.Deps(); len(deps) > 0 {
 		d.deps = b.nodes.some(len(deps))
 		for i, dep := range deps {

@@ -4,7 +4,6 @@ package desiredstate
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -69,7 +68,7 @@ func (b *planner) settle() {
 			}
 		}
 		if d.goesDown() {
-			for _, u := range slices.SortedFunc(maps.Keys(d.n.users), byKey) {
+			for _, u := range d.n.users.sorted() {
 				_ = b.doubt(u) // it may hang on this, or not
 				if u.draftOf() != nil {
 					continue
@@ -174,37 +173,7 @@ func (b *planner) lacks(d *draft) ([]Key, error) {
 		}
 		return keys, why
 	}
-	d.before = d.before[:0]
-	for _, r := range d.kind.holds(d.want) {
-		if first, ok := b.takers[r]; ok && first != d {
-			b.wait(first.n, d)
-			return []Key{first.Key}, fmt.Errorf("%w: %s wants %s too", ErrConflict, first.Key, r)
-		}
-		for _, n := range b.e.holders[r] {
-			if n == d.n {
-				continue
-			}
-			if n.suspect { // nobody knows; the plan is made again when it is read
-				if why := b.doubt(n); why != nil {
-					return []Key{n.key}, fmt.Errorf("%w: %s, which may hold %s: %w", ErrUnread, n.key, r, why)
-				}
-				continue
-			}
-			if !n.ours() {
-				return []Key{n.key}, fmt.Errorf("%w: %s holds %s: choose another, or have that one removed", ErrForeign, n.key, r)
-			}
-			b.wait(n, d)
-			h := n.draftOf()
-			if h == nil && n.leftover() {
-				h = b.clear(n)
-			}
-			if h == nil || !h.letsGo(r) {
-				return []Key{n.key}, fmt.Errorf("%w: %s holds %s", ErrConflict, n.key, r)
-			}
-			d.before = append(d.before, h)
-		}
-	}
-	return nil, nil
+	return b.lacksRoom(d)
 }
 
 // wait has who look again when the step of on changes.

@@ -33,7 +33,8 @@ type planner struct {
 	r       request
 	drafts  []*draft
 	again   []*draft
-	takers  map[Key]*draft // by resource: the one that may take it
+	takers  map[Key]*draft   // by resource: the one that may take it for itself
+	sharing map[Key][]*draft // by resource: those that would share it
 	kept    []Result
 	suspect []*node
 	busy    []*node // kept, but being changed by another pass
@@ -63,6 +64,8 @@ type draft struct {
 	why     error    // why it cannot be made or changed
 	lack    []Key    // what would have to change for that
 	before  []*draft // that must free what this one takes
+	holds   []Key    // of want, see Kind.Holds
+	shares  []Key    // and Kind.Shares
 	down    *task
 	up      *task
 	queued  bool
@@ -77,7 +80,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 		r.named = func(Key) bool { return false }
 	}
 	e.sweep()
-	b := &planner{e: e, r: r, takers: map[Key]*draft{}}
+	b := &planner{e: e, r: r, takers: map[Key]*draft{}, sharing: map[Key][]*draft{}}
 	defer b.leave()
 	nodes, err := b.changed()
 	if err != nil {
@@ -156,20 +159,21 @@ func (d *draft) claim(b *planner) {
 			s.claims = append(s.claims, claim{dep, false})
 		}
 	}
-	take := func(resources []Key) { // so that nobody else plans with them meanwhile
-		for _, r := range resources {
+	take := func(holds, shares []Key) { // so that nobody else plans with them meanwhile
+		for _, r := range holds {
 			s.claims = append(s.claims, claim{b.node(r), true})
+		}
+		for _, r := range shares {
+			s.claims = append(s.claims, claim{b.node(r), false})
 		}
 	}
 	if s.have.kind != nil {
-		take(s.have.kind.holds(s.have.spec))
+		take(s.have.kind.holds(s.have.spec), s.have.kind.shares(s.have.spec))
 	}
 	for _, a := range s.spare {
-		take(a.kind.holds(a.spec))
+		take(a.kind.holds(a.spec), a.kind.shares(a.spec))
 	}
-	if s.want != nil {
-		take(s.kind.holds(s.want))
-	}
+	take(d.holds, d.shares)
 }
 
 // node returns the node of a key, which is made if need be: it may be idle after the plan.

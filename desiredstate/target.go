@@ -21,7 +21,7 @@ func NewTarget() *Target { return &Target{newWorld()} }
 // world is what is known of a target, and who works on it. An engine that shares
 // nothing has one to itself.
 //
-// Its invariants: a node is in nodes while its key means anything (see node); holders,
+// Its invariants: a node is in nodes while its key means anything (see node); holders, sharers,
 // view, referred, doubts and what each kind counts say just what the nodes say; a kind that is fresh was read,
 // and its nodes have changed since only as the world was told.
 type world struct {
@@ -36,6 +36,7 @@ type world struct {
 	round    uint64            // of readings and plans; see node
 	nodes    map[Key]*node     // the View's: see there who may change it
 	holders  map[Key][]*node   // by resource; see Kind.Holds
+	sharers  map[Key]nodeSet   // and Kind.Shares: there can be very many of one
 	idle     []*node           // that a plan looked at, and perhaps nothing else needs
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
 	referred map[string]int    // by space, how many nodes have a ref
@@ -50,6 +51,7 @@ func newWorld() *world {
 	w := &world{
 		nodes:   view.nodes,
 		holders: map[Key][]*node{},
+		sharers: map[Key]nodeSet{},
 		refs:    map[string]uint64{},
 
 		referred: map[string]int{},

@@ -16,8 +16,8 @@ import (
 )
 
 // target is a model of what an engine works on: things with handles that are
-// reused at once, that hang on each other by handle, and that may hold a slot
-// which only one of them can have. It refuses nothing that an engine should not
+// reused at once, that hang on each other by handle, and that may have a slot: a box
+// alone, balls together. It refuses nothing that an engine should not
 // have asked for: it notes it as a violation.
 type target struct {
 	mu         sync.Mutex
@@ -31,6 +31,7 @@ type target struct {
 	maxActive  int
 	delay      time.Duration
 	blind      bool // nothing can be read
+	fickle     bool // it picks another shape each time
 
 	// fail decides what happens to the n-th write: nothing, an error instead of
 	// the write, or an error after it (a lost outcome).
@@ -123,7 +124,13 @@ func balls(t *target) *ds.Kind[Ball] {
 }
 
 func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S) *ds.Kind[S] {
-	return &ds.Kind[S]{
+	slots := func(s S) []ds.Key {
+		if box(s).Slot == "" {
+			return nil
+		}
+		return []ds.Key{{Space: "slot", Name: box(s).Slot}}
+	}
+	k := &ds.Kind[S]{
 		Name:     kind,
 		Requires: []ds.AnyKind{things(t)},
 		Dump: func(_ context.Context, v *ds.View) ([]ds.Actual[S], error) {
@@ -158,6 +165,9 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 				i := &item{kind: kind, name: b.Name, color: b.Color, shape: b.Shape, slot: b.Slot}
 				if i.shape == 0 {
 					i.shape = 7
+					if t.fickle {
+						i.shape = 100 + t.writes
+					}
 				}
 				for _, d := range want.Deps() {
 					n, err := v.ID(d)
@@ -168,7 +178,7 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 					i.needs = append(i.needs, n)
 				}
 				for _, o := range t.items {
-					if o.slot == b.Slot && o.slot != "" {
+					if o.slot == b.Slot && o.slot != "" && (kind == "box" || o.kind == "box") {
 						t.violate("create %s: slot %s is taken by %s", b.Name, b.Slot, o.name)
 					}
 				}
@@ -226,13 +236,12 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 			h.Color, h.Needs = w.Color, w.Needs
 			return h == w
 		},
-		Holds: func(s S) []ds.Key {
-			if box(s).Slot == "" {
-				return nil
-			}
-			return []ds.Key{{Space: "slot", Name: box(s).Slot}}
-		},
+		Holds: slots,
 	}
+	if kind == "ball" {
+		k.Holds, k.Shares = nil, slots
+	}
+	return k
 }
 
 func (t *target) ids() []uint32 { return slices.Sorted(maps.Keys(t.items)) }

@@ -32,12 +32,13 @@ func remotes(n int) (all []desiredstate.Object) {
 	return all
 }
 
-func network(b *testing.B) (*vppnet.Conn, *desiredstate.Engine, []desiredstate.Object) {
-	c := kindrig.Dial(b, targetOf(b), "me")
+// network is one that the MACs are in, with an engine for both.
+func network(t testing.TB, socket string) (*vppnet.Conn, *desiredstate.Engine, []desiredstate.Object) {
+	c := kindrig.Dial(t, socket, "me")
 	e := desiredstate.New(gpe.Overlays(c), gpe.VNIs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c), vppnet.BridgeDomains(c))
 	base := []desiredstate.Object{gpe.Overlay{}, vppnet.BridgeDomain{Name: "net", ID: 7}, gpe.VNI{ID: 100, Bridge: "net"}}
-	_, err := e.Sync(b.Context(), base...)
-	require.NoError(b, err)
+	_, err := e.Sync(t.Context(), base...)
+	require.NoError(t, err)
 	return c, e, base
 }
 
@@ -58,7 +59,7 @@ func BenchmarkCold(b *testing.B) {
 	b.Run("floor", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
-			c, _, _ := network(b)
+			c, _, _ := network(b, targetOf(b))
 			vpp := one.NewServiceClient(c)
 			b.StartTimer()
 			var g errgroup.Group
@@ -72,7 +73,7 @@ func BenchmarkCold(b *testing.B) {
 	b.Run("engine", func(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
-			_, e, base := network(b)
+			_, e, base := network(b, targetOf(b))
 			b.StartTimer()
 			_, err := e.Sync(b.Context(), append(base, all...)...)
 			require.NoError(b, err)
@@ -102,7 +103,7 @@ func send(b *testing.B, vpp one.RPCService, o desiredstate.Object) error {
 func BenchmarkMove(b *testing.B) {
 	for _, many := range []int{50, 5000} {
 		b.Run(fmt.Sprint(many), func(b *testing.B) {
-			c, e, base := network(b)
+			c, e, base := network(b, targetOf(b))
 			all := remotes(many)
 			_, err := e.Sync(b.Context(), append(base, all...)...)
 			require.NoError(b, err)
@@ -121,7 +122,7 @@ func BenchmarkMove(b *testing.B) {
 
 // BenchmarkConverged reads all anew, and finds nothing to do.
 func BenchmarkConverged(b *testing.B) {
-	_, e, base := network(b)
+	_, e, base := network(b, targetOf(b))
 	all := append(base, remotes(5000)...)
 	_, err := e.Sync(b.Context(), all...)
 	require.NoError(b, err)

@@ -31,6 +31,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "router-advertisement",
 		Requires: Places(c),
+		Shares:   func(x RouterAdvertisement) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&ip6_nd.SwInterfaceIP6ndRaDump{}, &ip6_nd.SwInterfaceIP6ndRaConfig{}, &ip6_nd.SwInterfaceIP6ndRaPrefix{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[RouterAdvertisement], err error) {
 			all, err := k.read(ctx, k.Scope.All(v)...)

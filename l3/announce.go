@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"go.fd.io/govpp/binapi/arping"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/internal/inet"
@@ -25,10 +26,10 @@ import (
 // local0, so the interface is looked at first, in a round trip. It goes on after an
 // address that fails, and returns all errors.
 func Announce(ctx context.Context, c *vppnet.Conn, index uint32, addrs ...netip.Addr) error {
+	c.Uses(&arping.Arping{}, &interfaces.SwInterfaceDump{})
 	if err := checkEthernet(ctx, c, index); err != nil {
 		return err
 	}
-	c.Uses(&arping.Arping{})
 	vpp := arping.NewServiceClient(c)
 	var errs []error
 	for _, a := range addrs {

@@ -68,6 +68,7 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "l3-cross-connect",
 		Requires: Places(c),
+		Shares:   func(x CrossConnect) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
 		Check:    func(v *desiredstate.View, x CrossConnect) error { return place.Scope(claims).Check(v, x.Interface, "") },

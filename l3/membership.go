@@ -78,6 +78,7 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetTable{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
+		Shares:   func(x Membership) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Check: func(v *desiredstate.View, m Membership) error {
 			if !vppnet.Ours(m.Interface, true, k.claims) {
 				return fmt.Errorf("%w: the vppnet.DisclaimInterfaces that Memberships was given leave the interface to others", desiredstate.ErrForeign)
@@ -87,9 +88,6 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Create: func(ctx context.Context, v *desiredstate.View, m Membership) (uint32, error) {
 			id, err := place.InterfaceID(v, m.Interface)
 			if err != nil {
-				return 0, err
-			}
-			if err := vppnet.CheckNoMember(v, m.Interface); err != nil {
 				return 0, err
 			}
 			// From a failed try, one family may be there.

@@ -90,6 +90,7 @@ func MSSClamps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[MSSCla
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     mssClampSpace,
 		Requires: Places(c),
+		Shares:   func(x MSSClamp) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
 		Check:    func(v *desiredstate.View, m MSSClamp) error { return k.claims.Check(v, m.Interface, "") },

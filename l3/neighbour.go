@@ -79,6 +79,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "neighbour",
 		Requires: Places(c),
+		Shares:   func(x Neighbour) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&ip_neighbor.IPNeighborDump{}, &ip_neighbor.IPNeighborAddDel{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Neighbour], err error) {
 			for _, af := range []ip_types.AddressFamily{ip_types.ADDRESS_IP4, ip_types.ADDRESS_IP6} {

@@ -70,6 +70,7 @@ func PolicyAttachments(c *vppnet.Conn, policies desiredstate.AnyKind, claims ...
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "policy-attachment",
 		Requires: append(Places(c), policies),
+		Shares:   func(x PolicyAttachment) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
 		Check: func(v *desiredstate.View, a PolicyAttachment) error {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -86,7 +87,8 @@ func (p PolicyRoute) Validate() error {
 // interface has it; so two processes of one owner must not make the same policy at one time, and
 // one that somebody else gave to an interface is not removed (ErrInUse).
 func PolicyRoutes(c *vppnet.Conn, sets desiredstate.AnyKind) *desiredstate.Kind[PolicyRoute] {
-	k := policies{c, abf.NewServiceClient(c)}
+	k := policies{c: c, vpp: abf.NewServiceClient(c)}
+	k.attached = shared.NewRound(k.attachments)
 	return &desiredstate.Kind[PolicyRoute]{
 		Target:   c.Target(),
 		Name:     "policy-route",
@@ -106,8 +108,19 @@ func PolicyRoutes(c *vppnet.Conn, sets desiredstate.AnyKind) *desiredstate.Kind[
 }
 
 type policies struct {
-	c   *vppnet.Conn
-	vpp abf.RPCService
+	c        *vppnet.Conn
+	vpp      abf.RPCService
+	attached *shared.Round[map[uint32]uint32]
+}
+
+// attachments are the policies that interfaces have, each with the index of one.
+func (k policies) attachments(ctx context.Context) (map[uint32]uint32, error) {
+	all, err := vppnet.Collect(k.vpp.AbfItfAttachDump(ctx, &abf.AbfItfAttachDump{}))
+	out := make(map[uint32]uint32, len(all))
+	for _, a := range all {
+		out[a.Attach.PolicyID] = uint32(a.Attach.SwIfIndex)
+	}
+	return out, err
 }
 
 // numbers are those that a policy of ours can have, by the name of its key.
@@ -163,14 +176,12 @@ func (k policies) create(ctx context.Context, v *desiredstate.View, p PolicyRout
 
 // delete takes away all paths, as VPP listed them if it did.
 func (k policies) delete(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[PolicyRoute]) error {
-	attached, err := vppnet.Collect(k.vpp.AbfItfAttachDump(ctx, &abf.AbfItfAttachDump{}))
+	attached, err := k.attached.Join(ctx)
 	if err != nil {
 		return err
 	}
-	for _, a := range attached {
-		if a.Attach.PolicyID == have.ID {
-			return fmt.Errorf("%w: the interface with index %d has the policy", desiredstate.ErrInUse, a.Attach.SwIfIndex)
-		}
+	if on, has := attached[have.ID]; has {
+		return fmt.Errorf("%w: the interface with index %d has the policy", desiredstate.ErrInUse, on)
 	}
 	ways, listed := have.Note.([]fib_types.FibPath)
 	if !listed {

@@ -176,6 +176,7 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "proxy-arp",
 		Requires: Places(c),
+		Shares:   func(x ProxyARP) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARP], err error) {
 			all, err := vppnet.Collect(vpp.ProxyArpIntfcDump(ctx, &arp.ProxyArpIntfcDump{}))

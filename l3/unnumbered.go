@@ -76,6 +76,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "unnumbered",
 		Requires: Places(c),
+		Shares:   func(x Unnumbered) []desiredstate.Key { return vppnet.UseKeys(x.Interface, x.Lender) },
 		Messages: c.Uses(&ip.IPUnnumberedDump{}, &ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetUnnumbered{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
 			all, err := vppnet.Collect(addrs.IPUnnumberedDump(ctx, &ip.IPUnnumberedDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))

@@ -84,9 +84,6 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 			if err != nil {
 				return 0, err
 			}
-			if err := CheckNoMember(v, p.Interface); err != nil {
-				return 0, err
-			}
 			return id, k.join(ctx, v, id, p)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[BridgePort], want BridgePort) error {

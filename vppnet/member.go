@@ -4,7 +4,6 @@ package vppnet
 
 import (
 	"context"
-	"fmt"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/bond"
@@ -24,16 +23,6 @@ const memberSpace = "bond-member"
 // one only.
 func MemberKey(iface string) desiredstate.Key {
 	return desiredstate.Key{Space: memberSpace, Name: iface}
-}
-
-// CheckNoMember reports why nothing can be put on an interface, as far as v knows: it is
-// a member of a bond.
-func CheckNoMember(v *desiredstate.View, iface string) error {
-	if _, err := v.ID(MemberKey(iface)); err != nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %w: interface %s is a member of a bond, which takes all of its frames; name the bond instead",
-		desiredstate.ErrEarly, desiredstate.ErrConflict, iface)
 }
 
 const deviceBond = "bond"
@@ -103,6 +92,17 @@ func InUse(ctx context.Context, c *Conn, id uint32) (string, error) {
 	usage.messages(c)
 	used, err := usage.of(ctx, c, id)
 	return used[id], err
+}
+
+// UseKeys are what all that is put on these interfaces shares (desiredstate.Kind.Shares), and
+// what a bond has of its members for itself: addresses, filters, tables, sub-interfaces, mirrors. Not
+// LLDP, nor how queues are read, which are a device's own. They are no object's.
+func UseKeys(ifaces ...string) []desiredstate.Key {
+	keys := make([]desiredstate.Key, len(ifaces))
+	for i, name := range ifaces {
+		keys[i] = desiredstate.Key{Space: "interface-use", Name: name}
+	}
+	return keys
 }
 
 // FrameKey is what only one thing can have of an interface: the frames that come in. A

@@ -91,7 +91,8 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 		Messages: c.Uses(usage.known(c, []api.Message{ // not all releases have feature_is_enabled
 			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{},
 		})...),
-		Dump: k.dump,
+		Dump:   k.dump,
+		Shares: func(m Mirror) []desiredstate.Key { return UseKeys(m.From, m.To) },
 		Check: func(v *desiredstate.View, m Mirror) error {
 			return CheckOurs(v, "neither of the interfaces is", InterfaceKey(m.From), InterfaceKey(m.To))
 		},

@@ -25,6 +25,10 @@ type SubInterface struct {
 	Inner   uint16 // VLAN of the inner tag: 1 to 4094; 0: there is none
 	Dot1ad  bool   // the outer tag is 802.1ad (0x88a8), not 802.1Q (0x8100)
 	Rewrite Rewrite
+
+	// Pairable is for one of one tag that a linuxcp.Pair is made of: VPP's linux-cp takes what bears our
+	// mark for an inner tag. The number in VPP's name for it then is no VLAN.
+	Pairable bool
 }
 
 // Key is InterfaceKey(s.Name).
@@ -49,6 +53,8 @@ func (s SubInterface) Validate() error {
 		return fmt.Errorf("outer VLAN %d, want 1 to 4094", s.Outer)
 	case s.Inner > 4094:
 		return fmt.Errorf("inner VLAN %d, want 1 to 4094, or 0 for none", s.Inner)
+	case s.Inner > 0 && s.Pairable:
+		return errors.New("Pairable is for one tag: with two, each is")
 	case s.Inner > 0:
 		tags = 2
 	}
@@ -57,8 +63,8 @@ func (s SubInterface) Validate() error {
 
 // mark is what create_subif is told of s beside its tags, so that it is known for ours
 // before it has its own: for one VLAN tag an inner VLAN, which VPP keeps and shows and
-// does not look at; for two the number in VPP's name for it. With one tag that number is
-// the VLAN, "eth0.100".
+// does not look at; for two, or if it is Pairable, the number in VPP's name for it. Else that
+// number is the VLAN, "eth0.100".
 func (s SubInterface) mark(owner string) (id uint32, inner uint16) {
 	id = uint32(s.Outer)
 	if s.Inner != 0 {
@@ -68,7 +74,7 @@ func (s SubInterface) mark(owner string) (id uint32, inner uint16) {
 		id |= 1 << 24
 	}
 	sum := sha256.Sum256([]byte("sub-interface of " + owner))
-	if s.Inner != 0 {
+	if s.Inner != 0 || s.Pairable {
 		return 1<<31 | id ^ binary.BigEndian.Uint32(sum[:])>>1, s.Inner
 	}
 	return id, 1<<15 | binary.BigEndian.Uint16(sum[:]) ^ s.Outer
@@ -96,7 +102,8 @@ func (s SubInterface) vlan() desiredstate.Key {
 }
 
 // SubInterfaces manages VLAN sub-interfaces (create_subif) and their tag rewrite
-// (l2_interface_vlan_tag_rewrite), which changes in place; all else replaces.
+// (l2_interface_vlan_tag_rewrite), which changes in place; all else replaces, but that one is
+// Pairable and need not be.
 //
 // VPP answers a second claim to a VLAN with an error that silently kills the
 // sub-interface which has the VLAN, so nothing is sent for a VLAN that anybody
@@ -110,7 +117,7 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[SubInterface], err error) {
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
-				s := SubInterface{Name: i.Name, Parent: i.Parent, Outer: i.Outer, Inner: i.Inner, Dot1ad: i.Dot1ad, Rewrite: i.Rewrite}
+				s := SubInterface{Name: i.Name, Parent: i.Parent, Outer: i.Outer, Inner: i.Inner, Dot1ad: i.Dot1ad, Rewrite: i.Rewrite, Pairable: i.Tags == 1 && i.inner == 0}
 				if i.Parent == "" || i.Outer == 0 || i.Inner == 0 && i.Tags == 2 {
 					continue // none of ours can be in its way
 				}
@@ -121,9 +128,6 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 		Create: func(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
 			parent, err := v.ID(InterfaceKey(s.Parent))
 			if err != nil {
-				return 0, err
-			}
-			if err := CheckNoMember(v, s.Parent); err != nil {
 				return 0, err
 			}
 			if err := CheckNoOverlay(v, parent, s.Parent); err != nil {
@@ -157,11 +161,16 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			_, err := vpp.DeleteSubif(ctx, &interfaces.DeleteSubif{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
 			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
+		Fill: func(have desiredstate.Actual[SubInterface], want SubInterface) SubInterface {
+			want.Pairable = want.Pairable || have.Spec.Pairable
+			return want
+		},
 		InPlace: func(have desiredstate.Actual[SubInterface], want SubInterface) bool {
 			have.Spec.Rewrite = want.Rewrite
 			return have.Spec == want
 		},
-		Holds: func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
+		Shares: func(s SubInterface) []desiredstate.Key { return UseKeys(s.Parent) },
+		Holds:  func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
 	}, Orphan[SubInterface]{
 		Mark: func(want SubInterface) string { return want.vlan().Name },
 		Marked: func(found SubInterface, i Interface) (string, bool) {

@@ -193,3 +193,22 @@ func (p *pool[T]) each(only uint32, f func(uint32, *T)) {
 		}
 	}
 }
+
+// from lists what there is from a cursor on, and what VPP answers at the end.
+func (p *pool[T]) from(cursor uint32) (all []*T, retval int32, next uint32) {
+	if len(p.all) == len(p.free) {
+		return nil, 0, 0
+	}
+	if cursor == none {
+		cursor = 0 // the next one after it
+	}
+	p.each(none, func(i uint32, x *T) {
+		if i >= cursor {
+			all = append(all, x)
+		}
+	})
+	if all == nil {
+		retval = invalidValue
+	}
+	return all, retval, none
+}

@@ -84,9 +84,15 @@ func (s *classifier) add(q *classify.ClassifyAddDelTable) uint32 {
 	s.ever = true
 	index, _ := s.tables.put(none, classTable{
 		mask: append([]byte(nil), q.Mask...), skip: q.SkipNVectors, next: q.NextTableIndex, miss: q.MissNextIndex,
-		memory: int(q.MemorySize), current: q.CurrentDataFlag == 1, offset: q.CurrentDataOffset, hash: newClassHash(q.Nbuckets),
+		memory: pagesOf(q.MemorySize), current: q.CurrentDataFlag == 1, offset: q.CurrentDataOffset, hash: newClassHash(q.Nbuckets),
 	})
 	return index
+}
+
+// pagesOf is the memory that VPP takes for so many bytes: whole pages.
+func pagesOf(size uint32) int {
+	const page = 4096
+	return (int(size) + page - 1) / page * page
 }
 
 // remove takes no notice of who looks into the table. What its sessions have goes with it.

@@ -214,6 +214,8 @@ func neverSend(m api.Message, past []api.Message) string {
 
 const randomLinkLocal = "VPP draws the link-local address of what has no hardware address at random"
 
+const notLoaded = "VPP does not load linux-cp by itself"
+
 // never is what is not sent at all.
 var never = map[string]string{
 	"vrrp_vr_del":                     "the next start of a virtual router on the interface kills VPP",
@@ -231,6 +233,9 @@ var never = map[string]string{
 	"policer_input_v2":                "writes out of bounds for an interface without a policer",
 	"show_vpe_system_time":            "is another each time",
 	"memclnt_keepalive":               "says nothing of VPP's state",
+	"lcp_itf_pair_add_del_v3":         notLoaded,
+	"lcp_itf_pair_get":                notLoaded,
+	"lcp_default_ns_set":              notLoaded,
 }
 
 // killsByPolicy says why a message of the abf plugin may kill VPP.

@@ -24,6 +24,7 @@ type life struct {
 	nodes      *nodes
 	bridges    *bridges
 	bonds      *bonds
+	taps       *taps
 	ips        *ips
 	routers    *routers
 	classes    *classifier

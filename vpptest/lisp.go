@@ -34,7 +34,8 @@ type lisps struct {
 	sets     pool[locatorSet]
 	reach    uint32 // the first index beyond all sets that ever had an EID
 	mappings pool[eidMapping]
-	forward  pool[forwarding] // adjacencies
+	places   map[eidKey]uint32 // of mappings
+	forward  pool[forwarding]  // adjacencies
 
 	arps map[arpKey]mac
 }
@@ -49,7 +50,7 @@ type tenant struct {
 }
 
 func loadLISP(v *VPP) {
-	s := &lisps{v: v, tenants: make(map[uint32]*tenant), arps: make(map[arpKey]mac)}
+	s := &lisps{v: v, tenants: make(map[uint32]*tenant), places: make(map[eidKey]uint32), arps: make(map[arpKey]mac)}
 	for i := range s.maps {
 		s.maps[i], s.back[i] = make(map[uint32]uint32), make(map[uint32]uint32)
 	}

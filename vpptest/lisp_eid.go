@@ -59,13 +59,21 @@ func lispKey(vni uint32, e lisp_types.Eid) (eidKey, bool) {
 	return k, true
 }
 
-func (s *lisps) find(k eidKey) (at uint32, found *eidMapping) {
-	s.mappings.each(none, func(i uint32, m *eidMapping) {
-		if m.eidKey == k {
-			at, found = i, m
-		}
-	})
-	return at, found
+func (s *lisps) find(k eidKey) (uint32, *eidMapping) {
+	at, ok := s.places[k]
+	if !ok {
+		return 0, nil
+	}
+	return at, s.mappings.at(at)
+}
+
+func (s *lisps) keep(m eidMapping) {
+	s.places[m.eidKey], _ = s.mappings.put(none, m)
+}
+
+func (s *lisps) lose(at uint32) {
+	delete(s.places, s.mappings.at(at).eidKey)
+	s.mappings.delete(at)
 }
 
 // mapped tells whether the VNI has what such EIDs are in.
@@ -97,7 +105,7 @@ func (s *lisps) local(c *Call, q *one.OneAddDelLocalEid) *one.OneAddDelLocalEidR
 	case q.IsAdd && m != nil:
 		r.Retval = valueExists
 	case q.IsAdd:
-		s.mappings.put(none, eidMapping{eidKey: k, local: true, set: set})
+		s.keep(eidMapping{eidKey: k, local: true, set: set})
 		s.reach = max(s.reach, set+1)
 		x.users++
 	case m == nil:
@@ -108,7 +116,7 @@ func (s *lisps) local(c *Call, q *one.OneAddDelLocalEid) *one.OneAddDelLocalEidR
 		for _, to := range m.towards {
 			s.part(to)
 		}
-		s.mappings.delete(at)
+		s.lose(at)
 		x.users--
 	}
 	return r
@@ -123,13 +131,17 @@ func (s *lisps) remote(c *Call, q *one.OneAddDelRemoteMapping) *one.OneAddDelRem
 	}
 	at, m := s.find(k)
 	var locators []lispLocator
+	again := false
 	for _, l := range q.Rlocs {
 		a := addrOf(l.IPAddress)
 		if q.IsAdd && s.on && s.isLocal(a) {
 			r.Retval = rlocIsLocal
 			return r
 		}
-		locators = append(locators, lispLocator{address: a, priority: l.Priority, weight: l.Weight})
+		again = again || slices.ContainsFunc(locators, func(l lispLocator) bool { return l.address == a })
+		if !again { // one that is there already ends the list, without a word
+			locators = append(locators, lispLocator{address: a, priority: l.Priority, weight: l.Weight})
+		}
 	}
 	switch {
 	case !s.on:
@@ -141,7 +153,7 @@ func (s *lisps) remote(c *Call, q *one.OneAddDelRemoteMapping) *one.OneAddDelRem
 		s.sets.at(m.set).locators = locators
 	case q.IsAdd:
 		set, _ := s.sets.put(none, locatorSet{locators: locators})
-		s.mappings.put(none, eidMapping{eidKey: k, set: set, action: q.Action})
+		s.keep(eidMapping{eidKey: k, set: set, action: q.Action})
 		s.reach = max(s.reach, set+1)
 	case m == nil:
 		r.Retval = unspecified
@@ -154,7 +166,7 @@ func (s *lisps) remote(c *Call, q *one.OneAddDelRemoteMapping) *one.OneAddDelRem
 				l.towards = slices.Delete(l.towards, n, n+1)
 			}
 		})
-		s.mappings.delete(at)
+		s.lose(at)
 	}
 	return r
 }

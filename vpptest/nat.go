@@ -276,23 +276,11 @@ func (n *nat44) setOutput(index uint32, add bool) int32 {
 
 // outputsFrom lists the output interfaces from a cursor, and what VPP answers at the end.
 func (n *nat44) outputsFrom(cursor uint32) (all []uint32, retval int32, next uint32) {
-	some := false
-	n.outputs.each(none, func(uint32, *uint32) { some = true })
-	if !some {
-		return nil, 0, 0
+	list, retval, next := n.outputs.from(cursor)
+	for _, i := range list {
+		all = append(all, *i)
 	}
-	if cursor == none {
-		cursor = 0 // the next one after it
-	}
-	n.outputs.each(none, func(i uint32, x *uint32) {
-		if i >= cursor {
-			all = append(all, *x)
-		}
-	})
-	if all == nil {
-		retval = invalidValue
-	}
-	return all, retval, none
+	return all, retval, next
 }
 
 // mostAddresses is how many addresses can be added at once.

@@ -22,7 +22,7 @@ const recordings = "testdata/vpp-25.10"
 
 // allScripts are those of all modules.
 func allScripts() []vpptest.Script {
-	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, bondScripts, memifScripts, vxlanScripts, lispScripts, spanScripts, greScripts, tapScripts, l3xcScripts, pipeScripts, mssClampScripts, policerScripts, qosScripts, urpfScripts, classifyScripts, abfScripts, wireguardScripts, uplinkScripts, dhcpClientScripts, nat66Scripts, lldpScripts, nat64Scripts)
+	return slices.Concat(scripts, aclScripts, ipScripts, neighbourScripts, natScripts, eiScripts, vrrpScripts, refusalScripts, bondScripts, memifScripts, vxlanScripts, lispScripts, spanScripts, greScripts, tapScripts, l3xcScripts, pipeScripts, mssClampScripts, policerScripts, qosScripts, urpfScripts, classifyScripts, abfScripts, wireguardScripts, uplinkScripts, dhcpClientScripts, nat66Scripts, lldpScripts, nat64Scripts, linuxCPScripts)
 }
 
 func recordingOf(name string) string { return filepath.Join(recordings, name+".json") }
@@ -34,7 +34,7 @@ func TestReplay(t *testing.T) {
 		t.Run(script.Name, func(t *testing.T) {
 			if *record {
 				skipWithVhostNet(t, script)
-				vpp := realFor(t, needsDevices[script.Name])
+				vpp := realFor(t, needsDevices[script.Name], needsStartup[script.Name]...)
 				made, err := vpptest.Record(vpp.Socket(), vpp.Dir(), script)
 				require.NoError(t, err)
 				require.NoError(t, made.Save(recordingOf(script.Name)))
@@ -54,7 +54,7 @@ func TestReplayReal(t *testing.T) {
 	for _, script := range allScripts() {
 		t.Run(script.Name, func(t *testing.T) {
 			skipWithVhostNet(t, script)
-			vpp := realFor(t, needsDevices[script.Name])
+			vpp := realFor(t, needsDevices[script.Name], needsStartup[script.Name]...)
 			recorded, err := vpptest.Load(recordingOf(script.Name))
 			require.NoError(t, err)
 			version, err := vpp.Version()
@@ -70,19 +70,26 @@ func TestReplayReal(t *testing.T) {
 // skipWithVhostNet skips what was recorded where Linux has no vhost-net, if it has.
 func skipWithVhostNet(t *testing.T, script vpptest.Script) {
 	t.Helper()
-	if _, err := os.Stat("/dev/vhost-net"); err == nil && script.Name == "tap" {
+	if _, err := os.Stat("/dev/vhost-net"); err == nil && needsNoVhostNet[script.Name] {
 		t.Skip("RECORDED WITHOUT /dev/vhost-net, WHICH IS HERE")
 	}
 }
+
+var needsNoVhostNet = map[string]bool{"tap": true, "linux-cp": true, "linux-cp-namespace": true}
+
+// needsStartup are the scripts of plugins that VPP does not load by itself.
+var needsStartup = map[string][]vpptest.RealOption{"linux-cp": {withLinuxCP}, "linux-cp-namespace": {withLinuxCP}}
+
+var withLinuxCP = vpptest.WithStartup("plugins { plugin linux_cp_plugin.so { enable } }")
 
 // needsDevices are the scripts with interfaces on Linux' devices.
 var needsDevices = map[string]bool{"host-interface": true, "uplink": true}
 
 // realFor starts a real VPP, next to the Linux devices vt0 and vt1 if it needs them.
-func realFor(t *testing.T, devices bool) *vpptest.RealVPP {
+func realFor(t *testing.T, devices bool, more ...vpptest.RealOption) *vpptest.RealVPP {
 	t.Helper()
 	if !devices {
-		return vpptest.Real(t)
+		return vpptest.Real(t, more...)
 	}
 	const ns = "vpptest"
 	_ = exec.Command("ip", "netns", "del", ns).Run()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"go.fd.io/govpp/binapi/tapv2"
 )
@@ -38,6 +39,7 @@ type tapPort struct {
 
 func loadTapV2(v *VPP) {
 	t := &taps{v: v}
+	v.life.taps = t
 	v.life.states = append(v.life.states, t.dump)
 	Handle(v, t.create)
 	Handle(v, t.delete)
@@ -68,7 +70,7 @@ func (t *taps) do(c *Call, q tapv2.TapCreateV3) (index uint32, retval int32) {
 		return none, syscallError3
 	case q.HostNamespaceSet && namespaces != nil && !slices.Contains(namespaces, q.HostNamespace):
 		return none, syscallError2
-	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName):
+	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName), strings.ContainsAny(q.HostIfName, ":%"):
 		return none, syscallError3
 	case q.NumRxQueues > 256, q.NumTxQueues > 256:
 		return none, c.NotImitated("more queues than Linux gives a device")
@@ -152,10 +154,12 @@ func (t *taps) delete(_ *Call, q *tapv2.TapDeleteV2) *tapv2.TapDeleteV2Reply {
 	if i == nil || i.hw.class != tapClass && i.hw.class != tunClass {
 		return &tapv2.TapDeleteV2Reply{Retval: invalidInterface}
 	}
-	t.all.delete(i.hw.instance)
+	t.forget(i.hw)
 	t.v.life.interfaces.delete(i.hw)
 	return new(tapv2.TapDeleteV2Reply)
 }
+
+func (t *taps) forget(i *iface) { t.all.delete(i.instance) }
 
 func (t *taps) details(_ *Call, q *tapv2.SwInterfaceTapV2Dump) (out []*tapv2.SwInterfaceTapV2Details) {
 	t.all.each(none, func(_ uint32, x **tapPort) {

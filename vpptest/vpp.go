@@ -93,6 +93,7 @@ var builtin = []plugin{
 	{"nat64", loadNAT64},
 	{"nat66", loadNAT66},
 	{"lldp", loadLLDP},
+	{"linux_cp", loadLCP},
 	{"wireguard", loadWireguard},
 	{"", loadPipes},
 	{"", loadRxQueues},

@@ -44,10 +44,7 @@ func behindMany(r *rig, v target, uplink string) {
 			require.NoError(r, err)
 		}
 		name := uuid(10000 + round)
-		began := time.Now()
-		r.put("h1", name, port(100))
-		require.Eventually(r, func() bool { return r.boundNow("h1")[name] != "" }, time.Minute, time.Millisecond)
-		took = append(took, time.Since(began))
+		took = append(took, r.soon("h1", name))
 		pending := a.store.Count("pending")
 		r.Logf("bound after %v, while %d objects were pending", took[round].Round(time.Millisecond), pending)
 		require.Eventually(r, func() bool { return len(r.boundNow("h1")) == others+2+round }, 2*time.Minute, 50*time.Millisecond)
@@ -55,5 +52,14 @@ func behindMany(r *rig, v target, uplink string) {
 	}
 	slices.Sort(took)
 	r.Logf("behind %d changes of others a port is bound after %v, %v, %v", others, took[0], took[1], took[2])
-	require.Less(r, took[1], time.Second) // 0.1 to 0.3 s; all of them take some seconds
+	require.Less(r, took[1], 5*time.Second) // 0.1 to 0.3 s, and 2 s on a machine ten times as busy; who waits for all of them waits for 12 s
+}
+
+// soon is how long a port takes from its put to being bound.
+func (r *rig) soon(host, name string) time.Duration {
+	r.Helper()
+	began := time.Now()
+	r.put(host, name, port(100))
+	require.Eventually(r, func() bool { return r.boundNow(host)[name] != "" }, time.Minute, time.Millisecond)
+	return time.Since(began)
 }

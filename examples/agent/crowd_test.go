@@ -150,15 +150,15 @@ func (r *rig) crowdInOneGroup(all []*running, vpps []*vpptest.VPP, put func(host
 		writes = max(writes, a.writes.Load())
 	}
 	r.Logf("at most %d messages that change a VPP", writes)
-	time.Sleep(time.Second) // for what they say of it, and for their last look at their links
 
 	// change does something to groups, of which every VPP hears by so many messages.
 	change := func(what string, events, messages int, do, wait func()) {
 		r.Helper()
+		before := r.quiet()
 		for _, v := range vpps {
 			v.ResetLog()
 		}
-		before, begin := r.metrics(), time.Now()
+		begin := time.Now()
 		do()
 		wait()
 		after := r.tell(what, n, before, begin)
@@ -226,6 +226,20 @@ func (r *rig) count(below, text string) (n int) {
 type figures map[string]float64
 
 func (f figures) since(before figures, name string) float64 { return f[name] - before[name] }
+
+// quiet are the figures when nobody has heard anything for a second: of what agents say of a change
+// before, or see in a last look at their links.
+func (r *rig) quiet() figures {
+	r.Helper()
+	const heard = "etcd_debugging_mvcc_events_total"
+	now := r.metrics()
+	for still := time.Now(); time.Since(still) < time.Second; time.Sleep(50 * time.Millisecond) {
+		if next := r.metrics(); next[heard] != now[heard] {
+			now, still = next, time.Now()
+		}
+	}
+	return r.metrics()
+}
 
 func (r *rig) metrics() figures {
 	r.Helper()

@@ -18,8 +18,8 @@
 //	go run ./examples/bench --workload routes --objects 120000
 //
 // Other workloads than ports are objects of one message each: the routes of a full table,
-// static entries of an L2 FIB, and sessions of a classify table, whose kind is this
-// program's own. The floor and the engine do them.
+// static entries of an L2 FIB, sessions of a classify table, whose kind is this program's own,
+// policy routes, and MACs that are at other hosts by GPE. The floor and the engine do them.
 //
 // Each system has a fresh VPP: the one that is installed, with no NIC and no
 // workers, and vpptest's in-memory one, which takes next to no time itself, and so

@@ -18,8 +18,10 @@ import (
 type workload struct {
 	name string
 
-	// base is what the objects hang on; who measures makes it, untimed.
+	// base is what the objects hang on; who measures makes it, untimed. own is what the nth hangs
+	// on alone; nil: nothing.
 	base []desiredstate.Object
+	own  func(n int) desiredstate.Object
 
 	// ready does what no kind does, before all; nil: nothing.
 	ready func(w *wire) error
@@ -28,18 +30,20 @@ type workload struct {
 	numbers func(at func(desiredstate.Key) uint32)        // of what base has made
 	object  func(n int, changed bool) desiredstate.Object // changed: moved to another place
 	message func(n int, changed, add bool) api.Message    // the same by hand
+	change  func(n int, changed bool) []api.Message       // how it comes to be changed, or what it was, by hand; nil: by message
 	moves   func(n int) bool                              // whether change-many is about it
 	dumps   func(w *wire) []dump                          // what a reading of it is by hand
+	looks   int                                           // messages by which the engine, and no hand, looks at each before it goes
 
 	most int // objects
 }
 
 const (
 	portsWorkload = "ports"
-	changeMany    = "change-many" // what shares a next hop, or a port, gets another
+	changeMany    = "change-many" // what shares a next hop, a port or a host gets another
 )
 
-var workloads = []func() *workload{routes, fib, sessions}
+var workloads = []func() *workload{routes, fib, sessions, policies, remotes}
 
 func workloadNames() []string {
 	names := []string{portsWorkload}
@@ -67,6 +71,17 @@ type load struct {
 	tally tally
 }
 
+// bases are what the objects hang on.
+func (l *load) bases() []desiredstate.Object {
+	all := slices.Clone(l.base)
+	for n := range l.size {
+		if l.own != nil {
+			all = append(all, l.own(n))
+		}
+	}
+	return all
+}
+
 // prepare makes the base, by a connection that is not counted.
 func (l *load) prepare(ctx context.Context) error {
 	if l.ready != nil {
@@ -85,7 +100,7 @@ func (l *load) prepare(ctx context.Context) error {
 	}
 	defer func() { _ = c.Close() }()
 	e := desiredstate.New(l.kinds(c)...)
-	if _, err := e.Ensure(ctx, l.base...); err != nil {
+	if _, err := e.Ensure(ctx, l.bases()...); err != nil {
 		return err
 	}
 	l.numbers(func(k desiredstate.Key) uint32 {
@@ -132,23 +147,19 @@ type byHand struct {
 	w *wire
 }
 
-func (s *byHand) all(changed, add bool, which func(n int) bool) error {
+func (s *byHand) all(add bool) error {
 	asks := make([]ask, 0, s.size)
 	for n := range s.size {
-		if which(n) {
-			asks = append(asks, ask{request: s.message(n, changed, add)})
-		}
+		asks = append(asks, ask{request: s.message(n, false, add)})
 	}
 	return s.w.all(asks)
 }
-
-func everyone(int) bool { return true }
 
 func (s *byHand) cold(context.Context) (err error) {
 	if s.w, err = openWire(s.vpp, &s.tally); err != nil {
 		return err
 	}
-	return s.all(false, true, everyone)
+	return s.all(true)
 }
 
 func (s *byHand) converged(context.Context) error {
@@ -167,8 +178,23 @@ func (s *byHand) converged(context.Context) error {
 	return nil
 }
 
-func (s *byHand) change(_ context.Context, there bool) error { return s.all(there, true, s.moves) }
-func (s *byHand) stop(context.Context) error                 { s.close(); return nil }
+func (s *byHand) change(_ context.Context, there bool) error {
+	var asks []ask
+	for n := range s.size {
+		switch {
+		case !s.moves(n):
+		case s.workload.change == nil:
+			asks = append(asks, ask{request: s.message(n, there, true)})
+		default:
+			for _, m := range s.workload.change(n, there) {
+				asks = append(asks, ask{request: m})
+			}
+		}
+	}
+	return s.w.all(asks)
+}
+
+func (s *byHand) stop(context.Context) error { s.close(); return nil }
 
 func (s *byHand) restart(ctx context.Context) (err error) {
 	if s.w, err = openWire(s.vpp, &s.tally); err != nil {
@@ -177,7 +203,7 @@ func (s *byHand) restart(ctx context.Context) (err error) {
 	return s.converged(ctx)
 }
 
-func (s *byHand) teardown(context.Context) error { return s.all(false, false, everyone) }
+func (s *byHand) teardown(context.Context) error { return s.all(false) }
 
 func (s *byHand) sent(context.Context) (messages, writes int) { return s.tally.sums() }
 
@@ -200,7 +226,7 @@ func (s *byEngine) prepare(ctx context.Context) error {
 	if err := s.load.prepare(ctx); err != nil {
 		return err
 	}
-	s.want = slices.Grow(slices.Clone(s.base), s.size)
+	s.want = slices.Grow(s.bases(), s.size)
 	for n := range s.size {
 		s.want = append(s.want, s.object(n, false))
 	}
@@ -243,7 +269,7 @@ func (s *byEngine) stop(context.Context) error { s.close(); return nil }
 func (s *byEngine) restart(ctx context.Context) error { return s.cold(ctx) }
 
 func (s *byEngine) teardown(ctx context.Context) error {
-	_, err := s.e.Sync(ctx, s.base...)
+	_, err := s.e.Sync(ctx, s.bases()...)
 	return err
 }
 

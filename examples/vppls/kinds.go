@@ -13,6 +13,7 @@ import (
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/kinds/dhcp"
+	"github.com/vppkit/vppkit/kinds/linuxcp"
 	"github.com/vppkit/vppkit/kinds/lldp"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/uplink"
@@ -44,7 +45,7 @@ func kinds(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
 		acl.Sets(c), acl.Bindings(c), acl.MACIPSets(c), acl.MACIPBindings(c), tables, l3.NeighbourCaches(c),
 		gpe.Overlays(c), gpe.LocatorSets(c), gpe.LocalEIDs(c), gpe.RemoteEIDs(c), gpe.ARPEntries(c), qos.Policers(c),
 		classify.Tables(c), classify.Sessions(c, qos.Policers(c)), wireguard.Interfaces(c), l3.PolicyRoutes(c, acl.Sets(c)),
-	}, claimed(c), translation(c, variant))
+	}, claimed(c), translation(c, variant), twins(c))
 }
 
 // claimed are the kinds that would not show what is on others' interfaces and tables, if they
@@ -66,6 +67,15 @@ func claimed(c *vppnet.Conn) []desiredstate.AnyKind {
 	}
 }
 
+// twins are of a plugin that VPP does not load by itself.
+func twins(c *vppnet.Conn) []desiredstate.AnyKind {
+	pairs := linuxcp.Pairs(c, everything)
+	if c != nil && !c.Has(pairs.Uses()[0]) {
+		return nil
+	}
+	return []desiredstate.AnyKind{pairs}
+}
+
 // translation is NAT44, which is one of two plugins', NAT64 and NAT66.
 func translation(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
 	every4, every6 := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
@@ -84,7 +94,7 @@ func translation(c *vppnet.Conn, variant nat.Variant) []desiredstate.AnyKind {
 // byDeps are the kinds whose objects are whose they hang on.
 var byDeps = func() map[string]bool {
 	out := map[string]bool{}
-	for _, k := range slices.Concat(claimed(nil), translation(nil, nat.EndpointDependent)) {
+	for _, k := range slices.Concat(claimed(nil), translation(nil, nat.EndpointDependent), twins(nil)) {
 		out[k.KindName()] = true
 	}
 	return out

@@ -17,9 +17,8 @@ import (
 // CheckMAC reports why no frame can be sent by the interface with this index: it has no MAC, nor, if
 // it is a sub-interface, has its parent. VPP takes the sender's MAC from where it would be, whether
 // there is one or not, and dies of some that there is not. It costs a round trip
-// (sw_interface_dump), of a sub-interface two.
+// (sw_interface_dump, which the caller has declared), of a sub-interface two.
 func CheckMAC(ctx context.Context, c *vppnet.Conn, index uint32) error {
-	c.Uses(&interfaces.SwInterfaceDump{})
 	vpp := interfaces.NewServiceClient(c)
 	for at := index; ; {
 		all, err := vppnet.Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(at)}))

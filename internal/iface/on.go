@@ -11,8 +11,17 @@ import (
 
 // On completes a kind of what is put on interfaces that are in a scope, and returns it: objects
 // whose first dependency is their interface, and whose handle is the interface's. put does it.
-// Others' interfaces are refused at planning, and members of bonds when it comes to it.
+// Others' interfaces and members of bonds are refused at planning.
 func On[S desiredstate.Object](c *vppnet.Conn, scope Scope, k *desiredstate.Kind[S],
+	put func(ctx context.Context, v *desiredstate.View, id uint32, want S) error,
+) *desiredstate.Kind[S] {
+	k.Shares = func(x S) []desiredstate.Key { return vppnet.UseKeys(x.Deps()[0].Name) }
+	return OnDevice(c, scope, k, put)
+}
+
+// OnDevice is On for what a device has below all that a bond takes of it: members of bonds have
+// it too.
+func OnDevice[S desiredstate.Object](c *vppnet.Conn, scope Scope, k *desiredstate.Kind[S],
 	put func(ctx context.Context, v *desiredstate.View, id uint32, want S) error,
 ) *desiredstate.Kind[S] {
 	k.Target, k.Variant = c.Target(), vppnet.Variant(scope...)

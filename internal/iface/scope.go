@@ -14,16 +14,13 @@ import (
 // Scope is the interfaces that a kind with these claims puts something on.
 type Scope []vppnet.Claim
 
-// Take is the handle of an interface that is ours, or claimed, and has frames of its own.
+// Take is the handle of an interface that is ours, or claimed.
 func (s Scope) Take(v *desiredstate.View, iface string) (uint32, error) {
 	id, err := v.ID(vppnet.InterfaceKey(iface))
-	if err != nil {
-		return 0, err
+	if err == nil {
+		err = s.Check(v, iface)
 	}
-	if err := s.Check(v, iface); err != nil {
-		return 0, err
-	}
-	return id, vppnet.CheckNoMember(v, iface)
+	return id, err
 }
 
 // Check says whether an interface, which may be still to come, is not ours to use. VPP dies of

@@ -3,10 +3,13 @@
 package kindrig
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -16,11 +19,25 @@ import (
 // A Contest is about objects that are made and taken away, by an engine, and by a hand that sends the
 // same messages blindly.
 type Contest struct {
+	VPP      []vpptest.Option
 	Kinds    func(*vppnet.Conn) []desiredstate.AnyKind
 	Base     []desiredstate.Object // what is there all the time, and by hand: Before
 	Before   []api.Message
 	Want     []desiredstate.Object
 	Add, Del []api.Message
+}
+
+// OnLoopbacks is a Contest about what each of so many loopbacks has: an object, and how it is made and
+// taken away by hand.
+func OnLoopbacks(n int, kinds func(*vppnet.Conn) []desiredstate.AnyKind, each func(name string, i interface_types.InterfaceIndex) (want desiredstate.Object, add, del api.Message)) Contest {
+	x := Contest{Kinds: kinds}
+	for i := range n {
+		name := fmt.Sprint("lo", i)
+		want, add, del := each(name, interface_types.InterfaceIndex(i+1))
+		x.Base, x.Before = append(x.Base, vppnet.Loopback{Name: name}), append(x.Before, &interfaces.CreateLoopback{})
+		x.Want, x.Add, x.Del = append(x.Want, want), append(x.Add, add), append(x.Del, del)
+	}
+	return x
 }
 
 // Race measures both, for each object.
@@ -29,7 +46,7 @@ func Race(b *testing.B, x Contest) {
 		b.ReportMetric(float64(b.Elapsed())/float64(b.N)/float64(2*len(x.Want)), "ns/object")
 	}
 	b.Run("engine", func(b *testing.B) {
-		e := Engine(x.Kinds(Dial(b, vpptest.New(b).Socket(), "me"))...)
+		e := Engine(x.Kinds(Dial(b, vpptest.New(b, x.VPP...).Socket(), "me"))...)
 		_, err := e.Sync(b.Context(), x.Base...)
 		require.NoError(b, err)
 		for b.Loop() {
@@ -42,7 +59,7 @@ func Race(b *testing.B, x Contest) {
 		each(b)
 	})
 	b.Run("hand", func(b *testing.B) {
-		h := NewHand(b, vpptest.New(b).Socket())
+		h := NewHand(b, vpptest.New(b, x.VPP...).Socket())
 		h.Ask(b, x.Before...)
 		for b.Loop() {
 			h.Ask(b, x.Add...)

@@ -40,12 +40,23 @@ func Owners[S desiredstate.Object](vpp vpptest.Target, state func() string, base
 	}
 }
 
-// OnEachVPP runs laws on VPPs of three releases in memory, with so many checks on the newest
-// that is tested and one on the others, and four on a real one, whose state is read. On each,
-// others make theirs first.
+// OnEachVPP runs laws on VPPs of three releases in memory, and with four checks on a real one, whose
+// state is read. On each, others make theirs first.
 func OnEachVPP(t *testing.T, checks int, others func(*testing.T, string), state func(*vpptest.Proxy) string,
-	run func(t *testing.T, checks int, vpp vpptest.Target, state func() string),
+	run func(t *testing.T, checks int, vpp vpptest.Target, state func() string), options ...vpptest.RealOption,
 ) {
+	InMemory(t, checks, others, run)
+	t.Run("real", func(t *testing.T) {
+		t.Parallel()
+		vpp := vpptest.NewProxy(t, vpptest.Real(t, options...).Socket())
+		others(t, vpp.Socket())
+		run(t, 4, vpp, func() string { return state(vpp) })
+	})
+}
+
+// InMemory runs laws on VPPs of three releases in memory, with so many checks on the newest
+// that is tested and one on the others.
+func InMemory(t *testing.T, checks int, others func(*testing.T, string), run func(t *testing.T, checks int, vpp vpptest.Target, state func() string)) {
 	t.Parallel()
 	for release, checks := range map[string]int{"": checks, "24.10": 1, "26.06": 1} {
 		t.Run("in memory "+release, func(t *testing.T) {
@@ -55,10 +66,4 @@ func OnEachVPP(t *testing.T, checks int, others func(*testing.T, string), state 
 			run(t, checks, vpp, vpp.String)
 		})
 	}
-	t.Run("real", func(t *testing.T) {
-		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t).Socket())
-		others(t, vpp.Socket())
-		run(t, 4, vpp, func() string { return state(vpp) })
-	})
 }

@@ -87,7 +87,7 @@ func checkText(what, text string, most int) error {
 // Ethernet have no LLDP.
 func Ports(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desiredstate.Kind[Port] {
 	k := ports{lldp.NewServiceClient(c), interfaces.NewServiceClient(c), vlib.NewServiceClient(c)}
-	return vppnet.Remembered(c, m, iface.On(c, claims, &desiredstate.Kind[Port]{
+	return vppnet.Remembered(c, m, iface.OnDevice(c, claims, &desiredstate.Kind[Port]{
 		Name:     "lldp",
 		Messages: c.Uses(&lldp.SwInterfaceSetLldp{}, &interfaces.SwInterfaceDump{}, &vlib.CliInband{}, &memclnt.ControlPing{}),
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port]) error {

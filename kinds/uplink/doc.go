@@ -8,4 +8,10 @@
 // (vppnet.ClaimInterfaces). After a restart of the program VPP is told once more, which changes
 // nothing. A reading costs one dump of all queues, if any is wanted, and nothing for Promiscuous. Safe
 // for concurrent use.
+//
+// It does not attach devices (VPP's dev API, dev_attach): have startup.conf do that, and claim what is
+// there then. Of the drivers that VPP has for it (iavf in 25.10; ige, iavf and atlantic in 26.06; ena
+// and octeon by their plugins) none had a device where this was made, so no attachment could be tried;
+// all that a VPP was seen to answer is that no driver is available (-8), that there is no such
+// device (-12), or no such bus (-10).
 package uplink

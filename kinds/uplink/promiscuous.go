@@ -49,7 +49,7 @@ func Promiscuouses(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredst
 		_, err := vpp.SwInterfaceSetPromisc(ctx, &interfaces.SwInterfaceSetPromisc{SwIfIndex: interface_types.InterfaceIndex(id), PromiscOn: on})
 		return err
 	}
-	return vppnet.Remembered(c, &m.told, iface.On(c, claims, &desiredstate.Kind[Promiscuous]{
+	return vppnet.Remembered(c, &m.told, iface.OnDevice(c, claims, &desiredstate.Kind[Promiscuous]{
 		Name:     "promiscuous",
 		Messages: c.Uses(&interfaces.SwInterfaceSetPromisc{}),
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Promiscuous]) error {

@@ -134,7 +134,7 @@ func (m *Memory) forget(vpp vppnet.Identity, q Queue) {
 // A device that cannot have a mode refuses it: af_packet is never adaptive.
 func Queues(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredstate.Kind[Queue] {
 	k := &queues{c: c, vpp: interfaces.NewServiceClient(c), m: m}
-	kind := vppnet.Remembered(c, &m.told, iface.On(c, claims, &desiredstate.Kind[Queue]{
+	kind := vppnet.Remembered(c, &m.told, iface.OnDevice(c, claims, &desiredstate.Kind[Queue]{
 		Name:     "rx-queue",
 		Messages: c.Uses(&interfaces.SwInterfaceSetRxMode{}, &interfaces.SwInterfaceSetRxPlacement{}, &interfaces.SwInterfaceRxPlacementDump{}, &memclnt.ControlPing{}),
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Queue], want Queue) error {

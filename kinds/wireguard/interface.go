@@ -47,13 +47,13 @@ func (i Interface) Validate() error {
 	case i.Port == 0:
 		return errors.New("no port")
 	}
-	_, err := PublicKeyOf(i.PrivateKey)
+	_, err := secretBytes(i.PrivateKey)
 	return err
 }
 
 // sameAs says whether an interface that was found is as wanted, but for its name.
-func (i Interface) sameAs(found Interface) bool {
-	public, err := PublicKeyOf(i.PrivateKey)
+func (i Interface) sameAs(found Interface, keys *publicKeys) bool {
+	public, err := keys.of(i.PrivateKey)
 	return err == nil && public == found.public && i.Src == found.Src && i.Port == found.Port
 }
 
@@ -61,7 +61,7 @@ func (i Interface) sameAs(found Interface) bool {
 // made anew, with its peers. Two cannot have one port, though VPP takes that: when the second of
 // them goes, VPP writes where it must not. VPP takes the port from whatever else listens there.
 func Interfaces(c *vppnet.Conn) *desiredstate.Kind[Interface] {
-	vpp := wireguard.NewServiceClient(c)
+	vpp, keys := wireguard.NewServiceClient(c), new(publicKeys)
 	return vppnet.Tagged(c, &desiredstate.Kind[Interface]{
 		Name:     "wireguard",
 		Messages: c.Uses(&wireguard.WireguardInterfaceCreate{}, &wireguard.WireguardInterfaceDelete{}, &wireguard.WireguardInterfaceDump{}, &memclnt.ControlPing{}),
@@ -94,7 +94,7 @@ func Interfaces(c *vppnet.Conn) *desiredstate.Kind[Interface] {
 			return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[Interface], want Interface) Interface {
-			if want.sameAs(have.Spec) {
+			if want.sameAs(have.Spec, keys) {
 				want.PrivateKey, want.public = have.Spec.PrivateKey, have.Spec.public
 			}
 			return want

@@ -47,6 +47,7 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     space,
 		Requires: l3.Places(c),
+		Shares:   func(x Router) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&binding.VrrpVrDump{}, &binding.VrrpVrPeerDump{}, &binding.VrrpVrTrackIfDump{},
 			&binding.VrrpVrAddDel{}, &binding.VrrpVrStartStop{}, &binding.VrrpVrSetPeers{}, &binding.VrrpVrTrackIfAddDel{},
 			&ip.IPAddressDump{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),

@@ -35,20 +35,17 @@ func (s Scope) Take(v *desiredstate.View, name string) (uint32, error) {
 	if err == nil && !s.Has(v, id) {
 		err = fmt.Errorf("%w: interface %s, nor is its table: put it into a table of ours, or claim it, by a vppnet.ClaimInterfaces that the kind is given", desiredstate.ErrForeign, name)
 	}
-	if err == nil {
-		err = vppnet.CheckNoMember(v, name)
-	}
 	return id, err
 }
 
 // Check says at planning what Take would say later, unless that depends on what is still
-// to come or to go: the interface, its Membership in a table, or that in a bond.
+// to come: the interface, or its Membership in a table.
 func (s Scope) Check(v *desiredstate.View, name, table string) error {
 	if _, err := v.ID(MembershipKey(name)); table != "" && err != nil {
 		return nil
 	}
 	_, err := s.Take(v, name)
-	if errors.Is(err, desiredstate.ErrMissing) || errors.Is(err, desiredstate.ErrEarly) {
+	if errors.Is(err, desiredstate.ErrMissing) {
 		return nil
 	}
 	return err
