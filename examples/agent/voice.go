@@ -48,6 +48,9 @@ func newVoice(a *agent, c *vppnet.Conn, e *desiredstate.Engine) *voice {
 func (v *voice) hear(l vppnet.LinkEvent) (own bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if l.Lost > 0 { // the end of one may be among them, and its number a VM's by now
+		clear(v.mine)
+	}
 	if v.mine[l.Index] {
 		if l.Deleted {
 			delete(v.mine, l.Index)
