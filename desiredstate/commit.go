@@ -65,11 +65,18 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 	var keys []Key
 	before, kinds := map[Key]Object{}, map[Key][]*kind{}
 	e.mu.Lock()
+	if err := e.lookAgain(ctx, p); err != nil {
+		for _, s := range p.Steps {
+			e.release(s)
+		}
+		e.mu.Unlock()
+		return nil, err
+	}
 	for _, s := range p.Steps {
 		keys = append(keys, s.Key)
 		kinds[s.Key] = []*kind{s.kind, s.have.kind}
-		if n := e.nodes[s.Key]; s.have.kind != nil {
-			before[s.Key] = n.spec(s.have)
+		if s.have.kind != nil {
+			before[s.Key] = s.n.spec(s.n.of(s.have))
 		}
 	}
 	e.mu.Unlock()
@@ -79,16 +86,20 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 		return r, nil
 	}
 	failed := &CommitError{Err: r.failures()}
+	known := e.halfMade(p)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	back := request{
-		keys: keys, again: true, restore: true,
-		want:  func(k Key) Object { return before[k] },
-		named: func(k Key) bool { return slices.Contains(keys, k) },
-	}
+	back := request{again: true, restore: true, want: func(k Key) Object { return before[k] }}.about(keys)
 	_, failed.Undo = e.settle(ctx, back)
 	e.Forget()
 	left, err := e.dryRun(ctx, back)
+	if lost := slices.DeleteFunc(e.halfMade(p), func(k Key) bool { return slices.Contains(known, k) }); err == nil && len(lost) > 0 {
+		keys = append(keys, lost...) // made, and nobody heard of it
+		_, undo := e.settle(ctx, back.about(keys))
+		failed.Undo = errors.Join(failed.Undo, undo)
+		e.Forget()
+		left, err = e.dryRun(ctx, back.about(keys))
+	}
 	if err != nil {
 		failed.Unknown, failed.Undo = keys, errors.Join(failed.Undo, err)
 		return r, failed
@@ -111,6 +122,56 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 		failed.Undo = nil
 	}
 	return r, failed
+}
+
+// lookAgain reads what the engine has made and not read since, if the plan's steps, which are
+// claimed, are about it: what the target chose of it is to come back as it was. The lock is held
+// before and after.
+func (e *Engine) lookAgain(ctx context.Context, p *Plan) error {
+	var unseen []*node
+	for _, s := range p.Steps {
+		if s.have.kind != nil && s.n.unseen {
+			unseen = append(unseen, s.n)
+		}
+	}
+	if len(unseen) == 0 {
+		return nil
+	}
+	if err := e.reread(ctx, unseen); err != nil {
+		return err
+	}
+	for _, s := range p.Steps {
+		if s.have.kind != nil && s.n.of(s.have).kind == nil {
+			return fmt.Errorf("%w: %s is not what it was", ErrStale, s.Key)
+		}
+	}
+	return nil
+}
+
+// about is the request for these keys, of which those that are not wanted go.
+func (r request) about(keys []Key) request {
+	r.keys, r.named = keys, func(k Key) bool { return slices.Contains(keys, k) }
+	return r
+}
+
+// halfMade lists what is known to be left of something that was being made, by kinds by which a
+// plan's steps have failed.
+func (e *Engine) halfMade(p *Plan) (keys []Key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	failed := map[*kind]bool{}
+	for _, s := range p.Steps {
+		if s.err != nil && s.Want != nil {
+			failed[s.kind] = true
+		}
+	}
+	for k, n := range e.nodes {
+		if n.leftover() && failed[n.have[0].kind] {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, Key.Compare)
+	return keys
 }
 
 // failures joins the errors of what was tried.

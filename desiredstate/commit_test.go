@@ -20,10 +20,13 @@ import (
 // everything to it.
 func stranded(t *testing.T) (*target, *ds.Engine, []ds.Object) {
 	x := newTarget()
+	x.fickle = true // what it had picked is to be as it was, too
 	x.add(&item{kind: "box", name: "theirs", foreign: true})
 	e := engine(x)
 	e.MaxPrune = 1
-	syncs(t, e, Box{Name: "base", Shape: 1}, Box{Name: "top", Needs: "base"}, Box{Name: "old", Slot: "s"}, Box{Name: "paint", Color: 1}, Box{Name: "keep"})
+	first := []ds.Object{Box{Name: "base", Shape: 1}, Box{Name: "top", Needs: "base"}, Box{Name: "paint", Color: 1}, Box{Name: "keep"}}
+	syncs(t, e, append(first, Box{Name: "old", Slot: "s", Color: 1})...)
+	syncs(t, e, append(first, Box{Name: "old", Slot: "s"})...)
 	return x, e, []ds.Object{
 		Box{Name: "base", Shape: 2},
 		Box{Name: "top", Needs: "base,theirs"},

@@ -156,7 +156,9 @@ func (x *pass) run(t *task) (uint32, error) {
 	if err != nil && s.want != nil {
 		besides = []actual{{kind: s.kind, spec: s.want}} // the target may have done it all the same
 	}
+	unseen := n.unseen || t.gone == nil && s.Action != Update
 	e.set(n, have, more, besides...)
+	n.unseen = unseen && len(have) > 0
 	if t.gone == nil && s.Action != Update && err == nil && x.provers[s.Key.Space] != nil {
 		e.view.believe(x.number, time.Now(), moment, Held{s.Key, id})
 	}

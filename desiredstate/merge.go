@@ -87,7 +87,7 @@ func (n *node) still(a actual, round uint64) bool {
 	if n == nil || n.found != nil || n.seen == round || len(n.have) != 1 || !n.have[0].same(a) {
 		return false
 	}
-	n.seen = round
+	n.seen, n.unseen = round, false
 	return true
 }
 
@@ -233,7 +233,7 @@ func (a actual) same(b actual) bool {
 func (w *world) accept(n *node) bool {
 	same, chosen := w.asFound(n)
 	f := w.found(n)
-	n.found = nil
+	n.found, n.unseen = nil, false
 	have := slices.Clone(f.have) // or the node would keep all of the listing
 	if n.seen != w.round {
 		for _, a := range n.have {

@@ -27,9 +27,10 @@ type node struct {
 	// asWanted is a valid wanted object that have is known to be as good as.
 	asWanted Object
 
-	shown   shown  // have's first, or ref, as Views see it
+	shown   shown  // the first of have that is ours, or the first, or ref, as Views see it
 	alike   *node  // the next of the space with the same handle, if Views look for handles there
 	touched uint64 // the engine's version when have last changed
+	unseen  bool   // have was made and not read since: what the target chose of it is not known
 	suspect bool   // its last change failed: read it again before the next
 	writers int    // passes that change it: 0 or 1
 	readers int    // passes that rely on it
@@ -70,6 +71,16 @@ func (n *node) leftover() bool {
 
 // mayGo says whether a node may have to be removed: it is ours, or may be.
 func (n *node) mayGo() bool { return n.ours() || n != nil && n.suspect }
+
+// of is what is known by now of one of have; zero if that is there no more.
+func (n *node) of(was actual) (now actual) {
+	for _, a := range n.have {
+		if a.kind == was.kind && a.id == was.id {
+			return a
+		}
+	}
+	return now
+}
 
 // owned returns those of have that are ours.
 func (n *node) owned() []actual {
@@ -148,7 +159,7 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 		}
 	}
 	n.count(-1)
-	n.have, n.deps, n.holds, n.share, n.asWanted = have, nil, nil, nil, nil
+	n.have, n.deps, n.holds, n.share, n.asWanted, n.unseen = have, nil, nil, nil, nil, false
 	for _, d := range more {
 		w.depend(n, d.key, d)
 	}
@@ -176,10 +187,12 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	}
 	n.count(1)
 	var now shown
-	switch {
-	case len(have) > 0:
-		now.handle, now.there = handle{have[0].id, have[0].foreign}, true
-	case n.ref != nil:
+	for _, a := range have { // ours first, as in a reading
+		if !now.there || now.foreign && !a.foreign {
+			now.handle, now.there = handle{a.id, a.foreign}, true
+		}
+	}
+	if !now.there && n.ref != nil {
 		now.handle, now.there = *n.ref, true
 	}
 	w.version++

@@ -163,3 +163,23 @@ func TestOnlyWhatChangedHasDrifted(t *testing.T) {
 	again()
 	require.Len(t, drifted, 2)
 }
+
+// Of two things by one name ours is the one that is meant, whichever is listed first.
+func TestOursBeforeANamesake(t *testing.T) {
+	tree := newTree(leaf{Name: hub}, leaf{Name: "a"})
+	k := tree.kind()
+	dump := k.Dump
+	k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[leaf], error) {
+		all, err := dump(ctx, v)
+		return append([]ds.Actual[leaf]{{Spec: leaf{Name: "a"}, ID: 77, Foreign: true}}, all...), err
+	}
+	e := ds.New(k)
+	_, err := e.Found(t.Context())
+	require.NoError(t, err)
+	id, err := e.ID(leaf{Name: "a"}.Key())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, id)
+	name, ok := e.Name("leaf", 2)
+	require.True(t, ok)
+	require.Equal(t, "a", name)
+}

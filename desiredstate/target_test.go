@@ -31,6 +31,7 @@ type target struct {
 	maxActive  int
 	delay      time.Duration
 	blind      bool // nothing can be read
+	fickle     bool // it picks another shape each time
 
 	// fail decides what happens to the n-th write: nothing, an error instead of
 	// the write, or an error after it (a lost outcome).
@@ -164,6 +165,9 @@ func kindOf[S ds.Object](t *target, kind string, box func(S) Box, of func(Box) S
 				i := &item{kind: kind, name: b.Name, color: b.Color, shape: b.Shape, slot: b.Slot}
 				if i.shape == 0 {
 					i.shape = 7
+					if t.fickle {
+						i.shape = 100 + t.writes
+					}
 				}
 				for _, d := range want.Deps() {
 					n, err := v.ID(d)

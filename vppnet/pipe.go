@@ -66,7 +66,9 @@ func (p PipeEnd) number() int {
 const devicePipe = "Pipe"
 
 // Pipes manages pipes (pipe_create). There can be 1024 of one owner: that is how many
-// numbers VPP has room for that tell whose a pipe is which has no tag yet.
+// numbers VPP has room for that tell whose a pipe is which has no tag yet. Of fifteen owners two
+// may have the same ones; give them no pipes in one VPP, or one may take what the other is making
+// for what it left itself.
 func Pipes(c *Conn) *desiredstate.Kind[Pipe] {
 	vpp := pipe.NewServiceClient(c)
 	return Tagged(c, &desiredstate.Kind[Pipe]{

@@ -92,12 +92,12 @@ func TestEventLossIsReported(t *testing.T) {
 	var got, lost uint64
 	for got+lost < sent {
 		e := <-events
-		if e.Lost > 0 {
-			lost += e.Lost
-			require.Equal(t, ^uint32(0), e.Index, "nothing follows the loss, so it has an event of its own")
+		// The last ones are lost, so that has an event of its own, unless the Watch had taken one of
+		// those before when they came.
+		if lost += e.Lost; e.Index == ^uint32(0) {
 			continue
 		}
-		require.EqualValues(t, got, e.Index)
+		require.EqualValues(t, got+lost, e.Index)
 		got++
 	}
 	require.NotZero(t, lost)

@@ -169,6 +169,9 @@ func (s *interfaces) delete(i *iface) {
 			s.v.internal().Die("deleted a device with a sub-interface of a sub-interface, which was deleted before")
 			return
 		}
+		if sub.sub == nil && len(sub.goes) > 0 {
+			s.v.internal().NotImitated("a device that goes, and takes along the interface of another one, which has got the number of a sub-interface of a sub-interface, and not that one's own sub-interfaces")
+		}
 		s.delete(sub)
 	}
 	if i.sub == nil && slices.ContainsFunc(s.all, func(x *iface) bool { return x != nil && x.sub != nil && x.hw == i }) {

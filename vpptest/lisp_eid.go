@@ -131,13 +131,17 @@ func (s *lisps) remote(c *Call, q *one.OneAddDelRemoteMapping) *one.OneAddDelRem
 	}
 	at, m := s.find(k)
 	var locators []lispLocator
+	again := false
 	for _, l := range q.Rlocs {
 		a := addrOf(l.IPAddress)
 		if q.IsAdd && s.on && s.isLocal(a) {
 			r.Retval = rlocIsLocal
 			return r
 		}
-		locators = append(locators, lispLocator{address: a, priority: l.Priority, weight: l.Weight})
+		again = again || slices.ContainsFunc(locators, func(l lispLocator) bool { return l.address == a })
+		if !again { // one that is there already ends the list, without a word
+			locators = append(locators, lispLocator{address: a, priority: l.Priority, weight: l.Weight})
+		}
 	}
 	switch {
 	case !s.on:

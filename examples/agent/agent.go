@@ -42,6 +42,8 @@ type agent struct {
 	watcher  func(desiredstate.Event) // told what the engine does, besides the log
 	audit    time.Duration            // how often VPP is read though it told of no change
 
+	looks time.Duration // how often VMs are looked for that ports wait for; others five times as seldom
+
 	// alone: a port is bound when VPP has all of it, whether or not its VM is there.
 	alone bool
 
@@ -66,7 +68,7 @@ type agent struct {
 func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync time.Duration, log *slog.Logger) *agent {
 	a := &agent{
 		site: site, vpp: vpp, etcd: etcd, resync: resync, log: log,
-		audit: 30 * time.Second,
+		audit: 30 * time.Second, looks: time.Second,
 		store: desiredstate.NewStore(),
 		board: publish.New(etcd, site.State(), "ports/", "routers/", "physnets/", "errors/", "conditions/", "vpp", converged),
 	}

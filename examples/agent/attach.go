@@ -57,9 +57,10 @@ func (x *attachments) hear(e desiredstate.Event) {
 
 // run looks until ctx ends.
 func (x *attachments) run(ctx context.Context) {
-	const often, seldom, again = time.Second, 5 * time.Second, 150 * time.Millisecond
+	const again = 150 * time.Millisecond
+	often := x.looks
 	for {
-		pause := seldom
+		pause := 5 * often
 		switch waiting, unsure, err := x.look(ctx); {
 		case ctx.Err() != nil:
 			return

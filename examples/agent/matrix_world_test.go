@@ -421,7 +421,7 @@ func (w *world) serves() {
 	began := time.Now()
 	i := 100 + w.random.IntN(1000)
 	w.want(i, 100+w.random.IntN(4), w.random.IntN(2) == 0)
-	require.Eventually(w, func() bool { return w.boundNow("h1")[uuid(i)] != "" }, 5*time.Second, 5*time.Millisecond, "a good port waits for a bad one")
+	require.Eventually(w, func() bool { return w.boundNow("h1")[uuid(i)] != "" }, longest, tick, "a good port waits for a bad one")
 	w.Logf("a good port was served after %v", time.Since(began).Round(time.Millisecond))
 	w.drop(i)
 }

@@ -171,7 +171,7 @@ func TestLeases(t *testing.T) {
 		}
 		return n.Node.TTL
 	}
-	l, err := r.v3.Grant(t.Context(), 3)
+	l, err := r.v3.Grant(t.Context(), 5)
 	require.NoError(t, err)
 	kept, err := r.v3.KeepAlive(t.Context(), l.ID)
 	require.NoError(t, err)
@@ -180,20 +180,24 @@ func TestLeases(t *testing.T) {
 		}
 	}()
 	r.put("state/h1/alive", "1", v3.WithLease(l.ID))
-	require.Eventually(t, func() bool { return ttl() > 0 }, 5*time.Second, 10*time.Millisecond)
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	require.Eventually(t, func() bool { return ttl() > 0 }, 20*time.Second, 10*time.Millisecond)
+	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		require.Positive(t, ttl(), "it stands for longer than its time")
 	}
 	_, err = r.v2.Delete(t.Context(), Root+"/state/h1/alive", nil)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return ttl() > 0 }, 5*time.Second, 10*time.Millisecond)
 	stop()
-	require.Eventually(t, func() bool { return ttl() == 0 }, 6*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return ttl() == 0 }, 20*time.Second, 10*time.Millisecond)
 	r.inProcess(false, 0)
-	require.Eventually(t, func() bool { return ttl() > 0 }, 5*time.Second, 10*time.Millisecond)
-	_, err = r.v3.Revoke(t.Context(), l.ID)
+	require.Eventually(t, func() bool { return ttl() > 0 }, 20*time.Second, 10*time.Millisecond)
+	long, err := r.v3.Grant(t.Context(), 100) // which would last beyond this test
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return ttl() == 0 }, time.Second, 10*time.Millisecond)
+	r.put("state/h1/alive", "1", v3.WithLease(long.ID))
+	require.Eventually(t, func() bool { return ttl() > 50 }, 20*time.Second, 10*time.Millisecond)
+	_, err = r.v3.Revoke(t.Context(), long.ID)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return ttl() == 0 }, 20*time.Second, 10*time.Millisecond)
 }
 
 // What only one side can have holds nothing else up.
