@@ -73,7 +73,7 @@ func twins(c *vppnet.Conn) []desiredstate.AnyKind {
 	if c != nil && !c.Has(pairs.Uses()[0]) {
 		return nil
 	}
-	return []desiredstate.AnyKind{pairs}
+	return []desiredstate.AnyKind{pairs, linuxcp.Namespaces(c, new(vppnet.Memory))} // which only who told VPP knows
 }
 
 // translation is NAT44, which is one of two plugins', NAT64 and NAT66.

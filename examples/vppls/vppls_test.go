@@ -90,12 +90,12 @@ func listed(t *testing.T, vpp interface{ Socket() string }, dir string, memory b
 
 func TestAllKinds(t *testing.T) {
 	vpp := vpptest.New(t, vpptest.WithHostDevice("eth9"))
-	listed(t, vpp, "/run/vms", true, []string{"macip-acl", "macip-binding", "rx-queue", "promiscuous", "lldp", "lldp-settings"}, vppnet.HostInterface{Name: "host", Device: "eth9"}, vppnet.TAP{Name: "tap"}, linuxcp.Pair{Interface: "host", Device: "twin"})
+	listed(t, vpp, "/run/vms", true, []string{"macip-acl", "macip-binding", "rx-queue", "promiscuous", "lldp", "lldp-settings", "linux-cp-namespace"}, vppnet.HostInterface{Name: "host", Device: "eth9"}, vppnet.TAP{Name: "tap"}, linuxcp.Pair{Interface: "host", Device: "twin"})
 }
 
 func TestAllKindsReal(t *testing.T) {
 	vpp := vpptest.Real(t)
-	listed(t, vpp, vpp.Dir(), false, []string{"host-interface", "tap", "linux-cp", "rx-queue", "promiscuous", "lldp", "lldp-settings"}) // which need devices of Linux
+	listed(t, vpp, vpp.Dir(), false, []string{"host-interface", "tap", "linux-cp", "rx-queue", "promiscuous", "lldp", "lldp-settings", "linux-cp-namespace"}) // which need devices of Linux
 }
 
 func TestUsage(t *testing.T) {

@@ -67,7 +67,7 @@ func (p Pair) Validate() error {
 	case p.Device == "" || len(p.Device) > most:
 		return fmt.Errorf("device %q of %d bytes, want 1 to %d", p.Device, len(p.Device), most)
 	case strings.ContainsFunc(p.Device, unfit):
-		return fmt.Errorf("device %q: want letters, digits, and any of -_@.", p.Device)
+		return fmt.Errorf("device %q: want letters, digits, and any of -_.@", p.Device)
 	}
 	return checkNetns(p.Netns)
 }
@@ -147,9 +147,9 @@ func Pairs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Pair] {
 		case errors.Is(err, api.SYSCALL_ERROR_1):
 			return fmt.Errorf("this Linux has no /dev/vhost-net, which twins need (modprobe vhost_net): %w", err)
 		case errors.Is(err, api.SYSCALL_ERROR_2):
-			return fmt.Errorf("Linux has no network namespace %q: make it (ip netns add): %w", p.Netns, err)
+			return fmt.Errorf("no network namespace %q in Linux: make it (ip netns add): %w", p.Netns, err)
 		case errors.Is(err, api.SYSCALL_ERROR_3):
-			return fmt.Errorf("Linux makes no device %q: it has one of that name, take another: %w", p.Device, err)
+			return fmt.Errorf("no device %q in Linux, which has one of that name: take another: %w", p.Device, err)
 		}
 		return err
 	})

@@ -60,10 +60,15 @@ func newLab(t *testing.T) *lab {
 func (l *lab) world() []desiredstate.Object {
 	return []desiredstate.Object{
 		nat64.Address{Address: addr("203.0.113.100")},
-		vppnet.HostInterface{Name: "six", Device: "six"}, vppnet.LinkState{Interface: "six", Up: true},
-		l3.Address{Interface: "six", Prefix: netip.MustParsePrefix("fd00::1/64")}, nat64.Interface{Interface: "six", Inside: true},
-		vppnet.HostInterface{Name: "four", Device: "four"}, vppnet.LinkState{Interface: "four", Up: true},
-		l3.Address{Interface: "four", Prefix: netip.MustParsePrefix("203.0.113.1/24")}, nat64.Interface{Interface: "four"},
+
+		vppnet.HostInterface{Name: "six", Device: "six"},
+		vppnet.LinkState{Interface: "six", Up: true},
+		l3.Address{Interface: "six", Prefix: netip.MustParsePrefix("fd00::1/64")},
+		nat64.Interface{Interface: "six", Inside: true},
+		vppnet.HostInterface{Name: "four", Device: "four"},
+		vppnet.LinkState{Interface: "four", Up: true},
+		l3.Address{Interface: "four", Prefix: netip.MustParsePrefix("203.0.113.1/24")},
+		nat64.Interface{Interface: "four"},
 	}
 }
 
