@@ -54,7 +54,7 @@ func (s SubInterface) Validate() error {
 	case s.Inner > 4094:
 		return fmt.Errorf("inner VLAN %d, want 1 to 4094, or 0 for none", s.Inner)
 	case s.Inner > 0 && s.Pairable:
-		return errors.New("Pairable is for one tag: with two, each is")
+		return errors.New("field Pairable is for one tag: with two, each is")
 	case s.Inner > 0:
 		tags = 2
 	}
