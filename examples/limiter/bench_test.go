@@ -33,7 +33,7 @@ var (
 func BenchmarkFirstPass(b *testing.B) {
 	target := func(b *testing.B) (*kindrig.Hand, string, func()) {
 		var socket string
-		end := func() {}
+		var end func()
 		if *real {
 			vpp, err := vpptest.StartReal()
 			require.NoError(b, err)
