@@ -120,9 +120,11 @@ func (x *vxlans) do(c *Call, q vxlan.VxlanAddDelTunnelV3) (index uint32, retval 
 }
 
 func (x *vxlans) make(t *vxlanTunnel) uint32 {
-	i := &iface{name: fmt.Sprintf("vxlan_tunnel%d", int32(t.number)), class: vxlanClass, mac: randomMAC(), ready: true, at: floodTunnel}
+	i := &iface{name: fmt.Sprintf("vxlan_tunnel%d", int32(t.number)), class: vxlanClass, ready: true, at: floodTunnel}
 	if t.q.IsL3 {
 		i.class = vxlanL3Class
+	} else {
+		i.mac = randomMAC()
 	}
 	t.iface = x.v.life.interfaces.add(i)
 	x.v.life.bridges.port(i).bits = featDrop
