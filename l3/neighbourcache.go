@@ -4,6 +4,7 @@ package l3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -16,9 +17,9 @@ import (
 )
 
 // NeighbourCache says how VPP keeps what it has learnt of the neighbours of one family, on all
-// interfaces. There is one for IPv4 and one for IPv6. The zero value is VPP's default: what
-// was learnt is believed for ever, so a machine that comes with another MAC, and does not
-// say so, is not found any more.
+// interfaces. There is one for IPv4 and one for IPv6. The zero value is VPP's default, which is none
+// to want: what was learnt is believed for ever, so a machine that comes with another MAC, and
+// does not say so, is not found any more.
 type NeighbourCache struct {
 	IPv6 bool
 
@@ -51,8 +52,11 @@ func (n NeighbourCache) Key() desiredstate.Key { return NeighbourCacheKey(n.IPv6
 // Deps is empty.
 func (n NeighbourCache) Deps() []desiredstate.Key { return nil }
 
-// Validate wants an age of whole seconds.
+// Validate wants an age of whole seconds, and something that is not VPP's default.
 func (n NeighbourCache) Validate() error {
+	if filled(n) == filled(NeighbourCache{IPv6: n.IPv6}) {
+		return errors.New("it is as VPP has it by itself: leave it out")
+	}
 	if n.Age < 0 || n.Age%time.Second != 0 || n.Age/time.Second > math.MaxUint32 {
 		return fmt.Errorf("age %v: want whole seconds, up to %d", n.Age, uint32(math.MaxUint32))
 	}
