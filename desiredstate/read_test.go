@@ -4,6 +4,7 @@ package desiredstate_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,21 +12,29 @@ import (
 	ds "github.com/vppkit/vppkit/desiredstate"
 )
 
-// What is removed while a slow reading still finds it stays removed: its handle
-// may be another's by then.
-func TestRemovedDuringAReading(t *testing.T) {
-	tree := newTree(leaf{Name: hub}, leaf{Name: "a"}, leaf{Name: "b"})
-	k := tree.kind()
-	dump, begun, finish := k.Dump, make(chan struct{}, 1), make(chan struct{})
-	slow := false
+// slowly has the next reading after slow is set say that it has begun, find more than there is, and wait until
+// it is to finish.
+func slowly(k *ds.Kind[leaf], more ...ds.Actual[leaf]) (slow *atomic.Bool, begun, finish chan struct{}) {
+	dump := k.Dump
+	slow, begun, finish = new(atomic.Bool), make(chan struct{}, 1), make(chan struct{})
 	k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[leaf], error) {
 		all, err := dump(ctx, v)
-		if slow {
+		if slow.Swap(false) {
+			all = append(all, more...)
 			begun <- struct{}{}
 			<-finish
 		}
 		return all, err
 	}
+	return slow, begun, finish
+}
+
+// What is removed while a slow reading still finds it stays removed: its handle
+// may be another's by then.
+func TestRemovedDuringAReading(t *testing.T) {
+	tree := newTree(leaf{Name: hub}, leaf{Name: "a"}, leaf{Name: "b"})
+	k := tree.kind()
+	slow, begun, finish := slowly(k)
 	hold, deleting := make(chan struct{}), make(chan struct{})
 	remove := k.Delete
 	k.Delete = func(ctx context.Context, v *ds.View, have ds.Actual[leaf]) error {
@@ -44,7 +53,7 @@ func TestRemovedDuringAReading(t *testing.T) {
 		removed <- err
 	}()
 	<-deleting
-	slow = true
+	slow.Store(true)
 	e.Forget()
 	read := make(chan []ds.Found, 1)
 	go func() {
@@ -67,18 +76,7 @@ func TestRemovedDuringAReading(t *testing.T) {
 func TestReadWhileItIsMade(t *testing.T) {
 	tree := newTree(leaf{Name: hub})
 	k := tree.kind()
-	dump, begun, finish := k.Dump, make(chan struct{}, 1), make(chan struct{})
-	slow := false
-	k.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[leaf], error) {
-		all, err := dump(ctx, v)
-		if slow {
-			slow = false
-			all = append(all, ds.Actual[leaf]{Spec: leaf{Name: "vpp:2"}, ID: 2, Foreign: true})
-			begun <- struct{}{}
-			<-finish
-		}
-		return all, err
-	}
+	slow, begun, finish := slowly(k, ds.Actual[leaf]{Spec: leaf{Name: "vpp:2"}, ID: 2, Foreign: true})
 	hold, making := make(chan struct{}), make(chan struct{}, 1)
 	makes := k.Create
 	k.Create = func(ctx context.Context, v *ds.View, want leaf) (uint32, error) {
@@ -103,7 +101,7 @@ func TestReadWhileItIsMade(t *testing.T) {
 	}
 	go ensure("a")
 	<-making
-	slow = true
+	slow.Store(true)
 	e.Forget()
 	read := make(chan error, 1)
 	go func() {
