@@ -102,6 +102,14 @@ func TestRoutersInTheWorldAsItIsTraffic(t *testing.T) {
 	ext.Misses(t, "192.168.1.12")
 }
 
+// withIPv6 gives a host inside and one outside addresses of IPv6, and ways to each other by the router.
+func withIPv6(t *testing.T, inside, outside netrig.NetNS) {
+	inside.Address(t, "2001:db8:1::11/64")
+	outside.Address(t, "2001:db8:f::1/64")
+	inside.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
+	outside.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+}
+
 // Machines inside and outside come with another MAC, and say nothing; whoever speaks to them
 // first is on the other side. In both families they are found within a minute.
 func TestNeighboursWithAnotherMACTraffic(t *testing.T) {
@@ -109,10 +117,7 @@ func TestNeighboursWithAnotherMACTraffic(t *testing.T) {
 	a1, ext := c.host("a1", 101, "192.168.1.11/24", "192.168.1.1"), c.host("ext", 900, "203.0.113.1/24", "")
 	unadvised(t, a1)
 	unadvised(t, ext)
-	a1.Address(t, "2001:db8:1::11/64")
-	ext.Address(t, "2001:db8:f::1/64")
-	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
-	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+	withIPv6(t, a1, ext)
 	site, v := c.node("n1", 101, 900)
 	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
 	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
@@ -184,10 +189,7 @@ func TestSmallerMTUsTraffic(t *testing.T) {
 	for _, ns := range []netrig.NetNS{a1, a2, b1, ext} {
 		unadvised(t, ns)
 	}
-	a1.Address(t, "2001:db8:1::11/64")
-	ext.Address(t, "2001:db8:f::1/64")
-	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
-	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+	withIPv6(t, a1, ext)
 	site, v := c.node("n1", 101, 102, 900)
 	uplink := fmt.Sprintf("port%d", c.plugs)
 	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
@@ -263,10 +265,7 @@ func TestASmallerMTUOutsideTraffic(t *testing.T) {
 	for _, ns := range []netrig.NetNS{a1, a2, ext} {
 		unadvised(t, ns)
 	}
-	a1.Address(t, "2001:db8:1::11/64")
-	ext.Address(t, "2001:db8:f::1/64")
-	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
-	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
+	withIPv6(t, a1, ext)
 	site, v := c.node("n1", 101, 900)
 	k := &keyed{c, map[string]string{}, map[string]*running{"n1": c.rig.agent(site, v.Socket())}}
 	small := func(value string) string { return strings.Replace(value, `"mtu":1500`, `"mtu":1400`, 1) }

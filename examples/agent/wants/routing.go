@@ -121,7 +121,7 @@ func (b *Inbox) Serving() bool {
 	return b.routers.serving
 }
 
-// Linger has gateways that serve outlast a value of their key that has none; see lingering.
+// Linger has gateways that serve outlast a value of their key that has none; see Lingering.
 func (b *Inbox) Linger(d time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
