@@ -97,7 +97,6 @@ func (p *proxy) serve(c net.Conn) {
 	if err != nil {
 		return
 	}
-	defer s.Close()
 	p.mu.Lock()
 	p.conns[c] = struct{}{}
 	p.mu.Unlock()
@@ -109,15 +108,37 @@ func (p *proxy) serve(c net.Conn) {
 	l := &link{p: p, client: c, server: s, faults: map[string]fault{}}
 	p.serving.Go(l.replies)
 	l.requests()
+	l.hangUp()
 }
 
-// link is one connection.
+// link is one connection. That to the server outlives the client's until all requests are
+// answered: libovsdb's server has a data race when it writes two answers to who has gone.
 type link struct {
 	p              *proxy
 	client, server net.Conn
 
 	mu     sync.Mutex // of writing to the client, too
 	faults map[string]fault
+	owed   int  // answers that the server has still to give
+	over   bool // the client has gone
+}
+
+// hangUp ends the connection to the server as soon as it owes nothing.
+func (l *link) hangUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over = true; l.owed == 0 {
+		l.server.Close()
+	}
+}
+
+// owe counts an answer that the server has to give, or has given. It says whether there is
+// anything left to wait for.
+func (l *link) owe(by int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owed += by
+	return !l.over || l.owed > 0
 }
 
 type message struct {
@@ -150,6 +171,9 @@ func (l *link) requests() {
 				l.mu.Unlock()
 			}
 		}
+		if m.Method != "" && string(m.ID) != "null" {
+			l.owe(1)
+		}
 		if _, err := l.server.Write(raw); err != nil {
 			return
 		}
@@ -157,6 +181,7 @@ func (l *link) requests() {
 }
 
 func (l *link) replies() {
+	defer l.server.Close()
 	defer l.client.Close()
 	for d := json.NewDecoder(l.server); ; {
 		var raw json.RawMessage
@@ -168,15 +193,17 @@ func (l *link) replies() {
 		l.mu.Lock()
 		f, struck := l.faults[string(m.ID)]
 		l.mu.Unlock()
+		answer := m.Method == ""
 		switch {
-		case struck && m.Method == "" && f == cutAfter:
-			return
-		case struck && m.Method == "" && f == lose:
-			continue
-		case struck && m.Method == "" && f == lie:
-			raw = failure(m.ID, "done all the same by the test")
+		case struck && answer && f == cutAfter:
+			l.client.Close()
+		case struck && answer && f == lose:
+		case struck && answer && f == lie:
+			_ = l.send(failure(m.ID, "done all the same by the test"))
+		default:
+			_ = l.send(raw) // who has gone hears nothing
 		}
-		if l.send(raw) != nil {
+		if answer && !l.owe(-1) {
 			return
 		}
 	}
