@@ -112,7 +112,8 @@ func (p *proxy) serve(c net.Conn) {
 }
 
 // link is one connection. That to the server outlives the client's until all requests are
-// answered: libovsdb's server has a data race when it writes two answers to who has gone.
+// answered: libovsdb's server has a data race when it writes two answers to who has gone. It
+// also waits for its clients to answer what it tells them, which is done for them here.
 type link struct {
 	p              *proxy
 	client, server net.Conn
@@ -147,6 +148,9 @@ type message struct {
 	Params []json.RawMessage `json:"params"`
 }
 
+// asks says whether a message is to be answered.
+func (m message) asks() bool { return m.Method != "" && len(m.ID) > 0 && string(m.ID) != "null" }
+
 func (l *link) requests() {
 	for d := json.NewDecoder(l.client); ; {
 		var raw json.RawMessage
@@ -171,8 +175,11 @@ func (l *link) requests() {
 				l.mu.Unlock()
 			}
 		}
-		if m.Method != "" && string(m.ID) != "null" {
+		switch {
+		case m.asks():
 			l.owe(1)
+		case m.Method == "":
+			continue // answered already
 		}
 		if _, err := l.server.Write(raw); err != nil {
 			return
@@ -194,6 +201,10 @@ func (l *link) replies() {
 		f, struck := l.faults[string(m.ID)]
 		l.mu.Unlock()
 		answer := m.Method == ""
+		if m.asks() {
+			done, _ := json.Marshal(map[string]any{"id": m.ID, "error": nil, "result": []any{}})
+			_, _ = l.server.Write(done)
+		}
 		switch {
 		case struck && answer && f == cutAfter:
 			l.client.Close()
