@@ -132,7 +132,7 @@ func (s *steering) add(c *Call, q *abf.AbfPolicyAddDel, p *steeringPolicy, paths
 		}
 	}
 	for _, path := range paths {
-		s.v.life.ips.meet(path.SwIfIndex)
+		s.v.life.ips.meetBy(path)
 	}
 	if p == nil {
 		p = &steeringPolicy{id: q.Policy.PolicyID, set: q.Policy.ACLIndex}

@@ -2,6 +2,8 @@
 
 package vpptest
 
+import "go.fd.io/govpp/binapi/fib_types"
+
 // A multicastTable is nothing but that it is there, and where: VPP orders relays by that,
 // and who borrows an address must be in the lender's.
 type multicastTable struct {
@@ -85,6 +87,24 @@ func (s *ips) hear(index uint32, is6 bool) {
 func (s *ips) meet(index uint32) {
 	if i := s.v.life.interfaces.at(indexAt(index)); i != nil && i.ofLISP() {
 		s.v.internal().Die("looked for the tunnel of a neighbour on an interface of LISP")
+	}
+}
+
+// reach makes an adjacency to a neighbour, or to all of a group. Of WireGuard, VPP looks for the
+// peer by the interface, and a sub-interface has none.
+func (s *ips) reach(index uint32) {
+	s.meet(index)
+	if i := s.v.life.interfaces.at(indexAt(index)); i != nil && i.sub != nil && i.hw.class == wgClass {
+		s.v.internal().Die("looked for the peers of a sub-interface of WireGuard's")
+	}
+}
+
+// meetBy is for a path: to a neighbour, or to whoever is on the link.
+func (s *ips) meetBy(p fib_types.FibPath) {
+	if typeOf(p) == viaNeighbour {
+		s.reach(p.SwIfIndex)
+	} else {
+		s.meet(p.SwIfIndex)
 	}
 }
 

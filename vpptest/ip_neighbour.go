@@ -69,7 +69,7 @@ func (s *ips) setNeighbour(c *Call, q *ip_neighbor.IPNeighborAddDel) int32 {
 	case n == nil:
 		s.neighbours[key] = &neighbour{mac: q.Neighbor.MacAddress, flags: flags}
 		if flags&noFIBEntry == 0 {
-			s.meet(i.index)
+			s.reach(i.index)
 			s.adjacency(c, key, table, true)
 		}
 	case n.flags&staticNeighbour != 0 && flags&staticNeighbour == 0 && n.mac != q.Neighbor.MacAddress:

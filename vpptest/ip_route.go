@@ -61,7 +61,7 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	}
 	for _, path := range said {
 		if q.IsAdd && path.Type == fib_types.FIB_API_PATH_TYPE_NORMAL {
-			s.meet(path.SwIfIndex)
+			s.meetBy(path)
 		}
 	}
 	if q.IsAdd && s.imports(t, src, said) {

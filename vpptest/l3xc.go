@@ -76,7 +76,7 @@ func (x *l3xcs) update(c *Call, q *l3xc.L3xcUpdate) *l3xc.L3xcUpdateReply {
 		paths = append(paths, made)
 	}
 	for _, p := range paths {
-		ips.meet(p.SwIfIndex)
+		ips.meetBy(p)
 	}
 	slices.SortStableFunc(paths, comparePaths)
 	_, have := x.find(from.index, q.L3xc.IsIP6)

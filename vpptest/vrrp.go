@@ -136,6 +136,7 @@ func (r *routers) set(q *vrrp.VrrpVrAddDel) int32 {
 		return addressInUse
 	}
 	r.all.put(none, x)
+	r.v.life.ips.reach(key.index)
 	if first {
 		r.v.life.ips.hear(key.index, key.is6)
 	}
