@@ -91,6 +91,9 @@ func (s SubInterface) flags() interface_types.SubIfFlags {
 	return f
 }
 
+// deviceWireGuard is VPP's class of WireGuard's interfaces.
+const deviceWireGuard = "Wireguard Tunnel"
+
 // vlan is what one parent can have only once, however a sub-interface of it is
 // numbered and named.
 func (s SubInterface) vlan() desiredstate.Key {
@@ -133,10 +136,13 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			if err := CheckNoOverlay(v, parent, s.Parent); err != nil {
 				return 0, err
 			}
-			if device, err := deviceOf(ctx, vpp, v, parent); err != nil {
+			switch device, err := deviceOf(ctx, vpp, v, parent); {
+			case err != nil:
 				return 0, err
-			} else if device == devicePipe {
+			case device == devicePipe:
 				return 0, fmt.Errorf("%s is a pipe or an end of one: VPP would die of its next pipe_dump; give the bridge domain at its other end the sub-interface", s.Parent)
+			case device == deviceWireGuard:
+				return 0, fmt.Errorf("%w: %s is WireGuard's, which carries no VLANs: VPP would die of the first neighbour on the sub-interface", desiredstate.ErrInvalid, s.Parent)
 			}
 			number, inner := s.mark(c.Owner())
 			r, err := vpp.CreateSubif(ctx, &interfaces.CreateSubif{

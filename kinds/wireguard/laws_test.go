@@ -67,6 +67,17 @@ func TestLawsOfPeers(t *testing.T) {
 }
 
 // kinds are those of this package, and what they are tested with.
+// VPP would die of the first neighbour on a sub-interface of one.
+func TestNoSubInterface(t *testing.T) {
+	vpp := vpptest.New(t)
+	c := kindrig.Dial(t, vpp.Socket(), "me")
+	e := kindrig.Engine(append(kinds(c), vppnet.SubInterfaces(c))...)
+	wan := wireguard.Interface{Name: "wan", PrivateKey: private(1), Src: netip.MustParseAddr("192.0.2.1"), Port: 51820}
+	_, err := e.Ensure(t.Context(), wan, vppnet.SubInterface{Name: "wan.5", Parent: "wan", Outer: 5})
+	require.ErrorIs(t, err, desiredstate.ErrInvalid)
+	require.ErrorContains(t, err, "carries no VLANs")
+}
+
 func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{wireguard.Interfaces(c), wireguard.Peers(c), vppnet.Loopbacks(c), vppnet.LinkStates(c)}
 }
