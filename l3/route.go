@@ -45,7 +45,7 @@ func RouteKey(table string, prefix netip.Prefix) desiredstate.Key {
 func (r Route) Key() desiredstate.Key { return RouteKey(r.Table, r.Prefix) }
 
 // Deps lists the table, and the interfaces and tables of the paths: VPP keeps a
-// route whose interface has gone, dead, until some later interface revives it.
+// route whose interface has gone, dead, also when another one has its index.
 func (r Route) Deps() []desiredstate.Key {
 	deps := place.TableDeps(r.Table)
 	for _, p := range r.Paths {
@@ -149,6 +149,7 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			})
 			return vppnet.Gone(err, api.NO_SUCH_FIB)
 		},
+		InPlace: func(have desiredstate.Actual[Route], _ Route) bool { return have.Note != deadPath },
 		Fill: func(have desiredstate.Actual[Route], want Route) Route {
 			if samePaths(want.Prefix, have.Spec.Paths, want.Paths) {
 				want.Paths = have.Spec.Paths
@@ -164,6 +165,18 @@ func variantOf(claims []RouteClaim) any {
 		return nil
 	}
 	return new(byte)
+}
+
+type routeNote string
+
+// deadPath is the Note of a route that leads by an interface that has gone. VPP takes a path
+// by who has its index next for the same one, which still leads nowhere, unless the route is
+// removed first.
+const deadPath routeNote = "by an interface that has gone"
+
+func dead(v *desiredstate.View, p fib_types.FibPath) bool {
+	_, ok := v.Name(place.InterfaceSpace, p.SwIfIndex)
+	return p.SwIfIndex != place.None && !ok
 }
 
 type routes struct {
@@ -215,7 +228,11 @@ func (k routes) read(ctx context.Context, v *desiredstate.View, table uint32, is
 				r.Paths = append(r.Paths, readPath(v, table, p))
 			}
 		}
-		out = append(out, desiredstate.Actual[Route]{ID: d.Route.StatsIndex, Foreign: src != sourceAPI, Spec: r})
+		a := desiredstate.Actual[Route]{ID: d.Route.StatsIndex, Foreign: src != sourceAPI, Spec: r}
+		if slices.ContainsFunc(d.Route.Paths, func(p fib_types.FibPath) bool { return dead(v, p) }) {
+			a.Note = deadPath
+		}
+		out = append(out, a)
 	}
 	return out, err
 }

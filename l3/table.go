@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/ip"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -74,12 +75,12 @@ func (t Table) Validate() error {
 // those that are, right before one is made.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c: c, vpp: ip.NewServiceClient(c)}
-	k.taken = shared.NewRound(k.numbers)
+	k.taken, k.left = shared.NewRound(k.numbers), shared.NewRound(k.leftRoutes)
 	return &desiredstate.Kind[Table]{
 		Target: c.Target(),
 		Name:   place.TableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
-			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
+			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}, &interfaces.SwInterfaceDump{}),
 		Dump:   vppnet.Reread(c, k.dump),
 		Verify: vppnet.Verifier(c, k.marks),
 		Create: func(ctx context.Context, _ *desiredstate.View, t Table) (uint32, error) {
@@ -122,6 +123,7 @@ type tables struct {
 	c     *vppnet.Conn
 	vpp   ip.RPCService
 	taken *shared.Round[map[string]bool] // see numbers
+	left  *shared.Round[[]leftRoute]
 }
 
 // numbers are what anybody's tables hold of numbers: VPP gives us another's table for one
@@ -277,6 +279,9 @@ func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) err
 		if len(left) > 0 {
 			return fmt.Errorf("%w: somebody follows %s in %s table %d, a tunnel perhaps, and VPP would die; end that first",
 				desiredstate.ErrInUse, left[0].Route.Prefix, inet.Family(f.is6), have.ID)
+		}
+		if err := k.unfollowed(ctx, have.ID, f.is6); err != nil {
+			return err
 		}
 		if _, err := k.vpp.IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{Table: t, CreateMfib: true}); err != nil {
 			return err

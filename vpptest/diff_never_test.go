@@ -236,6 +236,7 @@ var never = map[string]string{
 	"lcp_itf_pair_add_del_v3":         notLoaded,
 	"lcp_itf_pair_get":                notLoaded,
 	"lcp_default_ns_set":              notLoaded,
+	"lcp_default_ns_get":              notLoaded,
 }
 
 // killsByPolicy says why a message of the abf plugin may kill VPP.

@@ -196,7 +196,7 @@ func (x *found) save(t *testing.T, reals *supply) {
 	defer fake.Close()
 	guard(fake, func(any) {})
 	if r.Replay(fake.Socket(), real.Dir()) == nil && !x.died {
-		t.Errorf("%s: a replay of %s does not show it", x.group, x.file)
+		t.Errorf("%s: a replay of %s does not show it; it was\nreal %v\nfake %v", x.group, x.file, x.real, x.fake)
 	}
 }
 

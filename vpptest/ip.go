@@ -31,8 +31,7 @@ type ips struct {
 	v    *VPP
 	seed uint32 // of the numbers that VPP picks for tables
 	pool [2]fibPool
-	at   map[uint32]*ipSide      // by index of the interface; what is not there is as new
-	last map[uint32][2]*fibTable // by index, the tables that one that is gone was in
+	at   map[uint32]*ipSide // by index of the interface; what is not there is as new
 
 	classified bool // there have been sets of MACs, which are tables of the classifier
 
@@ -65,7 +64,7 @@ type ipSide struct {
 
 func loadIP(v *VPP) {
 	s := &ips{
-		v: v, at: make(map[uint32]*ipSide), last: make(map[uint32][2]*fibTable), neighbours: make(map[neighbourKey]*neighbour),
+		v: v, at: make(map[uint32]*ipSide), neighbours: make(map[neighbourKey]*neighbour),
 		pools: [2]addressPool{newAddressPool(), newAddressPool()}, links: make(map[uint32]*fibTable),
 		caches: [2]neighbourCache{defaultCache, defaultCache},
 	}
@@ -141,7 +140,7 @@ func (s *ips) deleted(i *iface) {
 	if p.lender != none {
 		s.lend(i.index, none)
 	}
-	s.last[i.index] = p.tables
+	s.leave(i.index, p.tables)
 	for is6 := range p.tables {
 		for _, a := range s.own(i.index, is6 == 1) {
 			s.dropAddress(i, a)

@@ -41,6 +41,16 @@ type routeSource struct {
 	users   int                 // of srcRecursive: paths that are looked up by it
 	builtin bool                // VPP's own, in the name of who can have others
 	again   int                 // how often what is special was said again: it must be taken back as often
+	left    *fibTable           // the table that the interface was in to whose link they lead, once it is gone
+}
+
+// link is the interface to whose link the paths lead.
+func (r *routeSource) link() (index uint32, ok bool) {
+	last := len(r.paths) - 1
+	if last < 0 || typeOf(r.paths[last]) != viaLink {
+		return 0, false
+	}
+	return r.paths[last].SwIfIndex, true
 }
 
 // best is the source that is used.
@@ -99,11 +109,15 @@ func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.Fi
 		for _, path := range paths {
 			s.hold(path)
 		}
-		s.entry(t, p, src).paths = paths
+		said := s.entry(t, p, src)
+		said.paths, said.left = paths, nil
 	} else if e := t.entries[p.Masked()]; e != nil {
+		best := e.best()
 		delete(e.sources, src)
 		if len(e.sources) == 0 {
 			delete(t.entries, p.Masked())
+		} else if src == best {
+			s.follow(t, e.sources[e.best()])
 		}
 	}
 	for _, path := range old {

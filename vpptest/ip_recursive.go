@@ -102,13 +102,9 @@ func (t *fibTable) cover(p netip.Prefix) *ipRoute {
 
 // attached is the interface on whose link all addresses of an entry are.
 func attached(e *ipRoute) (uint32, bool) {
-	src := e.best()
-	paths := e.sources[src].paths
-	switch src {
+	switch src := e.best(); src {
 	case srcInterface, srcSpecial, srcAPI:
-		if last := len(paths) - 1; last >= 0 && typeOf(paths[last]) == viaLink {
-			return paths[last].SwIfIndex, true
-		}
+		return e.sources[src].link()
 	}
 	return 0, false
 }

@@ -41,13 +41,42 @@ func (s *ips) imports(t *fibTable, src uint8, paths []fib_types.FibPath) bool {
 	return imports
 }
 
-// imported tells whether a route in another table is for the link of an interface that
-// was in t until it went. VPP follows what is on that link as long as there is the route.
+// leave runs when an interface goes. Of the routes to its link VPP lets go first, and they
+// no longer hear that it leaves its table: those of other tables follow what is in that one
+// until they are changed, whoever has the index then.
+func (s *ips) leave(index uint32, tables [2]*fibTable) {
+	for is6 := range s.pool {
+		for _, t := range s.pool[is6].slots {
+			for _, e := range t.entries {
+				for _, r := range e.sources {
+					if over, ok := r.link(); ok && over == index && r.left == nil {
+						r.left = tables[is6]
+					}
+				}
+			}
+		}
+	}
+}
+
+// follow runs when what a source said is used again, as a better one has gone: VPP looks
+// anew in which table the link is, if it was in another one.
+func (s *ips) follow(t *fibTable, r *routeSource) {
+	index, ok := r.link()
+	switch {
+	case !ok || r.left == nil || r.left == t:
+	case s.v.life.interfaces.at(indexAt(index)) == nil:
+		s.v.internal().Die("used a route again to the link, in another table, of an interface that is gone")
+	default:
+		r.left = s.side(index).tables[family(t.is6)]
+	}
+}
+
+// imported tells whether a route in another table follows what is in t, on the link of an
+// interface that was there until it went.
 func (s *ips) imported(t *fibTable) bool {
 	for _, other := range s.pool[family(t.is6)].slots {
 		for _, e := range other.entries {
-			index, ok := attached(e)
-			if ok && other != t && s.v.life.interfaces.at(indexAt(index)) == nil && s.last[index][family(t.is6)] == t {
+			if _, ok := attached(e); ok && other != t && e.sources[e.best()].left == t {
 				return true
 			}
 		}
@@ -63,17 +92,20 @@ func (s *ips) eachImport(t *fibTable, f func(p netip.Prefix, from *fibTable, ove
 		return
 	}
 	for p, e := range t.entries {
-		paths := e.sources[e.best()].paths
-		if len(paths) == 0 || typeOf(paths[len(paths)-1]) != viaLink {
+		r := e.sources[e.best()]
+		index, ok := r.link()
+		if !ok {
 			continue
 		}
-		over := paths[len(paths)-1].SwIfIndex
-		from := s.side(over).tables[family(t.is6)]
+		over, from := s.v.life.interfaces.at(indexAt(index)), s.side(index).tables[family(t.is6)]
+		if r.left != nil {
+			over, from = nil, r.left
+		}
 		if from == t || from.entries[p] == nil {
 			continue
 		}
 		if _, link := attached(from.entries[p]); link {
-			f(p, from, s.v.life.interfaces.at(indexAt(over)))
+			f(p, from, over)
 		}
 	}
 }

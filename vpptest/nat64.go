@@ -14,10 +14,11 @@ import (
 // nat64On is what VPP answers to who turns NAT64 on where it is on, or off where it is off.
 const nat64On = 1
 
-// What VPP has of NAT64 at most: entries for each bucket of its BIB, and addresses, of 1 MB each, in a heap of
-// half a GB that has to hold them twice for a moment.
+// What VPP has of NAT64 at most: entries for each bucket of its BIB, and, in a heap of half a GB, such buckets, of
+// 16 bytes each, and addresses, of 1 MB each, which it has to hold twice for a moment.
 const (
 	nat64PerBucket = 10
+	nat64Buckets   = 1 << 24
 	nat64Pool      = 256
 )
 

@@ -138,6 +138,8 @@ func (n *nat64s) addDelMapping(c *Call, q *nat64.Nat64AddDelStaticBib) *nat64.Na
 		case entries >= nat64PerBucket*n.buckets:
 			n.count(m, -1)
 			r.Retval = unspecified
+		case n.buckets > nat64Buckets && n.buckets <= 1<<31: // what is more VPP makes one
+			c.Die("has a main heap too small for so many buckets, which it takes with the first mapping")
 		default:
 			n.bib[sort].put(none, m)
 		}

@@ -38,7 +38,9 @@ func (p *pipes) create(_ *Call, q *pipe.PipeCreate) *pipe.PipeCreateReply {
 	p.used.take(n)
 	hw := s.add(&iface{name: fmt.Sprint("pipe", n), class: pipeClass, instance: n, mac: mac{5: byte(n)}, ready: true})
 	r := &pipe.PipeCreateReply{SwIfIndex: interface_types.InterfaceIndex(hw.index)}
-	hw.subs = make(map[uint32]*iface)
+	if hw.subs == nil { // else it has inherited some
+		hw.subs = make(map[uint32]*iface)
+	}
 	for id := range r.PipeSwIfIndex {
 		end := s.add(&iface{class: pipeClass, sup: hw, hw: hw, sub: &subif{id: uint32(id), pipe: true}})
 		hw.subs[uint32(id)] = end

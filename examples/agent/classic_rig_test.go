@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -54,7 +55,25 @@ func newClassic(t *testing.T) *classic {
 	for _, n := range []*node{c.c1, c.c2, c.n1} {
 		n.agent = c.rig.agent(n.site, n.vpp.Socket())
 	}
+	c.Cleanup(func() {
+		if c.Failed() {
+			c.tellDrops()
+		}
+	})
 	return c
+}
+
+// tellDrops logs what VPPs and Linux know of packets that got lost.
+func (c *classic) tellDrops() {
+	for _, n := range []*node{c.c1, c.c2, c.n1} {
+		for _, command := range []string{"show errors", "show hardware-interfaces", "show nat44 sessions"} {
+			if out, err := n.vpp.CLI(command); err == nil {
+				c.Logf("%s: %s\n%s", n.site.Host, command, out)
+			}
+		}
+	}
+	out, _ := exec.Command("ip", "netns", "exec", string(c.ext), "sh", "-c", "ip -s -s neigh; nstat -az; cat /proc/net/stat/arp_cache").CombinedOutput()
+	c.Logf("%s\n%s", c.ext, out)
 }
 
 func (c *classic) node(host string, ns netrig.NetNS, more ...string) *node {

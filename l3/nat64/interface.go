@@ -96,7 +96,9 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 			}
 			return out, err
 		},
-		Check:    func(v *desiredstate.View, n Interface) error { return scope.Check(v, n.Interface, n.Table) },
+		Check: func(v *desiredstate.View, n Interface) error {
+			return errors.Join(sizes.check(), scope.Check(v, n.Interface, n.Table))
+		},
 		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Disturbs: endsSessions[Interface],
 		Create: func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {

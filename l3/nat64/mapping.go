@@ -121,7 +121,9 @@ func Mappings(c *vppnet.Conn, sizes Sizes, claims ...netip.Prefix) *desiredstate
 			}
 			return out, err
 		},
-		Check:    func(v *desiredstate.View, m Mapping) error { return ours.Check(v, m.Table, m.External) },
+		Check: func(v *desiredstate.View, m Mapping) error {
+			return errors.Join(sizes.check(), ours.Check(v, m.Table, m.External))
+		},
 		Disturbs: endsSessions[Mapping],
 		Create: func(ctx context.Context, v *desiredstate.View, m Mapping) (uint32, error) {
 			table, err := ours.Take(v, m.Table, m.External)

@@ -153,3 +153,27 @@ func TestTooManyAddresses(t *testing.T) {
 		require.ErrorContains(t, err, "want at most 128")
 	})
 }
+
+// A hash table that VPP's heap has no room for would end VPP with the first mapping.
+func TestTooManyBuckets(t *testing.T) {
+	for name, sizes := range map[string]nat64.Sizes{"mappings": {Mappings: nat64.MaxBuckets + 1}, "sessions": {Sessions: 1 << 30}} {
+		t.Run(name, func(t *testing.T) {
+			vpp := vpptest.New(t)
+			c := kindrig.Dial(t, vpp.Socket(), "me")
+			e := kindrig.Engine(vppnet.Loopbacks(c), nat64.Interfaces(c, sizes), nat64.Mappings(c, sizes, ours))
+			mapping := nat64.Mapping{Local: addr("fd00::1"), External: addr("198.51.100.9"), Protocol: nat64.UDP, LocalPort: 53, ExternalPort: 53}
+			for _, want := range [][]desiredstate.Object{{mapping}, {vppnet.Loopback{Name: "lo"}, nat64.Interface{Interface: "lo"}}} {
+				_, err := e.Ensure(t.Context(), want...)
+				require.ErrorIs(t, err, desiredstate.ErrInvalid)
+				require.ErrorContains(t, err, "buckets")
+			}
+			require.NotContains(t, vpp.String(), "NAT64")
+		})
+	}
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		c := kindrig.Dial(t, vpp.Socket(), "me")
+		most := nat64.Sizes{Mappings: nat64.MaxBuckets, Sessions: nat64.MaxBuckets}
+		mapping := nat64.Mapping{Local: addr("fd00::1"), External: addr("198.51.100.9"), Protocol: nat64.UDP, LocalPort: 53, ExternalPort: 53}
+		kindrig.Steady(t, kindrig.Engine(nat64.Mappings(c, most, ours)), mapping)
+	})
+}
