@@ -78,6 +78,7 @@ type Follower struct {
 	watches map[Range]*watched
 	fresh   []Range // of ranges, not listed yet
 	events  chan event
+	later   []event // of events, than the list that is told
 	cluster uint64
 	seen    int64 // the newest revision heard of
 	reached int64
@@ -129,7 +130,7 @@ var errBroken = errors.New("etcd: the connection was lost")
 func (f *Follower) follow(ctx context.Context, listed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f.events = make(chan event, 16)
+	f.events, f.later = make(chan event, 16), nil
 	for r := range f.watches {
 		f.unwatch(r)
 	}
@@ -193,6 +194,10 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 			}
 			f.watchAll(ctx)
 			f.Settled(true)
+			var err error
+			if news, err = f.kept(); err != nil {
+				return err
+			}
 			resync.Reset(f.resync())
 		}
 		for news || len(f.fresh) > 0 { // who settles may come to need more
