@@ -153,6 +153,7 @@ func TestNeighboursWithAnotherMACTraffic(t *testing.T) {
 		ns.Do(t, func() error { return os.WriteFile("/proc/sys/net/ipv4/conf/eth0/arp_notify", []byte("0"), 0) })
 	}
 	a1.IP(t, "link", "set", "dev", "eth0", "address", "02:00:00:00:0a:11")
+	ext.IP(t, "link", "set", "dev", "eth0", "address", "02:00:00:00:0e:01")
 	began := time.Now()
 	found := func(who string, ask func() string, want string) {
 		t.Helper()

@@ -4,10 +4,7 @@ package follow
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // longestBehind is how long a list waits for what watches have still to tell of before it. Events may be lost: then
@@ -23,14 +20,16 @@ func (f *Follower) catchUp(ctx context.Context, at int64) error {
 	defer again.Stop()
 	for asked := false; f.isBehind(at); {
 		if !asked {
-			if err := f.Client.RequestProgress(clientv3.WithRequireLeader(ctx)); err != nil {
-				return fmt.Errorf("etcd: %w", err)
+			if err := f.inquire(ctx); err != nil {
+				return err
 			}
 			asked = true
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-f.broken:
+			return errBroken
 		case e := <-f.events:
 			now, later := e.until(at)
 			if len(now.Events) > 0 || len(later.Events) == 0 {

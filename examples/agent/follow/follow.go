@@ -79,6 +79,7 @@ type Follower struct {
 	fresh   []Range // of ranges, not listed yet
 	events  chan event
 	later   []event // of events, than the list that is told
+	broken  <-chan struct{}
 	cluster uint64
 	seen    int64 // the newest revision heard of
 	reached int64
@@ -138,7 +139,7 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 		return err
 	}
 	listed()
-	broken := f.broken(ctx)
+	f.broken = f.breaks(ctx)
 	f.watchAll(ctx)
 	f.reach()
 
@@ -154,7 +155,7 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 		case <-ctx.Done():
 			return ctx.Err()
 
-		case <-broken:
+		case <-f.broken:
 			return errBroken
 
 		case e := <-f.events:
