@@ -162,7 +162,7 @@ func (g *routing) mapped(r *router, f FloatingIP) {
 	g.out.Work++
 	g.voice(door(f.External), f.Floating, f.answers().Key())
 	var into []l3.Path // nowhere, and so no way for NAT
-	if x := g.outsides[f.External.Name()]; x.enters() {
+	if x := g.outsides[f.External.Name()]; x.entered {
 		into = []l3.Path{{Table: entrance(f.External)}}
 		g.want(f.source(), x.entries(r, f.Floating, into), f.Name())
 	}

@@ -66,9 +66,17 @@ func (g *routing) exempt(r *router) {
 func (r *router) exempts() bool { return r.exit != nil && r.exit.first4().IsValid() && !r.exit.SNAT }
 
 // enters says whether there is a pipe into the external network: what hosts that are not translated send to floating
-// IPs never comes in by its door, where those are known.
+// IPs of another router never comes in by its door, where those are known.
 func (x *external) enters() bool {
-	return slices.ContainsFunc(x.exits, (*router).translates) && slices.ContainsFunc(x.exits, (*router).exempts)
+	translate := 0
+	for _, r := range x.exits {
+		if r.translates() {
+			translate++
+		}
+	}
+	return slices.ContainsFunc(x.exits, func(r *router) bool {
+		return r.exempts() && (translate > 1 || translate == 1 && !r.translates())
+	})
 }
 
 // entrance names the table by which floating IPs are reached from inside as from outside.
