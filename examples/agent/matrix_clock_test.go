@@ -117,6 +117,6 @@ func (w *world) noted(by time.Duration) bool {
 	var all []observe.Entry
 	require.NoError(w, json.NewDecoder(body).Decode(&all))
 	return slices.ContainsFunc(all, func(x observe.Entry) bool {
-		return (x.At.Sub(time.Now()) - by).Abs() < time.Hour
+		return (time.Until(x.At) - by).Abs() < time.Hour
 	})
 }
