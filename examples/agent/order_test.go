@@ -170,6 +170,10 @@ func (w *witness) named(context uint32, m api.Message) {
 		if m.Retval == 0 {
 			w.ifs[uint32(m.SwIfIndex)] = &heard{filtered: isFiltered(w.creates[context])}
 		}
+	case *interfaces.CreateSubifReply:
+		if m.Retval == 0 {
+			w.ifs[uint32(m.SwIfIndex)] = new(heard)
+		}
 	}
 }
 
