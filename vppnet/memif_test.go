@@ -3,6 +3,7 @@
 package vppnet_test
 
 import (
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -86,16 +88,26 @@ func TestValidateMemif(t *testing.T) {
 // Who does not know the secret does not get in.
 func TestMemifBetweenTwoVPPs(t *testing.T) {
 	dir := memifDir(t)
-	ends := func(secret string) (up func() bool) {
-		a, b := dialVPP(t, vpptest.Real(t).Socket()), dialVPP(t, vpptest.Real(t).Socket())
+	ends := func(secret string) (up func() bool, ping func() string) {
+		master, slave := vpptest.Real(t), vpptest.Real(t)
+		a, b := dialVPP(t, master.Socket()), dialVPP(t, slave.Socket())
 		socket := vppnet.MemifSocket{Path: dir + "/" + secret}
 		for c, m := range map[*vppnet.Conn]vppnet.Memif{
 			a: {Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret("one")},
 			b: {Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret(secret), Slave: true, RingSize: 256, BufferSize: 4096},
 		} {
-			e := desiredstate.New(vppnet.MemifSockets(c, dir), vppnet.Memifs(c), vppnet.LinkStates(c))
-			_, err := e.Sync(t.Context(), socket, m, vppnet.LinkState{Interface: "wire", Up: true})
+			own := l3.Address{Interface: "wire", Prefix: netip.MustParsePrefix("10.0.0.1/24")}
+			if m.Slave {
+				own.Prefix = netip.MustParsePrefix("10.0.0.2/24")
+			}
+			e := desiredstate.New(vppnet.MemifSockets(c, dir), vppnet.Memifs(c), vppnet.LinkStates(c), l3.Addresses(c))
+			_, err := e.Sync(t.Context(), socket, m, vppnet.LinkState{Interface: "wire", Up: true}, own)
 			require.NoError(t, err)
+		}
+		ping = func() string {
+			said, err := master.CLI("ping 10.0.0.2 repeat 3 interval 0.1")
+			require.NoError(t, err)
+			return said
 		}
 		return func() bool {
 			for _, c := range []*vppnet.Conn{a, b} {
@@ -108,10 +120,13 @@ func TestMemifBetweenTwoVPPs(t *testing.T) {
 				}
 			}
 			return true
-		}
+		}, ping
 	}
-	friends, strangers := ends("one"), ends("two")
+	friends, ping := ends("one")
+	strangers, knock := ends("two")
 	require.Eventually(t, friends, 30*time.Second, 100*time.Millisecond)
 	time.Sleep(3500 * time.Millisecond) // VPP tries every three seconds
 	require.False(t, strangers())
+	require.Eventually(t, func() bool { return strings.Contains(ping(), " 0% packet loss") }, 10*time.Second, 10*time.Millisecond, "frames pass")
+	require.Contains(t, knock(), "100% packet loss")
 }
