@@ -165,10 +165,3 @@ func (b *Inbox) GroupTroubles() (out []string) {
 	}
 	return out
 }
-
-// GroupNames are the groups that ports are in, and those to which their rules refer.
-func (b *Inbox) GroupNames() (in, referred []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Sorted(maps.Keys(b.groups.all)), slices.Sorted(maps.Keys(b.groups.remotes))
-}
