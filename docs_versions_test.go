@@ -3,6 +3,7 @@
 package vppkit_test
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -34,4 +35,20 @@ func TestVersionsAreTrue(t *testing.T) {
 		_, err := os.Stat(link[1])
 		require.NoError(t, err, "README links to what is not there")
 	}
+}
+
+// A kind is as short as CONTRIBUTING says, which is what makes one worth writing.
+func TestAKindOfOnesOwnIsShort(t *testing.T) {
+	text, err := os.ReadFile("examples/ownkind/tunnel.go")
+	require.NoError(t, err)
+	lines := 0
+	for line := range strings.Lines(string(text)) {
+		if code := strings.TrimSpace(line); code != "" && !strings.HasPrefix(code, "//") {
+			lines++
+		}
+	}
+	require.LessOrEqual(t, lines, 75)
+	doc, err := os.ReadFile("CONTRIBUTING.md")
+	require.NoError(t, err)
+	require.Contains(t, string(doc), fmt.Sprintf("does Geneve tunnels in %d lines", lines))
 }

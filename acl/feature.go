@@ -51,7 +51,7 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 		Target:   c.Target(),
 		Name:     "acl-filtered",
 		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.MacipACLInterfaceListDump{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
-		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[filtered], error) {
+		Dump: vppnet.Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[filtered], error) {
 			lists, err := vppnet.Collect(vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
 			if err != nil {
 				return nil, err
@@ -82,7 +82,7 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 				}
 			}
 			return out, readFeatures(ctx, c, out)
-		},
+		}),
 	}
 }
 

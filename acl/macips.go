@@ -46,7 +46,7 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			return macipMarks(ctx, c, sweep, ids...)
 		}),
-		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[MACIPSet], error) {
+		Dump: vppnet.Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[MACIPSet], error) {
 			found, err := vppnet.Collect(vpp.MacipACLDump(ctx, &acl.MacipACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[MACIPSet], len(found))
 			names := nameAll(c, found, func(d *acl.MacipACLDetails) (string, uint32) { return d.Tag, d.ACLIndex })
@@ -58,7 +58,7 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 				out[i] = desiredstate.Actual[MACIPSet]{Spec: s, ID: d.ACLIndex, Foreign: !names[i].Ours, Leftover: names[i].Surplus}
 			}
 			return out, err
-		},
+		}),
 		Create: func(ctx context.Context, _ *desiredstate.View, s MACIPSet) (uint32, error) { return put(ctx, anew, s) },
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[MACIPSet], want MACIPSet) error {
 			_, err := put(ctx, have.ID, want)

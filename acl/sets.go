@@ -60,7 +60,7 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			return setMarks(ctx, c, sweep, ids...)
 		}),
-		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Set], error) {
+		Dump: vppnet.Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Set], error) {
 			found, err := vppnet.Collect(vpp.ACLDump(ctx, &acl.ACLDump{ACLIndex: all}))
 			out := make([]desiredstate.Actual[Set], len(found))
 			names := nameAll(c, found, func(d *acl.ACLDetails) (string, uint32) { return d.Tag, d.ACLIndex })
@@ -72,7 +72,7 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 				out[i] = desiredstate.Actual[Set]{Spec: s, ID: d.ACLIndex, Foreign: !names[i].Ours, Leftover: names[i].Surplus}
 			}
 			return out, err
-		},
+		}),
 		Create: func(ctx context.Context, _ *desiredstate.View, s Set) (uint32, error) { return put(ctx, anew, s) },
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
 			if err := judgeAnew(ctx, c); err != nil {

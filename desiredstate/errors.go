@@ -51,6 +51,9 @@ var (
 	// when nothing else of its pass is left to do.
 	ErrEarly = errors.New("not yet possible")
 
+	// ErrUnchanged is for kinds: a Dump finds just what the kind's last one found; see View.Kept.
+	ErrUnchanged = errors.New("unchanged")
+
 	// ErrUnread: the target could not be asked for objects of this kind. They are left
 	// as they are; what depends on them waits.
 	ErrUnread = errors.New("cannot be read")

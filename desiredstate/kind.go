@@ -34,7 +34,8 @@ type Kind[S Object] struct {
 	Messages []string
 
 	// Dump lists all objects of this kind, foreign ones included where others
-	// may refer to them or where they hold something exclusive.
+	// may refer to them or where they hold something exclusive. Instead of what it listed
+	// the last time it may return ErrUnchanged, see View.Kept.
 	Dump func(ctx context.Context, v *View) ([]Actual[S], error)
 
 	// Create makes the object and returns the target's handle. A kind without
@@ -223,18 +224,19 @@ type kind struct {
 	code    []uintptr
 
 	// The world's lock guards these.
-	asked   bool   // an engine was given it, not merely one that requires it
-	users   int    // engines that have it, given or required, and are not closed
-	heir    *kind  // what has taken its place; nil: nothing has
-	nodes   places // that its last listing was of
-	unread  error  // why it could not be read when that was last tried
-	fresh   bool   // what is known of it is a reading, and what has changed since
-	seen    bool   // it has been read before
-	reading bool   // it is being read
-	forgot  bool   // and Forget was called meanwhile
-	round   uint64 // in which it was last read
-	owned   int    // how many objects of it are ours
-	held    int    // how many nodes have, of anybody's
+	asked   bool       // an engine was given it, not merely one that requires it
+	users   int        // engines that have it, given or required, and are not closed
+	heir    *kind      // what has taken its place; nil: nothing has
+	nodes   places     // that its last listing was of
+	last    *catalogue // if it may be found again; nil: read all anew
+	unread  error      // why it could not be read when that was last tried
+	fresh   bool       // what is known of it is a reading, and what has changed since
+	seen    bool       // it has been read before
+	reading bool       // it is being read
+	forgot  bool       // and Forget was called meanwhile
+	round   uint64     // in which it was last read
+	owned   int        // how many objects of it are ours
+	held    int        // how many nodes have, of anybody's
 }
 
 // actual is an Actual without its type parameter.

@@ -38,11 +38,15 @@ func (w *world) deliver(listings []*listing) (told iter.Seq[*node]) {
 			}
 		}
 		known += l.kind.held
+		if l.kind.last = nil; l.kept != nil {
+			l.kind.last = l.catalogue
+		}
 		nodes, managed := l.kind.nodes.sized(len(l.all)), l.kind.create != nil
 		for i, a := range l.all {
 			n := nodes[i]
 			if managed && n.still(a, w.round) { // which also says that its key is the same
 				still++
+				l.share(i, n)
 				continue
 			}
 			if k := a.spec.Key(); n == nil || n.dropped || n.key != k {
@@ -54,6 +58,7 @@ func (w *world) deliver(listings []*listing) (told iter.Seq[*node]) {
 			case n.found != nil:
 			case managed && n.still(a, w.round):
 				still++
+				l.share(i, n)
 				continue
 			case !managed && n.seenRef != w.round && n.ref != nil && *n.ref == h:
 				n.seenRef = w.round
@@ -80,6 +85,14 @@ func (w *world) deliver(listings []*listing) (told iter.Seq[*node]) {
 		return slices.Values(others)
 	}
 	return maps.Values(w.nodes)
+}
+
+// share has a new listing hold what a node holds, which is equal, so that memory does not hold
+// it twice for as long as the listing is kept.
+func (l *listing) share(i int, n *node) {
+	if !l.again {
+		l.all[i].spec = n.have[0].spec
+	}
 }
 
 // still says whether a node is as a managing kind finds it again, and notes that.

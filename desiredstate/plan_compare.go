@@ -72,7 +72,7 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 	case kind.unavailable != nil:
 		return fmt.Errorf("%w: %w", ErrUnavailable, kind.unavailable)
 	case kind.create == nil:
-		return fmt.Errorf("%w: a %s is only referred to, never made", ErrInvalid, kind.name)
+		return fmt.Errorf("%w: objects of the kind %s are only referred to: want one of a kind that makes it", ErrInvalid, kind.name)
 	case kind.unread != nil:
 		b.blind = true
 		return fmt.Errorf("%w: %w", ErrUnread, kind.unread)

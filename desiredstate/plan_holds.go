@@ -87,7 +87,7 @@ func (b *planner) lacksRoom(d *draft) ([]Key, error) {
 
 func (b *planner) wants(d, first *draft, r Key) ([]Key, error) {
 	b.wait(first.n, d)
-	return []Key{first.Key}, fmt.Errorf("%w: %s wants %s too", ErrConflict, first.Key, r)
+	return []Key{first.Key}, fmt.Errorf("%w: %s wants %s too: want one of the two", ErrConflict, first.Key, r)
 }
 
 // inTheWay says which of the nodes that have a resource do not let go of it.

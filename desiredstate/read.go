@@ -18,10 +18,11 @@ import (
 // the dumps.
 func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	requires := map[*kind][]*kind{}
+	last := map[*kind]*catalogue{}
 	var need func(k *kind)
 	need = func(k *kind) {
 		if _, ok := requires[k]; !ok {
-			requires[k] = slices.Clone(k.requires)
+			requires[k], last[k] = slices.Clone(k.requires), k.last
 			for _, r := range k.requires {
 				need(r)
 			}
@@ -32,7 +33,7 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	}
 	e.flying++
 	e.mu.Unlock()
-	read := dumpAll(ctx, requires)
+	read := dumpAll(ctx, requires, last)
 	e.mu.Lock()
 	e.flying--
 	if err := ctx.Err(); err != nil {
@@ -56,9 +57,9 @@ func (e *Engine) dump(ctx context.Context, kinds []*kind) ([]*listing, error) {
 	return out, nil
 }
 
-// dumpAll reads kinds, each after those that it requires.
-func dumpAll(ctx context.Context, requires map[*kind][]*kind) map[*kind]*listing {
-	v := &View{dump: newReading()}
+// dumpAll reads kinds, each after those that it requires, and given what it last found.
+func dumpAll(ctx context.Context, requires map[*kind][]*kind, last map[*kind]*catalogue) map[*kind]*listing {
+	so := newReading()
 	read := map[*kind]*listing{}
 	done := map[*kind]chan struct{}{}
 	for k := range requires {
@@ -69,24 +70,35 @@ func dumpAll(ctx context.Context, requires map[*kind][]*kind) map[*kind]*listing
 		all.Go(func() {
 			defer close(done[k])
 			l := read[k]
-			for _, r := range requires[k] {
+			with := make([]*catalogue, len(requires[k]))
+			for i, r := range requires[k] {
 				<-done[r]
 				if l.err == nil {
 					l.err = read[r].err
 				}
+				with[i] = read[r].catalogue
 			}
 			if l.err != nil {
 				return
 			}
+			v := &View{dump: so}
+			if was := last[k]; was != nil && slices.Equal(was.with, with) {
+				v.last = was
+			}
 			start := time.Now()
 			found, err := k.dump(ctx, v)
 			l.took = time.Since(start)
-			if err != nil {
+			switch {
+			case err == nil:
+				l.catalogue = newCatalogue(found)
+				l.kept, l.with = v.kept, with
+			case errors.Is(err, ErrUnchanged) && v.Kept() != nil:
+				l.catalogue, l.again = v.last, true
+			default:
 				l.err = fmt.Errorf("read %s: %w", k.name, err)
 				return
 			}
-			l.take(found)
-			v.dump.add(l)
+			so.add(l)
 		})
 	}
 	all.Wait()

@@ -14,7 +14,9 @@ import (
 // target's handles, as last read and as changed since. Safe for concurrent use.
 type View struct {
 	born time.Time
-	dump *reading // during a Dump: what was found so far, in place of the maps
+	dump *reading   // during a Dump: what was found so far, in place of the maps
+	last *catalogue // during a Dump: what the kind last found, with just what it requires
+	kept any        // during a Dump: for the next one
 
 	mu     sync.RWMutex // who changes nodes, or what they show but for belief, has the world's lock too
 	nodes  map[Key]*node
@@ -50,21 +52,29 @@ type reading struct {
 	bySpace map[string][]*listing
 }
 
-// listing is what one kind's Dump returned. It is indexed when that is asked
-// for: most never are.
+// listing is what became of one kind's Dump.
 type listing struct {
-	kind  *kind
-	err   error // it could not be read
-	took  time.Duration
+	kind *kind
+	err  error // it could not be read
+	took time.Duration
+	*catalogue
+	again bool // it is that of the last Dump
+}
+
+// catalogue is what a Dump found. It is indexed when that is asked for: most never are.
+// It does not change once it was delivered, since the next Dump may find just the same.
+type catalogue struct {
 	all   []actual
 	byID  func() map[uint32]int
 	byKey func() map[Key]int
+
+	kept any          // by the Dump, for the next one
+	with []*catalogue // what was found of the kinds that this one requires, in their order
 }
 
-// take fills the listing.
-func (l *listing) take(all []actual) {
-	l.all = all
-	l.byID = sync.OnceValue(func() map[uint32]int {
+func newCatalogue(all []actual) *catalogue {
+	c := &catalogue{all: all}
+	c.byID = sync.OnceValue(func() map[uint32]int {
 		m := make(map[uint32]int, len(all))
 		for i, a := range all {
 			if _, dup := m[a.id]; !dup {
@@ -74,7 +84,7 @@ func (l *listing) take(all []actual) {
 		return m
 	})
 	// Of several things with one name the first has it, but ours before others.
-	l.byKey = sync.OnceValue(func() map[Key]int {
+	c.byKey = sync.OnceValue(func() map[Key]int {
 		m := make(map[Key]int, len(all))
 		for i, a := range all {
 			key := a.spec.Key()
@@ -84,6 +94,7 @@ func (l *listing) take(all []actual) {
 		}
 		return m
 	})
+	return c
 }
 
 func newReading() *reading {
@@ -159,6 +170,20 @@ func (v *View) believes(pass uint64, now time.Time, h Held) bool {
 		return !mine
 	}
 	return left > 0
+}
+
+// Keep is for a Dump: what it was answered, or whatever else its kind's next Dump may find
+// by Kept to tell that nothing has changed.
+func (v *View) Keep(x any) { v.kept = x }
+
+// Kept returns what the kind's last successful Dump gave to Keep. It is nil if that was
+// nothing, and if not all that the kind requires has been found just as it was then.
+// Only a Dump for which it is not nil may return ErrUnchanged.
+func (v *View) Kept() any {
+	if v.last == nil {
+		return nil
+	}
+	return v.last.kept
 }
 
 // ID returns the handle of the object with this key; ErrMissing if there is

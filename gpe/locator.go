@@ -65,7 +65,7 @@ func (s LocatorSet) Validate() error {
 		return err
 	}
 	if len(s.Locators) == 0 {
-		return errors.New("no locators: VPP does not show which EIDs are in such a set")
+		return errors.New("no locators, want one at least: VPP does not show which EIDs are in a set without")
 	}
 	for i, l := range s.Locators {
 		if err := vppnet.CheckRef("interface", l.Interface); err != nil {

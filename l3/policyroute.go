@@ -94,7 +94,7 @@ func PolicyRoutes(c *vppnet.Conn, sets desiredstate.AnyKind) *desiredstate.Kind[
 		Name:     "policy-route",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c), sets},
 		Messages: c.Uses(&abf.AbfPolicyAddDel{}, &abf.AbfPolicyDump{}, &abf.AbfItfAttachDump{}),
-		Dump:     k.dump,
+		Dump:     vppnet.Reread(c, k.dump),
 		Create:   k.create,
 		Delete:   k.delete,
 		Verify:   k.verify,

@@ -81,7 +81,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Name:   place.TableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
 			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}, &interfaces.SwInterfaceDump{}),
-		Dump:   k.dump,
+		Dump:   vppnet.Reread(c, k.dump),
 		Verify: vppnet.Verifier(c, k.marks),
 		Create: func(ctx context.Context, _ *desiredstate.View, t Table) (uint32, error) {
 			return k.create(ctx, t)

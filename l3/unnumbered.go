@@ -78,7 +78,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 		Requires: Places(c),
 		Shares:   func(x Unnumbered) []desiredstate.Key { return vppnet.UseKeys(x.Interface, x.Lender) },
 		Messages: c.Uses(&ip.IPUnnumberedDump{}, &ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetUnnumbered{}),
-		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
+		Dump: vppnet.Reread(c, func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
 			all, err := vppnet.Collect(addrs.IPUnnumberedDump(ctx, &ip.IPUnnumberedDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
 			for _, d := range all {
 				id := uint32(d.SwIfIndex)
@@ -87,7 +87,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 				}})
 			}
 			return out, err
-		},
+		}),
 		Check: func(v *desiredstate.View, u Unnumbered) error { return s.Check(v, u.Interface, u.Table) },
 		Create: func(ctx context.Context, v *desiredstate.View, u Unnumbered) (uint32, error) {
 			id, err := s.Take(v, u.Interface)

@@ -111,7 +111,7 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Messages: c.Uses(&vhost_user.SwInterfaceVhostUserDump{}, &vhost_user.CreateVhostUserIfV2{},
 			&vhost_user.DeleteVhostUserIf{}, &interfaces.SwInterfaceSetMacAddress{}, &interfaces.SwInterfaceTagAddDel{}),
-		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Port], err error) {
+		Dump: vppnet.Reread(c, func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Port], err error) {
 			all, err := vppnet.Collect(vpp.SwInterfaceVhostUserDump(ctx, &vhost_user.SwInterfaceVhostUserDump{
 				SwIfIndex: ^interface_types.InterfaceIndex(0),
 			}))
@@ -125,7 +125,7 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover, Note: i.Spec.Note()})
 			}
 			return out, err
-		},
+		}),
 		Check: func(_ *desiredstate.View, p Port) error { return socketpath.Confine(dirs, p.Socket, p.Server) },
 		Create: func(ctx context.Context, _ *desiredstate.View, p Port) (uint32, error) {
 			tag, err := c.Tag(p.Name, p.options()...)

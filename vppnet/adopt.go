@@ -93,13 +93,13 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 	k.Messages = append(k.Messages, usage.messages(c)...)
 	dump, create, remove := k.Dump, k.Create, k.Delete
 	t.remove = remove
-	k.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[S], error) {
+	k.Dump = Reread(c, func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[S], error) {
 		found, err := dump(ctx, v)
 		if err != nil {
 			return nil, err
 		}
 		return t.sift(ctx, v, found)
-	}
+	})
 	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
 		if _, err := c.Tag(want.Key().Name, t.Options(want)...); err != nil {
 			return 0, err
@@ -189,15 +189,16 @@ func (t *tagged[S]) marked(found S, i Interface) (ours, busy bool) {
 func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desiredstate.Actual[S]) (out []desiredstate.Actual[S], err error) {
 	var left []orphan[S]
 	var leftovers []int // in out
+	busy := false       // there is one that is being made
 	for _, a := range found {
 		i, ok := desiredstate.At[Interface](v, a.ID)
 		if !ok { // gone since
 			continue
 		}
 		if i.Foreign && !a.Foreign && (i.Spec.untouched(false) || t.Up && i.Spec.untouched(true)) {
-			ours, busy := t.marked(a.Spec, i.Spec)
-			switch {
-			case ours && !busy:
+			ours, making := t.marked(a.Spec, i.Spec)
+			switch busy = busy || making; {
+			case ours && !making:
 				leftovers = append(leftovers, len(out))
 			case !ours && t.Like != nil:
 				left = append(left, orphan[S]{a, i.Spec})
@@ -206,6 +207,9 @@ func (t *tagged[S]) sift(ctx context.Context, v *desiredstate.View, found []desi
 		}
 		a.Foreign, a.Leftover = i.Foreign, i.Leftover
 		out = append(out, a)
+	}
+	if len(left)+len(leftovers) > 0 || busy {
+		transcriptOf(ctx).spoil() // what becomes of it decides what the next reading shows
 	}
 	marks := map[string]orphan[S]{}
 	var there []uint32

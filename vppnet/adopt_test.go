@@ -4,11 +4,8 @@ package vppnet_test
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/ip"
@@ -16,7 +13,6 @@ import (
 	"go.fd.io/govpp/binapi/span"
 
 	"github.com/stretchr/testify/require"
-	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/arp"
 	"go.fd.io/govpp/binapi/ethernet_types"
@@ -29,77 +25,6 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
-
-// other does to VPP what neither our kinds nor our tag have a part in.
-type other struct {
-	interfaces.RPCService
-	t *testing.T
-	*vppnet.Conn
-}
-
-func somebody(t *testing.T, socket string) other {
-	c, err := vppnet.Dial(t.Context(), socket, "other")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.CreateSubif{}, &interfaces.SwInterfaceSetFlags{}, &interfaces.SwInterfaceTagAddDel{},
-		&interfaces.DeleteLoopback{}, &interfaces.DeleteSubif{}, &interfaces.SwInterfaceDump{},
-		&l2.BviCreate{}, &l2.BviDelete{}, &l2.SwInterfaceSetL2Bridge{}, &l2.BridgeDomainAddDelV2{}, &l2.L2InterfaceVlanTagRewrite{},
-		&af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{})
-	return other{interfaces.NewServiceClient(c), t, c}
-}
-
-func (o other) loopback(mac vppnet.MAC, instance ...uint32) interface_types.InterfaceIndex {
-	req := &interfaces.CreateLoopbackInstance{MacAddress: ethernet_types.MacAddress(mac)}
-	if len(instance) > 0 {
-		req.IsSpecified, req.UserInstance = true, instance[0]
-	}
-	r, err := o.CreateLoopbackInstance(o.t.Context(), req)
-	require.NoError(o.t, err)
-	return r.SwIfIndex
-}
-
-func (o other) bvi(mac vppnet.MAC) interface_types.InterfaceIndex {
-	r, err := l2.NewServiceClient(o).BviCreate(o.t.Context(), &l2.BviCreate{Mac: ethernet_types.MacAddress(mac), UserInstance: ^uint32(0)})
-	require.NoError(o.t, err)
-	return r.SwIfIndex
-}
-
-func (o other) subInterface(parent interface_types.InterfaceIndex, id uint32, outer uint16, more interface_types.SubIfFlags) interface_types.InterfaceIndex {
-	r, err := o.CreateSubif(o.t.Context(), &interfaces.CreateSubif{
-		SwIfIndex: parent, SubID: id, OuterVlanID: outer, SubIfFlags: interface_types.SUB_IF_API_FLAG_ONE_TAG | more,
-	})
-	require.NoError(o.t, err)
-	return r.SwIfIndex
-}
-
-func (o other) up(i interface_types.InterfaceIndex, up bool) {
-	var f interface_types.IfStatusFlags
-	if up {
-		f = interface_types.IF_STATUS_API_FLAG_ADMIN_UP
-	}
-	_, err := o.SwInterfaceSetFlags(o.t.Context(), &interfaces.SwInterfaceSetFlags{SwIfIndex: i, Flags: f})
-	require.NoError(o.t, err)
-}
-
-func (o other) bridge(i interface_types.InterfaceIndex, id uint32, in bool) {
-	_, err := l2.NewServiceClient(o).SwInterfaceSetL2Bridge(o.t.Context(), &l2.SwInterfaceSetL2Bridge{RxSwIfIndex: i, BdID: id, Enable: in})
-	require.NoError(o.t, err)
-}
-
-func (o other) remove(i interface_types.InterfaceIndex) {
-	_, err := o.DeleteLoopback(o.t.Context(), &interfaces.DeleteLoopback{SwIfIndex: i})
-	require.NoError(o.t, err)
-}
-
-func (o other) list() string {
-	all, err := vppnet.Collect(o.SwInterfaceDump(o.t.Context(), &interfaces.SwInterfaceDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
-	require.NoError(o.t, err)
-	var b strings.Builder
-	for _, d := range all {
-		fmt.Fprintf(&b, "%s [%s]\n", d.InterfaceName, d.Tag)
-	}
-	return b.String()
-}
 
 // What a create left that died before it could set the tag makes way for what is wanted,
 // and goes if nobody wants it any more.
@@ -315,122 +240,4 @@ func TestTaggedLeavesOutWhatIsGone(t *testing.T) {
 	require.NoError(t, err)
 	_, err = e.ID(vppnet.InterfaceKey("gone"))
 	require.ErrorIs(t, err, desiredstate.ErrMissing)
-}
-
-// all has an object of each kind.
-func all() []desiredstate.Object {
-	return []desiredstate.Object{
-		vppnet.Loopback{Name: "lo"},
-		vppnet.Loopback{Name: "bvi", BVI: true, Instance: 3, MAC: vppnet.MAC{2, 1, 1, 1, 1, 1}},
-		vppnet.HostInterface{Name: "host", Device: "eth0"},
-		vppnet.HostInterface{Name: "host1", Device: "eth1", MAC: vppnet.MAC{2, 1, 1, 1, 1, 2}},
-		vppnet.SubInterface{Name: "sub", Parent: "lo", Outer: 100, Rewrite: vppnet.Rewrite{Op: vppnet.Pop1}},
-		vppnet.LinkState{Interface: "lo", Up: true, MTU: 1400},
-		vppnet.LinkState{Interface: "sub", Parent: "lo", Up: true, MTU: 1300},
-		vppnet.BridgeDomain{Name: "net", ID: 5, MACAge: 60e9},
-		vppnet.BridgePort{Bridge: "net", Interface: "sub"},
-		vppnet.BridgePort{Bridge: "net", Interface: "bvi", BVI: true},
-		vppnet.FIBEntry{Bridge: "net", Interface: "sub", MAC: vppnet.MAC{2, 1, 1, 1, 1, 9}},
-	}
-}
-
-// Whoever dies between two messages has lost nothing, and leaves nothing.
-func TestDeathBetweenMessages(t *testing.T) {
-	want := all()
-	for _, kind := range []vpptest.FaultKind{vpptest.CutBefore, vpptest.CutAfter} {
-		for nth := 1; ; nth++ {
-			vpp := vpptest.New(t)
-			empty := vpp.String()
-			c := dialVPP(t, vpp.Socket())
-			vpp.Inject(vpptest.Fault{Kind: kind, Nth: nth})
-			e := layer2(c)
-			e.Parallel = 1
-			_, err := e.Sync(t.Context(), want...)
-			if err == nil {
-				require.Greater(t, nth, 20)
-				break
-			}
-			c = dialVPP(t, vpp.Socket())
-			converge(t, c, want...)
-			require.Equal(t, 6, strings.Count("\n"+vpp.String(), "\ninterface "), vpp.String())
-
-			vpp.Inject(vpptest.Fault{Kind: kind, Nth: nth})
-			_, _ = layer2(c).Sync(t.Context())
-			vpp.Heal()
-			converge(t, dialVPP(t, vpp.Socket()))
-			require.Equal(t, empty, vpp.String())
-		}
-	}
-}
-
-// An answer that is lost is no reason to make a thing twice.
-func TestLostReplies(t *testing.T) {
-	lost := 0
-	for nth := range 40 {
-		vpp := vpptest.New(t)
-		empty := vpp.String()
-		c, err := vppnet.Dial(t.Context(), vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
-		require.NoError(t, err)
-		vpp.Inject(vpptest.Fault{Kind: vpptest.Drop, Nth: nth + 1})
-		e := layer2(c)
-		e.Parallel = 1
-		_, first := e.Sync(t.Context(), all()...)
-		vpp.Heal()
-		_, err = e.Sync(t.Context(), all()...)
-		require.NoError(t, err, nth)
-		converge(t, c, all()...)
-		require.Equal(t, 6, strings.Count("\n"+vpp.String(), "\ninterface "), vpp.String())
-		_, err = e.Sync(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, empty, vpp.String())
-		require.NoError(t, c.Close())
-		if first != nil {
-			lost++
-		}
-	}
-	require.Greater(t, lost, 15)
-}
-
-// A tag that VPP refuses undoes what was made.
-func TestRefusedTagIsUndone(t *testing.T) {
-	vpp := vpptest.New(t, vpptest.WithInterface(nic))
-	before := vpp.String()
-	c := dialVPP(t, vpp.Socket())
-	for _, o := range []desiredstate.Object{
-		vppnet.Loopback{Name: "lo"},
-		vppnet.Loopback{Name: "bvi", BVI: true},
-		vppnet.HostInterface{Name: "host", Device: "eth0"},
-		vppnet.SubInterface{Name: "sub", Parent: uplink, Outer: 100},
-	} {
-		vpp.Inject(vpptest.Fault{Message: "sw_interface_tag_add_del", Kind: vpptest.Refuse, Retval: int32(api.UNSPECIFIED)})
-		_, err := layer2(c).Ensure(t.Context(), o)
-		require.ErrorIs(t, err, api.UNSPECIFIED, o.Key())
-		require.Equal(t, before, vpp.String(), o.Key())
-	}
-}
-
-// Whatever is wanted after a crash, nothing of ours is left.
-func TestDeathThenNobodyWantsIt(t *testing.T) {
-	want := slices.DeleteFunc(all(), func(o desiredstate.Object) bool { // what can bear no mark
-		h, ok := o.(vppnet.HostInterface)
-		return ok && !h.MAC.IsZero()
-	})
-	want = append(want, vppnet.SubInterface{Name: "inner", Parent: "lo", Outer: 100, Inner: 7}, vppnet.SubInterface{Name: "ad", Parent: "lo", Outer: 100, Dot1ad: true})
-	for _, kind := range []vpptest.FaultKind{vpptest.CutBefore, vpptest.CutAfter} {
-		for nth := 1; ; nth++ {
-			vpp := vpptest.New(t)
-			empty := vpp.String()
-			e := layer2(dialVPP(t, vpp.Socket()))
-			vpp.Inject(vpptest.Fault{Kind: kind, Nth: nth})
-			e.Parallel = 1
-			_, err := e.Sync(t.Context(), want...)
-			vpp.Heal()
-			converge(t, dialVPP(t, vpp.Socket()))
-			require.Equal(t, empty, vpp.String(), "%v %d", kind, nth)
-			if err == nil {
-				require.Greater(t, nth, 20)
-				break
-			}
-		}
-	}
 }

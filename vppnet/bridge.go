@@ -69,7 +69,7 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 		Requires: []desiredstate.AnyKind{bridges(c)},
 		Messages: c.Uses(&l2.BridgeDomainAddDelV2{}, &l2.BridgeFlags{}, &l2.BridgeDomainSetMacAge{}, &memclnt.ControlPing{}),
 		Verify:   verifyBridges(c),
-		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgeDomain], err error) {
+		Dump: Reread(c, func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgeDomain], err error) {
 			for b := range desiredstate.All[bridge](v) {
 				d := b.Spec.BridgeDomainDetails
 				out = append(out, desiredstate.Actual[BridgeDomain]{ID: b.ID, Foreign: b.Foreign, Leftover: b.Leftover, Spec: BridgeDomain{
@@ -79,7 +79,7 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 				}})
 			}
 			return out, nil
-		},
+		}),
 		Create: func(ctx context.Context, _ *desiredstate.View, b BridgeDomain) (uint32, error) {
 			tag, err := c.Tag(b.Name)
 			if err != nil {

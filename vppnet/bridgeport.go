@@ -62,7 +62,7 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 		Name:     "bridge-port",
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c)},
 		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}, &interfaces.SwInterfaceDump{}, &l2.L2InterfaceVlanTagRewrite{}),
-		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgePort], err error) {
+		Dump: Reread(c, func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgePort], err error) {
 			for b := range desiredstate.All[bridge](v) {
 				for _, p := range b.Spec.SwIfDetails {
 					id := uint32(p.SwIfIndex)
@@ -75,7 +75,7 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 				}
 			}
 			return out, nil
-		},
+		}),
 		Check: func(v *desiredstate.View, p BridgePort) error {
 			return CheckOurs(v, "neither the bridge domain nor the interface is", BridgeKey(p.Bridge), InterfaceKey(p.Interface))
 		},

@@ -43,7 +43,7 @@ func bridges(c *Conn) *desiredstate.Kind[bridge] {
 		Target:   c.Target(),
 		Name:     "bridge-domain-read",
 		Messages: c.Uses(&l2.BridgeDomainDump{}),
-		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[bridge], error) {
+		Dump: Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[bridge], error) {
 			all, err := Collect(vpp.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
 			out := make([]desiredstate.Actual[bridge], len(all))
 			marks := make([]Named, len(all))
@@ -54,6 +54,6 @@ func bridges(c *Conn) *desiredstate.Kind[bridge] {
 				out[i] = desiredstate.Actual[bridge]{ID: all[i].BdID, Foreign: !n.Ours, Leftover: n.Surplus, Spec: bridge{n.Name, all[i]}}
 			}
 			return out, err
-		},
+		}),
 	}
 }

@@ -43,7 +43,8 @@ var inputNodes = map[string]string{
 // Capture records packets that enter VPP by some interfaces from now on, until there are
 // enough, the time is over, or ctx ends, which is no error: what there is by then is
 // returned, in the order in which VPP saw it. Tracing is switched off in any case, as far as
-// VPP can still be reached.
+// VPP can still be reached: a process that is killed leaves VPP recording until it has as many
+// packets as it was asked for, or somebody captures again.
 //
 // VPP has one trace: another capture, anybody's, ends with the beginning of this one, and
 // all are cleared at its end. It traces all that an input node gets, so on a busy VPP other

@@ -107,6 +107,7 @@ func (c *Conn) invoke(ctx context.Context, req, reply api.Message) (id uint32, e
 	if err != nil {
 		return 0, &Error{Message: r.name, Err: err}
 	}
+	transcriptOf(ctx).spoil()
 	call := c.calls.Get().(*call)
 	call.err = nil
 	if call.buf, err = appendFrame(call.buf[:0], r.id, c.client, req); err != nil {

@@ -179,19 +179,24 @@ func (c *Conn) dispatch(msg []byte) {
 
 // context finds whom an incoming message answers; events answer nobody.
 func (t *table) context(id uint16, msg []byte) (context uint32, ok bool) {
-	at := 2
-	if int(id) < len(t.shape) {
-		switch t.shape[id] {
-		case shapeEvent:
-			return 0, false
-		case shapeLong:
-			at = 6
-		}
-	}
-	if len(msg) < at+4 {
+	at := t.contextAt(id)
+	if at < 0 || len(msg) < at+4 {
 		return 0, false
 	}
 	return binary.BigEndian.Uint32(msg[at:]), true
+}
+
+// contextAt is where an incoming message has its context; -1: it has none.
+func (t *table) contextAt(id uint16) int {
+	if int(id) < len(t.shape) {
+		switch t.shape[id] {
+		case shapeEvent:
+			return -1
+		case shapeLong:
+			return 6
+		}
+	}
+	return 2
 }
 
 // keepTime is the goroutine that ends what takes too long.

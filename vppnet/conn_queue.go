@@ -45,14 +45,35 @@ func (q *queue) pop() []byte {
 		q.blocks = q.blocks[1:]
 		b = q.blocks[0]
 	}
-	start := 0
-	if b.read > 0 {
-		start = b.ends[b.read-1]
-	}
-	end := b.ends[b.read]
 	b.read++
 	q.n--
-	return b.bytes[start:end:end]
+	return b.message(b.read - 1)
+}
+
+// last is the newest message; nil if the queue holds none.
+func (q *queue) last() []byte {
+	if q.n == 0 {
+		return nil
+	}
+	b := q.blocks[len(q.blocks)-1]
+	return b.message(len(b.ends) - 1)
+}
+
+// each calls f with all messages of a queue of which none was popped.
+func (q *queue) each(f func(msg []byte)) {
+	for _, b := range q.blocks {
+		for i := range b.ends {
+			f(b.message(i))
+		}
+	}
+}
+
+func (b *block) message(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = b.ends[i-1]
+	}
+	return b.bytes[start:b.ends[i]:b.ends[i]]
 }
 
 // release empties the queue.

@@ -72,7 +72,7 @@ func FIBEntries(c *Conn) *desiredstate.Kind[FIBEntry] {
 		Name:     "l2-fib",
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c), BridgePorts(c)},
 		Messages: c.Uses(&l2.L2FibTableDump{}, &l2.L2fibAddDel{}),
-		Dump:     k.dump,
+		Dump:     Reread(c, k.dump),
 		Check: func(v *desiredstate.View, f FIBEntry) error {
 			return CheckOurs(v, "bridge domain "+f.Bridge, BridgeKey(f.Bridge))
 		},

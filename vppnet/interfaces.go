@@ -72,7 +72,7 @@ func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &bond.SwBondInterfaceDump{}, &bond.SwMemberInterfaceDump{},
 			&memclnt.ControlPing{}),
 		Verify: verifyInterfaces(c),
-		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Interface], error) {
+		Dump: Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Interface], error) {
 			all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: allInterfaces}))
 			if err != nil {
 				return nil, err
@@ -103,7 +103,7 @@ func Interfaces(c *Conn) *desiredstate.Kind[Interface] {
 				}
 			}
 			return out, nil
-		},
+		}),
 	}
 }
 

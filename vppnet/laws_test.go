@@ -61,6 +61,7 @@ func TestLawsOfSubInterfaces(t *testing.T) {
 			ops = append(ops, vppnet.Rewrite{Op: vppnet.Pop2}, vppnet.Rewrite{Op: vppnet.Translate21, Tag1: 7}, vppnet.Rewrite{Op: vppnet.Translate22, Tag1: 8, Tag2: 9})
 		}
 		s.Rewrite = pick(t, "rewrite", ops...)
+		s.Pairable = s.Inner == 0 && pick(t, "pairable", false, true)
 		return s
 	}))
 }

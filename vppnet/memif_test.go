@@ -3,10 +3,8 @@
 package vppnet_test
 
 import (
-	"encoding/json"
-	"fmt"
+	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/desiredstate/kindtest"
+	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -33,14 +31,6 @@ func memifDir(t testing.TB) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
-}
-
-func TestLawsOfMemifSockets(t *testing.T) {
-	dir := memifDir(t)
-	lawsWith(t, func(c *vppnet.Conn) *desiredstate.Kind[vppnet.MemifSocket] { return vppnet.MemifSockets(c, dir) }, nil,
-		rapid.Custom(func(t *rapid.T) vppnet.MemifSocket {
-			return vppnet.MemifSocket{Path: dir + pick(t, "path", "/a", "/b"), ID: pick[uint32](t, "ID", 0, 7, 1<<32-2)}
-		}), lawsOptions{dumps: memifDumps})
 }
 
 func memifGen(dir string, secrets ...vppnet.Secret) *rapid.Generator[vppnet.Memif] {
@@ -67,181 +57,6 @@ func TestLawsOfMemifs(t *testing.T) {
 	lawsWith(t, vppnet.Memifs, base, memifGen(dir, vppnet.Secret{}), lawsOptions{dumps: memifDumps, more: func(c *vppnet.Conn) []desiredstate.AnyKind {
 		return []desiredstate.AnyKind{vppnet.MemifSockets(c, dir)}
 	}})
-}
-
-// With a secret all laws hold but that of JSON, which would have to tell it.
-func TestLawsOfSecrets(t *testing.T) {
-	vpp := vpptest.New(t)
-	dir := "/run/memif"
-	gen := memifGen(dir, vppnet.Secret{}, vppnet.NewSecret("one"), vppnet.NewSecret("two"))
-	world := func() kindtest.World[vppnet.Memif] {
-		c := dialVPP(t, vpp.Socket(), vppnet.WithLostAfter(20*time.Millisecond))
-		return kindtest.World[vppnet.Memif]{
-			Kind: vppnet.Memifs(c), More: []desiredstate.AnyKind{vppnet.MemifSockets(c, dir)}, State: vpp.String, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
-			Base: []desiredstate.Object{vppnet.MemifSocket{Path: dir + "/a"}, vppnet.MemifSocket{Path: dir + "/b"}},
-		}
-	}
-	w := world()
-	w.Reopen = world
-	n := 0
-	rapid.Check(t, func(t *rapid.T) {
-		if n++; n > 4 {
-			return
-		}
-		from, to := gen.Draw(t, "from"), gen.Draw(t, "to")
-		to.Name = from.Name
-		require.NoError(t, kindtest.Idempotent(t.Context(), w, from))
-		require.NoError(t, kindtest.Faithful(t.Context(), w, from))
-		require.NoError(t, kindtest.Changeable(t.Context(), w, from, to))
-		require.NoError(t, kindtest.Predicted(t.Context(), w, from, to))
-		require.NoError(t, kindtest.Repairable(t.Context(), w, nil, &from))
-		require.NoError(t, kindtest.Repairable(t.Context(), w, &from, &to))
-	})
-}
-
-// Wherever a Memif is shown, its secret is not.
-func TestSecretIsNeverShown(t *testing.T) {
-	const text = "tell-nobody"
-	vpp := vpptest.New(t)
-	c := dialVPP(t, vpp.Socket())
-	m := vppnet.Memif{Name: "wire", Socket: "/run/memif/a", Secret: vppnet.NewSecret(text)}
-	socket := vppnet.MemifSocket{Path: m.Socket}
-	e := desiredstate.New(vppnet.Memifs(c), vppnet.MemifSockets(c, "/run/memif"))
-	var said strings.Builder
-	e.Observe = func(ev desiredstate.Event) { fmt.Fprintf(&said, "%v %+v %#v %s\n", ev, ev, ev, asJSON(ev)) }
-	show := func(all ...any) {
-		for _, x := range all {
-			deep := struct{ x any }{x} // where methods are out of reach
-			fmt.Fprintf(&said, "%v %+v %#v %s %q %d %x\n%v %+v %#v\n%s\n", x, x, x, x, x, x, x, deep, deep, deep, asJSON(x))
-		}
-	}
-	show(m, m.Secret, &m, []vppnet.Memif{m}, map[string]vppnet.Secret{"s": m.Secret})
-	p, err := e.Plan(t.Context(), socket, m)
-	require.NoError(t, err)
-	show(p, p.Steps)
-	r, err := e.Apply(t.Context(), p)
-	require.NoError(t, err)
-	show(r)
-	for _, secret := range []vppnet.Secret{{}, vppnet.NewSecret(text + "!")} {
-		changed := m
-		changed.Secret = secret
-		e.Forget()
-		p, err = e.Plan(t.Context(), socket, changed)
-		require.NoError(t, err)
-		require.Equal(t, desiredstate.Replace, p.Steps[0].Action)
-		require.Contains(t, p.String(), "Secret: (secret) -> ")
-		show(p, p.Steps)
-	}
-	found, err := e.Found(t.Context())
-	require.NoError(t, err)
-	show(found)
-	m.Name, m.Slave = "other", true
-	_, err = e.Ensure(t.Context(), m) // of one ID
-	require.Error(t, err)
-	show(err, err.Error())
-	m.ID = 1
-	_, err = e.Ensure(t.Context(), m) // of another role
-	require.ErrorIs(t, err, api.SUBIF_ALREADY_EXISTS)
-	show(err, err.Error())
-	_, err = e.Ensure(t.Context(), vppnet.Memif{Name: "x", Socket: m.Socket, Secret: vppnet.NewSecret(strings.Repeat(text, 3))})
-	require.ErrorIs(t, err, desiredstate.ErrInvalid)
-	show(err, err.Error())
-	require.NotContains(t, said.String(), text)
-	require.NotContains(t, said.String(), fmt.Sprintf("%x", text))
-	require.Contains(t, vpp.String(), text, "though VPP has it")
-
-	var s vppnet.Secret
-	require.NoError(t, json.Unmarshal([]byte(`"tell-nobody"`), &s))
-	require.Equal(t, vppnet.NewSecret(text), s)
-	require.Error(t, json.Unmarshal([]byte(asJSON(s)), &s), "what is hidden is not read as a secret")
-}
-
-func asJSON(x any) string {
-	text, err := json.Marshal(x)
-	return fmt.Sprint(string(text), err)
-}
-
-// What of a Memif makes VPP listen on a path is confined as vhost-user's sockets are.
-func TestMemifSocketsAreConfined(t *testing.T) {
-	vpp := vpptest.New(t)
-	c := dialVPP(t, vpp.Socket())
-	top := memifDir(t)
-	dir := filepath.Join(top, "in")
-	require.NoError(t, os.MkdirAll(dir+"/sub", 0o755))
-	require.NoError(t, os.Mkdir(top+"/in2", 0o755))
-	require.NoError(t, os.WriteFile(dir+"/plain", nil, 0o644))
-	require.NoError(t, os.Symlink(top, dir+"/out"))
-	require.NoError(t, os.Symlink("/etc/passwd", dir+"/link"))
-	before := vpp.String()
-	for _, path := range []string{"/etc/passwd", top + "/x", top + "/in2/x", dir, dir + "/out/x", dir + "/plain", dir + "/link", dir + "/../x", "a"} {
-		_, err := vppnet.MemifSockets(c, dir).Ensure(t.Context(), vppnet.MemifSocket{Path: path})
-		require.Error(t, err, path)
-		require.Equal(t, before, vpp.String(), path)
-	}
-	_, err := vppnet.MemifSockets(c, dir).Ensure(t.Context(), vppnet.MemifSocket{Path: dir + "/sub/x"})
-	require.NoError(t, err)
-}
-
-// VPP never listens again on a socket on which it could not once; so that is made anew.
-func TestMemifThatCannotListen(t *testing.T) {
-	listens := func(t *testing.T, socket, dir string) {
-		c := dialVPP(t, socket)
-		e := desiredstate.New(vppnet.Memifs(c), vppnet.MemifSockets(c, dir))
-		m := vppnet.Memif{Name: "a", Socket: dir + "/none/a"}
-		_, err := e.Ensure(t.Context(), vppnet.MemifSocket{Path: m.Socket})
-		require.NoError(t, err)
-		_, err = e.Ensure(t.Context(), m)
-		require.ErrorContains(t, err, "cannot listen on "+m.Socket)
-		p, err := e.Plan(t.Context(), vppnet.MemifSocket{Path: m.Socket}, m)
-		require.NoError(t, err)
-		require.Equal(t, "+ interface/a (memif)\n1 to create, 1 as wanted\n", p.String())
-	}
-	t.Run("in memory", func(t *testing.T) {
-		vpp := vpptest.New(t, vpptest.WithDirectory("/run/memif"))
-		listens(t, vpp.Socket(), "/run/memif")
-		require.NotContains(t, vpp.String(), "deaf")
-	})
-	t.Run("real", func(t *testing.T) {
-		vpp, dir := vpptest.Real(t), memifDir(t)
-		listens(t, vpp.Socket(), dir)
-		require.NoError(t, os.Mkdir(dir+"/none", 0o755))
-		c := dialVPP(t, vpp.Socket())
-		_, err := vppnet.Memifs(c).Ensure(t.Context(), vppnet.Memif{Name: "a", Socket: dir + "/none/a"})
-		require.NoError(t, err)
-		f, err := os.Stat(dir + "/none/a")
-		require.NoError(t, err, "it listens")
-		require.Equal(t, os.ModeSocket, f.Mode().Type())
-	})
-}
-
-// Sockets of others can be used, and stay.
-func TestMemifOnSocketsOfOthers(t *testing.T) {
-	everywhere(t, func(t *testing.T, socket string) {
-		me, other, dir := dialVPP(t, socket), dialAs(t, "other", socket), memifDir(t)
-		theirs := vppnet.MemifSocket{Path: dir + "/theirs", ID: 7}
-		_, err := vppnet.MemifSockets(other, dir).Ensure(t.Context(), theirs)
-		require.NoError(t, err)
-		e := desiredstate.New(vppnet.Memifs(me), vppnet.MemifSockets(me, dir))
-		for _, want := range []vppnet.MemifSocket{theirs, {Path: theirs.Path}, {Path: dir + "/mine", ID: 7}} {
-			_, err = e.Ensure(t.Context(), want)
-			require.ErrorIs(t, err, desiredstate.ErrForeign, "%+v", want)
-		}
-		_, err = e.Ensure(t.Context(), vppnet.Memif{Name: "a", Socket: "vpp:7", ID: 3, Slave: true})
-		require.NoError(t, err)
-		_, err = vppnet.Memifs(other).Ensure(t.Context(), vppnet.Memif{Name: "b", Socket: theirs.Path, ID: 3, Slave: true})
-		require.ErrorIs(t, err, desiredstate.ErrForeign)
-		_, err = vppnet.Memifs(other).Ensure(t.Context(), vppnet.Memif{Name: "b", Socket: theirs.Path, ID: 4, Slave: true, IP: true})
-		require.NoError(t, err)
-		_, err = vppnet.Memifs(other).Remove(t.Context(), vppnet.Memif{Name: "b"})
-		require.NoError(t, err)
-		_, err = e.Remove(t.Context(), vppnet.InterfaceKey("a"))
-		require.NoError(t, err)
-		p, err := desiredstate.New(vppnet.MemifSockets(other, dir)).Plan(t.Context(), theirs)
-		require.NoError(t, err)
-		require.True(t, p.Empty(), p)
-		_, err = vppnet.MemifSockets(other, dir).Remove(t.Context(), theirs)
-		require.NoError(t, err)
-	})
 }
 
 func TestValidateMemif(t *testing.T) {
@@ -273,16 +88,26 @@ func TestValidateMemif(t *testing.T) {
 // Who does not know the secret does not get in.
 func TestMemifBetweenTwoVPPs(t *testing.T) {
 	dir := memifDir(t)
-	ends := func(secret string) (up func() bool) {
-		a, b := dialVPP(t, vpptest.Real(t).Socket()), dialVPP(t, vpptest.Real(t).Socket())
+	ends := func(secret string) (up func() bool, ping func() string) {
+		master, slave := vpptest.Real(t), vpptest.Real(t)
+		a, b := dialVPP(t, master.Socket()), dialVPP(t, slave.Socket())
 		socket := vppnet.MemifSocket{Path: dir + "/" + secret}
 		for c, m := range map[*vppnet.Conn]vppnet.Memif{
 			a: {Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret("one")},
 			b: {Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret(secret), Slave: true, RingSize: 256, BufferSize: 4096},
 		} {
-			e := desiredstate.New(vppnet.MemifSockets(c, dir), vppnet.Memifs(c), vppnet.LinkStates(c))
-			_, err := e.Sync(t.Context(), socket, m, vppnet.LinkState{Interface: "wire", Up: true})
+			own := l3.Address{Interface: "wire", Prefix: netip.MustParsePrefix("10.0.0.1/24")}
+			if m.Slave {
+				own.Prefix = netip.MustParsePrefix("10.0.0.2/24")
+			}
+			e := desiredstate.New(vppnet.MemifSockets(c, dir), vppnet.Memifs(c), vppnet.LinkStates(c), l3.Addresses(c))
+			_, err := e.Sync(t.Context(), socket, m, vppnet.LinkState{Interface: "wire", Up: true}, own)
 			require.NoError(t, err)
+		}
+		ping = func() string {
+			said, err := master.CLI("ping 10.0.0.2 repeat 3 interval 0.1")
+			require.NoError(t, err)
+			return said
 		}
 		return func() bool {
 			for _, c := range []*vppnet.Conn{a, b} {
@@ -295,63 +120,13 @@ func TestMemifBetweenTwoVPPs(t *testing.T) {
 				}
 			}
 			return true
-		}
+		}, ping
 	}
-	friends, strangers := ends("one"), ends("two")
+	friends, ping := ends("one")
+	strangers, knock := ends("two")
 	require.Eventually(t, friends, 30*time.Second, 100*time.Millisecond)
 	time.Sleep(3500 * time.Millisecond) // VPP tries every three seconds
 	require.False(t, strangers())
-}
-
-// However a Memif comes to be made again, it is with its secret, or not at all.
-func TestSecretIsNeverLost(t *testing.T) {
-	vpp := vpptest.New(t)
-	engine := func() *desiredstate.Engine {
-		c := dialVPP(t, vpp.Socket())
-		return desiredstate.New(vppnet.Memifs(c), vppnet.MemifSockets(c, "/run/memif"))
-	}
-	socket := vppnet.MemifSocket{Path: "/run/memif/a"}
-	m := vppnet.Memif{Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret("one"), Slave: true}
-	has := func() { require.Contains(t, vpp.String(), `secret "one"`) }
-	_, err := engine().Sync(t.Context(), socket, m)
-	require.NoError(t, err)
-	has()
-	m.RingSize = 256 // another interface, of the same secret
-	_, err = engine().Sync(t.Context(), socket, m)
-	require.NoError(t, err)
-	has()
-	socket.ID = 7 // takes the interface along
-	_, err = engine().Sync(t.Context(), socket, m)
-	require.NoError(t, err)
-	has()
-	socket.ID = 8 // and nobody says what its secret is
-	_, err = engine().Ensure(t.Context(), socket)
-	require.NotContains(t, vpp.String(), `secret ""`, "%v", err)
-	_, err = engine().Sync(t.Context(), socket, m)
-	require.NoError(t, err)
-	has()
-}
-
-// VPP answers who adds what is there already as if it had added it.
-func TestMemifSocketThatAnotherMadeFirst(t *testing.T) {
-	dir := shortDir(t)
-	vpp := vpptest.New(t)
-	s := vppnet.MemifSocket{Path: dir + "/a", ID: 7}
-	e := desiredstate.New(vppnet.MemifSockets(dialAs(t, "me", vpp.Socket()), dir))
-	_, err := e.Ensure(t.Context(), s)
-	require.NoError(t, err)
-	_, err = e.Remove(t.Context(), s.Key())
-	require.NoError(t, err)
-
-	other := desiredstate.New(vppnet.MemifSockets(dialAs(t, "other", vpp.Socket()), dir))
-	_, err = other.Ensure(t.Context(), s)
-	require.NoError(t, err)
-	_, err = e.Ensure(t.Context(), s)
-	require.ErrorIs(t, err, desiredstate.ErrForeign)
-	_, err = e.Remove(t.Context(), s.Key())
-	require.NoError(t, err)
-	other.Forget()
-	plan, err := other.Plan(t.Context(), s)
-	require.NoError(t, err)
-	require.True(t, plan.Empty(), plan)
+	require.Eventually(t, func() bool { return strings.Contains(ping(), " 0% packet loss") }, 10*time.Second, 10*time.Millisecond, "frames pass")
+	require.Contains(t, knock(), "100% packet loss")
 }

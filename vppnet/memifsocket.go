@@ -172,9 +172,9 @@ func memifEntries(c *Conn) *desiredstate.Kind[memifEntry] {
 		Name:     "memif-socket-read",
 		Messages: c.Uses(&memif.MemifSocketFilenameDump{}),
 		Verify:   k.verify,
-		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[memifEntry], error) {
+		Dump: Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[memifEntry], error) {
 			return k.dump(ctx)
-		},
+		}),
 	}
 }
 

@@ -4,6 +4,7 @@ package vppnet
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"reflect"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/memclnt"
 )
 
 // table is what the connected VPP calls its messages: names and ids change
@@ -20,6 +22,7 @@ type table struct {
 	crcs  map[string]string // by name
 	names []string          // by id, as name_crc
 	shape []shape           // by id
+	pong  uint16            // what ends a dump
 }
 
 // shape is where an incoming message keeps its context.
@@ -32,7 +35,10 @@ const (
 )
 
 func newTable(ids map[string]uint16) *table {
-	t := &table{ids: ids, crcs: make(map[string]string, len(ids))}
+	t := &table{ids: ids, crcs: make(map[string]string, len(ids)), pong: math.MaxUint16}
+	if id, ok := ids[nameCRC(&memclnt.ControlPingReply{})]; ok {
+		t.pong = id
+	}
 	for key, id := range ids {
 		if n := int(id) + 1; n > len(t.names) {
 			t.names = slices.Grow(t.names, n-len(t.names))[:n]

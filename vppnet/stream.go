@@ -28,7 +28,7 @@ import (
 //
 // Unlike what [api.Stream] asks for, all methods may be called concurrently.
 func (c *Conn) NewStream(ctx context.Context, _ ...api.StreamOption) (api.Stream, error) {
-	s := &stream{conn: c, ctx: ctx, more: make(chan struct{}, 1)}
+	s := &stream{conn: c, ctx: ctx, more: make(chan struct{}, 1), ear: transcriptOf(ctx).listen()}
 	if err := c.admit(ctx); err != nil {
 		return nil, err
 	}
@@ -45,6 +45,7 @@ type stream struct {
 	conn *Conn
 	ctx  context.Context
 	id   uint32
+	ear  *ear // nil: nobody compares
 
 	recv sync.Mutex // held while receiving; guards last and typ
 	last uint16     // id of typ
@@ -72,37 +73,45 @@ func (s *stream) Close() error {
 
 func (s *stream) SendMsg(msg api.Message) error {
 	c := s.conn
-	err := s.send(msg)
-	if c.options.trace != nil {
-		t := Trace{Ctx: s.ctx, Message: msg.GetMessageName(), Err: err}
-		if err == nil {
-			t.Context = s.id
-		}
-		c.options.trace(t)
-	}
-	return err
-}
-
-func (s *stream) send(msg api.Message) error {
-	c := s.conn
 	r, err := c.request(msg)
 	if err != nil {
-		return err
+		return s.traced(msg.GetMessageName(), err)
 	}
 	frame, err := appendFrame(nil, r.id, c.client, msg)
 	if err != nil {
-		return &Error{Message: r.name, Err: err}
+		return s.traced(r.name, &Error{Message: r.name, Err: err})
 	}
 	// Before it is sent: an answer may be there at once.
 	if err := s.expect(r.name, tree(msg)); err != nil {
-		return &Error{Message: r.name, Err: err}
+		return s.traced(r.name, &Error{Message: r.name, Err: err})
 	}
+	if s.ear.ask(r.name, frame) {
+		return nil
+	}
+	return s.transmit(r.name, frame)
+}
+
+// transmit sends a frame.
+func (s *stream) transmit(name string, frame []byte) error {
+	c := s.conn
 	if err := c.admit(s.ctx); err != nil {
-		return &Error{Message: r.name, Err: err}
+		return s.traced(name, &Error{Message: name, Err: err})
 	}
 	c.queue(frame, s.id)
 	c.mu.Unlock()
-	return nil
+	return s.traced(name, nil)
+}
+
+// traced tells what became of a request.
+func (s *stream) traced(name string, err error) error {
+	if trace := s.conn.options.trace; trace != nil {
+		t := Trace{Ctx: s.ctx, Message: name, Err: err}
+		if err == nil {
+			t.Context = s.id
+		}
+		trace(t)
+	}
+	return err
 }
 
 func (s *stream) expect(name, tree string) error {
@@ -120,10 +129,14 @@ func (s *stream) expect(name, tree string) error {
 func (s *stream) RecvMsg() (api.Message, error) {
 	s.recv.Lock()
 	defer s.recv.Unlock()
+	if err := s.settle(); err != nil {
+		return nil, err
+	}
 	msg, err := s.next()
 	if err != nil {
 		return nil, err
 	}
+	s.ear.hear(s.conn.table, msg)
 	m, err := s.decode(msg)
 	if err != nil {
 		return nil, s.failed(err)
@@ -133,36 +146,48 @@ func (s *stream) RecvMsg() (api.Message, error) {
 
 // next waits for the next message, which is valid until called again.
 func (s *stream) next() ([]byte, error) {
-	var timeout <-chan time.Time
 	for {
 		msg, err := s.pop()
 		if msg != nil || err != nil {
 			return msg, err
 		}
-		if timeout == nil {
-			t := time.NewTimer(s.conn.options.replyTimeout)
-			defer t.Stop()
-			timeout = t.C
+		if err := s.wait(); err != nil {
+			return nil, err
 		}
-		select {
-		case <-s.more:
-		case <-timeout:
-			return nil, s.failed(ErrTimeout)
-		}
+	}
+}
+
+// wait waits until something comes, or the stream fails.
+func (s *stream) wait() error {
+	late := time.NewTimer(s.conn.options.replyTimeout)
+	defer late.Stop()
+	select {
+	case <-s.more:
+		return nil
+	case <-late.C:
+		return s.failed(ErrTimeout)
 	}
 }
 
 func (s *stream) pop() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return nil, &Error{Message: s.name, Err: s.err, Unknown: !errors.Is(s.err, ErrClosed)}
+	if err := s.ended(); err != nil {
+		return nil, err
 	}
 	if s.queue.n == 0 {
 		return nil, nil
 	}
 	s.conn.stats.queued.Add(-1)
 	return s.queue.pop(), nil
+}
+
+// ended says why there is nothing more to come; nil: there may be. The caller holds mu.
+func (s *stream) ended() error {
+	if s.err == nil {
+		return nil
+	}
+	return &Error{Message: s.name, Err: s.err, Unknown: !errors.Is(s.err, ErrClosed)}
 }
 
 // failed fails the stream for good: what comes after a message that was missed

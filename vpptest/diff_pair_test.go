@@ -3,100 +3,15 @@
 package vpptest
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/binapi/memclnt"
 )
-
-// A side is one of two VPPs that are asked the same.
-type side struct {
-	w   *wire
-	dir string
-}
-
-// An exchange is what came back of some requests.
-type exchange struct {
-	answers [][]received // to each
-	events  []received   // between and, if they were waited for, behind
-	err     error        // errDied: VPP ended, this is what came before
-}
-
-// ask sends requests in one go, each with a context of its own. Listening, it waits
-// for events too.
-func (s *side) ask(requests []api.Message, listening bool) exchange {
-	answers, events, err := s.exchange(requests)
-	if err == nil && listening {
-		var late []received
-		if late, err = s.w.quiet(calm); err != nil {
-			err = fmt.Errorf("%w: %w", errDied, err)
-		}
-		events = append(events, late...)
-	}
-	return exchange{answers, events, err}
-}
-
-func (s *side) exchange(requests []api.Message) (answers [][]received, events []received, err error) {
-	var out []byte
-	first := s.w.context + 1
-	for _, m := range requests {
-		wire, err := s.encode(m)
-		if err != nil {
-			return nil, nil, err
-		}
-		out, _ = s.w.address(out, wire)
-	}
-	ping, err := s.w.encode(&memclnt.ControlPing{})
-	if err != nil {
-		return nil, nil, err
-	}
-	out, fence := s.w.address(out, ping)
-	answers = make([][]received, len(requests))
-	if _, err := s.w.conn.Write(out); err != nil {
-		return answers, nil, fmt.Errorf("%w: %w", errDied, err)
-	}
-	for {
-		r, context, err := s.w.hear(patience)
-		if err != nil {
-			return answers, events, fmt.Errorf("%w: %w", errDied, err)
-		}
-		switch i := int(context - first); {
-		case r.GetMessageType() == api.EventMessage:
-			events = append(events, r)
-		case context == fence:
-			return answers, events, nil
-		case i >= 0 && i < len(answers):
-			answers[i] = append(answers[i], r)
-		}
-	}
-}
-
-var (
-	errDied  = errors.New("no more answers")
-	errAlone = errors.New("to be asked one by one, to see which request it was")
-)
-
-// encode puts the side's directory in the place of $DIR.
-func (s *side) encode(m api.Message) ([]byte, error) {
-	wire, err := s.w.encode(m)
-	if err != nil || !bytes.Contains(wire, []byte(dirMark)) {
-		return wire, err
-	}
-	text, err := say(m)
-	if err != nil {
-		return nil, err
-	}
-	_, wire, err = text.in(s.dir).wire(s.w.ids)
-	return wire, err
-}
 
 // A pair is a fresh real VPP and a fresh one in memory.
 type pair struct {
@@ -157,17 +72,6 @@ func (p *pair) close() {
 	}
 	_ = p.vpp.Close()
 }
-
-// A difference is one answer that was not the same.
-type difference struct {
-	at         int    // which request of the sequence
-	group      string // request|shape
-	real, fake []said
-	died       bool
-}
-
-// deathShape is the shape of a difference that is the real VPP's end.
-const deathShape = "the real VPP died"
 
 // figures count what was compared.
 type figures struct {
@@ -278,102 +182,4 @@ func (p *pair) compare(request string, real, fake []received) (*difference, erro
 		d.group = request + "|the in-memory VPP panicked: " + why.(string)
 	}
 	return d, err
-}
-
-// compareAnswers is nil if the answers to one request are the same.
-func compareAnswers(request string, real, fake []received, dir string) (*difference, error) {
-	if slices.EqualFunc(real, fake, func(a, b received) bool {
-		return a.GetMessageName() == b.GetMessageName() && bytes.Equal(bodyOf(a.Message, a.wire), bodyOf(b.Message, b.wire))
-	}) {
-		return nil, nil
-	}
-	p := &player{dir: dir, volatile: arbitrary}
-	r, err := p.hear(real)
-	if err != nil {
-		return nil, err
-	}
-	f, err := p.hear(fake)
-	if err != nil {
-		return nil, err
-	}
-	if shape := shapeOf(r, f); shape != "" {
-		return &difference{group: request + "|" + shape, real: r, fake: f}, nil
-	}
-	return nil, nil
-}
-
-// shapeOf says in what way two lists of answers differ, without the values but of
-// retval; "" if they do not.
-func shapeOf(real, fake []said) string {
-	count := make(map[string]int)
-	for _, s := range real {
-		count[s.name()]++
-	}
-	for _, s := range fake {
-		count[s.name()]--
-	}
-	for _, name := range slices.Sorted(maps.Keys(count)) {
-		switch {
-		case count[name] > 0:
-			return "only real " + name
-		case count[name] < 0:
-			return "only fake " + name
-		}
-	}
-	for i, r := range real {
-		f := fake[i]
-		if r.String() == f.String() {
-			continue
-		}
-		if r.name() != f.name() {
-			return "order"
-		}
-		rv, _ := values(r[r.name()])
-		fv, _ := values(f[f.name()])
-		paths := map[string]bool{}
-		differing(rv, fv, "", paths)
-		if paths[".retval"] {
-			return fmt.Sprintf("retval real %s, fake %s", retvalOf(rv), retvalOf(fv))
-		}
-		if len(paths) == 0 {
-			return r.name() + " " + bytesMark
-		}
-		return r.name() + " " + strings.Join(slices.Sorted(maps.Keys(paths)), ",")
-	}
-	return ""
-}
-
-func retvalOf(v any) string {
-	if m, ok := v.(map[string]any); ok && m["retval"] != nil {
-		return string(m["retval"].(json.Number))
-	}
-	return "0"
-}
-
-// differing collects the names of what is not the same in two values.
-func differing(a, b any, path string, into map[string]bool) {
-	am, aok := a.(map[string]any)
-	bm, bok := b.(map[string]any)
-	if aok && bok {
-		for name := range am {
-			differing(am[name], bm[name], path+"."+name, into)
-		}
-		for name := range bm {
-			if _, ok := am[name]; !ok {
-				into[path+"."+name] = true
-			}
-		}
-		return
-	}
-	al, aok := a.([]any)
-	bl, bok := b.([]any)
-	if aok && bok && len(al) == len(bl) {
-		for i := range al {
-			differing(al[i], bl[i], path, into)
-		}
-		return
-	}
-	if fmt.Sprint(a) != fmt.Sprint(b) {
-		into[path] = true
-	}
 }

@@ -56,6 +56,7 @@ type agent struct {
 	etcdLost  atomic.Pointer[string]     // why etcd is not heard; nil: it is
 	recalled  bool                       // the inbox knows what the first VPP held
 	vppLock   *os.File                   // nil: not had
+	self      string                     // who it says that it is, once it has that
 	met       bool                       // this process has spoken to a VPP
 	guests    atomic.Pointer[attachments]
 	health    health

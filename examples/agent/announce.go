@@ -306,14 +306,17 @@ func (a *announcer) unserved(name string) {
 		a.tap(name)
 		return
 	}
-	why := ""
+	why, key := "", "errors/"+pathSegments(name)
+	if !strings.Contains(name, "/") {
+		key += "/" // errors of ports have none
+	}
 	if err := a.inbox.Unserved(name); err != nil {
 		why = err.Error()
-		if key := "errors/" + pathSegments(name); a.wrong[key].IsZero() && !a.unsaid[key] {
+		if a.wrong[key].IsZero() && !a.unsaid[key] {
 			a.wrong[key] = time.Now().Add(-a.patience) // it will not pass by itself
 		}
 	}
-	a.problem(wants.OfUnserved(name), "errors/"+pathSegments(name), why)
+	a.problem(wants.OfUnserved(name), key, why)
 }
 
 // group lists the sources that are the ports of a group, if something else is wrong

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,21 +17,39 @@ import (
 	"github.com/vppkit/vppkit/internal/netrig"
 )
 
-// letIn is a group whose ports may be asked for these protocols, and may ask whatever they
-// like.
-func letIn(protocols ...int) string {
-	rule := func(p, low, high int) string {
-		return fmt.Sprintf(`{"is_ipv6":0,"remote_ip_addr":"0.0.0.0","ip_prefix_len":0,"remote_group_id":null,"protocol":%d,"port_min":%d,"port_max":%d}`, p, low, high)
-	}
-	var rules []string
-	for _, p := range protocols {
-		if p == 1 {
-			rules = append(rules, rule(p, -1, -1))
-		} else {
-			rules = append(rules, rule(p, 0, 65535))
+// letIn is a group whose ports may be asked for these protocols by anybody, and may ask whatever they like.
+func letIn(protocols ...int) string { return letInFrom("", protocols...) }
+
+// letInFrom is one that lets in what members of a group ask for; "": anybody.
+func letInFrom(group string, protocols ...int) string {
+	rules := func(from string, protocols ...int) string {
+		var all []string
+		for _, p := range protocols {
+			for is6, anybody := range []string{"0.0.0.0", "::"} {
+				low, high, p := 0, 65535, p
+				if p == 1 {
+					low, high, p = -1, -1, []int{1, 58}[is6]
+				} else if p == 0 {
+					high = 0
+				}
+				who := fmt.Sprintf(`"remote_ip_addr":%q,"ip_prefix_len":0,"remote_group_id":null`, anybody)
+				if from != "" {
+					who = fmt.Sprintf(`"remote_ip_addr":null,"ip_prefix_len":0,"remote_group_id":%q`, from)
+				}
+				all = append(all, fmt.Sprintf(`{"is_ipv6":%d,%s,"protocol":%d,"port_min":%d,"port_max":%d}`, is6, who, p, low, high))
+			}
 		}
+		return "[" + strings.Join(all, ",") + "]"
 	}
-	return `{"ingress_rules":[` + strings.Join(rules, ",") + `],"egress_rules":[` + rule(0, 0, 0) + `]}`
+	return `{"ingress_rules":` + rules(group, protocols...) + `,"egress_rules":` + rules("", 0) + `}`
+}
+
+// dual gives a VM an address of IPv6, and its port both addresses and groups.
+func (c *classic) dual(v *vm, six string, groups ...string) {
+	c.Helper()
+	value := strings.Replace(secured(v.vlan, v.addr.Addr().String(), groups...), "fa:16:3e:00:10:01", v.mac.String(), 1)
+	four := fmt.Sprintf(`"ip_address":%q}`, v.addr.Addr())
+	c.put(v.on.site.Host, v.port, strings.Replace(value, four, four+fmt.Sprintf(`,{"subnet_id":"s6","ip_address":%q}`, six), 1))
 }
 
 // asking is a conversation of a client with a server that repeats what it hears.
@@ -85,21 +104,32 @@ func echoes(t *testing.T, network string, server, client netrig.NetNS, at string
 	return a
 }
 
-// What a group no longer lets in, or a port that is no longer in it, ends within a second of
-// the key's change in etcd, though the VM may send whatever it likes; the rest goes on.
+// What a group no longer lets in, whose port or whose member somebody no longer is, ends within a second of
+// the key's change in etcd, though the VM may send whatever it likes; the rest goes on. So it is in both families.
 func TestWhatIsTakenAwayEnds(t *testing.T) {
 	c := newClassic(t)
 	c.group(1, letIn(1, 6))
 	c.group(2, letIn(17))
-	c.group(3, letIn(6))
+	c.group(3, letIn(1, 6))
+	c.group(4, letInFrom(gid(5), 17))
 	i1, i2 := c.boot(c.c1, 101, "192.168.1.11/24", gid(1), gid(2)), c.boot(c.c2, 101, "192.168.1.12/24", gid(3))
+	c.dual(i1, "2001:db8::11", gid(1), gid(2))
+	c.dual(i2, "2001:db8::12", gid(3), gid(4))
+	c.member(5, 1, `["192.168.1.11","2001:db8::11"]`)
 	c.bound("c1", i1.port)
 	c.bound("c2", i2.port)
 	i1.WaitConnected(t, 0)
 	i2.WaitConnected(t, 0)
+	i1.Address(t, "2001:db8::11/64")
+	i2.Address(t, "2001:db8::12/64")
 	i2.Reaches(t, "192.168.1.11")
-	tcp, udp := echoes(t, "tcp", i1.NetNS, i2.NetNS, "192.168.1.11:7777"), echoes(t, "udp", i1.NetNS, i2.NetNS, "192.168.1.11:7777")
-	back := echoes(t, "tcp", i2.NetNS, i1.NetNS, "192.168.1.12:7777") // a server behind a group, whose client is, too
+	i2.Reaches(t, "2001:db8::11")
+	talks := func(network string, server, client *vm, four, six string) []*asking {
+		return []*asking{echoes(t, network, server.NetNS, client.NetNS, four), echoes(t, network, server.NetNS, client.NetNS, six)}
+	}
+	tcp, udp := talks("tcp", i1, i2, "192.168.1.11:7777", "[2001:db8::11]:7777"), talks("udp", i1, i2, "192.168.1.11:7777", "[2001:db8::11]:7777")
+	back := talks("tcp", i2, i1, "192.168.1.12:7777", "[2001:db8::12]:7777") // a server behind a group, whose client is, too
+	member := talks("udp", i2, i1, "192.168.1.12:7778", "[2001:db8::12]:7778")
 
 	check := func(what string, at time.Time, end, stay []*asking) {
 		t.Helper()
@@ -114,14 +144,19 @@ func TestWhatIsTakenAwayEnds(t *testing.T) {
 	}
 	at := time.Now()
 	c.group(1, letIn())
-	check("rules go", at, []*asking{tcp}, []*asking{udp, back})
+	check("rules go", at, tcp, slices.Concat(udp, back, member))
 	i2.Loses(t, "192.168.1.11")
+	i2.Loses(t, "2001:db8::11")
 
 	at = time.Now()
-	c.bind(i1, gid(1))
-	check("the port leaves a group", at, []*asking{udp}, []*asking{back})
+	c.dual(i1, "2001:db8::11", gid(1))
+	check("the port leaves a group", at, udp, slices.Concat(back, member))
+
+	at = time.Now()
+	c.member(5, 1, "")
+	check("a member leaves", at, member, back)
 
 	at = time.Now()
 	c.group(3, letIn(17)) // the server's rule goes
-	check("the other's rules go", at, []*asking{back}, nil)
+	check("the other's rules go", at, back, nil)
 }

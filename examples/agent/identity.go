@@ -65,18 +65,23 @@ func openLock(socket string) (*os.File, error) {
 	return f, err
 }
 
-// who tells this agent from those on other VPPs.
-func (a *agent) who() string {
-	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+// who tells this agent from those on other VPPs. It is asked once: with no file descriptor left it would look like another.
+func (a *agent) who() (string, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
 	file := "none"
 	if a.vppLock != nil {
-		if info, err := a.vppLock.Stat(); err == nil {
-			if s, ok := info.Sys().(*syscall.Stat_t); ok {
-				file = fmt.Sprintf("%d.%d", s.Dev, s.Ino)
-			}
+		info, err := a.vppLock.Stat()
+		if err != nil {
+			return "", err
+		}
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			file = fmt.Sprintf("%d.%d", s.Dev, s.Ino)
 		}
 	}
-	return fmt.Sprintf(`{"vpp":%q,"lock":%q,"boot":%q}`, a.vpp, file, strings.TrimSpace(string(boot)))
+	return fmt.Sprintf(`{"vpp":%q,"lock":%q,"boot":%q}`, a.vpp, file, strings.TrimSpace(string(boot))), nil
 }
 
 // ownTTL is how long a host waits for an agent on another VPP that died.
@@ -91,6 +96,9 @@ func (a *agent) own(ctx context.Context) (lost <-chan error, release func(), err
 	var lease clientv3.LeaseID
 	for {
 		err := a.lockVPP()
+		if err == nil {
+			a.self, err = a.who()
+		}
 		if err == nil {
 			short, cancel := context.WithTimeout(ctx, 5*time.Second)
 			lease, err = a.lockHost(short, 0)
@@ -144,7 +152,7 @@ func (a *agent) unlockVPP() {
 func (a *agent) lockHost(ctx context.Context, lease clientv3.LeaseID) (clientv3.LeaseID, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	key, who := a.site.State()+"agent", a.who()
+	key, who := a.site.State()+"agent", a.self
 	got, err := a.etcd.Get(ctx, key)
 	if err != nil {
 		return 0, fmt.Errorf("etcd at %s: %w", strings.Join(a.etcd.Endpoints(), ", "), err)

@@ -4,6 +4,7 @@ package main
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,6 +67,31 @@ func TestAKilledAgentIsBackAtOnce(t *testing.T) {
 		require.Less(t, time.Since(began), 10*time.Second)
 		kill()
 	}
+}
+
+// An agent that can open no file for a while, and looks who has its host meanwhile, does not take itself for another one.
+func TestWhoHasNoFilesStays(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	a := r.agent(r.siteOf("h1", nic), v.Socket())
+	r.put("h1", uuid(0), port(100))
+	r.bound("h1", uuid(0))
+	key := "/networking-vpp/state/h1/agent"
+	who, err := r.client.Get(t.Context(), key)
+	require.NoError(t, err)
+	var was syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was))
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Max: was.Max}))
+	_, put := r.client.Put(t.Context(), key, string(who.Kvs[0].Value)) // so it looks
+	time.Sleep(2 * time.Second)
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was))
+	require.NoError(t, put)
+	select {
+	case err := <-a.ended:
+		require.NoError(t, err)
+	case <-time.After(2 * time.Second):
+	}
+	r.put("h1", uuid(1), port(100))
+	r.bound("h1", uuid(0), uuid(1))
 }
 
 // An agent whose place was taken while it was away from etcd ends, and says why.

@@ -93,6 +93,10 @@ After each time, and for all of the time, is checked:
 - **I8** Whoever asks the agent (readyz), or looks into etcd, hears of it within 5 seconds.
 - **I9** What is as it is wanted costs no message that changes something, for two audits and a list of etcd.
 
+What takes more than one host, or none, has tests of its own: routers that move to another node when a VPP dies or a key says so
+(%[3]s), a thousand hosts that start, change and restart on one etcd (%[4]s), two writers that may write whatever they want
+(%[5]s), a journal on a full disk (%[6]s), and one whose writer is killed 500 times (%[7]s).
+
 `
 
 // faultsTable is the document.
@@ -100,7 +104,8 @@ func faultsTable(t *testing.T) string {
 	t.Helper()
 	runs := []campaign{lastRun(t, false), lastRun(t, true)}
 	var out strings.Builder
-	fmt.Fprintf(&out, faultsHead, "`TestFaults`", "`make faults`")
+	fmt.Fprintf(&out, faultsHead, "`TestFaults`", "`make faults`",
+		"`TestRoutersMoveToTheStandby`, `TestRoutersMoveWithoutEtcd`", "`TestCrowd`", "`TestHostileWriters`", "`TestTheDiskIsFull`", "`TestKills -kills 500`")
 	for _, r := range runs {
 		if len(r.Rows) == 0 {
 			continue

@@ -46,7 +46,7 @@ type fault struct {
 // faults is the matrix.
 func faults() []fault {
 	var all []fault
-	for _, rows := range [][]fault{faultsOfVPP(), faultsOfAgents(), faultsOfEtcd(), faultsOfKeys()} {
+	for _, rows := range [][]fault{faultsOfVPP(), faultsOfAgents(), faultsOfClocks(), faultsOfEtcd(), faultsOfKeys()} {
 		all = append(all, rows...)
 	}
 	return all

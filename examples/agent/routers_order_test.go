@@ -30,18 +30,14 @@ import (
 // so it is when nothing is left.
 func TestAnyOrderOfRouters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		fresh := func() (*wants.Inbox, *desiredstate.Store) {
-			s := desiredstate.NewStore()
-			site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms"}
-			return wants.New(site, s, slog.New(slog.DiscardHandler)), s
-		}
-		wanted := func(b *wants.Inbox, s *desiredstate.Store) (out []string) {
+		site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms"}
+		wanted := func(r translate.Routing, s *desiredstate.Store) (out []string) {
 			for k := range s.Statuses() {
 				if o, ok := s.Want(k); ok {
 					out = append(out, fmt.Sprintf("%s %+v", k, o))
 				}
 			}
-			for name, p := range b.Routing().Parts {
+			for name, p := range r.Parts {
 				out = append(out, fmt.Sprint(name, p.Network, p.Sources, p.Needs, p.Wrong != nil, p.Lacks != nil)) // in what words, depends on who came first
 			}
 			slices.Sort(out)
@@ -52,8 +48,13 @@ func TestAnyOrderOfRouters(t *testing.T) {
 		all[exitKey(3)] = exit(3, 901, "198.51.100.9/24", "198.51.100.1")
 		all[floatKey(3)] = float(901, 101, "198.51.100.10", "192.168.1.11")
 		names := slices.Sorted(maps.Keys(all))
+		fresh := func() (*wants.Inbox, *desiredstate.Store) {
+			s := desiredstate.NewStore()
+			b := wants.New(site, s, slog.New(slog.DiscardHandler))
+			b.Settled(true)
+			return b, s
+		}
 		b, s := fresh()
-		b.Settled(true)
 		root := b.Site.Routers()
 		now := map[string]string{}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
@@ -73,19 +74,17 @@ func TestAnyOrderOfRouters(t *testing.T) {
 			}
 		}
 		b.Settled(false)
-		once, o := fresh()
-		for name, value := range now {
-			once.Put(root+name, []byte(value), true)
+		none, o := fresh()
+		nothing := wanted(none.Routing(), o)
+		once := routingOf(site, now, b.Routing().Holds)
+		for source, objects := range once.Wants {
+			require.NoError(t, o.Assign(source, objects...))
 		}
-		once.Hold(b.Routing().Holds)
-		once.Settled(true)
-		require.Equal(t, wanted(once, o), wanted(b, s))
+		require.Equal(t, wanted(once, o), wanted(b.Routing(), s))
 
 		b.Listed(follow.Range(root), nil)
 		b.Settled(false)
-		none, o := fresh()
-		none.Settled(true)
-		require.Equal(t, wanted(none, o), wanted(b, s))
+		require.Equal(t, nothing, wanted(b.Routing(), s))
 	})
 }
 
@@ -178,14 +177,8 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 		}
 		require.Equal(r, keys, want)
 		require.Eventually(r, func() bool {
-			other := wants.New(site, desiredstate.NewStore(), slog.New(slog.DiscardHandler))
-			for name, value := range keys {
-				other.Put(site.Routers()+name, []byte(value), true)
-			}
 			is := a.inbox.Routing()
-			other.Hold(is.Holds)
-			other.Settled(true)
-			return reflect.DeepEqual(unworded(other.Routing()), unworded(is))
+			return reflect.DeepEqual(unworded(routingOf(site, keys, is.Holds)), unworded(is))
 		}, 10*time.Second, 10*time.Millisecond)
 		r.converged(a)
 	}
@@ -216,4 +209,27 @@ func wander(r *rig, vpp, uplink string, seed uint64, steps int) {
 	heard()
 	left, _ := r.found(site, vpp)
 	require.Len(r, left, 1, "but for the uplink's link")
+}
+
+// routingOf is what keys come to all at once, if whose is what is known.
+func routingOf(site translate.Site, keys map[string]string, whose translate.Holds) translate.Routing {
+	ports, floats, wrong := map[string]translate.RouterPort{}, map[string]translate.FloatingIP{}, map[string]error{}
+	for name, value := range keys {
+		var err error
+		if translate.IsFloatingIP(name) {
+			floats[name], err = site.FloatingIP(name, []byte(value))
+		} else {
+			ports[name], err = site.RouterPort(name, []byte(value))
+		}
+		if err != nil {
+			delete(floats, name)
+			delete(ports, name)
+			wrong[name] = err
+		}
+	}
+	r := site.Routing(ports, floats, true, whose)
+	for name, err := range wrong {
+		r.Parts[name] = translate.Part{Wrong: err}
+	}
+	return r
 }

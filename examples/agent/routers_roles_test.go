@@ -78,13 +78,14 @@ func TestElectionOnAnInterfaceMadeAnew(t *testing.T) {
 	r := newRig(t)
 	site := r.siteOf("h1", nic)
 	site.HA, site.Election = true, &translate.Election{Physnet: "physnet1", VLAN: 77, Address: netip.MustParsePrefix("169.254.7.11/24")}
+	r.routing("h1", legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
 	a := r.agent(site, v.Socket())
 	elects := func(master bool) {
 		t.Helper()
 		r.converged(a)
 		require.Eventually(t, func() bool {
 			v.Elect(nic+".77", 1, false, master)
-			return a.inbox.Serving() == master
+			return serves(a, legKey(1, 101)) == master
 		}, 5*time.Second, 20*time.Millisecond, "%t", master)
 	}
 	elects(true)
@@ -120,7 +121,7 @@ func TestDryRunInEachRole(t *testing.T) {
 	for _, master := range []bool{true, false} {
 		require.Eventually(t, func() bool {
 			v.Elect(nic+".77", 1, false, master)
-			return a.inbox.Serving() == master
+			return serves(a, legKey(1, 101)) == master
 		}, 5*time.Second, 20*time.Millisecond, "%t", master)
 		r.converged(a)
 		p, _, err := dryRun(t.Context(), r.client, v.Socket(), site, nil, io.Discard)
@@ -217,4 +218,10 @@ func TestHAOptions(t *testing.T) {
 		_, err := parsed(args...)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// serves says whether an agent serves a key of a router, by what it says of it.
+func serves(a *running, name string) bool {
+	value, _, _ := a.inbox.Served(name)
+	return strings.Contains(value, `"active":true`)
 }

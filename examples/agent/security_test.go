@@ -4,8 +4,6 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +12,7 @@ import (
 
 	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/desiredstate"
-	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
-	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -144,33 +140,6 @@ func TestGroupsComeAndGo(t *testing.T) {
 	r.bound("h1", uuid(0), uuid(1))
 	r.converged(a)
 	r.whole(site, v.Socket(), vlans, map[string][]string{uuid(0): {gid(1)}, uuid(1): {gid(4)}})
-}
-
-// Only what the ports of the host need is followed.
-func TestOnlyWhatIsNeededIsFollowed(t *testing.T) {
-	r, v := newRig(t), memory(t)
-	for i := range 50 {
-		r.group(i, ssh("10.0.0.0", gid(i+1)))
-	}
-	r.put("h1", uuid(0), secured(100, "10.0.0.5", gid(7)))
-	a := r.agent(r.siteOf("h1", nic), v.Socket())
-	r.bound("h1", uuid(0))
-	r.converged(a)
-	followed := func() (groups, remotes []string) {
-		return a.inbox.GroupNames()
-	}
-	groups, remotes := followed()
-	require.Equal(t, []string{gid(7)}, groups)
-	require.Equal(t, []string{gid(8)}, remotes)
-	r.put("h1", uuid(0), secured(100, "10.0.0.5", gid(9)))
-	require.Eventually(t, func() bool {
-		groups, remotes := followed()
-		return slices.Equal(groups, []string{gid(9)}) && slices.Equal(remotes, []string{gid(10)})
-	}, 10*time.Second, time.Millisecond)
-	r.group(9, ssh("10.0.0.0"))
-	require.Eventually(t, func() bool { _, remotes := followed(); return len(remotes) == 0 }, 10*time.Second, time.Millisecond)
-	r.unplug("h1", uuid(0))
-	require.Eventually(t, func() bool { groups, _ := followed(); return len(groups) == 0 }, 10*time.Second, time.Millisecond)
 }
 
 // A member that joins costs one message for each set that refers to its group,
@@ -304,37 +273,4 @@ func securedLives(r *rig, vpp target, uplink string, n int, remake func()) {
 	r.bound("h1", names(vlans)...)
 	r.converged(a)
 	r.whole(site, vpp.Socket(), vlans, groups)
-}
-
-// A port whose key is wrong is in no group, whatever it names: nothing is read, kept or
-// made for it.
-func TestWrongPortIsInNoGroup(t *testing.T) {
-	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms", NoRouters: true}
-	store := desiredstate.NewStore()
-	box := wants.New(site, store, slog.New(slog.DiscardHandler))
-	followed := map[follow.Range]bool{}
-	box.Follow = func(r follow.Range) { followed[r] = true }
-	box.Unfollow = func(r follow.Range) { delete(followed, r) }
-	box.Settled(true)
-	put := func(value string) {
-		box.Put(site.Ports()+uuid(1), []byte(value), value != "")
-		for g := range followed {
-			box.Put(string(g), []byte(ssh("192.0.2.0")), true)
-		}
-		box.Settled(false)
-	}
-	for n := range 5 {
-		put(secured(100, "10.0.0.1", gid(n)))
-		require.Len(t, followed, 1)
-		_, wanted := store.Want(acl.SetKey(acl.ToSet(gid(n))))
-		require.True(t, wanted)
-		put(strings.Replace(secured(100, "10.0.0.1", gid(n), gid(n+1)), "fa:16", "zz", 1))
-		_, _, wrong := box.Look(uuid(1))
-		require.Error(t, wrong)
-		require.Empty(t, followed)
-		in, _ := box.GroupNames()
-		require.Empty(t, in)
-		_, wanted = store.Want(acl.SetKey(acl.ToSet(gid(n))))
-		require.False(t, wanted)
-	}
 }

@@ -49,6 +49,7 @@ func TestRoutersInTheWorldAsItIsTraffic(t *testing.T) {
 	ext.IP(t, "addr", "add", "2001:db8:9::9/128", "dev", "lo")
 	ext.IP(t, "route", "add", "2001:db8:1::/64", "via", "2001:db8:f::101")
 	ext.IP(t, "route", "add", "192.168.5.0/24", "via", "203.0.113.151")
+	ext.IP(t, "route", "add", "192.168.6.0/24", "via", "203.0.113.151")
 	a1.Address(t, "2001:db8:1::11/64")
 	a1.IP(t, "route", "add", "2001:db8::/32", "via", "2001:db8:1::1")
 
@@ -98,6 +99,24 @@ func TestRoutersInTheWorldAsItIsTraffic(t *testing.T) {
 	require.Equal(t, "ext 203.0.113.101", c.connects(a5, "8.8.8.8"), "who has the same address behind a router that translates")
 	require.Equal(t, "a5 192.168.1.12", c.asks(a2, "192.168.5.12"))
 	require.Equal(t, "b1 203.0.113.101", c.connects(a5, "203.0.113.152"), "a floating IP of the router that does not translate")
+
+	t.Log("floating IPs of another router, from who is not translated")
+	b3 := c.host("b3", 201, "192.168.6.13/24", "192.168.6.1")
+	k.put(rid(2)+"/"+uuid(0x6002), leg(2, 201, "192.168.6.1/24"))
+	k.put(floatKey(3), float(900, 101, "203.0.113.103", "192.168.1.12"))
+	for _, translates := range []bool{true, false} { // the router of b3, for hosts that have a floating IP
+		if !translates {
+			k.put(floatKey(2), "")
+		}
+		k.settled()
+		for _, to := range []string{"203.0.113.103", "198.18.0.102"} {
+			b3.Reaches(t, to)
+			require.Contains(t, []string{"a1 192.168.6.13", "a2 192.168.6.13"}, c.connects(b3, to))
+		}
+		require.Equal(t, "a2 192.168.6.13", c.asks(b3, "203.0.113.103"))
+		require.Equal(t, "a2 203.0.113.1", c.asks(ext, "203.0.113.103"))
+		require.Equal(t, "ext 192.168.6.13", c.asks(b3, "203.0.113.1"))
+	}
 	ext.IP(t, "route", "add", "192.168.1.0/24", "via", "203.0.113.101")
 	ext.Misses(t, "192.168.1.12")
 }
@@ -134,6 +153,7 @@ func TestNeighboursWithAnotherMACTraffic(t *testing.T) {
 		ns.Do(t, func() error { return os.WriteFile("/proc/sys/net/ipv4/conf/eth0/arp_notify", []byte("0"), 0) })
 	}
 	a1.IP(t, "link", "set", "dev", "eth0", "address", "02:00:00:00:0a:11")
+	ext.IP(t, "link", "set", "dev", "eth0", "address", "02:00:00:00:0e:01")
 	began := time.Now()
 	found := func(who string, ask func() string, want string) {
 		t.Helper()

@@ -97,7 +97,7 @@ func sessionKind(c *vppnet.Conn, table uint32) *desiredstate.Kind[session] {
 		Target: c.Target(), Variant: table,
 		Name:     "session",
 		Messages: c.Uses(&classify.ClassifyAddDelSession{}, &classify.ClassifySessionDump{}),
-		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[session], error) {
+		Dump: vppnet.Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[session], error) {
 			all, err := vppnet.Collect(vpp.ClassifySessionDump(ctx, &classify.ClassifySessionDump{TableID: table}))
 			out := make([]desiredstate.Actual[session], 0, len(all))
 			for _, d := range all {
@@ -109,7 +109,7 @@ func sessionKind(c *vppnet.Conn, table uint32) *desiredstate.Kind[session] {
 				}})
 			}
 			return out, err
-		},
+		}),
 		Create: func(ctx context.Context, _ *desiredstate.View, s session) (uint32, error) {
 			return 0, set(ctx, s, true)
 		},

@@ -3,6 +3,9 @@
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/classify"
 
@@ -41,9 +44,10 @@ var classifier = vpptest.WithPlugin("classify", func(v *vpptest.VPP) {
 		if int(q.TableID) >= len(tables) {
 			return nil
 		}
-		for key, number := range tables[q.TableID] {
+		t := tables[q.TableID]
+		for _, key := range slices.Sorted(maps.Keys(t)) { // VPP lists them in an order, too
 			out = append(out, &classify.ClassifySessionDetails{
-				TableID: q.TableID, HitNextIndex: none, OpaqueIndex: number, MatchLength: uint32(len(key)), Match: []byte(key),
+				TableID: q.TableID, HitNextIndex: none, OpaqueIndex: t[key], MatchLength: uint32(len(key)), Match: []byte(key),
 			})
 		}
 		return out

@@ -24,8 +24,8 @@ var (
 	packets  = desc("vpp_interface_packets_total", "Packets by interface and direction.", "interface", "direction")
 	bytes    = desc("vpp_interface_bytes_total", "Bytes by interface and direction.", "interface", "direction")
 	lost     = desc("vpp_interface_lost_packets_total", "Packets that came to nothing, by interface and why.", "interface", "why")
-	nat      = desc("vpp_nat_packets_total", "Packets translated by NAT44, or dropped, by interface.", "interface", "direction", "protocol")
-	sessions = desc("vpp_nat_sessions", "Sessions of NAT44.")
+	nat      = desc("vpp_nat_packets_total", "Packets translated by NAT44 or NAT64, or dropped, by interface.", "nat", "interface", "direction", "protocol")
+	sessions = desc("vpp_nat_sessions", "Sessions of NAT44 and NAT64.", "nat")
 	rules    = desc("vpp_acl_packets_total", "Packets that fitted a rule, but for those of sessions.", "set", "rule")
 	police   = desc("vpp_policer_bytes_total", "Bytes by policer and what became of them.", "policer", "color")
 	routes   = desc("vpp_route_packets_total", "Packets sent on by a route.", "table", "prefix")
@@ -50,8 +50,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), c.limit)
 	defer cancel()
 	s, err := c.reader.Snapshot(ctx)
-	gauge := func(d *prometheus.Desc, v float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	count := func(d *prometheus.Desc, n uint64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
@@ -71,14 +71,15 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		} {
 			count(lost, n, name, why)
 		}
-		for way, n := range map[string]vppstat.NAT{"out": i.NATOut, "in": i.NATIn} {
+		for labels, n := range map[[2]string]vppstat.NAT{{"44", "out"}: i.NATOut, {"44", "in"}: i.NATIn, {"64", "out"}: i.NAT64Out, {"64", "in"}: i.NAT64In} {
 			for protocol, n := range map[string]uint64{"tcp": n.TCP, "udp": n.UDP, "icmp": n.ICMP, "other": n.Other, "drop": n.Drops} {
-				count(nat, n, name, way, protocol)
+				count(nat, n, labels[0], name, labels[1], protocol)
 			}
 		}
 	}
 	if s.Interfaces != nil {
-		gauge(sessions, float64(s.Sessions))
+		gauge(sessions, float64(s.Sessions), "44")
+		gauge(sessions, float64(s.NAT64Sessions), "64")
 	}
 	for name, all := range s.Sets {
 		for i, n := range all {

@@ -48,7 +48,7 @@ func TestMetrics(t *testing.T) {
 	}))
 	for _, line := range []string{
 		"vpp_up 1", `vpp_interface_packets_total{direction="rx",interface="wan"} 3`, `vpp_interface_bytes_total{direction="rx",interface="wan"} 192`,
-		`vpp_policer_bytes_total{color="violate",policer="gold"} 64`, `vpp_errors_total{error="ip4-input/bad"} 7`, "vpp_nat_sessions 0",
+		`vpp_policer_bytes_total{color="violate",policer="gold"} 64`, `vpp_errors_total{error="ip4-input/bad"} 7`, `vpp_nat_sessions{nat="44"} 0`, `vpp_nat_sessions{nat="64"} 0`,
 	} {
 		require.Contains(t, text, line+"\n")
 	}

@@ -173,10 +173,11 @@ func (k tables) clear(ctx context.Context, tag string) error {
 
 // all is all tables, by index.
 func (k tables) all(ctx context.Context) (map[uint32]table, error) {
-	r, err := k.vpp.ClassifyTableIds(ctx, &classify.ClassifyTableIds{})
+	ids, err := vppnet.AskEach[*classify.ClassifyTableIdsReply](ctx, k.c, &classify.ClassifyTableIds{})
 	if err != nil {
 		return nil, err
 	}
+	r := ids[0]
 	found, err := k.at(ctx, r.Ids...)
 	all := make(map[uint32]table, len(found))
 	for i, t := range found {

@@ -36,7 +36,7 @@ func Sessions(c *vppnet.Conn, policers desiredstate.AnyKind) *desiredstate.Kind[
 		Requires: requires,
 		Variant:  policers != nil,
 		Messages: c.Uses(&classify.ClassifyAddDelSession{}, &classify.ClassifySessionDump{}, &classify.ClassifyTableInfo{}, &memclnt.ControlPing{}),
-		Dump:     k.dump,
+		Dump:     vppnet.Reread(c, k.dump),
 		Create: func(ctx context.Context, v *desiredstate.View, s Session) (uint32, error) {
 			id, err := v.ID(TableKey(s.Table))
 			if err != nil {

@@ -29,7 +29,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Target:   c.Target(),
 		Name:     "classify-table",
 		Messages: c.Uses(&classify.ClassifyAddDelTable{}, &classify.ClassifyTableIds{}, &classify.ClassifyTableInfo{}, &memclnt.ControlPing{}),
-		Dump:     k.dump,
+		Dump:     vppnet.Reread(c, k.dump),
 		Check:    func(_ *desiredstate.View, t Table) error { return c.CheckName(t.Name, t.header()...) },
 		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			of, err := k.at(ctx, ids...)

@@ -49,17 +49,14 @@ func (p Port) Deps() []desiredstate.Key {
 
 // Validate checks names and addresses.
 func (p Port) Validate() error {
-	if p.IPv4.IsValid() && !p.IPv4.Is4() {
-		return fmt.Errorf("%v is not IPv4", p.IPv4)
+	if p.IPv4.IsValid() {
+		if err := inet.CheckHostOf("field IPv4:", p.IPv4, false); err != nil {
+			return err
+		}
 	}
-	if p.IPv6.IsValid() && !p.IPv6.Is6() {
-		return fmt.Errorf("%v is not IPv6", p.IPv6)
-	}
-	for _, a := range []netip.Addr{p.IPv4, p.IPv6} {
-		if a.IsValid() {
-			if err := inet.CheckHost("address", a); err != nil {
-				return err
-			}
+	if p.IPv6.IsValid() {
+		if err := inet.CheckHostOf("field IPv6:", p.IPv6, true); err != nil {
+			return err
 		}
 	}
 	return cmp.Or(vppnet.CheckRef("interface", p.Interface), checkText("description", p.Description, 255), checkText("OID", p.OID, 127))
@@ -119,7 +116,7 @@ func (k ports) check(ctx context.Context, iface string, id uint32) error {
 	case len(all) != 1:
 		return fmt.Errorf("%w: interface %s has gone", desiredstate.ErrChanged, iface)
 	case all[0].SupSwIfIndex != id:
-		return fmt.Errorf("%w: interface %s is a sub-interface: LLDP is of its device", desiredstate.ErrInvalid, iface)
+		return fmt.Errorf("%w: interface %s is a sub-interface: LLDP is of its device: name its parent", desiredstate.ErrInvalid, iface)
 	}
 	name := all[0].InterfaceName
 	r, err := k.cli.CliInband(ctx, &vlib.CliInband{Cmd: "show hardware-interfaces brief " + name})

@@ -32,7 +32,7 @@ func Policers(c *vppnet.Conn) *desiredstate.Kind[Policer] {
 		Target:   c.Target(),
 		Name:     "policer",
 		Messages: c.Uses(&policer.PolicerAdd{}, &policer.PolicerUpdate{}, &policer.PolicerDel{}, &policer.PolicerDumpV2{}, &memclnt.ControlPing{}),
-		Dump:     k.dump,
+		Dump:     vppnet.Reread(c, k.dump),
 		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			found, err := k.at(ctx, ids...)
 			now := make(map[uint32]vppnet.Named, len(ids))

@@ -128,7 +128,7 @@ func (r *Reader) Snapshot(ctx context.Context) (Snapshot, error) {
 func (r *Reader) read(ctx context.Context) (segment, error) {
 	var patterns []string
 	for pattern, wanted := range map[string]bool{
-		"^/if/": r.Interfaces != nil, "^/nat44-e[di]/": r.Interfaces != nil, "^/acl/": r.Sets != nil,
+		"^/if/": r.Interfaces != nil, "^/nat44-e[di]/": r.Interfaces != nil, "^/nat64/": r.Interfaces != nil, "^/acl/": r.Sets != nil,
 		"^/net/policer/": r.Policers != nil, "^/net/route/to$": r.Tables != nil, "^/sys/node/": r.Nodes, "^/err/": r.Errors,
 	} {
 		if wanted {

@@ -99,5 +99,8 @@ func (i *Interface) counters() []*uint64 {
 	for _, c := range []*Count{&i.Rx, &i.Tx, &i.RxUnicast, &i.RxMulticast, &i.RxBroadcast, &i.TxUnicast, &i.TxMulticast, &i.TxBroadcast} {
 		all = append(all, c.counters()...)
 	}
-	return append(append(all, i.NATOut.counters()...), i.NATIn.counters()...)
+	for _, n := range []*NAT{&i.NATOut, &i.NATIn, &i.NAT64Out, &i.NAT64In} {
+		all = append(all, n.counters()...)
+	}
+	return all
 }

@@ -17,7 +17,8 @@ import (
 type Count struct{ Packets, Bytes uint64 }
 
 // Interface is what an interface counts. Unicast, multicast and broadcast are counted only
-// if VPP was told to (collect_detailed_interface_stats); NAT by the plugins nat and nat44_ei.
+// if VPP was told to (collect_detailed_interface_stats); NAT44 by the plugins nat and nat44_ei, NAT64 by
+// nat64. NAT66 counts nothing in the segment.
 type Interface struct {
 	Rx, Tx                                   Count
 	RxUnicast, RxMulticast, RxBroadcast      Count
@@ -25,7 +26,8 @@ type Interface struct {
 	Drops, Punts, IPv4, IPv6, MPLS           uint64 // packets
 	RxMissed, RxNoBuffer, RxErrors, TxErrors uint64 // packets
 
-	NATOut, NATIn NAT // translated from inside out, and from outside in
+	NATOut, NATIn     NAT // by NAT44, from inside out, and from outside in
+	NAT64Out, NAT64In NAT // by NAT64
 }
 
 // NAT is packets that were translated, or dropped for want of it.
@@ -38,7 +40,8 @@ type Policer struct{ Conform, Exceed, Violate Count }
 type Node struct{ Calls, Vectors, Suspends, Clocks uint64 }
 
 // Snapshot is counters at a time, or what was counted since another, by the names of our
-// objects. Sets has one Count a rule, those that permit+reflect lets by a session left out.
+// objects. Sets has a Count for each rule, in order, packets of sessions left out; behind these are
+// one of no rule, and those of rules that are gone, which VPP keeps.
 type Snapshot struct {
 	At   time.Time
 	Over time.Duration // of a delta: since when; 0: it is none
@@ -50,7 +53,8 @@ type Snapshot struct {
 	Nodes      map[string]Node
 	Errors     map[string]uint64 // by node and reason: "ip4-input/ip4 ttl <= 1"
 
-	Sessions uint64 // of NAT44, at that time, in a delta too
+	Sessions      uint64 // of NAT44, at that time, in a delta too
+	NAT64Sessions uint64 // of NAT64, the same
 
 	vpp vppnet.Identity
 	ids map[string]uint32 // by space and name
@@ -62,17 +66,16 @@ func (s *Snapshot) make() {
 }
 
 func (s *Snapshot) fillInterfaces(seg segment, names map[uint32]string) {
-	nat := func(way string, i uint32) (n NAT) {
+	nat44 := func(way string, i uint32) (n NAT) {
 		for _, plugin := range []string{"ed", "ei"} {
 			for _, path := range []string{"fast", "slow"} {
-				at := fmt.Sprintf("/nat44-%s/%s/%spath/", plugin, way, path)
-				n.TCP += seg.simple(at+"tcp", i)
-				n.UDP += seg.simple(at+"udp", i)
-				n.ICMP += seg.simple(at+"icmp", i)
-				n.Other += seg.simple(at+"other", i)
-				n.Drops += seg.simple(at+"drops", i)
+				n.add(seg, fmt.Sprintf("/nat44-%s/%s/%spath/", plugin, way, path), i)
 			}
 		}
+		return n
+	}
+	nat64 := func(way string, i uint32) (n NAT) {
+		n.add(seg, "/nat64/"+way+"/", i)
 		return n
 	}
 	for i, name := range names {
@@ -84,10 +87,20 @@ func (s *Snapshot) fillInterfaces(seg segment, names map[uint32]string) {
 			IPv4: seg.simple("/if/ip4", i), IPv6: seg.simple("/if/ip6", i), MPLS: seg.simple("/if/mpls", i),
 			RxMissed: seg.simple("/if/rx-miss", i), RxNoBuffer: seg.simple("/if/rx-no-buf", i),
 			RxErrors: seg.simple("/if/rx-error", i), TxErrors: seg.simple("/if/tx-error", i),
-			NATOut: nat("in2out", i), NATIn: nat("out2in", i),
+			NATOut: nat44("in2out", i), NATIn: nat44("out2in", i), NAT64Out: nat64("in2out", i), NAT64In: nat64("out2in", i),
 		}
 	}
 	s.Sessions = seg.total("/nat44-ed/total-sessions") + seg.total("/nat44-ei/total-sessions")
+	s.NAT64Sessions = seg.total("/nat64/total-sessions")
+}
+
+// add adds what is counted below a place of the segment.
+func (n *NAT) add(seg segment, at string, i uint32) {
+	n.TCP += seg.simple(at+"tcp", i)
+	n.UDP += seg.simple(at+"udp", i)
+	n.ICMP += seg.simple(at+"icmp", i)
+	n.Other += seg.simple(at+"other", i)
+	n.Drops += seg.simple(at+"drops", i)
 }
 
 func (s *Snapshot) fillSets(seg segment, names map[uint32]string) {

@@ -64,18 +64,20 @@ func TestNamesNotIndexes(t *testing.T) {
 			entry("/acl/0/matches", adapter.CombinedCounterStat{{{8, 80}, {9, 90}}}), entry("/err/ip4-input/bad/length", adapter.SimpleCounterStat{{2}, {3}}),
 			entry("/sys/node/names", adapter.NameStat{adapter.Name("null"), nil, adapter.Name("ip4-input\x00")}), entry("/sys/node/calls", adapter.SimpleCounterStat{{0, 0, 5}, {0, 0, 6}}),
 			entry("/nat44-ed/in2out/fastpath/tcp", adapter.SimpleCounterStat{{0, 1}}), entry("/nat44-ed/in2out/slowpath/tcp", adapter.SimpleCounterStat{{0, 2}}), entry("/nat44-ed/total-sessions", adapter.SimpleCounterStat{{4}, {5}}),
+			entry("/nat64/out2in/udp", adapter.SimpleCounterStat{{0, 3}, {0, 4}}), entry("/nat64/total-sessions", adapter.SimpleCounterStat{{1}, {1}}),
 		}, nil
 	})
 	r := reader(c, e, stats)
 	s, err := r.Snapshot(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, vppstat.Interface{Rx: vppstat.Count{Packets: 11, Bytes: 110}, Drops: 6, NATOut: vppstat.NAT{TCP: 3}}, s.Interfaces["a"])
+	require.Equal(t, vppstat.Interface{Rx: vppstat.Count{Packets: 11, Bytes: 110}, Drops: 6, NATOut: vppstat.NAT{TCP: 3}, NAT64In: vppstat.NAT{UDP: 7}}, s.Interfaces["a"])
 	require.Equal(t, vppstat.Count{Packets: 107, Bytes: 1007}, s.Interfaces["vpp:local0"].Rx, "foreign, by its name")
 	require.Equal(t, map[string]vppstat.Policer{"gold": {Conform: vppstat.Count{Packets: 3, Bytes: 30}}}, s.Policers)
 	require.Equal(t, map[string][]vppstat.Count{"s": {{Packets: 8, Bytes: 80}, {Packets: 9, Bytes: 90}}}, s.Sets)
 	require.Equal(t, map[string]uint64{"ip4-input/bad/length": 5}, s.Errors)
 	require.Equal(t, vppstat.Node{Calls: 11}, s.Nodes["ip4-input"])
 	require.Equal(t, uint64(9), s.Sessions)
+	require.Equal(t, uint64(2), s.NAT64Sessions)
 
 	rows[0][1], rows[0][2] = adapter.CombinedCounter{5, 50}, adapter.CombinedCounter{2, 20}
 	next, err := r.Snapshot(t.Context())

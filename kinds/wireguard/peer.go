@@ -151,7 +151,7 @@ func (k peers) create(ctx context.Context, v *desiredstate.View, p Peer) (uint32
 		return 0, err
 	}
 	if !is[id] {
-		return 0, fmt.Errorf("%w: %s is no WireGuard interface", desiredstate.ErrInvalid, p.Interface)
+		return 0, fmt.Errorf("%w: %s is no WireGuard interface: name one that wireguard.Interfaces makes", desiredstate.ErrInvalid, p.Interface)
 	}
 	q := wireguard.WireguardPeer{
 		PublicKey: p.PublicKey[:], SwIfIndex: interface_types.InterfaceIndex(id), PersistentKeepalive: uint16(p.Keepalive / time.Second),

@@ -82,7 +82,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 	ours := place.Claims(claims)
 	check := func(v *desiredstate.View, n Address) (table uint32, err error) {
 		if n.Twice && variant != EndpointDependent {
-			return 0, fmt.Errorf("%w: %s NAT has no twice-NAT", desiredstate.ErrInvalid, variant)
+			return 0, fmt.Errorf("%w: %s NAT has no twice-NAT: use nat.EndpointDependent", desiredstate.ErrInvalid, variant)
 		}
 		if table = anyTable; !n.AnyTable {
 			if table, err = place.TableID(v, n.Table); err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -72,8 +73,9 @@ func (n Exit) Validate() error {
 }
 
 // Exits manages the exits of our tables (nat44_ed_add_del_vrf_table,
-// nat44_ed_add_del_vrf_route). More are added at the end in place; all other changes
-// replace, as VPP, told to forget one of several, shows another twice.
+// nat44_ed_add_del_vrf_route). More are added at the end. VPP, told to forget one of several, shows another
+// twice; so for all other changes it is told to forget all and of those that are to be, in one breath, and whoever
+// begins a connection meanwhile does not notice.
 func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 	k := exits{c, binding.NewServiceClient(c)}
 	return &desiredstate.Kind[Exit]{
@@ -105,16 +107,16 @@ func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 			return table, k.add(ctx, table, to)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Exit], want Exit) error {
-			to, err := tablesOf(v, want.To[len(have.Spec.To):])
+			to, err := tablesOf(v, want.To)
 			if err != nil {
 				return err
 			}
-			return k.add(ctx, have.ID, to)
+			if n := len(have.Spec.To); n <= len(to) && slices.Equal(have.Spec.To, want.To[:n]) {
+				return k.add(ctx, have.ID, to[n:])
+			}
+			return k.swap(ctx, have.ID, to)
 		},
-		InPlace: func(have desiredstate.Actual[Exit], want Exit) bool {
-			n := len(have.Spec.To)
-			return n <= len(want.To) && slices.Equal(have.Spec.To, want.To[:n])
-		},
+		InPlace: func(desiredstate.Actual[Exit], Exit) bool { return true },
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Exit]) error {
 			_, err := k.vpp.Nat44EdAddDelVrfTable(ctx, &binding.Nat44EdAddDelVrfTable{TableVrfID: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
@@ -140,6 +142,34 @@ func (k exits) add(ctx context.Context, table uint32, to []uint32) error {
 	for _, id := range to {
 		if _, err := k.vpp.Nat44EdAddDelVrfRoute(ctx, &binding.Nat44EdAddDelVrfRoute{IsAdd: true, TableVrfID: table, VrfID: id}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// swap sends all before it hears of anything: VPP does what it reads at once before it looks at packets.
+func (k exits) swap(ctx context.Context, table uint32, to []uint32) error {
+	requests := []api.Message{
+		&binding.Nat44EdAddDelVrfTable{TableVrfID: table},
+		&binding.Nat44EdAddDelVrfTable{IsAdd: true, TableVrfID: table},
+	}
+	for _, id := range to {
+		requests = append(requests, &binding.Nat44EdAddDelVrfRoute{IsAdd: true, TableVrfID: table, VrfID: id})
+	}
+	answers, err := vppnet.Ask(ctx, k.c, requests...)
+	if err != nil {
+		return err
+	}
+	for _, m := range answers {
+		var retval int32
+		switch r := m.(type) {
+		case *binding.Nat44EdAddDelVrfTableReply:
+			retval = r.Retval
+		case *binding.Nat44EdAddDelVrfRouteReply:
+			retval = r.Retval
+		}
+		if err := api.RetvalToVPPApiError(retval); err != nil {
+			return &vppnet.Error{Message: strings.TrimSuffix(m.GetMessageName(), "_reply"), Retval: retval, Reply: m, Err: err}
 		}
 	}
 	return nil

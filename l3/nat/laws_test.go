@@ -147,7 +147,7 @@ func TestLawsOfExits(t *testing.T) {
 			kind: nat.Exits,
 			base: []desiredstate.Object{l3.Table{Name: "blue", ID: 8}, l3.Table{Name: "world", ID: 9}},
 			gen: rapid.Custom(func(t *rapid.T) nat.Exit {
-				return nat.Exit{Table: kindrig.Pick(t, "table", "red", "blue"), To: kindrig.Pick(t, "exits", nil, []string{"world"}, []string{"world", l3.DefaultTable}, []string{l3.DefaultTable, "world"})}
+				return nat.Exit{Table: kindrig.Pick(t, "table", "red", "blue"), To: kindrig.Pick(t, "exits", nil, []string{"world"}, []string{l3.DefaultTable}, []string{"world", l3.DefaultTable}, []string{l3.DefaultTable, "world"})}
 			}),
 		}
 	})

@@ -68,7 +68,7 @@ func (m Mapping) Validate() error {
 	}
 	switch {
 	case m.Protocol == NoProtocol && (m.LocalPort != 0 || m.ExternalPort != 0):
-		return errors.New("ports of no protocol")
+		return errors.New("ports of no protocol: want both, or neither")
 	case m.Protocol != NoProtocol && (m.LocalPort == 0 || m.ExternalPort == 0):
 		return fmt.Errorf("protocol %v without a port", m.Protocol)
 	case m.Protocol == NoProtocol && (m.TwiceNAT || m.SelfTwiceNAT):
@@ -222,7 +222,7 @@ func (k mappings) wire(v *desiredstate.View, m Mapping) (w staticMapping, err er
 	if k.vpp.variant() == EndpointIndependent {
 		switch {
 		case m.TwiceNAT, m.SelfTwiceNAT, m.OneWay:
-			return w, fmt.Errorf("%w: %s NAT has neither twice-NAT nor mappings for one way", desiredstate.ErrInvalid, k.vpp.variant())
+			return w, fmt.Errorf("%w: %s NAT has neither twice-NAT nor mappings for one way: use nat.EndpointDependent", desiredstate.ErrInvalid, k.vpp.variant())
 		case m.Protocol != NoProtocol && !m.Pooled:
 			return w, fmt.Errorf("%w: %s NAT maps ports only of an address of the pool: make it a nat.Address, and the mapping Pooled", desiredstate.ErrInvalid, k.vpp.variant())
 		}

@@ -106,7 +106,7 @@ func (r Router) Validate() error {
 	}
 	switch {
 	case r.ID == 0:
-		return errors.New("ID is not set")
+		return errors.New("ID is not set, want 1 to 255")
 	case r.Interval != 0 && (r.Interval < interval || r.Interval > 4095*interval || r.Interval%interval != 0):
 		return fmt.Errorf("interval %v, want 10ms to 40.95s in steps of 10ms", r.Interval)
 	case len(r.Addresses) == 0 || len(r.Addresses) > 255:

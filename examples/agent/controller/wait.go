@@ -11,6 +11,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 // Applied waits until the host's agent has applied, or reported as wrong, every key of the host
@@ -24,7 +26,7 @@ func Applied(ctx context.Context, c *clientv3.Client, host string, revision int6
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
-		ask(ctx, c, Host(host).site().Keys()+"asked", revision)
+		ask(ctx, c, Host(host).site().Keys()+translate.Asked, revision)
 	}()
 	defer func() { cancel(); <-asked }()
 	return await(ctx, c, key, func(kvs map[string]said) (bool, error) {

@@ -78,6 +78,8 @@ type Follower struct {
 	watches map[Range]*watched
 	fresh   []Range // of ranges, not listed yet
 	events  chan event
+	later   []event // of events, than the list that is told
+	broken  <-chan struct{}
 	cluster uint64
 	seen    int64 // the newest revision heard of
 	reached int64
@@ -129,7 +131,7 @@ var errBroken = errors.New("etcd: the connection was lost")
 func (f *Follower) follow(ctx context.Context, listed func()) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f.events = make(chan event, 16)
+	f.events, f.later = make(chan event, 16), nil
 	for r := range f.watches {
 		f.unwatch(r)
 	}
@@ -137,7 +139,7 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 		return err
 	}
 	listed()
-	broken := f.broken(ctx)
+	f.broken = f.breaks(ctx)
 	f.watchAll(ctx)
 	f.reach()
 
@@ -153,7 +155,7 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 		case <-ctx.Done():
 			return ctx.Err()
 
-		case <-broken:
+		case <-f.broken:
 			return errBroken
 
 		case e := <-f.events:
@@ -193,6 +195,10 @@ func (f *Follower) follow(ctx context.Context, listed func()) error {
 			}
 			f.watchAll(ctx)
 			f.Settled(true)
+			var err error
+			if news, err = f.kept(); err != nil {
+				return err
+			}
 			resync.Reset(f.resync())
 		}
 		for news || len(f.fresh) > 0 { // who settles may come to need more

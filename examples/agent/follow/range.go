@@ -114,6 +114,9 @@ func (f *Follower) listAll(ctx context.Context) error {
 	if err := f.bearable(int(r.Count), 0); err != nil {
 		return err
 	}
+	if err := f.catchUp(ctx, r.Header.Revision); err != nil {
+		return err
+	}
 	f.fresh = slices.Collect(maps.Keys(f.ranges))
 	if err := f.listFresh(ctx, r.Header.Revision); err != nil {
 		return err

@@ -164,7 +164,14 @@ func (f *Follower) progress(ctx context.Context) error {
 	}
 	f.asked = f.seen
 	f.unanswered.Reset(unanswered)
-	if err := f.Client.RequestProgress(clientv3.WithRequireLeader(ctx)); err != nil {
+	return f.inquire(ctx)
+}
+
+// inquire asks etcd how far all watches are. Its client would wait for one that is away, and nothing else be heard.
+func (f *Follower) inquire(ctx context.Context) error {
+	short, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), unanswered)
+	defer cancel()
+	if err := f.Client.RequestProgress(short); err != nil && short.Err() == nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
 	return nil
@@ -187,9 +194,9 @@ func (f *Follower) reach() {
 	}
 }
 
-// broken says when the connection with etcd has gone and does not come back at once, or has; what comes
+// breaks says when the connection with etcd has gone and does not come back at once, or has; what comes
 // back may be another etcd, or one that was rolled back, and its watches silent.
-func (f *Follower) broken(ctx context.Context) <-chan struct{} {
+func (f *Follower) breaks(ctx context.Context) <-chan struct{} {
 	out := make(chan struct{}, 1)
 	conn := f.Client.ActiveConnection()
 	go func() {

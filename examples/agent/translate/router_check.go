@@ -47,6 +47,7 @@ type external struct {
 	net     Net
 	exits   []*router
 	lending []*router                // those that translate, in the order of their numbers, once somebody asked
+	entered bool                     // by a pipe, too
 	subnets []netip.Prefix           // what its routers are in there, once each: by the first that is
 	meant   map[netip.Addr][]meaning // addresses that mean something else than a host
 }

@@ -51,19 +51,13 @@ func (g *routing) crossing(r *router, routes []l3.Route) (own []l3.Route, objs [
 	pipe, near, far := "pipe-"+r.id, nearEnd(r.id), farEnd(r.id)
 	nats, ways := natTable(r.id), wayTable(r.id)
 	add := func(more ...desiredstate.Object) { objs = append(objs, more...) }
-	add(l3.Table{Name: nats, ID: tableNumber(nats), NoIPv6: true}, l3.Table{Name: ways, ID: tableNumber(ways), NoIPv6: true},
-		vppnet.Pipe{Name: pipe}, vppnet.LinkState{Interface: pipe, Up: true})
-	end := func(name, table string, second bool, mtu uint32, a netip.Addr, after ...desiredstate.Key) {
-		member := l3.Membership{Interface: name, Table: table, NoIPv6: true}
-		address := l3.Address{Interface: name, Prefix: alone(a), Table: table}
-		add(vppnet.PipeEnd{Name: name, Pipe: pipe, Second: second}, member, address, vppnet.LinkState{
-			Interface: name, Up: true, Parent: pipe, MTU: mtu, After: append([]desiredstate.Key{member.Key(), address.Key()}, after...),
-		})
-	}
+	add(l3.Table{Name: nats, ID: tableNumber(nats), NoIPv6: true}, l3.Table{Name: ways, ID: tableNumber(ways), NoIPv6: true})
 	inside := nat.Interface{Interface: far, Table: nats, Inside: true}
 	exit := nat.Exit{Table: nats, To: append([]string{outside(r.exit.Net)}, g.neighbours(r)...)}
-	end(near, routerTable(r.id), false, r.exit.MTU, nobody)
-	end(far, nats, true, 0, r.exit.first4(), inside.Key(), exit.Key()) // or something would come out as it went in
+	add(joined(pipe,
+		pipeEnd{name: near, table: routerTable(r.id), mtu: r.exit.MTU, addr: nobody},
+		pipeEnd{name: far, table: nats, addr: r.exit.first4(), after: []desiredstate.Key{inside.Key(), exit.Key()}}, // or something would come out as it went in
+	)...)
 	add(nat.Plugin{}, inside, exit, l3.Route{Table: nats, Prefix: everywhere4, Paths: []l3.Path{{Table: ways}}})
 	if r.exit.SNAT {
 		add(nat.Address{Address: r.exit.first4(), Table: nats})
@@ -101,6 +95,27 @@ func (g *routing) crossing(r *router, routes []l3.Route) (own []l3.Route, objs [
 		add(l3.Route{Table: ways, Prefix: p, Paths: []l3.Path{{Interface: far}}})
 	}
 	return own, objs
+}
+
+// pipeEnd is an end of a pipe, and where it is.
+type pipeEnd struct {
+	name, table string
+	mtu         uint32
+	addr        netip.Addr
+	after       []desiredstate.Key // what has to be there before packets come
+}
+
+// joined is a pipe between two tables.
+func joined(pipe string, near, far pipeEnd) []desiredstate.Object {
+	objs := []desiredstate.Object{vppnet.Pipe{Name: pipe}, vppnet.LinkState{Interface: pipe, Up: true}}
+	for i, e := range []pipeEnd{near, far} {
+		member := l3.Membership{Interface: e.name, Table: e.table, NoIPv6: true}
+		address := l3.Address{Interface: e.name, Prefix: alone(e.addr), Table: e.table}
+		objs = append(objs, vppnet.PipeEnd{Name: e.name, Pipe: pipe, Second: i == 1}, member, address, vppnet.LinkState{
+			Interface: e.name, Up: true, Parent: pipe, MTU: e.mtu, After: append([]desiredstate.Key{member.Key(), address.Key()}, e.after...),
+		})
+	}
+	return objs
 }
 
 // share is the path into the pipe, of as many flows as went by the paths that lead out.

@@ -161,11 +161,16 @@ func (g *routing) route(r *router) {
 func (g *routing) mapped(r *router, f FloatingIP) {
 	g.out.Work++
 	g.voice(door(f.External), f.Floating, f.answers().Key())
+	var into []l3.Path // nowhere, and so no way for NAT
+	if x := g.outsides[f.External.Name()]; x.entered {
+		into = []l3.Path{{Table: entrance(f.External)}}
+		g.want(f.source(), x.entries(r, f.Floating, into), f.Name())
+	}
 	g.want(f.source(), []desiredstate.Object{
 		nat.Plugin{},
 		f.mapping(natTable(r.id)),
 		f.answers(),
-		l3.Route{Table: outside(f.External), Prefix: alone(f.Floating)},
+		l3.Route{Table: outside(f.External), Prefix: alone(f.Floating), Paths: into},
 		l3.Route{Table: natTable(r.id), Prefix: alone(f.Floating), Paths: []l3.Path{{Interface: farEnd(r.id)}}},
 	}, f.Name())
 }

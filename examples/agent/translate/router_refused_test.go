@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 func TestWhatIsRefusedOfRouters(t *testing.T) {
@@ -71,12 +72,15 @@ func TestWhatIsRefusedOfRouters(t *testing.T) {
 func TestLongestNamesOfRoutersFit(t *testing.T) {
 	long := strings.Repeat("p", 32)
 	s := translate.Site{Host: "h", Dir: "/d", Physnets: map[string]string{long: "e"}}
-	all := keys{}
-	for name, value := range classic() {
-		value = []byte(strings.NewReplacer("physnet1", long, "physnet2", long, `"flat"`, `"vlan"`, `"external_segmentation_id":null`, `"external_segmentation_id":4094`).Replace(string(value)))
-		all[name] = value
+	renamed := strings.NewReplacer("physnet1", long, "physnet2", long, `"flat"`, `"vlan"`, `"external_segmentation_id":null`, `"external_segmentation_id":4094`)
+	all, given := keys{}, classic()
+	given[routerID(3)+"/"+portID(9)] = gateway(members{"vrf_id": 3, "gateways": []any{[]any{"203.0.113.161", 24, false}}, "external_gateway_info": m{"enable_snat": false}})
+	for name, value := range given {
+		all[name] = []byte(renamed.Replace(string(value)))
 	}
-	for k := range objects(t, all.routing(t, s)) {
+	has := objects(t, all.routing(t, s))
+	require.Contains(t, has, vppnet.InterfaceKey("to-nat-"+long+".vlan.4094"), "of those that are not translated")
+	for k := range has {
 		if slices.Contains([]string{"interface", "bridge-domain", "table", "nat-mapping"}, k.Space) {
 			require.LessOrEqual(t, len(translate.Owner+"/"+k.Name), 63, k.Name)
 		}

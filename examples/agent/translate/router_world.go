@@ -51,6 +51,9 @@ func (g *routing) world(x *external) {
 	if translated {
 		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: name, Table: table, Outside: true}, l3.ProxyARP{Interface: name})
 	}
+	if x.entered = x.enters(); x.entered {
+		objs = append(objs, x.enter()...)
+	}
 	objs = append(objs, g.ways(x, table, name)...)
 	g.want(source, objs, keys...)
 	for _, r := range x.exits {

@@ -62,6 +62,9 @@ type Site struct {
 // Keys is the prefix of all keys that are for the host.
 func (s Site) Keys() string { return Root + "nodes/" + s.Host + "/" }
 
+// Asked is the name of a key below Site.Keys that means nothing: who puts it has the agent say how far it is.
+const Asked = "asked"
+
 // Ports is the prefix of the keys of the host's ports.
 func (s Site) Ports() string { return Root + "nodes/" + s.Host + "/ports/" }
 

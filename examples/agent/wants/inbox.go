@@ -275,8 +275,9 @@ func (b *Inbox) group(name string, value []byte, there bool) {
 
 // other takes a key of a family that is not served.
 func (b *Inbox) other(name string, there bool) {
-	family, id, _ := strings.Cut(name, "/")
-	if id == "" || family == "ports" || family == "routers" || family == "trunks" || IsTap(name) || b.others[name] == there {
+	family, _, named := strings.Cut(name, "/")
+	served := named && (family == "ports" || family == "routers" || family == "trunks") || IsTap(name)
+	if served || name == translate.Asked || b.others[name] == there {
 		return
 	}
 	b.stirred[name] = true

@@ -3,6 +3,7 @@
 package wants
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,8 +54,10 @@ func (b *Inbox) Unserved(name string) error {
 	if !b.others[name] {
 		return nil
 	}
-	family, _, _ := strings.Cut(name, "/")
-	return fmt.Errorf("this agent serves no %s", family)
+	if family, id, _ := strings.Cut(name, "/"); family != "" && id != "" {
+		return fmt.Errorf("this agent serves no %s", family)
+	}
+	return errors.New("this agent serves no key of such a name: a host's are FAMILY/ID")
 }
 
 // UnservedNames lists the keys of families that are not served.
@@ -161,11 +164,4 @@ func (b *Inbox) GroupTroubles() (out []string) {
 		out = append(out, b.said[name])
 	}
 	return out
-}
-
-// GroupNames are the groups that ports are in, and those to which their rules refer.
-func (b *Inbox) GroupNames() (in, referred []string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Sorted(maps.Keys(b.groups.all)), slices.Sorted(maps.Keys(b.groups.remotes))
 }

@@ -107,20 +107,6 @@ func (b *Inbox) Routing() translate.Routing {
 	return b.routers.now
 }
 
-// Hold says whose is what several keys of routers ask for, as in another inbox.
-func (b *Inbox) Hold(whose translate.Holds) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.routers.now.Holds, b.routers.stale = whose, true
-}
-
-// Serving says whether the host serves its routers.
-func (b *Inbox) Serving() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.routers.serving
-}
-
 // Linger has gateways that serve outlast a value of their key that has none; see Lingering.
 func (b *Inbox) Linger(d time.Duration) {
 	b.mu.Lock()
