@@ -31,8 +31,8 @@ type seat struct {
 func (s seat) Key() desiredstate.Key {
 	return desiredstate.Key{Space: "seat", Name: fmt.Sprint(s.Interface)}
 }
-func (s seat) Deps() []desiredstate.Key { return nil }
-func (s seat) Validate() error          { return nil }
+func (seat) Deps() []desiredstate.Key { return nil }
+func (seat) Validate() error          { return nil }
 
 type seats struct {
 	c      *vppnet.Conn
@@ -45,7 +45,9 @@ func (k *seats) kind() *desiredstate.Kind[seat] {
 		Target: k.c.Target(), Name: "seat", Dump: vppnet.Reread(k.c, k.dump),
 		Messages: k.c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceGetTable{}, &vpe.ShowVersion{}, &memclnt.ControlPing{}),
 		Create:   func(context.Context, *desiredstate.View, seat) (uint32, error) { panic("nothing is wanted") },
-		Delete:   func(context.Context, *desiredstate.View, desiredstate.Actual[seat]) error { panic("nothing is removed") },
+		Delete: func(context.Context, *desiredstate.View, desiredstate.Actual[seat]) error {
+			panic("nothing is removed")
+		},
 	}
 }
 
