@@ -183,6 +183,21 @@ func TestBrokenKinds(t *testing.T) {
 			`Color: "red" -> "green"`,
 		},
 		{
+			"sleeps",
+			func(_ *mast, k *kind) {
+				dump := k.Dump
+				k.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[Flag], error) {
+					if v.Kept() != nil {
+						return nil, desiredstate.ErrUnchanged
+					}
+					v.Keep("all that was there")
+					return dump(ctx, v)
+				}
+			},
+			func(w world) error { return kindtest.Watchful(ctx, w, red) },
+			"with {Name:a Color:red}, who reads again finds",
+		},
+		{
 			"leaves the rope",
 			func(m *mast, k *kind) {
 				remove := k.Delete

@@ -66,6 +66,9 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "settled", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Settled(t.Context(), w, s.versions(t)...)
 	})
+	s.law(t, "watchful", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Watchful(t.Context(), w, s.versions(t)...)
+	})
 	s.law(t, "predicted", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Predicted(t.Context(), w, s.versions(t)...)
 	})
