@@ -96,7 +96,7 @@ func EtherTypeLists(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[E
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
 		Shares:   func(x EtherTypes) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&acl.ACLInterfaceEtypeWhitelistDump{}, &acl.ACLInterfaceSetEtypeWhitelist{}),
-		Dump: vppnet.Reread(c, func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[EtherTypes], err error) {
+		Dump: vppnet.RereadUnless(len(claims) > 0, c, func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[EtherTypes], err error) {
 			found, err := vppnet.Collect(vpp.ACLInterfaceEtypeWhitelistDump(ctx, &acl.ACLInterfaceEtypeWhitelistDump{SwIfIndex: everywhere}))
 			for _, d := range found {
 				id := uint32(d.SwIfIndex)

@@ -113,7 +113,7 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 		Requires:  []desiredstate.AnyKind{Interfaces(c)},
 		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceSetFlags{},
 			&interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceSetMacAddress{}),
-		Dump: Reread(c, k.dump),
+		Dump: RereadUnless(len(claims) > 0, c, k.dump),
 		Check: func(v *desiredstate.View, l LinkState) error {
 			id, err := v.ID(InterfaceKey(l.Interface))
 			if err != nil {
