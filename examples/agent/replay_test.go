@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	v2 "go.etcd.io/etcd/client/v2"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -316,11 +317,13 @@ func TestARealServersKeysByEtcdV2(t *testing.T) {
 		require.Eventually(t, func() bool { last = state(); return last == string(want) && x.idle() }, 60*time.Second, 50*time.Millisecond, "last:\n%v", (*latest)(&last))
 	}
 	golden(t, "driver-state", last)
-	for key, value := range there {
-		got, err := r.client.Get(t.Context(), key)
-		require.NoError(t, err)
-		require.Len(t, got.Kvs, 1, key)
-		require.Equal(t, value, string(got.Kvs[0].Value), key)
+	for key, value := range there { // also what no state depends on, which may come later
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			got, err := r.client.Get(t.Context(), key)
+			require.NoError(c, err)
+			require.Len(c, got.Kvs, 1, key)
+			require.Equal(c, value, string(got.Kvs[0].Value), key)
+		}, 30*time.Second, 10*time.Millisecond)
 	}
 	tree := func() map[string]string { // the state, as the driver sees it
 		out := map[string]string{}
