@@ -173,7 +173,7 @@ func (g *routing) barred(key string, asks ...Claim) error {
 		}
 		for _, o := range g.had[c.place()] {
 			if o.key != key && c.against(o.Claim) {
-				return fmt.Errorf("%s, and is served", o.words(c))
+				return fmt.Errorf("%s, and had it first", o.words(c))
 			}
 		}
 	}
