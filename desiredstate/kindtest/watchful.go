@@ -20,17 +20,24 @@ func Watchful[S desiredstate.Object](ctx context.Context, w World[S], all ...S) 
 	e := w.reopened().engine() // which wants nothing: who wants knows what the target does not show
 	look := func(when string) error {
 		for range 2 { // once for what is new, and once for what is not
+			before, err := inventory(ctx, w.reopened().engine())
+			if err != nil {
+				return err
+			}
 			e.Forget()
 			again, err := inventory(ctx, e)
 			if err != nil {
 				return err
 			}
-			anew, err := inventory(ctx, w.reopened().engine())
+			if again == before {
+				continue
+			}
+			after, err := inventory(ctx, w.reopened().engine())
 			if err != nil {
 				return err
 			}
-			if again != anew {
-				return fmt.Errorf("%s, who reads again finds\n%sand who reads for the first time\n%s", when, again, anew)
+			if again != after { // a lifetime may have gone on
+				return fmt.Errorf("%s, who reads again finds\n%sand who reads for the first time\n%s", when, again, after)
 			}
 		}
 		return nil
