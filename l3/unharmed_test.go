@@ -5,6 +5,7 @@ package l3_test
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,15 +32,30 @@ import (
 // whatever somebody else does in between.
 func TestNothingHarmsVPP(t *testing.T) {
 	t.Run("in memory", func(t *testing.T) {
-		vpp := vpptest.New(t)
+		vpp := vpptest.New(t, vpptest.WithReport(func(text string) {
+			if !strings.Contains(text, lurking) {
+				t.Error(text)
+			}
+		}))
 		mortal(t, vpp)
-		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket()) })
+		excused := func() bool {
+			if !strings.Contains(vpp.Died(), lurking) {
+				return false
+			}
+			require.NoError(t, vpp.Restart())
+			return true
+		}
+		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket(), excused) })
 	})
 	t.Run("real", func(t *testing.T) {
 		vpp := vpptest.Real(t)
-		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket()) })
+		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket(), func() bool { return false }) })
 	})
 }
+
+// lurking is how a VPP dies that nobody can see coming: somebody deleted an interface whose link a
+// route of another table leads to, and what hid that route goes. VPP shows of a prefix what is in use alone.
+const lurking = "used a route again to the link, in another table, of an interface that is gone"
 
 // mortal fails the test where a real VPP would have died.
 func mortal(t *testing.T, vpp *vpptest.VPP) {
@@ -70,20 +86,30 @@ func mortal(t *testing.T, vpp *vpptest.VPP) {
 }
 
 // unharmed makes calls, and looks after each whether VPP still answers.
-func unharmed(t *testing.T, rt *rapid.T, socket string) {
+func unharmed(t *testing.T, rt *rapid.T, socket string, excused func() bool) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c, err := vppnet.Dial(ctx, socket, "me", vppnet.WithReplyTimeout(5*time.Second))
+	soon, enough := context.WithTimeout(ctx, 30*time.Second) // one that died is not waited for
+	defer enough()
+	c, err := vppnet.Dial(soon, socket, "me", vppnet.WithReplyTimeout(5*time.Second))
 	require.NoError(t, err)
 	defer func() { _ = c.Close() }()
 	other, err := vppnet.Dial(ctx, socket, "other")
 	require.NoError(t, err)
 	defer func() { _ = other.Close() }()
 	other.Uses(&memclnt.ControlPing{}, &interfaces.DeleteLoopback{}, &ip.IPTableAddDelV2{})
+	over := false
 	alive := func(after string) {
+		if over {
+			return
+		}
 		_, err := memclnt.NewServiceClient(other).ControlPing(ctx, &memclnt.ControlPing{})
 		if err == nil {
 			err = c.Err()
+		}
+		if err != nil && excused() {
+			over = true
+			rt.Skip(lurking)
 		}
 		if err != nil {
 			rt.Fatalf("after %s: %v", after, err)
