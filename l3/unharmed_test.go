@@ -89,7 +89,7 @@ func mortal(t *testing.T, vpp *vpptest.VPP) {
 func unharmed(t *testing.T, rt *rapid.T, socket string, excused func() bool) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	excused() // of a death when the last sequence was over
+	excused()                                                // of a death when the last sequence was over
 	soon, enough := context.WithTimeout(ctx, 30*time.Second) // one that died is not waited for
 	defer enough()
 	c, err := vppnet.Dial(soon, socket, "me", vppnet.WithReplyTimeout(5*time.Second))
