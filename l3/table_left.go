@@ -10,9 +10,11 @@ import (
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -76,7 +78,7 @@ func (k tables) linkRoutes(ctx context.Context) (map[uint32][]leftRoute, error) 
 
 // toLink tells whether a path leads to whoever has the address on an interface's link.
 func toLink(p fib_types.FibPath) bool {
-	return p.Type == fib_types.FIB_API_PATH_TYPE_NORMAL && p.SwIfIndex != ^uint32(0) && p.Nh.Address.XXX_UnionData == [16]byte{}
+	return p.Type == fib_types.FIB_API_PATH_TYPE_NORMAL && p.SwIfIndex != place.None && p.Nh.Address == ip_types.AddressUnion{}
 }
 
 // unfollowed reports a route by which VPP may die of the end of a table.

@@ -116,7 +116,6 @@ func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 			}
 			return k.swap(ctx, have.ID, to)
 		},
-		InPlace: func(desiredstate.Actual[Exit], Exit) bool { return true },
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Exit]) error {
 			_, err := k.vpp.Nat44EdAddDelVrfTable(ctx, &binding.Nat44EdAddDelVrfTable{TableVrfID: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
