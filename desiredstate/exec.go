@@ -26,7 +26,6 @@ type pass struct {
 	early  []*task // to be tried again when there is nothing else to do
 	flying int
 	left   int
-	report Report
 
 	provers map[string]*prover // by space
 	number  uint64
@@ -47,11 +46,11 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 		provers: e.allProvers(), number: e.view.newPass(), began: time.Now(),
 	}
 	x.wake.L = &x.mu
-	x.report = make(Report, 0, len(p.Steps)+len(p.kept))
 	for _, s := range p.Steps {
 		if s.Action == Block {
 			e.observe(Event{Type: Waiting, Key: s.Key, Action: Block, Err: s.Err})
-			x.finish(Result{Block, s.Key, s.have.id, s.Err}, s.by)
+			s.id = s.have.id
+			x.result(s.result(), s.by)
 		}
 	}
 	for _, t := range p.tasks {
@@ -71,8 +70,11 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 	x.work()
 	others.Wait()
 
-	slices.SortFunc(x.report, func(a, b Result) int { return a.Key.Compare(b.Key) })
-	return append(x.report, p.kept...)
+	report := make(Report, 0, len(p.Steps)+len(p.kept))
+	for _, s := range p.Steps {
+		report = append(report, s.result())
+	}
+	return append(report, p.kept...)
 }
 
 // work runs tasks until none is left.
@@ -246,11 +248,11 @@ func (x *pass) done(t *task, id uint32, err error) {
 	}
 	x.left--
 	if s.left--; s.left == 0 {
-		r, by := Result{s.Action, s.Key, s.id, s.err}, s.failedBy
-		if r.Err == nil {
-			r.Err, by = s.Err, s.by // gone, but still wanted: blocked
+		by := s.failedBy
+		if s.err == nil {
+			by = s.by
 		}
-		x.finish(r, by)
+		x.result(s.result(), by)
 		x.e.mu.Lock()
 		x.e.release(s)
 		x.e.mu.Unlock()
@@ -265,7 +267,11 @@ func (x *pass) done(t *task, id uint32, err error) {
 	}
 }
 
-func (x *pass) finish(r Result, by []Key) {
-	x.report = append(x.report, r)
-	x.result(r, by)
+// result is what came of a step. What is gone but still wanted is blocked by what its Err says.
+func (s *Step) result() Result {
+	r := Result{s.Action, s.Key, s.id, s.err}
+	if r.Err == nil {
+		r.Err = s.Err
+	}
+	return r
 }

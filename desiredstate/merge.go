@@ -147,7 +147,9 @@ func (e *Engine) merge(told iter.Seq[*node], since uint64) {
 		n.found = nil
 		e.tidy(n)
 	}
-	slices.SortFunc(news, func(a, b *node) int { return a.key.Compare(b.key) })
+	if slices.ContainsFunc(news, (*node).known) { // else nobody is told, and they come as they were listed
+		slices.SortFunc(news, byKey)
+	}
 	for _, n := range news {
 		known, was := n.known(), n.have
 		if drift := e.accept(n); drift && known {

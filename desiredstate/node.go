@@ -164,7 +164,9 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 		w.depend(n, d.key, d)
 	}
 	for _, a := range have {
-		for _, d := range a.spec.Deps() {
+		deps := a.spec.Deps()
+		n.deps = slices.Grow(n.deps, len(deps))
+		for _, d := range deps {
 			w.depend(n, d, nil)
 		}
 	}

@@ -11,19 +11,22 @@ import (
 // the time, is just as it was when last looked at: it is kept, for the cost of one
 // look at its node. The error names what is wanted twice.
 func (b *planner) changed() (closely []*node, err error) {
+	e := b.e
+	e.round++
 	if b.r.want != nil {
 		b.kept = make([]Result, 0, len(b.r.keys))
 		for _, k := range b.r.keys {
 			n := b.node(k)
-			if n.asWanted == nil || !b.keep(n, b.want(n)) {
+			if n.wanted == e.round {
+				continue // a key that is there twice
+			}
+			if n.wanted = e.round; n.asWanted == nil || !b.keep(n, b.want(n)) {
 				closely = append(closely, n)
 			}
 		}
 		return closely, nil
 	}
 
-	e := b.e
-	e.round++
 	b.kept = make([]Result, 0, len(b.r.objects))
 	var errs []error
 	at := new(places)

@@ -32,6 +32,7 @@ type planner struct {
 	e       *Engine
 	r       request
 	drafts  []*draft
+	sorted  int // how many of drafts there were when they were sorted
 	again   []*draft
 	takers  map[Key]*draft   // by resource: the one that may take it for itself
 	sharing map[Key][]*draft // by resource: those that would share it
@@ -86,8 +87,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(nodes, byKey)
-	for _, n := range slices.Compact(nodes) {
+	for _, n := range nodes {
 		b.look(n, false)
 	}
 	b.dragged = true
@@ -210,8 +210,12 @@ func (b *planner) leave() {
 	}
 }
 
+// sort brings the drafts into the order of keys, if any were added since.
 func (b *planner) sort() {
-	slices.SortFunc(b.drafts, func(a, b *draft) int { return a.Key.Compare(b.Key) })
+	if b.sorted < len(b.drafts) {
+		slices.SortFunc(b.drafts, func(a, b *draft) int { return a.Key.Compare(b.Key) })
+		b.sorted = len(b.drafts)
+	}
 }
 
 func join(keys []Key) string {

@@ -38,7 +38,7 @@ func (x CrossConnect) Key() desiredstate.Key { return CrossConnectKey(x.Interfac
 func (x CrossConnect) Deps() []desiredstate.Key {
 	deps := []desiredstate.Key{vppnet.InterfaceKey(x.Interface)}
 	for _, p := range x.Paths {
-		deps = append(deps, p.deps()...)
+		deps = p.deps(deps)
 	}
 	return deps
 }

@@ -105,8 +105,8 @@ func (p Path) check(table string, prefix netip.Prefix) error {
 	return nil
 }
 
-// deps lists what the path leads to.
-func (p Path) deps() (deps []desiredstate.Key) {
+// deps adds what the path leads to.
+func (p Path) deps(deps []desiredstate.Key) []desiredstate.Key {
 	if p.Interface != "" {
 		deps = append(deps, vppnet.InterfaceKey(p.Interface))
 	}

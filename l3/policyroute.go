@@ -54,7 +54,7 @@ func (p PolicyRoute) Key() desiredstate.Key {
 func (p PolicyRoute) Deps() []desiredstate.Key {
 	deps := []desiredstate.Key{{Space: setSpace, Name: p.Set}}
 	for _, path := range p.Paths {
-		deps = append(deps, path.deps()...)
+		deps = path.deps(deps)
 	}
 	return deps
 }

@@ -47,9 +47,9 @@ func (r Route) Key() desiredstate.Key { return RouteKey(r.Table, r.Prefix) }
 // Deps lists the table, and the interfaces and tables of the paths: VPP keeps a
 // route whose interface has gone, dead, also when another one has its index.
 func (r Route) Deps() []desiredstate.Key {
-	deps := place.TableDeps(r.Table)
+	deps := append(make([]desiredstate.Key, 0, 1+len(r.Paths)), place.TableDeps(r.Table)...)
 	for _, p := range r.Paths {
-		deps = append(deps, p.deps()...)
+		deps = p.deps(deps)
 	}
 	return deps
 }
