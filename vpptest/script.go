@@ -56,6 +56,7 @@ var volatile = []string{
 	"get_first_msg_id_reply.first_msg_id",
 	"show_version_reply.build_date",
 	"show_version_reply.build_directory",
+	"show_version_reply.version", // which a VPP that somebody built says in words of its own
 	"show_vpe_system_time_reply.vpe_system_time",
 	"show_vpe_system_time_reply.@bytes", // of the same: JSON has whole microseconds
 	"bridge_domain_details.sw_if_details.context",
