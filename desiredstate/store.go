@@ -23,8 +23,8 @@ import (
 type Store struct {
 	mu       sync.Mutex
 	entries  map[Key]*entry
-	sources  map[string]map[Key]int // where in the entry's sources it is; never empty ones
-	unsure   int                    // entries that are not applied, or are leaving
+	sources  map[string]map[Key]mention // never empty ones
+	unsure   int                        // entries that are not applied, or are leaving
 	counts   map[State]int
 	complete bool
 	settled  bool // the target was looked at as a whole since Run began
@@ -50,12 +50,18 @@ type entry struct {
 	missing []string // the vanished sources that wanted it last
 }
 
+// mention is an entry that a source wants, and where among the entry's sources that is.
+type mention struct {
+	*entry
+	at int
+}
+
 // NewStore returns an empty store that is not complete.
 func NewStore() *Store {
 	return &Store{
 		entries: map[Key]*entry{},
 		counts:  map[State]int{},
-		sources: map[string]map[Key]int{},
+		sources: map[string]map[Key]mention{},
 		runs:    map[*subscription]struct{}{},
 		watches: map[*subscription]struct{}{},
 		waits:   map[Key]map[*subscription]struct{}{},
@@ -154,8 +160,8 @@ func (s *Store) Replace(all map[string][]Object, fixed ...string) error {
 	all = maps.Clone(all)
 	for _, source := range wrong {
 		old := make([]Object, 0, len(s.sources[source]))
-		for k := range s.sources[source] {
-			old = append(old, s.entries[k].want)
+		for _, x := range s.sources[source] {
+			old = append(old, x.want)
 		}
 		if take(source, old) == nil {
 			all[source] = old
@@ -240,9 +246,9 @@ func (s *Store) add(source string, k Key, o Object) {
 	}
 	if _, ok := s.sources[source][k]; !ok {
 		if s.sources[source] == nil {
-			s.sources[source] = map[Key]int{}
+			s.sources[source] = map[Key]mention{}
 		}
-		s.sources[source][k] = len(x.sources)
+		s.sources[source][k] = mention{x, len(x.sources)}
 		x.sources = append(x.sources, source)
 	}
 	if x.want != nil && same(x.want, o) {
@@ -256,10 +262,11 @@ func (s *Store) add(source string, k Key, o Object) {
 }
 
 func (s *Store) drop(source string, k Key) {
-	x, at := s.entries[k], s.sources[source][k]
+	gone := s.sources[source][k]
+	x := gone.entry
 	last := x.sources[len(x.sources)-1]
-	x.sources[at], x.sources = last, x.sources[:len(x.sources)-1]
-	s.sources[last][k] = at
+	x.sources[gone.at], x.sources = last, x.sources[:len(x.sources)-1]
+	s.sources[last][k] = gone
 	if delete(s.sources[source], k); len(s.sources[source]) == 0 {
 		delete(s.sources, source)
 	}
@@ -367,10 +374,10 @@ func (s *Store) Sources(k Key) []string {
 func (s *Store) Source(source string) (Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	keys, ok := s.sources[source]
+	all, ok := s.sources[source]
 	sum, of := Status{State: Applied}, Key{}
-	for k := range keys {
-		st := s.entries[k].status
+	for k, x := range all {
+		st := x.status
 		switch {
 		case st.State.worse(sum.State):
 			sum, of = st, k
