@@ -80,3 +80,12 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Full returns err, and says what to do if it is the return value by which VPP refuses one
+// more than the most that there can be.
+func Full(err error, refused api.VPPApiError, most int, what string) error {
+	if !errors.Is(err, refused) {
+		return err
+	}
+	return fmt.Errorf("there can be %d %s, and are: remove some: %w", most, what, err)
+}

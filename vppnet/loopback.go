@@ -4,6 +4,7 @@ package vppnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -144,7 +145,7 @@ func (k loopbacks) create(ctx context.Context, l Loopback, mac MAC) (uint32, err
 		}
 		r, err := k.l2.BviCreate(ctx, req)
 		if err != nil {
-			return 0, err
+			return 0, full(err, l)
 		}
 		return uint32(r.SwIfIndex), nil
 	}
@@ -152,9 +153,21 @@ func (k loopbacks) create(ctx context.Context, l Loopback, mac MAC) (uint32, err
 		MacAddress: ethernet_types.MacAddress(mac), IsSpecified: l.Instance != 0, UserInstance: l.Instance,
 	})
 	if err != nil {
-		return 0, err
+		return 0, full(err, l)
 	}
 	return uint32(r.SwIfIndex), nil
+}
+
+// full says why VPP has no number for a loopback. One that it is to have is taken by one whose name
+// does not tell its number, since somebody renamed it.
+func full(err error, l Loopback) error {
+	if l.Instance == 0 {
+		return Full(err, api.INVALID_REGISTRATION, maxLoopback+1, "interfaces of the type "+l.device())
+	}
+	if errors.Is(err, api.INVALID_REGISTRATION) {
+		err = fmt.Errorf("instance %d is taken: take another, or none: %w", l.Instance, err)
+	}
+	return err
 }
 
 func (k loopbacks) setMAC(ctx context.Context, id uint32, mac MAC) error {

@@ -93,7 +93,7 @@ func Pipes(c *Conn) *desiredstate.Kind[Pipe] {
 					break
 				}
 			}
-			return 0, last
+			return 0, Full(last, api.INVALID_REGISTRATION, ownPipes, "pipes of one owner")
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Pipe]) error {
 			_, err := vpp.PipeDelete(ctx, &pipe.PipeDelete{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
