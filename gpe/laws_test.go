@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/lisp"
 	"go.fd.io/govpp/binapi/lisp_gpe"
@@ -35,9 +36,17 @@ func TestLawsOfOverlays(t *testing.T) {
 }
 
 func TestLawsOfVNIs(t *testing.T) {
-	base := []desiredstate.Object{vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "other"}}
+	base := []desiredstate.Object{
+		vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "other"}, l3.Table{Name: "red", ID: 70}, l3.Table{Name: "blue", ID: 71},
+	}
 	laws(t, func(c *vppnet.Conn) *desiredstate.Kind[gpe.VNI] { return gpe.VNIs(c) }, base, true, rapid.Custom(func(t *rapid.T) gpe.VNI {
-		return gpe.VNI{ID: kindrig.Pick[uint32](t, "ID", 1, 100, 1<<24-1), Bridge: kindrig.Pick(t, "bridge", "net", "other")}
+		n := gpe.VNI{ID: kindrig.Pick[uint32](t, "ID", 1, 100, 1<<24-1)}
+		if kindrig.Pick(t, "of a table", false, true) {
+			n.Table = kindrig.Pick(t, "table", "red", "blue")
+		} else {
+			n.Bridge = kindrig.Pick(t, "bridge", "net", "other")
+		}
+		return n
 	}))
 }
 
@@ -57,12 +66,14 @@ func TestLawsOfLocatorSets(t *testing.T) {
 	}))
 }
 
-// world is a network and a place.
+// world is a network of MACs, one of prefixes by the same number, and a place.
 func world() []desiredstate.Object {
 	return []desiredstate.Object{
 		vppnet.Loopback{Name: "under"},
 		vppnet.BridgeDomain{Name: "net"},
+		l3.Table{Name: "red", ID: 70},
 		gpe.VNI{ID: 100, Bridge: "net"},
+		gpe.VNI{ID: 100, Table: "red"},
 		gpe.LocatorSet{Name: "here", Locators: []gpe.Locator{{Interface: "under"}}},
 		gpe.LocatorSet{Name: "there", Locators: []gpe.Locator{{Interface: "under", Weight: 1}}},
 	}
@@ -70,14 +81,36 @@ func world() []desiredstate.Object {
 
 func TestLawsOfLocalEIDs(t *testing.T) {
 	laws(t, gpe.LocalEIDs, world(), true, rapid.Custom(func(t *rapid.T) gpe.LocalEID {
-		return gpe.LocalEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(kindrig.Pick[byte](t, "EID", 1, 2))), LocatorSet: kindrig.Pick(t, "set", "here", "there")}
+		return gpe.LocalEID{VNI: 100, EID: eid(t, "EID", hereEIDs), LocatorSet: kindrig.Pick(t, "set", "here", "there")}
 	}))
 }
 
+// EIDs of each sort; of prefixes some are in others.
+var (
+	hereEIDs      = []string{"02:00:00:00:00:01", "02:00:00:00:00:02", "10.1.0.0/16", "10.1.1.0/24", "2001:db8:1::/48", "2001:db8:1:1::/64"}
+	elsewhereEIDs = []string{"02:00:00:00:00:0b", "02:00:00:00:00:0c", "10.0.0.0/8", "10.1.1.7/32", "10.2.0.0/16", "2001:db8::/32", "2001:db8:1:1::7/128"}
+)
+
+// eid draws one.
+func eid(t *rapid.T, label string, from []string) (e gpe.EID) {
+	if err := e.UnmarshalText([]byte(kindrig.Pick(t, label, from...))); err != nil {
+		panic(err)
+	}
+	return e
+}
+
 func TestLawsOfRemoteEIDs(t *testing.T) {
-	base := append(world(), gpe.LocalEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(1)), LocatorSet: "here"}, gpe.LocalEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(2)), LocatorSet: "there"})
+	base := world()
+	for i, text := range hereEIDs {
+		var e gpe.EID
+		require.NoError(t, e.UnmarshalText([]byte(text)))
+		base = append(base, gpe.LocalEID{VNI: 100, EID: e, LocatorSet: []string{"here", "there"}[i%2]})
+	}
 	laws(t, gpe.RemoteEIDs, base, true, rapid.Custom(func(t *rapid.T) gpe.RemoteEID {
-		r := gpe.RemoteEID{VNI: 100, EID: gpe.MACEID(kindrig.MAC(kindrig.Pick[byte](t, "EID", 11, 12))), From: kindrig.Pick(t, "from", gpe.EID{}, gpe.MACEID(kindrig.MAC(1)), gpe.MACEID(kindrig.MAC(2)))}
+		r := gpe.RemoteEID{VNI: 100, EID: eid(t, "EID", elsewhereEIDs)}
+		if from := eid(t, "from", hereEIDs); from.MAC.IsZero() == r.EID.MAC.IsZero() && kindrig.Pick(t, "is from", false, true) {
+			r.From = from
+		}
 		for _, at := range []string{"203.0.113.2", "2001:db8::2"} {
 			if kindrig.Pick(t, at, false, true) {
 				r.Locators = append(r.Locators, gpe.RemoteLocator{Address: netip.MustParseAddr(at), Priority: kindrig.Pick[uint8](t, "priority", 0, 1), Weight: kindrig.Pick[uint8](t, "weight", 1, 2)})
@@ -137,7 +170,7 @@ func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desireds
 			dumps := []api.Message{
 				&lisp.ShowLispStatus{}, &lisp_gpe.GpeGetEncapMode{}, &one.OneShowPetrMode{}, &lisp.LispLocatorSetDump{Filter: 1}, &lisp.LispEidTableDump{},
 				&lisp.LispEidTableMapDump{IsL2: true}, &lisp.LispEidTableMapDump{}, &lisp.LispAdjacenciesGet{Vni: 100},
-				&l2.BridgeDomainDump{BdID: 1<<32 - 1, SwIfIndex: 1<<32 - 1},
+				&ip.IPTableDump{}, &l2.BridgeDomainDump{BdID: 1<<32 - 1, SwIfIndex: 1<<32 - 1},
 			}
 			for bd := range uint32(10) {
 				dumps = append(dumps, &one.OneL2ArpEntriesGet{Bd: bd}, &one.OneNdpEntriesGet{Bd: bd})

@@ -49,7 +49,7 @@ func (a Address) Key() desiredstate.Key { return AddressKey(a.Interface, a.Prefi
 // Deps lists the interface and, if a table is named, its Membership and the table.
 func (a Address) Deps() []desiredstate.Key { return place.Deps(a.Interface, a.Table) }
 
-// Validate checks names and prefix. It refuses what VPP would take though no host
+// Validate checks names, prefix and MTU. It refuses what VPP would take though no host
 // can have it: group addresses, broadcast, and the first and last address of an
 // IPv4 subnet. Link-local addresses are VPP's own affair.
 func (a Address) Validate() error {
@@ -73,6 +73,8 @@ func (a Address) Validate() error {
 		return fmt.Errorf("address %v: VPP makes link-local addresses itself", a.Prefix)
 	case addr.Is4() && a.Prefix.Bits() < 31 && (addr == a.Prefix.Masked().Addr() || !a.Prefix.Contains(addr.Next())):
 		return fmt.Errorf("address %v is its subnet's own, or its broadcast", a.Prefix)
+	case a.LinkMTU != 0 && (a.LinkMTU < 68 || a.LinkMTU > 65535):
+		return fmt.Errorf("link MTU %d, want 68 to 65535 bytes, as its LinkState", a.LinkMTU)
 	}
 	return nil
 }

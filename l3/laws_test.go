@@ -63,13 +63,14 @@ func TestLawsOfMemberships(t *testing.T) {
 
 func TestLawsOfAddresses(t *testing.T) {
 	kind := func(c *vppnet.Conn) *desiredstate.Kind[l3.Address] { return l3.Addresses(c, claimsOf(c)...) }
-	laws(t, kind, router(), rapid.Custom(func(t *rapid.T) l3.Address {
+	base := append(router(), vppnet.LinkState{Interface: "in", MTU: 1400})
+	laws(t, kind, base, rapid.Custom(func(t *rapid.T) l3.Address {
 		a := l3.Address{
 			Interface: kindrig.Pick(t, "interface", "lo", "up", "in", theirLoopback),
 			Prefix:    netip.MustParsePrefix(kindrig.Pick(t, "prefix", "10.0.0.1/24", "10.0.0.1/31", "10.0.0.1/32", "10.0.0.1/12", "2001:db8::1/64", "2001:db8::1/128")),
 		}
 		if a.Interface == "in" {
-			a.Table = "red"
+			a.Table, a.LinkMTU = "red", kindrig.Pick[uint32](t, "MTU", 0, 1400)
 		}
 		return a
 	}))

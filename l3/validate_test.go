@@ -58,6 +58,8 @@ func TestInvalid(t *testing.T) {
 		{l3.Address{Interface: "lo", Prefix: prefix("224.0.0.1/24")}, "nobody's own"},
 		{l3.Address{Interface: "lo", Prefix: prefix("0.0.0.0/24")}, "nobody's own"},
 		{l3.Address{Interface: "lo", Prefix: prefix("fe80::1/64")}, "link-local"},
+		{l3.Address{Interface: "lo", Prefix: prefix("10.0.0.1/24"), LinkMTU: 67}, "link MTU 67"},
+		{l3.Address{Interface: "lo", Prefix: prefix("10.0.0.1/24"), LinkMTU: 65536}, "link MTU 65536"},
 		{l3.Unnumbered{Interface: "lo"}, "lender"},
 		{l3.Unnumbered{Interface: "lo", Lender: "lo"}, "from itself"},
 		{l3.Route{}, "prefix is not set"},

@@ -103,7 +103,7 @@
 // A network has one router on a host, and an address one meaning: of keys that do not
 // go together, the first by name is served, and the others say why they are not. A
 // floating IP waits for its router. NAT44 is the agent's: it is off where no router needs
-// it. With --no-routers the agent leaves all of L3 to others, and reads no such keys.
+// it. With --no-routers the agent leaves all of L3 to others; such keys have an error then.
 //
 // Several hosts can have the same routers. With --ha key, all of it is there with its
 // links down until routers/ha is "1". With --ha vrrp, VPPs agree by VRRP on a VLAN of

@@ -72,6 +72,28 @@ func TestAStandbyIsSilent(t *testing.T) {
 	doors(false)
 }
 
+// A host that does not go by the key that says who serves says so, if it does otherwise.
+func TestAKeyThatDecidesNothing(t *testing.T) {
+	r := newRig(t)
+	alone, elected := r.siteOf("h1", nic), r.siteOf("h2", nic)
+	elected.HA, elected.Election = true, &translate.Election{Physnet: "physnet1", VLAN: 77, Address: netip.MustParsePrefix("169.254.7.11/24")}
+	r.agent(alone, memory(t).Socket())
+	r.agent(elected, memory(t).Socket())
+	for _, host := range []string{"h1", "h2"} {
+		r.routing(host, translate.HAKey, "0")
+	}
+	r.problemAt("h1", "routers/ha", "it runs without --ha key")
+	r.problemAt("h2", "routers/ha", "--ha vrrp, which alone says who serves")
+	r.routing("h1", translate.HAKey, "1")
+	r.problemAt("h1", "routers/ha", "")
+	r.routing("h1", translate.HAKey, "junk")
+	r.problemAt("h1", "routers/ha", "without --ha key")
+	for _, host := range []string{"h1", "h2"} {
+		r.routing(host, translate.HAKey, "")
+		r.problemAt(host, "routers/ha", "")
+	}
+}
+
 // An election is heard of whatever number its interface has come to have.
 func TestElectionOnAnInterfaceMadeAnew(t *testing.T) {
 	v := memory(t)

@@ -98,7 +98,8 @@ func TestANetworkOfPortsAndRouters(t *testing.T) {
 	require.NotContains(t, have, vppnet.BridgePortKey("bvi-physnet1.vlan.101"))
 }
 
-// An agent that leaves routers to others reads nothing of them, and leaves NAT alone.
+// An agent that leaves routers to others reads nothing of them but that they are there, which it says, and leaves NAT
+// alone.
 func TestNoRouters(t *testing.T) {
 	v := memory(t)
 	r := newRig(t)
@@ -108,13 +109,26 @@ func TestNoRouters(t *testing.T) {
 	require.NoError(t, err)
 	site := r.siteOf("h1", nic)
 	site.NoRouters = true
-	r.routing("h1", legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	keys := []string{legKey(1, 101), exitKey(1), floatKey(0), "ha"}
+	r.routing("h1", keys[0], leg(1, 101, "192.168.1.1/24"))
 	r.put("h1", uuid(1), port(101))
 	before := v.String()
 	a := r.agent(site, v.Socket())
 	r.bound("h1", uuid(1))
+	for _, k := range keys[1:] {
+		r.routing("h1", k, "{}")
+	}
+	for _, k := range keys {
+		r.problemAt("h1", "routers/"+k, "this agent serves no routers: it runs with --no-routers")
+	}
 	r.converged(a)
 	require.NotContains(t, v.String(), "loop")
+	for _, k := range keys {
+		r.routing("h1", k, "")
+	}
+	for _, k := range keys {
+		r.problemAt("h1", "routers/"+k, "")
+	}
 	r.unplug("h1", uuid(1))
 	r.bound("h1")
 	r.converged(a)

@@ -32,6 +32,7 @@ func TestLawsOfPlugins(t *testing.T) {
 	natLaws(t, func(v nat.Variant) natLaw[nat.Plugin] {
 		return natLaw[nat.Plugin]{
 			kind: func(c *vppnet.Conn) *desiredstate.Kind[nat.Plugin] { return nat.Plugins(c, v) },
+			base: []desiredstate.Object{l3.Table{Name: "blue", ID: 8}},
 			gen: rapid.Custom(func(t *rapid.T) nat.Plugin {
 				seconds := func(label string) time.Duration {
 					return kindrig.Pick(t, label, 0, time.Second, 1000*time.Second)
@@ -40,6 +41,7 @@ func TestLawsOfPlugins(t *testing.T) {
 					Sessions: kindrig.Pick[uint32](t, "sessions", 0, 1, 5000), Forwarding: kindrig.Pick(t, "forwarding", false, true),
 					UDP: seconds("UDP"), TCPEstablished: seconds("established"), TCPTransitory: seconds("transitory"), ICMP: seconds("ICMP"),
 					MSS: kindrig.Pick[uint16](t, "MSS", 0, 1, 1400, 65535), Restart: true,
+					InsideTable: kindrig.Pick(t, "inside", "", "red", "blue"), OutsideTable: kindrig.Pick(t, "outside", "", "red", "blue"),
 				}
 				if v == nat.EndpointIndependent {
 					n.Users, n.UserSessions = kindrig.Pick[uint32](t, "users", 0, 7), kindrig.Pick[uint32](t, "user sessions", 0, 100)

@@ -192,7 +192,7 @@ func (b *Inbox) written(key string, at int64) {
 			c.at = at
 			b.changed[name] = c
 		}
-	} else if name, ok := strings.CutPrefix(key, b.Site.Routers()); ok {
+	} else if name, ok := strings.CutPrefix(key, b.Site.Routers()); ok && !b.Site.NoRouters {
 		if b.routers.puts[name] != at {
 			b.routers.puts[name], b.routers.answer[name] = at, true
 		}
@@ -223,12 +223,10 @@ func (b *Inbox) Put(key string, value []byte, there bool) {
 		b.port(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.Site.Trunks()); ok {
 		b.trunk(name, value, there)
-	} else if name, ok := strings.CutPrefix(key, b.Site.Routers()); ok {
-		if !b.Site.NoRouters {
-			b.routers.put(name, value, b.CA, there)
-			if !translate.IsFloatingIP(name) {
-				b.remotes.routed(b.routers.ports, b.routers.serving)
-			}
+	} else if name, ok := strings.CutPrefix(key, b.Site.Routers()); ok && !b.Site.NoRouters {
+		b.routers.put(name, value, b.CA, there)
+		if !translate.IsFloatingIP(name) {
+			b.remotes.routed(b.routers.ports, b.routers.serving)
 		}
 	} else if name, ok := strings.CutPrefix(key, translate.Groups); ok {
 		b.group(name, value, there)
@@ -276,7 +274,7 @@ func (b *Inbox) group(name string, value []byte, there bool) {
 // other takes a key of a family that is not served.
 func (b *Inbox) other(name string, there bool) {
 	family, _, named := strings.Cut(name, "/")
-	served := named && (family == "ports" || family == "routers" || family == "trunks") || IsTap(name)
+	served := named && (family == "ports" || family == "routers" && !b.Site.NoRouters || family == "trunks") || IsTap(name)
 	if served || name == translate.Asked || b.others[name] == there {
 		return
 	}

@@ -55,6 +55,9 @@ func (b *Inbox) Unserved(name string) error {
 		return nil
 	}
 	if family, id, _ := strings.Cut(name, "/"); family != "" && id != "" {
+		if family == "routers" {
+			family += ": it runs with --no-routers"
+		}
 		return fmt.Errorf("this agent serves no %s", family)
 	}
 	return errors.New("this agent serves no key of such a name: a host's are FAMILY/ID")

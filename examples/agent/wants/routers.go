@@ -112,17 +112,22 @@ func (r *routers) reads(name string) bool {
 }
 
 // hear takes the key that says whether this host serves. Of two that serve the same
-// addresses none works, so junk says no.
+// addresses none works, so junk says no. A host that does not go by it says so.
 func (r *routers) hear(value []byte, there bool) {
-	if !r.site.HA || r.site.Election != nil {
-		return
-	}
-	r.serving = false
+	on, err := false, error(nil)
 	if there {
-		var err error
-		if r.serving, err = translate.Serves(value); err != nil {
-			r.wrong[translate.HAKey] = err
-		}
+		on, err = translate.Serves(value)
+	}
+	switch {
+	case r.site.Election != nil && there:
+		err = errors.New("this host runs with --ha vrrp, which alone says who serves")
+	case !r.site.HA && there && !on:
+		err = errors.New("this host serves its routers, whatever stands here: it runs without --ha key")
+	case r.site.HA && r.site.Election == nil:
+		r.serving = on
+	}
+	if err != nil {
+		r.wrong[translate.HAKey] = err
 	}
 }
 
