@@ -47,7 +47,8 @@ func families() map[string]family {
 		}
 		said := p.Lacks
 		p.Lacks = nil
-		return p, said, false
+		served, err := json.Marshal(p) // not whether it is known that nobody leads out
+		return string(served), cmpOr(said, err), false
 	}
 	sets := func(value []byte) (any, error, bool) {
 		g, said := translate.Group(groupID, value)
@@ -142,6 +143,8 @@ func junk() []string {
 	return []string{
 		"null", "true", "false", "0", "-1", "1.5", "1e3", "1e400", "9223372036854775808", "-9223372036854775809", "4294967296",
 		`""`, `" "`, `"x"`, `"ANY"`, `"\u0000"`, `"\ud800"`, `"../../etc"`, `"0.0.0.0/0"`, `"::"`, `"169.254.0.1"`, `"255.255.255.255"`, `"1"`, string(long),
+		`"127.0.0.1"`, `"240.0.0.1"`, `"0.1.2.3"`, `"::1"`, `"fe80::1"`, `"fe80::1%eth0"`, `"::ffff:10.0.0.5"`, `"::ffff:10.0.0.0/120"`, `"010.0.0.1"`, `"10.0.0.1/024"`,
+		`"127.0.0.0/8"`, `"fe80::/10"`, `"00:00:00:00:00:00"`, `"FF:FF:FF:FF:FF:FF"`, `"FA-16-3E-00-10-01"`, `"fa16.3e00.1001"`,
 		"[]", "[null]", "[[]]", "[{}]", "[0]", `["x"]`, `[""]`, "{}", `{"a":1}`, `{"ip_address":null}`, strings.Repeat("[", 5000) + strings.Repeat("]", 5000),
 	}
 }
@@ -177,6 +180,23 @@ func kind(raw string) string {
 		return raw[:1]
 	}
 	return "number"
+}
+
+// Of what junk something is made, and nothing said, is listed: each line is meant.
+func TestWhatIsTakenForSomething(t *testing.T) {
+	var lines []string
+	for name, f := range families() {
+		for _, member := range f.members {
+			own, _ := json.Marshal(f.good[member])
+			for _, x := range junk() {
+				if _, said, refused := f.read(f.object(member, x)); said == nil && !refused && x != string(own) && kind(x) != "n" {
+					lines = append(lines, name+": "+member+": "+x[:min(len(x), 40)]+"\n")
+				}
+			}
+		}
+	}
+	slices.Sort(lines)
+	golden(t, "taken", strings.Join(lines, ""))
 }
 
 // Whatever stands in a member: of a value of which something is wrong either nothing is served, or all that is without

@@ -25,6 +25,8 @@ func routerParts() map[string]part {
 		"route junk":          route("10.0.0.0/99", "203.0.113.9", `routes 1: destination: "10.0.0.0/99" is neither`),
 		"route by junk":       route("10.0.0.0/8", "x", `routes 1: nexthop: "x" is no IP address`),
 		"route of families":   route("10.0.0.0/8", "2001:db8::1", "routes 1: nexthop: 2001:db8::1 is not of the family of 10.0.0.0/8"),
+		"route by loopback":   route("10.0.0.0/8", "127.0.0.1", "routes 1: nexthop: 127.0.0.1 is nobody's own"),
+		"route by broadcast":  route("10.0.0.0/8", "255.255.255.255", "routes 1: nexthop: 255.255.255.255 is nobody's own"),
 		"route without hop":   route("10.0.0.0/8", null, "routes 1: nexthop is missing"),
 		"route to groups":     route("224.0.0.0/4", "203.0.113.9", "routes 1: nexthop: prefix 224.0.0.0/4 is VPP's own"),
 		"route is text":       in("routes", "x", "routes 1: not a JSON object", m{"destination": "10.20.0.0/16", "nexthop": "192.168.1.9"}, m{"destination": "10.21.0.0/16", "nexthop": "192.168.1.9"}),
@@ -37,6 +39,8 @@ func routerParts() map[string]part {
 		"next hop number":     {"external_gateway_ip", 7, nil, "external_gateway_ip: 7 is no string"},
 		"next hop of its own": {"external_gateway_ip", "203.0.113.101", nil, "external_gateway_ip: 203.0.113.101 is the router's own"},
 		"next hop of IPv6":    {"external_gateway_ip", "2001:db8::1", nil, "external_gateway_ip: 2001:db8::1, but the router has no such address"},
+		"next hop everybody":  {"external_gateway_ip", "255.255.255.255", nil, "external_gateway_ip: 255.255.255.255 is nobody's own"},
+		"next hop reserved":   {"external_gateway_ip", "240.0.0.1", nil, "external_gateway_ip: 240.0.0.1 is nobody's own"},
 		"snat text":           {"external_gateway_info", m{"network_id": "n", "enable_snat": "yes"}, m{"network_id": "n", "enable_snat": true}, `enable_snat: "yes" is no bool`},
 		"MTU":                 {"mtu", 67, nil, "mtu: 67, want 68 to 65535"},
 		"MTU text":            {"mtu", "jumbo", nil, `mtu: "jumbo" is no int64`},
@@ -77,6 +81,27 @@ func TestGatewaysAreServedInPart(t *testing.T) {
 		without, _ := routing(t, good)
 		require.Equal(rt, objects(t, without), objects(t, r))
 	})
+}
+
+// By whom a gateway leads out stays when the value names junk, and goes when it names nobody.
+func TestJunkIsNoWayOut(t *testing.T) {
+	key := routerID(1) + "/" + portID(9)
+	read := func(next any) translate.RouterPort {
+		p, err := site.RouterPort(key, gateway(members{"external_gateway_ip": next}))
+		require.NoError(t, err)
+		return p
+	}
+	before := read("203.0.113.1")
+	require.NotEmpty(t, before.Next)
+	for _, junk := range []any{"gw", 7, "203.0.113.101", "203.0.113.255", "255.255.255.255", "2001:db8::1", []string{"203.0.113.2"}} {
+		p := read(junk)
+		require.Error(t, p.Lacks)
+		require.Empty(t, p.Next, junk)
+		require.Equal(t, before.Next, p.After(before).Next, junk)
+	}
+	for _, nobody := range []any{nil, null} {
+		require.Empty(t, read(nobody).After(before).Next)
+	}
 }
 
 // An extra route to what is something else already is left out: a network outside.

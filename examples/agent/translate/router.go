@@ -38,7 +38,7 @@ type RouterPort struct {
 	// there are none.
 	Lacks error
 
-	last netip.Addr // in whose subnet the way out is that the value names, or says that there is none
+	last netip.Addr // in whose subnet the way out is that the value names, or says that there is none; none: nobody can tell
 }
 
 // ExtraRoute is a way to a prefix, by hosts in the networks of a router.
@@ -175,7 +175,10 @@ func (p *RouterPort) gateway(s Site, f, info fields, out *lacks) (err error) {
 	// The driver names one, whatever there are. Others can be named beside it.
 	var next string
 	var more []string
-	out.add(read(f, "external_gateway_ip", &next))
+	if err := read(f, "external_gateway_ip", &next); err != nil {
+		out.add(err)
+		p.last = netip.Addr{}
+	}
 	for i, raw := range list(f, "external_gateway_ips", out) {
 		var ip string
 		if err := json.Unmarshal(raw, &ip); err != nil {
@@ -190,6 +193,9 @@ func (p *RouterPort) gateway(s Site, f, info fields, out *lacks) (err error) {
 	for _, ip := range more {
 		if err := p.by(ip); err != nil {
 			out.add(fmt.Errorf("external_gateway_ip: %w", err))
+			if ip == next {
+				p.last = netip.Addr{}
+			}
 		}
 	}
 	p.routes(f, out)
@@ -217,7 +223,7 @@ func (p *RouterPort) by(ip string) error {
 	}
 	family := func(b netip.Addr) bool { return b.Is6() == a.Is6() }
 	switch {
-	case a.IsUnspecified() || a.IsMulticast() || a.IsLoopback():
+	case !isOne(a):
 		return fmt.Errorf("%s is nobody's own", a)
 	case slices.ContainsFunc(p.Addrs, func(own netip.Prefix) bool { return edge(own, a) }):
 		return fmt.Errorf("%s is a subnet's own, or its broadcast", a)
@@ -237,7 +243,7 @@ func (p *RouterPort) by(ip string) error {
 func (p RouterPort) lacksOf() (out []netip.Prefix) {
 	for _, a := range p.Addrs {
 		same := func(b netip.Addr) bool { return b.Is6() == a.Addr().Is6() }
-		if !same(p.last) && !slices.ContainsFunc(p.Next, same) {
+		if !(p.last.IsValid() && same(p.last)) && !slices.ContainsFunc(p.Next, same) {
 			out = append(out, a)
 		}
 	}
@@ -349,7 +355,10 @@ func (p *RouterPort) extraRoute(raw []byte) (dst netip.Prefix, next netip.Addr, 
 	if dst.Bits() == 0 {
 		return dst, next, errors.New("the way to everywhere is the gateway")
 	}
-	if next, err = address(hop); err == nil {
+	if next, err = address(hop); err == nil && !isOne(next) {
+		err = fmt.Errorf("%s is nobody's own", next)
+	}
+	if err == nil {
 		err = l3.Route{Table: p.table(), Prefix: dst, Paths: []l3.Path{{NextHop: next, Interface: "leg"}}}.Validate()
 	}
 	if err == nil && next.Is6() != dst.Addr().Is6() {

@@ -67,7 +67,7 @@ func fixedIP(raw []byte) (netip.Addr, error) {
 	switch {
 	case err != nil:
 		err = fmt.Errorf("ip_address: %w", err)
-	case a.IsUnspecified() || a.IsMulticast():
+	case !isOne(a):
 		err = fmt.Errorf("ip_address: %s is nobody's own", a)
 	}
 	return a, err
@@ -86,7 +86,8 @@ const anyMAC = "ANY"
 
 // addressPair reads a pair, whose MAC is the port's if it has none.
 func addressPair(raw []byte) (pair acl.AddressPair, err error) {
-	var ip, mac string
+	var ip string
+	var mac *string
 	f, err := parse(raw, maxPort)
 	if err != nil {
 		return pair, err
@@ -100,9 +101,13 @@ func addressPair(raw []byte) (pair acl.AddressPair, err error) {
 	if pair.Prefix, err = prefix(ip); err != nil {
 		return pair, fmt.Errorf("ip_address: %w", err)
 	}
-	if pair.AnyMAC = mac == anyMAC; mac != "" && !pair.AnyMAC {
-		if pair.MAC, err = vppnet.ParseMAC(mac); err != nil || pair.MAC.IsZero() || pair.MAC.IsMulticast() {
-			return pair, fmt.Errorf("mac_address: %.40q is no unicast MAC, and not ANY", mac)
+	switch {
+	case mac == nil:
+	case *mac == anyMAC:
+		pair.AnyMAC = true
+	default:
+		if pair.MAC, err = vppnet.ParseMAC(*mac); err != nil || pair.MAC.IsZero() || pair.MAC.IsMulticast() {
+			return pair, fmt.Errorf("mac_address: %.40q is no unicast MAC, and not ANY", *mac)
 		}
 	}
 	return pair, nil

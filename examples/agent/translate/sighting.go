@@ -60,7 +60,7 @@ func (s Site) Sighting(name string, value []byte) (g Sighting, err error) {
 		return g, fmt.Errorf("the key's name: %.20q is no VNI", parts[0])
 	}
 	g.VNI, g.Host = uint32(vni), parts[1]
-	if g.Addr, err = address(parts[2]); err != nil || g.Addr.IsUnspecified() || g.Addr.IsMulticast() {
+	if g.Addr, err = address(parts[2]); err != nil || !isOne(g.Addr) {
 		return g, fmt.Errorf("the key's name: %.60q is no address of one machine", parts[2])
 	}
 	f, err := parse(value, maxPort)
@@ -74,7 +74,7 @@ func (s Site) Sighting(name string, value []byte) (g Sighting, err error) {
 	if g.MAC, err = vppnet.ParseMAC(mac); err != nil || g.MAC.IsZero() || g.MAC.IsMulticast() {
 		return g, fmt.Errorf("mac: %.40q is no unicast MAC", mac)
 	}
-	if g.At, err = address(at); err != nil || g.At.IsUnspecified() || g.At.IsMulticast() || g.At.IsLoopback() {
+	if g.At, err = address(at); err != nil || !isOne(g.At) {
 		return g, fmt.Errorf("host: %.60q is no address of another host", at)
 	}
 	if s.Overlay != nil && g.Host != s.Host {

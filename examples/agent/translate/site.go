@@ -128,7 +128,7 @@ func (s Site) Validate() error {
 	if s.NoRouters && s.HA {
 		errs = append(errs, errors.New("HA of no routers"))
 	}
-	if a := s.ERSPAN; a.IsValid() && !isHost(a) {
+	if a := s.ERSPAN; a.IsValid() && (!isOne(a) || a.Zone() != "") {
 		errs = append(errs, fmt.Errorf("ERSPAN: %s is no address of a host", a))
 	}
 	errs = append(errs, s.validateElection(), s.validateOverlay(), s.validateBonds())

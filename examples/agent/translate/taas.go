@@ -250,13 +250,8 @@ func tapTarget(value []byte) (netip.Addr, error) {
 // otherHost reads an address of another host in the underlay.
 func otherHost(member, text string) (netip.Addr, error) {
 	a, err := address(text)
-	if err != nil || !isHost(a) {
+	if err != nil || !isOne(a) {
 		return a, fmt.Errorf("%s: %.60q is no address of another host", member, text)
 	}
 	return a, nil
-}
-
-// isHost says whether an address can be that of a host in an underlay.
-func isHost(a netip.Addr) bool {
-	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a.Zone() == ""
 }

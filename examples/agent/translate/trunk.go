@@ -70,7 +70,8 @@ func (s Site) subport(raw []byte) (p Port, err error) {
 	if err != nil {
 		return p, err
 	}
-	var id, mac, sort string
+	var id, mac string
+	sort := "vlan"
 	var vlan int64
 	if err := need(f, "port_id", &id); err != nil {
 		return p, err
@@ -83,7 +84,7 @@ func (s Site) subport(raw []byte) (p Port, err error) {
 		return p, err
 	}
 	switch {
-	case sort != "vlan" && sort != "":
+	case sort != "vlan":
 		return p, fmt.Errorf("segmentation_type: %.40q is unknown", sort)
 	case vlan < 1 || vlan > 4094:
 		return p, fmt.Errorf("segmentation_id: %d is no VLAN", vlan)

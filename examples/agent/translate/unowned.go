@@ -16,10 +16,14 @@ var (
 	reserved = netip.MustParsePrefix("240.0.0.0/4")
 )
 
+// isOne says whether an address can be that of one machine, as others on its link see it.
+func isOne(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast() && !thisNet.Contains(a) && !reserved.Contains(a)
+}
+
 // checkOwn says why an address can be nobody's own, wherever it is.
 func checkOwn(a netip.Addr) error {
-	switch {
-	case a.IsLoopback(), a.IsMulticast(), a.IsLinkLocalUnicast() && a.Is4(), thisNet.Contains(a), reserved.Contains(a):
+	if !isOne(a) || a.IsLinkLocalUnicast() && a.Is4() {
 		return fmt.Errorf("%s is nobody's own: want a unicast address that others can reach", a)
 	}
 	return nil
