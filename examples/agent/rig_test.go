@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -30,6 +31,13 @@ const agentArgs = "AGENT_TEST_ARGS"
 func TestMain(m *testing.M) {
 	if args, ok := os.LookupEnv(agentArgs); ok {
 		os.Exit(command(context.Background(), strings.Split(args, "\n"), os.Stdout, os.Stderr))
+	}
+	if args, ok := os.LookupEnv(roleArgs); ok {
+		if err := playRole(strings.Fields(args)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
