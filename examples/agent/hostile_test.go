@@ -44,8 +44,10 @@ func TestHostileWriters(t *testing.T) {
 		r.put(host, uuid(0), port(100))
 		r.bound(host, uuid(0))
 	}
+	ready := r.client.Watch(t.Context(), echoed, clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+	<-ready
 	r.role("echo", r.url)
-	r.answer("h2") // the echo is there
+	<-ready
 	var quiet, loud answers
 	for range 30 {
 		quiet.add(r.answer("h2"))
@@ -102,7 +104,7 @@ const (
 )
 
 // answer puts a port of a host and, at once, what the echo answers, and returns how long each takes.
-func (r *rig) answer(host string) (bindTime, echo time.Duration) {
+func (r *rig) answer(host string) (took, echo time.Duration) {
 	r.Helper()
 	name := uuid(1000 + rand.IntN(1<<30))
 	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
@@ -119,7 +121,7 @@ func (r *rig) answer(host string) (bindTime, echo time.Duration) {
 		var w clientv3.WatchResponse
 		select {
 		case w = <-bound:
-			bindTime, bound = time.Since(began), nil
+			took, bound = time.Since(began), nil
 		case w = <-said:
 			echo, said = time.Since(began), nil
 		}
@@ -128,12 +130,15 @@ func (r *rig) answer(host string) (bindTime, echo time.Duration) {
 	}
 	_, err = r.client.Txn(ctx).Then(clientv3.OpDelete(key), clientv3.OpDelete(asks+name), clientv3.OpDelete(echoed+name)).Commit()
 	require.NoError(r, err)
-	return bindTime, echo
+	return took, echo
 }
 
-// echo answers each key that asks by one, until ctx ends.
+// echo answers each key that asks by one, until ctx ends, and says first that it is there.
 func echo(ctx context.Context, client *clientv3.Client) {
-	for w := range client.Watch(ctx, asks, clientv3.WithPrefix(), clientv3.WithFilterDelete()) {
+	for w := range client.Watch(ctx, asks, clientv3.WithPrefix(), clientv3.WithFilterDelete(), clientv3.WithCreatedNotify()) {
+		if w.Created {
+			_, _ = client.Put(ctx, echoed+"ready", "x")
+		}
 		for _, e := range w.Events {
 			_, _ = client.Put(ctx, echoed+strings.TrimPrefix(string(e.Kv.Key), asks), "x")
 		}
