@@ -113,10 +113,10 @@ func runFaults(t *testing.T, real bool) {
 			o := outcome{What: f.what, Times: max(1, int(float64(f.n)**faultTimes)), Seed: seedOf(f.what)}
 			t.Run(row, func(t *testing.T) {
 				o.Slowest = f.run(t, o.Times, o.Seed, real).Seconds()
+				mu.Lock()
+				defer mu.Unlock()
+				all = append(all, o)
 			})
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, o)
 			return nil
 		})
 	}
