@@ -112,19 +112,17 @@ func (r *routers) reads(name string) bool {
 }
 
 // hear takes the key that says whether this host serves. Of two that serve the same
-// addresses none works, so junk says no. A host that does not go by it says so.
+// addresses none works, so junk says no. Where another way of telling was asked for, it says so.
 func (r *routers) hear(value []byte, there bool) {
-	on, err := false, error(nil)
-	if there {
-		on, err = translate.Serves(value)
-	}
+	var err error
 	switch {
-	case r.site.Election != nil && there:
+	case !r.site.HA: // the driver's world has this key on hosts that do not ask for it
+	case r.site.Election == nil && there:
+		r.serving, err = translate.Serves(value)
+	case r.site.Election == nil:
+		r.serving = false
+	case there:
 		err = errors.New("this host runs with --ha vrrp, which alone says who serves")
-	case !r.site.HA && there && !on:
-		err = errors.New("this host serves its routers, whatever stands here: it runs without --ha key")
-	case r.site.HA && r.site.Election == nil:
-		r.serving = on
 	}
 	if err != nil {
 		r.wrong[translate.HAKey] = err
