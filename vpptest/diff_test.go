@@ -259,7 +259,7 @@ type supply struct {
 
 func newSupply(t *testing.T) *supply {
 	s := &supply{ready: make(chan *RealVPP), bad: make(chan error, 1)}
-	var opts []RealOption
+	opts := []RealOption{WithStartup("plugins { plugin linux_cp_plugin.so { enable } }")} // which VPP does not load by itself
 	ns := fmt.Sprintf("vpptest-diff-%d", os.Getpid())
 	if hostDevices(ns) {
 		opts = append(opts, InNetNS(ns))
