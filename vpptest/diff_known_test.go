@@ -21,6 +21,7 @@ var arbitrary = []string{
 	"dhcp_proxy_details.vss_type",                // not initialised
 	"nat44_ed_output_interface_get_reply.cursor", // not initialised for an empty pool
 	"nat44_ei_output_interface_get_reply.cursor",
+	"lcp_itf_pair_get_reply.cursor",
 	"wireguard_peers_details.peer.flags",         // a session that does not begin is given up after a while
 	"sw_interface_vhost_user_details.sock_errno", // of a client's attempts, which come later
 	"sw_interface_ip6nd_ra_details.@bytes",       // of a prefix too long for fields to say, with its times
