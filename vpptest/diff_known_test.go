@@ -53,6 +53,12 @@ var explanations = []explanation{
 		why:   "a loopback hears its own DHCP client, and NAT takes that for a host",
 	},
 	{
+		group: regexp.MustCompile(`^classify_session_dump\|only real classify_session_details$`),
+		when:  onlyMore(`"hit_next_index":65535`),
+		why:   "where flows are classified, VPP makes a session of each packet of its own that a loopback hears, such as a DHCP client's",
+		ends:  true,
+	},
+	{
 		group: regexp.MustCompile(`^l2_fib_table_dump\|only (real|fake) l2_fib_table_details$`),
 		when: func(real, fake []said) bool {
 			return slices.Equal(staticOf(real), staticOf(fake))
