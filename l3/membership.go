@@ -10,7 +10,6 @@ import (
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
-	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
@@ -71,12 +70,12 @@ func (m Membership) Validate() error {
 // A reading costs two requests for each interface of VPP that is not disclaimed,
 // unless there is no table but the default one.
 func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Membership] {
-	k := members{c, interfaces.NewServiceClient(c), claims}
+	k := members{c, interfaces.NewServiceClient(c), claims, newLeftNeighbours(c)}
 	return &desiredstate.Kind[Membership]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     place.MembershipSpace,
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
-		Messages: c.Uses(&interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetTable{}, &memclnt.ControlPing{}),
+		Messages: c.Uses(append(k.left.messages(), &interfaces.SwInterfaceSetTable{})...),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Shares:   func(x Membership) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Check: func(v *desiredstate.View, m Membership) error {
@@ -125,6 +124,7 @@ type members struct {
 	c      *vppnet.Conn
 	vpp    interfaces.RPCService
 	claims []vppnet.Claim
+	left   leftNeighbours
 }
 
 func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Membership], err error) {
@@ -219,6 +219,9 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 }
 
 func (k members) set(ctx context.Context, id uint32, is6 bool, table uint32) error {
+	if err := k.left.stays(ctx, id, is6, table); err != nil {
+		return err
+	}
 	_, err := k.vpp.SwInterfaceSetTable(ctx, &interfaces.SwInterfaceSetTable{
 		SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6, VrfID: table,
 	})

@@ -59,8 +59,13 @@ func (n Neighbour) Validate() error {
 // Neighbours manages the static neighbours on our interfaces, on those in tables
 // of ours, and on those that are claimed: all of them (ip_neighbor_add_del). The
 // MAC changes in place. What VPP has learnt is not shown; a Neighbour replaces it.
+//
+// VPP keeps a static neighbour whose interface somebody deletes, in the default table, and
+// dies when another interface there gets or loses one with that address. That is refused
+// (desiredstate.ErrInUse) until there is an interface with the index again. To find out
+// costs two requests for all that change together.
 func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neighbour] {
-	vpp, s := ip_neighbor.NewServiceClient(c), place.Scope(claims)
+	vpp, s, left := ip_neighbor.NewServiceClient(c), place.Scope(claims), newLeftNeighbours(c)
 	send := func(ctx context.Context, id uint32, n Neighbour, add bool) error {
 		flags := ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC
 		if n.NoRoute {
@@ -80,7 +85,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Name:     "neighbour",
 		Requires: Places(c),
 		Shares:   func(x Neighbour) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(&ip_neighbor.IPNeighborDump{}, &ip_neighbor.IPNeighborAddDel{}),
+		Messages: c.Uses(append(left.messages(), &ip_neighbor.IPNeighborAddDel{})...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Neighbour], err error) {
 			for _, af := range []ip_types.AddressFamily{ip_types.ADDRESS_IP4, ip_types.ADDRESS_IP6} {
 				all, err := vppnet.Collect(vpp.IPNeighborDump(ctx, &ip_neighbor.IPNeighborDump{SwIfIndex: ^interface_types.InterfaceIndex(0), Af: af}))
@@ -106,6 +111,9 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 			if err != nil {
 				return 0, err
 			}
+			if err := left.still(ctx, id, n.IP); err != nil {
+				return 0, err
+			}
 			if n.NoRoute { // of one that it has learnt, VPP keeps the route
 				if err := remove(ctx, id, n); err != nil {
 					return 0, err
@@ -117,6 +125,9 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 			return send(ctx, have.ID, want, true)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
+			if err := left.still(ctx, have.ID, have.Spec.IP); err != nil {
+				return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
+			}
 			return remove(ctx, have.ID, have.Spec)
 		},
 		InPlace: func(have desiredstate.Actual[Neighbour], want Neighbour) bool {

@@ -33,29 +33,43 @@ import (
 func TestNothingHarmsVPP(t *testing.T) {
 	t.Run("in memory", func(t *testing.T) {
 		vpp := vpptest.New(t, vpptest.WithReport(func(text string) {
-			if !strings.Contains(text, lurking) {
-				t.Error(text)
+			if strings.Contains(text, "VPP died") || strings.Contains(text, beyond) {
+				return // unharmed says of a death what led there
 			}
+			t.Error(text)
 		}))
 		mortal(t, vpp)
-		excused := func() bool {
-			if !strings.Contains(vpp.Died(), lurking) {
-				return false
+		rapid.Check(t, func(rt *rapid.T) {
+			if vpp.Died() != "" { // in the sequence before, or in a try to make one smaller
+				require.NoError(t, vpp.Restart())
 			}
-			require.NoError(t, vpp.Restart())
-			return true
-		}
-		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket(), excused) })
+			unharmed(t, rt, vpp.Socket(), vpp.Died)
+		})
 	})
 	t.Run("real", func(t *testing.T) {
-		vpp := vpptest.Real(t)
-		rapid.Check(t, func(rt *rapid.T) { unharmed(t, rt, vpp.Socket(), func() bool { return false }) })
+		vpp, died := vpptest.Real(t), false
+		rapid.Check(t, func(rt *rapid.T) {
+			if died {
+				require.NoError(t, vpp.Restart())
+				died = false
+			}
+			unharmed(t, rt, vpp.Socket(), func() string {
+				died = true
+				return "a real one does not say of what"
+			})
+		})
 	})
 }
 
 // lurking is how a VPP dies that nobody can see coming: somebody deleted an interface whose link a
 // route of another table leads to, and what hid that route goes. VPP shows of a prefix what is in use alone.
 const lurking = "used a route again to the link, in another table, of an interface that is gone"
+
+// beyond is what the in-memory VPP does not imitate, and somebody's tables come to once in some 50 runs.
+const beyond = "whose hosts are in the way of other routes"
+
+// byHand is what somebody else does, who may end a VPP.
+const byHand = "by hand"
 
 // mortal fails the test where a real VPP would have died.
 func mortal(t *testing.T, vpp *vpptest.VPP) {
@@ -85,18 +99,17 @@ func mortal(t *testing.T, vpp *vpptest.VPP) {
 	})
 }
 
-// unharmed makes calls, and looks after each whether VPP still answers.
-func unharmed(t *testing.T, rt *rapid.T, socket string, excused func() bool) {
+// unharmed makes calls, and looks after each whether VPP still answers, or else why it died.
+func unharmed(t *testing.T, rt *rapid.T, socket string, why func() string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	excused()                                                // of a death when the last sequence was over
 	soon, enough := context.WithTimeout(ctx, 30*time.Second) // one that died is not waited for
 	defer enough()
 	c, err := vppnet.Dial(soon, socket, "me", vppnet.WithReplyTimeout(5*time.Second))
-	require.NoError(t, err)
+	require.NoError(rt, err)
 	defer func() { _ = c.Close() }()
-	other, err := vppnet.Dial(ctx, socket, "other")
-	require.NoError(t, err)
+	other, err := vppnet.Dial(soon, socket, "other")
+	require.NoError(rt, err)
 	defer func() { _ = other.Close() }()
 	other.Uses(&memclnt.ControlPing{}, &interfaces.DeleteLoopback{}, &ip.IPTableAddDelV2{})
 	over := false
@@ -108,13 +121,15 @@ func unharmed(t *testing.T, rt *rapid.T, socket string, excused func() bool) {
 		if err == nil {
 			err = c.Err()
 		}
-		if err != nil && excused() {
-			over = true
-			rt.Skip(lurking)
+		if err == nil {
+			return
 		}
-		if err != nil {
-			rt.Fatalf("after %s: %v", after, err)
+		over = true
+		died := why()
+		if strings.Contains(died, lurking) || after == byHand { // such as of two interfaces that go with the same neighbour
+			rt.Skip(died)
 		}
+		rt.Fatalf("after %s: %v; VPP died: %s", after, err, died)
 	}
 	v := kindrig.Pick(rt, "variant", natVariants...)
 	e := desiredstate.New(everyKind(c, v)...)
@@ -130,7 +145,7 @@ func unharmed(t *testing.T, rt *rapid.T, socket string, excused func() bool) {
 	}
 	strange := dice{rt, true}
 	for range rapid.IntRange(1, 25).Draw(rt, "calls") {
-		call := kindrig.Pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", "by hand")
+		call := kindrig.Pick(rt, "call", "ensure", "ensure", "ensure", "ensure", "ensure", "ensure", "remove", "forget", "sync", "announce", "sessions", "end sessions", "states", byHand)
 		switch call {
 		case "ensure":
 			var all []desiredstate.Object
@@ -152,8 +167,10 @@ func unharmed(t *testing.T, rt *rapid.T, socket string, excused func() bool) {
 			_, _ = nat.EndSessions(ctx, c, kindrig.Pick(rt, "variant", natVariants...), strange.addr(false), kindrig.Pick(rt, "table", numbers...), func(nat.Session) bool { return true })
 		case "states":
 			_, err := vrrp.States(ctx, c)
-			require.NoError(t, err)
-		case "by hand":
+			if c.Err() == nil {
+				require.NoError(rt, err)
+			}
+		case byHand:
 			if kindrig.Pick(rt, "what", "interface", "table") == "table" {
 				_, _ = ip.NewServiceClient(other).IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{
 					IsAdd: kindrig.Pick(rt, "add", false, true), Table: ip.IPTable{TableID: kindrig.Pick[uint32](rt, "table", 7, 8, 9), IsIP6: kindrig.Pick(rt, "IPv6", false, true)},

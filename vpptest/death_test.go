@@ -14,6 +14,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/lisp"
 	"go.fd.io/govpp/binapi/lldp"
 	"go.fd.io/govpp/binapi/vrrp"
 )
@@ -125,6 +126,26 @@ func TestNotImitated(t *testing.T) {
 			require.Len(t, reports, 1)
 			require.Contains(t, reports[0], "not imitated: "+m.GetMessageName())
 			require.Contains(t, reports[0], name)
+		})
+	}
+}
+
+// VPP finds the table of number 4294967295 when it has ended, too.
+func TestNotImitatedForWhatHasEnded(t *testing.T) {
+	for name, table := range map[string]*ip.IPTableAddDelV2{
+		"IPv4": {Table: ip.IPTable{TableID: none}}, "IPv6": {Table: ip.IPTable{TableID: none, IsIP6: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var reports []string
+			vpp := New(t, reporting(&reports))
+			w := client(t, vpp.Socket())
+			made := *table
+			made.IsAdd = true
+			overlay := &lisp.LispEidTableAddDelMap{IsAdd: true, Vni: 1, DpTable: none}
+			_, _, err := w.ask(&made, table, &lisp.LispEnableDisable{IsEnable: true}, overlay)
+			require.NoError(t, err)
+			vpp.Do(func() {})
+			require.Equal(t, []string{"vpptest: not imitated: lisp_eid_table_add_del_map, table 4294967295, which VPP finds by its number when it has ended"}, reports)
 		})
 	}
 }

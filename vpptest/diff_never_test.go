@@ -19,6 +19,7 @@ import (
 	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/lcp"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/nat44_ed"
 	"go.fd.io/govpp/binapi/nat44_ei"
@@ -135,6 +136,10 @@ func neverSend(m api.Message, past []api.Message) string {
 		if 0 < m.Interval && m.Interval < 20000 {
 			return "elections within minutes would be seen at one time or another"
 		}
+	case *lcp.LcpDefaultNsGet:
+		if !pairsSomewhere(past) {
+			return "VPP answers with what lies in its memory while linux-cp has no namespace"
+		}
 	case *l2.BridgeDomainAddDelV2:
 		if m.BdID == none && m.IsAdd {
 			return "VPP draws a number at random"
@@ -214,8 +219,6 @@ func neverSend(m api.Message, past []api.Message) string {
 
 const randomLinkLocal = "VPP draws the link-local address of what has no hardware address at random"
 
-const notLoaded = "VPP does not load linux-cp by itself"
-
 // never is what is not sent at all.
 var never = map[string]string{
 	"vrrp_vr_del":                     "the next start of a virtual router on the interface kills VPP",
@@ -233,10 +236,6 @@ var never = map[string]string{
 	"policer_input_v2":                "writes out of bounds for an interface without a policer",
 	"show_vpe_system_time":            "is another each time",
 	"memclnt_keepalive":               "says nothing of VPP's state",
-	"lcp_itf_pair_add_del_v3":         notLoaded,
-	"lcp_itf_pair_get":                notLoaded,
-	"lcp_default_ns_set":              notLoaded,
-	"lcp_default_ns_get":              notLoaded,
 }
 
 // killsByPolicy says why a message of the abf plugin may kill VPP.
@@ -304,6 +303,16 @@ func elsewhere(path string) string {
 		return ""
 	}
 	return "VPP would remove and make files anywhere"
+}
+
+// pairsSomewhere: linux-cp has a namespace.
+func pairsSomewhere(past []api.Message) (named bool) {
+	for _, m := range past {
+		if m, ok := m.(*lcp.LcpDefaultNsSet); ok {
+			named = m.Netns != ""
+		}
+	}
+	return named
 }
 
 // onLocal0: there may be a sub-interface of local0.

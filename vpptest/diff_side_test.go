@@ -58,7 +58,7 @@ func (s *side) exchange(requests []api.Message) (answers [][]received, events []
 		return answers, nil, fmt.Errorf("%w: %w", errDied, err)
 	}
 	for {
-		r, context, err := s.w.hear(patience)
+		r, context, err := s.w.hear(hung)
 		if err != nil {
 			return answers, events, fmt.Errorf("%w: %w", errDied, err)
 		}
@@ -72,6 +72,10 @@ func (s *side) exchange(requests []api.Message) (answers [][]received, events []
 		}
 	}
 }
+
+// hung is how long a VPP does not answer that never will: a busy machine may keep one waiting for
+// longer than a wire has patience.
+const hung = 6 * patience
 
 var (
 	errDied  = errors.New("no more answers")

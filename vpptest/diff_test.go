@@ -220,9 +220,15 @@ func TestDiff(t *testing.T) {
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	reals := newSupply(t)
 	f := newFuzzer(kindMessages(t), func() (*pair, func(), error) {
-		real := reals.next(t)
-		p, err := newPair(real.Socket(), real.Dir(), append([]Option{WithoutVhostNet(), WithHostNamespace("only")}, reals.hosts...)...)
-		return p, func() { p.close(); _ = real.Close() }, err
+		for tries := 0; ; tries++ {
+			real := reals.next(t)
+			p, err := newPair(real.Socket(), real.Dir(), append([]Option{WithoutVhostNet(), WithHostNamespace("only")}, reals.hosts...)...)
+			if errors.Is(err, os.ErrDeadlineExceeded) && tries < 5 { // on a busy machine it is late
+				_ = real.Close()
+				continue
+			}
+			return p, func() { p.close(); _ = real.Close() }, err
+		}
 	}, *diffTrials)
 	f.deaths = *diffDeaths
 	file := func(group string) string { return filepath.Join(dir, slug(group)+".json") }
@@ -259,7 +265,7 @@ type supply struct {
 
 func newSupply(t *testing.T) *supply {
 	s := &supply{ready: make(chan *RealVPP), bad: make(chan error, 1)}
-	var opts []RealOption
+	opts := []RealOption{WithStartup("plugins { plugin linux_cp_plugin.so { enable } }")} // which VPP does not load by itself
 	ns := fmt.Sprintf("vpptest-diff-%d", os.Getpid())
 	if hostDevices(ns) {
 		opts = append(opts, InNetNS(ns))

@@ -122,9 +122,9 @@ func (s *interfaces) details(_ *Call, q *interfaces_api.SwInterfaceDump) []*inte
 		return nil
 	}
 	var out []*interfaces_api.SwInterfaceDetails
-	filter := strings.ToLower(cut(strings.TrimRight(q.NameFilter, "\x00"), 63))
+	filter := lower(cut(strings.TrimRight(q.NameFilter, "\x00"), 63))
 	for _, i := range s.all {
-		if i == nil || q.NameFilterValid && !strings.Contains(strings.ToLower(i.title()), filter) {
+		if i == nil || q.NameFilterValid && !strings.Contains(lower(i.title()), filter) {
 			continue
 		}
 		out = append(out, s.detail(i))
@@ -163,4 +163,15 @@ func family(isIPv6 bool) int {
 		return 1
 	}
 	return 0
+}
+
+// lower is a text in lower case, byte by byte: VPP's texts need not be ones.
+func lower(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
 }

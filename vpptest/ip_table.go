@@ -45,6 +45,16 @@ func (p *fibPool) find(id uint32) *fibTable {
 	return nil
 }
 
+// ended tells whether a number stands for a table that is gone, in either family.
+func (s *ips) ended(id uint32) bool {
+	for is6 := range s.pool {
+		if t := s.pool[is6].find(id); t != nil && !t.alive {
+			return true
+		}
+	}
+	return false
+}
+
 // make adds a table that nobody keeps yet.
 func (p *fibPool) make(is6 bool, id uint32, name string) *fibTable {
 	var t *fibTable

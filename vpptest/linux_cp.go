@@ -107,7 +107,7 @@ func (l *lcps) add(c *Call, p *lcpPair) int32 {
 	if p.phy.sub == nil {
 		return l.tap(c, p)
 	}
-	if !p.phy.sub.has(interface_types.SUB_IF_API_FLAG_EXACT_MATCH) {
+	if !p.phy.sub.pipe && !p.phy.sub.has(interface_types.SUB_IF_API_FLAG_EXACT_MATCH) {
 		return invalidArgument
 	}
 	_, parent := l.of(p.phy.sup)

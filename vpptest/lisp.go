@@ -243,6 +243,8 @@ func (s *lisps) mapVNI(c *Call, q *lisp.LispEidTableAddDelMap) *lisp.LispEidTabl
 		r.Retval = unspecified
 	case q.IsL2 && q.IsAdd && q.DpTable > maxDomainID:
 		r.Retval = c.NotImitated("a bridge domain beyond the last, which VPP takes, and makes no interface for")
+	case q.IsAdd && !q.IsL2 && s.v.life.ips.ended(q.DpTable):
+		r.Retval = c.NotImitated("table 4294967295, which VPP finds by its number when it has ended")
 	case q.IsAdd:
 		s.maps[is2][q.Vni], s.back[is2][q.DpTable] = q.DpTable, q.Vni
 		s.lock(c, q.Vni, q.DpTable, is2)

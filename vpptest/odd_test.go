@@ -35,7 +35,7 @@ func eachOdd(t *testing.T, f func(t *testing.T, path string, r *vpptest.Recordin
 func TestReplayOdd(t *testing.T) {
 	eachOdd(t, func(t *testing.T, path string, r *vpptest.Recording) {
 		if *record {
-			vpp := realFor(t, asksLinux(r))
+			vpp := realFor(t, asksLinux(r), startup(r)...)
 			made, err := r.Again(vpp.Socket(), vpp.Dir())
 			require.NoError(t, err)
 			require.NoError(t, made.Save(path))
@@ -55,10 +55,18 @@ func TestReplayOdd(t *testing.T) {
 
 func TestReplayOddReal(t *testing.T) {
 	eachOdd(t, func(t *testing.T, _ string, r *vpptest.Recording) {
-		vpp := realFor(t, asksLinux(r))
+		vpp := realFor(t, asksLinux(r), startup(r)...)
 		require.NoError(t, r.Replay(vpp.Socket(), vpp.Dir()))
 	})
 }
 
 // asksLinux tells whether the requests need devices of Linux.
 func asksLinux(r *vpptest.Recording) bool { return strings.Contains(fmt.Sprint(r.Steps), "af_packet") }
+
+// startup is what VPP needs for requests of a plugin that it does not load by itself.
+func startup(r *vpptest.Recording) []vpptest.RealOption {
+	if strings.Contains(fmt.Sprint(r.Steps), "lcp_") {
+		return []vpptest.RealOption{withLinuxCP}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip_neighbor"
+	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/memclnt"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/internal/shared"
+	"github.com/vppkit/vppkit/l3/internal/place"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// A static neighbour outlives its interface, and so does its path of the route to it, which moves
+// to the default table. Until somebody has the interface's index again, VPP dies when another path
+// of that route comes or goes: that of a neighbour with the same address, on another interface.
+
+// leftNeighbours looks for such neighbours.
+type leftNeighbours struct {
+	c    *vppnet.Conn
+	seen *shared.Round[neighboursSeen]
+}
+
+// neighboursSeen is what VPP has of neighbours.
+type neighboursSeen struct {
+	static map[netip.Addr][]uint32 // on which interfaces
+	on     map[uint32][]netip.Addr // an interface, all
+}
+
+func newLeftNeighbours(c *vppnet.Conn) leftNeighbours {
+	return leftNeighbours{c, shared.NewRound(func(ctx context.Context) (neighboursSeen, error) { return seeNeighbours(ctx, c) })}
+}
+
+// messages are those that this takes.
+func (l leftNeighbours) messages() []api.Message {
+	return []api.Message{&ip_neighbor.IPNeighborDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}}
+}
+
+func seeNeighbours(ctx context.Context, c *vppnet.Conn) (neighboursSeen, error) {
+	n := neighboursSeen{map[netip.Addr][]uint32{}, map[uint32][]netip.Addr{}}
+	answers, err := vppnet.Ask(ctx, c,
+		&ip_neighbor.IPNeighborDump{SwIfIndex: interface_types.InterfaceIndex(place.None)}, &ip_neighbor.IPNeighborDump{SwIfIndex: interface_types.InterfaceIndex(place.None), Af: ip_types.ADDRESS_IP6})
+	if err != nil {
+		return n, err
+	}
+	all, err := vppnet.As[*ip_neighbor.IPNeighborDetails](answers)
+	for _, d := range all {
+		a, index := inet.Read(d.Neighbor.IPAddress), uint32(d.Neighbor.SwIfIndex)
+		if a.IsLinkLocalUnicast() && a.Is6() {
+			continue // its route is in a table of the interface alone
+		}
+		n.on[index] = append(n.on[index], a)
+		if d.Neighbor.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC != 0 {
+			n.static[a] = append(n.static[a], index)
+		}
+	}
+	return n, err
+}
+
+// still reports why an interface must get or lose no neighbour of an address: VPP would die.
+func (l leftNeighbours) still(ctx context.Context, id uint32, a netip.Addr) error {
+	n, err := l.seen.Join(ctx)
+	if err != nil {
+		return err
+	}
+	return l.check(ctx, n, id, a)
+}
+
+// stays reports why an interface must not move to a table: VPP would die.
+func (l leftNeighbours) stays(ctx context.Context, id uint32, is6 bool, to uint32) error {
+	n, err := l.seen.Join(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range n.on[id] {
+		if a.Is6() != is6 {
+			continue
+		}
+		if err := l.check(ctx, n, id, a, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check asks for the table that the interface is in, beside those that it comes to.
+func (l leftNeighbours) check(ctx context.Context, n neighboursSeen, id uint32, a netip.Addr, tables ...uint32) error {
+	for _, other := range n.static[a] {
+		if other == id {
+			continue
+		}
+		there, err := vppnet.Ask(ctx, l.c, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(other)})
+		if err != nil {
+			return err
+		}
+		if len(there) > 0 {
+			continue
+		}
+		in, err := tableAt(ctx, interfaces.NewServiceClient(l.c), id, a.Is6())
+		if err != nil {
+			return err
+		}
+		if slices.Contains(append(tables, in), 0) {
+			return fmt.Errorf("%w: %v is a static neighbour of interface %d, too, which is gone, and VPP would die of a change of the %s route to it; make an interface, which gets that index, or restart VPP",
+				desiredstate.ErrInUse, a, other, inet.Family(a.Is6()))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
+	"github.com/vppkit/vppkit/l3"
+	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
+)
+
+// VPP dies when the route to a neighbour changes that is one on a deleted interface, too. What
+// would change it is refused, until an interface has the index again.
+func TestNeighboursOfTheGoneAreNotMoved(t *testing.T) {
+	here, other := l3.Neighbour{Interface: "here", IP: addr("10.0.0.9"), MAC: kindrig.MAC(1)}, l3.Neighbour{Interface: "gone", IP: addr("10.0.0.9"), MAC: kindrig.MAC(2)}
+	base := []desiredstate.Object{vppnet.Loopback{Name: "here"}, vppnet.Loopback{Name: "gone"}, l3.Table{Name: "red", ID: 7}, other}
+	member := l3.Membership{Interface: "here", Table: "red", NoIPv6: true}
+	for name, test := range map[string]struct {
+		before []desiredstate.Object
+		after  func(e *desiredstate.Engine) error
+		there  []desiredstate.Object // once it is harmless
+	}{
+		"one that comes":        {nil, func(e *desiredstate.Engine) error { return ensure(t, e, here) }, []desiredstate.Object{here}},
+		"one that goes":         {[]desiredstate.Object{here}, func(e *desiredstate.Engine) error { _, err := e.Remove(t.Context(), here.Key()); return err }, nil},
+		"one that comes along":  {[]desiredstate.Object{here}, func(e *desiredstate.Engine) error { return ensure(t, e, member) }, []desiredstate.Object{here, member}},
+		"one that leaves along": {[]desiredstate.Object{member, here}, func(e *desiredstate.Engine) error { _, err := e.Remove(t.Context(), member.Key()); return err }, []desiredstate.Object{here}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+				c, hand := kindrig.Dial(t, vpp.Socket(), "me"), kindrig.Dial(t, vpp.Socket(), "hand")
+				e := kindrig.Engine(vppnet.Loopbacks(c), l3.Tables(c), l3.Memberships(c), l3.Neighbours(c))
+				kindrig.Steady(t, e, append(base, test.before...)...)
+				index, err := e.ID(vppnet.InterfaceKey("gone"))
+				require.NoError(t, err)
+				hand.Uses(&interfaces.DeleteLoopback{})
+				_, err = interfaces.NewServiceClient(hand).DeleteLoopback(t.Context(), &interfaces.DeleteLoopback{SwIfIndex: interface_types.InterfaceIndex(index)})
+				require.NoError(t, err)
+
+				err = test.after(e)
+				require.ErrorIs(t, err, desiredstate.ErrInUse)
+				require.ErrorContains(t, err, fmt.Sprintf("10.0.0.9 is a static neighbour of interface %d, too, which is gone", index))
+
+				e.Forget()
+				require.NoError(t, ensure(t, e, vppnet.Loopback{Name: "gone"}))
+				require.NoError(t, test.after(e))
+				e.Forget() // the new one has a neighbour already
+				want := append([]desiredstate.Object{vppnet.Loopback{Name: "here"}, vppnet.Loopback{Name: "gone"}, l3.Table{Name: "red", ID: 7}}, test.there...)
+				_, err = e.Sync(t.Context(), want...)
+				require.NoError(t, err)
+				kindrig.Steady(t, e, want...)
+			})
+		})
+	}
+}
+
+// It is in the way of nobody in a table.
+func TestNeighboursOfTheGoneElsewhereDoNotMatter(t *testing.T) {
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		c, hand := kindrig.Dial(t, vpp.Socket(), "me"), kindrig.Dial(t, vpp.Socket(), "hand")
+		e := kindrig.Engine(vppnet.Loopbacks(c), l3.Tables(c), l3.Memberships(c), l3.Neighbours(c))
+		kindrig.Steady(t, e, vppnet.Loopback{Name: "here"}, vppnet.Loopback{Name: "gone"}, l3.Table{Name: "red", ID: 7},
+			l3.Neighbour{Interface: "gone", IP: addr("10.0.0.9"), MAC: kindrig.MAC(2)})
+		index, err := e.ID(vppnet.InterfaceKey("gone"))
+		require.NoError(t, err)
+		hand.Uses(&interfaces.DeleteLoopback{})
+		_, err = interfaces.NewServiceClient(hand).DeleteLoopback(t.Context(), &interfaces.DeleteLoopback{SwIfIndex: interface_types.InterfaceIndex(index)})
+		require.NoError(t, err)
+		e.Forget()
+		member := []desiredstate.Object{vppnet.Loopback{Name: "here"}, l3.Table{Name: "red", ID: 7}, l3.Membership{Interface: "here", Table: "red"}}
+		_, err = e.Sync(t.Context(), member...)
+		require.NoError(t, err)
+		kindrig.Steady(t, e, append(member, l3.Neighbour{Interface: "here", IP: addr("10.0.0.9"), MAC: kindrig.MAC(1)})...)
+		kindrig.Steady(t, e, member...)
+	})
+}
+
+func ensure(t *testing.T, e *desiredstate.Engine, objects ...desiredstate.Object) error {
+	_, err := e.Ensure(t.Context(), objects...)
+	return err
+}
