@@ -28,8 +28,9 @@ import (
 
 // leftNeighbours looks for such neighbours.
 type leftNeighbours struct {
-	c    *vppnet.Conn
-	seen *shared.Round[neighboursSeen]
+	c          *vppnet.Conn
+	seen       *shared.Round[neighboursSeen]
+	interfaces *vppnet.Sweep
 }
 
 // neighboursSeen is what VPP has of neighbours.
@@ -39,7 +40,12 @@ type neighboursSeen struct {
 }
 
 func newLeftNeighbours(c *vppnet.Conn) leftNeighbours {
-	return leftNeighbours{c, shared.NewRound(func(ctx context.Context) (neighboursSeen, error) { return seeNeighbours(ctx, c) })}
+	return leftNeighbours{
+		c, shared.NewRound(func(ctx context.Context) (neighboursSeen, error) { return seeNeighbours(ctx, c) }),
+		vppnet.NewSweep(func(id uint32) api.Message {
+			return &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}
+		}),
+	}
 }
 
 // messages are those that this takes.
@@ -74,7 +80,7 @@ func (l leftNeighbours) still(ctx context.Context, id uint32, a netip.Addr) erro
 	if err != nil {
 		return err
 	}
-	return l.check(ctx, n, id, a)
+	return l.check(ctx, n, id, []netip.Addr{a})
 }
 
 // stays reports why an interface must not move to a table: VPP would die.
@@ -83,28 +89,33 @@ func (l leftNeighbours) stays(ctx context.Context, id uint32, is6 bool, to uint3
 	if err != nil {
 		return err
 	}
-	for _, a := range n.on[id] {
-		if a.Is6() != is6 {
-			continue
-		}
-		if err := l.check(ctx, n, id, a, to); err != nil {
-			return err
-		}
-	}
-	return nil
+	moving := slices.DeleteFunc(slices.Clone(n.on[id]), func(a netip.Addr) bool { return a.Is6() != is6 })
+	return l.check(ctx, n, id, moving, to)
 }
 
-// check asks for the table that the interface is in, beside those that it comes to.
-func (l leftNeighbours) check(ctx context.Context, n neighboursSeen, id uint32, a netip.Addr, tables ...uint32) error {
-	for _, other := range n.static[a] {
-		if other == id {
-			continue
-		}
-		there, err := vppnet.Ask(ctx, l.c, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(other)})
-		if err != nil {
-			return err
-		}
-		if len(there) > 0 {
+// check asks for the table that the interface is in, beside those that it comes to, if others that
+// have a static neighbour of one of its addresses are gone. It asks for all of these at once: tenants
+// may all have the same addresses.
+func (l leftNeighbours) check(ctx context.Context, n neighboursSeen, id uint32, addrs []netip.Addr, tables ...uint32) error {
+	var others []uint32
+	for _, a := range addrs {
+		others = append(others, n.static[a]...)
+	}
+	others = slices.DeleteFunc(others, func(other uint32) bool { return other == id })
+	if len(others) == 0 {
+		return nil
+	}
+	found, err := vppnet.Swept[*interfaces.SwInterfaceDetails](l.interfaces.Ask(ctx, l.c, others...))
+	if err != nil {
+		return err
+	}
+	there := map[uint32]bool{id: true}
+	for _, d := range found {
+		there[uint32(d.SwIfIndex)] = true
+	}
+	for _, a := range addrs {
+		gone := slices.IndexFunc(n.static[a], func(other uint32) bool { return !there[other] })
+		if gone < 0 {
 			continue
 		}
 		in, err := tableAt(ctx, interfaces.NewServiceClient(l.c), id, a.Is6())
@@ -113,7 +124,7 @@ func (l leftNeighbours) check(ctx context.Context, n neighboursSeen, id uint32, 
 		}
 		if slices.Contains(append(tables, in), 0) {
 			return fmt.Errorf("%w: %v is a static neighbour of interface %d, too, which is gone, and VPP would die of a change of the %s route to it; make an interface, which gets that index, or restart VPP",
-				desiredstate.ErrInUse, a, other, inet.Family(a.Is6()))
+				desiredstate.ErrInUse, a, n.static[a][gone], inet.Family(a.Is6()))
 		}
 	}
 	return nil
