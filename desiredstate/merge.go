@@ -136,23 +136,29 @@ func (w *world) found(n *node) (f found) {
 // What changed since then, or is changing, is known better already.
 func (e *Engine) merge(told iter.Seq[*node], since uint64) {
 	first := e.version == 0
-	var news []*node
+	var firsts, news []*node // those that are no news come as they were listed
 	for n := range told {
 		if n.writers == 0 && n.touched <= since && e.blind(n) == nil {
 			if same, chosen := e.asFound(n); n.suspect && e.looked(n) || !n.suspect && (!same || chosen) {
-				news = append(news, n)
+				if n.known() {
+					news = append(news, n)
+					continue
+				}
+				firsts = append(firsts, n)
 				continue
 			}
 		}
 		n.found = nil
 		e.tidy(n)
 	}
-	if slices.ContainsFunc(news, (*node).known) { // else nobody is told, and they come as they were listed
-		slices.SortFunc(news, byKey)
+	for _, n := range firsts {
+		e.accept(n)
+		e.tidy(n)
 	}
+	slices.SortFunc(news, byKey)
 	for _, n := range news {
-		known, was := n.known(), n.have
-		if drift := e.accept(n); drift && known {
+		was := n.have
+		if e.accept(n) {
 			ev := Event{Type: Drift, Key: n.key}
 			if len(was) == 1 && len(n.have) == 1 && was[0].kind == n.have[0].kind {
 				ev.Changes = diff(was[0].spec, n.have[0].spec)

@@ -118,7 +118,7 @@ func (w *world) node(k Key) *node {
 // dropped: it tells that what the reading still found is gone.
 func (w *world) tidy(n *node) {
 	switch {
-	case n.dropped || n.exists() || len(n.users) > 0 || n.suspect || n.writers > 0 || n.readers > 0 || len(n.waiting) > 0:
+	case n.dropped || n.exists() || n.found != nil || len(n.users) > 0 || n.suspect || n.writers > 0 || n.readers > 0 || len(n.waiting) > 0:
 	case w.flying > 0:
 		w.idle = append(w.idle, n)
 	default:

@@ -155,6 +155,9 @@ func (d *draft) there(have []actual, at int) {
 // that object, those that only an earlier one told of are forgotten.
 func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	deps := want.Deps()
+	if slices.EqualFunc(n.deps, deps, func(on *node, k Key) bool { return on.key == k }) {
+		return // as nearly always
+	}
 	var shown []Key
 	if !same { // these are still to come
 		shown = filled.Deps()
