@@ -3,10 +3,13 @@
 package desiredstate_test
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	ds "github.com/vppkit/vppkit/desiredstate"
 )
@@ -50,4 +53,129 @@ func TestLetGoOfAndThere(t *testing.T) {
 	report, err := e.Ensure(t.Context(), hook{Name: "z"})
 	require.NoError(t, err)
 	require.Equal(t, ds.Report{{Action: ds.Keep, Key: hookKey("z"), ID: 2}}, report)
+}
+
+// peg is what there is besides hooks, to be hung on; a reference kind names both.
+type peg struct{ Name string }
+
+func (p peg) Key() ds.Key     { return hookKey(p.Name) }
+func (p peg) Deps() []ds.Key  { return nil }
+func (p peg) Validate() error { return nil }
+
+// hooks is a target of which anybody may change anything at any time.
+type hooks struct {
+	all  []ds.Actual[hook]
+	pegs []ds.Actual[peg]
+	next uint32
+}
+
+func (h *hooks) kinds() []ds.AnyKind {
+	named := &ds.Kind[peg]{
+		Name: "peg",
+		Dump: func(context.Context, *ds.View) ([]ds.Actual[peg], error) {
+			out := slices.Clone(h.pegs)
+			for _, a := range h.all {
+				out = append(out, ds.Actual[peg]{Spec: peg{a.Spec.Name}, ID: a.ID, Foreign: a.Foreign})
+			}
+			return out, nil
+		},
+	}
+	at := func(id uint32) int {
+		return slices.IndexFunc(h.all, func(a ds.Actual[hook]) bool { return a.ID == id })
+	}
+	return []ds.AnyKind{named, &ds.Kind[hook]{
+		Name:     "hook",
+		Requires: []ds.AnyKind{named},
+		Dump:     func(context.Context, *ds.View) ([]ds.Actual[hook], error) { return slices.Clone(h.all), nil },
+		Create: func(_ context.Context, _ *ds.View, want hook) (uint32, error) {
+			h.next++
+			h.all = append(h.all, ds.Actual[hook]{Spec: want, ID: h.next})
+			return h.next, nil
+		},
+		Update: func(_ context.Context, _ *ds.View, have ds.Actual[hook], want hook) error {
+			i := at(have.ID)
+			if i < 0 {
+				return errTarget
+			}
+			h.all[i].Spec = want
+			return nil
+		},
+		Delete: func(_ context.Context, _ *ds.View, have ds.Actual[hook]) error {
+			if i := at(have.ID); i >= 0 {
+				h.all = slices.Delete(h.all, i, i+1)
+			}
+			return nil
+		},
+	}}
+}
+
+// byHand is a change that nobody tells the engine of.
+func (h *hooks) byHand(r *rapid.T) {
+	name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
+	on := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"})
+	some := rapid.IntRange(0, 7).Draw(r, "which")
+	switch what := rapid.IntRange(0, 6).Draw(r, "by hand"); {
+	case what < 2:
+		h.next++
+		h.all = append(h.all, ds.Actual[hook]{
+			Spec: hook{name.Draw(r, "name"), on.Draw(r, "on")}, ID: h.next, Foreign: rapid.IntRange(0, 3).Draw(r, "foreign") == 0,
+		})
+	case what == 2:
+		h.next++
+		h.pegs = append(h.pegs, ds.Actual[peg]{Spec: peg{name.Draw(r, "name")}, ID: h.next, Foreign: true})
+	case what == 3 && len(h.pegs) > 0:
+		h.pegs = slices.Delete(h.pegs, 0, 1)
+	case len(h.all) == 0:
+	case what == 4:
+		h.all = slices.Delete(h.all, some%len(h.all), some%len(h.all)+1)
+	case what == 5:
+		h.all[some%len(h.all)].Spec.On = on.Draw(r, "on")
+	default: // in another order, under another number
+		i := some % len(h.all)
+		h.next++
+		a := h.all[i]
+		a.ID = h.next
+		h.all = append(slices.Delete(h.all, i, i+1), a)
+	}
+}
+
+// Whatever changed, and whatever an engine did meanwhile, a reading finds what is there.
+func TestAReadingIsTheTruth(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		h := &hooks{}
+		e := ds.New(h.kinds()...)
+		e.MaxPrune, e.Parallel = 1, 1
+		ctx := context.Background()
+		for range rapid.IntRange(1, 12).Draw(r, "rounds") {
+			for range rapid.IntRange(0, 4).Draw(r, "hands") {
+				h.byHand(r)
+			}
+			o := hook{
+				rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(r, "name"),
+				rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"}).Draw(r, "on"),
+			}
+			switch rapid.IntRange(0, 3).Draw(r, "call") { // what comes of it is not the question
+			case 0:
+				_, _ = e.Ensure(ctx, o)
+			case 1:
+				_, _ = e.Remove(ctx, o.Key())
+			case 2:
+				_, _ = e.Sync(ctx, o)
+			}
+			e.Forget()
+			found, err := e.Found(ctx)
+			require.NoError(r, err)
+			var have []ds.Actual[hook]
+			for _, f := range found {
+				have = append(have, ds.Actual[hook]{Spec: f.Spec.(hook), ID: f.ID, Foreign: f.Foreign})
+			}
+			byID := func(a, b ds.Actual[hook]) int { return cmp.Compare(a.ID, b.ID) }
+			slices.SortFunc(have, byID)
+			require.Equal(r, slices.SortedFunc(slices.Values(h.all), byID), have)
+			for _, a := range h.all {
+				_, err := e.ID(a.Spec.Key())
+				require.NoError(r, err, a)
+			}
+		}
+	})
 }
