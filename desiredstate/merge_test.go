@@ -177,5 +177,53 @@ func TestAReadingIsTheTruth(t *testing.T) {
 				require.NoError(r, err, a)
 			}
 		}
+		h.settles(r, e)
 	})
+}
+
+// foreign says whether somebody else has something of a name, or hangs on it.
+func (h *hooks) foreign(name string) bool {
+	return slices.ContainsFunc(h.pegs, func(a ds.Actual[peg]) bool { return a.Spec.Name == name }) ||
+		slices.ContainsFunc(h.all, func(a ds.Actual[hook]) bool { return a.Foreign && (a.Spec.Name == name || a.Spec.On == name) })
+}
+
+// settles has an engine bring about what is drawn, and checks that all is so which is not blocked, and
+// nothing else of ours.
+func (h *hooks) settles(r *rapid.T, e *ds.Engine) {
+	ctx := context.Background()
+	var want []ds.Object
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		if rapid.Bool().Draw(r, "wanted") {
+			on := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"}).Draw(r, "on")
+			want = append(want, hook{name, on})
+		}
+	}
+	for range 3 { // what is blocked by what goes may come the next time
+		_, _ = e.Sync(ctx, want...)
+		e.Forget()
+	}
+	p, err := e.Plan(ctx, want...)
+	require.NoError(r, err)
+	require.True(r, p.Empty(), "%s", p)
+	blocked := map[ds.Key]bool{}
+	for _, s := range p.Steps {
+		blocked[s.Key] = true
+	}
+	ours := map[ds.Key][]hook{}
+	for _, a := range h.all {
+		if !a.Foreign {
+			ours[a.Spec.Key()] = append(ours[a.Spec.Key()], a.Spec)
+		}
+	}
+	for _, o := range want {
+		if !blocked[o.Key()] {
+			require.Equal(r, []hook{o.(hook)}, ours[o.Key()], "%s", p)
+		} else if o.(hook).On == "" { // for want of nothing, so it is in others' hands
+			require.True(r, h.foreign(o.(hook).Name), "%s", p)
+		}
+		delete(ours, o.Key())
+	}
+	for k := range ours { // what cannot go, says so
+		require.True(r, blocked[k], "%s: %s", k, p)
+	}
 }
