@@ -30,7 +30,7 @@ type result struct {
 	CPURatio float64 `json:"cpu_ratio,omitempty"`
 
 	// BytesPerObject is what the engine holds after the job beyond the wanted objects; on the
-	// in-memory VPP what that holds too.
+	// in-memory VPP what that holds too. Of the agent it is all that its process holds.
 	BytesPerObject float64 `json:"bytes_per_object,omitempty"`
 }
 

@@ -3,7 +3,10 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -24,4 +27,18 @@ func inUse() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// resident is how many bytes of a process are in memory, 0 if there is no such.
+func resident(pid int) (bytes uint64) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, is := strings.CutPrefix(line, "VmRSS:"); is {
+			_, _ = fmt.Sscan(rest, &bytes)
+		}
+	}
+	return bytes << 10
 }
