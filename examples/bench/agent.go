@@ -213,4 +213,6 @@ func (s *agent) close() {
 }
 
 // bytes are those of the whole process, for each port.
-func (s *agent) bytes() float64 { return float64(resident(s.process.cmd.Process.Pid)) / float64(s.size) }
+func (s *agent) bytes() float64 {
+	return float64(resident(s.process.cmd.Process.Pid)) / float64(s.size)
+}

@@ -177,10 +177,29 @@ func TestOutput(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A plot shows what an engine took that is another build's by now.
+func TestBefore(t *testing.T) {
+	dir := t.TempDir()
+	svg, before := filepath.Join(dir, "x.svg"), filepath.Join(dir, "before.json")
+	args := []string{"--sim", "--workload", "fib", "--objects", "20", "--jobs", "cold"}
+	var lines bytes.Buffer
+	require.NoError(t, command(t.Context(), append(args, "--json"), &lines, io.Discard))
+	require.NoError(t, os.WriteFile(before, lines.Bytes(), 0o600))
+	args = append(args, "--plot", svg)
+	require.NoError(t, command(t.Context(), append(args, "--before", before), io.Discard, io.Discard))
+	drawn, err := os.ReadFile(svg)
+	require.NoError(t, err)
+	require.Contains(t, string(drawn), "engine, earlier, VPP sim")
+	require.NotContains(t, string(drawn), "floor, earlier")
+
+	require.NoError(t, os.WriteFile(before, []byte("{"), 0o600))
+	require.ErrorContains(t, command(t.Context(), append(args, "--before", before), io.Discard, io.Discard), before)
+}
+
 func TestFlags(t *testing.T) {
 	for _, args := range []string{
 		"--ports 19", "--ports 40941", "--ports x", "--ports 20,", "--jobs warm", "--systems", "--count 0",
-		"--sim --vpp /x", "--vhost-user-mode x", "--json --benchstat", "--plot x.jpg", "now",
+		"--sim --vpp /x", "--vhost-user-mode x", "--json --benchstat", "--plot x.jpg", "--before x", "now",
 	} {
 		var errs bytes.Buffer
 		require.ErrorIs(t, command(t.Context(), strings.Fields(args), io.Discard, &errs), errUsage, args)

@@ -80,6 +80,7 @@ type bench struct {
 	json      bool
 	benchstat bool
 	plot      string
+	before    string
 	profile   string
 	agent     string
 	settle    time.Duration
@@ -129,6 +130,7 @@ func command(ctx context.Context, args []string, out, errs io.Writer) error {
 	f.BoolVar(&b.json, "json", false, "print a line of JSON for each measurement")
 	f.BoolVar(&b.benchstat, "benchstat", false, "print lines for benchstat")
 	f.StringVar(&b.plot, "plot", "", "`file` for a plot of time against ports, .svg or .png")
+	f.StringVar(&b.before, "before", "", "`file` of what an earlier build printed with --json: the plot shows its engine too")
 	f.StringVar(&b.profile, "cpuprofile", "", "`file` for a CPU profile of this process, in which \"go tool pprof -tagfocus sim/1000/engine/cold\" finds a job")
 	f.StringVar(&b.agent, "agent", "", "`program` to run as the agent; without it, examples/agent is built")
 	err := f.Parse(args)
@@ -158,6 +160,8 @@ func (b *bench) check(rest []string) error {
 		return errors.New("--json and --benchstat: want one of them")
 	case b.count < 1 || b.repeat < 1:
 		return errors.New("--count and --repeat: want at least 1")
+	case b.before != "" && b.plot == "":
+		return errors.New("--before is for --plot")
 	}
 	least, most := minPorts, maxPorts
 	if w := workloadOf(b.workload); w != nil {
@@ -232,14 +236,18 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
-	err := b.all(ctx)
+	old, err := earlier(b.before, b.workload)
+	if err != nil {
+		return err
+	}
+	err = b.all(ctx)
 	sum := b.results.sum() // even if not all could be measured
 	if !b.json && !b.benchstat {
 		err = errors.Join(err, sum.tables(b.out))
 		sum.goals(b.out)
 	}
 	if err == nil && b.plot != "" {
-		err = sum.plot(b.plot)
+		err = append(sum, old.sum()...).plot(b.plot)
 	}
 	return err
 }

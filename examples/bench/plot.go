@@ -31,6 +31,7 @@ var (
 		color.RGBA{0xcc, 0x33, 0x11, 0xff},
 		color.RGBA{0x00, 0x77, 0xbb, 0xff},
 		color.RGBA{0x00, 0x99, 0x66, 0xff},
+		color.RGBA{0xdd, 0x99, 0x00, 0xff}, // what is no system of this build
 	}
 	dashes = [][]vg.Length{nil, {vg.Points(2), vg.Points(2)}, {vg.Points(6), vg.Points(3)}}
 )
@@ -85,7 +86,7 @@ func (all results) plot(file string) error {
 
 func (all results) plotJob(job string) (*plot.Plot, error) {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = job, "ports", "seconds"
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = job, all[0].Workload, "seconds"
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = plot.LogTicks{Prec: -1}, plot.LogTicks{Prec: -1}
 	p.Legend.Top, p.Legend.Left = true, true
@@ -110,7 +111,7 @@ func (all results) plotJob(job string) (*plot.Plot, error) {
 		if err != nil {
 			return nil, err
 		}
-		line.Color = colours[slices.Index(allSystems, g.System)%len(colours)]
+		line.Color = colours[(len(colours)+slices.Index(allSystems, g.System))%len(colours)]
 		line.Dashes = dashes[slices.Index(vpps, g.VPP)%len(dashes)]
 		points.Color, points.Shape = line.Color, draw.CircleGlyph{}
 		p.Add(line, points)

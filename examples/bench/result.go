@@ -5,8 +5,10 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -144,6 +146,30 @@ func short(seconds float64) string {
 	for unit := time.Nanosecond; ; unit *= 10 {
 		if d < 1000*unit {
 			return d.Round(unit).String()
+		}
+	}
+}
+
+// earlier is what the engine of an earlier build took for a workload, from a file of lines of JSON.
+func earlier(file, workload string) (out results, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	for d := json.NewDecoder(f); ; {
+		var r result
+		if err := d.Decode(&r); errors.Is(err, io.EOF) {
+			return out, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("--before %s: %w", file, err)
+		}
+		if r.System == engineSystem && r.Workload == workload {
+			r.System = earlierSystem
+			out = append(out, r)
 		}
 	}
 }

@@ -21,6 +21,8 @@ const (
 	sequentialSystem = "sequential"
 	engineSystem     = "engine"
 	agentSystem      = "agent"
+
+	earlierSystem = "engine, earlier" // of another build, in a plot
 )
 
 var allSystems = []string{floorSystem, sequentialSystem, engineSystem, agentSystem}
