@@ -189,7 +189,7 @@ func TestBefore(t *testing.T) {
 	require.NoError(t, command(t.Context(), append(args, "--before", before), io.Discard, io.Discard))
 	drawn, err := os.ReadFile(svg)
 	require.NoError(t, err)
-	require.Contains(t, string(drawn), "engine, earlier, VPP sim")
+	require.Contains(t, string(drawn), "engine, earlier")
 	require.NotContains(t, string(drawn), "floor, earlier")
 
 	require.NoError(t, os.WriteFile(before, []byte("{"), 0o600))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -115,7 +116,12 @@ func (all results) plotJob(job string) (*plot.Plot, error) {
 		line.Dashes = dashes[slices.Index(vpps, g.VPP)%len(dashes)]
 		points.Color, points.Shape = line.Color, draw.CircleGlyph{}
 		p.Add(line, points)
-		p.Legend.Add(g.System+", VPP "+g.VPP, line, points)
+		name := g.System
+		if len(vpps) > 1 {
+			version, _, _ := strings.Cut(g.VPP, "-") // the rest is too long for a tile
+			name += ", VPP " + version
+		}
+		p.Legend.Add(name, line, points)
 	}
 	// Whole decades, and one more for the legend.
 	p.Y.Min = math.Pow(10, math.Floor(math.Log10(p.Y.Min)))
