@@ -22,7 +22,8 @@ type pass struct {
 
 	mu     sync.Mutex
 	wake   sync.Cond
-	ready  []*task
+	soon   []*task // ready, because what they waited for was just done
+	ready  []*task // the others that are
 	early  []*task // to be tried again when there is nothing else to do
 	flying int
 	left   int
@@ -55,10 +56,8 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 	}
 	for _, t := range p.tasks {
 		t.step.left++
-		if t.need == 0 {
-			x.ready = append(x.ready, t)
-		}
 	}
+	x.ready = opening(p.tasks)
 	parallel := e.Parallel
 	if parallel <= 0 {
 		parallel = 512
@@ -82,14 +81,13 @@ func (x *pass) work() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for {
-		for len(x.ready) == 0 && x.left > 0 {
+		for len(x.soon) == 0 && len(x.ready) == 0 && x.left > 0 {
 			x.wake.Wait()
 		}
 		if x.left == 0 {
 			return
 		}
-		t := x.ready[0]
-		x.ready = x.ready[1:]
+		t := x.first()
 		x.flying++
 		x.mu.Unlock()
 		id, err := x.run(t)
@@ -100,7 +98,7 @@ func (x *pass) work() {
 		} else {
 			x.done(t, id, err)
 		}
-		if x.flying == 0 && len(x.ready) == 0 && len(x.early) > 0 {
+		if x.flying == 0 && len(x.soon) == 0 && len(x.ready) == 0 && len(x.early) > 0 {
 			x.ready, x.early = x.early, nil
 			for _, t := range x.ready {
 				t.last = true
@@ -108,6 +106,18 @@ func (x *pass) work() {
 			x.wake.Broadcast()
 		}
 	}
+}
+
+// first takes what is to be done next: what hangs on what was just done goes before what is begun
+// anew. So what belongs together is done together, and the handles that it uses need no proof.
+func (x *pass) first() *task {
+	from := &x.soon
+	if len(x.soon) == 0 {
+		from = &x.ready
+	}
+	t := (*from)[0]
+	*from = (*from)[1:]
+	return t
 }
 
 // run does one task and lets the engine know what became of it.
@@ -242,7 +252,7 @@ func (x *pass) done(t *task, id uint32, err error) {
 			n.by = &s.Key
 		}
 		if n.need--; n.need == 0 {
-			x.ready = append(x.ready, n)
+			x.soon = append(x.soon, n)
 			woken++
 		}
 	}

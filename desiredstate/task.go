@@ -2,7 +2,10 @@
 
 package desiredstate
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // task is one half of a step: the way down (unmake) or the way up (make or
 // change). A replacement has both.
@@ -15,7 +18,8 @@ type task struct {
 	by   *Key     // what failed, so that this task is skipped
 	last bool     // it came too early once, see ErrEarly
 
-	stuck int // as need, while circles are looked for
+	stuck int // as need, while tasks are walked through in order
+	rank  int // of the first task that hangs on this one and on which nothing hangs
 }
 
 // after makes t wait for before.
@@ -107,26 +111,56 @@ func (d *draft) goBefore(dep *node) {
 	}
 }
 
-// stuckTasks returns the tasks that wait for each other in a circle, or for such
-// tasks.
-func stuckTasks(all []*task) (stuck []*task) {
-	ready := make([]*task, 0, len(all))
+// opening returns the tasks that wait for nothing: first what the first need to be done. These are in the order of
+// names, as what belongs together is called alike, a port and its filters. So a port is
+// whole soon after it is begun, and not when the last one is begun.
+func opening(all []*task) (ready []*task) {
+	var ends []*task
 	for _, t := range all {
-		if t.stuck = t.need; t.need == 0 {
+		t.rank = len(all)
+		if t.need == 0 {
 			ready = append(ready, t)
+		} else if len(t.next) == 0 {
+			ends = append(ends, t)
 		}
 	}
-	free := 0
-	for ; len(ready) > 0; free++ {
-		t := ready[len(ready)-1]
-		ready = ready[:len(ready)-1]
+	slices.SortStableFunc(ends, func(a, b *task) int { return strings.Compare(a.step.Key.Name, b.step.Key.Name) })
+	for i, t := range ends {
+		t.rank = i
+	}
+	order, _ := inOrder(all)
+	for _, t := range slices.Backward(order) {
 		for _, n := range t.next {
+			t.rank = min(t.rank, n.rank)
+		}
+	}
+	slices.SortStableFunc(ready, func(a, b *task) int { return a.rank - b.rank })
+	return ready
+}
+
+// inOrder lists tasks after those that they wait for, and leaves out those that wait for
+// each other in a circle, or for such tasks. It says how long each still waits.
+func inOrder(all []*task) (order []*task, complete bool) {
+	order = make([]*task, 0, len(all))
+	for _, t := range all {
+		if t.stuck = t.need; t.need == 0 {
+			order = append(order, t)
+		}
+	}
+	for i := 0; i < len(order); i++ {
+		for _, n := range order[i].next {
 			if n.stuck--; n.stuck == 0 {
-				ready = append(ready, n)
+				order = append(order, n)
 			}
 		}
 	}
-	if free == len(all) {
+	return order, len(order) == len(all)
+}
+
+// stuckTasks returns the tasks that wait for each other in a circle, or for such
+// tasks.
+func stuckTasks(all []*task) (stuck []*task) {
+	if _, complete := inOrder(all); complete {
 		return nil
 	}
 	for _, t := range all {

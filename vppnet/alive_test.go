@@ -108,7 +108,7 @@ func TestVPPThatStopsReadingIsNoticed(t *testing.T) {
 		c.Uses(&interfaces.SwInterfaceSetFlags{}, &interfaces.SwInterfaceSetInterfaceName{})
 		begin := time.Now()
 		go setFlags(context.Background(), c)
-		errs := make(chan error, 20000)
+		errs := make(chan error, 30000) // more than twice what may wait: a late writer takes all that waits at once
 		for range cap(errs) {
 			go func() {
 				errs <- c.Invoke(context.Background(), &interfaces.SwInterfaceSetInterfaceName{}, &interfaces.SwInterfaceSetInterfaceNameReply{})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,9 +15,10 @@ import (
 
 // OVS is an Open vSwitch for tests. What its methods cannot do, they panic of.
 type OVS struct {
-	dir   string
-	proxy *proxy
-	made  maker
+	dir     string
+	proxy   *proxy
+	made    maker
+	stopped atomic.Bool // ovs-vswitchd, by the test
 }
 
 // maker is what differs between a real one and one in memory.
@@ -130,10 +132,16 @@ func (o *OVS) CutWrite(nth int, done bool) {
 func (o *OVS) Heal() { o.proxy.fail(-1<<30, refuse) }
 
 // StopSwitch kills ovs-vswitchd; the database stays.
-func (o *OVS) StopSwitch() { o.made.stopSwitch() }
+func (o *OVS) StopSwitch() {
+	o.stopped.Store(true)
+	o.made.stopSwitch()
+}
 
 // StartSwitch starts it again.
-func (o *OVS) StartSwitch() { must(o.made.startSwitch()) }
+func (o *OVS) StartSwitch() {
+	must(o.made.startSwitch())
+	o.stopped.Store(false)
+}
 
 // Restart kills both, and starts them again, with the same database or a new one.
 func (o *OVS) Restart(anew bool) {

@@ -23,9 +23,10 @@ var shown = map[string][]string{
 	"Interface": {"name", "type", "options"},
 }
 
-// String is all that was wanted of OVS, and the files of its sockets; nothing in it changes by
-// itself.
+// String is all that was wanted of OVS, and the files of its sockets, once ovs-vswitchd has taken up
+// what was written, whoever did and died. Nothing in it changes by itself.
 func (o *OVS) String() string {
+	o.settle()
 	var lines []string
 	names := map[string]string{}
 	rows := map[string][]ovsdb.Row{}
@@ -52,6 +53,27 @@ func (o *OVS) String() string {
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+// settle waits until ovs-vswitchd has taken up what it was told of, if it runs.
+func (o *OVS) settle() {
+	for end := time.Now().Add(10 * time.Second); !o.stopped.Load() && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		results := o.Transact(ovsdb.Operation{Op: "select", Table: "Open_vSwitch", Columns: []string{"cur_cfg", "next_cfg"}})
+		if rows := results[0].Rows; len(rows) == 0 || number(rows[0]["cur_cfg"]) >= number(rows[0]["next_cfg"]) {
+			return
+		}
+	}
+}
+
+// number is a column's, which JSON has as a float.
+func number(v any) float64 {
+	switch v := v.(type) {
+	case float64:
+		return v
+	case int:
+		return float64(v)
+	}
+	return 0
 }
 
 // text is a value with rows by their names, sorted.
