@@ -234,9 +234,15 @@ func TestDiff(t *testing.T) {
 	file := func(group string) string { return filepath.Join(dir, slug(group)+".json") }
 	f.known = func(group string) bool { _, err := os.Stat(file(group)); return err == nil }
 	began := time.Now()
+	save := func() string {
+		text := f.report(time.Since(began))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "figures.txt"), []byte(text), 0o644))
+		return text
+	}
 	for seed := *diffSeed; f.replies < *diffReplies && time.Since(began) < *diffFor; seed++ {
 		before := len(f.found)
 		require.NoError(t, f.one(seed), "seed %d", seed)
+		save() // a run of hours may be ended by others
 		if len(f.found) == before {
 			continue
 		}
@@ -250,9 +256,7 @@ func TestDiff(t *testing.T) {
 			}
 		}
 	}
-	text := f.report(time.Since(began))
-	fmt.Print(text)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "figures.txt"), []byte(text), 0o644))
+	fmt.Print(save())
 	require.Empty(t, slices.Sorted(maps.Keys(f.found)), "unexplained differences: see %s", dir)
 }
 
