@@ -26,7 +26,7 @@ const (
 	srcRecursive = 18
 	srcDefault   = 20
 	srcNATEI     = 27
-	srcNAT64     = 29
+	srcNAT64     = 30
 	srcNATED     = 32
 )
 
@@ -64,9 +64,9 @@ func rank(src uint8) int {
 	switch src {
 	case srcNATEI:
 		return 4*srcAdjacency + 1
-	case srcNATED:
-		return 4*srcAdjacency + 2
 	case srcNAT64:
+		return 4*srcAdjacency + 2
+	case srcNATED:
 		return 4*srcAdjacency + 3
 	}
 	return 4 * int(src)
