@@ -17,6 +17,7 @@ import (
 	"go.fd.io/govpp/binapi/lisp"
 	"go.fd.io/govpp/binapi/lldp"
 	"go.fd.io/govpp/binapi/vrrp"
+	"go.fd.io/govpp/binapi/vxlan"
 )
 
 // reporting is an option that keeps what is reported.
@@ -148,6 +149,19 @@ func TestNotImitatedForWhatHasEnded(t *testing.T) {
 			require.Equal(t, []string{"vpptest: not imitated: lisp_eid_table_add_del_map, table 4294967295, which VPP finds by its number when it has ended"}, reports)
 		})
 	}
+}
+
+// What stands where no table for multicast of IPv6 ever was, nobody knows; VPP may not die of it.
+func TestNotImitatedForWhatNeverWas(t *testing.T) {
+	var reports []string
+	vpp := New(t, reporting(&reports))
+	w := client(t, vpp.Socket())
+	_, _, err := w.ask(&ip.IPTableAddDelV2{IsAdd: true, Table: ip.IPTable{TableID: 7, IsIP6: true}}, &vxlan.VxlanAddDelTunnelV3{
+		IsAdd: true, EncapVrfID: 7, SrcAddress: wireAddr(netip.MustParseAddr("2001:db8::2")), DstAddress: wireAddr(netip.MustParseAddr("ff02::1")),
+	})
+	require.NoError(t, err)
+	vpp.Do(func() {}) // until it is reported
+	require.Equal(t, []string{"vpptest: not imitated: VPP, puts a route into a table for multicast that never was"}, reports)
 }
 
 // VPP never comes back from a list of addresses that goes round. It cannot be recorded:

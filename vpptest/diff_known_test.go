@@ -175,8 +175,7 @@ func randomHost(s said) bool {
 		} `json:"route"`
 	}
 	_ = json.Unmarshal(s[s.name()], &d)
-	b := d.Route.Prefix.Addr().As16()
-	return d.Route.Src == srcND && d.Route.Prefix.IsSingleIP() && (b[11] != 0xff || b[12] != 0xfe)
+	return d.Route.Src == srcND && d.Route.Prefix.IsSingleIP() && !givenHost(d.Route.Prefix.Addr())
 }
 
 func refused(answers []said) bool {
@@ -189,7 +188,13 @@ func ofMAC(s said) bool {
 		IP netip.Addr `json:"ip"`
 	}
 	_ = json.Unmarshal(s[s.name()], &d)
-	b := d.IP.As16()
+	return givenHost(d.IP)
+}
+
+// givenHost tells whether the end of an address is a MAC's, and not of one that VPP draws, which
+// begins with 02:fe.
+func givenHost(a netip.Addr) bool {
+	b := a.As16()
 	return b[11] == 0xff && b[12] == 0xfe && [2]byte(b[8:10]) != [2]byte{0, 0xfe}
 }
 

@@ -118,6 +118,7 @@ func (s *ips) hearIn(is6 bool, index uint32) {
 	m := &s.multicast[family(is6)]
 	if is6 && int(index) >= len(m.slots) {
 		s.v.internal().NotImitated("puts a route into a table for multicast that never was")
+		return
 	}
 	if int(index) >= len(m.slots) || !m.slots[index].alive {
 		s.v.internal().Die("put a route into a table for multicast that is not there")
