@@ -169,19 +169,32 @@ func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
 	return f
 }
 
-// fixPaths does so with all. What leads to VPP itself has all that is said after it lead
-// there.
-func fixPaths(p netip.Prefix, paths []fib_types.FibPath, local bool) []fib_types.FibPath {
+// fixPaths does so with all, and orders them as VPP does: by what was said of each, whatever became
+// of it. What leads to VPP itself has all that is said after it lead there, and to no table.
+func fixPaths(p netip.Prefix, said, paths []fib_types.FibPath, local bool) (out []fib_types.FibPath) {
 	for _, f := range paths {
 		local = local || f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && f.SwIfIndex == none
 	}
-	var out []fib_types.FibPath
-	for _, f := range paths {
-		f = fixPath(p, f)
-		if local = local || f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL; local && f.Type == fib_types.FIB_API_PATH_TYPE_NORMAL {
-			f.Type = fib_types.FIB_API_PATH_TYPE_LOCAL
+	type ordered struct{ path, by fib_types.FibPath }
+	all := make([]ordered, len(paths))
+	for n, f := range paths {
+		fixed := fixPath(p, f)
+		by := fixed
+		switch {
+		case said[n].Type == fib_types.FIB_API_PATH_TYPE_DROP || unreachable(said[n]): // on a link, to VPP
+			by.Type, by.SwIfIndex = fib_types.FIB_API_PATH_TYPE_NORMAL, interfaceSaid(said[n])
+			by = fixPath(p, by)
+		case fixed.Type != f.Type:
+			by = f
 		}
-		out = append(out, f)
+		if local = local || fixed.Type == fib_types.FIB_API_PATH_TYPE_LOCAL; local && fixed.Type == fib_types.FIB_API_PATH_TYPE_NORMAL {
+			fixed.Type, fixed.TableID = fib_types.FIB_API_PATH_TYPE_LOCAL, 0
+		}
+		all[n] = ordered{fixed, by}
+	}
+	slices.SortStableFunc(all, func(a, b ordered) int { return compareSaid(a.by, b.by) })
+	for _, o := range all {
+		out = append(out, o.path)
 	}
 	return out
 }

@@ -54,8 +54,7 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	if q.IsAdd && slices.ContainsFunc(said, unreachable) && (local || slices.ContainsFunc(said, toSelf)) {
 		return none, c.NotImitated("an unreachable or prohibited path beside one to VPP itself, which VPP takes for another one to itself")
 	}
-	paths = fixPaths(p, paths, local && q.IsMultipath && !q.IsAdd)
-	slices.SortStableFunc(paths, compareSaid)
+	paths = fixPaths(p, q.Route.Paths, paths, local && q.IsMultipath && !q.IsAdd)
 	if q.IsAdd && s.astray(t, src, said) {
 		return none, c.NotImitated("a path to nowhere over an interface that is not there, or in another table, of another source than the API")
 	}
