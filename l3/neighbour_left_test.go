@@ -4,6 +4,7 @@ package l3_test
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,6 +81,44 @@ func TestNeighboursOfTheGoneElsewhereDoNotMatter(t *testing.T) {
 		kindrig.Steady(t, e, append(member, l3.Neighbour{Interface: "here", IP: addr("10.0.0.9"), MAC: kindrig.MAC(1)})...)
 		kindrig.Steady(t, e, member...)
 	})
+}
+
+// manyNeighbours are so many that one reading of them serves several changes.
+func manyNeighbours(n int) (out []desiredstate.Object) {
+	for i := range n {
+		out = append(out, l3.Neighbour{Interface: "here", IP: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), MAC: kindrig.MAC(1)})
+	}
+	return out
+}
+
+// One that has gone before its interface did is not taken for left, where it was seen before.
+func TestNeighbourMovesToAnotherInterfaceAmongMany(t *testing.T) {
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		c := kindrig.Dial(t, vpp.Socket(), "me")
+		e := kindrig.Engine(vppnet.Loopbacks(c), l3.Neighbours(c))
+		at := func(on string) l3.Neighbour { return l3.Neighbour{Interface: on, IP: addr("10.0.0.9"), MAC: kindrig.MAC(2)} }
+		require.NoError(t, ensure(t, e, append(manyNeighbours(500), vppnet.Loopback{Name: "here"})...))
+		for range 20 {
+			require.NoError(t, ensure(t, e, vppnet.Loopback{Name: "other"}, at("other")))
+			_, err := e.Remove(t.Context(), vppnet.InterfaceKey("other"), at("other").Key())
+			require.NoError(t, err)
+			require.NoError(t, ensure(t, e, at("here")))
+			_, err = e.Remove(t.Context(), at("here").Key())
+			require.NoError(t, err)
+		}
+	})
+}
+
+// Of many, each change does not read all.
+func TestNeighboursAreNotAllReadForEach(t *testing.T) {
+	c := kindrig.Dial(t, vpptest.New(t).Socket(), "me")
+	e := kindrig.Engine(vppnet.Loopbacks(c), l3.Neighbours(c))
+	all := manyNeighbours(1050)
+	require.NoError(t, ensure(t, e, append(all[:1000:1000], vppnet.Loopback{Name: "here"})...))
+	e.Parallel = 1
+	before := c.Stats().Sent
+	require.NoError(t, ensure(t, e, all[1000:]...))
+	require.Less(t, c.Stats().Sent-before, uint64(50*(1+3)/2), "50 that are made, where each reading is of three messages")
 }
 
 func ensure(t *testing.T, e *desiredstate.Engine, objects ...desiredstate.Object) error {
