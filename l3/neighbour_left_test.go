@@ -96,10 +96,14 @@ func TestNeighbourMovesToAnotherInterfaceAmongMany(t *testing.T) {
 	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
 		c := kindrig.Dial(t, vpp.Socket(), "me")
 		e := kindrig.Engine(vppnet.Loopbacks(c), l3.Neighbours(c))
-		at := func(on string) l3.Neighbour { return l3.Neighbour{Interface: on, IP: addr("10.0.0.9"), MAC: kindrig.MAC(2)} }
-		require.NoError(t, ensure(t, e, append(manyNeighbours(500), vppnet.Loopback{Name: "here"})...))
-		for range 20 {
+		at := func(on string) l3.Neighbour {
+			return l3.Neighbour{Interface: on, IP: addr("10.0.0.9"), MAC: kindrig.MAC(2)}
+		}
+		all := manyNeighbours(2000)
+		require.NoError(t, ensure(t, e, append(all[:500:500], vppnet.Loopback{Name: "here"})...))
+		for n := range 5 {
 			require.NoError(t, ensure(t, e, vppnet.Loopback{Name: "other"}, at("other")))
+			require.NoError(t, ensure(t, e, all[500:][300*n:][:300]...)) // all are read anew
 			_, err := e.Remove(t.Context(), vppnet.InterfaceKey("other"), at("other").Key())
 			require.NoError(t, err)
 			require.NoError(t, ensure(t, e, at("here")))
