@@ -78,7 +78,7 @@ func seeNeighbours(ctx context.Context, c *vppnet.Conn) (*neighboursSeen, error)
 	}
 	all, err := vppnet.As[*ip_neighbor.IPNeighborDetails](answers)
 	if len(all) > fewNeighbours {
-		n.uses.Store(int64(len(all) / 4))
+		n.uses.Store(int64(len(all)))
 	}
 	for _, d := range all {
 		a, index := inet.Read(d.Neighbor.IPAddress), uint32(d.Neighbor.SwIfIndex)
@@ -98,8 +98,7 @@ const fewNeighbours = 64
 
 // still reports why an interface must get or lose no neighbour of an address: VPP would die.
 //
-// A reading of many serves a quarter as many changes that come after it, for ten times as long as it
-// took: else most of the time that it takes to make 20,000 goes into reading them. Whether interfaces
+// A reading of many serves as many changes that come after it, for ten times as long as it took: else most of the time that it takes to make 20,000 goes into reading them. Whether interfaces
 // are there is asked each time, so it tells too little only where somebody made a neighbour and deleted
 // its interface meanwhile. Where it tells too much, of what was taken away since, another is taken.
 func (l leftNeighbours) still(ctx context.Context, id uint32, a netip.Addr) error {

@@ -99,11 +99,11 @@ func TestNeighbourMovesToAnotherInterfaceAmongMany(t *testing.T) {
 		at := func(on string) l3.Neighbour {
 			return l3.Neighbour{Interface: on, IP: addr("10.0.0.9"), MAC: kindrig.MAC(2)}
 		}
-		all := manyNeighbours(2000)
+		all := manyNeighbours(2700)
 		require.NoError(t, ensure(t, e, append(all[:500:500], vppnet.Loopback{Name: "here"})...))
-		for n := range 5 {
+		for _, more := range [][]desiredstate.Object{all[500:1200], all[1200:]} {
 			require.NoError(t, ensure(t, e, vppnet.Loopback{Name: "other"}, at("other")))
-			require.NoError(t, ensure(t, e, all[500:][300*n:][:300]...)) // all are read anew
+			require.NoError(t, ensure(t, e, more...)) // so many that all are read anew
 			_, err := e.Remove(t.Context(), vppnet.InterfaceKey("other"), at("other").Key())
 			require.NoError(t, err)
 			require.NoError(t, ensure(t, e, at("here")))

@@ -13,6 +13,7 @@ import (
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_neighbor"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/lisp"
 	"go.fd.io/govpp/binapi/lldp"
@@ -162,6 +163,31 @@ func TestNotImitatedForWhatNeverWas(t *testing.T) {
 	require.NoError(t, err)
 	vpp.Do(func() {}) // until it is reported
 	require.Equal(t, []string{"vpptest: not imitated: VPP, puts a route into a table for multicast that never was"}, reports)
+}
+
+// Which learnt neighbours an address takes along that is removed with a length beyond 128 stands in
+// memory that is none of its masks.
+func TestNotImitatedForALengthThatIsNone(t *testing.T) {
+	var reports []string
+	vpp := New(t, reporting(&reports))
+	w := client(t, vpp.Socket())
+	p, err := ip_types.ParseAddressWithPrefix("2001:db8::1/128")
+	require.NoError(t, err)
+	long := p
+	long.Len = 129
+	neighbour := ip_neighbor.IPNeighbor{SwIfIndex: 1, MacAddress: macs[1], IPAddress: wireAddr(netip.MustParseAddr("2001:db8::2"))}
+	ask := func(ms ...api.Message) {
+		_, _, err := w.ask(ms...)
+		require.NoError(t, err)
+		vpp.Do(func() {}) // until it is reported
+	}
+	set := func(add bool, p ip_types.AddressWithPrefix) api.Message {
+		return &interfaces_api.SwInterfaceAddDelAddress{SwIfIndex: 1, IsAdd: add, Prefix: p}
+	}
+	ask(&interfaces_api.CreateLoopback{}, set(true, p), set(false, long))
+	require.Empty(t, reports, "there are none")
+	ask(&ip_neighbor.IPNeighborAddDel{IsAdd: true, Neighbor: neighbour}, set(true, p), set(false, long))
+	require.Equal(t, []string{"vpptest: not imitated: VPP, the end of an address with a length beyond 128, where neighbours are learnt"}, reports)
 }
 
 // VPP never comes back from a list of addresses that goes round. It cannot be recorded:

@@ -129,13 +129,16 @@ func (s *ips) forgetNeighbours(index uint32) {
 }
 
 // forgetSubnet is what removing an address does. Of a length that IPv4 has not, VPP's mask
-// is none, and covers all.
+// is none, and covers all; of one that IPv6 has not, it is whatever lies in the memory there.
 func (s *ips) forgetSubnet(index uint32, p netip.Prefix) {
 	c := s.v.internal()
 	for _, key := range s.neighbourKeys() {
 		if n := s.neighbours[key]; key.index == index && n.flags&staticNeighbour == 0 && key.ip.Is6() == p.Addr().Is6() && (p.Contains(key.ip) || key.ip.Is4() && !p.IsValid()) {
 			s.adjacency(c, key, s.side(index).tables[family(key.ip.Is6())], false)
 			delete(s.neighbours, key)
+		} else if key.index == index && n.flags&staticNeighbour == 0 && key.ip.Is6() && p.Addr().Is6() && !p.IsValid() {
+			c.NotImitated("the end of an address with a length beyond 128, where neighbours are learnt")
+			return
 		}
 	}
 }
