@@ -88,7 +88,7 @@ func (s *interfaces) setMTU(_ *Call, q *interfaces_api.SwInterfaceSetMtu) *inter
 	return r
 }
 
-// setDeviceMTU also sets the L3 MTU of the device and of all its sub-interfaces.
+// setDeviceMTU also sets the L3 MTU of the device and of all its sub-interfaces, and theirs.
 func (s *interfaces) setDeviceMTU(_ *Call, q *interfaces_api.HwInterfaceSetMtu) *interfaces_api.HwInterfaceSetMtuReply {
 	r := new(interfaces_api.HwInterfaceSetMtuReply)
 	switch i := s.at(q.SwIfIndex); {
@@ -105,8 +105,10 @@ func (s *interfaces) setDeviceMTU(_ *Call, q *interfaces_api.HwInterfaceSetMtu) 
 		r.Retval = syscallError1
 	default:
 		i.linkMTU, i.mtu[0] = q.Mtu, uint32(q.Mtu)
-		for _, sub := range i.subs {
-			sub.mtu[0] = uint32(q.Mtu)
+		for _, g := range i.goes {
+			if sub := s.at(indexAt(g.index)); sub != nil {
+				sub.mtu[0] = uint32(q.Mtu)
+			}
 		}
 	}
 	return r
