@@ -63,8 +63,8 @@ func (n Neighbour) Validate() error {
 // VPP keeps a static neighbour whose interface somebody deletes, in the default table, and
 // dies when another interface there gets or loses one with that address. That is refused
 // (desiredstate.ErrInUse) until there is an interface with the index again. To find out
-// costs two requests for all that change together, and a round trip more for each whose
-// address is a static neighbour's elsewhere.
+// costs two requests for all that change together, of many for all that change soon, and a
+// round trip more for each whose address is a static neighbour's elsewhere.
 func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neighbour] {
 	vpp, s, left := ip_neighbor.NewServiceClient(c), place.Scope(claims), newLeftNeighbours(c)
 	send := func(ctx context.Context, id uint32, n Neighbour, add bool) error {

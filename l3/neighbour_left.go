@@ -98,9 +98,10 @@ const fewNeighbours = 64
 
 // still reports why an interface must get or lose no neighbour of an address: VPP would die.
 //
-// A reading of many serves as many changes that come after it, for ten times as long as it took: else most of the time that it takes to make 20,000 goes into reading them. Whether interfaces
-// are there is asked each time, so it tells too little only where somebody made a neighbour and deleted
-// its interface meanwhile. Where it tells too much, of what was taken away since, another is taken.
+// A reading of many serves as many changes that come after it, for ten times as long as it took: else
+// most of the time that it takes to make 20,000 goes into reading them. Whether interfaces are there
+// is asked each time, so it tells too little only where somebody made a neighbour and deleted its
+// interface meanwhile. Where it tells too much, of what was taken away since, another is taken.
 func (l leftNeighbours) still(ctx context.Context, id uint32, a netip.Addr) error {
 	if n := l.last.Load(); n != nil && time.Now().Before(n.until) && n.uses.Add(-1) >= 0 && l.check(ctx, n, id, []netip.Addr{a}) == nil {
 		return nil
