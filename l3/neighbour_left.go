@@ -52,7 +52,7 @@ func newLeftNeighbours(c *vppnet.Conn) leftNeighbours {
 			began := time.Now()
 			n, err := seeNeighbours(ctx, c)
 			if err == nil {
-				n.until = time.Now().Add(10 * time.Since(began))
+				n.until = time.Now().Add(min(10*time.Since(began), time.Second))
 				last.Store(n)
 			}
 			return n, err
@@ -98,7 +98,7 @@ const fewNeighbours = 64
 
 // still reports why an interface must get or lose no neighbour of an address: VPP would die.
 //
-// A reading of many serves as many changes that come after it, for ten times as long as it took: else
+// A reading of many serves as many changes that come after it, for ten times as long as it took, and a second at most: else
 // most of the time that it takes to make 20,000 goes into reading them. Whether interfaces are there
 // is asked each time, so it tells too little only where somebody made a neighbour and deleted its
 // interface meanwhile. Where it tells too much, of what was taken away since, another is taken.
