@@ -22,8 +22,13 @@ func TestOneAfterTheOther(t *testing.T) {
 		}
 	}
 	want := []ds.Object{
-		hook{Name: "a", On: "z"}, hook{Name: "b", On: "y"}, hook{Name: "c", On: "x"},
-		hook{Name: "d"}, hook{Name: "x"}, hook{Name: "y"}, hook{Name: "z"},
+		hook{Name: "a", On: "z"},
+		hook{Name: "b", On: "y"},
+		hook{Name: "c", On: "x"},
+		hook{Name: "d"},
+		hook{Name: "x"},
+		hook{Name: "y"},
+		hook{Name: "z"},
 	}
 	_, err := e.Sync(t.Context(), want...)
 	require.NoError(t, err)
