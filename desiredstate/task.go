@@ -124,6 +124,9 @@ func opening(all []*task) (ready []*task) {
 			ends = append(ends, t)
 		}
 	}
+	if len(ends) == 0 { // nothing hangs on anything
+		return ready
+	}
 	slices.SortStableFunc(ends, func(a, b *task) int { return strings.Compare(a.step.Key.Name, b.step.Key.Name) })
 	for i, t := range ends {
 		t.rank = i
