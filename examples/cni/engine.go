@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"go.fd.io/govpp/api"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
@@ -163,8 +167,26 @@ func (e *Engine) Sweep(ctx context.Context, network string, keep map[string]bool
 }
 
 // remove takes away these interfaces, and what then nobody needs. Only one command at a time may
-// be between making such a thing and using it; see lock.
+// be between making such a thing and using it; see lock. The daemon, which knows of no DEL before the
+// runtime's cache does, may make one anew that has just gone, and is on what is to go then: once more.
 func (e *Engine) remove(ctx context.Context, these func(name string) bool) (sockets []string, err error) {
+	for range 5 {
+		var more []string
+		more, err = e.removeOnce(ctx, these)
+		for _, s := range more {
+			if !slices.Contains(sockets, s) {
+				sockets = append(sockets, s)
+			}
+		}
+		if !errors.Is(err, desiredstate.ErrInUse) && !errors.Is(err, api.BD_IN_USE) {
+			return sockets, err
+		}
+		slog.Warn("made anew meanwhile", "err", err)
+	}
+	return sockets, err
+}
+
+func (e *Engine) removeOnce(ctx context.Context, these func(name string) bool) (sockets []string, err error) {
 	e.engine.Forget() // an ADD that failed knows only what it was told of
 	found, err := e.engine.Found(ctx)
 	if err != nil {
