@@ -37,5 +37,5 @@ func TestOneAfterTheOther(t *testing.T) {
 	done = nil
 	_, err = e.Sync(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"c", "x", "b", "y", "a", "z", "d"}, done)
+	require.Equal(t, []string{"a", "z", "b", "y", "c", "x", "d"}, done)
 }

@@ -111,21 +111,20 @@ func (d *draft) goBefore(dep *node) {
 	}
 }
 
-// opening returns the tasks that wait for nothing: first what the first need to be done. These are in the order of
-// names, as what belongs together is called alike, a port and its filters. So a port is
+// opening returns the tasks that wait for nothing: first what goes, and makes room; then what the first of the others
+// need to be done. These are in the order of names, as what belongs together is called alike, a port and its filters. So a port is
 // whole soon after it is begun, and not when the last one is begun.
 func opening(all []*task) (ready []*task) {
 	var ends []*task
 	for _, t := range all {
-		t.rank = len(all)
+		if t.rank = len(all); t.gone != nil {
+			t.rank = -1 // what goes makes room
+		}
 		if t.need == 0 {
 			ready = append(ready, t)
 		} else if len(t.next) == 0 {
 			ends = append(ends, t)
 		}
-	}
-	if len(ends) == 0 { // nothing hangs on anything
-		return ready
 	}
 	slices.SortStableFunc(ends, func(a, b *task) int { return strings.Compare(a.step.Key.Name, b.step.Key.Name) })
 	for i, t := range ends {
