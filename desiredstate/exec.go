@@ -81,7 +81,7 @@ func (x *pass) work() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for {
-		for len(x.soon) == 0 && len(x.ready) == 0 && x.left > 0 {
+		for x.idle() && x.left > 0 {
 			x.wake.Wait()
 		}
 		if x.left == 0 {
@@ -98,7 +98,7 @@ func (x *pass) work() {
 		} else {
 			x.done(t, id, err)
 		}
-		if x.flying == 0 && len(x.soon) == 0 && len(x.ready) == 0 && len(x.early) > 0 {
+		if x.flying == 0 && x.idle() && len(x.early) > 0 {
 			x.ready, x.early = x.early, nil
 			for _, t := range x.ready {
 				t.last = true
@@ -107,6 +107,9 @@ func (x *pass) work() {
 		}
 	}
 }
+
+// idle says that no task is ready.
+func (x *pass) idle() bool { return len(x.soon) == 0 && len(x.ready) == 0 }
 
 // first takes what is to be done next: what hangs on what was just done goes before what is begun
 // anew. So what belongs together is done together, and the handles that it uses need no proof.

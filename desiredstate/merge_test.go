@@ -55,6 +55,12 @@ func TestLetGoOfAndThere(t *testing.T) {
 	require.Equal(t, ds.Report{{Action: ds.Keep, Key: hookKey("z"), ID: 2}}, report)
 }
 
+// hookNames are those that are drawn, hungOn what such a hook hangs on.
+var (
+	hookNames = []string{"a", "b", "c", "d", "e"}
+	hungOn    = append([]string{""}, hookNames...)
+)
+
 // peg is what there is besides hooks, to be hung on; a reference kind names both.
 type peg struct{ Name string }
 
@@ -111,8 +117,8 @@ func (h *hooks) kinds() []ds.AnyKind {
 
 // byHand is a change that nobody tells the engine of.
 func (h *hooks) byHand(r *rapid.T) {
-	name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
-	on := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"})
+	name := rapid.SampledFrom(hookNames)
+	on := rapid.SampledFrom(hungOn)
 	some := rapid.IntRange(0, 7).Draw(r, "which")
 	switch what := rapid.IntRange(0, 6).Draw(r, "by hand"); {
 	case what < 2:
@@ -151,8 +157,8 @@ func TestAReadingIsTheTruth(t *testing.T) {
 				h.byHand(r)
 			}
 			o := hook{
-				rapid.SampledFrom([]string{"a", "b", "c", "d", "e"}).Draw(r, "name"),
-				rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"}).Draw(r, "on"),
+				rapid.SampledFrom(hookNames).Draw(r, "name"),
+				rapid.SampledFrom(hungOn).Draw(r, "on"),
 			}
 			switch rapid.IntRange(0, 3).Draw(r, "call") { // what comes of it is not the question
 			case 0:
@@ -192,9 +198,9 @@ func (h *hooks) foreign(name string) bool {
 func (h *hooks) settles(r *rapid.T, e *ds.Engine) {
 	ctx := context.Background()
 	var want []ds.Object
-	for _, name := range []string{"a", "b", "c", "d", "e"} {
+	for _, name := range hookNames {
 		if rapid.Bool().Draw(r, "wanted") {
-			on := rapid.SampledFrom([]string{"", "a", "b", "c", "d", "e"}).Draw(r, "on")
+			on := rapid.SampledFrom(hungOn).Draw(r, "on")
 			want = append(want, hook{name, on})
 		}
 	}

@@ -126,6 +126,15 @@ func opening(all []*task) (ready []*task) {
 			ends = append(ends, t)
 		}
 	}
+	if len(ends) > 0 { // else nothing hangs on anything
+		rank(all, ends)
+	}
+	slices.SortStableFunc(ready, func(a, b *task) int { return a.rank - b.rank })
+	return ready
+}
+
+// rank ranks ends by name, and each task as the first of the ends that hang on it.
+func rank(all, ends []*task) {
 	slices.SortStableFunc(ends, func(a, b *task) int { return strings.Compare(a.step.Key.Name, b.step.Key.Name) })
 	for i, t := range ends {
 		t.rank = i
@@ -136,8 +145,6 @@ func opening(all []*task) (ready []*task) {
 			t.rank = min(t.rank, n.rank)
 		}
 	}
-	slices.SortStableFunc(ready, func(a, b *task) int { return a.rank - b.rank })
-	return ready
 }
 
 // inOrder lists tasks after those that they wait for, and leaves out those that wait for

@@ -53,36 +53,16 @@ func benchNeighbours(b *testing.B, socket string, many int) {
 		adds = append(adds, &ip_neighbor.IPNeighborAddDel{IsAdd: true, Neighbor: wire})
 		dels = append(dels, &ip_neighbor.IPNeighborAddDel{Neighbor: wire})
 	}
-	want := append(base, all...)
-	per := func(b *testing.B, what string, do func()) {
-		began, sent := time.Now(), c.Stats().Sent
-		do()
-		b.ReportMetric(float64(time.Since(began))/float64(many), "ns/"+what)
-		b.ReportMetric(float64(c.Stats().Sent-sent), "messages/"+what)
-	}
-	sync := func(changed int, w []desiredstate.Object) func() {
-		return func() {
-			r, err := e.Sync(b.Context(), w...)
-			require.NoError(b, err)
-			require.Equal(b, changed, r.Changed())
-		}
-	}
 	b.Run("engine", func(b *testing.B) {
-		for b.Loop() {
-			per(b, "create", sync(many, want))
-			e.Forget()
-			per(b, "read", sync(0, want))
-			per(b, "delete", sync(many, base))
-		}
+		kindrig.EngineStages(b, e, func() uint64 { return c.Stats().Sent }, base, all)
 	})
 	h := kindrig.NewHand(b, socket)
 	b.Run("hand", func(b *testing.B) {
-		for b.Loop() {
-			per(b, "create", func() { h.Ask(b, adds...) })
-			per(b, "read", func() {
+		kindrig.Stages(b, many, nil,
+			func() { h.Ask(b, adds...) },
+			func() {
 				h.Read(b, &ip_neighbor.IPNeighborDump{SwIfIndex: ^interface_types.InterfaceIndex(0), Af: ip_types.ADDRESS_IP4}, new(ip_neighbor.IPNeighborDetails), many)
-			})
-			per(b, "delete", func() { h.Ask(b, dels...) })
-		}
+			},
+			func() { h.Ask(b, dels...) })
 	})
 }

@@ -48,27 +48,7 @@ func benchPolicies(b *testing.B, socket string) {
 	r, err := e.Sync(b.Context(), base...)
 	require.NoError(b, err)
 	id := func(k desiredstate.Key) uint32 { x, _ := r.Of(k); return x.ID }
-	want := append(base, all...)
-	per := func(b *testing.B, what string, do func()) {
-		began := time.Now()
-		do()
-		b.ReportMetric(float64(time.Since(began))/float64(len(all)), "ns/"+what)
-	}
-	sync := func(changed int, w []desiredstate.Object) func() {
-		return func() {
-			r, err := e.Sync(b.Context(), w...)
-			require.NoError(b, err)
-			require.Equal(b, changed, r.Changed())
-		}
-	}
-	b.Run("engine", func(b *testing.B) {
-		for b.Loop() {
-			per(b, "create", sync(len(all), want))
-			e.Forget()
-			per(b, "read", sync(0, want))
-			per(b, "delete", sync(len(all), base))
-		}
-	})
+	b.Run("engine", func(b *testing.B) { kindrig.EngineStages(b, e, nil, base, all) })
 	h := kindrig.NewHand(b, socket)
 	var adds, dels []api.Message
 	for n := range many {
@@ -79,13 +59,12 @@ func benchPolicies(b *testing.B, socket string) {
 		dels = append(dels, &abf.AbfItfAttachAddDel{Attach: a}, &abf.AbfPolicyAddDel{Policy: p})
 	}
 	b.Run("hand", func(b *testing.B) {
-		for b.Loop() {
-			per(b, "create", func() { h.Ask(b, adds...) })
-			per(b, "read", func() {
+		kindrig.Stages(b, len(all), nil,
+			func() { h.Ask(b, adds...) },
+			func() {
 				h.Read(b, &abf.AbfPolicyDump{}, &abf.AbfPolicyDetails{}, many)
 				h.Read(b, &abf.AbfItfAttachDump{}, &abf.AbfItfAttachDetails{}, many)
-			})
-			per(b, "delete", func() { h.Ask(b, dels...) })
-		}
+			},
+			func() { h.Ask(b, dels...) })
 	})
 }

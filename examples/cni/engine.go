@@ -186,6 +186,7 @@ func (e *Engine) remove(ctx context.Context, these func(name string) bool) (sock
 	return sockets, err
 }
 
+// removeOnce does so by what there is now.
 func (e *Engine) removeOnce(ctx context.Context, these func(name string) bool) (sockets []string, err error) {
 	e.engine.Forget() // an ADD that failed knows only what it was told of
 	found, err := e.engine.Found(ctx)

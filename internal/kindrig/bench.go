@@ -5,6 +5,7 @@ package kindrig
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -67,4 +68,40 @@ func Race(b *testing.B, x Contest) {
 		}
 		each(b)
 	})
+}
+
+// Stages measures how so many objects are made, found as they are, and taken away: the time, and what is
+// sent if that is counted, for each object.
+func Stages(b *testing.B, many int, sent func() uint64, create, read, remove func()) {
+	per := func(what string, do func()) {
+		before := uint64(0)
+		if sent != nil {
+			before = sent()
+		}
+		began := time.Now()
+		do()
+		b.ReportMetric(float64(time.Since(began))/float64(many), "ns/"+what)
+		if sent != nil {
+			b.ReportMetric(float64(sent()-before), "messages/"+what)
+		}
+	}
+	for b.Loop() {
+		per("create", create)
+		per("read", read)
+		per("delete", remove)
+	}
+}
+
+// EngineStages has an engine go through Stages with these objects; what they hang on, the base, is there.
+func EngineStages(b *testing.B, e *desiredstate.Engine, sent func() uint64, base, all []desiredstate.Object) {
+	want := append(base[:len(base):len(base)], all...)
+	sync := func(changed int, want []desiredstate.Object) {
+		r, err := e.Sync(b.Context(), want...)
+		require.NoError(b, err)
+		require.Equal(b, changed, r.Changed())
+	}
+	Stages(b, len(all), sent,
+		func() { sync(len(all), want) },
+		func() { e.Forget(); sync(0, want) },
+		func() { sync(len(all), base) })
 }

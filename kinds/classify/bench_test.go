@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"flag"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -35,11 +34,6 @@ func address(i int) []byte { return binary.BigEndian.AppendUint32(nil, 10<<24+ui
 // BenchmarkSessions makes sessions of one table, finds them as they are, and takes them away,
 // by the engine and by hand.
 func BenchmarkSessions(b *testing.B) {
-	per := func(b *testing.B, what string, do func()) {
-		began := time.Now()
-		do()
-		b.ReportMetric(float64(time.Since(began))/float64(*many), "ns/"+what)
-	}
 	b.Run("engine", func(b *testing.B) {
 		c := kindrig.Dial(b, socket(b), "me")
 		want := []desiredstate.Object{classify.Table{Name: "a", Mask: source, Sessions: uint32(*many)}}
@@ -47,20 +41,9 @@ func BenchmarkSessions(b *testing.B) {
 			want = append(want, classify.Session{Table: "a", Match: classify.At(26, address(i)...), Deny: true})
 		}
 		e := kindrig.Engine(classify.Tables(c), classify.Sessions(c, nil))
-		sync := func(changed int, w []desiredstate.Object) func() {
-			return func() {
-				r, err := e.Sync(b.Context(), w...)
-				require.NoError(b, err)
-				require.Equal(b, changed, r.Changed())
-			}
-		}
-		for b.Loop() {
-			sync(1, want[:1])()
-			per(b, "create", sync(*many, want))
-			e.Forget()
-			per(b, "read", sync(0, want))
-			per(b, "delete", sync(*many, want[:1]))
-		}
+		_, err := e.Sync(b.Context(), want[:1]...)
+		require.NoError(b, err)
+		kindrig.EngineStages(b, e, nil, want[:1], want[1:])
 	})
 	b.Run("hand", func(b *testing.B) {
 		h := kindrig.NewHand(b, socket(b))
@@ -79,10 +62,9 @@ func BenchmarkSessions(b *testing.B) {
 				}
 			}
 		}
-		for b.Loop() {
-			per(b, "create", func() { h.Ask(b, adds...) })
-			per(b, "read", func() { h.Read(b, &binding.ClassifySessionDump{}, &binding.ClassifySessionDetails{}, *many) })
-			per(b, "delete", func() { h.Ask(b, dels...) })
-		}
+		kindrig.Stages(b, *many, nil,
+			func() { h.Ask(b, adds...) },
+			func() { h.Read(b, &binding.ClassifySessionDump{}, &binding.ClassifySessionDetails{}, *many) },
+			func() { h.Ask(b, dels...) })
 	})
 }
