@@ -61,23 +61,25 @@ func (c *Conn) bonds(ctx context.Context, all []*interfaces.SwInterfaceDetails) 
 }
 
 // BondMembers reads the members of the bonds with these indexes, all in one round trip;
-// members do not say whose they are, so what says that is asked for behind them.
+// members do not say whose they are, so each bond is asked for right before its own.
 func BondMembers(ctx context.Context, c *Conn, bonds ...uint32) (map[uint32][]*bond.SwMemberInterfaceDetails, error) {
 	var requests []api.Message
 	for _, b := range bonds {
 		index := interface_types.InterfaceIndex(b)
-		requests = append(requests, &bond.SwMemberInterfaceDump{SwIfIndex: index}, &bond.SwBondInterfaceDump{SwIfIndex: index})
+		requests = append(requests, &bond.SwBondInterfaceDump{SwIfIndex: index}, &bond.SwMemberInterfaceDump{SwIfIndex: index})
 	}
 	answers, err := Ask(ctx, c, requests...)
 	out := make(map[uint32][]*bond.SwMemberInterfaceDetails, len(bonds))
-	var members []*bond.SwMemberInterfaceDetails
+	of := none
 	for _, m := range answers {
 		switch d := m.(type) {
-		case *bond.SwMemberInterfaceDetails:
-			members = append(members, d)
 		case *bond.SwBondInterfaceDetails:
-			own := max(0, len(members)-int(d.Members)) // before them, those of a bond that has just gone
-			out[uint32(d.SwIfIndex)], members = members[own:], nil
+			of = uint32(d.SwIfIndex)
+			out[of] = nil
+		case *bond.SwMemberInterfaceDetails:
+			if of != none { // else of a bond that has come since
+				out[of] = append(out[of], d)
+			}
 		}
 	}
 	return out, err
