@@ -274,9 +274,7 @@ func (s *Store) drop(source string, k Key) {
 		return
 	}
 	x.want, x.named = nil, true
-	st := x.status
-	st.Leaving = true
-	s.put(k, x, st)
+	s.put(k, x, Status{State: Pending, ID: x.status.ID})
 	s.touch(s.runs, k)
 }
 

@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/controller"
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 // Whoever waits for what he wrote finds it in VPP and answered, or in an error, whatever it
@@ -77,4 +78,23 @@ func TestWhoWaitsFindsIt(t *testing.T) {
 	err = controller.Applied(ctx, r.client, "h1", 1<<40)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, fmt.Sprintf("not yet at %d", int64(1<<40)))
+}
+
+// What is to go is gone, too, when it is said that all is as it was written, however long that takes.
+func TestWhoWaitsFindsItGone(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	proxy := vpptest.NewProxy(t, v.Socket())
+	site := r.siteOf("h1", nic)
+	r.agent(site, proxy.Socket())
+	for n := range 3 {
+		r.put("h1", uuid(n), port(100))
+	}
+	r.bound("h1", uuid(0), uuid(1), uuid(2))
+	proxy.Inject(vpptest.Fault{Message: "delete_vhost_user_if", Nth: 3, Kind: vpptest.Delay, Delay: 300 * time.Millisecond})
+	done, err := r.client.Delete(t.Context(), site.Ports(), clientv3.WithPrefix())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, controller.Applied(ctx, r.client, "h1", done.Header.Revision))
+	r.whole(site, v.Socket(), nil)
 }

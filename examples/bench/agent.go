@@ -31,7 +31,7 @@ type agent struct {
 	since   time.Time      // there are so many
 
 	process *process
-	bound   *bound
+	said    *said
 	closers []func()
 }
 
@@ -73,7 +73,7 @@ func (s *agent) cold(ctx context.Context) error {
 
 // all waits until all ports are said to be bound.
 func (s *agent) all(ctx context.Context) error {
-	return s.wait(ctx, func(ports map[string]int64) bool { return len(ports) == s.size })
+	return s.wait(ctx, func(ports map[string]int64, _ int64) bool { return len(ports) == s.size })
 }
 
 func (s *agent) start() error {
@@ -84,11 +84,14 @@ func (s *agent) start() error {
 	return err
 }
 
-// wait waits for what is said of ports, or for the agent's end.
-func (s *agent) wait(ctx context.Context, enough func(ports map[string]int64) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return s.bound.wait(ctx, s.process, enough)
+// wait waits for what is said, or for the agent's end.
+func (s *agent) wait(ctx context.Context, enough func(ports map[string]int64, upTo int64) bool) error {
+	return s.said.wait(ctx, s.process, enough)
+}
+
+// reach waits until all that etcd had at a revision is as wanted.
+func (s *agent) reach(ctx context.Context, revision int64) error {
+	return s.wait(ctx, func(_ map[string]int64, upTo int64) bool { return upTo >= revision })
 }
 
 // converged is "agent plan": it lists etcd, reads VPP, and prints what differs.
@@ -107,18 +110,15 @@ func (s *agent) add(ctx context.Context, port int) error {
 	if _, err := s.etcd.Put(ctx, s.key(port), s.value(port, s.network(port))); err != nil {
 		return err
 	}
-	return s.wait(ctx, func(ports map[string]int64) bool { return ports[s.uuid(port)] != 0 })
+	return s.wait(ctx, func(ports map[string]int64, _ int64) bool { return ports[s.uuid(port)] != 0 })
 }
 
 func (s *agent) remove(ctx context.Context, port int) error {
-	times := s.process.converged()
-	if _, err := s.etcd.Delete(ctx, s.key(port)); err != nil {
+	r, err := s.etcd.Delete(ctx, s.key(port))
+	if err != nil {
 		return err
 	}
-	if err := s.wait(ctx, func(ports map[string]int64) bool { return ports[s.uuid(port)] == 0 }); err != nil {
-		return err
-	}
-	return s.process.wait(ctx, times)
+	return s.reach(ctx, r.Header.Revision)
 }
 
 func (s *agent) move(ctx context.Context, port, network int) error {
@@ -126,7 +126,7 @@ func (s *agent) move(ctx context.Context, port, network int) error {
 	if err != nil {
 		return err
 	}
-	return s.wait(ctx, func(ports map[string]int64) bool { return ports[s.uuid(port)] > r.Header.Revision })
+	return s.wait(ctx, func(ports map[string]int64, _ int64) bool { return ports[s.uuid(port)] > r.Header.Revision })
 }
 
 // stop kills the agent, which leaves all as it is.
@@ -140,34 +140,30 @@ func (s *agent) restart(ctx context.Context) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	return s.process.wait(ctx, 0)
+	return s.process.wait(ctx)
 }
 
 // lost waits until no port is said to be bound any more.
 func (s *agent) lost(ctx context.Context) error {
-	return s.wait(ctx, func(ports map[string]int64) bool { return len(ports) == 0 })
+	return s.wait(ctx, func(ports map[string]int64, _ int64) bool { return len(ports) == 0 })
 }
 
 func (s *agent) back(ctx context.Context) error { return s.all(ctx) }
 
 // teardown deletes all keys, and waits until VPP has nothing of the agent's.
 func (s *agent) teardown(ctx context.Context) error {
-	if _, err := s.etcd.Delete(ctx, s.site.Ports(), clientv3.WithPrefix()); err != nil {
+	r, err := s.etcd.Delete(ctx, s.site.Ports(), clientv3.WithPrefix())
+	if err != nil {
 		return err
 	}
-	if err := s.lost(ctx); err != nil {
+	if err := s.reach(ctx, r.Header.Revision); err != nil {
 		return err
 	}
-	for {
-		times := s.process.converged()
-		left, err := s.left()
-		if err != nil || left == 0 {
-			return err
-		}
-		if err := s.process.wait(ctx, times); err != nil {
-			return err
-		}
+	left, err := s.left()
+	if err == nil && left > 0 {
+		err = fmt.Errorf("%d things of the agent's are left", left)
 	}
+	return err
 }
 
 // left counts what VPP has of the agent's.

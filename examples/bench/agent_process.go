@@ -18,19 +18,18 @@ import (
 
 // process is an agent that runs. It ends with this process, too.
 type process struct {
-	cmd  *exec.Cmd
-	dead chan struct{}
+	cmd       *exec.Cmd
+	dead      chan struct{}
+	converged chan struct{} // closed when it logs that for the first time: it does not log it each time
 
-	mu    sync.Mutex
-	times int           // that it said it had converged
-	moved chan struct{} // closed when that changes
-	last  string        // what it said
+	mu   sync.Mutex
+	last string // what it logged
 }
 
 // launch starts an agent. The kernel kills it when the thread that started it ends,
 // so that thread waits for it, and does nothing else.
 func launch(program string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(program, args...), dead: make(chan struct{}), moved: make(chan struct{})}
+	p := &process{cmd: exec.Command(program, args...), dead: make(chan struct{}), converged: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	log, err := p.cmd.StderrPipe()
 	if err != nil {
@@ -54,43 +53,28 @@ func launch(program string, args ...string) (*process, error) {
 
 // listen reads the log.
 func (p *process) listen(log io.Reader) {
+	first := sync.OnceFunc(func() { close(p.converged) })
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		p.mu.Lock()
 		p.last = lines.Text()
-		if strings.Contains(p.last, "msg=converged") {
-			p.times++
-			close(p.moved)
-			p.moved = make(chan struct{})
-		}
 		p.mu.Unlock()
+		if strings.Contains(lines.Text(), "msg=converged") {
+			first()
+		}
 	}
 }
 
-// converged is how often the agent has said so.
-func (p *process) converged() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.times
-}
-
-// wait waits until the agent has converged more often than so many times.
-func (p *process) wait(ctx context.Context, times int) error {
+// wait waits until the agent has converged.
+func (p *process) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	for {
-		p.mu.Lock()
-		ok, moved := p.times > times, p.moved
-		p.mu.Unlock()
-		if ok {
-			return nil
-		}
-		select {
-		case <-moved:
-		case <-p.dead:
-			return p.epitaph()
-		case <-ctx.Done():
-			return fmt.Errorf("the agent does not converge: %w", ctx.Err())
-		}
+	select {
+	case <-p.converged:
+		return nil
+	case <-p.dead:
+		return p.epitaph()
+	case <-ctx.Done():
+		return fmt.Errorf("the agent does not converge: %w", ctx.Err())
 	}
 }
 

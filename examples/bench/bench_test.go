@@ -30,7 +30,7 @@ func measured(t *testing.T, b *bench) results {
 	if b.workload == "" {
 		b.workload = portsWorkload
 	}
-	b.out, b.errs, b.sim, b.json, b.count, b.repeat = &out, io.Discard, true, true, 1, 1
+	b.out, b.errs, b.sim, b.json, b.count, b.repeat = &out, io.Discard, true, true, 1, 7
 	b.settle = 50 * time.Millisecond
 	require.NoError(t, b.run(t.Context()))
 	var all results

@@ -105,8 +105,8 @@ func (b *bench) newAgent(vpp *target, ports int, count bool) (*agent, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() { _ = s.etcd.Close() })
-	s.bound = watchBound(s.etcd, s.site.State()+"ports/")
-	s.closers = append(s.closers, s.bound.close)
+	s.said = hear(s.etcd, s.site.State())
+	s.closers = append(s.closers, s.said.close)
 	if count {
 		if s.proxy, err = vpptest.StartProxy(vpp.Socket); err != nil {
 			s.close()
