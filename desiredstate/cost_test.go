@@ -86,6 +86,49 @@ func TestCosts(t *testing.T) {
 	require.ErrorIs(t, <-ended, context.Canceled)
 }
 
+// A change costs no more while many objects are in work, of which each is to be looked at again
+// when that is done.
+func TestAChangeWhileManyAreInWork(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	tree := newTree()
+	kind, done := tree.kind(), make(chan struct{})
+	make1, made := kind.Create, atomic.Int32{}
+	kind.Create = func(ctx context.Context, v *ds.View, want leaf) (uint32, error) {
+		if made.Add(1); want.Color == 1 {
+			<-done
+		}
+		return make1(ctx, v, want)
+	}
+	e, s := ds.New(kind), ds.NewStore()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- e.Run(ctx, s, 0) }()
+	require.NoError(t, s.Put(leaf{Name: hub}))
+	require.NoError(t, s.Wait(t.Context(), leafKey(hub)))
+	for i := 1; i < manyLeaves; i++ {
+		require.NoError(t, s.Put(leaf{leafName(i), 1}))
+	}
+	require.Eventually(t, func() bool { return made.Load() > 500 }, 10*time.Second, time.Millisecond, "all are in passes")
+	e.Forget()
+	other := leaf{"other", 2}
+	require.NoError(t, errors.Join(s.Put(other), s.Wait(t.Context(), other.Key())))
+	const rounds = 100
+	_, bytes := mallocs(func() {
+		for range rounds {
+			other.Color++
+			require.NoError(t, errors.Join(s.Put(other), s.Wait(t.Context(), other.Key())))
+		}
+	})
+	close(done)
+	atMost(t, "bytes per change", bytes/rounds, 20_000)
+	s.Complete()
+	require.NoError(t, s.Wait(t.Context()))
+	stop()
+	require.ErrorIs(t, <-ended, context.Canceled)
+}
+
 func atMost(t *testing.T, what string, have, limit float64) {
 	t.Helper()
 	t.Logf("%s: %.1f", what, have)

@@ -4,6 +4,7 @@ package desiredstate
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +28,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 	ctx, end := context.WithCancel(ctx)
 	r := &runner{
 		e: e, s: s, changes: s.subscribe(s.runs),
-		dirty: map[Key]struct{}{}, flying: map[Key]struct{}{},
+		dirty: map[Key]struct{}{}, flying: map[Key]bool{},
 		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
 		sightings: map[Key]sighting{}, young: map[Key]struct{}{}, freed: map[Key]int{},
 		wake: make(chan struct{}, 1),
@@ -54,8 +55,8 @@ type runner struct {
 	changes *subscription
 	passes  sync.WaitGroup
 
-	dirty   map[Key]struct{}         // to be looked at
-	flying  map[Key]struct{}         // in a pass
+	dirty   map[Key]struct{}         // to be looked at, and in no pass
+	flying  map[Key]bool             // in a pass; true: to be looked at once more after that
 	blocked map[Key]map[Key]struct{} // by what blocks them
 	waits   map[Key][]Key            // the same, by what is blocked
 	retries map[Key]*retry
@@ -114,10 +115,10 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 		for _, k := range r.due.upTo(now) {
 			if t := r.retries[k]; t != nil && !t.next.IsZero() && !now.Before(t.next) {
 				t.next = time.Time{}
-				r.dirty[k] = struct{}{}
+				r.mark(k)
 			}
 			if _, ok := r.young[k]; ok {
-				r.dirty[k] = struct{}{}
+				r.mark(k)
 			}
 		}
 		if r.s.isComplete() && !r.complete {
@@ -164,14 +165,14 @@ func (r *runner) look(ctx context.Context) (partial bool, err error) {
 	r.markOurs()
 	r.sight()
 	for _, k := range r.s.keys() {
-		r.dirty[k] = struct{}{}
+		r.mark(k)
 	}
 	for k := range r.young {
-		r.dirty[k] = struct{}{}
+		r.mark(k)
 	}
 	for k, t := range r.retries {
 		if !t.next.IsZero() {
-			delete(r.dirty, k) // failed, and not due yet
+			r.unmark(k) // failed, and not due yet
 		}
 	}
 	return partial, nil
@@ -180,7 +181,7 @@ func (r *runner) look(ctx context.Context) (partial bool, err error) {
 // changed makes dirty what changed in the store. That is a new chance for it, at once.
 func (r *runner) changed() {
 	for k := range r.s.take(r.changes) {
-		r.dirty[k] = struct{}{}
+		r.mark(k)
 		delete(r.retries, k)
 	}
 }
@@ -191,32 +192,58 @@ func (r *runner) markOurs() {
 	defer r.e.mu.Unlock()
 	for k, n := range r.e.nodes {
 		if n.mayGo() && r.e.manages(n) {
-			r.dirty[k] = struct{}{}
+			r.mark(k)
 		}
 	}
 }
 
-// launch starts a pass over what is dirty and not in another pass.
-func (r *runner) launch(ctx context.Context) {
-	var keys []Key
-	busy := map[Key]struct{}{}
-	for k := range r.dirty {
-		if _, flies := r.flying[k]; flies {
-			busy[k] = struct{}{}
-		} else {
-			keys = append(keys, k)
-		}
+// mark has a key be looked at: in the next pass or, if it is in one, in one after that.
+func (r *runner) mark(k Key) {
+	if _, flies := r.flying[k]; flies {
+		r.flying[k] = true
+	} else {
+		r.dirty[k] = struct{}{}
 	}
-	r.dirty = busy // not emptied: a map that was large once stays slow to range over
-	if len(keys) == 0 {
+}
+
+func (r *runner) unmark(k Key) {
+	if r.flying[k] {
+		r.flying[k] = false
+	}
+	delete(r.dirty, k)
+}
+
+// fly notes that a pass has come to a key that it did not begin with, which may still be marked.
+func (r *runner) fly(k Key) {
+	_, marked := r.dirty[k]
+	delete(r.dirty, k)
+	r.flying[k] = r.flying[k] || marked
+}
+
+// land notes that a key is in no pass any more.
+func (r *runner) land(k Key) {
+	again := r.flying[k]
+	if delete(r.flying, k); again {
+		r.dirty[k] = struct{}{}
+	}
+	if len(r.flying) == 0 {
+		r.flying = map[Key]bool{} // one that was large once stays so
+	}
+}
+
+// launch starts a pass over what is dirty.
+func (r *runner) launch(ctx context.Context) {
+	if len(r.dirty) == 0 {
 		return
 	}
+	keys := slices.Collect(maps.Keys(r.dirty))
 	for _, k := range keys {
-		r.flying[k] = struct{}{}
+		r.flying[k] = false
 		r.unblock(k)
 	}
+	r.dirty = map[Key]struct{}{} // one that was large once stays slow to range over
 	if r.turn++; len(r.flying) == len(keys) {
-		clear(r.freed) // no pass is older
+		r.freed = map[Key]int{} // no pass is older
 	}
 	turn, goes := r.turn, r.removable(keys)
 	r.passes.Go(func() { r.pass(ctx, keys, goes, turn) })
@@ -268,7 +295,7 @@ func (r *runner) news(k Key) {
 // free makes dirty what k blocked.
 func (r *runner) free(k Key) {
 	for u := range r.blocked[k] {
-		r.dirty[u] = struct{}{}
+		r.mark(u)
 	}
 }
 
@@ -306,7 +333,7 @@ func (r *runner) deliver() {
 	for _, k := range heard {
 		r.news(k)
 		if r.s.want(k) != nil {
-			r.dirty[k] = struct{}{}
+			r.mark(k)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 	if err != nil {
 		r.post(func() {
 			for _, k := range keys {
-				delete(r.flying, k)
+				r.land(k)
 				r.failed(k, s.want(k), Result{Block, k, 0, err})
 			}
 		})
@@ -66,13 +66,13 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 	r.post(func() {
 		for _, k := range keys {
 			if !stepped[k] { // gone, perhaps by a removal whose answer was lost
-				delete(r.flying, k)
+				r.land(k)
 				delete(r.retries, k)
 				r.news(k)
 			}
 		}
 		for _, kept := range p.kept {
-			delete(r.flying, kept.Key)
+			r.land(kept.Key)
 			if t := r.retries[kept.Key]; t != nil {
 				t.next = time.Time{} // what made it go, and failed, may try that again
 			}
@@ -80,7 +80,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 			r.free(kept.Key)
 		}
 		for _, st := range p.Steps {
-			r.flying[st.Key] = struct{}{}
+			r.fly(st.Key)
 		}
 		if !p.Empty() {
 			r.s.settle(false)
@@ -102,9 +102,9 @@ func seenOf(mu *sync.Mutex, seen map[Key]Object, k Key) Object {
 // turn.
 func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	k := res.Key
-	delete(r.flying, k)
+	r.land(k)
 	if now := r.s.want(k); (now == nil) != (want == nil) || now != nil && !same(now, want) {
-		r.dirty[k] = struct{}{} // another is wanted by now
+		r.mark(k) // another is wanted by now
 	}
 	r.unblock(k) // another pass may have left it blocked meanwhile
 	if res.Err == nil {
@@ -137,7 +137,7 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 			}
 			r.blocked[b][k] = struct{}{}
 			if at, ok := r.freed[b]; ok && at >= turn {
-				r.dirty[k] = struct{}{} // the pass may have been planned before that
+				r.mark(k) // the pass may have been planned before that
 			}
 		}
 		r.s.report(k, want, Status{State: Blocked, ID: res.ID, Err: res.Err, BlockedBy: by})
