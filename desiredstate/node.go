@@ -13,10 +13,9 @@ type node struct {
 	key   Key
 	have  []actual // what managing kinds found or made
 	ref   *handle  // what reference kinds found
-	deps  []*node  // of have
-	holds []Key    // of have, see Kind.Holds
-	share []Key    // and Kind.Shares
-	users nodeSet
+	deps  []edge   // of have
+	users []*node  // who depends on this one
+	takes *taken   // what have hold or share; nil: nothing
 
 	found   *found // while a reading is taken over
 	seen    uint64 // the round of the reading that found have just so
@@ -39,6 +38,9 @@ type node struct {
 
 	plan *planned // while a plan is made that has to do with it
 }
+
+// taken is what Kind.Holds and Kind.Shares say of what a node has.
+type taken struct{ holds, shares []Key }
 
 type nodeSet map[*node]struct{}
 
@@ -95,7 +97,7 @@ func (n *node) owned() []actual {
 
 // hiddenDeps returns the dependencies of what is there that it does not show.
 func (n *node) hiddenDeps() []*node {
-	out := slices.Clone(n.deps)
+	out := n.dependencies()
 	for _, a := range n.have {
 		for _, d := range a.spec.Deps() {
 			out = slices.DeleteFunc(out, func(x *node) bool { return x.key == d })
@@ -146,20 +148,11 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	have = current(have)
 	before := n.deps
 	for _, d := range before {
-		delete(d.users, n)
+		n.leave(d)
 	}
-	for _, r := range n.holds {
-		if w.holders[r] = slices.DeleteFunc(w.holders[r], func(x *node) bool { return x == n }); len(w.holders[r]) == 0 {
-			delete(w.holders, r)
-		}
-	}
-	for _, r := range n.share {
-		if delete(w.sharers[r], n); len(w.sharers[r]) == 0 {
-			delete(w.sharers, r)
-		}
-	}
+	w.giveUp(n)
 	n.count(-1)
-	n.have, n.deps, n.holds, n.share, n.asWanted, n.unseen = have, nil, nil, nil, nil, false
+	n.have, n.deps, n.asWanted, n.unseen = have, nil, nil, false
 	for _, d := range more {
 		w.depend(n, d.key, d)
 	}
@@ -171,21 +164,13 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 		}
 	}
 	for _, d := range before {
-		w.tidy(d)
+		w.tidy(d.on)
 	}
-	for _, a := range slices.Concat(have, besides) {
-		n.holds, n.share = append(n.holds, a.kind.holds(a.spec)...), append(n.share, a.kind.shares(a.spec)...)
+	for _, a := range have {
+		w.take(n, a)
 	}
-	for _, r := range n.holds {
-		if !slices.Contains(w.holders[r], n) {
-			w.holders[r] = append(w.holders[r], n)
-		}
-	}
-	for _, r := range n.share {
-		if w.sharers[r] == nil {
-			w.sharers[r] = nodeSet{}
-		}
-		w.sharers[r][n] = struct{}{}
+	for _, a := range besides {
+		w.take(n, a)
 	}
 	n.count(1)
 	var now shown
@@ -199,6 +184,47 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	}
 	w.version++
 	w.view.show(n, now, w.version)
+}
+
+// take notes what a node holds or shares because it has, or may have, something.
+func (w *world) take(n *node, a actual) {
+	holds, shares := a.kind.holds(a.spec), a.kind.shares(a.spec)
+	if len(holds)+len(shares) == 0 {
+		return
+	}
+	if n.takes == nil {
+		n.takes = new(taken)
+	}
+	n.takes.holds, n.takes.shares = append(n.takes.holds, holds...), append(n.takes.shares, shares...)
+	for _, r := range holds {
+		if !slices.Contains(w.holders[r], n) {
+			w.holders[r] = append(w.holders[r], n)
+		}
+	}
+	for _, r := range shares {
+		if w.sharers[r] == nil {
+			w.sharers[r] = nodeSet{}
+		}
+		w.sharers[r][n] = struct{}{}
+	}
+}
+
+// giveUp notes that a node holds and shares nothing.
+func (w *world) giveUp(n *node) {
+	if n.takes == nil {
+		return
+	}
+	for _, r := range n.takes.holds {
+		if w.holders[r] = slices.DeleteFunc(w.holders[r], func(x *node) bool { return x == n }); len(w.holders[r]) == 0 {
+			delete(w.holders, r)
+		}
+	}
+	for _, r := range n.takes.shares {
+		if delete(w.sharers[r], n); len(w.sharers[r]) == 0 {
+			delete(w.sharers, r)
+		}
+	}
+	n.takes = nil
 }
 
 // refer makes a node stand for what reference kinds found; nil: nothing.
@@ -231,19 +257,4 @@ func (n *node) count(by int) {
 			a.kind.owned += by
 		}
 	}
-}
-
-// depend has n depend on what has a key, whose node it may be given.
-func (w *world) depend(n *node, k Key, on *node) {
-	if slices.ContainsFunc(n.deps, func(d *node) bool { return d.key == k }) {
-		return
-	}
-	if on == nil || on.dropped {
-		on = w.node(k)
-	}
-	n.deps = append(n.deps, on)
-	if on.users == nil {
-		on.users = nodeSet{}
-	}
-	on.users[n] = struct{}{}
 }

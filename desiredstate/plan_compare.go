@@ -155,7 +155,7 @@ func (d *draft) there(have []actual, at int) {
 // that object, those that only an earlier one told of are forgotten.
 func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	deps := want.Deps()
-	if slices.EqualFunc(n.deps, deps, func(on *node, k Key) bool { return on.key == k }) {
+	if slices.EqualFunc(n.deps, deps, func(e edge, k Key) bool { return e.on.key == k }) {
 		return // as nearly always
 	}
 	var shown []Key
@@ -173,12 +173,12 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	for _, a := range n.have {
 		deps = append(deps, a.spec.Deps()...)
 	}
-	n.deps = slices.DeleteFunc(n.deps, func(u *node) bool {
-		if slices.Contains(deps, u.key) {
+	n.deps = slices.DeleteFunc(n.deps, func(d edge) bool {
+		if slices.Contains(deps, d.on.key) {
 			return false
 		}
-		delete(u.users, n)
-		b.e.idle = append(b.e.idle, u)
+		n.leave(d)
+		b.e.idle = append(b.e.idle, d.on)
 		return true
 	})
 }

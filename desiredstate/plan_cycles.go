@@ -57,7 +57,7 @@ func willHangOn(n *node) []*node {
 			return nil
 		}
 	}
-	return n.deps
+	return n.dependencies()
 }
 
 // replaceInCircle makes replacements of updates that wait for each other in a circle; it

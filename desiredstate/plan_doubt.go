@@ -44,7 +44,7 @@ func (b *planner) pinned(n *node) (Key, error) {
 	seen := map[*node]bool{}
 	var visit func(n *node) (Key, error)
 	visit = func(n *node) (Key, error) {
-		for x := range n.users {
+		for _, x := range n.users {
 			if seen[x] || !x.ours() {
 				continue
 			}

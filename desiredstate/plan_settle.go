@@ -20,9 +20,11 @@ func (b *planner) support() {
 			continue
 		}
 		for _, n := range d.deps {
-			if n.draftOf() != nil || !n.ours() || n.writers > 0 || b.want(n) == nil { // or another pass sees to it
+			p := b.of(n)
+			if p.supports || p.draft != nil || !n.ours() || n.writers > 0 || b.want(n) == nil { // or another pass sees to it
 				continue
 			}
+			p.supports = true
 			kept := b.kept
 			if x := b.look(n, false); x != nil {
 				todo = append(todo, x)
@@ -68,7 +70,7 @@ func (b *planner) settle() {
 			}
 		}
 		if d.goesDown() {
-			for _, u := range d.n.users.sorted() {
+			for _, u := range slices.SortedFunc(slices.Values(d.n.users), byKey) {
 				_ = b.doubt(u) // it may hang on this, or not
 				if u.draftOf() != nil {
 					continue
@@ -82,7 +84,7 @@ func (b *planner) settle() {
 		}
 		news := d.late || d.Action != was || len(d.by) != len(had)
 		if d.late = false; news {
-			for u := range d.n.users {
+			for _, u := range d.n.users {
 				b.queue(u.draftOf())
 			}
 			for _, u := range d.n.plan.waiting {
@@ -105,11 +107,11 @@ func (b *planner) outcome(d *draft) (Action, []Key, error) {
 	// Pulled: what it hangs on goes. Down: it must go along, even if all that it
 	// needs will be there again.
 	pulled, down := false, d.base == Keep || d.base == Block
-	for _, n := range d.n.deps {
-		b.wait(n, d)
-		if dep := n.draftOf(); dep != nil && dep.goesDown() {
+	for _, e := range d.n.deps {
+		b.wait(e.on, d)
+		if dep := e.on.draftOf(); dep != nil && dep.goesDown() {
 			pulled = true
-			down = down || slices.Contains(d.deps, n)
+			down = down || slices.Contains(d.deps, e.on)
 		}
 	}
 	there := len(d.n.owned()) > 0 // of a suspect, there may be nothing known that could go
@@ -199,7 +201,7 @@ func (b *planner) available(n *node) bool {
 // keptUsers lists what depends on an object that is to go, and is to stay.
 func (b *planner) keptUsers(d *draft) []Key {
 	var out []Key
-	for u := range d.n.users {
+	for _, u := range d.n.users {
 		b.wait(u, d)
 		if x := u.draftOf(); x == nil || x.base != Delete || x.Action == Block {
 			if u.ours() {

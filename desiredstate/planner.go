@@ -57,6 +57,8 @@ type planned struct {
 	draft   *draft   // its step; nil: it has none
 	waiting []*draft // who looks again when that changes
 	walk    int      // the last one that came here, and whether it has left
+
+	supports bool // it was looked at because a step relies on it
 }
 
 type draft struct {

@@ -49,7 +49,7 @@ func (b *planner) tasks() []*task {
 			gone = append([]actual{d.have}, d.spare...)
 		}
 		if len(gone) > 0 {
-			d.down = add(&d.Step, gone, slices.Clone(d.n.deps))
+			d.down = add(&d.Step, gone, d.n.dependencies())
 		}
 		if d.comesUp() {
 			d.up = add(&d.Step, nil, d.deps)
@@ -58,8 +58,8 @@ func (b *planner) tasks() []*task {
 	}
 	for _, d := range b.drafts {
 		if d.down != nil || d.up != nil {
-			for _, n := range d.n.deps {
-				x := n.draftOf()
+			for _, e := range d.n.deps {
+				x := e.on.draftOf()
 				if x == nil || !x.goesDown() {
 					continue
 				}
@@ -71,8 +71,8 @@ func (b *planner) tasks() []*task {
 			}
 		}
 		if d.goesDown() && d.goesFirst() {
-			for _, n := range d.n.deps {
-				d.goBefore(n)
+			for _, e := range d.n.deps {
+				d.goBefore(e.on)
 			}
 		}
 		if d.up == nil {
@@ -102,9 +102,9 @@ func (b *planner) tasks() []*task {
 // goBefore puts the way down of an object that goes first before that of all else
 // that depends on dep, unless that depends on the object itself.
 func (d *draft) goBefore(dep *node) {
-	for u := range dep.users {
+	for _, u := range dep.users {
 		x := u.draftOf()
-		if x == nil || !x.goesDown() || x.goesFirst() || slices.Contains(u.deps, d.n) {
+		if x == nil || !x.goesDown() || x.goesFirst() || u.dependsOn(d.Key) {
 			continue
 		}
 		x.down.after(d.down)
