@@ -30,12 +30,18 @@ type Found struct {
 // Reference kinds are not listed. With the list comes an error if a kind could not be
 // read: what is known of it is from before.
 func (e *Engine) Found(ctx context.Context) ([]Found, error) {
+	out, err := e.found(ctx)
+	slices.SortStableFunc(out, func(a, b Found) int { return a.Key.Compare(b.Key) })
+	return out, err
+}
+
+// found is Found, in no order.
+func (e *Engine) found(ctx context.Context) (out []Found, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.ready(ctx); err != nil {
 		return nil, err
 	}
-	var out []Found
 	for _, n := range e.nodes {
 		for _, a := range n.have {
 			if e.uses(a.kind) {
@@ -43,7 +49,6 @@ func (e *Engine) Found(ctx context.Context) ([]Found, error) {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Found) int { return a.Key.Compare(b.Key) })
 	return out, e.unread(e.uses)
 }
 
