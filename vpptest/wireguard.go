@@ -123,6 +123,9 @@ func (s *wgs) delete(c *Call, q *wireguard.WireguardInterfaceDelete) *wireguard.
 	case i == nil:
 		r.Retval = invalidInterface
 		return r
+	case t == nil && i.hw.class == wgClass && s.stale[i.index]:
+		r.Retval = c.NotImitated("the end of a sub-interface that has the index of a WireGuard interface that has gone: VPP takes apart who has that one's place, and the interface below")
+		return r
 	case t == nil && i.hw.class == wgClass: // a sub-interface
 		r.Retval = invalidInterface3
 		return r
