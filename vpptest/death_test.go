@@ -19,6 +19,7 @@ import (
 	"go.fd.io/govpp/binapi/lldp"
 	"go.fd.io/govpp/binapi/vrrp"
 	"go.fd.io/govpp/binapi/vxlan"
+	"go.fd.io/govpp/binapi/wireguard"
 )
 
 // reporting is an option that keeps what is reported.
@@ -188,6 +189,26 @@ func TestNotImitatedForALengthThatIsNone(t *testing.T) {
 	require.Empty(t, reports, "there are none")
 	ask(&ip_neighbor.IPNeighborAddDel{IsAdd: true, Neighbor: neighbour}, set(true, p), set(false, long))
 	require.Equal(t, []string{"vpptest: not imitated: VPP, the end of an address with a length beyond 128, where neighbours are learnt"}, reports)
+}
+
+// VPP finds a WireGuard interface that has gone by its index still, on what has that index and lies on another.
+func TestNotImitatedForAPlaceThatIsAnothers(t *testing.T) {
+	var reports []string
+	vpp := New(t, reporting(&reports))
+	w := client(t, vpp.Socket())
+	tunnel := func(n byte) api.Message {
+		key := make([]byte, 32)
+		key[0] = n
+		return &wireguard.WireguardInterfaceCreate{Interface: wireguard.WireguardInterface{UserInstance: uint32(n), PrivateKey: key, Port: uint16(n), SrcIP: wireAddr(netip.MustParseAddr("10.0.0.1"))}}
+	}
+	_, _, err := w.ask(tunnel(1), tunnel(2), &wireguard.WireguardInterfaceDelete{SwIfIndex: 1}, &interfaces_api.CreateVlanSubif{SwIfIndex: 2, VlanID: 5})
+	require.NoError(t, err)
+	require.Equal(t, uint32(2), uint32(vpp.life.interfaces.at(1).hw.index), "the sub-interface has the index")
+	_, _, err = w.ask(&wireguard.WireguardInterfaceDelete{SwIfIndex: 1})
+	require.NoError(t, err)
+	vpp.Do(func() {}) // until it is reported
+	require.Len(t, reports, 1)
+	require.Contains(t, reports[0], "not imitated: wireguard_interface_delete, the end of a sub-interface that has the index")
 }
 
 // VPP never comes back from a list of addresses that goes round. It cannot be recorded:
