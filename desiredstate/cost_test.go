@@ -70,7 +70,7 @@ func TestCosts(t *testing.T) {
 		}
 	}
 	atMost(t, "goroutines at rest", float64(runtime.NumGoroutine()-idle), 1)
-	atMost(t, "bytes per object at rest", (resident()-empty-target)/manyLeaves, 1200)
+	atMost(t, "bytes per object at rest", (resident()-empty-target)/manyLeaves, 1050)
 
 	next := changer(manyLeaves)
 	const rounds = 1000
