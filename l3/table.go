@@ -80,7 +80,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Target: c.Target(),
 		Name:   place.TableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
-			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}, &interfaces.SwInterfaceDump{}),
+			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceGetTable{}),
 		Dump:   vppnet.Reread(c, k.dump),
 		Verify: vppnet.Verifier(c, k.marks),
 		Create: func(ctx context.Context, _ *desiredstate.View, t Table) (uint32, error) {
@@ -253,41 +253,54 @@ func (k tables) add(ctx context.Context, t Table, skip4, skip6 bool) error {
 }
 
 // delete empties the table first: routes do not keep a table, and what is left in
-// one that goes is in the next that is made. What somebody follows an address in stays: VPP
-// dies when a table ends under a tunnel.
+// one that goes is in the next that is made. What VPP would die of keeps both families.
 func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) error {
+	var families []ip.IPTable
 	for _, f := range []struct{ skip, is6 bool }{{have.Spec.NoIPv4, false}, {have.Spec.NoIPv6, true}} {
-		if f.skip {
-			continue
+		if !f.skip {
+			families = append(families, ip.IPTable{TableID: have.ID, IsIP6: f.is6})
 		}
-		t := ip.IPTable{TableID: have.ID, IsIP6: f.is6}
-		left, err := vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Src: sourceAPI, Table: t}))
-		if err != nil {
+	}
+	for _, t := range families {
+		if err := k.empty(ctx, t); err != nil {
 			return err
 		}
-		for _, d := range left {
-			_, err := k.vpp.IPRouteAddDelV2(ctx, &ip.IPRouteAddDelV2{
-				Route: ip.IPRouteV2{TableID: have.ID, Prefix: d.Route.Prefix, Src: sourceAPI},
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if left, err = vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Src: sourceRecursive, Table: t})); err != nil {
-			return err
-		}
-		if len(left) > 0 {
-			return fmt.Errorf("%w: somebody follows %s in %s table %d, a tunnel perhaps, and VPP would die; end that first",
-				desiredstate.ErrInUse, left[0].Route.Prefix, inet.Family(f.is6), have.ID)
-		}
-		if err := k.unfollowed(ctx, have.ID, f.is6); err != nil {
-			return err
-		}
+	}
+	for _, t := range families {
 		if _, err := k.vpp.IPTableAddDelV2(ctx, &ip.IPTableAddDelV2{Table: t, CreateMfib: true}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// empty takes the API's routes out of a table, and reports what else there is that must not be when it ends.
+func (k tables) empty(ctx context.Context, t ip.IPTable) error {
+	left, err := vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Src: sourceAPI, Table: t}))
+	if err != nil {
+		return err
+	}
+	for _, d := range left {
+		_, err := k.vpp.IPRouteAddDelV2(ctx, &ip.IPRouteAddDelV2{
+			Route: ip.IPRouteV2{TableID: t.TableID, Prefix: d.Route.Prefix, Src: sourceAPI},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if left, err = vppnet.Collect(k.vpp.IPRouteV2Dump(ctx, &ip.IPRouteV2Dump{Table: t})); err != nil {
+		return err
+	}
+	for _, d := range left {
+		if d.Route.Src == sourceRecursive { // VPP dies when a table ends under a tunnel
+			return fmt.Errorf("%w: somebody follows %s in %s table %d, a tunnel perhaps, and VPP would die; end that first",
+				desiredstate.ErrInUse, d.Route.Prefix, inet.Family(t.IsIP6), t.TableID)
+		}
+	}
+	if err := k.untold(ctx, t, left); err != nil {
+		return err
+	}
+	return k.unfollowed(ctx, t.TableID, t.IsIP6)
 }
 
 // sourceAPI marks what the API put into a table, ours or not, as VPP numbers it.

@@ -4,8 +4,10 @@ package l3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/fib_types"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -91,6 +93,33 @@ func (k tables) unfollowed(ctx context.Context, id uint32, is6 bool) error {
 		if r.is6 == is6 && r.table != id {
 			return fmt.Errorf("%w: the route to %s in %s table %d leads to the link of an interface that is gone, which may have been in table %d, and VPP would die; remove that route first",
 				desiredstate.ErrInUse, r.prefix, inet.Family(is6), r.table, id)
+		}
+	}
+	return nil
+}
+
+// untold reports a route, of those that are left in a table, to the link of an interface of another one. Of IPv6,
+// VPP tells the table of each host that comes there when it has ended, too, and dies of that.
+func (k tables) untold(ctx context.Context, t ip.IPTable, left []*ip.IPRouteV2Details) error {
+	if !t.IsIP6 {
+		return nil
+	}
+	for _, d := range left {
+		for _, p := range d.Route.Paths {
+			if !toLink(p) {
+				continue
+			}
+			in, err := interfaces.NewServiceClient(k.c).SwInterfaceGetTable(ctx, &interfaces.SwInterfaceGetTable{
+				SwIfIndex: interface_types.InterfaceIndex(p.SwIfIndex), IsIPv6: true,
+			})
+			switch {
+			case errors.Is(err, api.INVALID_SW_IF_INDEX): // its end is another matter: see unfollowed
+			case err != nil:
+				return err
+			case in.VrfID != t.TableID:
+				return fmt.Errorf("%w: the route to %s in ipv6 table %d leads to the link of an interface of table %d, and VPP would die of the next host there; remove that route first",
+					desiredstate.ErrInUse, d.Route.Prefix, t.TableID, in.VrfID)
+			}
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ package l3_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,40 @@ func TestATableStaysWhoseInterfaceARouteFollows(t *testing.T) {
 		require.ErrorContains(t, err, "10.9.0.0/24 in ipv4 table 0")
 		w.route(t, false)
 		kindrig.Steady(t, e)
+	})
+}
+
+// A route in a table of IPv6 to the link of an interface of another one has the hosts of that link. VPP tells the table
+// of them when it has ended, too, and dies of the next. The API's routes go before their table, others' keep it.
+func TestATableStaysThatHasTheHostsOfAnothersLink(t *testing.T) {
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		c, hand := kindrig.Dial(t, vpp.Socket(), "me"), kindrig.Dial(t, vpp.Socket(), "hand")
+		hand.Uses(&ip.IPRouteAddDelV2{})
+		e := kindrig.Engine(vppnet.Loopbacks(c), vppnet.LinkStates(c), l3.Addresses(c), l3.Tables(c))
+		link, stays := netip.MustParsePrefix("2001:db8:9::1/64"), []desiredstate.Object{vppnet.Loopback{Name: "lo"}, vppnet.LinkState{Interface: "lo", Up: true}}
+		stays = append(stays, l3.Address{Interface: "lo", Prefix: link})
+		route := func(add bool, src uint8) {
+			r := ip.IPRouteV2{TableID: 7, Src: src, Prefix: inet.Prefix(link.Masked())}
+			if add {
+				r.Paths = []fib_types.FibPath{{SwIfIndex: 1, Weight: 1, Proto: fib_types.FIB_API_PATH_NH_PROTO_IP6}}
+			}
+			_, err := ip.NewServiceClient(hand).IPRouteAddDelV2(t.Context(), &ip.IPRouteAddDelV2{IsAdd: add, Route: r})
+			require.NoError(t, err)
+		}
+		const api, another = 0, 10
+		all := append(slices.Clone(stays), l3.Table{Name: "red", ID: 7})
+		kindrig.Steady(t, e, all...)
+		route(true, another)
+		_, err := e.Sync(t.Context(), stays...)
+		require.ErrorIs(t, err, desiredstate.ErrInUse)
+		require.ErrorContains(t, err, "2001:db8:9::/64 in ipv6 table 7 leads to the link of an interface of table 0")
+		route(false, another)
+		kindrig.Steady(t, e, stays...)
+
+		kindrig.Steady(t, e, all...)
+		route(true, api)
+		kindrig.Steady(t, e, stays...)
+		kindrig.Steady(t, e, append(stays, l3.Address{Interface: "lo", Prefix: netip.MustParsePrefix("2001:db8:9::2/64")})...)
 	})
 }
 

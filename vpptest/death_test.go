@@ -191,6 +191,26 @@ func TestNotImitatedForALengthThatIsNone(t *testing.T) {
 	require.Equal(t, []string{"vpptest: not imitated: VPP, the end of an address with a length beyond 128, where neighbours are learnt"}, reports)
 }
 
+// A table of IPv6 that has ended is still told of the hosts on the link of another table's interface.
+func TestNotImitatedForATableThatIsToldOfHosts(t *testing.T) {
+	var reports []string
+	vpp := New(t, reporting(&reports))
+	w := client(t, vpp.Socket())
+	p, err := ip_types.ParseAddressWithPrefix("2001:db8::1/64")
+	require.NoError(t, err)
+	net := ip_types.Prefix{Address: p.Address, Len: 64}
+	way := []fib_types.FibPath{{SwIfIndex: 1, Weight: 1, Proto: fib_types.FIB_API_PATH_NH_PROTO_IP6}}
+	_, _, err = w.ask(&interfaces_api.CreateLoopback{}, &interfaces_api.SwInterfaceAddDelAddress{SwIfIndex: 1, IsAdd: true, Prefix: p},
+		&interfaces_api.SwInterfaceSetFlags{SwIfIndex: 1, Flags: interface_types.IF_STATUS_API_FLAG_ADMIN_UP},
+		&ip.IPTableAddDelV2{IsAdd: true, Table: ip.IPTable{TableID: 7, IsIP6: true}},
+		&ip.IPRouteAddDelV2{IsAdd: true, Route: ip.IPRouteV2{TableID: 7, Prefix: net, Paths: way}},
+		&ip.IPTableAddDelV2{Table: ip.IPTable{TableID: 7, IsIP6: true}})
+	require.NoError(t, err)
+	vpp.Do(func() {}) // until it is reported
+	require.Len(t, reports, 1)
+	require.Contains(t, reports[0], "not imitated: VPP, the end of an IPv6 table with a route to the link")
+}
+
 // VPP finds a WireGuard interface that has gone by its index still, on what has that index and lies on another.
 func TestNotImitatedForAPlaceThatIsAnothers(t *testing.T) {
 	var reports []string
@@ -203,7 +223,7 @@ func TestNotImitatedForAPlaceThatIsAnothers(t *testing.T) {
 	}
 	_, _, err := w.ask(tunnel(1), tunnel(2), &wireguard.WireguardInterfaceDelete{SwIfIndex: 1}, &interfaces_api.CreateVlanSubif{SwIfIndex: 2, VlanID: 5})
 	require.NoError(t, err)
-	require.Equal(t, uint32(2), uint32(vpp.life.interfaces.at(1).hw.index), "the sub-interface has the index")
+	require.Equal(t, uint32(2), vpp.life.interfaces.at(1).hw.index, "the sub-interface has the index")
 	_, _, err = w.ask(&wireguard.WireguardInterfaceDelete{SwIfIndex: 1})
 	require.NoError(t, err)
 	vpp.Do(func() {}) // until it is reported

@@ -110,6 +110,12 @@ func (s *ips) eachImport(t *fibTable, f func(p netip.Prefix, from *fibTable, ove
 	}
 }
 
+// importing tells whether t has routes of the tables of interfaces that it leads to.
+func (s *ips) importing(t *fibTable) (does bool) {
+	s.eachImport(t, func(netip.Prefix, *fibTable, *iface) { does = true })
+	return does
+}
+
 // hosts are the routes that t has of the tables of interfaces that it leads to: those to the
 // interface's own addresses and to neighbours, as long as it is up. What hangs on more than
 // that is not known.

@@ -114,6 +114,9 @@ func (s *ips) settle(t *fibTable) {
 	case t.tracked():
 		s.v.internal().Die("ended a table in which a tunnel looks for its other end")
 		return
+	case t.is6 && s.importing(t):
+		s.v.internal().NotImitated("the end of an IPv6 table with a route to the link of an interface of another one: VPP dies of the next host there")
+		return
 	}
 	t.alive = false
 	for key, e := range t.entries {
