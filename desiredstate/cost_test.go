@@ -94,14 +94,19 @@ func TestAChangeWhileManyAreInWork(t *testing.T) {
 	}
 	tree := newTree()
 	kind, done := tree.kind(), make(chan struct{})
-	make1, made := kind.Create, atomic.Int32{}
+	create, planned := kind.Create, atomic.Int32{}
 	kind.Create = func(ctx context.Context, v *ds.View, want leaf) (uint32, error) {
-		if made.Add(1); want.Color == 1 {
+		if want.Color == 1 {
 			<-done
 		}
-		return make1(ctx, v, want)
+		return create(ctx, v, want)
 	}
 	e, s := ds.New(kind), ds.NewStore()
+	e.Observe = func(ev ds.Event) {
+		if ev.Type == ds.Planned {
+			planned.Add(int32(len(ev.Plan.Steps)))
+		}
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- e.Run(ctx, s, 0) }()
@@ -110,7 +115,7 @@ func TestAChangeWhileManyAreInWork(t *testing.T) {
 	for i := 1; i < manyLeaves; i++ {
 		require.NoError(t, s.Put(leaf{leafName(i), 1}))
 	}
-	require.Eventually(t, func() bool { return made.Load() > 500 }, 10*time.Second, time.Millisecond, "all are in passes")
+	require.Eventually(t, func() bool { return planned.Load() >= manyLeaves }, 10*time.Second, time.Millisecond, "all are in passes")
 	e.Forget()
 	other := leaf{"other", 2}
 	require.NoError(t, errors.Join(s.Put(other), s.Wait(t.Context(), other.Key())))
