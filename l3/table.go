@@ -69,10 +69,11 @@ func (t Table) Validate() error {
 // added in place; another ID, or one family less, replaces.
 //
 // What is in a table of ours is ours, whoever put it there: API routes that are
-// still in a table when it goes, go with it. VPP keeps a table for as long as
-// somebody else's configuration needs it, under our name; it is found and removed
-// again until it is gone. VPP does not refuse an ID that is taken, so it is asked for
-// those that are, right before one is made.
+// still in a table when it goes, go with it. One whose end VPP would die of stays
+// (desiredstate.ErrInUse): with a tunnel in it, or with others' routes from it to the links of
+// another table's interfaces. VPP keeps a table for as long as somebody else's configuration
+// needs it, under our name; it is found and removed again until it is gone. VPP does not refuse
+// an ID that is taken, so it is asked for those that are, right before one is made.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c: c, vpp: ip.NewServiceClient(c)}
 	k.taken, k.left = shared.NewRound(k.numbers), shared.NewRound(k.leftRoutes)
