@@ -109,16 +109,14 @@ func (k tables) untold(ctx context.Context, t ip.IPTable, left []*ip.IPRouteV2De
 			if !toLink(p) {
 				continue
 			}
-			in, err := interfaces.NewServiceClient(k.c).SwInterfaceGetTable(ctx, &interfaces.SwInterfaceGetTable{
-				SwIfIndex: interface_types.InterfaceIndex(p.SwIfIndex), IsIPv6: true,
-			})
+			in, err := tableAt(ctx, interfaces.NewServiceClient(k.c), p.SwIfIndex, true)
 			switch {
 			case errors.Is(err, api.INVALID_SW_IF_INDEX): // its end is another matter: see unfollowed
 			case err != nil:
 				return err
-			case in.VrfID != t.TableID:
+			case in != t.TableID:
 				return fmt.Errorf("%w: the route to %s in ipv6 table %d leads to the link of an interface of table %d, and VPP would die of the next host there; remove that route first",
-					desiredstate.ErrInUse, d.Route.Prefix, t.TableID, in.VrfID)
+					desiredstate.ErrInUse, d.Route.Prefix, t.TableID, in)
 			}
 		}
 	}
