@@ -164,10 +164,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 
 func dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return kindrig.Dial(t, socket, owner, opts...)
 }
 
 const everywhere = ^interface_types.InterfaceIndex(0)

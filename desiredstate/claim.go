@@ -37,7 +37,27 @@ func (e *Engine) taken(c claim, ticket uint64) bool {
 	if c.write {
 		return n.writers > 0 || n.readers > 0
 	}
-	return n.writers > 0 || slices.ContainsFunc(n.waiting, func(t uint64) bool { return ticket == 0 || t < ticket })
+	return n.writers > 0 || slices.ContainsFunc(n.tickets(), func(t uint64) bool { return ticket == 0 || t < ticket })
+}
+
+// tickets lists those of who waits to change a node. Hardly ever does anybody.
+func (n *node) tickets() []uint64 {
+	if n.waiting == nil {
+		return nil
+	}
+	return *n.waiting
+}
+
+func (n *node) await(ticket uint64) {
+	all := append(n.tickets(), ticket)
+	n.waiting = &all
+}
+
+func (n *node) awaitNoMore(ticket uint64) {
+	rest := slices.DeleteFunc(n.tickets(), func(t uint64) bool { return t == ticket })
+	if n.waiting = &rest; len(rest) == 0 {
+		n.waiting = nil
+	}
 }
 
 // claim takes all that a plan's steps touch, or nothing if another pass has any of
@@ -89,13 +109,13 @@ func (e *Engine) queue(ctx context.Context, p *Plan, ticket *uint64) error {
 	for c := range p.touches {
 		if c.write {
 			n := e.node(c.n.key)
-			n.waiting = append(n.waiting, mine)
+			n.await(mine)
 			waiting = append(waiting, n)
 		}
 	}
 	defer func() {
 		for _, n := range waiting {
-			n.waiting = slices.DeleteFunc(n.waiting, func(t uint64) bool { return t == mine })
+			n.awaitNoMore(mine)
 			e.tidy(n)
 		}
 		e.change.Broadcast()

@@ -59,6 +59,9 @@ func (e *Engine) split(p *Plan, r *request, ticket uint64) [][]Key {
 
 // without returns the keys that are in none of the groups.
 func without(keys []Key, groups [][]Key) (out []Key) {
+	if len(groups) == 0 {
+		return keys
+	}
 	in := map[Key]bool{}
 	for _, g := range groups {
 		for _, k := range g {

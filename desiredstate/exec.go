@@ -234,7 +234,7 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 		id, err = s.kind.create(ctx, view, s.Want)
 	}
 	if err == nil {
-		have = []actual{{kind: s.kind, spec: s.kind.fill(actual{kind: s.kind, spec: s.kind.zero}, s.Want), id: id}}
+		have = []actual{{kind: s.kind, spec: s.kind.made(s.Want), id: id}}
 	}
 	return id, have, err
 }

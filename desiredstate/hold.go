@@ -70,13 +70,13 @@ func (s *Store) order(k Key) {
 		x = s.enter(k)
 	}
 	x.want, x.named = nil, true
-	s.unmiss(k, x)
+	s.unmiss(x)
 	s.release(k)
-	st := x.status
+	st := x.status()
 	if st.State == Blocked || st.State == Left {
 		st = Status{State: Pending, ID: st.ID}
 	}
-	s.put(k, x, st)
+	s.put(x, st)
 	s.touch(s.runs, k)
 }
 
@@ -94,16 +94,15 @@ func (s *Store) release(k Key) {
 
 // miss takes note that a source is not mentioned any more, and what went unwanted
 // with it.
-func (s *Store) miss(source string, had []Key) {
-	for _, k := range had {
-		x := s.entries[k]
+func (s *Store) miss(source string, had []*entry) {
+	for _, x := range had {
 		if x.want != nil {
 			continue
 		}
 		if s.vanished[source] == nil {
 			s.vanished[source] = map[Key]struct{}{}
 		}
-		s.vanished[source][k] = struct{}{}
+		s.vanished[source][x.key] = struct{}{}
 		x.missing = append(x.missing, source)
 	}
 }
@@ -132,9 +131,9 @@ func (s *Store) forgive(source string, k Key) {
 }
 
 // unmiss takes note that no vanished source matters to an object any more.
-func (s *Store) unmiss(k Key, x *entry) {
+func (s *Store) unmiss(x *entry) {
 	for _, source := range x.missing {
-		if delete(s.vanished[source], k); len(s.vanished[source]) == 0 {
+		if delete(s.vanished[source], x.key); len(s.vanished[source]) == 0 {
 			delete(s.vanished, source)
 		}
 	}
@@ -212,8 +211,8 @@ func (s *Store) restrain(limit float64, owned int, missed, unknown []Key) (free 
 				s.held[k] = struct{}{}
 				s.hold.Token, s.hold.Err = "", why
 			}
-			if !errors.Is(x.status.Err, ErrMassDelete) {
-				s.put(k, x, Status{State: Blocked, ID: x.status.ID, Err: s.hold.Err})
+			if !errors.Is(x.status().Err, ErrMassDelete) {
+				s.put(x, Status{State: Blocked, ID: x.stands.id, Err: s.hold.Err})
 			}
 		}
 	}
@@ -244,8 +243,8 @@ func (s *Store) left(keys []Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range keys {
-		if x := s.entries[k]; x != nil && x.want == nil && x.status.State != Left {
-			s.put(k, x, Status{State: Left, ID: x.status.ID})
+		if x := s.entries[k]; x != nil && x.want == nil && x.stands.state != Left {
+			s.put(x, Status{State: Left, ID: x.stands.id})
 		}
 	}
 	s.wakeWatches()

@@ -278,6 +278,16 @@ func (a actual) mended(k *kind, spec Object) actual {
 	return out
 }
 
+// made is what the target has when it was told to make an object: want itself, which is in
+// memory already, if Fill adds nothing.
+func (k *kind) made(want Object) Object {
+	filled := k.fill(actual{kind: k, spec: k.zero}, want)
+	if k.equal(filled, want) {
+		return want
+	}
+	return filled
+}
+
 func (k *Kind[S]) erase() *kind {
 	var zero S
 	out := &kind{

@@ -2,10 +2,7 @@
 
 package desiredstate
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // node is what the engine knows of one key. It is there while something in the
 // target has the key, or depends on it, or a pass works on it.
@@ -21,7 +18,6 @@ type node struct {
 	seen    uint64 // the round of the reading that found have just so
 	seenRef uint64 // and ref
 	wanted  uint64 // the round of the plan that was asked for it
-	dropped bool   // the engine does not know it any more
 
 	// asWanted is a valid wanted object that have is known to be as good as.
 	asWanted Object
@@ -29,23 +25,16 @@ type node struct {
 	shown   shown  // the first of have that is ours, or the first, or ref, as Views see it
 	alike   *node  // the next of the space with the same handle, if Views look for handles there
 	touched uint64 // the engine's version when have last changed
-	unseen  bool   // have was made and not read since: what the target chose of it is not known
-	suspect bool   // its last change failed: read it again before the next
-	writers int    // passes that change it: 0 or 1
-	readers int    // passes that rely on it
 
-	waiting []uint64 // tickets of those that wait to change it
+	writers int32     // passes that change it: 0 or 1
+	readers int32     // passes that rely on it
+	waiting *[]uint64 // tickets of those that wait to change it; nil: nobody does
+	plan    *planned  // while a plan is made that has to do with it
 
-	plan *planned // while a plan is made that has to do with it
+	unseen  bool // have was made and not read since: what the target chose of it is not known
+	suspect bool // its last change failed: read it again before the next
+	dropped bool // the engine does not know it any more
 }
-
-// taken is what Kind.Holds and Kind.Shares say of what a node has.
-type taken struct{ holds, shares []Key }
-
-type nodeSet map[*node]struct{}
-
-// sorted lists the nodes by key.
-func (s nodeSet) sorted() []*node { return slices.SortedFunc(maps.Keys(s), byKey) }
 
 func byKey(a, b *node) int { return a.key.Compare(b.key) }
 
@@ -120,7 +109,7 @@ func (w *world) node(k Key) *node {
 // dropped: it tells that what the reading still found is gone.
 func (w *world) tidy(n *node) {
 	switch {
-	case n.dropped || n.exists() || n.found != nil || len(n.users) > 0 || n.suspect || n.writers > 0 || n.readers > 0 || len(n.waiting) > 0:
+	case n.dropped || n.exists() || n.found != nil || len(n.users) > 0 || n.suspect || n.writers > 0 || n.readers > 0 || n.waiting != nil:
 	case w.flying > 0:
 		w.idle = append(w.idle, n)
 	default:
@@ -184,47 +173,6 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	}
 	w.version++
 	w.view.show(n, now, w.version)
-}
-
-// take notes what a node holds or shares because it has, or may have, something.
-func (w *world) take(n *node, a actual) {
-	holds, shares := a.kind.holds(a.spec), a.kind.shares(a.spec)
-	if len(holds)+len(shares) == 0 {
-		return
-	}
-	if n.takes == nil {
-		n.takes = new(taken)
-	}
-	n.takes.holds, n.takes.shares = append(n.takes.holds, holds...), append(n.takes.shares, shares...)
-	for _, r := range holds {
-		if !slices.Contains(w.holders[r], n) {
-			w.holders[r] = append(w.holders[r], n)
-		}
-	}
-	for _, r := range shares {
-		if w.sharers[r] == nil {
-			w.sharers[r] = nodeSet{}
-		}
-		w.sharers[r][n] = struct{}{}
-	}
-}
-
-// giveUp notes that a node holds and shares nothing.
-func (w *world) giveUp(n *node) {
-	if n.takes == nil {
-		return
-	}
-	for _, r := range n.takes.holds {
-		if w.holders[r] = slices.DeleteFunc(w.holders[r], func(x *node) bool { return x == n }); len(w.holders[r]) == 0 {
-			delete(w.holders, r)
-		}
-	}
-	for _, r := range n.takes.shares {
-		if delete(w.sharers[r], n); len(w.sharers[r]) == 0 {
-			delete(w.sharers, r)
-		}
-	}
-	n.takes = nil
 }
 
 // refer makes a node stand for what reference kinds found; nil: nothing.

@@ -44,7 +44,7 @@ func (b *planner) first(r Key) *draft {
 		return alone
 	}
 	first := slices.MinFunc(shared, func(x, y *draft) int { return x.Key.Compare(y.Key) })
-	if slices.ContainsFunc(b.e.sharers[r].sorted(), (*node).stays) || first.Key.Compare(alone.Key) < 0 {
+	if slices.ContainsFunc(b.e.sharing(r), (*node).stays) || first.Key.Compare(alone.Key) < 0 {
 		return first
 	}
 	return alone
@@ -67,7 +67,7 @@ func (b *planner) lacksRoom(d *draft) ([]Key, error) {
 		if by, why := b.inTheWay(d, r, b.e.holders[r], "holds"); why != nil {
 			return by, why
 		}
-		if by, why := b.inTheWay(d, r, b.e.sharers[r].sorted(), "shares"); why != nil {
+		if by, why := b.inTheWay(d, r, b.e.sharing(r), "shares"); why != nil {
 			return by, why
 		}
 		if first := b.first(r); first != nil && first != d {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -14,25 +13,12 @@ import (
 // want, only what goes is removed.
 func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn int) {
 	e, s := r.e, r.s
-	var mu sync.Mutex
-	seen := map[Key]Object{}                        // what was planned for
-	named := map[Key]bool{}                         // of these, what was deleted by name
-	see := func(k Key) (want Object, byName bool) { // the store may say otherwise by now, of which the next pass is
-		mu.Lock()
-		defer mu.Unlock()
-		if _, ok := seen[k]; !ok {
-			seen[k], named[k] = s.wantOr(k)
-		}
-		return seen[k], named[k]
-	}
+	saw := outlook{s, make(map[Key]ask, len(keys))}
 	p, rest, err := e.prepare(ctx, request{
 		keys:  keys,
 		apart: true,
-		want:  func(k Key) Object { o, _ := see(k); return o },
-		named: func(k Key) bool {
-			_, byName := see(k)
-			return goes[k] || e.Prune != PruneNone && byName
-		},
+		want:  saw.want,
+		named: func(k Key) bool { return goes[k] || e.Prune != PruneNone && saw.of(k).byName },
 	})
 	keys = without(keys, rest)
 	for _, group := range rest {
@@ -48,28 +34,32 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		return
 	}
 
-	stepped := make(map[Key]bool, len(p.Steps))
+	stepped := make(map[Key]struct{}, len(p.Steps))
 	for _, st := range p.Steps {
-		stepped[st.Key] = true
+		stepped[st.Key] = struct{}{}
 	}
-	s.applied(e, p.kept, seen)
-	s.reopen(p.Steps, seen)
-	for _, kept := range p.kept {
-		stepped[kept.Key] = true
-	}
-	for _, k := range keys {
-		if !stepped[k] && seen[k] == nil && !e.holdsOurs(k) {
-			s.gone(k)
-			e.letGo(k)
+	s.applied(e, p.kept, saw)
+	s.reopen(p.Steps, saw)
+	var done []Key // gone, perhaps by a removal whose answer was lost
+	if len(keys) > len(p.kept) {
+		for _, kept := range p.kept {
+			stepped[kept.Key] = struct{}{}
+		}
+		for _, k := range keys {
+			if _, ok := stepped[k]; ok {
+				continue
+			}
+			if done = append(done, k); saw.seen(k) == nil && !e.holdsOurs(k) {
+				s.gone(k)
+				e.letGo(k)
+			}
 		}
 	}
 	r.post(func() {
-		for _, k := range keys {
-			if !stepped[k] { // gone, perhaps by a removal whose answer was lost
-				r.land(k)
-				delete(r.retries, k)
-				r.news(k)
-			}
+		for _, k := range done {
+			r.land(k)
+			delete(r.retries, k)
+			r.news(k)
 		}
 		for _, kept := range p.kept {
 			r.land(kept.Key)
@@ -87,16 +77,36 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		}
 	})
 	e.execute(ctx, p, false, func(res Result, by []Key) {
-		want := seenOf(&mu, seen, res.Key)
+		want := saw.seen(res.Key)
 		r.post(func() { r.finished(res, by, want, turn) })
 	})
 }
 
-func seenOf(mu *sync.Mutex, seen map[Key]Object, k Key) Object {
-	mu.Lock()
-	defer mu.Unlock()
-	return seen[k]
+// outlook is what a pass takes to be wanted: what the store said when its plan first asked for a
+// key. It may say otherwise by now, of which the next pass is.
+type outlook struct {
+	s    *Store
+	asks map[Key]ask // changed while the plan is made, only read afterwards
 }
+
+type ask struct {
+	want   Object
+	byName bool // nothing is wanted, and somebody said so
+}
+
+func (o outlook) of(k Key) ask {
+	a, ok := o.asks[k]
+	if !ok {
+		a.want, a.byName = o.s.wantOr(k)
+		o.asks[k] = a
+	}
+	return a
+}
+
+func (o outlook) want(k Key) Object { return o.of(k).want }
+
+// seen is what the plan was made for; nil if it did not ask.
+func (o outlook) seen(k Key) Object { return o.asks[k].want }
 
 // finished takes note of what became of one object in the pass that began as this
 // turn.

@@ -35,6 +35,41 @@ type Status struct {
 	Unverified bool
 }
 
+// standing is a Status in less memory: nearly all objects are Applied.
+type standing struct {
+	state               State
+	since               time.Time
+	id                  uint32
+	leaving, unverified bool
+	trouble             *trouble // nil: none
+}
+
+// trouble is what a Status has of what is not Applied.
+type trouble struct {
+	err       error
+	blockedBy []Key
+	attempts  int
+	nextTry   time.Time
+}
+
+func (s Status) brief() standing {
+	out := standing{state: s.State, since: s.Since, id: s.ID, leaving: s.Leaving, unverified: s.Unverified}
+	if s.Err != nil || s.BlockedBy != nil || s.Attempts != 0 || !s.NextTry.IsZero() {
+		out.trouble = &trouble{s.Err, s.BlockedBy, s.Attempts, s.NextTry}
+	}
+	return out
+}
+
+// status is the inverse of Status.brief.
+func (x *entry) status() Status {
+	b := &x.stands
+	out := Status{State: b.state, ID: b.id, Since: b.since, Leaving: b.leaving, Unverified: b.unverified}
+	if t := b.trouble; t != nil {
+		out.Err, out.BlockedBy, out.Attempts, out.NextTry = t.err, t.blockedBy, t.attempts, t.nextTry
+	}
+	return out
+}
+
 // MarshalJSON words the error and leaves out what is zero.
 func (s Status) MarshalJSON() ([]byte, error) {
 	out := struct {

@@ -4,10 +4,7 @@ package desiredstate
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
-	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -23,8 +20,8 @@ import (
 type Store struct {
 	mu       sync.Mutex
 	entries  map[Key]*entry
-	sources  map[string]map[Key]mention // never empty ones
-	unsure   int                        // entries that are not applied, or are leaving
+	sources  map[string]*source // that want something
+	unsure   int                // entries that are not applied, or are leaving
 	counts   map[State]int
 	complete bool
 	settled  bool // the target was looked at as a whole since Run began
@@ -43,17 +40,12 @@ type Store struct {
 
 // entry is one object: wanted, or (want is nil) on its way out.
 type entry struct {
+	key     Key
 	want    Object
-	sources []string
-	status  Status
+	by      []wanter // who wants it
+	stands  standing
 	named   bool     // somebody deleted it by name
 	missing []string // the vanished sources that wanted it last
-}
-
-// mention is an entry that a source wants, and where among the entry's sources that is.
-type mention struct {
-	*entry
-	at int
 }
 
 // NewStore returns an empty store that is not complete.
@@ -61,7 +53,7 @@ func NewStore() *Store {
 	return &Store{
 		entries: map[Key]*entry{},
 		counts:  map[State]int{},
-		sources: map[string]map[Key]mention{},
+		sources: map[string]*source{},
 		runs:    map[*subscription]struct{}{},
 		watches: map[*subscription]struct{}{},
 		waits:   map[Key]map[*subscription]struct{}{},
@@ -70,234 +62,6 @@ func NewStore() *Store {
 		held:     map[Key]struct{}{},
 		types:    map[reflect.Type]error{},
 	}
-}
-
-// Put adds objects to what the source "" wants; one that it wants already, by
-// its key, is changed. See Assign for the error.
-func (s *Store) Put(objs ...Object) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.assign("", objs, false)
-}
-
-// Delete takes objects out of what the source "" wants. Each goes, once no
-// other source wants it, and whether or not any ever did: it was deleted by name,
-// so Run removes what the target has of it that is ours, even before Complete.
-func (s *Store) Delete(keys ...Key) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, k := range keys {
-		s.forgive("", k)
-		if _, ok := s.sources[""][k]; ok {
-			s.drop("", k)
-		} else if x := s.entries[k]; x == nil || x.want == nil && !x.named && len(x.missing) == 0 {
-			s.order(k)
-		}
-	}
-	s.notify()
-}
-
-// Assign says that a source wants exactly these objects from now on; without
-// objects, that there is no such source any more. What it takes away was deleted by
-// name. If another source wants something else by the same key, if two
-// different objects have one, or if an object is nil or no plain data (ErrInvalid), that is an error and
-// nothing is changed.
-func (s *Store) Assign(source string, objs ...Object) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.assign(source, objs, true)
-}
-
-// Replace says what all sources want. A source that is mentioned gave an order,
-// as by Assign, if only to want nothing. One that is not mentioned has vanished:
-// what only such sources wanted is not removed if they are too many; see
-// Engine.MaxPrune and Confirm.
-//
-// Fixed are sources that the caller wants whatever it was told. That they are there
-// does not show that the answer is whole, so they are not counted.
-//
-// A source is in error if it wants two things by one key, or something else by it than a
-// source before it by name, or an object that Assign would refuse. It goes on
-// wanting what it did, or, if that is in conflict too, nothing. All others get
-// what they want.
-func (s *Store) Replace(all map[string][]Object, fixed ...string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fixed = make(map[string]struct{}, len(fixed))
-	for _, source := range fixed {
-		s.fixed[source] = struct{}{}
-	}
-	wanted := map[Key]Object{}
-	by := map[Key]string{}
-	take := func(source string, objs []Object) error {
-		mine := make(map[Key]Object, len(objs))
-		for _, o := range objs {
-			if err := s.refuse(o); err != nil {
-				return err
-			}
-			k := o.Key()
-			if mine[k] != nil && !same(mine[k], o) {
-				return &Error{Block, k, ErrDuplicate}
-			}
-			mine[k] = o
-			if other := wanted[k]; other != nil && !same(other, o) {
-				return conflict(k, by[k])
-			}
-		}
-		for _, o := range objs {
-			k := o.Key()
-			wanted[k], by[k] = o, source
-		}
-		return nil
-	}
-	var errs []error
-	var wrong []string
-	for _, source := range slices.Sorted(maps.Keys(all)) {
-		if err := take(source, all[source]); err != nil {
-			errs, wrong = append(errs, fmt.Errorf("%s: %w", source, err)), append(wrong, source)
-		}
-	}
-	all = maps.Clone(all)
-	for _, source := range wrong {
-		old := make([]Object, 0, len(s.sources[source]))
-		for _, x := range s.sources[source] {
-			old = append(old, x.want)
-		}
-		if take(source, old) == nil {
-			all[source] = old
-		} else {
-			all[source] = nil
-		}
-	}
-
-	// What changes is dropped by all who wanted it before any wants it anew.
-	missing := map[string][]Key{}
-	for source, had := range s.sources {
-		if _, ok := all[source]; !ok {
-			missing[source] = slices.Collect(maps.Keys(had))
-		}
-		still := make(map[Key]bool, len(all[source]))
-		for _, o := range all[source] {
-			k := o.Key()
-			still[k] = same(s.entryWant(k), o)
-		}
-		for k := range had {
-			if !still[k] {
-				s.drop(source, k)
-			}
-		}
-	}
-	for source, objs := range all {
-		for _, o := range objs {
-			s.add(source, o.Key(), o)
-		}
-		s.heard(source)
-	}
-	for source, had := range missing {
-		s.miss(source, had)
-	}
-	s.notify()
-	return errors.Join(errs...)
-}
-
-func conflict(k Key, other string) error {
-	return &Error{Block, k, fmt.Errorf("%w: %q wants another", ErrConflict, other)}
-}
-
-// assign gives a source these objects; if exactly, it loses all others.
-func (s *Store) assign(source string, objs []Object, exactly bool) error {
-	wanted := make(map[Key]Object, len(objs))
-	for _, o := range objs {
-		if err := s.refuse(o); err != nil {
-			return err
-		}
-		k := o.Key()
-		if wanted[k] != nil && !same(wanted[k], o) {
-			return &Error{Block, k, ErrDuplicate}
-		}
-		wanted[k] = o
-		if x := s.entries[k]; x != nil && x.want != nil && !same(x.want, o) {
-			if i := slices.IndexFunc(x.sources, func(s string) bool { return s != source }); i >= 0 {
-				return conflict(k, x.sources[i])
-			}
-		}
-	}
-	if exactly {
-		for k := range s.sources[source] {
-			if _, still := wanted[k]; !still {
-				s.drop(source, k)
-			}
-		}
-	}
-	for k, o := range wanted {
-		s.add(source, k, o)
-	}
-	if exactly {
-		s.heard(source)
-	}
-	s.notify()
-	return nil
-}
-
-func (s *Store) add(source string, k Key, o Object) {
-	x := s.entries[k]
-	if x == nil {
-		x = s.enter(k)
-	}
-	if _, ok := s.sources[source][k]; !ok {
-		if s.sources[source] == nil {
-			s.sources[source] = map[Key]mention{}
-		}
-		s.sources[source][k] = mention{x, len(x.sources)}
-		x.sources = append(x.sources, source)
-	}
-	if x.want != nil && same(x.want, o) {
-		return
-	}
-	x.want, x.named = o, false
-	s.unmiss(k, x)
-	s.release(k)
-	s.put(k, x, Status{State: Pending, ID: x.status.ID})
-	s.touch(s.runs, k)
-}
-
-func (s *Store) drop(source string, k Key) {
-	gone := s.sources[source][k]
-	x := gone.entry
-	last := x.sources[len(x.sources)-1]
-	x.sources[gone.at], x.sources = last, x.sources[:len(x.sources)-1]
-	s.sources[last][k] = gone
-	if delete(s.sources[source], k); len(s.sources[source]) == 0 {
-		delete(s.sources, source)
-	}
-	if len(x.sources) > 0 {
-		return
-	}
-	x.want, x.named = nil, true
-	s.put(k, x, Status{State: Pending, ID: x.status.ID})
-	s.touch(s.runs, k)
-}
-
-// refuse says what is wrong with an object before anybody asks it for its key.
-func (s *Store) refuse(o Object) error {
-	if isNil(o) {
-		return errNil
-	}
-	t := reflect.TypeOf(o)
-	err, known := s.types[t]
-	if !known {
-		err = plain(t)
-		s.types[t] = err
-	}
-	return err
-}
-
-// same compares wanted objects.
-func same(a, b Object) bool {
-	if t := reflect.TypeOf(a); t == reflect.TypeOf(b) && t.Comparable() {
-		return a == b
-	}
-	return reflect.DeepEqual(a, b)
 }
 
 // Complete says that all that is wanted has been put in: from now on, what is
@@ -318,7 +82,7 @@ func (s *Store) Status(k Key) (Status, bool) {
 	if x == nil {
 		return Status{}, false
 	}
-	return x.status, true
+	return x.status(), true
 }
 
 // Count returns how many objects, wanted or on their way out, are in a state.
@@ -333,7 +97,7 @@ func (s *Store) Statuses() iter.Seq2[Key, Status] {
 	s.mu.Lock()
 	list := make([]keyStatus, 0, len(s.entries))
 	for k, x := range s.entries {
-		list = append(list, keyStatus{k, x.status})
+		list = append(list, keyStatus{k, x.status()})
 	}
 	s.mu.Unlock()
 	slices.SortFunc(list, func(a, b keyStatus) int { return a.key.Compare(b.key) })
@@ -362,7 +126,7 @@ func (s *Store) Sources(k Key) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.entries[k]; x != nil {
-		return slices.Clone(x.sources)
+		return x.sources()
 	}
 	return nil
 }
@@ -372,10 +136,13 @@ func (s *Store) Sources(k Key) []string {
 func (s *Store) Source(source string) (Status, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all, ok := s.sources[source]
 	sum, of := Status{State: Applied}, Key{}
-	for k, x := range all {
-		st := x.status
+	by := s.sources[source]
+	if by == nil {
+		return sum, false
+	}
+	for _, x := range by.wants {
+		k, st := x.key, x.status()
 		switch {
 		case st.State.worse(sum.State):
 			sum, of = st, k
@@ -392,7 +159,7 @@ func (s *Store) Source(source string) (Status, bool) {
 		}
 		sum.Since = since
 	}
-	return sum, ok
+	return sum, true
 }
 
 // Converged says since when all that is wanted is in the target, and nothing

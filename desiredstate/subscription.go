@@ -18,7 +18,7 @@ type subscription struct {
 func (s *Store) subscribe(to map[*subscription]struct{}) *subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := &subscription{keys: map[Key]struct{}{}, wake: make(chan struct{}, 1)}
+	w := &subscription{keys: make(map[Key]struct{}, len(s.entries)), wake: make(chan struct{}, 1)}
 	for k := range s.entries {
 		w.keys[k] = struct{}{}
 	}
@@ -103,7 +103,7 @@ func (s *Store) wakeWatches() {
 
 // enter makes an entry, which nobody wants yet.
 func (s *Store) enter(k Key) *entry {
-	x := &entry{status: Status{State: Pending, Since: time.Now(), Leaving: true}}
+	x := &entry{key: k, stands: Status{State: Pending, Since: time.Now(), Leaving: true}.brief()}
 	s.entries[k] = x
 	s.counts[Pending]++
 	s.unsure++
@@ -111,8 +111,8 @@ func (s *Store) enter(k Key) *entry {
 }
 
 // put gives an entry a new status.
-func (s *Store) put(k Key, x *entry, st Status) {
-	old := x.status
+func (s *Store) put(x *entry, st Status) {
+	old := x.status()
 	st.Leaving = x.want == nil
 	st.Since = time.Now()
 	if st.State == old.State && !old.Since.IsZero() {
@@ -125,8 +125,8 @@ func (s *Store) put(k Key, x *entry, st Status) {
 	}
 	s.counts[old.State]--
 	s.counts[st.State]++
-	x.status = st
-	s.tell(k)
+	x.stands = st.brief()
+	s.tell(x.key)
 }
 
 func (s Status) sure() bool { return s.State == Applied && !s.Leaving || s.State == Left }
@@ -156,12 +156,13 @@ func (s *Store) report(k Key, seen Object, st Status) {
 }
 
 // applied reports that all of these are as they were seen to be wanted.
-func (s *Store) applied(e *Engine, all []Result, seen map[Key]Object) {
+func (s *Store) applied(e *Engine, all []Result, saw outlook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	news := false
 	for _, r := range all {
-		news = s.note(r.Key, seen[r.Key], Status{State: Applied, ID: r.ID, Unverified: e.unverified(seen[r.Key])}) || news
+		want := saw.seen(r.Key)
+		news = s.note(r.Key, want, Status{State: Applied, ID: r.ID, Unverified: e.unverified(want)}) || news
 	}
 	if news {
 		s.wakeWatches()
@@ -170,16 +171,16 @@ func (s *Store) applied(e *Engine, all []Result, seen map[Key]Object) {
 
 // reopen reports that these are not as they were seen to be wanted any more, until the steps
 // are done: somebody changed them, or what they hang on is made anew.
-func (s *Store) reopen(steps []*Step, seen map[Key]Object) {
+func (s *Store) reopen(steps []*Step, saw outlook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	news := false
 	for _, st := range steps {
-		x := s.entries[st.Key]
-		if x == nil || x.want == nil || x.status.State != Applied || seen[st.Key] == nil || !same(x.want, seen[st.Key]) {
+		x, seen := s.entries[st.Key], saw.seen(st.Key)
+		if x == nil || x.want == nil || x.stands.state != Applied || seen == nil || !same(x.want, seen) {
 			continue
 		}
-		s.put(st.Key, x, Status{State: Pending, ID: x.status.ID})
+		s.put(x, Status{State: Pending, ID: x.stands.id})
 		news = true
 	}
 	if news {
@@ -196,10 +197,10 @@ func (s *Store) note(k Key, seen Object, st Status) bool {
 	if x == nil || (x.want == nil) != (seen == nil) || seen != nil && !same(x.want, seen) {
 		return false
 	}
-	if st.sure() && x.status.sure() && st.ID == x.status.ID {
+	if st.sure() && x.status().sure() && st.ID == x.stands.id {
 		return false
 	}
-	s.put(k, x, st)
+	s.put(x, st)
 	return true
 }
 
@@ -211,11 +212,11 @@ func (s *Store) gone(k Key) {
 	if x == nil || x.want != nil {
 		return
 	}
-	if !x.status.sure() {
+	if !x.status().sure() {
 		s.unsure--
 	}
-	s.counts[x.status.State]--
-	s.unmiss(k, x)
+	s.counts[x.stands.state]--
+	s.unmiss(x)
 	s.release(k)
 	delete(s.entries, k)
 	s.tell(k)
@@ -246,9 +247,9 @@ func (s *Store) leave() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.settled = false
-	for k, x := range s.entries {
-		if x.status.State != Invalid {
-			s.put(k, x, Status{State: Pending})
+	for _, x := range s.entries {
+		if x.stands.state != Invalid {
+			s.put(x, Status{State: Pending})
 		}
 	}
 	s.wakeWatches()

@@ -36,7 +36,7 @@ type world struct {
 	round    uint64            // of readings and plans; see node
 	nodes    map[Key]*node     // the View's: see there who may change it
 	holders  map[Key][]*node   // by resource; see Kind.Holds
-	sharers  map[Key]nodeSet   // and Kind.Shares: there can be very many of one
+	sharers  map[Key][]*node   // and Kind.Shares: there can be very many of one
 	idle     []*node           // that a plan looked at, and perhaps nothing else needs
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
 	referred map[string]int    // by space, how many nodes have a ref
@@ -51,7 +51,7 @@ func newWorld() *world {
 	w := &world{
 		nodes:   view.nodes,
 		holders: map[Key][]*node{},
-		sharers: map[Key]nodeSet{},
+		sharers: map[Key][]*node{},
 		refs:    map[string]uint64{},
 
 		referred: map[string]int{},

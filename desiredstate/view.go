@@ -32,12 +32,11 @@ type handle struct {
 // shown is what a View shows of a node.
 type shown struct {
 	handle
-	there bool
-	// In which pass, and until when in the View's life, the handle needs no proof, and
-	// whether somebody sees to it that this goes on.
-	pass    uint64
-	until   time.Duration
-	renewed bool
+	there   bool
+	renewed bool // somebody sees to it that the handle needs no proof for longer
+	// In which pass, and until when in the View's life, the handle needs no proof.
+	pass  uint64
+	until time.Duration
 }
 
 type named struct {

@@ -64,10 +64,10 @@ func (s *Store) missing(k Key) (why error, final bool) {
 	switch {
 	case x == nil || x.want == nil:
 		return fmt.Errorf("%s is not wanted", k), true
-	case x.status.State == Applied:
+	case x.stands.state == Applied:
 		return nil, false
 	}
-	return x.status.why(k), x.status.State == Invalid
+	return x.status().why(k), x.stands.state == Invalid
 }
 
 // leaving says why an object is not gone, and whether that is final.
@@ -81,15 +81,15 @@ func (s *Store) leaving(k Key) (why error, final bool) {
 	case x.want != nil:
 		return fmt.Errorf("%s is wanted", k), true
 	}
-	return x.status.why(k), x.status.State == Left
+	return x.status().why(k), x.stands.state == Left
 }
 
 // unsettled says why an object, wanted or not, is not as it should be.
 func (s *Store) unsettled(k Key) (why error, final bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if x := s.entries[k]; x != nil && !x.status.sure() {
-		return x.status.why(k), false
+	if x := s.entries[k]; x != nil && !x.status().sure() {
+		return x.status().why(k), false
 	}
 	return nil, false
 }
@@ -144,7 +144,7 @@ func (s *Store) unconverged() error {
 	var keys []Key
 	s.mu.Lock()
 	for k, x := range s.entries {
-		if !x.status.sure() {
+		if !x.status().sure() {
 			keys = append(keys, k)
 		}
 	}

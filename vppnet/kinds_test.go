@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -49,10 +50,7 @@ func dialVPP(t testing.TB, socket string, opts ...vppnet.Option) *vppnet.Conn {
 
 func dialAs(t testing.TB, owner, socket string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return c
+	return kindrig.Dial(t, socket, owner, opts...)
 }
 
 func layer2(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Engine {

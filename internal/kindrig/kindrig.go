@@ -7,6 +7,7 @@ package kindrig
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -16,10 +17,12 @@ import (
 	"github.com/vppkit/vppkit/vpptest"
 )
 
-// Dial connects until the test ends.
+// Dial connects until the test ends. A VPP that has died is not waited for until then.
 func Dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
-	c, err := vppnet.Dial(t.Context(), socket, owner, opts...)
+	soon, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c, err := vppnet.Dial(soon, socket, owner, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
