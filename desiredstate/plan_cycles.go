@@ -40,11 +40,17 @@ func (b *planner) cycles() bool {
 		p.walk = left
 	}
 	for _, d := range b.drafts {
-		if d.comesUp() {
+		if d.comesUp() && !d.alone() {
 			visit(d.n)
 		}
 	}
 	return found
+}
+
+// alone says that a step is on no way from one step to another: nothing hangs on its object, which
+// hangs on nothing that has a step. A cycle of objects that come up has some that are not alone.
+func (d *draft) alone() bool {
+	return len(d.n.users) == 0 && !slices.ContainsFunc(d.deps, func(n *node) bool { return n.draftOf() != nil })
 }
 
 // willHangOn lists what an object will depend on after the plan.

@@ -89,7 +89,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, n := range nodes {
+	for _, n := range inKeyOrder(nodes) {
 		b.look(n, false)
 	}
 	b.dragged = true
@@ -210,6 +210,24 @@ func (b *planner) leave() {
 	for _, n := range b.looked {
 		n.plan = nil
 	}
+}
+
+// inKeyOrder sorts nodes by key. Their drafts are made in that order then, and lie in memory in
+// the order in which all that follows walks through them.
+func inKeyOrder(nodes []*node) []*node {
+	type keyed struct {
+		key Key // at hand: a node is somewhere in memory
+		n   *node
+	}
+	all := make([]keyed, len(nodes))
+	for i, n := range nodes {
+		all[i] = keyed{n.key, n}
+	}
+	slices.SortFunc(all, func(a, b keyed) int { return a.key.Compare(b.key) })
+	for i, x := range all {
+		nodes[i] = x.n
+	}
+	return nodes
 }
 
 // sort brings the drafts into the order of keys, if any were added since.
