@@ -24,8 +24,8 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// A static neighbour outlives its interface, and so does its path of the route to it, which moves
-// to the default table. Until somebody has the interface's index again, VPP dies when another path
+// Before VPP 26.06 a static neighbour outlives its interface, and so does its path of the route to it, which
+// moves to the default table. Until somebody has the interface's index again, VPP dies when another path
 // of that route comes or goes: that of a neighbour with the same address, on another interface.
 
 // leftNeighbours looks for such neighbours.
