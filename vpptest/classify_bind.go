@@ -4,6 +4,7 @@ package vpptest
 
 import (
 	"fmt"
+	"slices"
 
 	"go.fd.io/govpp/binapi/classify"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -59,7 +60,11 @@ func (s *classifier) loadAttached() {
 		return &classify.OutputACLSetInterfaceReply{Retval: s.set(c, filterOut, q.SwIfIndex, q.IP4TableIndex, q.IP6TableIndex, q.L2TableIndex, q.IsAdd)}
 	})
 	Handle(v, func(c *Call, q *classify.PolicerClassifySetInterface) *classify.PolicerClassifySetInterfaceReply {
-		return &classify.PolicerClassifySetInterfaceReply{Retval: s.set(c, byPolicers, q.SwIfIndex, q.IP4TableIndex, q.IP6TableIndex, q.L2TableIndex, q.IsAdd)}
+		retval := s.set(c, byPolicers, q.SwIfIndex, q.IP4TableIndex, q.IP6TableIndex, q.L2TableIndex, q.IsAdd)
+		if retval == 0 && q.IsAdd && slices.Contains(v.options.without, "policer") {
+			c.Die("enabled what the policer plugin does, which is not there") // as seen of 26.06
+		}
+		return &classify.PolicerClassifySetInterfaceReply{Retval: retval}
 	})
 	Handle(v, func(c *Call, q *classify.FlowClassifySetInterface) *classify.FlowClassifySetInterfaceReply {
 		return &classify.FlowClassifySetInterfaceReply{Retval: s.set(c, byFlows, q.SwIfIndex, q.IP4TableIndex, q.IP6TableIndex, none, q.IsAdd)}

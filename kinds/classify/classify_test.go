@@ -183,6 +183,33 @@ func TestFull(t *testing.T) {
 	})
 }
 
+// From 26.06 on policers are a plugin; VPP dies if a table for them is put on an interface without it.
+func TestNoPolicers(t *testing.T) {
+	refused := func(t *testing.T, socket string) (c *vppnet.Conn, err error) {
+		c = kindrig.Dial(t, socket, "me")
+		e := kindrig.Engine(vppnet.Loopbacks(c), classify.Tables(c), classify.Inputs(c))
+		_, err = e.Ensure(t.Context(), vppnet.Loopback{Name: "lo"}, classify.Table{Name: "a", Mask: classify.At(26, 255)}, classify.Input{Interface: "lo", Table: "a"},
+			classify.Input{Interface: "lo", Use: classify.Police, Table: "a"})
+		kindrig.Dial(t, socket, "other") // it lives
+		return c, err
+	}
+	t.Run("in memory", func(t *testing.T) {
+		_, err := refused(t, vpptest.New(t, vpptest.Release("26.06"), vpptest.WithoutPlugin("policer")).Socket())
+		require.ErrorIs(t, err, vppnet.ErrUnsupported)
+		require.ErrorContains(t, err, "classify-input/lo police IPv4")
+		require.ErrorContains(t, err, "load its policer plugin")
+	})
+	t.Run("real", func(t *testing.T) {
+		vpp := vpptest.Real(t, vpptest.WithStartup("plugins { plugin policer_plugin.so { disable } }"))
+		c, err := refused(t, vpp.Socket())
+		if _, there := c.CRC("policer_dump_v2"); there {
+			require.NoError(t, err, "%s has them built in", c.VPP().Version)
+			return
+		}
+		require.ErrorIs(t, err, vppnet.ErrUnsupported)
+	})
+}
+
 // Whatever message was the last that VPP heard of us, nothing is left of it.
 func TestAbandoned(t *testing.T) {
 	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, state func() string) {

@@ -10,6 +10,7 @@ import (
 	"go.fd.io/govpp/binapi/classify"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memclnt"
+	"go.fd.io/govpp/binapi/policer"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/iface"
@@ -26,9 +27,11 @@ import (
 // acl plugin does for sets of MACs, is foreign, and stays. VPP keeps it all when the interface
 // goes, and lists it for the next one with the index, to no effect; that is seen, if VPP can be
 // asked (from 25.06 on).
+//
+// To Police is refused (ErrUnsupported) if VPP has no policers, which are a plugin from 26.06 on.
 func Inputs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Input] {
 	k := newInputs(c, claims)
-	return iface.On(c, claims, &desiredstate.Kind[Input]{
+	kind := iface.On(c, claims, &desiredstate.Kind[Input]{
 		Name:     "classify-input",
 		Requires: []desiredstate.AnyKind{Tables(c)},
 		Messages: iface.Uses(c, &classify.InputACLSetInterface{}, &classify.PolicerClassifySetInterface{}, &classify.FlowClassifySetInterface{},
@@ -42,6 +45,21 @@ func Inputs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Input] {
 		},
 		Delete: k.takeOff,
 	}, k.put)
+	check := kind.Check
+	kind.Check = func(v *desiredstate.View, want Input) error {
+		if want.Use == Police && !polices(c) {
+			return fmt.Errorf("%w: it has no policers, and dies of a table that names them: load its policer plugin", vppnet.ErrUnsupported)
+		}
+		return check(v, want)
+	}
+	return kind
+}
+
+// polices says whether VPP has policers. From 26.06 on they are a plugin, but the message that puts a
+// table for them on an interface is not: VPP dies of it without the plugin.
+func polices(c *vppnet.Conn) bool {
+	m := &policer.PolicerDumpV2{}
+	return c == nil || c.Has(m.GetMessageName()+"_"+m.GetCrcString())
 }
 
 type inputs struct {
