@@ -34,25 +34,23 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		return
 	}
 
-	stepped := make(map[Key]struct{}, len(p.Steps))
+	stepped := make(map[Key]struct{}, len(p.Steps)+len(p.kept))
 	for _, st := range p.Steps {
 		stepped[st.Key] = struct{}{}
+	}
+	for _, kept := range p.kept {
+		stepped[kept.Key] = struct{}{}
 	}
 	s.applied(e, p.kept, saw)
 	s.reopen(p.Steps, saw)
 	var done []Key // gone, perhaps by a removal whose answer was lost
-	if len(keys) > len(p.kept) {
-		for _, kept := range p.kept {
-			stepped[kept.Key] = struct{}{}
+	for _, k := range keys {
+		if _, ok := stepped[k]; ok {
+			continue
 		}
-		for _, k := range keys {
-			if _, ok := stepped[k]; ok {
-				continue
-			}
-			if done = append(done, k); saw.seen(k) == nil && !e.holdsOurs(k) {
-				s.gone(k)
-				e.letGo(k)
-			}
+		if done = append(done, k); saw.seen(k) == nil && !e.holdsOurs(k) {
+			s.gone(k)
+			e.letGo(k)
 		}
 	}
 	r.post(func() {
