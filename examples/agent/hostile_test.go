@@ -77,9 +77,11 @@ func TestHostileWriters(t *testing.T) {
 		t.Logf("%s: a port is bound after %s; a program that only answers does after %s; the agent takes more by %s", what, spread(a.port), spread(a.echo), spread(a.ours))
 	}
 	t.Logf("the agent of the host grew from %d to %d MB; it took %v of CPU, that of the other %v", before>>20, most>>20, cpu(t, victim), cpu(t, other))
-	for _, percent := range []int{50, 95, 100} { // where that program takes half of it, the machine has no such bound
+	for _, percent := range []int{50, 95} { // where that program takes half of it, the machine has no such bound
 		require.Less(t, at(loud.ours, percent), max(hostileDelay, 2*at(loud.echo, percent)), "%d of 100", percent)
 	}
+	// One process or the other may be kept from its turn once: the longest of each say nothing of each other.
+	require.Less(t, at(loud.ours, 100), 10*hostileDelay)
 	require.Less(t, most-before, int64(hostileGrowth))
 }
 
