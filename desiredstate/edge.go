@@ -29,16 +29,25 @@ func (n *node) dependsOn(k Key) bool {
 
 // leave takes a node from the users of what it depends on. The last of these gets its place.
 func (n *node) leave(e edge) {
-	users := e.on.users
-	last := users[len(users)-1]
-	users[e.at], users[len(users)-1] = last, nil
-	if e.on.users = users[:len(users)-1]; len(e.on.users) == 0 {
+	var last *node
+	var moved bool
+	if e.on.users, last, moved = takeOut(e.on.users, e.at); len(e.on.users) == 0 {
 		e.on.users = nil // it may have been large
 	}
-	if last != n {
+	if moved {
 		i := slices.IndexFunc(last.deps, func(x edge) bool { return x.on == e.on })
 		last.deps[i].at = e.at
 	}
+}
+
+// takeOut takes an element out of a list in which each knows its place. The last one gets that place,
+// if it is not the same, and has to be told.
+func takeOut[T any](list []T, at int) (rest []T, last T, moved bool) {
+	end := len(list) - 1
+	var none T
+	last, list[at] = list[end], list[end]
+	list[end] = none
+	return list[:end], last, at < end
 }
 
 // dependencies lists what a node depends on.

@@ -44,7 +44,7 @@ func (b *planner) first(r Key) *draft {
 		return alone
 	}
 	first := slices.MinFunc(shared, func(x, y *draft) int { return x.Key.Compare(y.Key) })
-	if slices.ContainsFunc(b.e.sharing(r), (*node).stays) || first.Key.Compare(alone.Key) < 0 {
+	if slices.ContainsFunc(b.e.sharers[r], (*node).stays) || first.Key.Compare(alone.Key) < 0 {
 		return first
 	}
 	return alone

@@ -215,15 +215,15 @@ func (b *planner) leave() {
 // inKeyOrder sorts nodes by key. Their drafts are made in that order then, and lie in memory in
 // the order in which all that follows walks through them.
 func inKeyOrder(nodes []*node) []*node {
-	type keyed struct {
-		key Key // at hand: a node is somewhere in memory
+	type beside struct { // its key, as a node is somewhere in memory
+		key Key
 		n   *node
 	}
-	all := make([]keyed, len(nodes))
+	all := make([]beside, len(nodes))
 	for i, n := range nodes {
-		all[i] = keyed{n.key, n}
+		all[i] = beside{n.key, n}
 	}
-	slices.SortFunc(all, func(a, b keyed) int { return a.key.Compare(b.key) })
+	slices.SortFunc(all, func(a, b beside) int { return a.key.Compare(b.key) })
 	for i, x := range all {
 		nodes[i] = x.n
 	}

@@ -44,20 +44,14 @@ func (s *source) want(x *entry) {
 // unwant is the inverse of want. The last of either list gets the place that becomes free.
 func (s *source) unwant(at int) {
 	gone := s.wants[at]
-	by := gone.by
-	last := by[len(by)-1]
-	by[gone.at], by[len(by)-1] = last, wanter{}
-	gone.entry.by = by[:len(by)-1]
-	last.wants[last.at].at = gone.at
-
-	end := len(s.wants) - 1
-	if at < end {
-		moved := s.wants[end]
-		s.wants[at] = moved
-		moved.by[moved.at].at = at
+	by, other, moved := takeOut(gone.by, gone.at)
+	if gone.entry.by = by; moved {
+		other.wants[other.at].at = gone.at
 	}
-	s.wants[end] = mention{}
-	s.wants = s.wants[:end]
+	wants, last, moved := takeOut(s.wants, at)
+	if s.wants = wants; moved {
+		last.by[last.at].at = at
+	}
 }
 
 // entries lists what a source wants.

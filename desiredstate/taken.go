@@ -62,14 +62,12 @@ func (w *world) giveUp(n *node) {
 		}
 	}
 	for _, s := range n.takes.shares {
-		all := w.sharers[s.of]
-		end := len(all) - 1
-		last := all[end]
-		all[s.at], all[end] = last, nil
-		if last.takes.share(s.of).at = s.at; end == 0 {
+		rest, last, moved := takeOut(w.sharers[s.of], s.at)
+		if moved {
+			last.takes.share(s.of).at = s.at
+		}
+		if w.sharers[s.of] = rest; len(rest) == 0 {
 			delete(w.sharers, s.of)
-		} else {
-			w.sharers[s.of] = all[:end]
 		}
 	}
 	n.takes = nil

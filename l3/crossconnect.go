@@ -12,6 +12,7 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
@@ -61,7 +62,7 @@ func (x CrossConnect) Validate() error {
 func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[CrossConnect] {
 	k := crossConnects{c, l3xc.NewServiceClient(c), claims}
 	messages := []api.Message{&l3xc.L3xcUpdate{}, &l3xc.L3xcDel{}, &l3xc.L3xcDump{}, &memclnt.ControlPing{}}
-	if asksFeatures(k.c) {
+	if iface.Asks(k.c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
 	return &desiredstate.Kind[CrossConnect]{
@@ -103,12 +104,6 @@ type crossConnects struct {
 	claims []vppnet.Claim
 }
 
-// asksFeatures says whether VPP can be asked which features are on; without a VPP, that it can.
-func asksFeatures(c *vppnet.Conn) bool {
-	m := &feature.FeatureIsEnabled{}
-	return c == nil || c.Has(m.GetMessageName()+"_"+m.GetCrcString())
-}
-
 func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[CrossConnect], err error) {
 	all, err := vppnet.Collect(k.vpp.L3xcDump(ctx, &l3xc.L3xcDump{SwIfIndex: interface_types.InterfaceIndex(place.None)}))
 	if err != nil {
@@ -131,7 +126,7 @@ func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []de
 		requests = append(requests, &feature.FeatureIsEnabled{ArcName: arc, FeatureName: name, SwIfIndex: d.L3xc.SwIfIndex})
 		out = append(out, desiredstate.Actual[CrossConnect]{ID: id, Spec: x})
 	}
-	if !asksFeatures(k.c) {
+	if !iface.Asks(k.c) {
 		return out, nil
 	}
 	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)

@@ -14,6 +14,7 @@ import (
 	"go.fd.io/govpp/binapi/mss_clamp"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
@@ -83,7 +84,7 @@ func (m MSSClamp) Validate() error {
 func MSSClamps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[MSSClamp] {
 	k := mssClamps{c, mss_clamp.NewServiceClient(c), claims}
 	messages := []api.Message{&mss_clamp.MssClampGet{}, &mss_clamp.MssClampEnableDisable{}}
-	if asksFeatures(k.c) {
+	if iface.Asks(k.c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
 	return &desiredstate.Kind[MSSClamp]{
@@ -185,7 +186,7 @@ func (k mssClamps) dump(ctx context.Context, v *desiredstate.View) (out []desire
 			}
 		}
 	}
-	if !asksFeatures(k.c) {
+	if !iface.Asks(k.c) {
 		return out, nil
 	}
 	on, err := vppnet.AskEach[*feature.FeatureIsEnabledReply](ctx, k.c, requests...)

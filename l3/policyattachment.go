@@ -13,6 +13,7 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
@@ -63,7 +64,7 @@ func (a PolicyAttachment) Validate() error {
 func PolicyAttachments(c *vppnet.Conn, policies desiredstate.AnyKind, claims ...vppnet.Claim) *desiredstate.Kind[PolicyAttachment] {
 	k := policyAttachments{c, abf.NewServiceClient(c), claims}
 	messages := []api.Message{&abf.AbfItfAttachAddDel{}, &abf.AbfItfAttachDump{}, &memclnt.ControlPing{}}
-	if asksFeatures(c) {
+	if iface.Asks(c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
 	return &desiredstate.Kind[PolicyAttachment]{
@@ -117,7 +118,7 @@ func (k policyAttachments) list(ctx context.Context) ([]*abf.AbfItfAttachDetails
 // inEffect says of attachments whether they are; what VPP cannot be asked is.
 func (k policyAttachments) inEffect(ctx context.Context, all ...abf.AbfItfAttach) ([]bool, error) {
 	out := make([]bool, len(all))
-	if !asksFeatures(k.c) {
+	if !iface.Asks(k.c) {
 		for i := range out {
 			out[i] = true
 		}

@@ -19,8 +19,10 @@ type Feature struct{ Arc, End, Name string }
 
 // Asks says whether VPP can be asked which features are on (feature_is_enabled, from 25.06
 // on); without a VPP, that it can.
-func Asks(c *vppnet.Conn) bool {
-	m := &feature.FeatureIsEnabled{}
+func Asks(c *vppnet.Conn) bool { return Knows(c, &feature.FeatureIsEnabled{}) }
+
+// Knows says whether VPP has a message; without a VPP, that it does.
+func Knows(c *vppnet.Conn, m api.Message) bool {
 	return c == nil || c.Has(m.GetMessageName()+"_"+m.GetCrcString())
 }
 

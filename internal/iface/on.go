@@ -26,7 +26,15 @@ func OnDevice[S desiredstate.Object](c *vppnet.Conn, scope Scope, k *desiredstat
 ) *desiredstate.Kind[S] {
 	k.Target, k.Variant = c.Target(), vppnet.Variant(scope...)
 	k.Requires = append([]desiredstate.AnyKind{vppnet.Interfaces(c)}, k.Requires...)
-	k.Check = func(v *desiredstate.View, want S) error { return scope.Check(v, want.Deps()[0].Name) }
+	own := k.Check
+	k.Check = func(v *desiredstate.View, want S) error {
+		if own != nil {
+			if err := own(v, want); err != nil {
+				return err
+			}
+		}
+		return scope.Check(v, want.Deps()[0].Name)
+	}
 	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
 		id, err := scope.Take(v, want.Deps()[0].Name)
 		if err != nil {

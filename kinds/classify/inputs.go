@@ -31,12 +31,20 @@ import (
 // To Police is refused (ErrUnsupported) if VPP has no policers, which are a plugin from 26.06 on.
 func Inputs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Input] {
 	k := newInputs(c, claims)
-	kind := iface.On(c, claims, &desiredstate.Kind[Input]{
+	return iface.On(c, claims, &desiredstate.Kind[Input]{
 		Name:     "classify-input",
 		Requires: []desiredstate.AnyKind{Tables(c)},
 		Messages: iface.Uses(c, &classify.InputACLSetInterface{}, &classify.PolicerClassifySetInterface{}, &classify.FlowClassifySetInterface{},
 			&classify.ClassifyTableByInterface{}, &classify.PolicerClassifyDump{}, &classify.FlowClassifyDump{}, &memclnt.ControlPing{}),
 		Dump: k.dump,
+		Check: func(_ *desiredstate.View, want Input) error {
+			// From 26.06 on policers are a plugin, but the message that puts a table for them on an interface is
+			// not: VPP dies of it without the plugin.
+			if want.Use == Police && !iface.Knows(c, &policer.PolicerDumpV2{}) {
+				return fmt.Errorf("%w: it has no policers, and dies of a table that names them: load its policer plugin", vppnet.ErrUnsupported)
+			}
+			return nil
+		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Input], want Input) error {
 			if err := k.takeOff(ctx, v, have); err != nil {
 				return err
@@ -45,21 +53,6 @@ func Inputs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Input] {
 		},
 		Delete: k.takeOff,
 	}, k.put)
-	check := kind.Check
-	kind.Check = func(v *desiredstate.View, want Input) error {
-		if want.Use == Police && !polices(c) {
-			return fmt.Errorf("%w: it has no policers, and dies of a table that names them: load its policer plugin", vppnet.ErrUnsupported)
-		}
-		return check(v, want)
-	}
-	return kind
-}
-
-// polices says whether VPP has policers. From 26.06 on they are a plugin, but the message that puts a
-// table for them on an interface is not: VPP dies of it without the plugin.
-func polices(c *vppnet.Conn) bool {
-	m := &policer.PolicerDumpV2{}
-	return c == nil || c.Has(m.GetMessageName()+"_"+m.GetCrcString())
 }
 
 type inputs struct {
