@@ -5,7 +5,9 @@
 package etcdtest
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -28,6 +30,7 @@ type Process struct {
 type member struct {
 	name, dir, client, peer string
 	cmd                     *exec.Cmd // nil: it does not run
+	says                    bytes.Buffer
 }
 
 // Start starts the etcd on PATH, with more flags; without one the test is skipped.
@@ -76,6 +79,8 @@ func (p *Process) Start() {
 			"--listen-peer-urls", m.peer, "--initial-advertise-peer-urls", m.peer, "--initial-cluster", strings.Join(peers, ","),
 		}, p.flags...)...)
 		m.cmd.Env = append(os.Environ(), "ETCD_LOGGER=zap", "ETCD_LOG_LEVEL=error")
+		m.says.Reset()
+		m.cmd.Stderr = &m.says
 		if err := m.cmd.Start(); err != nil {
 			p.t.Fatal(err)
 		}
@@ -96,7 +101,10 @@ func (p *Process) listening() {
 				break
 			}
 			if time.Now().After(until) {
-				p.t.Fatalf("etcd does not listen at %s: %v", m.client, err)
+				_ = m.cmd.Process.Kill()
+				_ = m.cmd.Wait() // it has written all that it says
+				m.cmd = nil
+				p.t.Fatalf("etcd does not listen at %s: %v; it said %s", m.client, err, &m.says)
 			}
 		}
 	}
@@ -178,13 +186,25 @@ func (p *Process) RestoreSnapshot(snapshot string) {
 	p.Start()
 }
 
-// FreeAddr is a TCP port of 127.0.0.1 that nobody listens on.
+// FreeAddr is a TCP port of 127.0.0.1 that nobody listens on, and that is the test's until it
+// ends: Linux gives it to no connection, as it is below those that Linux picks, and no other
+// test takes it, as the UDP port of the same number is held.
 func FreeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, last = 16_384, 32_767 // net.ipv4.ip_local_port_range begins after these
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(last-first+1))
+		held, err := net.ListenPacket("udp", addr)
+		if err != nil {
+			continue
+		}
+		if l, err := net.Listen("tcp", addr); err == nil {
+			_ = l.Close()
+			t.Cleanup(func() { _ = held.Close() })
+			return addr
+		}
+		_ = held.Close()
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	t.Fatalf("no free TCP port from %d to %d", first, last)
+	return ""
 }
