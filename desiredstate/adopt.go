@@ -17,8 +17,9 @@ type Adoption struct {
 	Have    Object   // the thing, as found
 	Differs []Change // what will be changed in place once it is ours
 
-	id   uint32
-	kind *kind
+	id     uint32
+	kind   *kind
+	engine *Engine
 }
 
 // Adoption finds the thing that is called from, which is not ours, and says what would
@@ -40,7 +41,10 @@ func (e *Engine) Adoption(ctx context.Context, want Object, from Key) (*Adoption
 		return refuse(fmt.Errorf("%w: %w", ErrInvalid, err))
 	}
 	n := e.nodes[from]
+	claims := e.claims[kind]
 	switch {
+	case claims != nil && !claims(want.Key()):
+		return refuse(fmt.Errorf("%w: it is another component's; its kind claims others here", ErrForeign))
 	case kind.adopt == nil:
 		return refuse(fmt.Errorf("%w: the target cannot mark a %s that is there as ours", ErrUnavailable, kind.name))
 	case kind.unread != nil:
@@ -57,7 +61,7 @@ func (e *Engine) Adoption(ctx context.Context, want Object, from Key) (*Adoption
 	as := have
 	as.spec = named
 	filled := kind.fill(as, want)
-	a := &Adoption{Want: want, From: from, Have: have.spec, Differs: diff(named, filled), id: have.id, kind: kind}
+	a := &Adoption{Want: want, From: from, Have: have.spec, Differs: diff(named, filled), id: have.id, kind: kind, engine: e}
 	if !kind.equal(named, filled) && !kind.inPlace(as, filled) {
 		return refuse(fmt.Errorf("%w: %s would have to be replaced: %v", ErrConflict, from, a.Differs))
 	}
@@ -66,6 +70,12 @@ func (e *Engine) Adoption(ctx context.Context, want Object, from Key) (*Adoption
 
 // Adopt makes the thing ours, if it still is what it was, and then as wanted.
 func (e *Engine) Adopt(ctx context.Context, a *Adoption) (Report, error) {
+	if err := e.ended(); err != nil {
+		return nil, err
+	}
+	if a.engine != e {
+		return nil, fmt.Errorf("%w: made by another engine", ErrStale)
+	}
 	if p := e.prover(a.From.Space); p != nil {
 		changed, _, err := p.ask(ctx, time.Now(), Held{a.From, a.id})
 		if err != nil {

@@ -32,7 +32,7 @@ func (s *Store) Delete(keys ...Key) {
 	defer s.mu.Unlock()
 	for _, k := range keys {
 		s.forgive("", k)
-		if x := s.entries[k]; !s.drop("", x) && (x == nil || x.want == nil && !x.named && len(x.missing) == 0) {
+		if x := s.entries[k]; !s.drop("", x) && (x == nil || x.want == nil && !x.byName()) {
 			s.order(k)
 		}
 	}
@@ -222,6 +222,7 @@ func (s *Store) add(name string, o keyed) {
 	x.want, x.named = o.Object, false
 	s.unmiss(x)
 	s.release(o.key)
+	s.revoke(o.key)
 	s.put(x, Status{State: Pending, ID: x.stands.id})
 	s.touch(s.runs, o.key)
 }

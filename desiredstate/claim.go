@@ -29,15 +29,12 @@ func (p *Plan) touches(yield func(claim) bool) {
 	}
 }
 
-// taken says whether another pass has claimed what c wants, or, if it is only to rely on
-// it, waits to change it since before ticket; 0 is a newcomer's. Without that, passes that
-// rely on an object could keep one that is to change it waiting for ever.
+// taken says whether another pass has claimed what c wants, or waits to change it since before
+// ticket; 0 is a newcomer's. Without that, passes that come and go could keep one that is to change
+// several objects waiting for ever.
 func (e *Engine) taken(c claim, ticket uint64) bool {
 	n := e.live(c.n)
-	if c.write {
-		return n.writers > 0 || n.readers > 0
-	}
-	return n.writers > 0 || slices.ContainsFunc(n.tickets(), func(t uint64) bool { return ticket == 0 || t < ticket })
+	return n.writers > 0 || c.write && n.readers > 0 || slices.ContainsFunc(n.tickets(), func(t uint64) bool { return ticket == 0 || t < ticket })
 }
 
 // tickets lists those of who waits to change a node. Hardly ever does anybody.
@@ -143,6 +140,13 @@ func (e *Engine) release(s *Step) {
 	}
 }
 
+// unclaim lets go of all that claim took for a plan that is not carried out. The engine's lock is held.
+func (e *Engine) unclaim(p *Plan) {
+	for _, s := range p.Steps {
+		e.release(s)
+	}
+}
+
 // reconsider reads anew what earlier failures left in doubt, under a plan's claims,
 // which it releases: the plan must be made again. It returns false if there was
 // no doubt. The engine's lock is held before and after.
@@ -158,9 +162,7 @@ func (e *Engine) reconsider(ctx context.Context, p *Plan) (bool, error) {
 		n.writers--
 		e.tidy(n)
 	}
-	for _, s := range p.Steps {
-		e.release(s)
-	}
+	e.unclaim(p)
 	e.change.Broadcast()
 	return true, err
 }

@@ -47,7 +47,7 @@ var errStopped = errors.New("not tried: another step failed")
 // undoTime bounds the way back, which does not end with the caller's ctx.
 const undoTime = time.Minute
 
-// Commit applies a plan whole or not at all. A plan with blocked steps is refused. At the
+// Commit applies a plan whole or not at all. A plan that would leave something blocked is refused. At the
 // first failure nothing more is begun, and what was done is undone in the right order,
 // with what depends on it; then the target is read, and a *CommitError says what is as
 // before. Traffic and sessions that a step has disturbed do not come back by that.
@@ -55,7 +55,7 @@ const undoTime = time.Minute
 // The Report is that of the plan's steps. For ErrStale and ErrMassDelete see Apply.
 func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 	for _, s := range p.Steps {
-		if s.Action == Block {
+		if s.Err != nil {
 			return nil, &Error{Block, s.Key, fmt.Errorf("a plan is committed whole: %w", s.Err)}
 		}
 	}
@@ -66,9 +66,7 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 	before, kinds := map[Key]Object{}, map[Key][]*kind{}
 	e.mu.Lock()
 	if err := e.lookAgain(ctx, p); err != nil {
-		for _, s := range p.Steps {
-			e.release(s)
-		}
+		e.unclaim(p)
 		e.mu.Unlock()
 		return nil, err
 	}
@@ -80,7 +78,7 @@ func (e *Engine) Commit(ctx context.Context, p *Plan) (Report, error) {
 		}
 	}
 	e.mu.Unlock()
-	r := e.execute(ctx, p, true, nil)
+	r := e.execute(ctx, p, true, nil, nil)
 	err := r.Err()
 	if err == nil {
 		return r, nil
@@ -150,7 +148,11 @@ func (e *Engine) lookAgain(ctx context.Context, p *Plan) error {
 
 // about is the request for these keys, of which those that are not wanted go.
 func (r request) about(keys []Key) request {
-	r.keys, r.named = keys, func(k Key) bool { return slices.Contains(keys, k) }
+	named := make(map[Key]struct{}, len(keys))
+	for _, k := range keys {
+		named[k] = struct{}{}
+	}
+	r.keys, r.named = keys, func(k Key) bool { _, is := named[k]; return is }
 	return r
 }
 

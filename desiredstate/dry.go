@@ -42,7 +42,7 @@ func (e *Engine) dryRun(ctx context.Context, r request) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if (r.all && e.partial || p.blind) && e.readings == readings { // they may be readable by now
+		if (r.all && e.partial.Load() || p.blind) && e.readings == readings { // they may be readable by now
 			e.forget(unreadable)
 			if err := e.load(ctx); err != nil {
 				return nil, err

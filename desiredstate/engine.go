@@ -70,7 +70,8 @@ type Engine struct {
 	Trace func(ctx context.Context, a Action, k Key) (context.Context, func(error))
 
 	misuse  error
-	closed  chan struct{}            // by Close
+	life    context.Context // until Close
+	close   context.CancelFunc
 	kinds   []*kind                  // each after those that it requires
 	given   map[*kind]bool           // which of them New was given, not merely required
 	claims  map[*kind]func(Key) bool // of each of them; nil: all
@@ -93,8 +94,9 @@ type Engine struct {
 func New(kinds ...AnyKind) *Engine {
 	e := &Engine{
 		given: map[*kind]bool{}, claims: map[*kind]func(Key) bool{}, spaces: map[string]bool{}, byType: map[reflect.Type]*kind{},
-		nudge: make(chan struct{}, 1), closed: make(chan struct{}), world: newWorld(),
+		nudge: make(chan struct{}, 1), world: newWorld(),
 	}
+	e.life, e.close = context.WithCancel(context.Background())
 	var given []*kind
 	shared := len(kinds) > 0
 	for _, k := range kinds {
@@ -136,24 +138,21 @@ func New(kinds ...AnyKind) *Engine {
 func (e *Engine) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	select {
-	case <-e.closed:
-	default:
-		close(e.closed)
-		for _, k := range e.kinds {
-			k.users--
-		}
+	if e.life.Err() != nil {
+		return
+	}
+	e.close()
+	for _, k := range e.kinds {
+		k.users--
 	}
 }
 
 // ended says why the engine does nothing: it was never fit, or was closed.
 func (e *Engine) ended() error {
-	select {
-	case <-e.closed:
+	if e.life.Err() != nil {
 		return ErrClosed
-	default:
-		return e.misuse
 	}
+	return e.misuse
 }
 
 // Ensure makes the target hold the wanted objects and leaves all else alone,
@@ -202,12 +201,18 @@ func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
 // and nothing done, if that would be more than MaxPrune allows; Plan it, then
 // confirm the plan and Apply it.
 func (e *Engine) Sync(ctx context.Context, want ...Object) (Report, error) {
-	p, err := e.Plan(ctx, want...)
+	p, _, err := e.prepare(ctx, request{objects: want, all: true, prune: true, again: true})
 	if err != nil {
 		return nil, err
 	}
-	r, err := e.Apply(ctx, p)
-	return r, errors.Join(err, p.Unread)
+	if err := e.guard(p); err != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.unclaim(p)
+		return nil, err
+	}
+	r := e.execute(ctx, p, false, nil, nil)
+	return r, errors.Join(r.Err(), p.Unread)
 }
 
 // Apply carries out a plan, whole: what fails or is blocked does not keep the
@@ -217,7 +222,7 @@ func (e *Engine) Apply(ctx context.Context, p *Plan) (Report, error) {
 	if err := e.take(ctx, p); err != nil {
 		return nil, err
 	}
-	r := e.execute(ctx, p, false, nil)
+	r := e.execute(ctx, p, false, nil, nil)
 	return r, r.Err()
 }
 
@@ -299,7 +304,7 @@ func (e *Engine) settle(ctx context.Context, r request) (Report, error) {
 		if err != nil {
 			return report, err
 		}
-		report = report.then(e.execute(ctx, p, false, nil))
+		report = report.then(e.execute(ctx, p, false, nil, nil))
 		err = report.Err()
 		surplus := slices.ContainsFunc(p.Steps, func(s *Step) bool { return s.Surplus > 0 })
 		switch changed := errors.Is(err, ErrChanged); {

@@ -18,6 +18,7 @@ type pass struct {
 	ctx    context.Context
 	whole  bool // stop at the first failure
 	failed atomic.Bool
+	by     *runner             // nil: nobody's Run
 	result func(Result, []Key) // told as each object is finished, and by what it is blocked
 
 	mu     sync.Mutex
@@ -34,8 +35,9 @@ type pass struct {
 }
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
-// caller's among them, and releases it. Whole: after a failure nothing more is begun.
-func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(Result, []Key)) Report {
+// caller's among them, and releases it. Whole: after a failure nothing more is begun. By: whose Run
+// it is part of, and is told of each result; nil: of nobody's.
+func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, result func(Result, []Key)) Report {
 	if !p.Empty() {
 		e.observe(Event{Type: Planned, Plan: p})
 	}
@@ -43,7 +45,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 		result = func(Result, []Key) {}
 	}
 	x := &pass{
-		e: e, ctx: ctx, whole: whole, result: result, left: len(p.tasks),
+		e: e, ctx: ctx, whole: whole, by: by, result: result, left: len(p.tasks),
 		provers: e.allProvers(), number: e.view.newPass(), began: time.Now(),
 	}
 	x.wake.L = &x.mu
@@ -79,12 +81,12 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, result func(R
 // work runs tasks until none is left.
 func (x *pass) work() {
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	for {
 		for x.idle() && x.left > 0 {
 			x.wake.Wait()
 		}
 		if x.left == 0 {
+			x.mu.Unlock() // not deferred: a kind may panic, with the lock not held
 			return
 		}
 		t := x.first()
@@ -180,7 +182,7 @@ func (x *pass) run(t *task) (uint32, error) {
 	if e.suspect(n, n.suspect || err != nil); !n.suspect && s.Want != nil && len(n.have) == 1 {
 		n.asWanted = s.Want
 	}
-	e.news(s.Key, e)
+	e.news(s.Key, x.by)
 	e.mu.Unlock()
 
 	ev := Event{Type: Done, Key: s.Key, Action: s.Action, ID: id, Err: err, Took: time.Since(start)}

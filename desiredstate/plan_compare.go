@@ -170,6 +170,7 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	if !same || n.suspect {
 		return
 	}
+	deps = slices.Clone(deps) // they are the object's
 	for _, a := range n.have {
 		deps = append(deps, a.spec.Deps()...)
 	}

@@ -25,7 +25,7 @@ func (b *planner) cycles() bool {
 			why := fmt.Errorf("%w: %s", ErrCycle, join(keysOf(append(loop, n))))
 			for _, l := range loop {
 				if d := l.draftOf(); d != nil && d.comesUp() {
-					d.base, d.why, found = Block, why, true
+					d.base, d.why, d.lack, found = Block, why, keysOf(slices.DeleteFunc(slices.Clone(loop), func(x *node) bool { return x == l })), true
 					b.queue(d)
 				}
 			}

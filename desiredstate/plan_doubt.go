@@ -38,7 +38,7 @@ func (b *planner) unread(n *node) error {
 // pinned says whether something that would have to go with a node could not be read, and
 // so must not be touched.
 func (b *planner) pinned(n *node) (Key, error) {
-	if !b.e.partial {
+	if !b.e.partial.Load() {
 		return Key{}, nil
 	}
 	seen := map[*node]bool{}

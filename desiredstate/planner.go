@@ -13,8 +13,9 @@ type request struct {
 	objects []Object // what is wanted, and to be looked at
 	all     bool     // and so is all else that is ours
 
-	want func(Key) Object // in place of objects; nil: not wanted
-	keys []Key            // to be looked at then
+	begin func()           // called before a plan is made, or made again
+	want  func(Key) Object // in place of objects; nil: not wanted
+	keys  []Key            // to be looked at then
 
 	prune   bool           // what is ours and not wanted goes
 	named   func(Key) bool // goes in any case: somebody deleted it by name
@@ -81,6 +82,9 @@ type draft struct {
 func (e *Engine) plan(r request) (*Plan, error) {
 	if r.named == nil {
 		r.named = func(Key) bool { return false }
+	}
+	if r.begin != nil {
+		r.begin()
 	}
 	e.sweep()
 	b := &planner{e: e, r: r, takers: map[Key]*draft{}, sharing: map[Key][]*draft{}}

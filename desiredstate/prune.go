@@ -2,10 +2,7 @@
 
 package desiredstate
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Prune says what Run may remove of what is ours and not wanted.
 type Prune int
@@ -78,9 +75,54 @@ func (r *runner) ripe(unknown []Key) (out []Key) {
 	return out
 }
 
-// removable says which of these keys a pass may remove: what was deleted by name,
-// and of the rest what Engine.MaxPrune allows.
-func (r *runner) removable(keys []Key) map[Key]bool {
+// leave is what a pass may remove though nobody has deleted it by name. Who wants it meanwhile
+// takes that back, for good. The store's lock guards it.
+type leave struct {
+	keys   map[Key]struct{}
+	passes int // that have no plan yet
+}
+
+// grant gives a pass leave.
+func (s *Store) grant(keys []Key) *leave {
+	l := &leave{make(map[Key]struct{}, len(keys)), 1}
+	for _, k := range keys {
+		l.keys[k] = struct{}{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leaves[l] = struct{}{}; len(keys) == 0 {
+		delete(s.leaves, l)
+	}
+	return l
+}
+
+// granted says whether there still is leave to remove an object.
+func (s *Store) granted(l *leave, k Key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, is := l.keys[k]
+	return is
+}
+
+// pass hands a leave on to more passes, or ends it for one.
+func (s *Store) pass(l *leave, more int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.passes += more; l.passes == 0 {
+		delete(s.leaves, l)
+	}
+}
+
+// revoke takes back all leave to remove what is wanted again. The store's lock is held.
+func (s *Store) revoke(k Key) {
+	for l := range s.leaves {
+		delete(l.keys, k)
+	}
+}
+
+// removable says which of these keys a pass may remove besides those that were deleted by
+// name: what Engine.MaxPrune allows.
+func (r *runner) removable(keys []Key) []Key {
 	e := r.e
 	if len(r.young) > 0 {
 		for _, k := range keys {
@@ -96,26 +138,19 @@ func (r *runner) removable(keys []Key) map[Key]bool {
 		r.s.left(e.present(missed))
 		missed, unknown = nil, nil
 	}
-	goes := make(map[Key]bool, len(named))
-	for _, k := range named {
-		goes[k] = true
-	}
 	if !r.complete {
-		return goes
+		return nil
 	}
 	missed, unknown = e.present(missed), r.ripe(e.present(unknown))
-	unknown = e.leftovers(unknown, goes)
+	unknown, leftovers := e.leftovers(unknown)
 	free, back := r.s.restrain(e.share(), e.ownedCount(), missed, unknown)
-	for _, k := range free {
-		goes[k] = true
-	}
 	if back {
 		if h, ok := r.s.Held(); ok && h.Token != r.told {
 			r.told = h.Token
 			e.observe(Event{Type: HeldBack, Token: h.Token, Err: h.Err})
 		}
 	}
-	return goes
+	return append(free, leftovers...)
 }
 
 // share is MaxPrune, with what zero means.
@@ -155,17 +190,18 @@ func (e *Engine) present(keys []Key) (out []Key) {
 }
 
 // leftovers takes from these keys those of what nobody can want, which go without a
-// question, and returns the others.
-func (e *Engine) leftovers(keys []Key, goes map[Key]bool) []Key {
+// question.
+func (e *Engine) leftovers(keys []Key) (rest, left []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return slices.DeleteFunc(keys, func(k Key) bool {
+	for _, k := range keys {
 		if e.nodes[k].leftover() {
-			goes[k] = true
-			return true
+			left = append(left, k)
+		} else {
+			rest = append(rest, k)
 		}
-		return false
-	})
+	}
+	return rest, left
 }
 
 func (e *Engine) ownedCount() int {

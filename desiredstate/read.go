@@ -115,13 +115,13 @@ func (e *Engine) note(listings []*listing) {
 			e.observe(Event{Type: Read, Kind: l.kind.name, Count: len(l.all), Took: l.took})
 		}
 	}
-	e.partial = slices.ContainsFunc(e.world.kinds, func(k *kind) bool { return k.unread != nil })
+	e.partial.Store(slices.ContainsFunc(e.world.kinds, unreadable))
 	e.readings++
 }
 
 // unread says why some kinds could not be read when that was last tried; nil if all could.
 func (w *world) unread(which func(*kind) bool) error {
-	if !w.partial {
+	if !w.partial.Load() {
 		return nil
 	}
 	var errs []error
@@ -144,10 +144,20 @@ func (e *Engine) uses(k *kind) bool {
 	return own
 }
 
+// cannotRead says whether kinds of the engine could not be read when that was last tried.
+func (e *Engine) cannotRead() bool {
+	if !e.partial.Load() {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.kinds, unreadable)
+}
+
 // blind says whether what the engine knows of a node comes from kinds that could not be
 // read since. The engine's lock is held.
 func (w *world) blind(n *node) error {
-	if !w.partial || !n.exists() {
+	if !w.partial.Load() || !n.exists() {
 		return nil
 	}
 	for _, a := range n.have {

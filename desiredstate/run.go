@@ -40,12 +40,19 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 	e.mu.Unlock()
 	defer func() { // what it wanted, nobody does any more
 		e.mu.Lock()
-		defer e.mu.Unlock()
 		delete(e.runs, r)
+		e.mu.Unlock()
+		r.letGo(s.keys()...)
 	}()
 	defer r.passes.Wait()
 	defer end()
-	return r.loop(ctx, resync)
+	stop := context.AfterFunc(e.life, end) // also a reading that is under way
+	defer stop()
+	err := r.loop(ctx, resync)
+	if closed := e.ended(); closed != nil {
+		return closed
+	}
+	return err
 }
 
 // runner is the state of one Run. Its loop alone touches all but the inbox.
@@ -74,7 +81,7 @@ type runner struct {
 
 	mu    sync.Mutex
 	inbox []func()
-	heard []Key // what other engines have changed
+	heard []Key // what others have changed
 	wake  chan struct{}
 }
 
@@ -83,6 +90,7 @@ type retry struct {
 	backoff  *backoff.ExponentialBackOff
 	attempts int
 	last     time.Time // it failed
+	tried    time.Time // it was looked at since
 	next     time.Time // zero: being tried, or as wanted by itself
 }
 
@@ -126,6 +134,10 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 			r.markOurs()
 		}
 		r.launch(ctx)
+		if unread == nil && r.e.cannotRead() { // what somebody else has found, or a pass
+			unread = r.patience()
+			full = now.Add(min(unread.backoff.NextBackOff(), full.Sub(now)))
+		}
 		r.converge(unread == nil)
 
 		next := full
@@ -136,8 +148,6 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-r.e.closed:
-			return ErrClosed
 		case <-timer.C:
 		case <-r.changes.wake:
 			r.changed()
@@ -156,11 +166,11 @@ func (r *runner) look(ctx context.Context) (partial bool, err error) {
 	e.mu.Lock()
 	e.forget(anyKind)
 	err = e.load(ctx)
-	partial = slices.ContainsFunc(e.kinds, unreadable)
 	e.mu.Unlock()
 	if err != nil {
 		return false, err
 	}
+	partial = e.cannotRead()
 	r.changed() // or what changed before the reading would be looked at twice
 	r.markOurs()
 	r.sight()
@@ -237,22 +247,37 @@ func (r *runner) launch(ctx context.Context) {
 		return
 	}
 	keys := slices.Collect(maps.Keys(r.dirty))
+	// Who waits for one of them comes along: they may have to give way to each other.
+	for i := 0; i < len(keys); i++ {
+		for u := range r.blocked[keys[i]] {
+			if _, flies := r.flying[u]; flies {
+				r.mark(u)
+			} else if _, in := r.dirty[u]; !in {
+				r.dirty[u] = struct{}{}
+				keys = append(keys, u)
+			}
+		}
+	}
+	now := time.Now()
 	for _, k := range keys {
 		r.flying[k] = false
 		r.unblock(k)
+		if t := r.retries[k]; t != nil {
+			t.tried = now
+		}
 	}
 	r.dirty = map[Key]struct{}{} // one that was large once stays slow to range over
 	if r.turn++; len(r.flying) == len(keys) {
 		r.freed = map[Key]int{} // no pass is older
 	}
-	turn, goes := r.turn, r.removable(keys)
-	r.passes.Go(func() { r.pass(ctx, keys, goes, turn) })
+	turn, may := r.turn, r.s.grant(r.removable(keys))
+	r.passes.Go(func() { r.pass(ctx, keys, may, turn) })
 }
 
 // failed schedules another try.
 func (r *runner) failed(k Key, want Object, res Result) {
 	t, now := r.retries[k], time.Now()
-	if t == nil || now.Sub(t.last) > 2*t.backoff.MaxInterval {
+	if t == nil || t.tried.Sub(t.last) > 2*t.backoff.MaxInterval {
 		t = r.patience()
 		r.retries[k] = t
 	}
@@ -338,7 +363,7 @@ func (r *runner) deliver() {
 	}
 }
 
-// hear takes note that another engine has changed what the target has of a key.
+// hear takes note that another Run, or a call, has changed what the target has of a key.
 func (r *runner) hear(k Key) {
 	r.mu.Lock()
 	r.heard = append(r.heard, k)
@@ -358,9 +383,18 @@ func (e *Engine) holdsOurs(k Key) bool {
 	return n.ours() && e.manages(n) && e.elsewhere(k) == nil
 }
 
-// letGo tells the other engines that this one does not want something any more.
-func (e *Engine) letGo(k Key) {
+// nothing says whether it is known that the target has nothing of ours by this key.
+func (e *Engine) nothing(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.news(k, e)
+	return !e.nodes[k].mayGo()
+}
+
+// letGo tells the other Runs that this one does not want something any more.
+func (r *runner) letGo(keys ...Key) {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	for _, k := range keys {
+		r.e.news(k, r)
+	}
 }

@@ -10,19 +10,21 @@ import (
 )
 
 // pass brings the target to what the store wants of these keys. Of what it does not
-// want, only what goes is removed.
-func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn int) {
+// want, only what was deleted by name is removed, and what may be.
+func (r *runner) pass(ctx context.Context, keys []Key, may *leave, turn int) {
 	e, s := r.e, r.s
 	saw := outlook{s, make(map[Key]ask, len(keys))}
 	p, rest, err := e.prepare(ctx, request{
 		keys:  keys,
 		apart: true,
+		begin: func() { clear(saw.asks) }, // while it waited for another pass, the store may have changed
 		want:  saw.want,
-		named: func(k Key) bool { return goes[k] || e.Prune != PruneNone && saw.of(k).byName },
+		named: func(k Key) bool { return e.Prune != PruneNone && saw.of(k).byName || s.granted(may, k) },
 	})
 	keys = without(keys, rest)
+	s.pass(may, len(rest)-1)
 	for _, group := range rest {
-		r.passes.Go(func() { r.pass(ctx, group, goes, turn) })
+		r.passes.Go(func() { r.pass(ctx, group, may, turn) })
 	}
 	if err != nil {
 		r.post(func() {
@@ -50,7 +52,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 		}
 		if done = append(done, k); saw.seen(k) == nil && !e.holdsOurs(k) {
 			s.gone(k)
-			e.letGo(k)
+			r.letGo(k)
 		}
 	}
 	r.post(func() {
@@ -74,14 +76,14 @@ func (r *runner) pass(ctx context.Context, keys []Key, goes map[Key]bool, turn i
 			r.s.settle(false)
 		}
 	})
-	e.execute(ctx, p, false, func(res Result, by []Key) {
+	e.execute(ctx, p, false, r, func(res Result, by []Key) {
 		want := saw.seen(res.Key)
 		r.post(func() { r.finished(res, by, want, turn) })
 	})
 }
 
-// outlook is what a pass takes to be wanted: what the store said when its plan first asked for a
-// key. It may say otherwise by now, of which the next pass is.
+// outlook is what a pass takes to be wanted: what the store said when its plan, the last if it was made
+// several times, first asked for a key. It may say otherwise by now, of which the next pass is.
 type outlook struct {
 	s    *Store
 	asks map[Key]ask // changed while the plan is made, only read afterwards
@@ -118,11 +120,23 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	if res.Err == nil {
 		delete(r.retries, k)
 		r.news(k)
-		if res.Action == Delete && want == nil {
+		switch {
+		case want != nil:
+		case res.Action == Delete:
 			r.s.gone(k)
+			return
+		default: // it was only taken along
+			r.s.renumbered(k, res.ID)
+			r.mark(k)
 			return
 		}
 		r.s.report(k, want, Status{State: Applied, ID: res.ID, Unverified: r.e.unverified(want)})
+		return
+	}
+	if want == nil && r.e.nothing(k) { // it was taken along, and does not come back
+		delete(r.retries, k)
+		r.news(k)
+		r.s.gone(k)
 		return
 	}
 	// What could not be tried waits for something else. What is gone, for a reason

@@ -31,6 +31,7 @@ type Store struct {
 	waits    map[Key]map[*subscription]struct{}
 	moved    chan struct{} // closed, and made anew, when a status changes
 
+	leaves   map[*leave]struct{}         // of passes that have no plan yet
 	fixed    map[string]struct{}         // sources that say nothing of the others
 	vanished map[string]map[Key]struct{} // sources that Replace did not mention, and what went unwanted with them
 	held     map[Key]struct{}            // what Run does not remove unconfirmed
@@ -60,6 +61,7 @@ func NewStore() *Store {
 
 		vanished: map[string]map[Key]struct{}{},
 		held:     map[Key]struct{}{},
+		leaves:   map[*leave]struct{}{},
 		types:    map[reflect.Type]error{},
 	}
 }

@@ -204,6 +204,18 @@ func (s *Store) note(k Key, seen Object, st Status) bool {
 	return true
 }
 
+// renumbered reports the handle of what nobody wants, which stands as it did.
+func (s *Store) renumbered(k Key, id uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if x := s.entries[k]; x != nil && x.want == nil && x.stands.id != id {
+		st := x.status()
+		st.ID = id
+		s.put(x, st)
+		s.wakeWatches()
+	}
+}
+
 // gone forgets an object that was on its way out.
 func (s *Store) gone(k Key) {
 	s.mu.Lock()

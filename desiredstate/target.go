@@ -5,6 +5,7 @@ package desiredstate
 import (
 	"maps"
 	"sync"
+	"sync/atomic"
 )
 
 // Target is what all engines and kinds of one connection share: one reading of what is
@@ -26,12 +27,12 @@ func NewTarget() *Target { return &Target{newWorld()} }
 // and its nodes have changed since only as the world was told.
 type world struct {
 	mu       sync.Mutex
-	change   sync.Cond // a pass or a reading ended
-	kinds    []*kind   // each after those that it requires
-	partial  bool      // some kinds could not be read
-	readings int       // counts them
-	flying   int       // readings under way
-	tickets  uint64    // of passes that wait for others
+	change   sync.Cond   // a pass or a reading ended
+	kinds    []*kind     // each after those that it requires
+	partial  atomic.Bool // some kinds could not be read; written with mu held
+	readings int         // counts them
+	flying   int         // readings under way
+	tickets  uint64      // of passes that wait for others
 	version  uint64
 	round    uint64            // of readings and plans; see node
 	nodes    map[Key]*node     // the View's: see there who may change it
@@ -77,10 +78,10 @@ func (w *world) allProvers() map[string]*prover {
 	return maps.Clone(w.provers)
 }
 
-// news tells the Runs of other engines what has become of a key. The lock is held.
-func (w *world) news(k Key, from *Engine) {
+// news tells all Runs but one, which knows, what has become of a key. The lock is held.
+func (w *world) news(k Key, from *runner) {
 	for r := range w.runs {
-		if r.e != from {
+		if r != from {
 			r.hear(k)
 		}
 	}
