@@ -27,14 +27,15 @@ type Address struct {
 	Interface string
 	Prefix    netip.Prefix // the address, host bits and all, and the length of its subnet
 
-	// Table is the one that the interface's Membership puts it into; "" if it has
-	// none. The Membership is then a dependency.
+	// Table is the one that the interface's Membership puts it into, in the family of the
+	// address; "" if none does. The Membership is then a dependency.
 	Table string
 
-	// LinkMTU is what the interface's LinkState is to give it, if that is not VPP's default,
-	// and comes first: VPP advertises to IPv6's hosts the MTU that the interface had when it
-	// got its first IPv6 address, whatever it has later. VPP does not show it; one that
-	// changes is advertised when the addresses are made anew. 0: nothing is set.
+	// LinkMTU is what the interface's LinkState is to give it, if that is not VPP's default:
+	// VPP advertises to IPv6's hosts the MTU that the interface had when it got its first IPv6
+	// address, whatever it has later. It has this one just for that moment, and is the
+	// LinkState's then as before. VPP does not show it; one that changes is advertised when
+	// the addresses are made anew. 0: nothing is set.
 	LinkMTU uint32
 }
 
@@ -96,7 +97,9 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
 		Requires: append(Places(c), Unnumbereds(c)),
-		Shares:   func(x Address) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Shares: func(x Address) []desiredstate.Key {
+			return append(vppnet.UseKeys(x.Interface), ownAddresses(x.Interface))
+		},
 		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Check:    func(v *desiredstate.View, a Address) error { return k.Check(v, a.Interface, a.Table) },
@@ -138,8 +141,9 @@ func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desire
 		if virtual[virtualAddress{id, inet.ReadPrefix(ip_types.Prefix(d.Prefix)).Addr()}] {
 			continue
 		}
+		prefix := inet.ReadPrefix(ip_types.Prefix(d.Prefix))
 		out = append(out, desiredstate.Actual[Address]{ID: id, Spec: Address{
-			Interface: place.InterfaceName(v, id), Prefix: inet.ReadPrefix(ip_types.Prefix(d.Prefix)), Table: TableOf(v, id),
+			Interface: place.InterfaceName(v, id), Prefix: prefix, Table: TableOf(v, id, prefix.Addr().Is6()),
 		}})
 	}
 	return out, err
@@ -153,23 +157,16 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 	if _, err := v.ID(UnnumberedKey(a.Interface)); err == nil {
 		return 0, fmt.Errorf("interface %s borrows its addresses, so VPP would not show one of its own", a.Interface)
 	}
-	table, err := place.TableID(v, a.Table)
+	table, err := place.Stands(ctx, k.vpp, v, a.Interface, id, "Address.Table", a.Table, a.Prefix.Addr().Is6())
 	if err != nil {
 		return 0, err
 	}
-	is, err := tableAt(ctx, k.vpp, id, a.Prefix.Addr().Is6())
-	if err != nil {
-		return 0, err
-	}
-	if is != table {
-		return 0, fmt.Errorf("interface %s is in table %d, the address is to be in %d: say so in Address.Table, or try again when it has moved", a.Interface, is, table)
-	}
+	add := func() error { return k.send(ctx, id, a.Prefix, true) }
 	if a.LinkMTU != 0 && a.Prefix.Addr().Is6() {
-		if _, err := k.vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: interface_types.InterfaceIndex(id), Mtu: []uint32{a.LinkMTU, 0, 0, 0}}); err != nil {
-			return 0, err
-		}
+		err = k.c.WithMTU(ctx, id, a.LinkMTU, add)
+	} else {
+		err = add()
 	}
-	err = k.send(ctx, id, a.Prefix, true)
 	if errors.Is(err, api.ADDRESS_IN_USE) || errors.Is(err, api.DUPLICATE_IF_ADDRESS) {
 		err = fmt.Errorf("its subnet overlaps %s in its table: take another, or remove that: %w", k.overlapped(ctx, v, table, a.Prefix), err)
 	}

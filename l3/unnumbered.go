@@ -3,6 +3,7 @@
 package l3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,11 @@ type Unnumbered struct {
 // UnnumberedKey is the key of an interface's Unnumbered.
 func UnnumberedKey(iface string) desiredstate.Key {
 	return desiredstate.Key{Space: "unnumbered", Name: iface}
+}
+
+// ownAddresses are what an interface that borrows cannot have: its addresses share them.
+func ownAddresses(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: "own-addresses", Name: iface}
 }
 
 // Key is UnnumberedKey(u.Interface).
@@ -77,13 +83,14 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 		Name:     "unnumbered",
 		Requires: Places(c),
 		Shares:   func(x Unnumbered) []desiredstate.Key { return vppnet.UseKeys(x.Interface, x.Lender) },
+		Holds:    func(x Unnumbered) []desiredstate.Key { return []desiredstate.Key{ownAddresses(x.Interface)} },
 		Messages: c.Uses(&ip.IPUnnumberedDump{}, &ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetUnnumbered{}),
 		Dump: vppnet.RereadUnless(len(claims) > 0, c, func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
 			all, err := vppnet.Collect(addrs.IPUnnumberedDump(ctx, &ip.IPUnnumberedDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
 			for _, d := range all {
 				id := uint32(d.SwIfIndex)
 				out = append(out, desiredstate.Actual[Unnumbered]{ID: id, Foreign: !s.Has(v, id), Spec: Unnumbered{
-					Interface: place.InterfaceName(v, id), Lender: place.InterfaceName(v, uint32(d.IPSwIfIndex)), Table: TableOf(v, id),
+					Interface: place.InterfaceName(v, id), Lender: place.InterfaceName(v, uint32(d.IPSwIfIndex)), Table: cmp.Or(TableOf(v, id, false), TableOf(v, id, true)),
 				}})
 			}
 			return out, err
@@ -102,11 +109,11 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			if err != nil {
 				return 0, err
 			}
-			four, err := tableAt(ctx, vpp, id, false)
+			four, err := place.TableAt(ctx, vpp, id, false)
 			if err != nil {
 				return 0, err
 			}
-			six, err := tableAt(ctx, vpp, id, true)
+			six, err := place.TableAt(ctx, vpp, id, true)
 			if err != nil {
 				return 0, err
 			}
