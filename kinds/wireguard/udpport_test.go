@@ -15,6 +15,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/internal/kindrig"
+	"github.com/vppkit/vppkit/kinds/dhcp"
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
@@ -94,7 +95,7 @@ func byHand(t *testing.T, c *vppnet.Conn, port uint16) {
 	require.NoError(t, err)
 }
 
-// A relay and overlays take no port from a stranger.
+// DHCP and overlays take no port from a stranger.
 func TestPortOfStranger(t *testing.T) {
 	for _, port := range []uint16{67, 68, 547, 4341, 4342} {
 		t.Run(fmt.Sprint(port), func(t *testing.T) {
@@ -106,9 +107,18 @@ func TestPortOfStranger(t *testing.T) {
 					of := netip.MustParseAddr(source)
 					want = []desiredstate.Object{l3.Table{Name: "r"}, l3.DHCPRelay{Table: "r", Source: of, Servers: []l3.DHCPServer{{Addr: of.Next()}}}}
 				}
-				_, err := kindrig.Engine(gpe.Overlays(c), l3.Tables(c), l3.DHCPRelays(c)).Ensure(t.Context(), want...)
-				require.ErrorIs(t, err, desiredstate.ErrConflict)
-				require.ErrorContains(t, err, fmt.Sprintf("WireGuard interface with index 1 listens at UDP port %d", port))
+				if port == 68 {
+					want = append(want, vppnet.Loopback{Name: "lo"}, dhcp.Client{Interface: "lo"})
+				}
+				report, err := kindrig.Engine(gpe.Overlays(c), l3.Tables(c), l3.DHCPRelays(c), vppnet.Loopbacks(c), dhcp.Clients(c)).Ensure(t.Context(), want...)
+				require.Error(t, err)
+				for _, r := range report {
+					if r.Key.Space == "table" || r.Key.Space == "interface" {
+						continue
+					}
+					require.ErrorIs(t, r.Err, desiredstate.ErrConflict)
+					require.ErrorContains(t, r.Err, fmt.Sprintf("WireGuard interface with index 1 listens at UDP port %d", port))
+				}
 			})
 		})
 	}
