@@ -49,12 +49,13 @@ func (o Overlay) Validate() error { return nil }
 // Who turns overlays off while there is a VNI has VPP mix up the VNIs' interfaces. While
 // others have something in it, an Overlay that is removed is therefore left on, as it is,
 // and forgotten: what only others use is not shown. One that is wanted then is shared,
-// unless its modes are others.
+// unless its modes are others. Who listens at LISP's UDP ports (4341, 4342) would be deaf from then on;
+// overlays are refused then.
 func Overlays(c *vppnet.Conn) *desiredstate.Kind[Overlay] { return overlays(c, true) }
 
 // overlays is for Overlays, and for those that only refer to what it manages.
 func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
-	k := overlayKind{c, lisp.NewServiceClient(c), lisp_gpe.NewServiceClient(c), one.NewServiceClient(c), new(atomic.Bool)}
+	k := overlayKind{c, lisp.NewServiceClient(c), lisp_gpe.NewServiceClient(c), one.NewServiceClient(c), new(atomic.Bool), vppnet.UDPListeners(c, true)}
 	messages := []api.Message{&lisp.ShowLispStatus{}, &lisp_gpe.GpeGetEncapMode{}, &one.OneShowPetrMode{}}
 	if ours {
 		messages = append(messages, &lisp.LispEnableDisable{}, &lisp_gpe.GpeSetEncapMode{}, &one.OneEnableDisablePetrMode{},
@@ -87,6 +88,11 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 				return 0, err
 			} else if on && used && have != want {
 				return 0, fmt.Errorf("%w: others have overlays on with %+v, want %+v: take that, or have them turned off", desiredstate.ErrForeign, have, want)
+			}
+			if !on {
+				if err := k.taken(ctx, 4341, 4342); err != nil { // those of LISP-GPE and of LISP
+					return 0, err
+				}
 			}
 			if err := k.set(ctx, have, want); err != nil {
 				return 0, err
@@ -121,11 +127,12 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 }
 
 type overlayKind struct {
-	c    *vppnet.Conn
-	vpp  lisp.RPCService
-	gpe  lisp_gpe.RPCService
-	one  one.RPCService
-	mine *atomic.Bool // this engine has found overlays to be ours to turn off, or has turned them on
+	c     *vppnet.Conn
+	vpp   lisp.RPCService
+	gpe   lisp_gpe.RPCService
+	one   one.RPCService
+	mine  *atomic.Bool // this engine has found overlays to be ours to turn off, or has turned them on
+	taken func(context.Context, ...uint16) error
 }
 
 func (k overlayKind) read(ctx context.Context) (o Overlay, on bool, err error) {

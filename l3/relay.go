@@ -89,10 +89,20 @@ func checkRelayServer(a netip.Addr) error {
 	return inet.CheckHost("server", a)
 }
 
+// ports are where VPP listens for clients and servers.
+func (r DHCPRelay) ports() []uint16 {
+	if r.Source.Is6() {
+		return []uint16{546, 547}
+	}
+	return []uint16{67, 68}
+}
+
 // DHCPRelays manages the relays of our tables, and of those that are claimed
-// (dhcp_proxy_config). Servers change in place, another source replaces.
+// (dhcp_proxy_config). Servers change in place, another source replaces. Who listens at DHCP's UDP ports
+// would be deaf from then on; a relay is refused then.
 func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPRelay] {
 	k := relays{dhcp.NewServiceClient(c), tableScope{"DHCPRelays", claims}}
+	taken := vppnet.UDPListeners(c, true)
 	return &desiredstate.Kind[DHCPRelay]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "dhcp-relay",
@@ -103,6 +113,9 @@ func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPR
 		Create: func(ctx context.Context, v *desiredstate.View, r DHCPRelay) (uint32, error) {
 			id, err := k.take(v, r.Table)
 			if err != nil {
+				return 0, err
+			}
+			if err := taken(ctx, r.ports()...); err != nil {
 				return 0, err
 			}
 			return id, k.each(ctx, v, id, r.Source, r.Servers, true)

@@ -179,6 +179,6 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 			have.Spec.MAC = want.MAC
 			return have.Spec == want
 		},
-		Holds: func(p Port) []desiredstate.Key { return []desiredstate.Key{{Space: "vhost-socket", Name: p.Socket}} },
+		Holds: func(p Port) []desiredstate.Key { return []desiredstate.Key{vppnet.SocketKey(p.Socket)} },
 	}
 }

@@ -250,3 +250,39 @@ func TestInstance(t *testing.T) {
 		converge(t, c, dir)
 	})
 }
+
+// A socket is one thing's: VPP has a port remove what memif listens on, and says nothing.
+func TestSocketOfMemif(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		dir := sockets(t)
+		engine := func(owner string) *desiredstate.Engine {
+			c := kindrig.Dial(t, socket, owner)
+			return kindrig.Engine(vhost.Ports(c, dir), vppnet.MemifSockets(c, dir), vppnet.Memifs(c))
+		}
+		memif := func(path string) []desiredstate.Object {
+			return []desiredstate.Object{vppnet.MemifSocket{Path: path}, vppnet.Memif{Name: "m", Socket: path}}
+		}
+		mine, stranger := engine("me"), engine("stranger")
+		_, err := mine.Ensure(t.Context(), memif(dir+"/a")...)
+		require.NoError(t, err)
+		_, err = mine.Ensure(t.Context(), vhost.Port{Name: "v", Socket: dir + "/a", Server: true})
+		require.ErrorIs(t, err, desiredstate.ErrConflict)
+		require.ErrorContains(t, err, "unix-socket/"+dir+"/a")
+		_, err = stranger.Ensure(t.Context(), vhost.Port{Name: "v", Socket: dir + "/a", Server: true})
+		require.ErrorIs(t, err, desiredstate.ErrForeign)
+
+		_, err = stranger.Ensure(t.Context(), vhost.Port{Name: "v", Socket: dir + "/b", Server: true})
+		require.NoError(t, err)
+		mine.Forget()
+		_, err = mine.Ensure(t.Context(), vppnet.MemifSocket{Path: dir + "/b"})
+		require.ErrorIs(t, err, desiredstate.ErrForeign)
+		require.ErrorContains(t, err, "stranger/v holds unix-socket/"+dir+"/b")
+
+		_, err = mine.Sync(t.Context(), vhost.Port{Name: "v", Socket: dir + "/a"}) // it is free with what had it
+		require.NoError(t, err)
+		for _, e := range []*desiredstate.Engine{mine, stranger} {
+			_, err = e.Sync(t.Context())
+			require.NoError(t, err)
+		}
+	})
+}

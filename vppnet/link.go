@@ -31,7 +31,8 @@ type LinkState struct {
 
 	// Parent is the interface that a sub-interface belongs to. Set it: VPP
 	// refuses to bring a sub-interface up before its parent, so the parent's
-	// LinkState is then a dependency. "": no order is kept.
+	// LinkState is then a dependency. "": no order is kept. Another than VPP's is
+	// refused once the interface is there.
 	Parent string
 
 	// After lists what has to be there before the link goes up, and only goes
@@ -135,6 +136,9 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			if err != nil {
 				return 0, err
 			}
+			if err := k.checkParent(ctx, v, id, l); err != nil {
+				return 0, err
+			}
 			if !l.Up {
 				std, err := k.defaultMTU(ctx, id)
 				if err != nil {
@@ -147,6 +151,11 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			return id, k.set(ctx, id, linkNote{bonded: bonded(v, l)}, LinkState{}, l)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[LinkState], want LinkState) error {
+			if want.Parent != have.Spec.Parent {
+				if err := k.checkParent(ctx, v, have.ID, want); err != nil {
+					return err
+				}
+			}
 			note, _ := have.Note.(linkNote)
 			note.bonded = note.bonded || bonded(v, want)
 			return k.set(ctx, have.ID, note, have.Spec, want)
@@ -199,18 +208,24 @@ func (k links) set(ctx context.Context, id uint32, note linkNote, have, want Lin
 		_, err := k.vpp.SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: index, Flags: f})
 		return err
 	}
+	mac := !want.MAC.IsZero() && want.MAC != have.MAC && !note.bonded
+	if mac {
+		if err := k.mayHaveMAC(ctx, id, want.MAC); err != nil {
+			return err
+		}
+	}
 	if have.Up && !want.Up {
 		if err := flags(0); err != nil {
 			return err
 		}
 	}
-	if !want.MAC.IsZero() && want.MAC != have.MAC && !note.bonded {
-		if err := k.mayHaveMAC(ctx, id, want.MAC); err != nil {
-			return err
-		}
+	if mac {
 		_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
 			SwIfIndex: index, MacAddress: ethernet_types.MacAddress(want.MAC),
 		})
+		if errors.Is(err, api.UNIMPLEMENTED) {
+			err = fmt.Errorf("%w: VPP cannot change the MAC of an interface of its type: leave it open: %w", desiredstate.ErrInvalid, err)
+		}
 		if err != nil {
 			return err
 		}
@@ -234,17 +249,52 @@ func (k links) set(ctx context.Context, id uint32, note linkNote, have, want Lin
 		}
 	}
 	if want.Up && !have.Up {
-		return flags(interface_types.IF_STATUS_API_FLAG_ADMIN_UP)
+		err := flags(interface_types.IF_STATUS_API_FLAG_ADMIN_UP)
+		if errors.Is(err, api.UNSPECIFIED) { // perhaps the parent's link comes in the same pass
+			if i, why := k.c.at(ctx, id); why == nil && i.Parent != "" {
+				err = fmt.Errorf("%w: it is a sub-interface, and its parent, VPP's %s, is down: bring that up, and say so by Parent: %w", desiredstate.ErrEarly, i.Parent, err)
+			}
+		}
+		return err
 	}
 	return nil
 }
 
-// mayHaveMAC refuses the MAC of an interface of ours whose own kind says what it is: the
-// two would change it back and forth.
+// checkParent refuses a Parent that is not VPP's.
+func (k links) checkParent(ctx context.Context, v *desiredstate.View, id uint32, l LinkState) error {
+	if l.Parent == "" {
+		return nil
+	}
+	want, err := v.ID(LinkKey(l.Parent))
+	if err != nil {
+		return err
+	}
+	all, err := Collect(k.vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}))
+	for _, d := range all {
+		switch {
+		case uint32(d.SwIfIndex) != id: // asked for index 0, VPP shows all
+		case d.SupSwIfIndex == id:
+			return fmt.Errorf("%w: %s is no sub-interface: leave Parent open", desiredstate.ErrInvalid, l.Interface)
+		case d.SupSwIfIndex != want:
+			parent, _ := v.Name("interface", d.SupSwIfIndex)
+			return fmt.Errorf("%w: %s is a sub-interface of %s, not of %s: say that Parent, or none", desiredstate.ErrInvalid, l.Interface, parent, l.Parent)
+		}
+	}
+	return err
+}
+
+// mayHaveMAC refuses a MAC that the interface cannot have, and that of one of ours whose own kind
+// says what it is: the two would change it back and forth.
 func (k links) mayHaveMAC(ctx context.Context, id uint32, mac MAC) error {
 	i, err := k.c.at(ctx, id)
 	if err != nil {
 		return err
+	}
+	switch {
+	case i.Parent != "":
+		return fmt.Errorf("%w: a sub-interface has its parent's MAC: leave it open", desiredstate.ErrInvalid)
+	case i.MAC.IsZero():
+		return fmt.Errorf("%w: a %s interface has no MAC: leave it open", desiredstate.ErrInvalid, i.Device)
 	}
 	_, ours := k.c.Untag(i.Tag)
 	if ours && i.MAC != mac && slices.Contains(haveMACs, i.Device) {

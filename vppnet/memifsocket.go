@@ -40,6 +40,13 @@ func MemifSocketKey(name string) desiredstate.Key {
 
 const memifSocketSpace = "memif-socket"
 
+// SocketKey is the path of a unix socket, which only one thing of VPP can have, whatever it is for:
+// who listens there last removes what others listen on. It is no object's; see
+// desiredstate.Kind.Holds.
+func SocketKey(path string) desiredstate.Key {
+	return desiredstate.Key{Space: "unix-socket", Name: path}
+}
+
 // Key is MemifSocketKey(s.Path).
 func (s MemifSocket) Key() desiredstate.Key {
 	if s.theirs {
@@ -139,7 +146,7 @@ func MemifSockets(c *Conn, dirs ...string) *desiredstate.Kind[MemifSocket] {
 
 // held is what only one socket can have.
 func (s MemifSocket) held() []desiredstate.Key {
-	held := []desiredstate.Key{{Space: "memif-socket-path", Name: s.Path}}
+	held := []desiredstate.Key{SocketKey(s.Path)}
 	if s.ID != 0 {
 		held = append(held, desiredstate.Key{Space: "memif-socket-id", Name: number(s.ID)})
 	}

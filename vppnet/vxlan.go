@@ -58,7 +58,7 @@ func (t VXLANTunnel) Deps() []desiredstate.Key {
 	return deps
 }
 
-// Validate checks names, addresses, VNI and payload.
+// Validate checks names, addresses, VNI, port and payload.
 func (t VXLANTunnel) Validate() error {
 	if err := cmp.Or(CheckName(t.Name), checkEnds(t.Src, t.Dst), checkTable(t.Table), checkRefs("interface of the group", t.Group)); err != nil {
 		return err
@@ -78,7 +78,7 @@ func (t VXLANTunnel) Validate() error {
 	case t.Payload >= otherPayload:
 		return fmt.Errorf("payload %d, want Frames, Packets4 or Packets6", t.Payload)
 	}
-	return nil
+	return CheckUDPPort(t.LocalPort)
 }
 
 // withPorts has the ports that VPP shows.
@@ -107,9 +107,9 @@ func (t VXLANTunnel) end() desiredstate.Key {
 // Of IPv6, VPP tells tunnels apart by Dst and not by Src. All tunnels to one group are sent
 // through the interface of the first, so one with another is refused: VPP 25.10 dies when such
 // a one goes. A group is in the default table, or VPP can die when it comes. VPP makes tunnels up, and keeps on listening on their
-// ports.
+// ports. One at the port of a WireGuard interface would be deaf, and is refused.
 func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VXLANTunnel] {
-	k := vxlans{c, vxlan.NewServiceClient(c)}
+	k := vxlans{c, vxlan.NewServiceClient(c), UDPListeners(c, false)}
 	return Tagged(c, &desiredstate.Kind[VXLANTunnel]{
 		Name:     "vxlan-tunnel",
 		Requires: tables,
@@ -124,8 +124,9 @@ func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VX
 			_, err = k.vpp.VxlanAddDelTunnelV3(ctx, req)
 			return Gone(err, api.NO_SUCH_ENTRY)
 		},
-		Fill:  func(_ desiredstate.Actual[VXLANTunnel], want VXLANTunnel) VXLANTunnel { return want.withPorts() },
-		Holds: func(t VXLANTunnel) []desiredstate.Key { return []desiredstate.Key{t.end()} },
+		Fill:   func(_ desiredstate.Actual[VXLANTunnel], want VXLANTunnel) VXLANTunnel { return want.withPorts() },
+		Holds:  func(t VXLANTunnel) []desiredstate.Key { return []desiredstate.Key{t.end()} },
+		Shares: func(t VXLANTunnel) []desiredstate.Key { return []desiredstate.Key{UDPPortKey(t.withPorts().LocalPort)} },
 	}, Orphan[VXLANTunnel]{
 		Up:   true,
 		Mark: func(want VXLANTunnel) string { return want.end().Name },
@@ -137,8 +138,9 @@ func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VX
 }
 
 type vxlans struct {
-	c   *Conn
-	vpp vxlan.RPCService
+	c     *Conn
+	vpp   vxlan.RPCService
+	taken func(context.Context, ...uint16) error
 }
 
 func (k vxlans) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[VXLANTunnel], err error) {
@@ -235,6 +237,9 @@ func (k vxlans) message(v *desiredstate.View, t VXLANTunnel) (*vxlan.VxlanAddDel
 func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel) (uint32, error) {
 	req, err := k.message(v, t)
 	if err != nil {
+		return 0, err
+	}
+	if err := k.taken(ctx, req.SrcPort); err != nil {
 		return 0, err
 	}
 	req.IsAdd = true

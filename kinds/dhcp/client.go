@@ -74,13 +74,14 @@ func checkText(what, text string) error {
 }
 
 // Clients manages the DHCP clients of our interfaces, and of those that are claimed
-// (dhcp_client_config). One that is changed is made anew, and gives up its lease.
+// (dhcp_client_config). One that is changed is made anew, and gives up its lease. While somebody's tunnel
+// listens at UDP port 68 it is refused: one of the two would be deaf.
 //
 // A lease becomes an address of the interface, and a route that is not the API's. An engine that
 // also has l3.Addresses takes an address that nobody wants for one that has to go: tell that kind
 // to leave the interface to DHCP, by vppnet.DisclaimInterfaces. [Leases] says what was learnt.
 func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] {
-	vpp := dhcp.NewServiceClient(c)
+	vpp, taken := dhcp.NewServiceClient(c), vppnet.UDPListeners(c, true)
 	set := func(ctx context.Context, id uint32, x Client, add bool) error {
 		q := dhcp.DHCPClient{
 			SwIfIndex: interface_types.InterfaceIndex(id), Hostname: x.Hostname, ID: make([]byte, longest+1), SetBroadcastFlag: x.Broadcast, Dscp: ip_types.IPDscp(x.DSCP),
@@ -107,6 +108,9 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 		},
 	}, func(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error {
 		if err := iface.CheckMAC(ctx, c, id); err != nil { // VPP dies of one without, as soon as that is up
+			return err
+		}
+		if err := taken(ctx, 68); err != nil { // where answers come in
 			return err
 		}
 		return set(ctx, id, x, true)

@@ -47,6 +47,9 @@ func (i Interface) Validate() error {
 	case i.Port == 0:
 		return errors.New("no port")
 	}
+	if err := vppnet.CheckUDPPort(i.Port); err != nil {
+		return err
+	}
 	_, err := secretBytes(i.PrivateKey)
 	return err
 }
@@ -59,9 +62,10 @@ func (i Interface) sameAs(found Interface, keys *publicKeys) bool {
 
 // Interfaces manages WireGuard interfaces (wireguard_interface_create). One that is changed is
 // made anew, with its peers. Two cannot have one port, though VPP takes that: when the second of
-// them goes, VPP writes where it must not. VPP takes the port from whatever else listens there.
+// them goes, VPP writes where it must not. Nor can one have the port of a VXLAN tunnel: VPP takes it
+// from whatever listens there, and leaves it to nobody.
 func Interfaces(c *vppnet.Conn) *desiredstate.Kind[Interface] {
-	vpp, keys := wireguard.NewServiceClient(c), new(publicKeys)
+	vpp, keys, taken := wireguard.NewServiceClient(c), new(publicKeys), vppnet.UDPListeners(c, true)
 	return vppnet.Tagged(c, &desiredstate.Kind[Interface]{
 		Name:     "wireguard",
 		Messages: c.Uses(&wireguard.WireguardInterfaceCreate{}, &wireguard.WireguardInterfaceDelete{}, &wireguard.WireguardInterfaceDump{}, &memclnt.ControlPing{}),
@@ -79,6 +83,9 @@ func Interfaces(c *vppnet.Conn) *desiredstate.Kind[Interface] {
 		Create: func(ctx context.Context, _ *desiredstate.View, i Interface) (uint32, error) {
 			key, err := secretBytes(i.PrivateKey)
 			if err != nil {
+				return 0, err
+			}
+			if err := taken(ctx, i.Port); err != nil {
 				return 0, err
 			}
 			r, err := vpp.WireguardInterfaceCreate(ctx, &wireguard.WireguardInterfaceCreate{Interface: wireguard.WireguardInterface{
@@ -99,9 +106,7 @@ func Interfaces(c *vppnet.Conn) *desiredstate.Kind[Interface] {
 			}
 			return want
 		},
-		Holds: func(i Interface) []desiredstate.Key {
-			return []desiredstate.Key{{Space: "wireguard-port", Name: fmt.Sprint(i.Port)}}
-		},
+		Holds: func(i Interface) []desiredstate.Key { return []desiredstate.Key{vppnet.UDPPortKey(i.Port)} },
 	}, vppnet.Orphan[Interface]{Like: func(have, want Interface) bool { // want is filled
 		have.Name = want.Name
 		return have == want
