@@ -18,7 +18,8 @@ type filters struct {
 	sets  pool[filter[acl_types.ACLRule]]
 	macs  pool[filter[acl_types.MacipACLRule]]
 	ports map[uint32]*filtered
-	known uint32 // first interface index beyond all that ever had a MACIP set
+	heads map[uint32]uint32 // of sets of MACs, the first table of the classifier
+	known uint32            // first interface index beyond all that ever had a MACIP set
 
 	// reclassify is whether sessions are judged again when sets change. There are no packets
 	// here, so no sessions; it is a setting that can be read.
@@ -34,7 +35,7 @@ type filter[R any] struct {
 func (f *filter[R]) String() string { return fmt.Sprintf("%q %+v", f.tag, f.rules) }
 
 func loadACL(v *VPP) {
-	f := &filters{v: v, ports: map[uint32]*filtered{}}
+	f := &filters{v: v, ports: map[uint32]*filtered{}, heads: map[uint32]uint32{}}
 	v.life.states = append(v.life.states, f.dump)
 	s := v.life.interfaces
 	s.deleting = append(s.deleting, f.forget)

@@ -106,14 +106,16 @@ func (f *filters) turn(i *iface, direction int, on bool) {
 	}
 }
 
-// Input features of a port that the plugin turns on.
+// Input features of a port that filters turn on.
 const (
-	featACL   = 0x8000
-	featMACIP = 0x2000
+	featACL      = 0x8000
+	featClassify = 0x2000 // by tables that filter
 )
 
-func (f *filters) hook(i *iface, feature uint32, on bool) {
-	p := f.v.life.bridges.port(i)
+func (f *filters) hook(i *iface, feature uint32, on bool) { f.v.life.bridges.hook(i, feature, on) }
+
+func (b *bridges) hook(i *iface, feature uint32, on bool) {
+	p := b.port(i)
 	p.bits &^= feature
 	if on {
 		p.bits |= feature
@@ -210,7 +212,7 @@ func (f *filters) forget(i *iface) {
 	if f.ports[i.index] == nil {
 		return
 	}
-	f.unbindMACs(i)
+	f.unbindMACs(nil, i)
 	f.setList(i, output, nil)
 	f.setList(i, input, nil)
 	f.port(i).nonIP = [2]int{}

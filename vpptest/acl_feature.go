@@ -16,11 +16,8 @@ var aclFeatures = [2]map[string]string{
 }
 
 // loadFeatures: they are on as long as there is a list, even where it has no effect any
-// more, or, of those that classify, a MACIP set; what is not IP is looked at only for a whitelist of ethertypes.
+// more; what is not IP is looked at only for a whitelist of ethertypes.
 func (f *filters) loadFeatures() {
-	macs := func(i *iface) bool { return f.port(i).macs != nil && len(f.macs.at(*f.port(i).macs).rules) > 0 }
-	f.v.life.features.follow("ip4-unicast", "ip4-inacl", macs)
-	f.v.life.features.follow("ip6-unicast", "ip6-inacl", macs)
 	for direction, names := range aclFeatures {
 		for arc, name := range names {
 			f.v.life.features.follow(arc, name, func(i *iface) bool {

@@ -3,25 +3,50 @@
 package vpptest
 
 import (
+	"slices"
+
 	"go.fd.io/govpp/binapi/acl"
 	"go.fd.io/govpp/binapi/acl_types"
 	"go.fd.io/govpp/binapi/interface_types"
 )
 
 // putMACs looks at nothing but the tag. A set in use is taken off its interfaces and
-// put on them again, so that it has an effect even where that was lost.
-func (f *filters) putMACs(_ *Call, q *acl.MacipACLAddReplace) *acl.MacipACLAddReplaceReply {
+// put on them again, so that it has an effect even where that was lost. Where other tables of the
+// classifier are, VPP says that something went wrong.
+func (f *filters) putMACs(c *Call, q *acl.MacipACLAddReplace) *acl.MacipACLAddReplaceReply {
 	r := &acl.MacipACLAddReplaceReply{ACLIndex: q.ACLIndex}
 	if len(q.Tag) > 63 {
 		r.Retval = invalidValue
 		return r
 	}
-	r.ACLIndex, r.Retval = f.macs.put(q.ACLIndex, filter[acl_types.MacipACLRule]{q.Tag, q.R})
-	if r.Retval == 0 {
-		f.v.life.ips.classified = true
-		f.bound(r.ACLIndex, func(i *iface) { f.hook(i, featMACIP, len(q.R) > 0) })
+	if slices.ContainsFunc(q.R, func(r acl_types.MacipACLRule) bool { return r.IsPermit == 3 }) {
+		r.Retval = c.NotImitated("a set of MACs that looks at what an interface sends")
+		return r
 	}
+	if q.ACLIndex != none && f.macs.at(q.ACLIndex) == nil {
+		r.Retval = noSuchEntry
+		return r
+	}
+	classes := f.v.life.classes
+	if q.ACLIndex != none {
+		f.bound(q.ACLIndex, func(i *iface) {
+			if f.look(c, i, q.ACLIndex, false) != 0 {
+				r.Retval = 1
+			}
+		})
+		classes.remove(c, f.heads[q.ACLIndex], true, 0)
+	}
+	r.ACLIndex, _ = f.macs.put(q.ACLIndex, filter[acl_types.MacipACLRule]{q.Tag, q.R})
+	f.v.life.ips.classified = true
+	f.heads[r.ACLIndex] = classes.addMACs(q.R)
+	f.bound(r.ACLIndex, func(i *iface) { f.look(c, i, r.ACLIndex, true) })
 	return r
+}
+
+// look has what an interface receives looked up in the tables of a set, or no longer.
+func (f *filters) look(c *Call, i *iface, set uint32, on bool) int32 {
+	head := f.heads[set]
+	return f.v.life.classes.attach(c, filterIn, i, head, head, head, on)
 }
 
 // bound calls each with the interfaces of a MACIP set.
@@ -34,13 +59,15 @@ func (f *filters) bound(set uint32, each func(*iface)) {
 }
 
 // deleteMACs takes the set off its interfaces, which then let all pass.
-func (f *filters) deleteMACs(_ *Call, q *acl.MacipACLDel) *acl.MacipACLDelReply {
+func (f *filters) deleteMACs(c *Call, q *acl.MacipACLDel) *acl.MacipACLDelReply {
 	r := new(acl.MacipACLDelReply)
 	if f.macs.at(q.ACLIndex) == nil {
 		r.Retval = noSuchEntry
 		return r
 	}
-	f.bound(q.ACLIndex, func(i *iface) { f.unbindMACs(i) })
+	f.bound(q.ACLIndex, func(i *iface) { f.unbindMACs(c, i) })
+	f.v.life.classes.remove(c, f.heads[q.ACLIndex], true, 0)
+	delete(f.heads, q.ACLIndex)
 	f.macs.delete(q.ACLIndex)
 	return r
 }
@@ -52,36 +79,36 @@ func (f *filters) macDetails(_ *Call, q *acl.MacipACLDump) (out []*acl.MacipACLD
 	return out
 }
 
-// bindMACs replaces what is bound; to unbind, it does not look at the set.
+// bindMACs replaces what is bound; to unbind, it does not look at the set. It says nothing of places
+// that other tables have.
 func (f *filters) bindMACs(c *Call, q *acl.MacipACLInterfaceAddDel) *acl.MacipACLInterfaceAddDelReply {
 	r := new(acl.MacipACLInterfaceAddDelReply)
 	i := f.v.life.interfaces.at(q.SwIfIndex)
 	switch {
 	case i == nil:
 		r.Retval = invalidInterface
-	case !q.IsAdd && !f.unbindMACs(i), q.IsAdd && f.macs.at(q.ACLIndex) == nil:
+	case !q.IsAdd:
+		r.Retval = f.unbindMACs(c, i)
+	case f.macs.at(q.ACLIndex) == nil:
 		r.Retval = noSuchEntry
-	case q.IsAdd && f.v.life.classes.looks(i):
-		r.Retval = c.NotImitated("a set of MACs where tables of the classifier are")
-	case q.IsAdd:
-		f.unbindMACs(i)
+	default:
+		f.unbindMACs(c, i)
 		f.port(i).macs = &q.ACLIndex
 		f.known = max(f.known, i.index+1)
-		if len(f.macs.at(q.ACLIndex).rules) > 0 { // without rules it has no effect: all pass
-			f.hook(i, featMACIP, true)
-		}
+		r.Retval = f.look(c, i, q.ACLIndex, true) // without rules it has no effect: all pass
 	}
 	return r
 }
 
-func (f *filters) unbindMACs(i *iface) bool {
+// unbindMACs refuses where there are other tables, and the set is off all the same.
+func (f *filters) unbindMACs(c *Call, i *iface) int32 {
 	p := f.port(i)
 	if p.macs == nil {
-		return false
+		return noSuchEntry
 	}
+	set := *p.macs
 	p.macs = nil
-	f.hook(i, featMACIP, false)
-	return true
+	return f.look(c, i, set, false)
 }
 
 // macListDetails shows one interface even without a set, or when it is gone, if its

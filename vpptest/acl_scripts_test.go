@@ -198,6 +198,22 @@ var aclScripts = []vpptest.Script{
 		note("index 0", bindMACIP(0, true, 0)), do(macipLists), do(bindMACIP(0, false, 0)),
 		do(delMACIP(0)), do(putMACIP(none, "a")), do(putMACIP(none, "b")), do(macips),
 	}},
+	{Name: "macip-tables", About: "the tables of the classifier that sets of source addresses are, and what they do where others are", Steps: steps(
+		do(loopback()), do(loopback()), do(putMACIP(none, "one", macipRule(1, any4, mac(1), full))), classTables(0, 1, 2, 3, 4, 5),
+		do(classTable(nil, 255)), do(bindMACIP(1, true, 0)), classFeatures(1), do(features(1)),
+		note("replaced in use", putMACIP(0, "one", macipRule(1, aclHost("10.1.2.3", 20), mac(1), full), macipRule(0, any4, nobody, nobody), macipRule(1, aclHost("10.1.9.9", 20), mac(2), full), macipRule(1, aclNet("2001:db8::/35"), mac(1), full), macipRule(1, any6, mac(1), full))),
+		classTables(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18), do(putMACIP(none, "two", macipRule(1, any6, mac(1), full))), classFeatures(1), do(features(1)),
+		note("another, without effect", filterIn(1, 6, none, true)), do(filterIn(1, none, 6, true)), do(filterIn(1, 6, none, false)), classFeatures(1), note("another set", bindMACIP(1, true, 1)), classFeatures(1),
+		do(bindMACIP(1, false, 0)), classFeatures(1), do(features(1)),
+
+		note("where a table is, VPP says that all is well", filterIn(1, 6, none, true)), do(bindMACIP(1, true, 0)), do(macipOf(1)), classFeatures(1), do(features(1)),
+		note("and does not when it changes", putMACIP(0, "one", macipRule(1, any4, mac(1), full))), do(readMACIP(0)), classFeatures(1), note("or goes", bindMACIP(1, false, 0)), do(macipOf(1)), classFeatures(1),
+		do(filterIn(1, 6, none, false)), do(filterIn(1, none, 6, true)), note("for IPv6", bindMACIP(1, true, 0)), classFeatures(1), do(features(1)), note("again", bindMACIP(1, true, 0)), classFeatures(1), do(bindMACIP(1, false, 0)), classFeatures(1), do(filterIn(1, none, 6, false)),
+		do(filterL2(1, 6, true)), note("for what is bridged", bindMACIP(1, true, 0)), classFeatures(1), do(features(1)), note("a set that goes", delMACIP(0)), classFeatures(1), do(features(1)), do(filterL2(1, 0, false)), do(filterL2(1, 6, false)), do(features(1)),
+		note("filtering what goes out is no hindrance", filterOut(1, 6, 6, true)), do(bindMACIP(1, true, 1)), classFeatures(1), do(features(1)), do(bindMACIP(1, false, 1)), classFeatures(1), do(filterOut(1, 6, 6, false)), do(bindMACIP(1, true, 1)), do(filterOut(1, 6, 6, true)), classFeatures(1),
+		note("of an interface that had the index", filterIn(2, 6, none, true)), do(filterL2(2, 6, true)), do(features(2)), do(unloop(2)), do(loopback()), do(features(2)), classFeatures(2), do(bindMACIP(2, true, 1)), classFeatures(2), do(features(2)),
+		do(putMACIP(1, "two")), classFeatures(1), do(features(1)), do(unloop(1)), do(loopback()), classFeatures(1), do(delMACIP(1)), classTables(6),
+	)},
 	{Name: "etype", About: "the ethertypes that pass an interface with sets", Steps: []vpptest.Step{
 		do(etypes), do(loopback()), do(allowed(1)), do(allowed(77)), do(allow(77, 0)),
 		do(allow(1, 1, 0x806, 0x88cc)), do(etypes), do(allowed(1)), do(allowed(0)),

@@ -26,10 +26,9 @@ type classTable struct {
 
 	current bool // it begins where VPP is in a packet, so far on; not shown
 	offset  int16
-}
 
-// besideMACs is what is not imitated: sets of MACs have tables of the classifier too.
-const besideMACs = "tables of the classifier, after sets of MACs had some"
+	macs bool // it is of a set of MACs
+}
 
 // vector is what the classifier compares at once, in bytes.
 const vector = 16
@@ -43,9 +42,6 @@ func loadClassify(v *VPP) {
 	Handle(v, s.session)
 	Handle(v, func(c *Call, _ *classify.ClassifyTableIds) *classify.ClassifyTableIdsReply {
 		r := &classify.ClassifyTableIdsReply{}
-		if s.v.life.ips.classified {
-			r.Retval = c.NotImitated(besideMACs)
-		}
 		s.tables.each(none, func(i uint32, _ *classTable) { r.Ids = append(r.Ids, i) })
 		return r
 	})
@@ -57,8 +53,6 @@ func (s *classifier) addDel(c *Call, q *classify.ClassifyAddDelTable) *classify.
 	r := &classify.ClassifyAddDelTableReply{NewTableIndex: none, SkipNVectors: none, MatchNVectors: none}
 	t := s.tables.at(q.TableIndex)
 	switch {
-	case s.v.life.ips.classified:
-		r.Retval = c.NotImitated(besideMACs)
 	case uint64(len(q.Mask)) != uint64(q.MatchNVectors)*vector:
 		r.Retval = invalidValue
 	case !q.IsAdd && t == nil:
@@ -119,8 +113,6 @@ func (s *classifier) remove(c *Call, index uint32, chain bool, depth int) int32 
 func (s *classifier) session(c *Call, q *classify.ClassifyAddDelSession) *classify.ClassifyAddDelSessionReply {
 	t := s.tables.at(q.TableIndex)
 	switch {
-	case s.v.life.ips.classified:
-		return &classify.ClassifyAddDelSessionReply{Retval: c.NotImitated(besideMACs)}
 	case t == nil:
 		return &classify.ClassifyAddDelSessionReply{Retval: noSuchTable}
 	case uint32(len(q.Match)) != t.skip*vector+uint32(len(t.mask)):
@@ -148,8 +140,6 @@ func (s *classifier) session(c *Call, q *classify.ClassifyAddDelSession) *classi
 func (s *classifier) info(c *Call, q *classify.ClassifyTableInfo) *classify.ClassifyTableInfoReply {
 	t := s.tables.at(q.TableID)
 	switch {
-	case s.v.life.ips.classified:
-		return &classify.ClassifyTableInfoReply{Retval: c.NotImitated(besideMACs)}
 	case t == nil:
 		return &classify.ClassifyTableInfoReply{Retval: noClassifyTable}
 	}
@@ -160,9 +150,6 @@ func (s *classifier) info(c *Call, q *classify.ClassifyTableInfo) *classify.Clas
 }
 
 func (s *classifier) sessions(c *Call, q *classify.ClassifySessionDump) (out []*classify.ClassifySessionDetails) {
-	if s.v.life.ips.classified {
-		c.NotImitated(besideMACs)
-	}
 	if t := s.tables.at(q.TableID); t != nil {
 		for e := range t.hash.all {
 			out = append(out, &classify.ClassifySessionDetails{
@@ -176,6 +163,9 @@ func (s *classifier) sessions(c *Call, q *classify.ClassifySessionDump) (out []*
 
 func (s *classifier) dump(d *dump) {
 	s.tables.each(none, func(i uint32, t *classTable) {
+		if t.macs {
+			return // it is in the acl plugin's part
+		}
 		d.line(fmt.Sprintf("classifier's table %d of %d buckets, %d vectors on, mask %x, next %d, miss %d", i, len(t.hash.buckets), t.skip, t.mask, int32(t.next), int32(t.miss)),
 			when(t.current, "from where VPP is%+d", t.offset))
 		for e := range t.hash.all {

@@ -10,13 +10,20 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 )
 
-// classed are the tables of the classifier that interfaces look into, for IPv4 and IPv6.
+// classed are the tables of the classifier that interfaces look into, for IPv4, IPv6, and what is
+// bridged.
 // VPP keeps and lists them when their interface goes, to no effect.
 type classed struct {
-	by   [2]map[uint32]uint32 // table, by interface
-	live [2]map[uint32]bool
-	room [2]uint32 // the first interface beyond all that were ever asked about
+	by   [3]map[uint32]uint32 // table, by interface
+	live [3]map[uint32]bool
+	room [3]uint32 // the first interface beyond all that were ever asked about
 }
+
+// classL2 comes after the families: what is bridged.
+const (
+	classL2     = 2
+	classPlaces = 3
+)
 
 const (
 	filterIn = iota
@@ -35,19 +42,18 @@ var classFeatures = [4][2][2]string{
 
 func (s *classifier) loadAttached() {
 	for use := range s.at {
-		for family := range 2 {
+		for family := range classPlaces {
 			s.at[use].by[family], s.at[use].live[family] = make(map[uint32]uint32), make(map[uint32]bool)
-			f := classFeatures[use][family]
-			others := s.v.life.features.on[f[0]][f[1]] // sets of MACs are filters of input
-			s.v.life.features.follow(f[0], f[1], func(i *iface) bool {
-				return s.at[use].live[family][i.index] || others != nil && others(i)
-			})
+			if family < classL2 {
+				f := classFeatures[use][family]
+				s.v.life.features.follow(f[0], f[1], func(i *iface) bool { return s.at[use].live[family][i.index] })
+			}
 		}
 	}
 	is := s.v.life.interfaces
 	is.deleting = append(is.deleting, func(i *iface) {
 		for use := range s.at {
-			for family := range 2 {
+			for family := range classPlaces {
 				delete(s.at[use].live[family], i.index)
 			}
 		}
@@ -85,18 +91,11 @@ func (s *classifier) loadAttached() {
 		r := &classify.ClassifyTableByInterfaceReply{SwIfIndex: q.SwIfIndex, L2TableID: none, IP4TableID: none, IP6TableID: none}
 		if i := s.v.life.interfaces.at(q.SwIfIndex); i == nil {
 			r.Retval = invalidInterface
-		} else if s.v.life.ips.classified {
-			r.Retval = c.NotImitated(besideMACs)
 		} else {
-			r.IP4TableID, r.IP6TableID = s.of(filterIn, 0, i.index), s.of(filterIn, 1, i.index)
+			r.IP4TableID, r.IP6TableID, r.L2TableID = s.of(filterIn, 0, i.index), s.of(filterIn, 1, i.index), s.of(filterIn, classL2, i.index)
 		}
 		return r
 	})
-}
-
-// looks says whether what comes in by an interface is filtered.
-func (s *classifier) looks(i *iface) bool {
-	return s.of(filterIn, 0, i.index) != none || s.of(filterIn, 1, i.index) != none
 }
 
 func (s *classifier) of(use, family int, i uint32) uint32 {
@@ -109,14 +108,18 @@ func (s *classifier) of(use, family int, i uint32) uint32 {
 // set is one after the other, and ends with the first that is refused, or is there already.
 func (s *classifier) set(c *Call, use int, index interface_types.InterfaceIndex, ip4, ip6, l2 uint32, add bool) int32 {
 	i := s.v.life.interfaces.at(index)
-	switch {
-	case i == nil:
+	if i == nil {
 		return invalidInterface
-	case s.v.life.ips.classified:
-		return c.NotImitated(besideMACs)
+	}
+	return s.attach(c, use, i, ip4, ip6, l2, add)
+}
+
+func (s *classifier) attach(c *Call, use int, i *iface, ip4, ip6, l2 uint32, add bool) int32 {
+	if l2 != none && use != filterIn {
+		return c.NotImitated("a table of the classifier for what is bridged, but to filter what comes in")
 	}
 	a := &s.at[use]
-	for family, t := range []uint32{ip4, ip6} {
+	for family, t := range []uint32{ip4, ip6, l2} {
 		if t == none {
 			continue
 		}
@@ -136,10 +139,11 @@ func (s *classifier) set(c *Call, use int, index interface_types.InterfaceIndex,
 		} else {
 			delete(a.by[family], i.index)
 		}
-		s.v.life.features.toggled(classFeatures[use][family][0], i)
-	}
-	if l2 != none {
-		return c.NotImitated("a table of the classifier for what is bridged")
+		if family == classL2 {
+			s.v.life.bridges.hook(i, featClassify, add)
+		} else {
+			s.v.life.features.toggled(classFeatures[use][family][0], i)
+		}
 	}
 	return 0
 }
@@ -162,12 +166,15 @@ func (s *classifier) listed(c *Call, use int, family uint8, of interface_types.I
 	return sortedKeys(a.by[family])
 }
 
+// dumpAttached leaves out sets of MACs where they belong: they are in the acl plugin's part.
 func (s *classifier) dumpAttached(d *dump) {
 	for use, name := range []string{"filters input", "filters output", "chooses policers", "counts flows"} {
-		for family := range 2 {
+		for family := range classPlaces {
 			a := s.at[use]
 			for _, i := range sortedKeys(a.by[family]) {
-				d.line(fmt.Sprintf("classifier's table %d %s of %d", a.by[family][i], name, i), when(family == 1, "IPv6"), when(!a.live[family][i], "to no effect"))
+				if t := s.tables.at(a.by[family][i]); t == nil || !t.macs {
+					d.line(fmt.Sprintf("classifier's table %d %s of %d", a.by[family][i], name, i), []string{"", "IPv6", "bridged"}[family], when(!a.live[family][i], "to no effect"))
+				}
 			}
 		}
 	}

@@ -43,6 +43,10 @@ func filterIn(i index, ip4, ip6 uint32, add bool) api.Message {
 	return &classify.InputACLSetInterface{SwIfIndex: i, IP4TableIndex: ip4, IP6TableIndex: ip6, L2TableIndex: none, IsAdd: add}
 }
 
+func filterL2(i index, table uint32, add bool) api.Message {
+	return &classify.InputACLSetInterface{SwIfIndex: i, IP4TableIndex: none, IP6TableIndex: none, L2TableIndex: table, IsAdd: add}
+}
+
 func filterOut(i index, ip4, ip6 uint32, add bool) api.Message {
 	return &classify.OutputACLSetInterface{SwIfIndex: i, IP4TableIndex: ip4, IP6TableIndex: ip6, L2TableIndex: none, IsAdd: add}
 }
