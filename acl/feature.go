@@ -10,6 +10,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/classify"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -27,6 +28,7 @@ type filtered struct {
 	id       uint32
 	in, out  []uint32 // sets
 	macip    uint32   // set; all: none
+	tables   tables   // of the classifier, where there is a MACIP set
 	features uint32
 	gone     bool // since it was found to have filters
 }
@@ -37,7 +39,7 @@ func (f filtered) Key() desiredstate.Key {
 
 // Equal says whether two readings are the same.
 func (f filtered) Equal(o filtered) bool {
-	return f.id == o.id && slices.Equal(f.in, o.in) && slices.Equal(f.out, o.out) && f.macip == o.macip &&
+	return f.id == o.id && slices.Equal(f.in, o.in) && slices.Equal(f.out, o.out) && f.macip == o.macip && f.tables == o.tables &&
 		f.features == o.features && f.gone == o.gone
 }
 
@@ -50,7 +52,7 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 	return &desiredstate.Kind[filtered]{
 		Target:   c.Target(),
 		Name:     "acl-filtered",
-		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.MacipACLInterfaceListDump{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
+		Messages: c.Uses(&acl.ACLInterfaceListDump{}, &acl.MacipACLInterfaceListDump{}, &classify.ClassifyTableByInterface{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
 		Dump: vppnet.Reread(c, func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[filtered], error) {
 			lists, err := vppnet.Collect(vpp.ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
 			if err != nil {
@@ -66,7 +68,7 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 				id := uint32(i)
 				if _, ok := at[id]; !ok {
 					at[id] = len(out)
-					out = append(out, desiredstate.Actual[filtered]{ID: id, Spec: filtered{id: id, macip: all}})
+					out = append(out, desiredstate.Actual[filtered]{ID: id, Spec: filtered{id: id, macip: all, tables: noTables}})
 				}
 				return &out[at[id]].Spec
 			}
@@ -81,7 +83,10 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 					find(d.SwIfIndex).macip = d.Acls[0]
 				}
 			}
-			return out, readFeatures(ctx, c, out)
+			if err := readFeatures(ctx, c, out); err != nil {
+				return nil, err
+			}
+			return out, readAllTables(ctx, c, out)
 		}),
 	}
 }
@@ -94,6 +99,22 @@ func readFeatures(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[
 	flags, err := vppnet.AskEach[*l2.L2FlagsReply](ctx, c, reqs...)
 	for i, r := range flags {
 		of[i].Spec.features, of[i].Spec.gone = r.ResultingFeatureBitmap, r.Retval != 0
+	}
+	return err
+}
+
+func readAllTables(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[filtered]) error {
+	var reqs []api.Message
+	var at []int
+	for i, f := range of {
+		if f.Spec.macip != all {
+			reqs, at = append(reqs, askTables(f.ID)), append(at, i)
+		}
+	}
+	replies, err := vppnet.AskEach[*classify.ClassifyTableByInterfaceReply](ctx, c, reqs...)
+	for i, r := range replies {
+		f := &of[at[i]].Spec
+		f.tables, f.gone = tablesOf(r), f.gone || r.Retval != 0
 	}
 	return err
 }

@@ -5,17 +5,20 @@ package acl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/classify"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -67,6 +70,11 @@ func (b MACIPBinding) Validate() error {
 // One set takes the place of another in place, by one message that VPP executes
 // while no packet moves. As with [Bindings], a reading finds bindings that have
 // lost their effect; binding again mends that.
+//
+// VPP keeps a set where a table of the classifier goes that filters what an interface
+// receives (input_acl_set_interface), and binds it to no effect where there is one, whoever's.
+// So it is refused there (ErrConflict), before and after it is bound, and a reading finds where
+// it is so (classify_table_by_interface).
 func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 	k := &macipBindings{conn: c, vpp: acl.NewServiceClient(c), sets: macipSweep()}
 	k.lists = vppnet.NewSweep(func(id uint32) api.Message {
@@ -77,9 +85,11 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 		Target:   c.Target(),
 		Name:     "macip-binding",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c), filters(c)},
-		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
+		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{},
+			&classify.ClassifyTableByInterface{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Shares:   func(x MACIPBinding) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Holds:    func(x MACIPBinding) []desiredstate.Key { return []desiredstate.Key{iface.FilterKey(x.Interface)} },
 		Create: func(ctx context.Context, v *desiredstate.View, b MACIPBinding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
 			if err != nil {
@@ -94,8 +104,7 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 			if h, err := k.holder(ctx, v, have.ID); err != nil || h != ourSet {
 				return err
 			}
-			_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{SwIfIndex: interface_types.InterfaceIndex(have.ID)})
-			return vppnet.Gone(err, api.NO_SUCH_ENTRY, api.INVALID_SW_IF_INDEX)
+			return k.unbind(ctx, have.ID)
 		},
 		Fill: func(have desiredstate.Actual[MACIPBinding], want MACIPBinding) MACIPBinding {
 			want.After = have.Spec.After
@@ -147,15 +156,19 @@ func (k *macipBindings) readBound(ctx context.Context, ifaces []uint32) (map[uin
 
 func (k *macipBindings) dump(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[MACIPBinding], err error) {
 	for f := range desiredstate.All[filtered](v) {
-		iface, there := v.Name("interface", f.ID)
+		name, there := v.Name("interface", f.ID)
 		set, known := v.Name(MACIPKey("").Space, f.Spec.macip)
 		if !there || !known {
 			continue // there is none, or it has gone since
 		}
 		a := desiredstate.Actual[MACIPBinding]{
-			ID: f.ID, Foreign: !mine(v, f.ID, f.Spec.macip), Spec: MACIPBinding{Interface: iface, Set: set},
+			ID: f.ID, Foreign: !mine(v, f.ID, f.Spec.macip), Spec: MACIPBinding{Interface: name, Set: set},
 		}
-		if !f.Spec.gone && k.effect.lost(f.Spec.features) {
+		switch {
+		case f.Spec.gone:
+		case !f.Spec.tables.whole():
+			a.Broken = partly
+		case k.effect.lost(f.Spec.features):
 			a.Broken = noEffect
 		}
 		out = append(out, a)
@@ -212,9 +225,32 @@ func (k *macipBindings) bind(ctx context.Context, v *desiredstate.View, id uint3
 	if h == theirSet {
 		return fmt.Errorf("%w: somebody else's MACIP set is on it, and there is room for one: have that taken off", desiredstate.ErrForeign)
 	}
+	if h == nothing {
+		if t, err := readTables(ctx, k.conn, id); err != nil || t != noTables {
+			return cmp.Or(err, t.taken(b.Interface))
+		}
+	}
 	index := interface_types.InterfaceIndex(id)
-	return k.effect.watch(ctx, k.conn, index, h == nothing, lost, func() error {
+	err = k.effect.watch(ctx, k.conn, index, h == nothing, lost, func() error {
 		_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{IsAdd: true, SwIfIndex: index, ACLIndex: set})
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	t, err := readTables(ctx, k.conn, id)
+	switch {
+	case err != nil || t.whole():
+		return err
+	case h == nothing:
+		return errors.Join(t.taken(b.Interface), k.unbind(ctx, id))
+	}
+	return t.taken(b.Interface) // what there is of it stays in effect
+}
+
+// unbind takes the set off. Where others' tables are, VPP refuses to take off what is not there, and
+// takes off the set all the same.
+func (k *macipBindings) unbind(ctx context.Context, id uint32) error {
+	_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{SwIfIndex: interface_types.InterfaceIndex(id)})
+	return vppnet.Gone(err, api.NO_SUCH_ENTRY, api.INVALID_SW_IF_INDEX, api.NO_SUCH_TABLE)
 }

@@ -24,14 +24,15 @@ import (
 // is looked up for the time of one message.
 //
 // An interface has one table for each use and family. One that somebody else put there, as the
-// acl plugin does for sets of MACs, is foreign, and stays. VPP keeps it all when the interface
+// acl plugin does for sets of MACs, is foreign, and stays; a set of MACs and tables to filter by, of
+// whatever family, exclude each other. VPP keeps it all when the interface
 // goes, and lists it for the next one with the index, to no effect; that is seen, if VPP can be
 // asked (from 25.06 on).
 //
 // To Police is refused (ErrUnsupported) if VPP has no policers, which are a plugin from 26.06 on.
 func Inputs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Input] {
 	k := newInputs(c, claims)
-	return iface.On(c, claims, &desiredstate.Kind[Input]{
+	kind := iface.On(c, claims, &desiredstate.Kind[Input]{
 		Name:     "classify-input",
 		Requires: []desiredstate.AnyKind{Tables(c)},
 		Messages: iface.Uses(c, &classify.InputACLSetInterface{}, &classify.PolicerClassifySetInterface{}, &classify.FlowClassifySetInterface{},
@@ -53,6 +54,15 @@ func Inputs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Input] {
 		},
 		Delete: k.takeOff,
 	}, k.put)
+	shares := kind.Shares
+	kind.Shares = func(i Input) []desiredstate.Key {
+		keys := shares(i)
+		if i.Use == Filter && i.theirs == "" { // theirs can be of the very set of MACs that holds it
+			keys = append(keys, iface.FilterKey(i.Interface))
+		}
+		return keys
+	}
+	return kind
 }
 
 type inputs struct {
@@ -125,7 +135,8 @@ func (k *inputs) put(ctx context.Context, v *desiredstate.View, id uint32, i Inp
 		return err
 	}
 	if is != table {
-		return fmt.Errorf("%w: VPP has the classifier's table %d there, of somebody else or of an interface that had this index", desiredstate.ErrConflict, is)
+		return fmt.Errorf("%w: VPP has the classifier's table %d on %s, of a set of MACs, of somebody else or of an interface that had this index: have that taken off",
+			desiredstate.ErrConflict, is, i.Interface)
 	}
 	if !iface.Asks(k.c) {
 		return nil
