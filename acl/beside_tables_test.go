@@ -209,9 +209,12 @@ func TestMACIPBesideOurTables(t *testing.T) {
 				s, memory := newSomeone(t, vpp.Socket()), new(vppnet.Memory)
 				e := desiredstate.New(append(kinds(c), classify.Tables(c), classify.Inputs(c), classify.Outputs(c, memory))...)
 				e.MaxPrune = 1
+				with := func(objects ...desiredstate.Object) []desiredstate.Object {
+					return append(append(filtered(), macs, classify.Table{Name: "t"}), objects...)
+				}
 				sync := func(objects ...desiredstate.Object) error {
 					t.Helper()
-					_, err := e.Sync(t.Context(), append(append(filtered(), macs, classify.Table{Name: "t"}), objects...)...)
+					_, err := e.Sync(t.Context(), with(objects...)...)
 					return err
 				}
 				in := classify.Input{Interface: "port", Table: "t", IPv6: at[1]}
@@ -239,7 +242,7 @@ func TestMACIPBesideOurTables(t *testing.T) {
 				require.NoError(t, sync(out, use))
 				require.NoError(t, sync(out, use, checked))
 				s.secure(id)
-				p, err := e.Plan(t.Context(), out, use, checked)
+				p, err := e.Plan(t.Context(), with(out, use, checked)...)
 				require.NoError(t, err)
 				require.Empty(t, p.Steps, "%s", p)
 			})

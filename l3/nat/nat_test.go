@@ -91,6 +91,44 @@ func TestNATOfOthers(t *testing.T) {
 	})
 }
 
+// What a program that died left in NAT, by its claims alone, goes with NAT in one pass.
+func TestNATLeft(t *testing.T) {
+	claim := vppnet.ClaimInterfaces(func(name string) bool { return name == "other/a" })
+	left := map[string]desiredstate.Object{
+		"an address":   nat.Address{Address: netip.MustParseAddr("203.0.113.7"), AnyTable: true},
+		"an interface": nat.Interface{Interface: "other/a", Outside: true},
+	}
+	for name, o := range left {
+		t.Run(name, func(t *testing.T) {
+			eachNAT(t, func(t *testing.T, vpp *vpptest.VPP, c *vppnet.Conn, v nat.Variant) {
+				_, err := kindrig.Engine(vppnet.Loopbacks(kindrig.Dial(t, vpp.Socket(), "other"))).Ensure(t.Context(), vppnet.Loopback{Name: "a"})
+				require.NoError(t, err)
+				before := vpp.String()
+				open := func(claims ...nat.Claims) *desiredstate.Engine {
+					c := kindrig.Dial(t, vpp.Socket(), "me")
+					return kindrig.Engine(l3.Tables(c), nat.Plugins(c, v, claims...), nat.Interfaces(c, v, claim), nat.Addresses(c, v, leftPrefix))
+				}
+				ours := nat.Claims{Interfaces: []vppnet.Claim{claim}, Addresses: []netip.Prefix{leftPrefix}}
+				_, err = open(ours).Ensure(t.Context(), nat.Plugin{}, o)
+				require.NoError(t, err)
+				p, err := open().Plan(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, 1, len(p.Steps), "of whom else it may be, it stays: %s", p)
+
+				e := open(ours)
+				_, err = e.Sync(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, before, vpp.String())
+				p, err = e.Plan(t.Context())
+				require.NoError(t, err)
+				require.Empty(t, p.Steps, "%s", p)
+			})
+		})
+	}
+}
+
+var leftPrefix = netip.MustParsePrefix("203.0.113.0/24")
+
 // What a variant cannot do is refused before anything is sent.
 func TestVariantCannot(t *testing.T) {
 	eachNAT(t, func(t *testing.T, vpp *vpptest.VPP, c *vppnet.Conn, v nat.Variant) {

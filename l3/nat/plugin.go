@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -84,20 +85,33 @@ func (n Plugin) Validate() error {
 // nothing but what others have is not shown. A NAT that is wanted then takes it over,
 // unless what is fixed is otherwise. VPP keeps its two tables for good once NAT was on
 // with them.
-func Plugins(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Plugin] {
-	return plugins(c, variant, true)
+//
+// What [Interfaces] and [Addresses] claim is ours here too if claims say so: else a NAT in which
+// there is nothing but that, as after a program that died, is found to be ours only once that has gone.
+func Plugins(c *vppnet.Conn, variant Variant, claims ...Claims) *desiredstate.Kind[Plugin] {
+	return plugins(c, variant, true, claims...)
 }
 
-// nats is for Plugins, and for those that only refer to what it manages.
-func plugins(c *vppnet.Conn, variant Variant, ours bool) *desiredstate.Kind[Plugin] {
+// Claims are what the kinds of NAT were given: what is in NAT and ours, though it is on an interface or for a
+// table that is not. The zero value claims nothing.
+type Claims struct {
+	Interfaces []vppnet.Claim // as Interfaces
+	Addresses  []netip.Prefix // as Addresses
+}
+
+// plugins is for Plugins, and for those that only refer to what it manages.
+func plugins(c *vppnet.Conn, variant Variant, ours bool, claims ...Claims) *desiredstate.Kind[Plugin] {
 	k := plugin{c: c, vpp: newClient(c, variant), mine: new(atomic.Bool)}
+	for _, more := range claims {
+		k.interfaces, k.pool = append(k.interfaces, more.Interfaces...), append(k.pool, more.Addresses...)
+	}
 	messages, needs := k.vpp.messages(partReads), []desiredstate.AnyKind{l3.Tables(c)}
 	if ours {
 		messages = append(messages, k.vpp.messages(partWrites, partRoles, partPool, partMaps)...)
 		needs = l3.Places(c)
 	}
 	return &desiredstate.Kind[Plugin]{
-		Target: c.Target(), Variant: [2]any{variant, ours},
+		Target: c.Target(), Variant: [4]any{variant, ours, vppnet.Variant(k.interfaces...), fmt.Sprint(k.pool)},
 		Name:     "nat",
 		Requires: needs,
 		Messages: c.Uses(messages...),
@@ -201,6 +215,9 @@ type plugin struct {
 	// mine: this engine has found NAT to be ours, or has taken it. VPP keeps nothing
 	// that says whose it is.
 	mine *atomic.Bool
+
+	interfaces place.Scope
+	pool       place.Claims
 }
 
 // theirs says whether others have something in NAT, and we have nothing. It stops at
@@ -211,7 +228,7 @@ func (k plugin) theirs(ctx context.Context, v *desiredstate.View) (some bool, er
 		return false, err
 	}
 	for id := range roles {
-		if place.Scope(nil).Has(v, id) {
+		if k.interfaces.Has(v, id) {
 			return false, nil
 		}
 	}
@@ -220,7 +237,7 @@ func (k plugin) theirs(ctx context.Context, v *desiredstate.View) (some bool, er
 		return false, err
 	}
 	for _, a := range pool {
-		if _, ours := place.TableName(v, a.table); ours && a.table != anyTable {
+		if k.pool.Has(v, a.table, a.addr) {
 			return false, nil
 		}
 	}
