@@ -3,11 +3,13 @@
 package acl_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	binding "go.fd.io/govpp/binapi/acl"
 	tables "go.fd.io/govpp/binapi/classify"
+	"go.fd.io/govpp/binapi/feature"
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/acl"
@@ -248,4 +250,52 @@ func TestMACIPBesideOurTables(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a Binding is by, no table of the classifier takes the place of, on a routed interface either.
+func TestBindingBesideTables(t *testing.T) {
+	onBoth(t, func(t *testing.T, vpp vpptest.Target) {
+		c := dial(t, vpp.Socket(), "me")
+		c.Uses(&feature.FeatureIsEnabled{})
+		e := desiredstate.New(append(kinds(c), classify.Tables(c), classify.Inputs(c), classify.Outputs(c, new(vppnet.Memory)))...)
+		e.MaxPrune = 1
+		base := append(filtered(), classify.Table{Name: "t"})
+		rules := acl.Binding{Interface: "lo", Input: []string{"x"}, Output: []string{"y"}}
+		var beside []desiredstate.Object
+		for _, ipv6 := range []bool{false, true} {
+			for _, use := range []classify.Use{classify.Filter, classify.CountFlows} {
+				beside = append(beside, classify.Input{Interface: "lo", Use: use, Table: "t", IPv6: ipv6})
+			}
+			beside = append(beside, classify.Output{Interface: "lo", Table: "t", IPv6: ipv6})
+		}
+		sync := func(objects ...[]desiredstate.Object) {
+			t.Helper()
+			_, err := e.Sync(t.Context(), slices.Concat(append(objects, base)...)...)
+			require.NoError(t, err)
+		}
+		on := func(want bool) {
+			t.Helper()
+			id, err := e.ID(vppnet.InterfaceKey("lo"))
+			require.NoError(t, err)
+			for arc, name := range map[string]string{
+				"ip4-unicast": "acl-plugin-in-ip4-fa", "ip6-unicast": "acl-plugin-in-ip6-fa", "l2-input-ip4": "acl-plugin-in-ip4-l2", "l2-input-ip6": "acl-plugin-in-ip6-l2",
+				"ip4-output": "acl-plugin-out-ip4-fa", "ip6-output": "acl-plugin-out-ip6-fa", "l2-output-ip4": "acl-plugin-out-ip4-l2", "l2-output-ip6": "acl-plugin-out-ip6-l2",
+			} {
+				r, err := feature.NewServiceClient(c).FeatureIsEnabled(t.Context(), &feature.FeatureIsEnabled{ArcName: arc, FeatureName: name, SwIfIndex: interface_types.InterfaceIndex(id)})
+				require.NoError(t, err)
+				require.Equal(t, want, r.IsEnabled, name)
+			}
+		}
+		both := []desiredstate.Object{rules}
+		sync(both)
+		on(true)
+		sync(both, beside)
+		on(true)
+		sync(beside)
+		on(false)
+		sync(beside, both)
+		on(true)
+		sync(both)
+		on(true)
+	})
 }
