@@ -25,9 +25,9 @@ const noTable = ^uint32(0)
 type someone struct {
 	t      testing.TB
 	socket string
-	c     *vppnet.Conn
-	vpp   tables.RPCService
-	table uint32
+	c      *vppnet.Conn
+	vpp    tables.RPCService
+	table  uint32
 }
 
 func newSomeone(t testing.TB, socket string) *someone {
@@ -78,7 +78,7 @@ func (s *someone) bind(id, set uint32) {
 func (s *someone) secure(id uint32) {
 	s.t.Helper()
 	in := s.in(id)
-	require.NotEqual(s.t, uint32(noTable), in[0])
+	require.NotEqual(s.t, noTable, in[0])
 	require.NotEqual(s.t, s.table, in[0])
 	require.Equal(s.t, [3]uint32{in[0], in[0], in[0]}, in)
 	require.Len(s.t, s.bound(id), 1)

@@ -87,9 +87,9 @@ func MACIPBindings(c *vppnet.Conn) *desiredstate.Kind[MACIPBinding] {
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), MACIPSets(c), filters(c)},
 		Messages: c.Uses(&acl.MacipACLInterfaceListDump{}, &acl.MacipACLInterfaceAddDel{},
 			&classify.ClassifyTableByInterface{}, &l2.L2Flags{}, &memclnt.ControlPing{}),
-		Dump:     k.dump,
-		Shares:   func(x MACIPBinding) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Holds:    func(x MACIPBinding) []desiredstate.Key { return []desiredstate.Key{iface.FilterKey(x.Interface)} },
+		Dump:   k.dump,
+		Shares: func(x MACIPBinding) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Holds:  func(x MACIPBinding) []desiredstate.Key { return []desiredstate.Key{iface.FilterKey(x.Interface)} },
 		Create: func(ctx context.Context, v *desiredstate.View, b MACIPBinding) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(b.Interface))
 			if err != nil {
