@@ -3,9 +3,11 @@
 package vppkit_test
 
 import (
+	"github.com/vppkit/vppkit/acl"
 	"github.com/vppkit/vppkit/bond"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/kinds/classify"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -42,6 +44,14 @@ func taken() map[string]refusal {
 			objects(vppnet.Loopback{Name: "a"}, vppnet.BridgeDomain{Name: "net"}, vppnet.BridgePort{Bridge: "net", Interface: "a"},
 				bond.Bond{Name: "b", Mode: bond.XOR}, bond.Member{Bond: "b", Interface: "a"}),
 			[]string{"conflict", "bond-member/a", "want one of the two"},
+		},
+		"sources that are checked where a table filters": {
+			func(c *vppnet.Conn) []desiredstate.AnyKind {
+				return kinds(vppnet.Loopbacks(c), acl.MACIPSets(c), acl.MACIPBindings(c), classify.Tables(c), classify.Inputs(c))
+			},
+			objects(vppnet.Loopback{Name: "a"}, classify.Table{Name: "t"}, classify.Input{Interface: "a", Table: "t"},
+				acl.MACIPSet{Name: "s", Rules: []acl.MACIPRule{{Action: acl.Permit, Family: acl.IPv4}}}, acl.MACIPBinding{Interface: "a", Set: "s"}),
+			[]string{"conflict", "interface-filter/a", "want one of the two"},
 		},
 		"one VLAN twice": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind {
