@@ -91,7 +91,11 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			if want.ID = have.ID; have.Note == halfShared {
 				return fmt.Errorf("%w: the other family of table number %d: take another number, or have that one removed", desiredstate.ErrForeign, want.ID)
 			}
-			return k.add(ctx, want, want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6)
+			skip4, skip6 := want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6
+			if err := k.free(ctx, want.ID, skip4, skip6); err != nil {
+				return err
+			}
+			return k.add(ctx, want, skip4, skip6)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table]) error {
 			return k.delete(ctx, have)
@@ -105,9 +109,13 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		InPlace: func(have desiredstate.Actual[Table], want Table) bool {
 			return have.Spec.ID == want.ID && (have.Spec.NoIPv4 || !want.NoIPv4) && (have.Spec.NoIPv6 || !want.NoIPv6)
 		},
+		// One owner's number is one table's, of which VPP shows both families together; of two owners each may have one.
 		Holds: func(t Table) (all []desiredstate.Key) {
 			if t.ID == 0 {
 				return nil
+			}
+			if vppnet.CheckName(t.Name) == nil { // ours
+				all = append(all, desiredstate.Key{Space: "table-id", Name: strconv.FormatUint(uint64(t.ID), 10)})
 			}
 			if !t.NoIPv4 {
 				all = append(all, desiredstate.Key{Space: "table-id", Name: numbered(t.ID, false)})
@@ -123,19 +131,33 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 type tables struct {
 	c     *vppnet.Conn
 	vpp   ip.RPCService
-	taken *shared.Round[map[string]bool] // see numbers
+	taken *shared.Round[map[string]string] // see numbers
 	left  *shared.Round[[]leftRoute]
 }
 
-// numbers are what anybody's tables hold of numbers: VPP gives us another's table for one
-// of ours.
-func (k tables) numbers(ctx context.Context) (map[string]bool, error) {
+// numbers are the tags of anybody's tables, by number and family: VPP gives us another's
+// table for one of ours, and takes another's for ours.
+func (k tables) numbers(ctx context.Context) (map[string]string, error) {
 	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
-	taken := make(map[string]bool, len(all))
+	taken := make(map[string]string, len(all))
 	for _, d := range all {
-		taken[numbered(d.Table.TableID, d.Table.IsIP6)] = true
+		taken[numbered(d.Table.TableID, d.Table.IsIP6)] = strings.TrimRight(d.Table.Name, "\x00")
 	}
 	return taken, err
+}
+
+// free refuses a number of which somebody has a family that is not to be skipped.
+func (k tables) free(ctx context.Context, id uint32, skip4, skip6 bool) error {
+	taken, err := k.taken.Join(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct{ skip, is6 bool }{{skip4, false}, {skip6, true}} {
+		if _, is := taken[numbered(id, f.is6)]; is && !f.skip {
+			return fmt.Errorf("%w: somebody has an %s table of number %d by now: take another number", desiredstate.ErrForeign, inet.Family(f.is6), id)
+		}
+	}
+	return nil
 }
 
 // numbered is a family of a table's number.
@@ -211,14 +233,8 @@ func (k tables) create(ctx context.Context, t Table) (uint32, error) {
 		return 0, err
 	}
 	if t.ID != 0 {
-		taken, err := k.taken.Join(ctx)
-		if err != nil {
+		if err := k.free(ctx, t.ID, t.NoIPv4, t.NoIPv6); err != nil {
 			return 0, err
-		}
-		for _, f := range []struct{ skip, is6 bool }{{t.NoIPv4, false}, {t.NoIPv6, true}} {
-			if !f.skip && taken[numbered(t.ID, f.is6)] {
-				return 0, fmt.Errorf("%w: somebody has an %s table of number %d by now: take another number", desiredstate.ErrForeign, inet.Family(f.is6), t.ID)
-			}
 		}
 		return t.ID, k.add(ctx, t, t.NoIPv4, t.NoIPv6)
 	}
@@ -255,10 +271,15 @@ func (k tables) add(ctx context.Context, t Table, skip4, skip6 bool) error {
 
 // delete empties the table first: routes do not keep a table, and what is left in
 // one that goes is in the next that is made. What VPP would die of keeps both families.
+// One that has our tag no more is somebody else's by now.
 func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) error {
+	tags, err := k.taken.Join(ctx)
+	if err != nil {
+		return err
+	}
 	var families []ip.IPTable
 	for _, f := range []struct{ skip, is6 bool }{{have.Spec.NoIPv4, false}, {have.Spec.NoIPv6, true}} {
-		if !f.skip {
+		if _, ours := k.c.Untag(tags[numbered(have.ID, f.is6)]); ours && !f.skip {
 			families = append(families, ip.IPTable{TableID: have.ID, IsIP6: f.is6})
 		}
 	}
