@@ -27,8 +27,8 @@ type Address struct {
 	Interface string
 	Prefix    netip.Prefix // the address, host bits and all, and the length of its subnet
 
-	// Table is the one that the interface's Membership puts it into; "" if it has
-	// none. The Membership is then a dependency.
+	// Table is the one that the interface's Membership puts it into, in the family of the
+	// address; "" if none does. The Membership is then a dependency.
 	Table string
 
 	// LinkMTU is what the interface's LinkState is to give it, if that is not VPP's default,
@@ -138,8 +138,9 @@ func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desire
 		if virtual[virtualAddress{id, inet.ReadPrefix(ip_types.Prefix(d.Prefix)).Addr()}] {
 			continue
 		}
+		prefix := inet.ReadPrefix(ip_types.Prefix(d.Prefix))
 		out = append(out, desiredstate.Actual[Address]{ID: id, Spec: Address{
-			Interface: place.InterfaceName(v, id), Prefix: inet.ReadPrefix(ip_types.Prefix(d.Prefix)), Table: TableOf(v, id),
+			Interface: place.InterfaceName(v, id), Prefix: prefix, Table: TableOf(v, id, prefix.Addr().Is6()),
 		}})
 	}
 	return out, err
@@ -153,16 +154,9 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 	if _, err := v.ID(UnnumberedKey(a.Interface)); err == nil {
 		return 0, fmt.Errorf("interface %s borrows its addresses, so VPP would not show one of its own", a.Interface)
 	}
-	table, err := place.TableID(v, a.Table)
+	table, err := place.Stands(ctx, k.vpp, v, a.Interface, id, "Address.Table", a.Table, a.Prefix.Addr().Is6())
 	if err != nil {
 		return 0, err
-	}
-	is, err := tableAt(ctx, k.vpp, id, a.Prefix.Addr().Is6())
-	if err != nil {
-		return 0, err
-	}
-	if is != table {
-		return 0, fmt.Errorf("interface %s is in table %d, the address is to be in %d: say so in Address.Table, or try again when it has moved", a.Interface, is, table)
 	}
 	if a.LinkMTU != 0 && a.Prefix.Addr().Is6() {
 		if _, err := k.vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: interface_types.InterfaceIndex(id), Mtu: []uint32{a.LinkMTU, 0, 0, 0}}); err != nil {

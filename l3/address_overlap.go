@@ -28,7 +28,7 @@ func (k addresses) overlapped(ctx context.Context, v *desiredstate.View, table u
 		return unknown
 	}
 	for _, i := range all {
-		if is, err := tableAt(ctx, k.vpp, uint32(i.SwIfIndex), p.Addr().Is6()); err != nil || is != table {
+		if is, err := place.TableAt(ctx, k.vpp, uint32(i.SwIfIndex), p.Addr().Is6()); err != nil || is != table {
 			continue
 		}
 		answers, err := vppnet.Ask(ctx, k.c, &ip.IPAddressDump{SwIfIndex: i.SwIfIndex, IsIPv6: p.Addr().Is6()})

@@ -193,7 +193,7 @@ func TestTableThatIsNotTheInterfaces(t *testing.T) {
 		converge(t, c, base...)
 		e := engine(c)
 		_, err := e.Ensure(t.Context(), l3.Address{Interface: "lo", Prefix: prefix("10.0.0.1/24")})
-		require.ErrorContains(t, err, "say so in Address.Table")
+		require.ErrorContains(t, err, "Address.Table says 0")
 		_, err = e.Ensure(t.Context(), l3.Unnumbered{Interface: "lo", Lender: "up"})
 		require.ErrorContains(t, err, "say so in Unnumbered.Table")
 		_, err = e.Ensure(t.Context(), l3.Address{Interface: "up", Prefix: prefix("10.0.0.1/24"), Table: "red"})

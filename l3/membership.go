@@ -175,19 +175,10 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 }
 
 func (k members) at(ctx context.Context, id uint32) (four, six uint32, err error) {
-	if four, err = tableAt(ctx, k.vpp, id, false); err == nil {
-		six, err = tableAt(ctx, k.vpp, id, true)
+	if four, err = place.TableAt(ctx, k.vpp, id, false); err == nil {
+		six, err = place.TableAt(ctx, k.vpp, id, true)
 	}
 	return four, six, err
-}
-
-// tableAt asks which table an interface is in.
-func tableAt(ctx context.Context, vpp interfaces.RPCService, id uint32, is6 bool) (uint32, error) {
-	r, err := vpp.SwInterfaceGetTable(ctx, &interfaces.SwInterfaceGetTable{SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6})
-	if err != nil {
-		return 0, err
-	}
-	return r.VrfID, nil
 }
 
 // move binds the families that are not where they should be, and those only: on

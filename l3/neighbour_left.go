@@ -148,7 +148,7 @@ func (l leftNeighbours) check(ctx context.Context, n *neighboursSeen, id uint32,
 		if gone < 0 {
 			continue
 		}
-		in, err := tableAt(ctx, interfaces.NewServiceClient(l.c), id, a.Is6())
+		in, err := place.TableAt(ctx, interfaces.NewServiceClient(l.c), id, a.Is6())
 		if err != nil {
 			return err
 		}

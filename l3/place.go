@@ -13,9 +13,12 @@ func Places(c *vppnet.Conn) []desiredstate.AnyKind {
 	return []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c), Memberships(c)}
 }
 
-// TableOf is the table that a Membership puts the interface with this index into, "" if
-// there is none, during the Dump of a kind that requires Places.
-func TableOf(v *desiredstate.View, index uint32) string {
+// TableOf is the table that a Membership puts the interface with this index into, of IPv4 or
+// IPv6, "" if there is none, during the Dump of a kind that requires Places.
+func TableOf(v *desiredstate.View, index uint32, ipv6 bool) string {
 	m, _ := desiredstate.At[Membership](v, index)
+	if ipv6 && m.Spec.NoIPv6 || !ipv6 && m.Spec.NoIPv4 {
+		return ""
+	}
 	return m.Spec.Table
 }

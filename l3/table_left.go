@@ -109,7 +109,7 @@ func (k tables) untold(ctx context.Context, t ip.IPTable, left []*ip.IPRouteV2De
 			if !toLink(p) {
 				continue
 			}
-			in, err := tableAt(ctx, interfaces.NewServiceClient(k.c), p.SwIfIndex, true)
+			in, err := place.TableAt(ctx, interfaces.NewServiceClient(k.c), p.SwIfIndex, true)
 			switch {
 			case errors.Is(err, api.INVALID_SW_IF_INDEX): // its end is another matter: see unfollowed
 			case err != nil:

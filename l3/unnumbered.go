@@ -3,6 +3,7 @@
 package l3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +84,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			for _, d := range all {
 				id := uint32(d.SwIfIndex)
 				out = append(out, desiredstate.Actual[Unnumbered]{ID: id, Foreign: !s.Has(v, id), Spec: Unnumbered{
-					Interface: place.InterfaceName(v, id), Lender: place.InterfaceName(v, uint32(d.IPSwIfIndex)), Table: TableOf(v, id),
+					Interface: place.InterfaceName(v, id), Lender: place.InterfaceName(v, uint32(d.IPSwIfIndex)), Table: cmp.Or(TableOf(v, id, false), TableOf(v, id, true)),
 				}})
 			}
 			return out, err
@@ -102,11 +103,11 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			if err != nil {
 				return 0, err
 			}
-			four, err := tableAt(ctx, vpp, id, false)
+			four, err := place.TableAt(ctx, vpp, id, false)
 			if err != nil {
 				return 0, err
 			}
-			six, err := tableAt(ctx, vpp, id, true)
+			six, err := place.TableAt(ctx, vpp, id, true)
 			if err != nil {
 				return 0, err
 			}

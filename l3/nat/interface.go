@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
@@ -18,7 +19,7 @@ import (
 // interface's table: an interface that has a Membership names its table here.
 type Interface struct {
 	Interface string
-	Table     string // of its Membership; "": it has none
+	Table     string // of its Membership, for IPv4; "": it has none
 
 	Inside  bool // towards the hosts: the packets that come in are translated
 	Outside bool // towards the world: the answers that come in are translated back
@@ -77,19 +78,19 @@ func (n Interface) role() (r place.Role) {
 // table, anybody's, go along (25.10). Give each a table of its own if they are to come
 // and go.
 func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desiredstate.Kind[Interface] {
-	vpp := newClient(c, variant)
+	vpp, at := newClient(c, variant), interfaces.NewServiceClient(c)
 	scope, roles := place.Scope(claims), place.NewRoles(vpp.roles, vpp.setRole)
 	return &desiredstate.Kind[Interface]{
 		Target: c.Target(), Variant: [2]any{variant, vppnet.Variant(claims...)},
 		Name:     interfaceSpace,
 		Requires: append(l3.Places(c), plugins(c, variant, false)),
 		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(vpp.messages(partRoles)...),
+		Messages: c.Uses(append(vpp.messages(partRoles), &interfaces.SwInterfaceGetTable{})...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
 			all, err := vpp.roles(ctx)
 			for id, r := range all {
 				out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !scope.Has(v, id), Spec: Interface{
-					Interface: place.InterfaceName(v, id), Table: l3.TableOf(v, id),
+					Interface: place.InterfaceName(v, id), Table: l3.TableOf(v, id, false),
 					Inside: r&place.Inside != 0, Outside: r&place.Outside != 0, Output: r&place.Output != 0,
 				}})
 			}
@@ -99,6 +100,9 @@ func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desire
 		Disturbs: endsSessions[Interface],
 		Create: func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
 			id, err := scope.Take(v, n.Interface)
+			if err == nil {
+				_, err = place.Stands(ctx, at, v, n.Interface, id, "Interface.Table", n.Table, false)
+			}
 			if err != nil {
 				return 0, err
 			}

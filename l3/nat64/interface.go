@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"go.fd.io/govpp/api"
+	ifs "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	binding "go.fd.io/govpp/binapi/nat64"
 	"go.fd.io/govpp/binapi/nat_types"
@@ -22,7 +23,7 @@ import (
 // an interface that has a Membership names its table here.
 type Interface struct {
 	Interface string
-	Table     string // of its Membership; "": it has none
+	Table     string // of its Membership, for IPv6 if Inside, else for IPv4; "": it has none
 	Inside    bool   // the hosts, with IPv6; else the world, with IPv4
 }
 
@@ -70,12 +71,12 @@ func (n Interface) feature() iface.Feature {
 // effect, and dies of any change of the pool until there is one: remove the Interface first.
 func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredstate.Kind[Interface] {
 	k, scope, power := interfaces{binding.NewServiceClient(c)}, place.Scope(claims), newPower(c, sizes)
-	roles := place.NewRoles(k.roles, k.set)
+	roles, at := place.NewRoles(k.roles, k.set), ifs.NewServiceClient(c)
 	return &desiredstate.Kind[Interface]{
 		Target: c.Target(), Variant: [2]any{sizes, vppnet.Variant(claims...)},
 		Name:     "nat64-interface",
 		Requires: l3.Places(c),
-		Messages: iface.Uses(c, &binding.Nat64PluginEnableDisable{}, &binding.Nat64AddDelInterface{}, &binding.Nat64InterfaceDump{}),
+		Messages: iface.Uses(c, &ifs.SwInterfaceGetTable{}, &binding.Nat64PluginEnableDisable{}, &binding.Nat64AddDelInterface{}, &binding.Nat64InterfaceDump{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
 			all, err := k.roles(ctx)
 			if err != nil {
@@ -84,7 +85,7 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 			for id, r := range all {
 				if i, ok := desiredstate.At[vppnet.Interface](v, id); ok {
 					out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !scope.Has(v, id), Spec: Interface{
-						Interface: i.Spec.Name, Table: l3.TableOf(v, id), Inside: r&place.Inside != 0,
+						Interface: i.Spec.Name, Table: l3.TableOf(v, id, r&place.Inside != 0), Inside: r&place.Inside != 0,
 					}})
 				}
 			}
@@ -103,6 +104,9 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 		Disturbs: endsSessions[Interface],
 		Create: func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
 			id, err := scope.Take(v, n.Interface)
+			if err == nil {
+				_, err = place.Stands(ctx, at, v, n.Interface, id, "Interface.Table", n.Table, n.Inside)
+			}
 			if err == nil {
 				err = power.on(ctx)
 			}

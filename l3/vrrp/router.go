@@ -25,7 +25,7 @@ import (
 // skew alone.
 type Router struct {
 	Interface string
-	Table     string // of its Membership; "": it has none
+	Table     string // of its Membership, in the family of the addresses; "": it has none
 
 	ID        uint8        // 1 to 255, the same on all routers
 	Addresses []netip.Addr // of one family, the same on all routers, 1 to 255

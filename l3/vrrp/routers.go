@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/l2"
@@ -50,7 +51,7 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 		Shares:   func(x Router) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&binding.VrrpVrDump{}, &binding.VrrpVrPeerDump{}, &binding.VrrpVrTrackIfDump{},
 			&binding.VrrpVrAddDel{}, &binding.VrrpVrStartStop{}, &binding.VrrpVrSetPeers{}, &binding.VrrpVrTrackIfAddDel{},
-			&ip.IPAddressDump{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
+			&ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
 		Dump:   k.dump,
 		Check:  func(v *desiredstate.View, r Router) error { return k.scope.Check(v, r.Interface, r.Table) },
 		Create: k.create,
@@ -105,7 +106,7 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	for _, d := range all {
 		id := uint32(d.Config.SwIfIndex)
 		r := Router{
-			Interface: place.InterfaceName(v, id), Table: l3.TableOf(v, id), ID: d.Config.VrID,
+			Interface: place.InterfaceName(v, id), ID: d.Config.VrID,
 			Priority: d.Config.Priority, Interval: time.Duration(d.Config.Interval) * interval,
 			NoPreempt: d.Config.Flags&binding.VRRP_API_VR_PREEMPT == 0, Accept: d.Config.Flags&binding.VRRP_API_VR_ACCEPT != 0,
 			Stopped: d.Runtime.State == binding.VRRP_API_VR_STATE_INIT,
@@ -117,6 +118,7 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		for _, a := range d.Addrs {
 			r.Addresses = append(r.Addresses, inet.Read(a))
 		}
+		r.Table = l3.TableOf(v, id, r.is6())
 		if d.Config.Flags&binding.VRRP_API_VR_UNICAST != 0 && id != place.Local0 { // there, VPP would tell of all
 			if r.Peers, err = k.peers(ctx, id, r); err != nil {
 				return nil, err
@@ -196,6 +198,9 @@ func (k routers) addressed(ctx context.Context, id uint32, is6 bool) (bool, erro
 func (k routers) create(ctx context.Context, v *desiredstate.View, r Router) (uint32, error) {
 	id, err := k.scope.Take(v, r.Interface)
 	if err != nil {
+		return 0, err
+	}
+	if _, err := place.Stands(ctx, interfaces.NewServiceClient(k.c), v, r.Interface, id, "Router.Table", r.Table, r.is6()); err != nil {
 		return 0, err
 	}
 	if err := k.hears(ctx, id); err != nil {

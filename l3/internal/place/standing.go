@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package place
+
+import (
+	"context"
+	"fmt"
+
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+)
+
+// TableAt asks which table an interface is in.
+func TableAt(ctx context.Context, vpp interfaces.RPCService, id uint32, is6 bool) (uint32, error) {
+	r, err := vpp.SwInterfaceGetTable(ctx, &interfaces.SwInterfaceGetTable{SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6})
+	if err != nil {
+		return 0, err
+	}
+	return r.VrfID, nil
+}
+
+// Stands is the number of the table that a spec names, in a field called as said, if the
+// interface is there in that family: what it would be put on elsewhere would be found to be
+// elsewhere, and made anew for ever.
+func Stands(ctx context.Context, vpp interfaces.RPCService, v *desiredstate.View, iface string, id uint32, field, table string, is6 bool) (uint32, error) {
+	want, err := TableID(v, table)
+	if err != nil {
+		return 0, err
+	}
+	is, err := TableAt(ctx, vpp, id, is6)
+	if err == nil && is != want {
+		err = fmt.Errorf("%w: interface %s is in %s table %d, and %s says %d: say there what its Membership says of that family, or try again when it has moved",
+			desiredstate.ErrEarly, iface, inet.Family(is6), is, field, want)
+	}
+	return want, err
+}
