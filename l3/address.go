@@ -31,10 +31,11 @@ type Address struct {
 	// address; "" if none does. The Membership is then a dependency.
 	Table string
 
-	// LinkMTU is what the interface's LinkState is to give it, if that is not VPP's default,
-	// and comes first: VPP advertises to IPv6's hosts the MTU that the interface had when it
-	// got its first IPv6 address, whatever it has later. VPP does not show it; one that
-	// changes is advertised when the addresses are made anew. 0: nothing is set.
+	// LinkMTU is what the interface's LinkState is to give it, if that is not VPP's default:
+	// VPP advertises to IPv6's hosts the MTU that the interface had when it got its first IPv6
+	// address, whatever it has later. It has this one just for that moment, and is the
+	// LinkState's then as before. VPP does not show it; one that changes is advertised when
+	// the addresses are made anew. 0: nothing is set.
 	LinkMTU uint32
 }
 
@@ -158,12 +159,12 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 	if err != nil {
 		return 0, err
 	}
+	add := func() error { return k.send(ctx, id, a.Prefix, true) }
 	if a.LinkMTU != 0 && a.Prefix.Addr().Is6() {
-		if _, err := k.vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: interface_types.InterfaceIndex(id), Mtu: []uint32{a.LinkMTU, 0, 0, 0}}); err != nil {
-			return 0, err
-		}
+		err = k.c.WithMTU(ctx, id, a.LinkMTU, add)
+	} else {
+		err = add()
 	}
-	err = k.send(ctx, id, a.Prefix, true)
 	if errors.Is(err, api.ADDRESS_IN_USE) || errors.Is(err, api.DUPLICATE_IF_ADDRESS) {
 		err = fmt.Errorf("its subnet overlaps %s in its table: take another, or remove that: %w", k.overlapped(ctx, v, table, a.Prefix), err)
 	}

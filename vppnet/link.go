@@ -223,7 +223,12 @@ func (k links) set(ctx context.Context, id uint32, note linkNote, have, want Lin
 				return err
 			}
 		}
-		_, err := k.vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: index, Mtu: []uint32{mtu, 0, 0, 0}})
+		done, err := k.c.mtuTurn(ctx, id)
+		if err != nil {
+			return err
+		}
+		_, err = k.vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: index, Mtu: []uint32{mtu, 0, 0, 0}})
+		done()
 		if err != nil {
 			return err
 		}
