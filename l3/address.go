@@ -97,7 +97,9 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
 		Requires: append(Places(c), Unnumbereds(c)),
-		Shares:   func(x Address) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Shares: func(x Address) []desiredstate.Key {
+			return append(vppnet.UseKeys(x.Interface), ownAddresses(x.Interface))
+		},
 		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Check:    func(v *desiredstate.View, a Address) error { return k.Check(v, a.Interface, a.Table) },

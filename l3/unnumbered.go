@@ -33,6 +33,11 @@ func UnnumberedKey(iface string) desiredstate.Key {
 	return desiredstate.Key{Space: "unnumbered", Name: iface}
 }
 
+// ownAddresses are what an interface that borrows cannot have: its addresses share them.
+func ownAddresses(iface string) desiredstate.Key {
+	return desiredstate.Key{Space: "own-addresses", Name: iface}
+}
+
 // Key is UnnumberedKey(u.Interface).
 func (u Unnumbered) Key() desiredstate.Key { return UnnumberedKey(u.Interface) }
 
@@ -78,6 +83,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 		Name:     "unnumbered",
 		Requires: Places(c),
 		Shares:   func(x Unnumbered) []desiredstate.Key { return vppnet.UseKeys(x.Interface, x.Lender) },
+		Holds:    func(x Unnumbered) []desiredstate.Key { return []desiredstate.Key{ownAddresses(x.Interface)} },
 		Messages: c.Uses(&ip.IPUnnumberedDump{}, &ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &interfaces.SwInterfaceSetUnnumbered{}),
 		Dump: vppnet.RereadUnless(len(claims) > 0, c, func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Unnumbered], err error) {
 			all, err := vppnet.Collect(addrs.IPUnnumberedDump(ctx, &ip.IPUnnumberedDump{SwIfIndex: ^interface_types.InterfaceIndex(0)}))
