@@ -27,9 +27,15 @@ func TestTheMTUThatIsAdvertisedIsNotTheLinks(t *testing.T) {
 		link := vppnet.LinkState{Interface: "later", Up: true, MTU: 1500}
 		kindrig.Steady(t, e, vppnet.Loopback{Name: "later"}, link)
 		want := []desiredstate.Object{
-			vppnet.Loopback{Name: "later"}, link, address(1, "later", 1400), address(2, "later", 1300),
-			vppnet.Loopback{Name: "alone"}, address(3, "alone", 1400),
-			vppnet.Loopback{Name: "up"}, vppnet.LinkState{Interface: "up", Up: true}, address(4, "up", 1400),
+			vppnet.Loopback{Name: "later"},
+			link,
+			address(1, "later", 1400),
+			address(2, "later", 1300),
+			vppnet.Loopback{Name: "alone"},
+			address(3, "alone", 1400),
+			vppnet.Loopback{Name: "up"},
+			vppnet.LinkState{Interface: "up", Up: true},
+			address(4, "up", 1400),
 		}
 		kindrig.Steady(t, e, want...)
 		_, err := e.Sync(t.Context())

@@ -27,7 +27,8 @@ func TestAddressesOfAFamilyThatIsInNoTable(t *testing.T) {
 			before := state()
 			e := engine(kindrig.Dial(t, vpp.Socket(), "me"))
 			place := []desiredstate.Object{
-				vppnet.Loopback{Name: "lo"}, l3.Table{Name: "red", ID: 7},
+				vppnet.Loopback{Name: "lo"},
+				l3.Table{Name: "red", ID: 7},
 				l3.Membership{Interface: "lo", Table: "red", NoIPv4: !only4, NoIPv6: only4},
 			}
 			kindrig.Steady(t, e, append(place, l3.Address{Interface: "lo", Table: "red", Prefix: in}, l3.Address{Interface: "lo", Prefix: out})...)
