@@ -129,6 +129,14 @@ func refusedChanges() map[string]change {
 	}
 }
 
+// eachVPP tests in memory and, what depends on VPP's word, on a real one too.
+func eachVPP(t *testing.T, real bool, test func(t *testing.T, vpp vpptest.Target)) {
+	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t, vpptest.WithDirectory("/run/vpp"))) })
+	if real {
+		t.Run("real", func(t *testing.T) { test(t, vpptest.NewProxy(t, vpptest.Real(t).Socket())) })
+	}
+}
+
 // changeBed is an engine that has brought about what a change begins with.
 func changeBed(t *testing.T, vpp vpptest.Target, x change) *desiredstate.Engine {
 	t.Helper()
@@ -144,8 +152,7 @@ func changeBed(t *testing.T, vpp vpptest.Target, x change) *desiredstate.Engine 
 // What cannot be made does not cost what is there, nor what hangs on it.
 func TestRefusedChangeLeavesWhatIsThere(t *testing.T) {
 	for name, x := range refusedChanges() {
-		t.Run(name, func(t *testing.T) {
-			vpp := vpptest.New(t, vpptest.WithDirectory("/run/vpp"))
+		refusedChange := func(t *testing.T, vpp vpptest.Target) {
 			e := changeBed(t, vpp, x)
 			last := x.to[len(x.to)-1]
 			require.NoError(t, last.Validate(), "what is not valid by itself is no case of this test")
@@ -164,7 +171,8 @@ func TestRefusedChangeLeavesWhatIsThere(t *testing.T) {
 			p, err = e.Plan(t.Context(), append(x.base, x.from[len(x.from)-1])...)
 			require.NoError(t, err)
 			require.Zero(t, p.Count(desiredstate.Create), "%v", p)
-		})
+		}
+		t.Run(name, func(t *testing.T) { eachVPP(t, x.unsaid, refusedChange) })
 	}
 }
 
@@ -201,11 +209,13 @@ func TestChangesThatComeTogether(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := changeBed(t, vpptest.New(t), x)
-			want := append(x.base, x.to...)
-			_, err := e.Sync(t.Context(), want...)
-			require.NoError(t, err)
-			kindrig.Steady(t, e, want...)
+			eachVPP(t, true, func(t *testing.T, vpp vpptest.Target) {
+				e := changeBed(t, vpp, x)
+				want := append(x.base, x.to...)
+				_, err := e.Sync(t.Context(), want...)
+				require.NoError(t, err)
+				kindrig.Steady(t, e, want...)
+			})
 		})
 	}
 }
