@@ -39,7 +39,7 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 		}
 		return r.ACLIndex, nil
 	}
-	return &desiredstate.Kind[MACIPSet]{
+	return vppnet.Labelled(c, &desiredstate.Kind[MACIPSet]{
 		Target:   c.Target(),
 		Name:     "macip-acl",
 		Messages: c.Uses(&acl.MacipACLDump{}, &acl.MacipACLAddReplace{}, &acl.MacipACLDel{}, &memclnt.ControlPing{}),
@@ -78,7 +78,7 @@ func MACIPSets(c *vppnet.Conn) *desiredstate.Kind[MACIPSet] {
 			}
 			return want
 		},
-	}
+	}, nil)
 }
 
 // encodeMACIPSet asks for a new set.

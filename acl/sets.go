@@ -52,7 +52,7 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		}
 		return r.ACLIndex, nil
 	}
-	return &desiredstate.Kind[Set]{
+	return vppnet.Labelled(c, &desiredstate.Kind[Set]{
 		Target: c.Target(),
 		Name:   "acl",
 		Messages: c.Uses(&acl.ACLDump{}, &acl.ACLAddReplace{}, &acl.ACLDel{}, &memclnt.ControlPing{},
@@ -101,7 +101,7 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			}
 			return want
 		},
-	}
+	}, nil)
 }
 
 // begins says whether all that was decided by before still is, the same way: what is new only

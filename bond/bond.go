@@ -12,7 +12,6 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/bond"
 	"go.fd.io/govpp/binapi/ethernet_types"
-	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -86,7 +85,7 @@ const optionGSO = "g"
 // dies between the two messages, it stays until an object like it is wanted again.
 func Bonds(c *vppnet.Conn) *desiredstate.Kind[Bond] {
 	k := bonds{c, bond.NewServiceClient(c)}
-	kind := vppnet.Tagged(c, &desiredstate.Kind[Bond]{
+	return vppnet.Tagged(c, &desiredstate.Kind[Bond]{
 		Name:     "bond",
 		Messages: c.Uses(&bond.SwBondInterfaceDump{}, &bond.BondCreate2{}, &bond.BondDelete{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Bond], err error) {
@@ -129,23 +128,9 @@ func Bonds(c *vppnet.Conn) *desiredstate.Kind[Bond] {
 			have.Name, have.GSO = want.Name, want.GSO // which VPP does not show
 			return have == want
 		},
-		Anew: true,
+		Anew:    true,
+		Options: Bond.options,
 	})
-	create, adopt := kind.Create, kind.Adopt
-	kind.Create = func(ctx context.Context, v *desiredstate.View, b Bond) (uint32, error) {
-		id, err := create(ctx, v, b)
-		if err == nil && b.GSO {
-			err = k.remember(ctx, id, b)
-		}
-		return id, err
-	}
-	kind.Adopt = func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Bond], want Bond) error {
-		if want.GSO {
-			return k.remember(ctx, have.ID, want)
-		}
-		return adopt(ctx, v, have, want)
-	}
-	return kind
 }
 
 type bonds struct {
@@ -200,17 +185,4 @@ func (k bonds) free(ctx context.Context) (uint32, error) {
 		id++
 	}
 	return id, err
-}
-
-// remember has the tag keep what VPP does not show. Whoever dies before it has, finds a
-// bond without GSO, which is replaced.
-func (k bonds) remember(ctx context.Context, id uint32, b Bond) error {
-	tag, err := k.c.Tag(b.Name, b.options()...)
-	if err != nil {
-		return err
-	}
-	_, err = interfaces.NewServiceClient(k.c).SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{
-		IsAdd: true, SwIfIndex: interface_types.InterfaceIndex(id), Tag: tag,
-	})
-	return err
 }

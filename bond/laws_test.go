@@ -33,7 +33,7 @@ func TestLawsOfBonds(t *testing.T) {
 		}
 		b.NUMAOnly = b.Mode == bond.LACP && kindrig.Pick(t, "NUMA", false, true)
 		return b
-	}))
+	}), nil)
 }
 
 func TestLawsOfMembers(t *testing.T) {
@@ -53,12 +53,19 @@ func TestLawsOfMembers(t *testing.T) {
 			m.Passive, m.LongTimeout = kindrig.Pick(t, "passive", false, true), kindrig.Pick(t, "long timeout", false, true)
 		}
 		return m
+	}), rapid.Custom(func(t *rapid.T) bond.Member {
+		m := bond.Member{Bond: kindrig.Pick(t, "bond", "backup", "lacp", theirBond, "b"), Interface: kindrig.Pick(t, "interface", "a", "b")}
+		m.Passive, m.LongTimeout = m.Bond == "backup", m.Bond == theirBond
+		if m.Bond == "lacp" {
+			m.Weight = 7
+		}
+		return m
 	}))
 }
 
-func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
+func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen, refused *rapid.Generator[S]) {
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
-		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Open: kindrig.Owners(vpp, state, base, kind, kinds)})
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Refused: refused, Checks: checks, Open: kindrig.Owners(vpp, state, base, kind, kinds)})
 	}
 	kindrig.OnEachVPP(t, 4, stranger, func(vpp *vpptest.Proxy) string {
 		var dumps []api.Message

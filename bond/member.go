@@ -75,7 +75,21 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 					return err
 				}
 			}
+			if err := m.fits(v.Known(vppnet.InterfaceKey(m.Bond)), v.Known(vppnet.InterfaceKey(m.Interface))); err != nil {
+				return err
+			}
 			return vppnet.CheckOurs(v, "neither the bond nor the interface is", vppnet.InterfaceKey(m.Bond), vppnet.InterfaceKey(m.Interface))
+		},
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, m Member) error {
+			id, err := v.ID(vppnet.InterfaceKey(m.Interface))
+			if err != nil {
+				return err
+			}
+			to, err := v.ID(vppnet.InterfaceKey(m.Bond))
+			if err != nil {
+				return err
+			}
+			return k.check(ctx, id, to, m)
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Member) (uint32, error) {
 			id, err := v.ID(vppnet.InterfaceKey(m.Interface))
@@ -204,14 +218,14 @@ func (k members) check(ctx context.Context, id, to uint32, m Member) error {
 			found = true
 			switch {
 			case d.SupSwIfIndex != id:
-				return fmt.Errorf("%w: %s is a sub-interface, whose frames are its parent's: make that the member", desiredstate.ErrInvalid, m.Interface)
+				return m.isSub()
 			case vppnet.MAC(d.L2Address).IsZero():
 				return fmt.Errorf("%w: %s has no MAC, and VPP dies of a member without", desiredstate.ErrInvalid, m.Interface)
 			}
 		case *bond.SwBondInterfaceDetails:
 			switch uint32(d.SwIfIndex) {
 			case id:
-				return fmt.Errorf("%w: %s is a bond, which can be no member of one", desiredstate.ErrInvalid, m.Interface)
+				return m.isBond()
 			case to:
 				mode = Mode(d.Mode)
 			}
@@ -221,7 +235,44 @@ func (k members) check(ctx context.Context, id, to uint32, m Member) error {
 	case !found:
 		return fmt.Errorf("interface with index %d: %w", id, api.INVALID_SW_IF_INDEX)
 	case mode == 0:
-		return fmt.Errorf("%w: %s is no bond", desiredstate.ErrInvalid, m.Bond)
+		return m.noBond()
+	}
+	return m.suits(mode)
+}
+
+// fits refuses the same of what is known: what the bond is or will be, and the interface. Nil: that
+// is not known.
+func (m Member) fits(to, iface desiredstate.Object) error {
+	switch iface.(type) {
+	case Bond:
+		return m.isBond()
+	case vppnet.SubInterface:
+		return m.isSub()
+	}
+	switch to := to.(type) {
+	case nil:
+		return nil
+	case Bond:
+		return m.suits(to.Mode)
+	}
+	return m.noBond()
+}
+
+func (m Member) isSub() error {
+	return fmt.Errorf("%w: %s is a sub-interface, whose frames are its parent's: make that the member", desiredstate.ErrInvalid, m.Interface)
+}
+
+func (m Member) isBond() error {
+	return fmt.Errorf("%w: %s is a bond, which can be no member of one", desiredstate.ErrInvalid, m.Interface)
+}
+
+func (m Member) noBond() error {
+	return fmt.Errorf("%w: %s is no bond", desiredstate.ErrInvalid, m.Bond)
+}
+
+// suits refuses options that a bond of this mode does not look at.
+func (m Member) suits(mode Mode) error {
+	switch {
 	case mode != LACP && (m.Passive || m.LongTimeout):
 		return fmt.Errorf("%w: passive, long timeout: the bond's mode is %v, which does not look at it", desiredstate.ErrInvalid, mode)
 	case mode != ActiveBackup && m.Weight != 0:

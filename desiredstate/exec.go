@@ -29,6 +29,7 @@ type pass struct {
 	flying int
 	left   int
 
+	steps   []*Step            // in the order of keys
 	provers map[string]*prover // by space
 	number  uint64
 	began   time.Time
@@ -45,7 +46,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, r
 		result = func(Result, []Key) {}
 	}
 	x := &pass{
-		e: e, ctx: ctx, whole: whole, by: by, result: result, left: len(p.tasks),
+		e: e, ctx: ctx, whole: whole, by: by, result: result, left: len(p.tasks), steps: p.Steps,
 		provers: e.allProvers(), number: e.view.newPass(), began: time.Now(),
 	}
 	x.wake.L = &x.mu
@@ -138,7 +139,7 @@ func (x *pass) run(t *task) (uint32, error) {
 		return 0, errStopped
 	}
 	e, start := x.e, time.Now()
-	if !t.last {
+	if !t.last && !t.ask {
 		e.observe(Event{Type: Started, Key: s.Key, Action: s.Action})
 	}
 	ctx := x.ctx
@@ -146,6 +147,9 @@ func (x *pass) run(t *task) (uint32, error) {
 		limited, cancel := context.WithTimeout(ctx, e.Limit)
 		defer cancel()
 		ctx = limited
+	}
+	if t.ask {
+		return x.ask(ctx, t)
 	}
 	end := func(error) {}
 	if e.Trace != nil {
@@ -204,6 +208,9 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 		have = append([]actual{s.have}, s.spare...)
 		if s.Action == Create {
 			have = s.spare
+		}
+		if err == nil && s.Action == Replace {
+			err = s.kind.refuses(x.foresight, s.Want)
 		}
 		for _, a := range t.gone {
 			gone := slices.Contains(lost, a.id)

@@ -66,8 +66,15 @@ type Kind[S Object] struct {
 	// Check says why the kind, as it was constructed, would refuse a wanted object that is
 	// valid by itself: what it does not claim, or does not allow. It sends nothing that
 	// changes the target. What it looks up in the View may be still to come: that is no
-	// error. Create need not check again. Nil: nothing is refused.
+	// error. View.Known says what will be there. It is asked again before a Replace takes away
+	// what is there; Create need not check again. Nil: nothing is refused.
 	Check func(v *View, want S) error
+
+	// Foresee asks the target why it would refuse to make want now, in place of what has this
+	// handle, and changes nothing. The engine calls it before a Replace takes anything away, this
+	// or what hangs on it, unless something that the object depends on changes in the same pass:
+	// a change that is refused must not cost what is there. Nil: nothing is foreseen.
+	Foresee func(ctx context.Context, v *View, have uint32, want S) error
 
 	// Disturbs says what an Update, a Replace or a Delete of have disturbs beyond what
 	// these always do: nothing, and twice its traffic. want is zero for a Delete.
@@ -211,6 +218,7 @@ type kind struct {
 	shares     func(Object) []Key
 	verify     func(context.Context, []Held) ([]bool, error)
 	check      func(*View, Object) error                           // nil: never
+	foresee    func(context.Context, *View, uint32, Object) error  // nil: never
 	disturbs   func(a Action, have actual, want Object) Disruption // nil: no more than implied
 	unverified bool
 	adopt      func(context.Context, *View, actual, Object) error // nil: cannot
@@ -293,7 +301,7 @@ func (k *Kind[S]) erase() *kind {
 	out := &kind{
 		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
 		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
-		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Check, k.Disturbs),
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Check, k.Foresee, k.Disturbs),
 	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
@@ -351,6 +359,11 @@ func (k *Kind[S]) erase() *kind {
 	out.holds, out.shares = resources(k.Holds), resources(k.Shares)
 	if k.Check != nil {
 		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
+	}
+	if k.Foresee != nil {
+		out.foresee = func(ctx context.Context, v *View, have uint32, want Object) error {
+			return k.Foresee(ctx, v, have, want.(S))
+		}
 	}
 	if k.Disturbs != nil {
 		out.disturbs = func(a Action, have actual, want Object) Disruption {

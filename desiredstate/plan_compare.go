@@ -3,7 +3,6 @@
 package desiredstate
 
 import (
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -85,13 +84,8 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 	if err := want.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	if kind.check != nil {
-		if err := kind.check(b.e.view, want); err != nil {
-			if !errors.Is(err, ErrForeign) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrInvalid) {
-				err = fmt.Errorf("%w: %w", ErrInvalid, err)
-			}
-			return err
-		}
+	if err := kind.refuses(b.foresight, want); err != nil {
+		return err
 	}
 	switch {
 	case len(have) == 0 && !n.exists():

@@ -32,6 +32,7 @@ type request struct {
 type planner struct {
 	e       *Engine
 	r       request
+	view    *View // for Kind.Check; nil: none was needed yet
 	drafts  []*draft
 	sorted  int // how many of drafts there were when they were sorted
 	again   []*draft
@@ -70,6 +71,7 @@ type draft struct {
 	before  []*draft // that must free what this one takes
 	holds   []Key    // of want, see Kind.Holds
 	shares  []Key    // and Kind.Shares
+	ask     *task    // before anything goes
 	down    *task
 	up      *task
 	queued  bool

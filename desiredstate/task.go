@@ -12,6 +12,7 @@ import (
 type task struct {
 	step *Step
 	gone []actual // down: what to unmake; nil: the way up
+	ask  bool     // before the way down: whether the target would take what is to come
 	deps []*node  // whose handles it uses
 	need int      // tasks to be done first
 	next []*task  // tasks that wait for this one
@@ -33,7 +34,7 @@ func (t *task) after(before *task) {
 // tasks turns the steps into tasks that know what they wait for. There are no
 // waves: each runs as soon as its own predecessors are done.
 func (b *planner) tasks() []*task {
-	all := make([]*task, 0, len(b.drafts))
+	all, asked := make([]*task, 0, len(b.drafts)), false
 	add := func(s *Step, gone []actual, deps []*node) *task {
 		t := b.tasked.one()
 		t.step, t.gone, t.deps = s, gone, deps
@@ -41,7 +42,7 @@ func (b *planner) tasks() []*task {
 		return t
 	}
 	for _, d := range b.drafts {
-		if d.down, d.up = nil, nil; d.Action == Block {
+		if d.ask, d.down, d.up = nil, nil, nil; d.Action == Block {
 			continue
 		}
 		gone := d.spare
@@ -55,8 +56,16 @@ func (b *planner) tasks() []*task {
 			d.up = add(&d.Step, nil, d.deps)
 			d.up.after(d.down)
 		}
+		if d.foresees() {
+			d.ask = add(&d.Step, nil, nil)
+			d.ask.ask = true
+			asked = true
+		}
 	}
 	for _, d := range b.drafts {
+		if asked && d.goesDown() {
+			d.down.foreseen(d.n, map[*node]bool{})
+		}
 		if d.down != nil || d.up != nil {
 			for _, e := range d.n.deps {
 				x := e.on.draftOf()

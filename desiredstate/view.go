@@ -18,6 +18,9 @@ type View struct {
 	last *catalogue // during a Dump: what the kind last found, with just what it requires
 	kept any        // during a Dump: for the next one
 
+	base  *View            // during a Check or a Foresee: what it shows all else of
+	known func(Key) Object // see Known
+
 	mu     sync.RWMutex // who changes nodes, or what they show but for belief, has the world's lock too
 	nodes  map[Key]*node
 	names  map[string]map[uint32]*node // by handle, of the spaces in which somebody looked for one
@@ -196,6 +199,9 @@ func (v *View) ID(k Key) (uint32, error) {
 }
 
 func (v *View) handle(k Key) (h handle, ok bool) {
+	if v.base != nil {
+		return v.base.handle(k)
+	}
 	if v.dump != nil {
 		a, ok := v.dump.find(k.Space, func(l *listing) (int, bool) { i, ok := l.byKey()[k]; return i, ok })
 		return handle{a.id, a.foreign}, ok
@@ -223,6 +229,9 @@ func (v *View) Owned(space string, id uint32) (string, bool) {
 }
 
 func (v *View) name(space string, id uint32) (n named, ok bool) {
+	if v.base != nil {
+		return v.base.name(space, id)
+	}
 	if v.dump != nil {
 		a, ok := v.dump.find(space, func(l *listing) (int, bool) { i, ok := l.byID()[id]; return i, ok })
 		if !ok {

@@ -83,7 +83,7 @@ func (s LocatorSet) Validate() error {
 // set stay.
 func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 	k := locators{c, lisp.NewServiceClient(c)}
-	return &desiredstate.Kind[LocatorSet]{
+	return vppnet.Labelled(c, &desiredstate.Kind[LocatorSet]{
 		Target:   c.Target(),
 		Name:     "locator-set",
 		Requires: []desiredstate.AnyKind{overlays(c, false), vppnet.Interfaces(c)},
@@ -123,7 +123,7 @@ func LocatorSets(c *vppnet.Conn) *desiredstate.Kind[LocatorSet] {
 			want.After = have.Spec.After // VPP does not know of it
 			return want
 		},
-	}
+	}, nil)
 }
 
 type locators struct {

@@ -103,7 +103,11 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Check:    func(v *desiredstate.View, a Address) error { return k.Check(v, a.Interface, a.Table) },
-		Create:   k.create,
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, a Address) error {
+			_, _, err := k.placed(ctx, v, a)
+			return err
+		},
+		Create: k.create,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
 			// With another length VPP would leave the connected route behind, for good.
 			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
@@ -149,15 +153,20 @@ func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desire
 	return out, err
 }
 
-func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) (uint32, error) {
-	id, err := k.Take(v, a.Interface)
-	if err != nil {
-		return 0, err
+// placed is where an interface is that can have the address: its index, and its table.
+func (k addresses) placed(ctx context.Context, v *desiredstate.View, a Address) (id, table uint32, err error) {
+	if id, err = k.Take(v, a.Interface); err != nil {
+		return 0, 0, err
 	}
 	if _, err := v.ID(UnnumberedKey(a.Interface)); err == nil {
-		return 0, fmt.Errorf("interface %s borrows its addresses, so VPP would not show one of its own", a.Interface)
+		return 0, 0, fmt.Errorf("interface %s borrows its addresses, so VPP would not show one of its own", a.Interface)
 	}
-	table, err := place.Stands(ctx, k.vpp, v, a.Interface, id, "Address.Table", a.Table, a.Prefix.Addr().Is6())
+	table, err = place.Stands(ctx, k.vpp, v, a.Interface, id, "Address.Table", a.Table, a.Prefix.Addr().Is6())
+	return id, table, err
+}
+
+func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) (uint32, error) {
+	id, table, err := k.placed(ctx, v, a)
 	if err != nil {
 		return 0, err
 	}

@@ -77,7 +77,7 @@ func (t Table) Validate() error {
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c: c, vpp: ip.NewServiceClient(c)}
 	k.taken, k.left = shared.NewRound(k.numbers), shared.NewRound(k.leftRoutes)
-	return &desiredstate.Kind[Table]{
+	return vppnet.Labelled(c, &desiredstate.Kind[Table]{
 		Target: c.Target(),
 		Name:   place.TableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
@@ -125,7 +125,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			}
 			return all
 		},
-	}
+	}, nil)
 }
 
 type tables struct {

@@ -105,7 +105,7 @@ func instance(name string) uint32 {
 // The MAC changes in place, all else replaces.
 func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 	vpp := vhost_user.NewServiceClient(c)
-	return &desiredstate.Kind[Port]{
+	return vppnet.Labelled(c, &desiredstate.Kind[Port]{
 		Target: c.Target(), Variant: strings.Join(dirs, "\x00"),
 		Name:     "vhost-port",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
@@ -180,5 +180,5 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 			return have.Spec == want
 		},
 		Holds: func(p Port) []desiredstate.Key { return []desiredstate.Key{vppnet.SocketKey(p.Socket)} },
-	}
+	}, Port.options)
 }

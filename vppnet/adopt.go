@@ -60,6 +60,7 @@ type Orphan[S desiredstate.Object] struct {
 // says. Tagged adds:
 //
 //   - Target, and to Requires, Interfaces;
+//   - to Check, that the tag fits, see Labelled;
 //   - to Create, the tag (sw_interface_tag_add_del), before which what VPP makes up is
 //     taken down. If VPP refuses it, or ctx ends, Delete is called, and has five seconds;
 //   - Adopt, the same tag on an interface that is not ours;
@@ -84,6 +85,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 	if t.Options == nil {
 		t.Options = func(S) []string { return nil }
 	}
+	Labelled(c, k, t.Options)
 	k.Target = c.Target()
 	k.Requires = append([]desiredstate.AnyKind{Interfaces(c)}, k.Requires...)
 	k.Messages = append(k.Messages, c.Uses(&interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceDump{})...)
@@ -101,9 +103,6 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 		return t.sift(ctx, v, found)
 	})
 	k.Create = func(ctx context.Context, v *desiredstate.View, want S) (uint32, error) {
-		if _, err := c.Tag(want.Key().Name, t.Options(want)...); err != nil {
-			return 0, err
-		}
 		if id, ok, err := t.adopt(ctx, v, want); ok || err != nil {
 			return id, err
 		}

@@ -63,7 +63,7 @@ const maxBridge = 1<<24 - 1
 // age change in place; another ID replaces.
 func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 	vpp := l2.NewServiceClient(c)
-	return &desiredstate.Kind[BridgeDomain]{
+	return Labelled(c, &desiredstate.Kind[BridgeDomain]{
 		Target:   c.Target(),
 		Name:     "bridge-domain",
 		Requires: []desiredstate.AnyKind{bridges(c)},
@@ -130,7 +130,7 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 			}
 			return []desiredstate.Key{{Space: "bridge-domain-id", Name: strconv.FormatUint(uint64(b.ID), 10)}}
 		},
-	}
+	}, nil)
 }
 
 func (b BridgeDomain) age() uint8 { return uint8(b.MACAge / time.Minute) }

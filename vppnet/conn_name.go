@@ -166,6 +166,24 @@ func (c *Conn) CheckName(name string, opts ...string) error {
 	return nil
 }
 
+// Labelled completes a kind whose objects bear Conn.Tag in VPP, and returns it: the name of their
+// key, and options, nil if there are none. A name that does not fit with them is refused by Check,
+// so before what is there makes way for it. Tagged does it by itself.
+func Labelled[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], options func(S) []string) *desiredstate.Kind[S] {
+	own := k.Check
+	k.Check = func(v *desiredstate.View, want S) error {
+		var opts []string
+		if options != nil {
+			opts = options(want)
+		}
+		if err := c.CheckName(want.Key().Name, opts...); err != nil || own == nil {
+			return err
+		}
+		return own(v, want)
+	}
+	return k
+}
+
 // CheckName reports why name cannot be the name of an object, whoever owns it:
 // it needs 1 to 61 letters, digits or any of ._:@#-, and must not look like the name of
 // something that is not ours, "vpp:7" or "#7".

@@ -62,6 +62,12 @@ func (p PipeEnd) number() int {
 	return 0
 }
 
+// Device is VPP's class of pipes, which have no sub-interfaces.
+func (p Pipe) Device() string { return devicePipe }
+
+// Device is as Pipe's.
+func (p PipeEnd) Device() string { return devicePipe }
+
 // devicePipe is VPP's class of pipes and their ends.
 const devicePipe = "Pipe"
 
@@ -135,7 +141,7 @@ func (c *Conn) pipeNumbers(name string) iter.Seq[uint32] {
 // sub-interface.
 func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
 	vpp := interfaces.NewServiceClient(c)
-	return &desiredstate.Kind[PipeEnd]{
+	return Labelled(c, &desiredstate.Kind[PipeEnd]{
 		Target:   c.Target(),
 		Name:     "pipe-end",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
@@ -180,5 +186,5 @@ func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
 		Holds: func(p PipeEnd) []desiredstate.Key {
 			return []desiredstate.Key{{Space: "pipe-end", Name: fmt.Sprintf("%s.%d", p.Pipe, p.number())}}
 		},
-	}
+	}, nil)
 }

@@ -128,21 +128,20 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 			}
 			return out, nil
 		},
+		Check: func(v *desiredstate.View, s SubInterface) error {
+			if known, ok := v.Known(InterfaceKey(s.Parent)).(interface{ Device() string }); ok {
+				return s.checkParent(known.Device())
+			}
+			return nil
+		},
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, s SubInterface) error {
+			_, err := parentOf(ctx, vpp, v, s)
+			return err
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, s SubInterface) (uint32, error) {
-			parent, err := v.ID(InterfaceKey(s.Parent))
+			parent, err := parentOf(ctx, vpp, v, s)
 			if err != nil {
 				return 0, err
-			}
-			if err := CheckNoOverlay(v, parent, s.Parent); err != nil {
-				return 0, err
-			}
-			switch device, err := deviceOf(ctx, vpp, v, parent); {
-			case err != nil:
-				return 0, err
-			case device == devicePipe:
-				return 0, fmt.Errorf("%s is a pipe or an end of one: VPP would die of its next pipe_dump; give the bridge domain at its other end the sub-interface", s.Parent)
-			case device == deviceWireGuard:
-				return 0, fmt.Errorf("%w: %s is WireGuard's, which carries no VLANs: VPP would die of the first neighbour on the sub-interface", desiredstate.ErrInvalid, s.Parent)
 			}
 			number, inner := s.mark(c.Owner())
 			r, err := vpp.CreateSubif(ctx, &interfaces.CreateSubif{
@@ -194,6 +193,33 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 		return id, c.rewrite(ctx, id, s.Rewrite)
 	}
 	return k
+}
+
+// parentOf is the index of a parent that can have sub-interfaces.
+func parentOf(ctx context.Context, vpp interfaces.RPCService, v *desiredstate.View, s SubInterface) (uint32, error) {
+	parent, err := v.ID(InterfaceKey(s.Parent))
+	if err != nil {
+		return 0, err
+	}
+	if err := CheckNoOverlay(v, parent, s.Parent); err != nil {
+		return 0, err
+	}
+	device, err := deviceOf(ctx, vpp, v, parent)
+	if err != nil {
+		return 0, err
+	}
+	return parent, s.checkParent(device)
+}
+
+// checkParent refuses a parent by VPP's class of it.
+func (s SubInterface) checkParent(device string) error {
+	switch device {
+	case devicePipe:
+		return fmt.Errorf("%w: %s is a pipe or an end of one: VPP would die of its next pipe_dump; give the bridge domain at its other end the sub-interface", desiredstate.ErrInvalid, s.Parent)
+	case deviceWireGuard:
+		return fmt.Errorf("%w: %s is WireGuard's, which carries no VLANs: VPP would die of the first neighbour on the sub-interface", desiredstate.ErrInvalid, s.Parent)
+	}
+	return nil
 }
 
 // deviceOf is the device class of an interface; VPP is asked if it was made since it was read.

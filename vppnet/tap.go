@@ -138,7 +138,7 @@ func TAPs(c *Conn) *desiredstate.Kind[TAP] {
 		})
 		return err
 	}
-	return &desiredstate.Kind[TAP]{
+	return Labelled(c, &desiredstate.Kind[TAP]{
 		Target:   c.Target(),
 		Name:     "tap",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
@@ -199,7 +199,7 @@ func TAPs(c *Conn) *desiredstate.Kind[TAP] {
 			}
 			return held
 		},
-	}
+	}, TAP.options)
 }
 
 // fill takes from have what is left to VPP and to Linux.

@@ -115,6 +115,7 @@ func VXLANTunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[VX
 		Requires: tables,
 		Messages: c.Uses(&vxlan.VxlanAddDelTunnelV3{}, &vxlan.VxlanTunnelV2Dump{}, &vlib.GetNextIndex{}, &vlib.AddNodeNext{}),
 		Dump:     k.dump,
+		Foresee:  k.foresee,
 		Create:   k.create,
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[VXLANTunnel]) error {
 			req, err := k.message(v, have.Spec)
@@ -251,20 +252,15 @@ func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel)
 		req.DecapNextIndex = r.NextIndex
 	}
 	if t.Group != "" {
-		group, err := v.ID(InterfaceKey(t.Group))
-		if err != nil {
+		if req.McastSwIfIndex, err = groupOf(v, t); err != nil {
 			return 0, err
 		}
-		if err := CheckNoOverlay(v, group, t.Group); err != nil {
-			return 0, err
-		}
-		req.McastSwIfIndex = interface_types.InterfaceIndex(group)
 		done, err := k.c.Turn(ctx, desiredstate.Key{Space: "vxlan-group", Name: t.Dst.String()})
 		if err != nil {
 			return 0, err
 		}
 		defer done()
-		if err := k.mayShare(ctx, req); err != nil {
+		if err := k.mayShare(ctx, req, func(uint32) bool { return true }); err != nil {
 			return 0, err
 		}
 	}
@@ -280,11 +276,38 @@ func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel)
 	return 0, err
 }
 
-// mayShare reports why no further tunnel can go to a group in this way.
-func (k vxlans) mayShare(ctx context.Context, req *vxlan.VxlanAddDelTunnelV3) error {
+func groupOf(v *desiredstate.View, t VXLANTunnel) (interface_types.InterfaceIndex, error) {
+	id, err := v.ID(InterfaceKey(t.Group))
+	if err == nil {
+		err = CheckNoOverlay(v, id, t.Group)
+	}
+	return interface_types.InterfaceIndex(id), err
+}
+
+// foresee refuses another way to a group whose other tunnels do not take it too.
+func (k vxlans) foresee(ctx context.Context, v *desiredstate.View, have uint32, t VXLANTunnel) error {
+	if t.Group == "" {
+		return nil
+	}
+	req, err := k.message(v, t)
+	if err != nil {
+		return err
+	}
+	if req.McastSwIfIndex, err = groupOf(v, t); err != nil {
+		return err
+	}
+	return k.mayShare(ctx, req, func(id uint32) bool {
+		name, _ := v.Name(InterfaceKey("").Space, id)
+		known, ok := v.Known(InterfaceKey(name)).(VXLANTunnel)
+		return id != have && !(ok && (known.Dst != t.Dst || known.Group == t.Group))
+	})
+}
+
+// mayShare reports why no further tunnel can go to a group in this way, beside those that stay.
+func (k vxlans) mayShare(ctx context.Context, req *vxlan.VxlanAddDelTunnelV3, stays func(id uint32) bool) error {
 	all, err := Collect(k.vpp.VxlanTunnelV2Dump(ctx, &vxlan.VxlanTunnelV2Dump{SwIfIndex: allInterfaces}))
 	for _, d := range all {
-		if d.DstAddress == req.DstAddress && (d.McastSwIfIndex != req.McastSwIfIndex || d.EncapVrfID != req.EncapVrfID) {
+		if d.DstAddress == req.DstAddress && stays(uint32(d.SwIfIndex)) && (d.McastSwIfIndex != req.McastSwIfIndex || d.EncapVrfID != req.EncapVrfID) {
 			return fmt.Errorf("%w: the tunnel with index %d is to the same group by another interface or in another table, and VPP has only one way to each group",
 				desiredstate.ErrConflict, d.SwIfIndex)
 		}

@@ -175,6 +175,27 @@ func TestBrokenKinds(t *testing.T) {
 			"- flag/second",
 		},
 		{
+			"takes away what it cannot make",
+			func(_ *mast, k *kind) {
+				k.Update = nil
+				create := k.Create
+				k.Create = func(ctx context.Context, v *desiredstate.View, f Flag) (uint32, error) {
+					if f.Color == "green" {
+						return 0, errWind
+					}
+					return create(ctx, v, f)
+				}
+			},
+			func(w world) error { return kindtest.Unharmed(ctx, w, red, green) },
+			"refused {Name:a Color:green}: want nothing to do, found:\n+ flag/a",
+		},
+		{
+			"refuses nothing",
+			func(*mast, *kind) {},
+			func(w world) error { return kindtest.Unharmed(ctx, w, red, green) },
+			"the target takes it",
+		},
+		{
 			"changes nothing",
 			func(_ *mast, k *kind) {
 				k.Update = func(context.Context, *desiredstate.View, desiredstate.Actual[Flag], Flag) error { return nil }

@@ -27,6 +27,10 @@ type Suite[S desiredstate.Object] struct {
 	// rounds each time, a fourth as often. 0: 8.
 	Checks int
 
+	// Refused draws objects of the same names that are refused, by the kind or by the target.
+	// Nil: what becomes of what is there then is not checked.
+	Refused *rapid.Generator[S]
+
 	// Secret: objects hold what JSON does not tell, so that none survives it.
 	Secret bool
 }
@@ -49,6 +53,13 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "changeable", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Changeable(t.Context(), w, s.versions(t)...)
 	})
+	if s.Refused != nil {
+		_ = s.Refused.String()
+		s.law(t, "unharmed", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+			bad := s.Refused.Draw(t, "refused")
+			return Unharmed(t.Context(), w, s.Gen.Filter(func(x S) bool { return x.Key() == bad.Key() }).Draw(t, "object"), bad)
+		})
+	}
 	s.law(t, "removable", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Removable(t.Context(), w, s.one(t))
 	})

@@ -164,7 +164,7 @@ func copyOf[S desiredstate.Object](k *desiredstate.Kind[S]) *desiredstate.Kind[S
 	return &desiredstate.Kind[S]{
 		Name: k.Name, Requires: k.Requires, Messages: k.Messages, Dump: k.Dump, Create: k.Create, Update: k.Update, Delete: k.Delete,
 		Adopt: k.Adopt, Fill: k.Fill, InPlace: k.InPlace, Verify: k.Verify, Holds: k.Holds, Shares: k.Shares, GoesFirst: k.GoesFirst,
-		Check: k.Check, Disturbs: k.Disturbs, Unverified: k.Unverified,
+		Check: k.Check, Foresee: k.Foresee, Disturbs: k.Disturbs, Unverified: k.Unverified,
 		Target: k.Target, Variant: k.Variant,
 	}
 }

@@ -25,12 +25,11 @@ import (
 // interface that is neither ours nor claimed, or as the next of a table of theirs, does not.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c, classify.NewServiceClient(c)}
-	return &desiredstate.Kind[Table]{
+	return vppnet.Labelled(c, &desiredstate.Kind[Table]{
 		Target:   c.Target(),
 		Name:     "classify-table",
 		Messages: c.Uses(&classify.ClassifyAddDelTable{}, &classify.ClassifyTableIds{}, &classify.ClassifyTableInfo{}, &memclnt.ControlPing{}),
 		Dump:     vppnet.Reread(c, k.dump),
-		Check:    func(_ *desiredstate.View, t Table) error { return c.CheckName(t.Name, t.header()...) },
 		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			of, err := k.at(ctx, ids...)
 			if err != nil {
@@ -58,7 +57,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 			}
 			return want
 		},
-	}
+	}, Table.header)
 }
 
 type tables struct {

@@ -28,7 +28,7 @@ const all = ^uint32(0)
 // From VPP 26.06 on it needs the plugin policer.
 func Policers(c *vppnet.Conn) *desiredstate.Kind[Policer] {
 	k := policers{c, policer.NewServiceClient(c)}
-	return &desiredstate.Kind[Policer]{
+	return vppnet.Labelled(c, &desiredstate.Kind[Policer]{
 		Target:   c.Target(),
 		Name:     "policer",
 		Messages: c.Uses(&policer.PolicerAdd{}, &policer.PolicerUpdate{}, &policer.PolicerDel{}, &policer.PolicerDumpV2{}, &memclnt.ControlPing{}),
@@ -62,7 +62,7 @@ func Policers(c *vppnet.Conn) *desiredstate.Kind[Policer] {
 			_, err := k.vpp.PolicerDel(ctx, &policer.PolicerDel{PolicerIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
 		},
-	}
+	}, nil)
 }
 
 type policers struct {

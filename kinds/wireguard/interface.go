@@ -28,6 +28,9 @@ type Interface struct {
 	public PublicKey // of one that was found
 }
 
+// Device is VPP's class of it, by which a vppnet.SubInterface is refused.
+func (i Interface) Device() string { return "Wireguard Tunnel" }
+
 // Key is vppnet.InterfaceKey(i.Name).
 func (i Interface) Key() desiredstate.Key { return vppnet.InterfaceKey(i.Name) }
 

@@ -68,7 +68,7 @@ func (n Identity) Validate() error {
 // exempt address where there is an outside interface; for an exempt port it makes none.
 func Identities(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Identity] {
 	vpp := newClient(c, variant)
-	return &desiredstate.Kind[Identity]{
+	return vppnet.Labelled(c, &desiredstate.Kind[Identity]{
 		Target: c.Target(), Variant: variant,
 		Name:     "nat-identity",
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, variant, false)},
@@ -93,13 +93,16 @@ func Identities(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Identity] {
 			return out, err
 		},
 		Disturbs: endsSessions[Identity],
+		Check: func(_ *desiredstate.View, n Identity) error {
+			if variant == EndpointIndependent && n.Protocol != NoProtocol && !n.Pooled {
+				return fmt.Errorf("%s NAT exempts ports only of an address of the pool: make it a nat.Address, and this Pooled", variant)
+			}
+			return nil
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, n Identity) (uint32, error) {
 			tag, err := c.Tag(n.Name)
 			if err != nil {
 				return 0, err
-			}
-			if variant == EndpointIndependent && n.Protocol != NoProtocol && !n.Pooled {
-				return 0, fmt.Errorf("%w: %s NAT exempts ports only of an address of the pool: make it a nat.Address, and this Pooled", desiredstate.ErrInvalid, variant)
 			}
 			table, err := place.TableID(v, n.Table)
 			if err != nil {
@@ -120,5 +123,5 @@ func Identities(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Identity] {
 			side := sideOf(n.Address, n.Protocol, n.Port)
 			return []desiredstate.Key{heldExternal(side), heldLocal(n.Table, side)}
 		},
-	}
+	}, nil)
 }

@@ -144,7 +144,7 @@ func heldLocal(table, side string) desiredstate.Key {
 func Mappings(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Mapping] {
 	k := mappings{c, newClient(c, variant)}
 	hairpins := newHairpins(k.vpp)
-	return &desiredstate.Kind[Mapping]{
+	return vppnet.Labelled(c, &desiredstate.Kind[Mapping]{
 		Target: c.Target(), Variant: variant,
 		Name:     "nat-mapping",
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, variant, false)},
@@ -152,6 +152,7 @@ func Mappings(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Mapping] {
 		Dump:     k.dump,
 		Verify:   verifier(c, k.vpp.mappings),
 		Disturbs: endsSessions[Mapping],
+		Check:    k.check,
 		Create: func(ctx context.Context, v *desiredstate.View, m Mapping) (uint32, error) {
 			wire, err := k.wire(v, m)
 			if err != nil {
@@ -184,7 +185,7 @@ func Mappings(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Mapping] {
 			}
 			return held
 		},
-	}
+	}, nil)
 }
 
 type mappings struct {
@@ -214,18 +215,22 @@ func (k mappings) dump(ctx context.Context, v *desiredstate.View) (out []desired
 	return out, err
 }
 
+// check refuses what endpoint-independent NAT does not have.
+func (k mappings) check(_ *desiredstate.View, m Mapping) error {
+	switch variant := k.vpp.variant(); {
+	case variant != EndpointIndependent:
+	case m.TwiceNAT, m.SelfTwiceNAT, m.OneWay:
+		return fmt.Errorf("%s NAT has neither twice-NAT nor mappings for one way: use nat.EndpointDependent", variant)
+	case m.Protocol != NoProtocol && !m.Pooled:
+		return fmt.Errorf("%s NAT maps ports only of an address of the pool: make it a nat.Address, and the mapping Pooled", variant)
+	}
+	return nil
+}
+
 func (k mappings) wire(v *desiredstate.View, m Mapping) (w staticMapping, err error) {
 	tag, err := k.c.Tag(m.Name)
 	if err != nil {
 		return w, err
-	}
-	if k.vpp.variant() == EndpointIndependent {
-		switch {
-		case m.TwiceNAT, m.SelfTwiceNAT, m.OneWay:
-			return w, fmt.Errorf("%w: %s NAT has neither twice-NAT nor mappings for one way: use nat.EndpointDependent", desiredstate.ErrInvalid, k.vpp.variant())
-		case m.Protocol != NoProtocol && !m.Pooled:
-			return w, fmt.Errorf("%w: %s NAT maps ports only of an address of the pool: make it a nat.Address, and the mapping Pooled", desiredstate.ErrInvalid, k.vpp.variant())
-		}
 	}
 	table, err := place.TableID(v, m.Table)
 	return staticMapping{

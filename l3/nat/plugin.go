@@ -138,6 +138,12 @@ func plugins(c *vppnet.Conn, variant Variant, ours bool, claims ...Claims) *desi
 			}
 			return desiredstate.DisturbsTarget // all sessions of all
 		},
+		Check: func(_ *desiredstate.View, n Plugin) error {
+			if variant == EndpointDependent && (n.Users != 0 || n.UserSessions != 0) {
+				return fmt.Errorf("%s NAT does not count users: set no Users, no UserSessions, or use nat.EndpointIndependent", variant)
+			}
+			return nil
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, n Plugin) (uint32, error) {
 			want, err := k.send(v, n)
 			if err != nil {

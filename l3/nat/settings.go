@@ -4,7 +4,6 @@ package nat
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -74,9 +73,6 @@ func (k plugin) defaults(n Plugin) Plugin {
 
 func (k plugin) send(v *desiredstate.View, n Plugin) (s settings, err error) {
 	n = k.defaults(n)
-	if k.vpp.variant() == EndpointDependent && (n.Users != 0 || n.UserSessions != 0) {
-		return s, fmt.Errorf("%w: %s NAT does not count users", desiredstate.ErrInvalid, k.vpp.variant())
-	}
 	if s.inside, err = place.TableID(v, n.InsideTable); err != nil {
 		return s, err
 	}

@@ -75,7 +75,10 @@ func (r Router) is6() bool { return len(r.Addresses) > 0 && r.Addresses[0].Is6()
 
 // lends says whether VPP gives the addresses to the interface, and takes them back,
 // even from who has given them too: then they can be nobody else's.
-func (r Router) lends() bool { return r.Accept && r.Priority != 255 }
+func (r Router) lends() bool { return r.Accept && r.Priority != owner }
+
+// owner is the priority of the router whose own the addresses are.
+const owner = 255
 
 // MAC is the address that the virtual router has on the wire.
 func (r Router) MAC() vppnet.MAC {

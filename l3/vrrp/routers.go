@@ -52,8 +52,12 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 		Messages: c.Uses(&binding.VrrpVrDump{}, &binding.VrrpVrPeerDump{}, &binding.VrrpVrTrackIfDump{},
 			&binding.VrrpVrAddDel{}, &binding.VrrpVrStartStop{}, &binding.VrrpVrSetPeers{}, &binding.VrrpVrTrackIfAddDel{},
 			&ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
-		Dump:   k.dump,
-		Check:  func(v *desiredstate.View, r Router) error { return k.scope.Check(v, r.Interface, r.Table) },
+		Dump:  k.dump,
+		Check: func(v *desiredstate.View, r Router) error { return k.scope.Check(v, r.Interface, r.Table) },
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, r Router) error {
+			_, err := k.placed(ctx, v, r)
+			return err
+		},
 		Create: k.create,
 		Update: k.update,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Router]) error {
@@ -191,11 +195,37 @@ func (k routers) peers(ctx context.Context, id uint32, r Router) (out []netip.Ad
 
 // addressed says whether an interface has an address by which it can take part.
 func (k routers) addressed(ctx context.Context, id uint32, is6 bool) (bool, error) {
-	all, err := vppnet.Collect(ip.NewServiceClient(k.c).IPAddressDump(ctx, &ip.IPAddressDump{SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6}))
+	all, err := k.addresses(ctx, id, is6)
 	return len(all) > 0, err
 }
 
-func (k routers) create(ctx context.Context, v *desiredstate.View, r Router) (uint32, error) {
+func (k routers) addresses(ctx context.Context, id uint32, is6 bool) ([]netip.Addr, error) {
+	all, err := vppnet.Collect(ip.NewServiceClient(k.c).IPAddressDump(ctx, &ip.IPAddressDump{SwIfIndex: interface_types.InterfaceIndex(id), IsIPv6: is6}))
+	out := make([]netip.Addr, len(all))
+	for i, d := range all {
+		out[i] = inet.Read(d.Prefix.Address)
+	}
+	return out, err
+}
+
+// ready refuses a router that would not hear what is for it, or that VPP does not take for the owner of
+// its addresses.
+func (k routers) ready(ctx context.Context, id uint32, r Router) error {
+	if err := k.hears(ctx, id); err != nil || r.Priority != owner {
+		return err
+	}
+	all, err := k.addresses(ctx, id, r.is6())
+	for _, a := range r.Addresses {
+		if err == nil && !slices.Contains(all, a) {
+			err = fmt.Errorf("%w: priority %d is of who owns the addresses, and interface %s has no %v: give it an l3.Address of that and name it in After, or take a lower priority",
+				desiredstate.ErrEarly, owner, r.Interface, a)
+		}
+	}
+	return err
+}
+
+// placed is the interface on which the router can be.
+func (k routers) placed(ctx context.Context, v *desiredstate.View, r Router) (uint32, error) {
 	id, err := k.scope.Take(v, r.Interface)
 	if err != nil {
 		return 0, err
@@ -203,7 +233,12 @@ func (k routers) create(ctx context.Context, v *desiredstate.View, r Router) (ui
 	if _, err := place.Stands(ctx, interfaces.NewServiceClient(k.c), v, r.Interface, id, "Router.Table", r.Table, r.is6()); err != nil {
 		return 0, err
 	}
-	if err := k.hears(ctx, id); err != nil {
+	return id, k.ready(ctx, id, r)
+}
+
+func (k routers) create(ctx context.Context, v *desiredstate.View, r Router) (uint32, error) {
+	id, err := k.placed(ctx, v, r)
+	if err != nil {
 		return 0, err
 	}
 	if err := k.set(ctx, id, r, true); err != nil {
