@@ -107,7 +107,7 @@ func (g *routing) ways(x *external, table, door string) (objs []desiredstate.Obj
 		route := l3.Route{Table: table, Prefix: netip.PrefixFrom(unspecified(next), 0), Paths: []l3.Path{{Interface: door, NextHop: next}}}
 		if next.Is4() && link.IsValid() {
 			further := "beyond-" + x.net.Name()
-			objs = append(objs, l3.Table{Name: further, ID: g.number(x.net) | maxVRF>>1 + 1}, l3.Route{Table: further, Prefix: route.Prefix, Paths: route.Paths})
+			objs = append(objs, l3.Table{Name: further, ID: tableNumber(further)}, l3.Route{Table: further, Prefix: route.Prefix, Paths: route.Paths})
 			route.Paths = []l3.Path{{Table: further}, {Interface: door, Preference: 1}}
 			link = netip.Addr{}
 		}
