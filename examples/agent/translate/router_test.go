@@ -131,6 +131,24 @@ func TestTablesHaveNumbersOfTheirOwn(t *testing.T) {
 	require.Equal(t, 3, beyond)
 }
 
+// What TCP announces fits the door that it goes by, whatever goes by the router's other doors, and whether or not
+// the key says how much that is.
+func TestAnnouncedSegmentsFit(t *testing.T) {
+	for mtu, want := range map[int]l3.MSSClamp{
+		0:    {IPv4: l3.Clamp{MSS: 8960}, IPv6: l3.Clamp{MSS: 8940}},
+		1450: {IPv4: l3.Clamp{MSS: 1410}, IPv6: l3.Clamp{MSS: 1390}},
+		1000: {IPv4: l3.Clamp{MSS: 960}},
+	} {
+		has := objects(t, keys{
+			routerID(1) + "/" + portID(1): leg(members{"mtu": mtu}),
+			routerID(1) + "/" + portID(2): leg(members{"mtu": 9600, "segmentation_id": 102, "gateway_ip": "192.168.2.1"}),
+		}.routing(t, site))
+		want.Interface = "bvi-physnet1.vlan.101"
+		require.Equal(t, want, has[want.Key()], mtu)
+		require.NotContains(t, has, l3.MSSClamp{Interface: "bvi-physnet1.vlan.102"}.Key())
+	}
+}
+
 // Without NAT in the external network, what comes back finds its way by a route. Where there
 // is NAT, each address of who does not translate is exempt besides, but for those with floating IPs;
 // what VPP cannot exempt is told.
