@@ -75,9 +75,11 @@ func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, s
 	g.sort(ports)
 	g.ledOut()
 	g.float(ports, fips)
+	exempt := g.settle()
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
 		g.world(g.outsides[name])
 	}
+	exempt()
 	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
 		g.route(g.routers[id])
 	}
