@@ -72,7 +72,7 @@ func (x *external) reaches(r *router) (all []reach) {
 		switch paths, out, _ := r.ways(route); {
 		case len(paths) == 0:
 		case out:
-			all = append(all, reach{x, r, e.Name(), route.To, paths, e.way(route), beside, false})
+			all = append(all, reach{x, r, e.Name(), route.To, paths, e.back(route.To), beside, false})
 		default:
 			inner(e.Name(), route.To)
 		}
@@ -224,17 +224,17 @@ func (x *external) around(a netip.Addr) (p netip.Prefix, ok bool) {
 
 // stand has the external table have a way, and exempts what is behind it from NAT.
 func (s *sparing) stand(i *reach) {
-	ok, whole := true, true
+	ok, first := true, true
 	if have, dup := i.x.stands[i.to]; dup && !reflect.DeepEqual(have, i.route()) {
 		s.lacks(i.key, fmt.Errorf("%s is something else in %s already, behind another router or an address there, so nothing comes back from there", i.to, i.x.net.Name()))
 		ok = false
 	} else if i.kind == behind && i.to.Addr().Is4() && i.x.translates() {
-		ok, whole = s.exempt(i)
+		ok, first = s.exempt(i)
 	}
 	if ok {
 		i.x.stands[i.to], i.x.ways[i.to] = i.route(), i.route()
 	}
-	if ok && whole {
+	if ok && (first || s.hadWay(*i)) { // or some of it was another router's before
 		s.hold(i.key, i.as)
 	} else {
 		s.out.Holds[i.key] = slices.DeleteFunc(s.out.Holds[i.key], func(c Claim) bool { return c == i.as })
@@ -243,22 +243,24 @@ func (s *sparing) stand(i *reach) {
 
 // exempt lets a router's hosts be reached as who they are, though there is NAT in its external
 // network, of others or of its own floating IPs: VPP drops what it finds no mapping for, so
-// each address has one to itself. Hosts with floating IPs have another. Not ok: all of them are others'; not room: there
-// are too many.
-func (s *sparing) exempt(i *reach) (ok, room bool) {
+// each address has one to itself. Hosts with floating IPs have another. Not ok: all of them are others'; not first: some
+// are another router's, or there are too many.
+func (s *sparing) exempt(i *reach) (ok, first bool) {
 	p, r := i.to, i.r
 	if most := maxExempt - s.many[r]; p.Bits() < widest || 1<<(32-p.Bits()) > most {
 		s.lacks(i.key, fmt.Errorf("enable_snat is false beside NAT, for which each of the %d addresses of %s needs an exemption, and a router can have %d more of %d: nothing comes back from there", 1<<(32-p.Bits()), p, max(most, 0), maxExempt))
 		return true, false
 	}
 	var others []netip.Addr
-	i.exempt = true
+	i.exempt, first = true, true
 	for a := p.Addr(); p.Contains(a); a = a.Next() {
 		way := i.spared(a)
 		have, dup := i.x.stands[way.Prefix]
 		switch whose := s.whose[a]; {
 		case whose == r:
-		case whose != nil, dup && !reflect.DeepEqual(have, way), s.outer[a], s.floats.taken[a] != "":
+		case whose != nil:
+			others, first = append(others, a), false
+		case dup && !reflect.DeepEqual(have, way), s.outer[a], s.floats.taken[a] != "":
 			others = append(others, a)
 		default:
 			s.whose[a] = r
@@ -271,7 +273,7 @@ func (s *sparing) exempt(i *reach) (ok, room bool) {
 	if len(others) > 0 {
 		s.lacks(i.key, fmt.Errorf("%d addresses of %s, the first of them %s, are exempt from NAT behind another router, or mean something else outside: nothing comes back from there", len(others), p, others[0]))
 	}
-	return len(others) < 1<<(32-p.Bits()), true
+	return len(others) < 1<<(32-p.Bits()), first
 }
 
 // spared is the way to an address that is exempt from NAT, or VPP takes it for its own.
@@ -336,10 +338,15 @@ func (b backs) of(p RouterPort) (out []Claim) {
 		}
 		for _, net := range b.outs[p.Router] {
 			way, _ := b.found[l3.RouteKey(outside(net), c.Prefix)].(l3.Route)
-			switch {
-			case len(way.Paths) != 1:
-			case c.As != "" && way.Paths[0].Interface == door(net),
-				c.As == "" && way.Paths[0].Table == routerTable(p.Router) && !b.others(c.Prefix, p.Router):
+			if len(way.Paths) == 0 {
+				continue
+			}
+			switch by := way.Paths[0]; {
+			case by.Table == routerTable(p.Router):
+				if c.As == "" && !b.others(c.Prefix, p.Router) {
+					out = append(out, c)
+				}
+			case by.Interface == door(net) && (c.As != "" || b.found[l3.RouteKey(routerTable(p.Router), c.Prefix)] != nil):
 				out = append(out, c)
 			}
 		}
@@ -347,20 +354,20 @@ func (b backs) of(p RouterPort) (out []Claim) {
 	return out
 }
 
-// others says whether all that is exempt of a prefix is other routers'.
+// others says whether more of a prefix is exempt behind other routers than behind this one.
 func (b backs) others(of netip.Prefix, router string) bool {
 	if len(b.whose) == 0 || !of.Addr().Is4() || of.Bits() < widest {
 		return false
 	}
-	others := false
+	others := 0
 	for a := of.Addr(); of.Contains(a); a = a.Next() {
 		switch b.whose[a] {
 		case "":
 		case spared(router):
-			return false
+			others--
 		default:
-			others = true
+			others++
 		}
 	}
-	return others
+	return others > 0
 }
