@@ -35,6 +35,7 @@ const (
 	inner   claimKind = "inner"   // prefix of a router, in one network
 	lent    claimKind = "host"    // in a network, with a floating IP
 	led     claimKind = "way"     // from an external network to a prefix
+	back    claimKind = "back"    // from an external network to a prefix: nobody contends for it, but who had it comes first
 	entry   claimKind = "entry"   // by which door a router is in a network: nobody contends for it
 	through claimKind = "through" // of which router a floating IP is: nobody contends for it
 )
@@ -55,7 +56,7 @@ func (c Claim) against(o Claim) bool {
 		return clashes(c.Prefix, o.Prefix)
 	case inner:
 		return c.Prefix.Overlaps(o.Prefix) && (c.As != o.As || c.Prefix.Bits() != o.Prefix.Bits() || c.Prefix.Addr() == o.Prefix.Addr())
-	case entry, through:
+	case back, entry, through:
 		return false
 	default:
 		return true
@@ -78,12 +79,17 @@ func (p RouterPort) claims() []Claim {
 	if p.External {
 		out = append(out, Claim{Kind: wayOut, In: p.Router, By: p.Name()})
 		for _, e := range p.Routes {
-			out = append(out, p.way(e))
+			out = append(out, p.way(e), p.back(e.To))
+		}
+		for _, next := range p.Next {
+			out = append(out, p.hop(next))
 		}
 	}
 	for _, a := range p.Addrs {
 		if p.External {
 			out = append(out, p.owns(a), p.subnet(a))
+		} else {
+			out = append(out, p.back(a.Masked()))
 		}
 		out = append(out, p.inner(a))
 	}
@@ -93,7 +99,7 @@ func (p RouterPort) claims() []Claim {
 // whole lists the claims without which there is nothing of the port.
 func (p RouterPort) whole() []Claim {
 	return slices.DeleteFunc(p.claims(), func(c Claim) bool {
-		return p.External && !slices.Contains([]claimKind{number, counted, role, wayOut}, c.Kind)
+		return c.Kind == back || p.External && !slices.Contains([]claimKind{number, counted, role, wayOut}, c.Kind)
 	})
 }
 
@@ -111,6 +117,18 @@ func (p RouterPort) subnet(a netip.Prefix) Claim {
 
 func (p RouterPort) way(e ExtraRoute) Claim {
 	return Claim{Kind: led, In: p.Net.Name() + " " + e.To.String(), By: p.Router}
+}
+
+// back is the way to what is behind the router.
+func (p RouterPort) back(to netip.Prefix) Claim {
+	return Claim{Kind: back, In: to.String(), Prefix: to, By: p.Router}
+}
+
+// hop is the way to whom the router leads out by.
+func (p RouterPort) hop(next netip.Addr) Claim {
+	c := p.back(alone(next))
+	c.As = p.Net.Name()
+	return c
 }
 
 // claims lists what the floating IP asks for.
@@ -152,6 +170,8 @@ func (g *routing) keep(key string, held []Claim, asks []Claim) {
 		switch alone := c.Kind == entry || c.Kind == through; { // for which nobody contends
 		case alone:
 			g.out.Holds[key] = append(g.out.Holds[key], c)
+		case c.Kind == back && slices.Contains(asks, c): // and has it again, if it comes first again
+			g.had[c.place()] = insert(g.had[c.place()], key, c)
 		case slices.Contains(asks, c):
 			g.out.Holds[key] = append(g.out.Holds[key], c)
 			g.had[c.place()] = insert(g.had[c.place()], key, c)
@@ -217,7 +237,7 @@ func (o held) words(c Claim) string {
 // address in the router's table; of a gateway its address in the external network's,
 // and the router's own part in it, which is the pool if it translates.
 func (s Site) Held(found map[desiredstate.Key]desiredstate.Object, ports map[string]RouterPort, fips map[string]FloatingIP) Holds {
-	out := Holds{}
+	out, backs := Holds{}, backsOf(found, ports)
 	for name, p := range ports {
 		table := routerTable(p.Router)
 		t, ok := found[l3.TableKey(table)].(l3.Table)
@@ -227,8 +247,9 @@ func (s Site) Held(found map[desiredstate.Key]desiredstate.Object, ports map[str
 		if p.External {
 			out[name] = p.heldOut(found)
 		} else if door := p.heldIn(found); door != "" {
-			out[name] = append(p.claims(), Claim{Kind: entry, In: p.Net.Name(), As: door, By: p.Router})
+			out[name] = append(p.whole(), Claim{Kind: entry, In: p.Net.Name(), As: door, By: p.Router})
 		}
+		out[name] = append(out[name], backs.of(p)...)
 		if t.ID != p.VRF {
 			out[name] = slices.DeleteFunc(out[name], func(c Claim) bool { return c.Kind == number || c.Kind == counted })
 		}
@@ -275,6 +296,7 @@ func (p RouterPort) heldOut(found map[desiredstate.Key]desiredstate.Object) (out
 	for _, c := range p.claims() {
 		keep := false
 		switch c.Kind {
+		case back: // which is not the router's alone to tell
 		case own, subnet, inner:
 			for a, ok := range has {
 				keep = keep || ok && slices.Contains([]Claim{p.owns(a), p.subnet(a), p.inner(a)}, c)

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/l3"
 )
 
 // routing is how the routers of a host are seen while it is found out what they
@@ -23,6 +24,7 @@ type routing struct {
 	outsides map[string]*external // by network
 	led      map[string]string    // by which gateway an external network has a way, by its claim
 	floats   floats
+	plains   map[netip.Prefix][]reach             // that can be exempt from NAT, by prefix
 	wanted   map[string]map[desiredstate.Key]bool // what is in out.Wants
 	out      Routing
 }
@@ -46,10 +48,12 @@ type leg struct {
 type external struct {
 	net     Net
 	exits   []*router
-	lending []*router                // those that translate, in the order of their numbers, once somebody asked
-	entered bool                     // by a pipe, too
-	subnets []netip.Prefix           // what its routers are in there, once each: by the first that is
-	meant   map[netip.Addr][]meaning // addresses that mean something else than a host
+	lending []*router                 // those that translate, in the order of their numbers, once somebody asked
+	entered bool                      // by a pipe, too
+	subnets []netip.Prefix            // what its routers are in there, once each: by the first that is
+	meant   map[netip.Addr][]meaning  // addresses that mean something else than a host
+	ways    map[netip.Prefix]l3.Route // in its table, that routers ask for
+	stands  map[netip.Prefix]l3.Route // in its table, whoever wants that; of a floating IP's nobody has the same
 }
 
 // translates says whether NAT has to do with a router's packets.

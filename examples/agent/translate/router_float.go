@@ -32,8 +32,10 @@ func (g *routing) float(ports map[string]RouterPort, fips map[string]FloatingIP)
 			g.floats.routed[c.place()] = true
 		}
 	}
+	g.plains = map[netip.Prefix][]reach{}
 	for _, x := range g.outsides {
 		x.mean()
+		g.plain(x)
 	}
 	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
 		r := g.routers[id]
@@ -79,7 +81,8 @@ func (g *routing) serve(names []string) {
 		var unowned error
 		if wait == nil {
 			served := slices.ContainsFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
-			unowned = g.outsides[f.External.Name()].unowned(f, r, served)
+			x := g.outsides[f.External.Name()]
+			unowned = cmp.Or(x.unowned(f, r, served), g.inside(x, f, r, served))
 		}
 		other := cmp.Or(g.floats.taken[f.Floating], external[f.Floating])
 		switch {
@@ -225,6 +228,9 @@ func (g *routing) contenders(changed []string, fips map[string]FloatingIP) (name
 		for _, f := range []map[string]FloatingIP{g.floats.all, fips} {
 			if _, there := f[name]; !there {
 				continue
+			}
+			if g.contested(f[name]) {
+				return nil, false
 			}
 			for _, c := range f[name].claims() {
 				if g.floats.routed[c.place()] {

@@ -75,9 +75,11 @@ func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, s
 	g.sort(ports)
 	g.ledOut()
 	g.float(ports, fips)
+	exempt := g.settle()
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
 		g.world(g.outsides[name])
 	}
+	exempt()
 	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
 		g.route(g.routers[id])
 	}
@@ -235,7 +237,7 @@ func (r *router) largest() (out uint32) {
 // clamp bounds what TCP announces by a door, if there are doors beside it of which larger packets
 // come: they would be dropped, and what VPP says of that may not arrive, or not be believed.
 func clamp(door string, mtu, largest uint32) []desiredstate.Object {
-	if mtuOf(mtu) >= largest {
+	if mtu = mtuOf(mtu); mtu >= largest {
 		return nil
 	}
 	m := l3.MSSClamp{Interface: door, IPv4: l3.Clamp{MSS: uint16(mtu - 40)}}

@@ -108,6 +108,47 @@ func TestExternalNetworksAreApart(t *testing.T) {
 	require.Greater(t, min(one.ID, two.ID), uint32(1<<31-1), "beyond the numbers of routers")
 }
 
+// Each table has a number to itself, those by which networks reach subnets that nobody names too.
+func TestTablesHaveNumbersOfTheirOwn(t *testing.T) {
+	all := keys{}
+	for n := 1; n <= 3; n++ {
+		where := members{"external_net_type": "vlan", "external_segmentation_id": 900 + n}
+		set := func(more members) members { maps.Copy(more, where); return more }
+		all[routerID(n)+"/"+portID(1)] = leg(members{"segmentation_id": 200 + n, "vrf_id": n})
+		all[routerID(n)+"/"+portID(9)] = gateway(set(members{"vrf_id": n, "gateways": []any{[]any{fmt.Sprintf("203.0.113.%d", 100+n), 24, false}}}))
+		all[floatID(n)] = float(set(members{"internal_segmentation_id": 200 + n, "floating_ip_address": fmt.Sprintf("198.18.0.%d", n)}))
+	}
+	whose, beyond := map[uint32]string{}, 0
+	for _, o := range objects(t, all.routing(t, site)) {
+		if table, ok := o.(l3.Table); ok {
+			require.Empty(t, whose[table.ID], table.Name)
+			whose[table.ID] = table.Name
+			if strings.HasPrefix(table.Name, "beyond-") {
+				beyond++
+			}
+		}
+	}
+	require.Equal(t, 3, beyond)
+}
+
+// What TCP announces fits the door that it goes by, whatever goes by the router's other doors, and whether or not
+// the key says how much that is.
+func TestAnnouncedSegmentsFit(t *testing.T) {
+	for mtu, want := range map[int]l3.MSSClamp{
+		0:    {IPv4: l3.Clamp{MSS: 8960}, IPv6: l3.Clamp{MSS: 8940}},
+		1450: {IPv4: l3.Clamp{MSS: 1410}, IPv6: l3.Clamp{MSS: 1390}},
+		1000: {IPv4: l3.Clamp{MSS: 960}},
+	} {
+		has := objects(t, keys{
+			routerID(1) + "/" + portID(1): leg(members{"mtu": mtu}),
+			routerID(1) + "/" + portID(2): leg(members{"mtu": 9600, "segmentation_id": 102, "gateway_ip": "192.168.2.1"}),
+		}.routing(t, site))
+		want.Interface = "bvi-physnet1.vlan.101"
+		require.Equal(t, want, has[want.Key()], mtu)
+		require.NotContains(t, has, l3.MSSClamp{Interface: "bvi-physnet1.vlan.102"}.Key())
+	}
+}
+
 // Without NAT in the external network, what comes back finds its way by a route. Where there
 // is NAT, each address of who does not translate is exempt besides, but for those with floating IPs;
 // what VPP cannot exempt is told.

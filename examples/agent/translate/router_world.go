@@ -5,10 +5,8 @@ package translate
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -47,8 +45,7 @@ func (g *routing) world(x *external) {
 	if link.Up || link.MTU != 0 {
 		objs = append(objs, link)
 	}
-	translated := slices.ContainsFunc(x.exits, (*router).translates)
-	if translated {
+	if x.translates() {
 		objs = append(objs, nat.Plugin{}, nat.Interface{Interface: name, Table: table, Outside: true}, l3.ProxyARP{Interface: name})
 	}
 	if x.entered = x.enters(); x.entered {
@@ -63,31 +60,18 @@ func (g *routing) world(x *external) {
 			own = append(own, l3.Address{Interface: name, Prefix: alone, Table: table})
 			g.voice(name, a.Addr(), own[len(own)-1].Key())
 			if a.Bits() < a.Addr().BitLen() {
-				own = append(own, l3.Route{Table: table, Prefix: a.Masked(), Paths: []l3.Path{{Interface: name}}})
+				own = append(own, x.linked(a))
 			}
 		}
 		for _, next := range r.exit.Next { // who leads out is on the link, whatever the subnets
-			if !next.IsLinkLocalUnicast() && !x.holds(next) {
-				own = append(own, l3.Route{Table: table, Prefix: alone(next), Paths: []l3.Path{{Interface: name}}})
+			if route, ok := x.ways[alone(next)]; ok {
+				own = append(own, route)
 			}
 		}
 		g.want(source, own, r.exit.Name())
 	}
-	// What is there already: an extra route to it is left out.
-	taken := map[netip.Prefix]l3.Route{}
-	for _, o := range g.out.Wants[source] {
-		if route, ok := o.(l3.Route); ok && route.Table == table {
-			taken[route.Prefix] = route
-		}
-	}
-	back := maps.Clone(taken)
-	for _, r := range x.exits {
-		g.back(r, x, translated, back)
-	}
-	maps.DeleteFunc(back, func(p netip.Prefix, _ l3.Route) bool { _, has := taken[p]; return has })
-	routes := slices.SortedFunc(maps.Values(back), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) })
 	var all []desiredstate.Object
-	for _, r := range routes {
+	for _, r := range slices.SortedFunc(maps.Values(x.ways), func(a, b l3.Route) int { return a.Key().Compare(b.Key()) }) {
 		all = append(all, r)
 	}
 	g.want(source, all)
@@ -107,7 +91,7 @@ func (g *routing) ways(x *external, table, door string) (objs []desiredstate.Obj
 		route := l3.Route{Table: table, Prefix: netip.PrefixFrom(unspecified(next), 0), Paths: []l3.Path{{Interface: door, NextHop: next}}}
 		if next.Is4() && link.IsValid() {
 			further := "beyond-" + x.net.Name()
-			objs = append(objs, l3.Table{Name: further, ID: g.number(x.net) | maxVRF>>1 + 1}, l3.Route{Table: further, Prefix: route.Prefix, Paths: route.Paths})
+			objs = append(objs, l3.Table{Name: further, ID: tableNumber(further)}, l3.Route{Table: further, Prefix: route.Prefix, Paths: route.Paths})
 			route.Paths = []l3.Path{{Table: further}, {Interface: door, Preference: 1}}
 			link = netip.Addr{}
 		}
@@ -145,50 +129,6 @@ func unspecified(a netip.Addr) netip.Addr {
 		return netip.IPv6Unspecified()
 	}
 	return netip.IPv4Unspecified()
-}
-
-// back adds what the external table has to know of a router's prefixes: nothing, if
-// NAT sees to what comes back, else the way.
-func (g *routing) back(r *router, x *external, nat bool, all map[netip.Prefix]l3.Route) {
-	table := outside(x.net)
-	add := func(key string, want l3.Route) {
-		if have, dup := all[want.Prefix]; !dup {
-			all[want.Prefix] = want
-		} else if !reflect.DeepEqual(have, want) {
-			g.lacks(key, fmt.Errorf("%s is something else in %s already, behind another router or an address there, so nothing comes back from there", want.Prefix, x.net.Name()))
-		}
-	}
-	leads := func(is6 bool) bool {
-		return slices.ContainsFunc(r.exit.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() == is6 })
-	}
-	behind := func(key string, to netip.Prefix) {
-		if !leads(to.Addr().Is6()) {
-			return
-		}
-		if to.Addr().Is6() || !nat || !r.exit.SNAT {
-			add(key, l3.Route{Table: table, Prefix: to, Paths: []l3.Path{{Table: routerTable(r.id)}}})
-		}
-	}
-	for _, net := range slices.Sorted(maps.Keys(r.legs)) {
-		for _, p := range r.legs[net].ports {
-			for _, a := range p.Addrs {
-				behind(p.Name(), a.Masked())
-			}
-		}
-	}
-	for _, e := range r.exit.Routes {
-		paths, out, _ := r.ways(e)
-		switch {
-		case len(paths) == 0:
-		case out:
-			add(r.exit.Name(), l3.Route{Table: table, Prefix: e.To, Paths: paths})
-		default:
-			behind(r.exit.Name(), e.To)
-		}
-	}
-	if nat && !r.exit.SNAT && r.exit.first4().IsValid() {
-		g.exempt(r)
-	}
 }
 
 // ways are the paths of an extra route, whether all of them lead out, and the hops
