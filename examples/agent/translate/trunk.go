@@ -113,6 +113,13 @@ func (p Port) On(parent Port) (Port, error) {
 	return p, nil
 }
 
+// In says whether the port is in what VPP holds, a subport on its parent.
+func (p Port) In(found map[desiredstate.Key]desiredstate.Object) bool {
+	is, there := found[vppnet.InterfaceKey(p.Interface())]
+	sub, _ := is.(vppnet.SubInterface)
+	return there && sub.Parent == p.parent
+}
+
 // end is what the port is to VPP, but for its network and filters: a vhost-user interface, a TAP,
 // or a VLAN of its parent's, whose tag is taken off what comes in.
 func (p Port) end() desiredstate.Object {

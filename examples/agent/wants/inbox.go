@@ -67,9 +67,12 @@ type Inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
-	earlier []string          // ports that were bound by an earlier agent
-	waiting map[string]change // ports for which there is no room
-	trunks  map[string]trunk  // by parent
+	earlier []string                                 // ports that were bound by an earlier agent
+	found   map[desiredstate.Key]desiredstate.Object // what VPP held at first, until all is known
+	waiting map[string]change                        // ports for which there is no room
+	refused map[string]change                        // ports that want what another has
+	owed    bool                                     // these are to be asked again, whatever changes
+	trunks  map[string]trunk                         // by parent
 	taps    *taps
 }
 
@@ -88,7 +91,7 @@ func New(site translate.Site, store *desiredstate.Store, log *slog.Logger) *Inbo
 	b := &Inbox{
 		Site: site, store: store, log: log, Moved: func(string) {}, Heard: func(string, int64) {}, Mine: new(atomic.Int64),
 		Follow: func(follow.Range) {}, Unfollow: func(follow.Range) {},
-		again: make(chan struct{}, 1), Room: findRoom(), waiting: map[string]change{},
+		again: make(chan struct{}, 1), Room: findRoom(), waiting: map[string]change{}, refused: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),

@@ -26,6 +26,7 @@ type neighbours struct {
 	wrong   map[string]error // keys that cannot be read, by name below translate.Networks
 	gone    map[string]bool  // sources that somebody said are nothing any more
 	missed  bool             // a key was in no list any more, and nobody said that it is deleted
+	refused map[string]error // what the store would not take, by source
 }
 
 // place is where somebody is, and whether that is here.
@@ -217,16 +218,23 @@ func (n *neighbours) all() map[string][]desiredstate.Object {
 	return out
 }
 
-// assignRemotes tells the store. Someone who moves from one host to another may be wanted of
-// both until both are told.
+// assignRemotes tells the store, also of what it refused before: someone who moves from one host to
+// another may be wanted of both until both are told.
 func (b *Inbox) assignRemotes(wants map[string][]desiredstate.Object) {
-	for _, last := range []bool{false, true} {
-		for _, source := range slices.Sorted(maps.Keys(wants)) {
-			if err := b.store.Assign(source, wants[source]...); err == nil {
-				delete(wants, source)
-			} else if last {
-				b.log.Error("conflicting wants", "source", source, "err", err)
+	n := b.remotes
+	before := n.refused
+	if len(before) > 0 {
+		all := n.all()
+		for source := range before {
+			if _, anew := wants[source]; !anew {
+				wants[source] = all[source]
 			}
+		}
+	}
+	n.refused = ask(b.store, slices.Sorted(maps.Keys(wants)), wants)
+	for source, err := range n.refused {
+		if !sameError(before[source], err) {
+			b.log.Error("conflicting wants", "source", source, "err", err)
 		}
 	}
 }

@@ -205,14 +205,23 @@ func isNeeded(x *taps, port string) bool {
 	return false
 }
 
-// assignTaps tells the store.
-func (b *Inbox) assignTaps(wants map[string][]desiredstate.Object) {
-	for _, source := range slices.Sorted(maps.Keys(wants)) {
-		name := strings.TrimPrefix(source, OfTap(""))
-		delete(b.taps.refused, name)
-		if err := b.store.Assign(source, wants[source]...); err != nil {
-			b.taps.refused[name] = err
-			_ = b.store.Assign(source) // to want nothing conflicts with nothing
+// assignTaps tells the store, also of what it refused before. It adds to names those that are, or were,
+// refused.
+func (b *Inbox) assignTaps(wants map[string][]desiredstate.Object, names map[string]bool) {
+	x := b.taps
+	before := x.refused
+	for name := range before {
+		wants[OfTap(name)] = x.now[name].Objects
+	}
+	x.refused = map[string]error{}
+	for source, err := range askOrNothing(b.store, slices.Sorted(maps.Keys(wants)), wants) {
+		x.refused[strings.TrimPrefix(source, OfTap(""))] = err
+	}
+	for _, refused := range []map[string]error{before, x.refused} {
+		for name := range refused {
+			if !sameError(before[name], x.refused[name]) {
+				names[name] = true
+			}
 		}
 	}
 }
