@@ -53,7 +53,7 @@ func (b *Inbox) Settled(all bool) {
 		b.Heard(source, at)
 	}
 	remotes := b.remotes.work()
-	tapped, retapped := b.taps.work(b.ports, moved)
+	tapped, retapped := b.taps.work(b.ports, b.routers, moved)
 	if all {
 		b.replace(wants, remotes, tapped, moved, rerouted, retapped)
 	} else {
