@@ -83,12 +83,17 @@ func (b *box) restarted() *box {
 	next := emptyBox(b.T, b.Site, b.etcd)
 	next.Room = b.Room
 	next.Recall(found)
-	root := follow.Range(b.Site.Keys())
-	next.Listed(root, b.in(root))
-	next.list()
-	next.Settled(true)
-	next.settle()
+	next.root()
 	return next
+}
+
+// root tells of all keys of the host, and of what these need.
+func (b *box) root() {
+	root := follow.Range(b.Site.Keys())
+	b.Listed(root, b.in(root))
+	b.list()
+	b.Settled(true)
+	b.settle()
 }
 
 func uid(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", n) }
