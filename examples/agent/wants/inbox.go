@@ -101,6 +101,7 @@ func New(site translate.Site, store *desiredstate.Store, log *slog.Logger) *Inbo
 	on, off := func(r follow.Range) { b.Follow(r) }, func(r follow.Range) { b.Unfollow(r) }
 	b.groups.follow, b.groups.unfollow = on, off
 	b.remotes.follow, b.remotes.unfollow = on, off
+	b.remotes.stir = func(name string) { b.stirred[networks+name] = true }
 	b.taps.follow, b.taps.unfollow = on, off
 	return b
 }
@@ -133,7 +134,7 @@ func (b *Inbox) Listed(r follow.Range, values map[string][]byte) {
 		return
 	}
 	if strings.HasPrefix(key, translate.Networks) {
-		b.strangers(func() { b.remotes.listed(r, values) })
+		b.remotes.listed(r, values)
 		return
 	}
 	if isElsewhere(key) {
@@ -237,30 +238,13 @@ func (b *Inbox) Put(key string, value []byte, there bool) {
 		group, port := translate.MemberOf(name)
 		b.groups.member(group, port, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
-		b.strangers(func() { b.remotes.put(name, value, there) })
+		b.remotes.put(name, value, there)
 	} else if isElsewhere(key) {
 		b.taps.heard(key, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.Site.Keys()); ok && IsTap(name) {
 		b.taps.put(name, value, there, b.open)
 	} else if name, ok := strings.CutPrefix(key, b.Site.Keys()); ok {
 		b.other(name, there)
-	}
-}
-
-// strangers takes what other hosts say, and notes which keys cannot be read any more, or
-// again.
-func (b *Inbox) strangers(take func()) {
-	before := maps.Clone(b.remotes.wrong)
-	take()
-	for name, err := range before {
-		if !sameError(err, b.remotes.wrong[name]) {
-			b.stirred[networks+name] = true
-		}
-	}
-	for name := range b.remotes.wrong {
-		if before[name] == nil {
-			b.stirred[networks+name] = true
-		}
 	}
 }
 
@@ -328,7 +312,7 @@ func (b *Inbox) become(name string, now change) {
 	}
 	b.groups.use(name, now.port.Groups, before.port.Groups)
 	at, overlaid := now.port.Place()
-	b.strangers(func() { b.remotes.move(OfPort(name), place{at, true}, overlaid) })
+	b.remotes.move(OfPort(name), place{at, true}, overlaid)
 	b.turns++
 	now.turn = b.turns
 	b.changed[name] = now
