@@ -210,7 +210,7 @@ func TestBadTaps(t *testing.T) {
 	r.whole(site, v.Socket(), map[string]int{uuid(0): 101, uuid(1): 102})
 }
 
-// A flow that the store or VPP cannot have beside a network's tunnel says so, and the network stays.
+// A flow that VPP cannot have beside a network's tunnel says so, and the network stays.
 func TestTapsBesideAnOverlay(t *testing.T) {
 	r, v := newRig(t), memory(t)
 	site := r.siteOf("h1", nic)
@@ -227,8 +227,23 @@ func TestTapsBesideAnOverlay(t *testing.T) {
 	said := r.taps("h1", "taas_flow/"+tfid(2))
 	require.Contains(t, said["taas_flow/"+tfid(2)], `"dst_adr":"192.0.2.3"`)
 	require.Contains(t, said["taas_flow/"+tfid(2)], `"src_adr":"192.0.2.1"`)
-	r.problemAt("h1", "taas_flow/"+tfid(1), "VNI 10")
+	r.problemAt("h1", "taas_flow/"+tfid(1), "10 is the VNI of a network on this host")
 	r.bound("h1", uuid(1))
 	status, _ := a.store.Status(vppnet.InterfaceKey(translate.TunnelName(10, netip.MustParseAddr("192.0.2.3"))))
 	require.Equal(t, desiredstate.Applied, status.State)
+}
+
+// A flow by a VLAN goes when a port of that VLAN's network comes, which is bound, and says why.
+func TestANetworkComesToATap(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	a := r.agent(r.siteOf("h1", nic), v.Socket())
+	r.put("h1", uuid(1), port(102))
+	r.set(translate.TapState("h3", "taas_service/"+sid(6)), `{"service_bridge":{"physnet":"physnet1","network_type":"vlan"}}`)
+	r.flow("h1", 6, tapFlow(101, sid(6), uuid(1), "BOTH", "h1", "h3"))
+	r.taps("h1", "taas_flow/"+tfid(6))
+	r.put("h1", uuid(2), port(101))
+	r.bound("h1", uuid(1), uuid(2))
+	r.problemAt("h1", "taas_flow/"+tfid(6), "101 is the VLAN of a network on this host")
+	r.taps("h1")
+	r.converged(a)
 }

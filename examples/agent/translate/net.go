@@ -82,6 +82,16 @@ func (n Net) Name() string {
 	return fmt.Sprintf("%s.%s.%d", n.Physnet, n.Type, n.Segment)
 }
 
+// Way is how frames of a network leave this host: by a VLAN of an interface, or by an overlay, with a
+// VNI. Nothing else can go so.
+type Way struct {
+	Uplink string // "": by the overlay
+	Number uint32
+}
+
+// Way is the network's.
+func (n Net) Way() Way { return Way{n.Uplink, n.Segment} }
+
 // member names the interface through which the network leaves this host; "": it does by an
 // overlay.
 func (n Net) member() string {

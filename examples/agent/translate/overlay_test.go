@@ -109,6 +109,28 @@ func TestAMACMovesBetweenOthers(t *testing.T) {
 	require.Len(t, out["h2"], 2, "the MAC, and its other address")
 }
 
+// An address that somebody here has by now is not elsewhere, as one that somebody elsewhere has by now is not here.
+// What this host said of somebody who is gone counts no more.
+func TestAnAddressIsHereOrThere(t *testing.T) {
+	there := sighting("7/h2/10.0.0.2", "fa:16:3e:00:00:02", "192.0.2.2")
+	here := translate.Sighting{VNI: 7, Host: site.Host, Addr: there.Addr, MAC: mac(9), At: under.Address.Addr()}
+	answer := desiredstate.Object(gpe.ARPEntry{Bridge: "gpe.7", Address: there.Addr, MAC: mac(2)})
+	for name, c := range map[string]struct {
+		here, there int64
+		in          vppnet.MAC // who is here
+		answers     bool
+	}{
+		"here by now":  {50, 5, mac(9), false},
+		"there by now": {5, 50, mac(9), true},
+		"gone":         {50, 5, mac(8), true},
+	} {
+		here.Revision, there.Revision = c.here, c.there
+		out := overlaid.Remotes(7, []translate.Sighting{here, there}, func(m vppnet.MAC) bool { return m == c.in })
+		require.Len(t, out, 1, name)
+		require.Equal(t, c.answers, slices.Contains(out["h2"], answer), "%s: %v", name, out)
+	}
+}
+
 func TestSightingsRefused(t *testing.T) {
 	good := `{"mac":"fa:16:3e:00:00:02","host":"192.0.2.2"}`
 	for name, c := range map[string]struct{ key, value, err string }{

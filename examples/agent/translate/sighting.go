@@ -90,9 +90,9 @@ func (s Site) Sighting(name string, value []byte) (g Sighting, err error) {
 
 // Remotes are, by host, what VPP shall hold of a network's members that are behind other
 // hosts, as these said. Who is here is not there, whoever says so: a VM moves, and where it
-// was says so last. Of two hosts the one that said so last has a MAC, or an address.
+// was says so last. Of two hosts, and this is one of them, the one that said so last has a MAC, or an address.
 func (s Site) Remotes(vni uint32, said []Sighting, here func(vppnet.MAC) bool) map[string][]desiredstate.Object {
-	said = slices.DeleteFunc(slices.Clone(said), func(g Sighting) bool { return g.Host == s.Host || here(g.MAC) })
+	said = slices.DeleteFunc(slices.Clone(said), func(g Sighting) bool { return (g.Host == s.Host) != here(g.MAC) })
 	slices.SortFunc(said, func(a, b Sighting) int {
 		return -cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Name(), b.Name()))
 	})
@@ -113,6 +113,9 @@ func (s Site) Remotes(vni uint32, said []Sighting, here func(vppnet.MAC) bool) m
 	}
 	out, have := map[string][]desiredstate.Object{}, map[desiredstate.Key]bool{}
 	for _, mac := range slices.SortedFunc(maps.Keys(at), func(a, b vppnet.MAC) int { return cmp.Compare(a.String(), b.String()) }) {
+		if at[mac].Host == s.Host {
+			continue
+		}
 		for _, o := range s.Overlay.There(overlayName(vni), vni, Remote{MAC: mac, Addrs: addrs[mac], At: at[mac].At}) {
 			if !have[o.Key()] {
 				have[o.Key()] = true

@@ -21,6 +21,25 @@ type Tapping struct {
 	Flows     map[string]TapFlow
 	Port      func(uuid string) (Port, bool) // of this host
 	Elsewhere map[string][]byte              // what others said, by the keys that flows ask for
+	Taken     map[Way]bool                   // by networks of this host
+}
+
+// free says whether copies can go by these objects: not where a network of the host does, which would lose
+// its way.
+func (in Tapping) free(s Site, objs []desiredstate.Object) error {
+	for _, o := range objs {
+		switch o := o.(type) {
+		case vppnet.SubInterface:
+			if in.Taken[Way{o.Parent, uint32(o.Outer)}] {
+				return fmt.Errorf("taas_id: %d is the VLAN of a network on this host", o.Outer)
+			}
+		case vppnet.VXLANTunnel:
+			if _, is := s.Overlay.(VXLAN); is && in.Taken[Way{"", o.VNI}] {
+				return fmt.Errorf("taas_id: %d is the VNI of a network on this host", o.VNI)
+			}
+		}
+	}
+	return nil
 }
 
 // Tap is what a service or a flow comes to.
@@ -76,7 +95,10 @@ func (s Site) tapService(t TapService, in Tapping) Tap {
 	out := Tap{Ports: []string{t.Port}}
 	if t.Decoder.IsValid() {
 		var err error
-		if out.Objects, err = s.decoderObjects(t, p); err != nil {
+		if out.Objects, err = s.decoderObjects(t, p); err == nil {
+			err = in.free(s, out.Objects)
+		}
+		if err != nil {
 			return Tap{Wrong: err}
 		}
 	}
@@ -175,6 +197,9 @@ func (s Site) tapPath(id string, t TapFlow, in Tapping) (p tapPath, err error) {
 			return p, fmt.Errorf("tf_host: %s does not say that it sends anything", t.From)
 		}
 		err = p.fromHost(s, t.Number, port, said)
+	}
+	if err == nil {
+		err = in.free(s, p.objects)
 	}
 	return p, err
 }

@@ -3,9 +3,9 @@
 package translate
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vhost"
@@ -14,6 +14,16 @@ import (
 
 // Trunks is the prefix of the keys of the host's trunks, each by the name of its parent port.
 func (s Site) Trunks() string { return Root + "nodes/" + s.Host + "/trunks/" }
+
+// isTrunk says whether a key is that of a trunk, of any host.
+func isTrunk(key string) bool {
+	name, of := strings.CutPrefix(key, Root+"nodes/")
+	_, name, _ = strings.Cut(name, "/")
+	return of && strings.HasPrefix(name, "trunks/")
+}
+
+// maxSubports is how many VLANs there are for subports.
+const maxSubports = 4094
 
 // Trunk is a port by which a VM is in several networks: untagged in the parent's, and with a
 // VLAN in that of each subport.
@@ -37,9 +47,12 @@ func (s Site) Trunk(name string, value []byte) (t Trunk, err error) {
 		return t, err
 	}
 	var out lacks
-	var subs []json.RawMessage
-	if err := need(f, "sub_ports", &subs); err != nil {
+	subs, more, err := elements(f, "sub_ports", maxSubports)
+	if err != nil {
 		return t, err
+	}
+	if more > 0 {
+		out.add(fmt.Errorf("sub_ports: %d beyond the first %d, more than there are VLANs", more, maxSubports))
 	}
 	vlans, names := map[uint16]string{}, map[string]bool{t.Parent: true}
 	for i, raw := range subs {
@@ -111,6 +124,13 @@ func (p Port) On(parent Port) (Port, error) {
 	}
 	p.parent = parent.Interface()
 	return p, nil
+}
+
+// In says whether the port is in what VPP holds, a subport on its parent.
+func (p Port) In(found map[desiredstate.Key]desiredstate.Object) bool {
+	is, there := found[vppnet.InterfaceKey(p.Interface())]
+	sub, _ := is.(vppnet.SubInterface)
+	return there && sub.Parent == p.parent
 }
 
 // end is what the port is to VPP, but for its network and filters: a vhost-user interface, a TAP,

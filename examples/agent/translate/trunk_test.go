@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/vppkit/vppkit/examples/agent/translate"
 )
 
 const subID = "2f6a0f66-38b1-4ac2-a1a1-3b6a6d0c0009"
@@ -86,7 +88,7 @@ func TestTrunksRefused(t *testing.T) {
 	}{
 		"name":         {"x", trunk(), "the key's name is not a UUID"},
 		"junk":         {id, []byte("junk"), "not a JSON object"},
-		"no list":      {id, []byte(`{"sub_ports":{}}`), "sub_ports: {} is no"},
+		"no list":      {id, []byte(`{"sub_ports":{}}`), "sub_ports: {} is no list"},
 		"no sub_ports": {id, []byte(`{}`), "sub_ports is missing"},
 		"signed":       {id, []byte(`{"jwt":"a.b.c","certificate":"PEM"}`), "sub_ports is missing"},
 	} {
@@ -124,4 +126,27 @@ func TestTrunksRefused(t *testing.T) {
 	tr, err := site.Trunk(id, trunk(sub(map[string]any{"port_security_enabled": true, "security_groups": []string{"x"}})))
 	require.NoError(t, err)
 	require.ErrorContains(t, tr.Subports[0].Lacks, "security_groups 0")
+}
+
+// A trunk can have a subport in each VLAN; what a list has beyond that costs nothing.
+func TestALargeTrunk(t *testing.T) {
+	var subs []map[string]any
+	for n := range 4095 {
+		subs = append(subs, sub(map[string]any{
+			"port_id": fmt.Sprintf("%08x-38b1-4ac2-a1a1-3b6a6d0c0009", n), "segmentation_id": n%4094 + 1,
+			"port_security_enabled": true, "security_groups": []string{groupID},
+		}))
+	}
+	value := trunk(subs...)
+	require.LessOrEqual(t, len(value), translate.Longest(site.Trunks()+id))
+	tr, err := site.Trunk(id, value)
+	require.NoError(t, err)
+	require.Len(t, tr.Subports, 4094)
+	require.EqualError(t, tr.Lacks, "sub_ports: 1 beyond the first 4094, more than there are VLANs")
+
+	tr, err = site.Trunk(id, []byte(`{"sub_ports":[`+strings.Repeat("{},", 1<<20)+`{}]}`))
+	require.NoError(t, err)
+	require.ErrorContains(t, tr.Lacks, "sub_ports: 1044483 beyond the first 4094")
+	require.ErrorContains(t, tr.Lacks, "and 4087 more")
+	require.Less(t, translate.Longest(site.Ports()+id), 200<<10)
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // maxPort is far above what a port needs, whatever its allowed address pairs;
-// maxGroup holds 10,000 rules.
+// maxGroup holds 10,000 rules, or as many subports as there are VLANs.
 const (
 	maxPort  = 64 << 10
 	maxGroup = 4 << 20
@@ -23,7 +23,7 @@ const (
 
 // Longest is how long the value of a key is at most that is read, signed or not.
 func Longest(key string) int {
-	if strings.HasPrefix(key, Groups) {
+	if strings.HasPrefix(key, Groups) || isTrunk(key) {
 		return 2 * maxGroup
 	}
 	return 2 * maxPort
@@ -150,6 +150,29 @@ func within(f fields, name string) (fields, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return out, nil
+}
+
+// elements reads a member that is a list, and must be there: so many elements, and how many more there are.
+func elements(f fields, name string, most int) (out []json.RawMessage, more int, err error) {
+	var all json.RawMessage
+	if err := need(f, name, &all); err != nil {
+		return nil, 0, err
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(all), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if d.PeekKind() != '[' {
+		return nil, 0, fmt.Errorf("%s: %.40s is no list", name, all)
+	}
+	for _, err = d.ReadToken(); err == nil && d.PeekKind() != ']'; {
+		if len(out) == most {
+			err, more = d.SkipValue(), more+1
+			continue
+		}
+		var raw jsontext.Value
+		if raw, err = d.ReadValue(); err == nil {
+			out = append(out, json.RawMessage(bytes.Clone(raw)))
+		}
+	}
+	return out, more, err // what is in fields is well-formed
 }
 
 // lacks are the parts of a value that are left out, and why. One bad part must not keep

@@ -88,28 +88,15 @@ func (b *Inbox) forge() {
 		if name == "" {
 			b.forging = false
 			b.mu.Unlock()
+			b.ring() // or Finish, which heard the last one already, would wait for ever
 			return
 		}
-		if x == nil {
-			delete(g.late, name)
-			b.mu.Unlock()
-			continue
-		}
-		if x.text != nil {
+		switch {
+		case x != nil && x.text != nil:
 			b.readLong(name, x)
-			b.mu.Unlock()
-			b.ring()
-			continue
-		}
-		last, members, turn := x.last, g.members(x), x.turn
-		b.mu.Unlock()
-		sets, unfit := translate.GroupObjects(last, members)
-		b.mu.Lock()
-		if g.all[name] == x {
-			x.sets, x.unfit = sets, unfit
-			g.made[name] = true
-		}
-		if g.all[name] != x || x.turn == turn {
+		case x != nil && x.read:
+			b.makeLong(name, x)
+		default: // it is gone, or there is nothing any more to read it from
 			delete(g.late, name)
 		}
 		b.mu.Unlock()
@@ -125,15 +112,32 @@ func (b *Inbox) ring() {
 	}
 }
 
-// readLong reads the long value of a group, for which others do not wait.
+// readLong reads the long value of a group, for which others do not wait. Meanwhile there may be
+// another group of this name.
 func (b *Inbox) readLong(name string, x *group) {
 	text, heard := x.text, &heardGroup{turn: x.turn}
 	b.mu.Unlock()
 	heard.SecurityGroup, heard.wrong = translate.Group(name, text)
 	b.mu.Lock()
-	if x.turn == heard.turn {
+	if b.groups.all[name] == x && x.turn == heard.turn {
 		x.text, x.heard = nil, heard
 		b.groups.read[name] = true
+		delete(b.groups.late, name)
+	}
+}
+
+// makeLong makes the sets of a group, for which others do not wait.
+func (b *Inbox) makeLong(name string, x *group) {
+	last, members, turn := x.last, b.groups.members(x), x.turn
+	b.mu.Unlock()
+	sets, unfit := translate.GroupObjects(last, members)
+	b.mu.Lock()
+	if b.groups.all[name] != x {
+		return
+	}
+	x.sets, x.unfit = sets, unfit
+	b.groups.made[name] = true
+	if x.turn == turn {
 		delete(b.groups.late, name)
 	}
 }

@@ -67,9 +67,12 @@ type Inbox struct {
 	groups  *groups
 	routers *routers
 	remotes *neighbours
-	earlier []string          // ports that were bound by an earlier agent
-	waiting map[string]change // ports for which there is no room
-	trunks  map[string]trunk  // by parent
+	earlier []string                                 // ports that were bound by an earlier agent
+	found   map[desiredstate.Key]desiredstate.Object // what VPP held at first, until all is known
+	waiting map[string]change                        // ports for which there is no room
+	refused map[string]change                        // ports that want what another has
+	owed    bool                                     // these are to be asked again, whatever changes
+	trunks  map[string]trunk                         // by parent
 	taps    *taps
 }
 
@@ -88,7 +91,7 @@ func New(site translate.Site, store *desiredstate.Store, log *slog.Logger) *Inbo
 	b := &Inbox{
 		Site: site, store: store, log: log, Moved: func(string) {}, Heard: func(string, int64) {}, Mine: new(atomic.Int64),
 		Follow: func(follow.Range) {}, Unfollow: func(follow.Range) {},
-		again: make(chan struct{}, 1), Room: findRoom(), waiting: map[string]change{},
+		again: make(chan struct{}, 1), Room: findRoom(), waiting: map[string]change{}, refused: map[string]change{},
 		ports: map[string]translate.Port{}, wrong: map[string]error{}, changed: map[string]change{},
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
@@ -98,6 +101,7 @@ func New(site translate.Site, store *desiredstate.Store, log *slog.Logger) *Inbo
 	on, off := func(r follow.Range) { b.Follow(r) }, func(r follow.Range) { b.Unfollow(r) }
 	b.groups.follow, b.groups.unfollow = on, off
 	b.remotes.follow, b.remotes.unfollow = on, off
+	b.remotes.stir = func(name string) { b.stirred[networks+name] = true }
 	b.taps.follow, b.taps.unfollow = on, off
 	return b
 }
@@ -130,7 +134,7 @@ func (b *Inbox) Listed(r follow.Range, values map[string][]byte) {
 		return
 	}
 	if strings.HasPrefix(key, translate.Networks) {
-		b.strangers(func() { b.remotes.listed(r, values) })
+		b.remotes.listed(r, values)
 		return
 	}
 	if isElsewhere(key) {
@@ -234,30 +238,13 @@ func (b *Inbox) Put(key string, value []byte, there bool) {
 		group, port := translate.MemberOf(name)
 		b.groups.member(group, port, value, there)
 	} else if name, ok := strings.CutPrefix(key, translate.Networks); ok {
-		b.strangers(func() { b.remotes.put(name, value, there) })
+		b.remotes.put(name, value, there)
 	} else if isElsewhere(key) {
 		b.taps.heard(key, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.Site.Keys()); ok && IsTap(name) {
 		b.taps.put(name, value, there, b.open)
 	} else if name, ok := strings.CutPrefix(key, b.Site.Keys()); ok {
 		b.other(name, there)
-	}
-}
-
-// strangers takes what other hosts say, and notes which keys cannot be read any more, or
-// again.
-func (b *Inbox) strangers(take func()) {
-	before := maps.Clone(b.remotes.wrong)
-	take()
-	for name, err := range before {
-		if !sameError(err, b.remotes.wrong[name]) {
-			b.stirred[networks+name] = true
-		}
-	}
-	for name := range b.remotes.wrong {
-		if before[name] == nil {
-			b.stirred[networks+name] = true
-		}
 	}
 }
 
@@ -325,7 +312,7 @@ func (b *Inbox) become(name string, now change) {
 	}
 	b.groups.use(name, now.port.Groups, before.port.Groups)
 	at, overlaid := now.port.Place()
-	b.strangers(func() { b.remotes.move(OfPort(name), place{at, true}, overlaid) })
+	b.remotes.move(OfPort(name), place{at, true}, overlaid)
 	b.turns++
 	now.turn = b.turns
 	b.changed[name] = now

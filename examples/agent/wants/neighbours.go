@@ -19,13 +19,16 @@ import (
 type neighbours struct {
 	site             translate.Site
 	follow, unfollow func(follow.Range)
+	stir             func(name string) // told of a key with which something else is wrong now, or nothing
 
 	places  map[string]place // by who is there: a port, a router's leg
 	nets    map[uint32]*neighbourhood
 	changed map[uint32]bool  // networks of which that is to be told
 	wrong   map[string]error // keys that cannot be read, by name below translate.Networks
+	wrongs  map[string]int   // how many, by the VNI in it
 	gone    map[string]bool  // sources that somebody said are nothing any more
 	missed  bool             // a key was in no list any more, and nobody said that it is deleted
+	refused map[string]error // what the store would not take, by source
 }
 
 // place is where somebody is, and whether that is here.
@@ -43,9 +46,9 @@ type neighbourhood struct {
 
 func newNeighbours(site translate.Site) *neighbours {
 	return &neighbours{
-		site: site, follow: func(follow.Range) {}, unfollow: func(follow.Range) {},
+		site: site, follow: func(follow.Range) {}, unfollow: func(follow.Range) {}, stir: func(string) {},
 		places: map[string]place{}, nets: map[uint32]*neighbourhood{}, changed: map[uint32]bool{},
-		wrong: map[string]error{}, gone: map[string]bool{},
+		wrong: map[string]error{}, wrongs: map[string]int{}, gone: map[string]bool{},
 	}
 }
 
@@ -92,7 +95,7 @@ func (n *neighbours) leave(vni uint32) {
 	}
 	for name := range n.wrong {
 		if strings.HasPrefix(name, fmt.Sprintf("%d/", vni)) {
-			delete(n.wrong, name)
+			n.blame(name, nil)
 		}
 	}
 	delete(n.nets, vni)
@@ -132,7 +135,7 @@ func (n *neighbours) listed(r follow.Range, values map[string][]byte) {
 	}
 	for name := range n.wrong {
 		if _, still := values[translate.Networks+name]; !still && r.Has(translate.Networks+name) {
-			delete(n.wrong, name)
+			n.blame(name, nil)
 		}
 	}
 	for key, value := range values {
@@ -142,10 +145,11 @@ func (n *neighbours) listed(r follow.Range, values map[string][]byte) {
 
 // put takes the value of one key; it is there, or not.
 func (n *neighbours) put(name string, value []byte, there bool) {
-	delete(n.wrong, name)
 	g, err := n.site.Sighting(name, value)
-	if there && err != nil {
-		n.wrong[name] = err
+	if !there {
+		n.blame(name, nil)
+	} else {
+		n.blame(name, err)
 	}
 	for vni, x := range n.nets { // a key that cannot be read is in the network of its name all the same
 		before, was := x.said[name]
@@ -158,6 +162,33 @@ func (n *neighbours) put(name string, value []byte, there bool) {
 		}
 		n.changed[vni] = true
 	}
+}
+
+// mostWrong is how many keys of a network are named that cannot be read: whoever may write there shall not
+// let an agent grow.
+const mostWrong = 1000
+
+// blame notes what is wrong with a key; nil: nothing.
+func (n *neighbours) blame(name string, err error) {
+	before, was := n.wrong[name]
+	vni, _, _ := strings.Cut(name, "/")
+	switch {
+	case sameError(before, err):
+		return
+	case err == nil:
+		delete(n.wrong, name)
+		if n.wrongs[vni]--; n.wrongs[vni] == 0 {
+			delete(n.wrongs, vni)
+		}
+	case was:
+		n.wrong[name] = err
+	case n.wrongs[vni] == mostWrong:
+		return
+	default:
+		n.wrong[name] = err
+		n.wrongs[vni]++
+	}
+	n.stir(name)
 }
 
 // written takes when a key was written.
@@ -217,16 +248,23 @@ func (n *neighbours) all() map[string][]desiredstate.Object {
 	return out
 }
 
-// assignRemotes tells the store. Someone who moves from one host to another may be wanted of
-// both until both are told.
+// assignRemotes tells the store, also of what it refused before: someone who moves from one host to
+// another may be wanted of both until both are told.
 func (b *Inbox) assignRemotes(wants map[string][]desiredstate.Object) {
-	for _, last := range []bool{false, true} {
-		for _, source := range slices.Sorted(maps.Keys(wants)) {
-			if err := b.store.Assign(source, wants[source]...); err == nil {
-				delete(wants, source)
-			} else if last {
-				b.log.Error("conflicting wants", "source", source, "err", err)
+	n := b.remotes
+	before := n.refused
+	if len(before) > 0 {
+		all := n.all()
+		for source := range before {
+			if _, anew := wants[source]; !anew {
+				wants[source] = all[source]
 			}
+		}
+	}
+	n.refused = ask(b.store, slices.Sorted(maps.Keys(wants)), wants)
+	for source, err := range n.refused {
+		if !sameError(before[source], err) {
+			b.log.Error("conflicting wants", "source", source, "err", err)
 		}
 	}
 }

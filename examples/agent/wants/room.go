@@ -3,6 +3,7 @@
 package wants
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -60,17 +61,9 @@ func (b *Inbox) admit() {
 			}
 		}
 	}
-	had := func(name string) int { // who is served already comes first
-		if _, was := b.ports[name]; was {
-			return 0
-		}
-		return 1
-	}
+	had := b.had()
 	order := slices.SortedFunc(maps.Keys(b.changed), func(x, y string) int {
-		if d := had(x) - had(y); d != 0 {
-			return d
-		}
-		return strings.Compare(x, y)
+		return cmp.Or(had[x]-had[y], strings.Compare(x, y))
 	})
 	for _, name := range order {
 		c := b.changed[name]
@@ -79,9 +72,9 @@ func (b *Inbox) admit() {
 			continue
 		}
 		var why error
-		was := b.ports[name]
+		was, served := b.ports[name]
 		switch {
-		case had(name) == 0 && (was.Filtered || !c.port.Filtered):
+		case served && (was.Filtered || !c.port.Filtered):
 		case c.port.Filtered && filtered >= b.Room.Filtered:
 			why = fmt.Errorf("there are %d filtered ports: VPP would die of more, see vm.max_map_count", filtered)
 		case all >= b.Room.Ports:
@@ -98,6 +91,27 @@ func (b *Inbox) admit() {
 			filtered++
 		}
 	}
+}
+
+// had are the places of the ports that changed: who is served already comes first, then who was by an
+// earlier agent.
+func (b *Inbox) had() map[string]int {
+	const served, was, fresh = 0, 1, 2
+	earlier := map[string]bool{}
+	for _, name := range b.earlier {
+		earlier[name] = true
+	}
+	out := make(map[string]int, len(b.changed))
+	for name, c := range b.changed {
+		if _, is := b.ports[name]; is {
+			out[name] = served
+		} else if earlier[name] || c.port.In(b.found) {
+			out[name] = was
+		} else {
+			out[name] = fresh
+		}
+	}
+	return out
 }
 
 // makesRoom says whether anybody goes, or loses his filters.

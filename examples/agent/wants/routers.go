@@ -288,10 +288,8 @@ func sameError(a, b error) bool {
 	return a.Error() == b.Error()
 }
 
-// assign tells the store. A network may go from one router to another, and what the
-// one has not let go the other cannot have: those who could not have theirs are asked
-// again when the others have let go of theirs. It adds to moved the keys that are, or
-// were, refused something.
+// assign tells the store, also of what it refused before: a network may go from one router to
+// another. It adds to moved the keys that are, or were, refused something.
 func (r *routers) assign(wants map[string][]desiredstate.Object, moved map[string]bool) {
 	before := r.refused
 	for source := range before {
@@ -299,8 +297,12 @@ func (r *routers) assign(wants map[string][]desiredstate.Object, moved map[strin
 			wants[source] = r.now.Wants[source]
 		}
 	}
-	r.refused = map[string]error{}
-	r.ask(wants, before)
+	r.refused = ask(r.store, slices.Sorted(maps.Keys(wants)), wants)
+	for source, err := range r.refused {
+		if !sameError(before[source], err) {
+			r.log.Error("conflicting wants", "source", source, "err", err)
+		}
+	}
 	if len(before)+len(r.refused) == 0 {
 		return
 	}
@@ -310,34 +312,6 @@ func (r *routers) assign(wants map[string][]desiredstate.Object, moved map[strin
 				moved[name] = true
 			}
 		}
-	}
-}
-
-// ask is assign, but for what follows from it.
-func (r *routers) ask(wants map[string][]desiredstate.Object, before map[string]error) {
-	todo := slices.Sorted(maps.Keys(wants))
-	for {
-		var left []string
-		for _, source := range todo {
-			if err := r.store.Assign(source, wants[source]...); err != nil {
-				left = append(left, source)
-				r.refused[source] = err
-			} else {
-				delete(r.refused, source)
-			}
-		}
-		if len(left) == 0 {
-			return
-		}
-		if len(left) == len(todo) {
-			for _, source := range left { // nobody will let go
-				if err := r.refused[source]; !sameError(before[source], err) {
-					r.log.Error("conflicting wants", "source", source, "err", err)
-				}
-			}
-			return
-		}
-		todo = left
 	}
 }
 

@@ -26,6 +26,9 @@ func (b *Inbox) Recall(found []desiredstate.Found) {
 		}
 	}
 	r.found = have
+	if !b.whole {
+		b.found = have
+	}
 	moved := map[string]bool{}
 	if b.Site.NoRouters {
 		r.found = nil

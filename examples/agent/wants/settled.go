@@ -14,6 +14,7 @@ import (
 // Settled tells the store what is wanted by now, and then everybody.
 func (b *Inbox) Settled(all bool) {
 	b.mu.Lock()
+	owed := b.askAgain()
 	var rest map[string]change
 	if !all {
 		rest = b.split()
@@ -35,6 +36,7 @@ func (b *Inbox) Settled(all bool) {
 		}
 		delete(b.ports, name)
 		delete(b.wrong, name)
+		delete(b.refused, name)
 		switch {
 		case now.wrong != nil:
 			b.wrong[name] = now.wrong
@@ -51,14 +53,18 @@ func (b *Inbox) Settled(all bool) {
 		b.Heard(source, at)
 	}
 	remotes := b.remotes.work()
-	tapped, retapped := b.taps.work(b.ports, moved)
+	tapped, retapped := b.taps.work(b.ports, b.routers, moved)
 	if all {
-		b.replace(wants, remotes, tapped, moved, rerouted)
+		b.replace(wants, remotes, tapped, moved, rerouted, retapped)
 	} else {
 		b.assign(moved)
 		b.routers.assign(wants, rerouted)
 		b.assignRemotes(remotes)
-		b.assignTaps(tapped)
+		b.assignTaps(tapped, retapped)
+	}
+	if len(b.refused) > 0 && !owed && len(wants)+len(tapped) > 0 { // these came after the ports
+		b.owed = true
+		b.ring()
 	}
 	for name := range moved {
 		if err := b.ports[name].Lacks; err != nil {
@@ -99,7 +105,7 @@ func (b *Inbox) Settled(all bool) {
 // unseen, or their etcd lost them: the engine's limit on removals is for what they
 // wanted. What is wanted no more though no key is missing, somebody ordered so. It adds
 // the ports, and the keys of routers, that cannot have what they want.
-func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted map[string]bool) {
+func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted, retapped map[string]bool) {
 	wants := map[string][]desiredstate.Object{}
 	var fixed []string // wanted whatever etcd holds
 	for physnet := range b.Site.Physnets {
@@ -126,6 +132,10 @@ func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 	for name, p := range b.ports {
 		wants[OfPort(name)] = p.Objects()
 	}
+	yielding := b.yielding()
+	for _, name := range yielding {
+		wants[OfPort(name)] = nil
+	}
 	for source := range changed {
 		if !b.routers.missed {
 			wants[source] = nil
@@ -138,8 +148,11 @@ func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 	maps.Copy(wants, b.taps.all())
 	b.taps.missed = false
 	b.missed, b.routers.missed, b.remotes.missed = false, false, false
-	if err := b.store.Replace(wants, fixed...); err != nil {
+	err := b.store.Replace(wants, fixed...)
+	if err != nil {
 		b.log.Error("conflicting wants", "err", err)
+	}
+	if err != nil || len(yielding) > 0 {
 		every := map[string]bool{} // whose it is, each is asked for itself
 		for name := range b.ports {
 			every[name] = true
@@ -154,11 +167,11 @@ func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 		maps.Copy(remotes, b.remotes.all())
 		b.assignRemotes(remotes)
 		maps.Copy(tapped, b.taps.all())
-		b.assignTaps(tapped)
+		b.assignTaps(tapped, retapped)
 	} else {
 		b.routers.assign(map[string][]desiredstate.Object{}, rerouted)
 	}
-	b.whole = true
+	b.whole, b.found = true, nil
 	b.inherit()
 	if b.loaded {
 		b.store.Complete()
@@ -173,18 +186,23 @@ func (b *Inbox) assign(ports map[string]bool) {
 			_ = b.store.Assign(OfGroup(name), x.sets...) // nobody else wants a group's sets
 		}
 	}
+	wants := map[string][]desiredstate.Object{}
 	for name := range ports {
-		var objs []desiredstate.Object
-		if p, ok := b.ports[name]; ok {
-			objs = p.Objects()
+		if wants[OfPort(name)] = nil; b.ports[name].UUID != "" {
+			wants[OfPort(name)] = b.ports[name].Objects()
 		}
-		if err := b.store.Assign(OfPort(name), objs...); err != nil {
-			b.wrong[name] = err
-			b.groups.use(name, nil, b.ports[name].Groups)
-			b.remotes.move(OfPort(name), place{}, false)
-			delete(b.ports, name)
-			_ = b.store.Assign(OfPort(name)) // to want nothing conflicts with nothing
+	}
+	refused := askOrNothing(b.store, slices.Sorted(maps.Keys(wants)), wants)
+	for name := range ports {
+		err := refused[OfPort(name)]
+		if err == nil {
+			continue
 		}
+		b.refused[name] = change{port: b.ports[name], there: true, at: b.puts[name]}
+		b.wrong[name] = err
+		b.groups.use(name, nil, b.ports[name].Groups)
+		b.remotes.move(OfPort(name), place{}, false)
+		delete(b.ports, name)
 	}
 	for name := range b.groups.changed {
 		if b.groups.all[name] == nil {

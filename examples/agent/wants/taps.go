@@ -26,6 +26,7 @@ type taps struct {
 	now      map[string]translate.Tap   // what comes of each
 	refused  map[string]error           // by the store
 	of       map[string]map[string]bool // names, by UUID of a port that they need
+	taken    map[translate.Way]bool     // by networks of the host: what copies are to go by
 	touched  map[string]bool            // names whose keys have changed
 	stale    bool                       // now is not what it should be
 	missed   bool                       // a key was in no list any more, and nobody said that it is deleted
@@ -141,9 +142,12 @@ func isElsewhere(key string) bool {
 
 // work looks at all anew if anything has changed, and returns what each source wants that is
 // told anew, and whose state may be another.
-func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wants map[string][]desiredstate.Object, names map[string]bool) {
+func (x *taps) work(ports map[string]translate.Port, r *routers, moved map[string]bool) (wants map[string][]desiredstate.Object, names map[string]bool) {
 	for port := range moved {
 		x.stale = x.stale || len(x.services)+len(x.flows) > 0 && isNeeded(x, port)
+	}
+	if taken := x.taking(ports, r); !maps.Equal(taken, x.taken) {
+		x.taken, x.stale = taken, true
 	}
 	wants, names = map[string][]desiredstate.Object{}, x.touched
 	if !x.stale {
@@ -152,7 +156,7 @@ func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wan
 	x.stale, x.touched = false, map[string]bool{}
 	before := x.now
 	x.now = x.site.Taps(translate.Tapping{
-		Services: x.services, Flows: x.flows, Elsewhere: x.said,
+		Services: x.services, Flows: x.flows, Elsewhere: x.said, Taken: x.taken,
 		Port: func(uuid string) (translate.Port, bool) { return portOf(ports, uuid) },
 	})
 	x.of = map[string]map[string]bool{}
@@ -174,6 +178,37 @@ func (x *taps) work(ports map[string]translate.Port, moved map[string]bool) (wan
 		}
 	}
 	return wants, names
+}
+
+// taking are the ways of networks of the host that have a number which copies are to go by.
+func (x *taps) taking(ports map[string]translate.Port, r *routers) map[translate.Way]bool {
+	numbers, out := map[uint32]bool{}, map[translate.Way]bool{}
+	for _, t := range x.services {
+		numbers[t.Number] = true
+	}
+	for _, t := range x.flows {
+		numbers[t.Number] = true
+	}
+	if len(numbers) == 0 {
+		return out
+	}
+	take := func(nets ...translate.Net) {
+		for _, n := range nets {
+			if way := n.Way(); numbers[way.Number] {
+				out[way] = true
+			}
+		}
+	}
+	for _, p := range ports {
+		take(p.Net)
+	}
+	for _, p := range r.ports {
+		take(p.Net)
+	}
+	for _, f := range r.floats {
+		take(f.External, f.Internal)
+	}
+	return out
 }
 
 // portOf finds a port, or a subport, by its UUID.
@@ -205,14 +240,23 @@ func isNeeded(x *taps, port string) bool {
 	return false
 }
 
-// assignTaps tells the store.
-func (b *Inbox) assignTaps(wants map[string][]desiredstate.Object) {
-	for _, source := range slices.Sorted(maps.Keys(wants)) {
-		name := strings.TrimPrefix(source, OfTap(""))
-		delete(b.taps.refused, name)
-		if err := b.store.Assign(source, wants[source]...); err != nil {
-			b.taps.refused[name] = err
-			_ = b.store.Assign(source) // to want nothing conflicts with nothing
+// assignTaps tells the store, also of what it refused before. It adds to names those that are, or were,
+// refused.
+func (b *Inbox) assignTaps(wants map[string][]desiredstate.Object, names map[string]bool) {
+	x := b.taps
+	before := x.refused
+	for name := range before {
+		wants[OfTap(name)] = x.now[name].Objects
+	}
+	x.refused = map[string]error{}
+	for source, err := range askOrNothing(b.store, slices.Sorted(maps.Keys(wants)), wants) {
+		x.refused[strings.TrimPrefix(source, OfTap(""))] = err
+	}
+	for _, refused := range []map[string]error{before, x.refused} {
+		for name := range refused {
+			if !sameError(before[name], x.refused[name]) {
+				names[name] = true
+			}
 		}
 	}
 }
