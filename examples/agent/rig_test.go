@@ -142,7 +142,7 @@ func (r *rig) agent(site translate.Site, vpp string, with ...func(*agent)) *runn
 func tail(s string) string { return s[max(0, len(s)-6000):] }
 
 func mutates(message string) int64 {
-	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "memclnt_", "api_versions", "l2_flags", "arping", "_is_enabled"} {
+	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "memclnt_", "api_versions", "l2_flags", "_table_by_interface", "arping", "_is_enabled"} {
 		if strings.Contains(message, reads) {
 			return 0
 		}

@@ -32,7 +32,7 @@ func (t *tally) sums() (messages, writes int) {
 // mutates says whether a request can change what is configured. What vppkit says by the CLI,
 // once for a VPP, is how that is to judge sessions.
 func mutates(message string) bool {
-	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "sockclnt_", "l2_flags", "cli_inband"} {
+	for _, reads := range []string{"_dump", "_get", "show_", "want_", "control_ping", "sockclnt_", "l2_flags", "_table_by_interface", "cli_inband"} {
 		if strings.Contains(message, reads) {
 			return false
 		}
