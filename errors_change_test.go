@@ -124,7 +124,7 @@ func refusedChanges() map[string]change {
 		},
 		"an address of another table than its interface's": {
 			base: objects(loop, l3.Table{Name: "r"}, red), from: objects(l3.Address{Interface: "a", Prefix: own.Prefix, Table: "r"}),
-			to: objects(own), says: "say so in Address.Table", unsaid: true,
+			to: objects(own), says: "say there what its Membership says", unsaid: true,
 		},
 	}
 }

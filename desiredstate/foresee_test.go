@@ -15,7 +15,7 @@ import (
 // What the target would refuse to make again it is not asked to unmake, nor what hangs on it, however far.
 func TestWhatWouldBeRefusedIsNotTakenAway(t *testing.T) {
 	x := newTarget()
-	k, asked, refuses := boxes(x), 0, error(errTarget)
+	k, asked, refuses := boxes(x), 0, errTarget
 	k.Foresee = func(_ context.Context, v *ds.View, have uint32, want Box) error {
 		id, err := v.ID(want.Key())
 		require.NoError(t, err)
