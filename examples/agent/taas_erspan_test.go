@@ -114,7 +114,7 @@ func TestBadDecoders(t *testing.T) {
 		2: {decoderService(3900, uuid(0), "224.0.0.1"), "is no address of another host"},
 		3: {decoderService(3900, uuid(9), "10.0.0.9"), "is not on this host"},
 		4: {decoderService(5000, uuid(0), "10.0.0.9"), "5000 is no VLAN"},
-		5: {decoderService(101, uuid(0), "10.0.0.9"), "physnet1.vlan.101 holds vlan/"},
+		5: {decoderService(101, uuid(0), "10.0.0.9"), "101 is the VLAN of a network on this host"},
 		6: {`{"tap_service":{"port_id":"` + uuid(0) + `"},"taas_id":3900,"dest_type":"ERSPAN_INT"}`, "erspan_dst_ip is missing"},
 	}
 	r.service("h1", 10, tapService(3910, uuid(0)))

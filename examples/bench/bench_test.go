@@ -94,8 +94,8 @@ func messages(t *testing.T, filtered bool) {
 		fleet := 1 + 6*ports/perVLAN + 3*ports // the uplink, networks, ports
 		if filtered {
 			fleet += 2 + 2*ports/perVLAN + 4*ports               // the sets of all, of groups, and what a port has for itself
-			each = map[string]int{converged: 1, agentRestart: 1} // is it in effect?
-			ends = 1                                             // a ping ends these questions
+			each = map[string]int{converged: 2, agentRestart: 2} // is it in effect, and in all three places?
+			ends = 2                                             // a ping ends either questions
 		}
 		for _, job := range []string{cold, vppRestart, teardown} {
 			require.Equal(t, fleet, all.at(t, job, engineSystem, ports).Writes, job)
@@ -111,15 +111,15 @@ func messages(t *testing.T, filtered bool) {
 	}
 }
 
-// What has to be read before a filter is bound is read for many ports at once. How many
-// meet is a matter of luck: each alone would be 1.65 times the floor's messages.
+// What has to be read before a filter is bound, and after a set of MACs is, is read for many ports at once. How many
+// meet is a matter of luck: each alone would be 2.2 times the floor's messages.
 func TestColdReadsTogether(t *testing.T) {
 	const ports = 1000
 	all := measured(t, &bench{acl: true, ports: []int{ports}, jobs: []string{cold}, systems: []string{floorSystem, engineSystem}})
 	engine, floor := all.at(t, cold, engineSystem, ports), all.at(t, cold, floorSystem, ports)
 	require.Equal(t, floor.Writes, engine.Writes)
 	t.Logf("%.2f times the floor's messages", float64(engine.Messages)/float64(floor.Messages))
-	require.Less(t, float64(engine.Messages), 1.3*float64(floor.Messages))
+	require.Less(t, float64(engine.Messages), 1.6*float64(floor.Messages))
 }
 
 // A VPP that is somebody's is as it was afterwards, and is not touched if it holds

@@ -5,6 +5,7 @@ package main
 import (
 	"go.fd.io/govpp/api"
 	binding "go.fd.io/govpp/binapi/acl"
+	"go.fd.io/govpp/binapi/classify"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
@@ -101,6 +102,7 @@ func (r reading) effects() (asks []ask) {
 	}
 	for _, d := range r.sealed {
 		effect(d.SwIfIndex)
+		asks = append(asks, ask{request: &classify.ClassifyTableByInterface{SwIfIndex: d.SwIfIndex}})
 	}
 	return asks
 }
