@@ -108,7 +108,10 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 			return err
 		},
 		Create: k.create,
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Address]) error {
+			if is, err := k.Still(ctx, k.vpp, v, have.ID, have.Spec.Prefix.Addr().Is6()); err != nil || !is {
+				return err
+			}
 			// With another length VPP would leave the connected route behind, for good.
 			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
 		},

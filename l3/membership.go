@@ -3,6 +3,7 @@
 package l3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,14 +102,20 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 			if err != nil {
 				return err
 			}
+			for _, is6 := range have.Spec.families() {
+				if is, err := k.still(ctx, v, have, is6); err != nil || !is {
+					return cmp.Or(err, fmt.Errorf("%w: it is in a table of ours no more", desiredstate.ErrChanged))
+				}
+			}
 			return k.move(ctx, v, have.ID, was4, was6, want)
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Membership]) error {
-			for _, f := range []struct{ skip, is6 bool }{{have.Spec.NoIPv4, false}, {have.Spec.NoIPv6, true}} {
-				if f.skip {
-					continue
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Membership]) error {
+			for _, is6 := range have.Spec.families() {
+				is, err := k.still(ctx, v, have, is6)
+				if err == nil && is {
+					err = vppnet.Gone(k.set(ctx, have.ID, is6, 0), api.INVALID_SW_IF_INDEX)
 				}
-				if err := vppnet.Gone(k.set(ctx, have.ID, f.is6, 0), api.INVALID_SW_IF_INDEX); err != nil {
+				if err != nil {
 					return err
 				}
 			}
@@ -118,6 +125,22 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 			return have.Spec.Table == want.Table && (have.Spec.NoIPv4 || !want.NoIPv4) && (have.Spec.NoIPv6 || !want.NoIPv6)
 		},
 	}
+}
+
+// families are those in which the interface is in the table: whether each is IPv6.
+func (m Membership) families() (is6 []bool) {
+	if !m.NoIPv4 {
+		is6 = append(is6, false)
+	}
+	if !m.NoIPv6 {
+		is6 = append(is6, true)
+	}
+	return is6
+}
+
+// still says whether a family is in a table of ours yet, if the interface is not ours.
+func (k members) still(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Membership], is6 bool) (bool, error) {
+	return place.Scope(k.claims).Still(ctx, k.vpp, v, have.ID, is6)
 }
 
 type members struct {

@@ -9,6 +9,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/ethernet_types"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip_neighbor"
 	"go.fd.io/govpp/binapi/ip_types"
@@ -125,7 +126,10 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour], want Neighbour) error {
 			return send(ctx, have.ID, want, true)
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
+			if is, err := s.Still(ctx, interfaces.NewServiceClient(c), v, have.ID, have.Spec.IP.Is6()); err != nil || !is {
+				return err
+			}
 			if err := left.still(ctx, have.ID, have.Spec.IP); err != nil {
 				return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 			}

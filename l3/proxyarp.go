@@ -12,6 +12,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/arp"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip_types"
 
@@ -177,7 +178,7 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 		Name:     "proxy-arp",
 		Requires: Places(c),
 		Shares:   func(x ProxyARP) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),
+		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}, &interfaces.SwInterfaceGetTable{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARP], err error) {
 			all, err := vppnet.Collect(vpp.ProxyArpIntfcDump(ctx, &arp.ProxyArpIntfcDump{}))
 			for _, d := range all {
@@ -195,7 +196,10 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 			}
 			return id, set(ctx, id, true)
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[ProxyARP]) error {
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[ProxyARP]) error {
+			if is, err := s.Still(ctx, interfaces.NewServiceClient(c), v, have.ID, false); err != nil || !is {
+				return err
+			}
 			return vppnet.Gone(set(ctx, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},
 	}

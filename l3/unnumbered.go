@@ -138,7 +138,14 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			}
 			return set(ctx, have.ID, lender, true)
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Unnumbered]) error {
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Unnumbered]) error {
+			is, err := s.Still(ctx, vpp, v, have.ID, false)
+			if err == nil && !is {
+				is, err = s.Still(ctx, vpp, v, have.ID, true)
+			}
+			if err != nil || !is {
+				return err
+			}
 			// Any lender will do, and the true one may have gone.
 			return vppnet.Gone(set(ctx, have.ID, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},

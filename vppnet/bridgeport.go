@@ -3,8 +3,10 @@
 package vppnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.fd.io/govpp/api"
@@ -13,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/l2"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 )
 
 // BridgePort puts an interface into a bridge domain.
@@ -56,7 +59,7 @@ func (p BridgePort) Validate() error {
 // changes are forgotten. A port that is removed becomes an L3 interface again: its
 // ACLs then need to be applied anew to have effect once more on L2.
 func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
-	k := ports{c, l2.NewServiceClient(c)}
+	k := ports{c, l2.NewServiceClient(c), newBridged(c)}
 	return &desiredstate.Kind[BridgePort]{
 		Target:   c.Target(),
 		Name:     "bridge-port",
@@ -87,9 +90,15 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 			return id, k.join(ctx, v, id, p)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[BridgePort], want BridgePort) error {
+			if is, err := k.still(ctx, v, have); err != nil || !is {
+				return cmp.Or(err, moved("it is in that bridge domain no more"))
+			}
 			return k.join(ctx, v, have.ID, want)
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[BridgePort]) error {
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[BridgePort]) error {
+			if is, err := k.still(ctx, v, have); err != nil || !is {
+				return err
+			}
 			return k.leave(ctx, have.ID)
 		},
 		Holds: func(p BridgePort) []desiredstate.Key {
@@ -105,7 +114,42 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 type ports struct {
 	c   *Conn
 	vpp l2.RPCService
+	in  *shared.Round[map[uint32]uint32]
 }
+
+// newBridged asks in which bridge domain each interface is. Those who ask at once share the
+// answer.
+func newBridged(c *Conn) *shared.Round[map[uint32]uint32] {
+	vpp := l2.NewServiceClient(c)
+	return shared.NewRound(func(ctx context.Context) (map[uint32]uint32, error) {
+		all, err := Collect(vpp.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
+		in := map[uint32]uint32{}
+		for _, d := range all {
+			for _, p := range d.SwIfDetails {
+				in[uint32(p.SwIfIndex)] = d.BdID
+			}
+		}
+		return in, err
+	})
+}
+
+// still says whether a port is where it was found. An interface of ours is ours to move
+// wherever it is; another's may be there by now where its owner wants it.
+func (k ports) still(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[BridgePort]) (bool, error) {
+	if _, ours := v.Owned("interface", have.ID); ours {
+		return true, nil
+	}
+	in, err := k.in.Join(ctx)
+	if err != nil {
+		return false, err
+	}
+	bridge, err := v.ID(BridgeKey(have.Spec.Bridge))
+	is, bridged := in[have.ID]
+	return err == nil && bridged && is == bridge, nil
+}
+
+// moved is why what was found somewhere is not changed there.
+func moved(why string) error { return fmt.Errorf("%w: %s", desiredstate.ErrChanged, why) }
 
 func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p BridgePort) error {
 	bridge, err := v.ID(BridgeKey(p.Bridge)) // VPP makes one up if there is none

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
@@ -56,6 +57,17 @@ func CrossConnects(c *Conn) *desiredstate.Kind[CrossConnect] {
 		})
 		return from, err
 	}
+	// Where frames of an interface go that is not ours, its owner may have changed by now.
+	still := func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[CrossConnect]) (bool, error) {
+		if _, ours := v.Owned("interface", have.ID); ours {
+			return true, nil
+		}
+		all, err := Collect(vpp.L2XconnectDump(ctx, &l2.L2XconnectDump{}))
+		return slices.ContainsFunc(all, func(d *l2.L2XconnectDetails) bool {
+			to, _ := v.Name("interface", uint32(d.TxSwIfIndex))
+			return uint32(d.RxSwIfIndex) == have.ID && to == have.Spec.To
+		}), err
+	}
 	return &desiredstate.Kind[CrossConnect]{
 		Target:   c.Target(),
 		Name:     "cross-connect",
@@ -80,12 +92,18 @@ func CrossConnects(c *Conn) *desiredstate.Kind[CrossConnect] {
 			return CheckOurs(v, "neither of the interfaces is", InterfaceKey(x.From), InterfaceKey(x.To))
 		},
 		Create: set,
-		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[CrossConnect], want CrossConnect) error {
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[CrossConnect], want CrossConnect) error {
+			if is, err := still(ctx, v, have); err != nil || !is {
+				return cmp.Or(err, moved("its frames are cross-connected so no more"))
+			}
 			_, err := set(ctx, v, want)
 			return err
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[CrossConnect]) error {
-			return ports{c, vpp}.leave(ctx, have.ID)
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[CrossConnect]) error {
+			if is, err := still(ctx, v, have); err != nil || !is {
+				return err
+			}
+			return ports{c: c, vpp: vpp}.leave(ctx, have.ID)
 		},
 	}
 }

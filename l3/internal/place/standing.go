@@ -6,11 +6,13 @@ import (
 	"context"
 	"fmt"
 
+	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // TableAt asks which table an interface is in.
@@ -36,4 +38,19 @@ func Stands(ctx context.Context, vpp interfaces.RPCService, v *desiredstate.View
 			desiredstate.ErrEarly, iface, inet.Family(is6), is, field, want)
 	}
 	return want, err
+}
+
+// Still says whether an interface that is ours to change for its table alone is in a table of ours, in a family: its
+// owner may have put it elsewhere by now, with all that is on it.
+func (s Scope) Still(ctx context.Context, vpp interfaces.RPCService, v *desiredstate.View, id uint32, is6 bool) (bool, error) {
+	name, ours := v.Owned(InterfaceSpace, id)
+	if vppnet.Ours(name, ours, s) {
+		return true, nil
+	}
+	is, err := TableAt(ctx, vpp, id, is6)
+	if err != nil {
+		return false, vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
+	}
+	_, ours = v.Owned(TableSpace, is)
+	return ours, nil
 }
