@@ -375,18 +375,27 @@ func (c *Conn) unchanged(ctx context.Context, id uint32, seen Interface) (bool, 
 
 // at reads one interface, without its name; its parent has VPP's.
 func (c *Conn) at(ctx context.Context, id uint32) (Interface, error) {
+	d, err := c.detailsAt(ctx, id)
+	if err != nil {
+		return Interface{}, err
+	}
+	return describe(d), nil
+}
+
+// detailsAt is what VPP says of one interface.
+func (c *Conn) detailsAt(ctx context.Context, id uint32) (*interfaces.SwInterfaceDetails, error) {
 	all, err := Collect(interfaces.NewServiceClient(c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{
 		SwIfIndex: interface_types.InterfaceIndex(id),
 	}))
 	if err != nil {
-		return Interface{}, err
+		return nil, err
 	}
 	for _, d := range all { // asked for index 0, VPP shows all
 		if uint32(d.SwIfIndex) == id {
-			return describe(d), nil
+			return d, nil
 		}
 	}
-	return Interface{}, fmt.Errorf("interface with index %d: %w", id, api.INVALID_SW_IF_INDEX)
+	return nil, fmt.Errorf("interface with index %d: %w", id, api.INVALID_SW_IF_INDEX)
 }
 
 // Gone returns err, or nil if it is one of these return values: VPP's ways of

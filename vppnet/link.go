@@ -269,18 +269,17 @@ func (k links) checkParent(ctx context.Context, v *desiredstate.View, id uint32,
 	if err != nil {
 		return err
 	}
-	all, err := Collect(k.vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(id)}))
-	for _, d := range all {
-		switch {
-		case uint32(d.SwIfIndex) != id: // asked for index 0, VPP shows all
-		case d.SupSwIfIndex == id:
-			return fmt.Errorf("%w: %s is no sub-interface: leave Parent open", desiredstate.ErrInvalid, l.Interface)
-		case d.SupSwIfIndex != want:
-			parent, _ := v.Name("interface", d.SupSwIfIndex)
-			return fmt.Errorf("%w: %s is a sub-interface of %s, not of %s: say that Parent, or none", desiredstate.ErrInvalid, l.Interface, parent, l.Parent)
-		}
+	d, err := k.c.detailsAt(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case d.SupSwIfIndex == id:
+		return fmt.Errorf("%w: %s is no sub-interface: leave Parent open", desiredstate.ErrInvalid, l.Interface)
+	case d.SupSwIfIndex != want:
+		parent, _ := v.Name("interface", d.SupSwIfIndex)
+		return fmt.Errorf("%w: %s is a sub-interface of %s, not of %s: say that Parent, or none", desiredstate.ErrInvalid, l.Interface, parent, l.Parent)
 	}
-	return err
+	return nil
 }
 
 // mayHaveMAC refuses a MAC that the interface cannot have, and that of one of ours whose own kind

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
-	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -23,28 +21,21 @@ func (c *Conn) WithMTU(ctx context.Context, id, mtu uint32, do func() error) err
 		return err
 	}
 	defer done()
-	index, vpp := interface_types.InterfaceIndex(id), interfaces.NewServiceClient(c)
-	all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: index}))
+	d, err := c.detailsAt(ctx, id)
 	if err != nil {
 		return err
 	}
-	for _, d := range all { // asked for index 0, VPP shows all
-		if d.SwIfIndex != index {
-			continue
-		}
-		if len(d.Mtu) == 0 || d.Mtu[0] == mtu {
-			return do()
-		}
-		set := func(mtu []uint32) error {
-			_, err := vpp.SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: index, Mtu: mtu})
-			return err
-		}
-		if err := set([]uint32{mtu, 0, 0, 0}); err != nil {
-			return err
-		}
-		return errors.Join(do(), set(d.Mtu))
+	if len(d.Mtu) == 0 || d.Mtu[0] == mtu {
+		return do()
 	}
-	return fmt.Errorf("interface with index %d: %w", id, api.INVALID_SW_IF_INDEX)
+	set := func(mtu []uint32) error {
+		_, err := interfaces.NewServiceClient(c).SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: d.SwIfIndex, Mtu: mtu})
+		return err
+	}
+	if err := set([]uint32{mtu, 0, 0, 0}); err != nil {
+		return err
+	}
+	return errors.Join(do(), set(d.Mtu))
 }
 
 // mtuTurn is that of who changes an interface's MTU.
