@@ -41,6 +41,11 @@ type RemoteLocator struct {
 	Weight   uint8 // of those with the same priority
 }
 
+// Equal says whether both say the same.
+func (r RemoteEID) Equal(o RemoteEID) bool {
+	return r.VNI == o.VNI && r.EID == o.EID && r.From == o.From && slices.Equal(r.Locators, o.Locators)
+}
+
 // RemoteEIDKey is the key of a RemoteEID.
 func RemoteEIDKey(vni uint32, e EID) desiredstate.Key {
 	return desiredstate.Key{Space: "gpe-remote-eid", Name: eidName(vni, e)}
@@ -120,9 +125,6 @@ func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 		Fill: func(have desiredstate.Actual[RemoteEID], want RemoteEID) RemoteEID {
 			if want.From.isZero() {
 				want.From = have.Spec.From
-			}
-			if len(want.Locators) == 0 && len(have.Spec.Locators) == 0 {
-				want.Locators = have.Spec.Locators
 			}
 			return want
 		},
