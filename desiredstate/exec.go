@@ -66,6 +66,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, r
 		parallel = 512
 	}
 	var others sync.WaitGroup
+	x.proveEarly(p.tasks, &others)
 	for range min(parallel, len(p.tasks)) - 1 {
 		others.Go(x.work)
 	}

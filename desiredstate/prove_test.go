@@ -21,27 +21,8 @@ func TestAProofHoldsUpOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const parallel, proof = 4, 20 * time.Millisecond
 		var proofs atomic.Int32
-		soil := &ds.Kind[soil]{
-			Name: "soil",
-			Dump: func(context.Context, *ds.View) ([]ds.Actual[soil], error) {
-				return []ds.Actual[soil]{{Spec: soil{}, ID: 1, Foreign: true}}, nil
-			},
-			Verify: func(_ context.Context, held []ds.Held) ([]bool, error) {
-				proofs.Add(1)
-				time.Sleep(proof)
-				return slices.Repeat([]bool{true}, len(held)), nil
-			},
-		}
-		plants := &ds.Kind[plant]{
-			Name:     "plant",
-			Requires: []ds.AnyKind{soil},
-			Dump:     func(context.Context, *ds.View) ([]ds.Actual[plant], error) { return nil, nil },
-			Create: func(context.Context, *ds.View, plant) (uint32, error) {
-				time.Sleep(time.Millisecond)
-				return 1, nil
-			},
-			Delete: func(context.Context, *ds.View, ds.Actual[plant]) error { return nil },
-		}
+		soil := soils(proof, &proofs)
+		plants := growing[plant](time.Millisecond, soil)
 		e := ds.New(soil, plants)
 		e.Parallel = parallel
 		var want []ds.Object
@@ -69,3 +50,60 @@ type plant struct{ name string }
 func (p plant) Key() ds.Key   { return ds.Key{Space: "plant", Name: p.name} }
 func (plant) Deps() []ds.Key  { return []ds.Key{soil{}.Key()} }
 func (plant) Validate() error { return nil }
+
+// What of few objects waits for others is proved meanwhile: it then waits for nothing more.
+func TestAProofIsAskedForEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const step = 20 * time.Millisecond
+		var proofs atomic.Int32
+		soil := soils(step, &proofs)
+		e := ds.New(soil, growing[stake](step), growing[vine](step, soil))
+		start := time.Now()
+		_, err := e.Ensure(t.Context(), stake{}, vine{})
+		require.NoError(t, err)
+		require.Equal(t, 2*step, time.Since(start), "the stake, and then at once the vine")
+		require.Equal(t, int32(1), proofs.Load())
+	})
+}
+
+// soils is a kind of what is there already, and is proved within some time.
+func soils(proof time.Duration, proofs *atomic.Int32) *ds.Kind[soil] {
+	return &ds.Kind[soil]{
+		Name: "soil",
+		Dump: func(context.Context, *ds.View) ([]ds.Actual[soil], error) {
+			return []ds.Actual[soil]{{Spec: soil{}, ID: 1, Foreign: true}}, nil
+		},
+		Verify: func(_ context.Context, held []ds.Held) ([]bool, error) {
+			proofs.Add(1)
+			time.Sleep(proof)
+			return slices.Repeat([]bool{true}, len(held)), nil
+		},
+	}
+}
+
+// growing is a kind whose objects are made within some time.
+func growing[S ds.Object](takes time.Duration, requires ...ds.AnyKind) *ds.Kind[S] {
+	var zero S
+	return &ds.Kind[S]{
+		Name:     zero.Key().Space,
+		Requires: requires,
+		Dump:     func(context.Context, *ds.View) ([]ds.Actual[S], error) { return nil, nil },
+		Create: func(context.Context, *ds.View, S) (uint32, error) {
+			time.Sleep(takes)
+			return 1, nil
+		},
+		Delete: func(context.Context, *ds.View, ds.Actual[S]) error { return nil },
+	}
+}
+
+type stake struct{}
+
+func (stake) Key() ds.Key     { return ds.Key{Space: "stake", Name: "here"} }
+func (stake) Deps() []ds.Key  { return nil }
+func (stake) Validate() error { return nil }
+
+type vine struct{}
+
+func (vine) Key() ds.Key     { return ds.Key{Space: "vine", Name: "here"} }
+func (vine) Deps() []ds.Key  { return []ds.Key{soil{}.Key(), stake{}.Key()} }
+func (vine) Validate() error { return nil }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -131,6 +132,61 @@ func (p *prover) put(ctx context.Context, q *question) {
 	}
 }
 
+// few is how many tasks a pass has that is over within a breath, as a rule.
+const few = 64
+
+// proveEarly asks at once about the handles of tasks that still wait for others, so that these
+// need not wait for the proof when their turn comes: of few tasks, that is most of the time
+// that they take. Whoever comes before the answer waits for it, and what has changed is found
+// when it is used.
+func (x *pass) proveEarly(tasks []*task, asks *sync.WaitGroup) {
+	if len(tasks) > few {
+		return
+	}
+	bySpace := map[string][]Held{}
+	for _, t := range tasks {
+		if t.need == 0 {
+			continue // it asks by itself
+		}
+		for h := range x.uses(t) {
+			if !slices.Contains(bySpace[h.Key.Space], h) {
+				bySpace[h.Key.Space] = append(bySpace[h.Key.Space], h)
+			}
+		}
+	}
+	for space, held := range bySpace {
+		asks.Go(func() {
+			if changed, asked, err := x.provers[space].ask(x.ctx, x.began, held...); err == nil && len(changed) == 0 {
+				x.e.view.believe(x.number, asked, breath, held...)
+			}
+		})
+	}
+}
+
+// uses ranges over the handles that a task uses, as far as there is a kind to ask about them.
+func (x *pass) uses(t *task) iter.Seq[Held] {
+	return func(yield func(Held) bool) {
+		if x.provers[t.step.Key.Space] != nil {
+			for _, a := range t.gone {
+				if !yield(Held{t.step.Key, a.id}) {
+					return
+				}
+			}
+			if t.gone == nil && t.step.Action == Update && !yield(Held{t.step.Key, t.step.have.id}) {
+				return
+			}
+		}
+		for _, n := range t.deps {
+			if x.provers[n.key.Space] == nil {
+				continue
+			}
+			if h, ok := x.e.view.handle(n.key); ok && !yield(Held{n.key, h.id}) {
+				return
+			}
+		}
+	}
+}
+
 // prove asks about the handles that a task uses, as far as there is a kind to ask. Lost
 // are those of what the task is to change or unmake; that what it depends on has changed
 // is an ErrChanged, and makes that suspect.
@@ -138,26 +194,12 @@ func (x *pass) prove(ctx context.Context, t *task) (lost []uint32, err error) {
 	s, e := t.step, x.e
 	var bySpace map[string][]Held
 	now := time.Now()
-	add := func(k Key, id uint32) {
-		if h := (Held{k, id}); x.provers[k.Space] != nil && !e.view.believes(x.number, now, h) {
+	for h := range x.uses(t) {
+		if !e.view.believes(x.number, now, h) {
 			if bySpace == nil {
 				bySpace = map[string][]Held{}
 			}
-			bySpace[k.Space] = append(bySpace[k.Space], h)
-		}
-	}
-	for _, a := range t.gone {
-		add(s.Key, a.id)
-	}
-	if t.gone == nil && s.Action == Update {
-		add(s.Key, s.have.id)
-	}
-	for _, n := range t.deps {
-		if x.provers[n.key.Space] == nil {
-			continue
-		}
-		if h, ok := e.view.handle(n.key); ok {
-			add(n.key, h.id)
+			bySpace[h.Key.Space] = append(bySpace[h.Key.Space], h)
 		}
 	}
 	var others []Key
