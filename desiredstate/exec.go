@@ -202,6 +202,7 @@ func (x *pass) run(t *task) (uint32, error) {
 // do does what the task is about, if the handles that it uses are what they were, and
 // returns what the target has afterwards. What is to go and is another's has gone.
 func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err error) {
+	defer caught(&err) // Fill, of what was made
 	s, view := t.step, x.e.view
 	lost, err := x.prove(ctx, t)
 	switch {

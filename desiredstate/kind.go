@@ -21,7 +21,8 @@ import (
 //
 // The functions may be called concurrently for different objects. They do not
 // retry, log, or check for what exists already: the engine does, once, for all.
-// They wrap nothing: the engine adds action and key to their errors.
+// They wrap nothing: the engine adds action and key to their errors, and makes an error of
+// their panic (see [Panic]) where they return errors.
 type Kind[S Object] struct {
 	// Name of the kind, unique among the kinds of an engine.
 	Name string
@@ -299,7 +300,7 @@ func (k *kind) made(want Object) Object {
 func (k *Kind[S]) erase() *kind {
 	var zero S
 	out := &kind{
-		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
+		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst,
 		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
 		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Check, k.Foresee, k.Disturbs),
 	}
@@ -310,9 +311,10 @@ func (k *Kind[S]) erase() *kind {
 	for _, r := range k.Requires {
 		out.requires = append(out.requires, r.erase())
 	}
-	out.dump = func(ctx context.Context, v *View) ([]actual, error) {
+	out.dump = func(ctx context.Context, v *View) (list []actual, err error) {
+		defer caught(&err)
 		found, err := k.Dump(ctx, v)
-		list := make([]actual, len(found))
+		list = make([]actual, len(found))
 		for i, a := range found {
 			list[i] = actual{kind: out, spec: a.Spec, id: a.ID, foreign: a.Foreign, left: a.Leftover}
 			if a.Broken != "" || a.Note != nil {
@@ -322,22 +324,26 @@ func (k *Kind[S]) erase() *kind {
 		return list, err
 	}
 	if k.Create != nil {
-		out.create = func(ctx context.Context, v *View, want Object) (uint32, error) {
+		out.create = func(ctx context.Context, v *View, want Object) (id uint32, err error) {
+			defer caught(&err)
 			return k.Create(ctx, v, want.(S))
 		}
 	}
 	if k.Update != nil {
-		out.update = func(ctx context.Context, v *View, have actual, want Object) error {
+		out.update = func(ctx context.Context, v *View, have actual, want Object) (err error) {
+			defer caught(&err)
 			return k.Update(ctx, v, typed[S](have), want.(S))
 		}
 	}
 	if k.Delete != nil {
-		out.delete = func(ctx context.Context, v *View, have actual) error {
+		out.delete = func(ctx context.Context, v *View, have actual) (err error) {
+			defer caught(&err)
 			return k.Delete(ctx, v, typed[S](have))
 		}
 	}
 	if k.Adopt != nil {
-		out.adopt = func(ctx context.Context, v *View, have actual, want Object) error {
+		out.adopt = func(ctx context.Context, v *View, have actual, want Object) (err error) {
+			defer caught(&err)
 			return k.Adopt(ctx, v, typed[S](have), want.(S))
 		}
 	}
@@ -357,11 +363,21 @@ func (k *Kind[S]) erase() *kind {
 		return k.Update != nil && (k.InPlace == nil || k.InPlace(typed[S](have), want.(S)))
 	}
 	out.holds, out.shares = resources(k.Holds), resources(k.Shares)
+	if k.Verify != nil {
+		out.verify = func(ctx context.Context, held []Held) (ok []bool, err error) {
+			defer caught(&err)
+			return k.Verify(ctx, held)
+		}
+	}
 	if k.Check != nil {
-		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
+		out.check = func(v *View, want Object) (err error) {
+			defer caught(&err)
+			return k.Check(v, want.(S))
+		}
 	}
 	if k.Foresee != nil {
-		out.foresee = func(ctx context.Context, v *View, have uint32, want Object) error {
+		out.foresee = func(ctx context.Context, v *View, have uint32, want Object) (err error) {
+			defer caught(&err)
 			return k.Foresee(ctx, v, have, want.(S))
 		}
 	}

@@ -51,6 +51,7 @@ type Conn struct {
 	events  map[uint16][]*subscription
 	err     error         // why it died
 	parting bool          // Close was called
+	parted  chan struct{} // and VPP was told, as far as it listens
 	out     []byte        // frames that wait to be written
 	room    chan struct{} // closed when out has room again; nil if nobody waits
 	asked   int64         // since when VPP owes an answer, 0 if it does not
@@ -88,6 +89,9 @@ func (c *Conn) now() int64 { return int64(time.Since(c.born)) + 1 }
 // A ctx that ends before the request is sent prevents it; ended later, it
 // abandons the call, and the late answer reaches nobody.
 func (c *Conn) Invoke(ctx context.Context, req, reply api.Message) error {
+	if isNil(req) || isNil(reply) {
+		return errNil
+	}
 	if c.options.trace == nil {
 		_, err := c.invoke(ctx, req, reply)
 		return err
@@ -170,7 +174,15 @@ func (c *Conn) forget(id uint32, err error) {
 // Close ends the Conn; what is pending fails with [ErrClosed]. VPP keeps what
 // was configured. Closing again does nothing. The error is always nil.
 func (c *Conn) Close() error {
-	c.part()
+	c.mu.Lock()
+	first := !c.parting
+	c.parting = true
+	c.mu.Unlock()
+	if first {
+		c.part()
+		close(c.parted)
+	}
+	<-c.parted
 	c.die(ErrClosed)
 	c.work.Wait()
 	return nil
@@ -184,13 +196,6 @@ const farewell = 200 * time.Millisecond
 // that failed was a write to a slow reader. Such a socket is looked at again and again,
 // and when there are 16 of them VPP's main loop does nothing else any more, for ever.
 func (c *Conn) part() {
-	c.mu.Lock()
-	first := c.err == nil && !c.parting
-	c.parting = true
-	c.mu.Unlock()
-	if !first {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	_, _ = c.invoke(ctx, &memclnt.SockclntDelete{Index: c.client}, new(memclnt.SockclntDeleteReply))

@@ -88,8 +88,8 @@ func (c *Conn) decode(msg []byte, req *request, want *reply, reply api.Message) 
 }
 
 func (c *Conn) unmarshal(msg []byte, req *request, reply api.Message) error {
-	if err := codec.DecodeMsg(msg, reply); err != nil {
-		return &Error{Message: req.name, Unknown: true, Err: fmt.Errorf("%w: %w", ErrUnexpectedReply, err)}
+	if err := unmarshal(msg, reply); err != nil {
+		return &Error{Message: req.name, Unknown: true, Err: err}
 	}
 	return nil
 }

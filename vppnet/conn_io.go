@@ -232,6 +232,9 @@ func (c *Conn) expire() {
 			l.end(ErrTimeout)
 		}
 	}
+	if c.behind != 0 && c.since <= then {
+		c.behind = 0 // what was to tell was lost itself
+	}
 	if c.options.lostAfter > 0 && c.behind == 0 && c.err == nil && c.late(c.now()) {
 		c.behind, c.since = c.nextContext(), c.now()
 		c.queue(c.ping, c.behind)

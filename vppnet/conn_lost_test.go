@@ -4,6 +4,7 @@ package vppnet_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,5 +67,35 @@ func TestNothingIsLostUnlessAskedFor(t *testing.T) {
 		begin := time.Now()
 		require.ErrorIs(t, setFlags(context.Background(), c), vppnet.ErrTimeout)
 		require.InDelta(t, 9, time.Since(begin).Seconds(), 1)
+	})
+}
+
+// The ping that asks after what is late can get lost itself.
+func TestLostPingIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		pong := w.answer["control_ping"]
+		var mu sync.Mutex
+		lose := 0
+		w.answer["control_ping"] = func(p *peer, q question) {
+			mu.Lock()
+			defer mu.Unlock()
+			if lose > 0 {
+				lose--
+				return
+			}
+			pong(p, q)
+		}
+		w.answer["sw_interface_set_flags"] = silence
+		c := w.pipe(vppnet.WithReplyTimeout(10*time.Minute), vppnet.WithLostAfter(time.Second), vppnet.WithWedgedAfter(time.Hour))
+		defer c.Close()
+		c.Uses(&interfaces.SwInterfaceSetFlags{})
+		mu.Lock()
+		lose = 1
+		mu.Unlock()
+		_ = setFlags(context.Background(), c) // in 10 minutes at the latest
+		begin := time.Now()
+		require.ErrorIs(t, setFlags(context.Background(), c), vppnet.ErrTimeout)
+		require.Less(t, time.Since(begin), time.Minute)
 	})
 }

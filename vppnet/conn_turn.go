@@ -4,6 +4,7 @@ package vppnet
 
 import (
 	"context"
+	"sync"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -17,7 +18,7 @@ func (c *Conn) Turn(ctx context.Context, k desiredstate.Key) (done func(), err e
 	for {
 		other, taken := c.turns.LoadOrStore(k, mine)
 		if !taken {
-			return func() { c.turns.Delete(k); close(mine) }, nil
+			return sync.OnceFunc(func() { c.turns.Delete(k); close(mine) }), nil
 		}
 		select {
 		case <-other.(chan struct{}):

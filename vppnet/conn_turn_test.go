@@ -75,3 +75,20 @@ func TestOnce(t *testing.T) {
 	require.ErrorIs(t, once(c, vppnet.InterfaceKey("b"), fails), fails)
 	require.ErrorIs(t, once(other, a, fails), fails)
 }
+
+// A turn that is ended twice ends once: the second time it could be another's.
+func TestATurnEndsOnce(t *testing.T) {
+	w := newWire(t)
+	c := w.dial()
+	done, err := c.Turn(t.Context(), vppnet.InterfaceKey("a"))
+	require.NoError(t, err)
+	done()
+	other, err := c.Turn(t.Context(), vppnet.InterfaceKey("a"))
+	require.NoError(t, err)
+	done()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.Turn(ctx, vppnet.InterfaceKey("a"))
+	require.ErrorIs(t, err, context.Canceled, "it is the other's turn")
+	other()
+}

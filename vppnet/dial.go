@@ -100,7 +100,10 @@ func Dial(ctx context.Context, socket, owner string, opts ...Option) (*Conn, err
 // read are the options of a Conn.
 func read(owner string, opts []Option) (options, error) {
 	o := options{replyTimeout: 10 * time.Second, wedgedAfter: 30 * time.Second, dial: dialUnix}
-	for _, opt := range opts {
+	for i, opt := range opts {
+		if opt == nil {
+			return o, fmt.Errorf("dial VPP: option %d is nil", i)
+		}
 		opt(&o)
 	}
 	if err := checkOwner(owner); err != nil {
@@ -113,6 +116,9 @@ func read(owner string, opts []Option) (options, error) {
 }
 
 func (o options) dialed(ctx context.Context, socket, owner string) (*Conn, error) {
+	if strings.ContainsRune(socket, 0) {
+		return nil, fmt.Errorf("dial VPP at %q: no path has a zero in it", socket)
+	}
 	try := func(ctx context.Context) (*Conn, error) { return dial(ctx, socket, owner, o) }
 	c, err := redial.Dial(ctx, try, func(err error) bool { return !transient(err) }, o.report)
 	if err != nil {
@@ -169,6 +175,7 @@ func dial(ctx context.Context, socket, owner string, o options) (*Conn, error) {
 		events:  make(map[uint16][]*subscription),
 		wake:    make(chan struct{}, 1),
 		done:    make(chan struct{}),
+		parted:  make(chan struct{}),
 		born:    time.Now(),
 	}
 	c.calls.New = func() any { return &call{done: make(chan struct{}, 1)} }

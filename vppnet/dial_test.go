@@ -107,3 +107,11 @@ func TestDialGivesUpWithItsContext(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(begin), 5*time.Second)
 }
+
+// What no waiting can help is an error at once.
+func TestDialRefusesWhatCannotBe(t *testing.T) {
+	_, err := vppnet.Dial(t.Context(), "/run/vpp/\x00.sock", "me")
+	require.ErrorContains(t, err, "no path has a zero in it")
+	_, err = vppnet.Dial(t.Context(), filepath.Join(t.TempDir(), "s"), "me", nil)
+	require.ErrorContains(t, err, "option 0 is nil")
+}

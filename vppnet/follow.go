@@ -15,7 +15,7 @@ import (
 var errGone = errors.New("VPP has gone")
 
 // errAnother: the one that is connected may live on, but nobody else will ever reach it.
-var errAnother = errors.New("another VPP listens there now")
+var errAnother = fmt.Errorf("%w: another VPP listens there now", ErrDisconnected)
 
 // glance is how often Follow looks who listens.
 const glance = time.Second
@@ -68,7 +68,7 @@ func (c *Conn) use(ctx context.Context, socket string, f func(context.Context, *
 	err := f(ctx, c)
 	died := c.Err()
 	_ = c.Close()
-	if died != nil {
+	if died != nil && !errors.Is(died, ErrClosed) { // f may close it
 		return fmt.Errorf("%w: %w", errGone, died)
 	}
 	return err

@@ -99,3 +99,44 @@ func TestFollowEnds(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Positive(t, tries)
 }
+
+// A use that closes its Conn, as Go programs do with what they are given, and returns nil has ended Follow.
+func TestFollowEndsWhenUseHasClosedItsConn(t *testing.T) {
+	vpp := vpptest.New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	calls := 0
+	err := vppnet.Follow(ctx, vpp.Socket(), "me", func(_ context.Context, c *vppnet.Conn) error {
+		defer c.Close()
+		calls++
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, 1, calls)
+}
+
+// What a Conn dies of is one of the errors that the package has, also where Follow left its VPP.
+func TestConnThatFollowLeavesDiesOfANamedError(t *testing.T) {
+	first := vpptest.New(t)
+	time.Sleep(20 * time.Millisecond)
+	second := vpptest.New(t)
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "s")
+	require.NoError(t, os.Symlink(first.Socket(), socket))
+	var died error
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	n := 0
+	_ = vppnet.Follow(ctx, socket, "me", func(ctx context.Context, c *vppnet.Conn) error {
+		if n++; n > 1 {
+			return nil
+		}
+		next := filepath.Join(dir, "t")
+		require.NoError(t, os.Symlink(second.Socket(), next))
+		require.NoError(t, os.Rename(next, socket))
+		<-ctx.Done()
+		died = c.Err()
+		return died
+	})
+	require.ErrorIs(t, died, vppnet.ErrDisconnected)
+}

@@ -3,6 +3,7 @@
 package vppnet
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"path"
@@ -179,6 +180,14 @@ type reply struct {
 	id     uint16
 	retval int  // field index of Retval, -1 if there is none
 	lists  bool // holds slices, whose lengths VPP leaves unset when it fails
+}
+
+// errNil is a fault of the caller's, told as any other.
+var errNil = errors.New("a message is nil")
+
+func isNil(msg api.Message) bool {
+	v := reflect.ValueOf(msg)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // types caches request and reply by Go type, so that a call looks nothing up by name.

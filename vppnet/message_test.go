@@ -120,3 +120,28 @@ func TestCompatibility(t *testing.T) {
 	_, ok = c.CRC("no_such_message")
 	require.False(t, ok)
 }
+
+// Nil messages are errors of who sends them, as with govpp.
+func TestNilMessages(t *testing.T) {
+	w := newWire(t)
+	c := w.dial()
+	ctx := t.Context()
+	s, err := c.NewStream(ctx)
+	require.NoError(t, err)
+	defer s.Close()
+	var none *memclnt.ControlPing
+	var noReply *memclnt.ControlPingReply
+	for what, err := range map[string]error{
+		"request":       c.Invoke(ctx, nil, &memclnt.ControlPingReply{}),
+		"reply":         c.Invoke(ctx, &memclnt.ControlPing{}, nil),
+		"typed request": c.Invoke(ctx, none, &memclnt.ControlPingReply{}),
+		"typed reply":   c.Invoke(ctx, &memclnt.ControlPing{}, noReply),
+		"sent":          s.SendMsg(nil),
+		"typed, sent":   s.SendMsg(none),
+		"event":         second(c.WatchEvent(ctx, nil)),
+	} {
+		require.EqualError(t, err, "a message is nil", what)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -8,7 +8,9 @@ import (
 	"encoding/binary"
 	"net"
 	"path/filepath"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -43,4 +45,27 @@ func TestClientsComeAndGo(t *testing.T) {
 		require.NoError(t, c.Close())
 		require.ErrorIs(t, c.Err(), vppnet.ErrClosed)
 	}
+}
+
+// Of two that close at once, as Follow and its use do, none hangs up while the other says goodbye.
+func TestCloseTwiceAtOnceSaysGoodbye(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		left, asked := make(chan struct{}), make(chan struct{})
+		w.answer["sockclnt_delete"] = func(p *peer, q question) {
+			close(asked)
+			<-left
+			p.reply(q, &memclnt.SockclntDeleteReply{Response: 1})
+			p.flush()
+		}
+		c := w.pipe()
+		var both sync.WaitGroup
+		both.Go(func() { c.Close() })
+		<-asked
+		both.Go(func() { c.Close() })
+		synctest.Wait()
+		require.NoError(t, c.Err(), "the second hung up while the first waits for VPP to let go")
+		close(left)
+		both.Wait()
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/codec"
 )
 
 // NewStream opens a stream of requests and of all that VPP answers to them, in
@@ -30,7 +28,7 @@ import (
 func (c *Conn) NewStream(ctx context.Context, _ ...api.StreamOption) (api.Stream, error) {
 	s := &stream{conn: c, ctx: ctx, more: make(chan struct{}, 1), ear: transcriptOf(ctx).listen()}
 	if err := c.admit(ctx); err != nil {
-		return nil, err
+		return nil, &Error{Message: unasked, Err: err}
 	}
 	s.id = c.nextContext()
 	c.streams[s.id] = s
@@ -73,6 +71,9 @@ func (s *stream) Close() error {
 
 func (s *stream) SendMsg(msg api.Message) error {
 	c := s.conn
+	if isNil(msg) {
+		return errNil
+	}
 	r, err := c.request(msg)
 	if err != nil {
 		return s.traced(msg.GetMessageName(), err)
@@ -187,7 +188,7 @@ func (s *stream) ended() error {
 	if s.err == nil {
 		return nil
 	}
-	return &Error{Message: s.name, Err: s.err, Unknown: !errors.Is(s.err, ErrClosed)}
+	return s.error(s.err, !errors.Is(s.err, ErrClosed))
 }
 
 // failed fails the stream for good: what comes after a message that was missed
@@ -196,7 +197,18 @@ func (s *stream) failed(err error) error {
 	s.fail(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return &Error{Message: s.name, Err: err, Unknown: true}
+	return s.error(err, true)
+}
+
+// unasked is the name, in errors, of what a stream asks before it asks anything.
+const unasked = "stream"
+
+// error is that of what the stream asked; unknown says whether VPP may do it still. The caller holds mu.
+func (s *stream) error(err error, unknown bool) error {
+	if s.name == "" {
+		return &Error{Message: unasked, Err: err}
+	}
+	return &Error{Message: s.name, Err: err, Unknown: unknown}
 }
 
 func (s *stream) decode(msg []byte) (api.Message, error) {
@@ -209,8 +221,8 @@ func (s *stream) decode(msg []byte) (api.Message, error) {
 		s.last, s.typ = id, typ
 	}
 	m := reflect.New(s.typ).Interface().(api.Message)
-	if err := codec.DecodeMsg(msg, m); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnexpectedReply, err)
+	if err := unmarshal(msg, m); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -246,3 +246,29 @@ func TestSecondTreeOfBindings(t *testing.T) {
 	w.peers[0].event(&interfaces.SwInterfaceEvent{SwIfIndex: 5})
 	require.EqualValues(t, 5, (<-events.Events()).(*otherEvent).SwIfIndex)
 }
+
+// A ctx that ends before anything was asked leaves nothing unknown.
+func TestStreamThatAskedNothingKnowsItsOutcome(t *testing.T) {
+	w := newWire(t)
+	c := w.dial()
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := c.NewStream(ctx)
+	require.NoError(t, err)
+	cancel()
+	_, err = s.RecvMsg()
+	var e *vppnet.Error
+	require.ErrorAs(t, err, &e)
+	require.False(t, e.Unknown, "nothing left for VPP: %v", err)
+	require.EqualError(t, err, "stream: context canceled")
+}
+
+// What NewStream fails with is an *Error, as errors.go says.
+func TestNewStreamFailsWithError(t *testing.T) {
+	w := newWire(t)
+	c := w.dial()
+	c.Close()
+	_, err := c.NewStream(t.Context())
+	require.ErrorIs(t, err, vppnet.ErrClosed)
+	var e *vppnet.Error
+	require.ErrorAs(t, err, &e)
+}

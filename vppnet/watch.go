@@ -4,12 +4,13 @@ package vppnet
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/codec"
 )
 
 // maxEvents bounds the events that a watcher holds for a slow reader. Unlike a
@@ -104,7 +105,16 @@ type event struct {
 	lost uint64 // just before it
 }
 
+// errNoEvent: whoever waits for the reply would wait in vain.
+var errNoEvent = errors.New("it is the reply to a request, and no event")
+
 func (c *Conn) subscribe(event api.Message) (*subscription, error) {
+	if isNil(event) {
+		return nil, errNil
+	}
+	if event.GetMessageType() == api.ReplyMessage && strings.HasSuffix(event.GetMessageName(), "_reply") {
+		return nil, &Error{Message: event.GetMessageName(), Err: errNoEvent}
+	}
 	id, err := c.table.id(event)
 	if err != nil {
 		return nil, &Error{Message: event.GetMessageName(), Err: err}
@@ -125,6 +135,9 @@ func (c *Conn) unsubscribe(s *subscription) {
 	if i := slices.Index(c.events[s.id], s); i >= 0 {
 		c.events[s.id] = slices.Delete(c.events[s.id], i, i+1)
 	}
+	if len(c.events[s.id]) == 0 {
+		delete(c.events, s.id)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.stats.queued.Add(-int64(len(s.events)))
@@ -134,7 +147,7 @@ func (c *Conn) unsubscribe(s *subscription) {
 // add is called by the reader of the Conn.
 func (s *subscription) add(msg []byte) {
 	m := reflect.New(s.typ).Interface().(api.Message)
-	err := codec.DecodeMsg(msg, m)
+	err := unmarshal(msg, m)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()

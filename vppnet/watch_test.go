@@ -12,6 +12,7 @@ import (
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -166,4 +167,13 @@ func TestWatchFailsIfVPPRefuses(t *testing.T) {
 	cancel()
 	_, err = c.Watch(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// Who watches what is no event would take answers from those who wait for them.
+func TestAReplyCannotBeWatched(t *testing.T) {
+	w := newWire(t)
+	c := w.dial(vppnet.WithReplyTimeout(10 * time.Second))
+	_, err := c.WatchEvent(t.Context(), &memclnt.ControlPingReply{})
+	require.ErrorContains(t, err, "control_ping_reply: it is the reply to a request")
+	require.NoError(t, c.Invoke(t.Context(), &memclnt.ControlPing{}, &memclnt.ControlPingReply{}))
 }
