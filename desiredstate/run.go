@@ -79,8 +79,9 @@ type runner struct {
 	young     map[Key]struct{} // of these, what has grace left
 	told      string           // the token of what the observer knows to be held back
 
-	turn  int         // counts passes
-	freed map[Key]int // in what turn, while there are passes that cannot know
+	turn     int         // counts passes
+	freed    map[Key]int // in what turn, while there are passes that cannot know
+	freedAny int         // in what turn others may have been, whose keys were too many to keep
 
 	resync  time.Duration
 	full    time.Time // when the target is to be read as a whole, at the latest
@@ -270,8 +271,21 @@ func (r *runner) unblock(k Key) {
 
 // news makes dirty what k blocked, or is yet to be known to have blocked.
 func (r *runner) news(k Key) {
+	if len(r.freed) >= maxFreed { // a pass hangs, perhaps
+		r.freed, r.freedAny = map[Key]int{}, r.turn
+	}
 	r.freed[k] = r.turn
 	r.free(k)
+}
+
+// maxFreed bounds what is kept for passes that are under way. What is not costs them another look at
+// what they find blocked.
+const maxFreed = 10_000
+
+// freedSince says whether a key may have been freed when the pass of a turn had been planned.
+func (r *runner) freedSince(k Key, turn int) bool {
+	at, ok := r.freed[k]
+	return ok && at >= turn || r.freedAny >= turn
 }
 
 // free makes dirty what k blocked.

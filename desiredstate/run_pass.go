@@ -158,7 +158,7 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 				r.blocked[b] = map[Key]struct{}{}
 			}
 			r.blocked[b][k] = struct{}{}
-			if at, ok := r.freed[b]; ok && at >= turn {
+			if r.freedSince(b, turn) {
 				r.mark(k) // the pass may have been planned before that
 			}
 		}
