@@ -30,8 +30,9 @@ func removal(keys []Key) request {
 
 func nothing(Key) Object { return nil }
 
-// dryRun plans a request. Nothing is claimed afterwards.
+// dryRun plans a request. Nothing is claimed afterwards, and nothing known by what was wanted.
 func (e *Engine) dryRun(ctx context.Context, r request) (*Plan, error) {
+	r.dry = true
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.ready(ctx); err != nil {

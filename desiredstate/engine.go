@@ -246,6 +246,9 @@ func (e *Engine) take(ctx context.Context, p *Plan) error {
 		return ErrStale
 	}
 	p.applied = true
+	for _, l := range p.lessons {
+		e.learn(l.n, l.after)
+	}
 	return nil
 }
 

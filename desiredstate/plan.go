@@ -72,7 +72,8 @@ type Plan struct {
 	tasks     []*task
 	suspects  []*node // to be read before the plan can be trusted
 	busy      []*node // kept, but being changed by another pass
-	blind     bool    // a kind that could not be read matters here
+	lessons   []lesson
+	blind     bool // a kind that could not be read matters here
 }
 
 // Empty says that there is nothing to do, though something may be blocked.

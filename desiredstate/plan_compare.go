@@ -152,6 +152,9 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	if slices.EqualFunc(n.deps, deps, func(e edge, k Key) bool { return e.on.key == k }) {
 		return // as nearly always
 	}
+	if b.r.dry {
+		b.lessons = append(b.lessons, lesson{n: n, before: n.learned()})
+	}
 	var shown []Key
 	if !same { // these are still to come
 		shown = filled.Deps()
@@ -176,6 +179,44 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 		b.e.idle = append(b.e.idle, d.on)
 		return true
 	})
+}
+
+// lesson is what a dry run would have the engine know of a node.
+type lesson struct {
+	n             *node
+	before, after learned
+}
+
+// learned is what a wanted object has told of a node.
+type learned struct {
+	deps     []Key
+	asWanted Object
+}
+
+func (n *node) learned() learned { return learned{keysOf(n.dependencies()), n.asWanted} }
+
+// unlearn makes the nodes what they were before a dry run, and keeps what there was to learn for who carries
+// out its plan.
+func (b *planner) unlearn() []lesson {
+	for i, l := range b.lessons {
+		b.lessons[i].after = l.n.learned()
+	}
+	for _, l := range slices.Backward(b.lessons) { // one may be there twice
+		b.e.learn(l.n, l.before)
+	}
+	return b.lessons
+}
+
+func (w *world) learn(n *node, x learned) {
+	for _, d := range n.deps {
+		n.leave(d)
+		w.idle = append(w.idle, d.on)
+	}
+	n.deps = nil
+	for _, k := range x.deps {
+		w.depend(n, k, nil)
+	}
+	n.asWanted = x.asWanted
 }
 
 // choose picks, of several objects with one name, the one to keep: one that is

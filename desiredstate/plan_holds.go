@@ -44,16 +44,24 @@ func (b *planner) first(r Key) *draft {
 		return alone
 	}
 	first := slices.MinFunc(shared, func(x, y *draft) int { return x.Key.Compare(y.Key) })
-	if slices.ContainsFunc(b.e.sharers[r], (*node).stays) || first.Key.Compare(alone.Key) < 0 {
+	if slices.ContainsFunc(b.e.sharers[r], func(n *node) bool { return n.keeps(r) }) || first.Key.Compare(alone.Key) < 0 {
 		return first
 	}
 	return alone
 }
 
-// stays says that what is there of a node is not to go by itself.
-func (n *node) stays() bool {
+// keeps says that what is there of a node, which has a resource, is not to go by itself, and is to have it still.
+func (n *node) keeps(r Key) bool {
 	d := n.draftOf()
-	return !n.leftover() && (d == nil || d.base != Delete)
+	switch {
+	case n.leftover():
+		return false
+	case d == nil:
+		return true
+	case d.base == Update || d.base == Replace:
+		return slices.Contains(d.holds, r) || slices.Contains(d.shares, r)
+	}
+	return d.base != Delete
 }
 
 // lacksRoom says who has, or is first to get, what a wanted object needs for itself or can only

@@ -22,6 +22,7 @@ type request struct {
 	restore bool           // what depends on a replaced object comes back, wanted or not
 	refuse  bool           // what something depends on does not go
 	again   bool           // kinds that could not be read are tried once more if they matter
+	dry     bool           // and nothing is to be known by it
 	apart   bool           // may be done in parts; see Engine.prepare
 }
 
@@ -45,6 +46,7 @@ type planner struct {
 	dragged bool    // what is drafted now was not asked about
 	walks   int     // through dependencies, in search of cycles
 	looked  []*node // they have a planned
+	lessons []lesson
 
 	planneds slab[planned]
 	draftees slab[draft]
@@ -124,6 +126,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	b.steps(p)
 	slices.SortFunc(b.suspect, byKey)
 	p.suspects, p.busy = slices.Compact(b.suspect), b.busy
+	p.lessons = b.unlearn()
 	p.version, p.blind, p.Unread = e.version, b.blind, e.unread(e.uses)
 	return p, nil
 }

@@ -192,6 +192,13 @@ func (e *Engine) stale() (out []*kind) {
 	return out
 }
 
+// remembers says whether the engine has read all of its kinds, and not been told to forget that.
+func (e *Engine) remembers() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !slices.ContainsFunc(e.kinds, func(k *kind) bool { return !k.fresh })
+}
+
 // load makes sure that there is a reading. The lock is held before and after, not during
 // the dumps.
 func (e *Engine) load(ctx context.Context) error {
@@ -211,27 +218,49 @@ func (e *Engine) load(ctx context.Context) error {
 			}
 			continue
 		}
-		for _, k := range stale {
-			k.reading, k.forgot = true, false
-		}
-		since := e.version
-		listings, err := e.dump(ctx, stale)
-		for _, k := range stale {
-			k.reading = false
-		}
-		e.change.Broadcast()
-		if err != nil {
+		if err := e.read(ctx, stale); err != nil {
 			return err
 		}
-		e.note(listings)
-		e.merge(e.deliver(listings), since)
-		for _, k := range stale {
-			k.fresh = !k.forgot // something was forgotten meanwhile: once more
-		}
-		for _, l := range listings {
-			l.kind.seen = true
-		}
 	}
+}
+
+// refresh reads anew what the engine goes by. Others go by what is known meanwhile, if it was not forgotten.
+func (e *Engine) refresh(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.begun = true
+	needs := func(k *kind) bool { return e.uses(k) || !k.seen }
+	busy := func(k *kind) bool { return k.reading && needs(k) }
+	if err := e.wait(ctx, func() bool { return !slices.ContainsFunc(e.world.kinds, busy) }); err != nil {
+		return err
+	}
+	return e.read(ctx, slices.DeleteFunc(slices.Clone(e.world.kinds), func(k *kind) bool { return !needs(k) }))
+}
+
+// read reads kinds, which nobody else reads just now, and takes over what they found. The lock is held before and
+// after, not during the dumps.
+func (e *Engine) read(ctx context.Context, kinds []*kind) error {
+	for _, k := range kinds {
+		k.reading, k.forgot = true, false
+	}
+	since := e.version
+	listings, err := e.dump(ctx, kinds)
+	for _, k := range kinds {
+		k.reading = false
+	}
+	e.change.Broadcast()
+	if err != nil {
+		return err
+	}
+	e.note(listings)
+	e.merge(e.deliver(listings), since)
+	for _, k := range kinds {
+		k.fresh = !k.forgot // something was forgotten meanwhile: once more
+	}
+	for _, l := range listings {
+		l.kind.seen = true
+	}
+	return nil
 }
 
 // reread reads anew the suspects among these nodes, which the caller has

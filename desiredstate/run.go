@@ -14,8 +14,10 @@ import (
 
 // Run makes the target hold what the store wants, and keeps it so, until ctx
 // ends; it returns ctx's error, the engine's misuse, or ErrClosed. A change in the store
-// costs the work on its objects and on what depends on them. Every resync (0:
-// never) and after Forget the target is read anew, and what drifted is repaired.
+// costs the work on its objects and on what depends on them. Resync after it was
+// read (0: never) and after Forget the target is read anew, and what drifted is repaired.
+// That may take long: what changes meanwhile does not wait for it, except for the first
+// reading and those after Forget, as nothing is planned before these.
 //
 // What fails is read and tried again after a time that grows; what is blocked,
 // when that changes which blocks it; what is invalid, when it is changed. None
@@ -31,12 +33,16 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 		dirty: map[Key]struct{}{}, flying: map[Key]bool{},
 		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
 		sightings: map[Key]sighting{}, young: map[Key]struct{}{}, freed: map[Key]int{},
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), resync: resync,
+	}
+	if resync <= 0 {
+		r.resync = 1 << 62
 	}
 	defer s.unsubscribe(s.runs, r.changes)
 	defer s.leave()
 	e.mu.Lock()
 	e.runs[r] = struct{}{}
+	e.forget(anyKind)
 	e.mu.Unlock()
 	defer func() { // what it wanted, nobody does any more
 		e.mu.Lock()
@@ -48,7 +54,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 	defer end()
 	stop := context.AfterFunc(e.life, end) // also a reading that is under way
 	defer stop()
-	err := r.loop(ctx, resync)
+	err := r.loop(ctx)
 	if closed := e.ended(); closed != nil {
 		return closed
 	}
@@ -73,8 +79,16 @@ type runner struct {
 	young     map[Key]struct{} // of these, what has grace left
 	told      string           // the token of what the observer knows to be held back
 
-	turn  int         // counts passes
-	freed map[Key]int // in what turn, while there are passes that cannot know
+	turn     int         // counts passes
+	freed    map[Key]int // in what turn, while there are passes that cannot know
+	freedAny int         // in what turn others may have been, whose keys were too many to keep
+
+	resync  time.Duration
+	full    time.Time // when the target is to be read as a whole, at the latest
+	look    bool      // it is to be, at once
+	looking bool      // it is being read, beside the loop
+	looked  bool      // that has just been taken in
+	unread  *retry    // the patience with kinds that cannot be read; nil: all can
 
 	complete  bool // the store was, when last looked
 	converged bool
@@ -94,31 +108,14 @@ type retry struct {
 	next     time.Time // zero: being tried, or as wanted by itself
 }
 
-func (r *runner) loop(ctx context.Context, resync time.Duration) error {
-	var full time.Time // when the target is to be read as a whole
-	if resync <= 0 {
-		resync = 1 << 62
-	}
-	var unread *retry
+func (r *runner) loop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	look := true
 	for {
 		now := time.Now()
-		if look || !now.Before(full) {
-			look = false
-			partial, err := r.look(ctx)
-			if err != nil {
-				return err
-			}
-			if partial {
-				if unread == nil {
-					unread = r.patience()
-				}
-				full = now.Add(unread.backoff.NextBackOff())
-			} else {
-				unread, full = nil, now.Add(resync)
-			}
+		r.lookAt(now)
+		if !r.looking && (r.look || !now.Before(r.full)) {
+			r.lookAround(ctx)
 		}
 		for _, k := range r.due.upTo(now) {
 			if t := r.retries[k]; t != nil && !t.next.IsZero() && !now.Before(t.next) {
@@ -129,18 +126,19 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 				r.mark(k)
 			}
 		}
-		if r.s.isComplete() && !r.complete {
-			r.complete = true
-			r.markOurs()
+		if !r.looking || r.e.remembers() { // else all that is planned waits for the reading
+			if r.s.isComplete() && !r.complete {
+				r.complete = true
+				r.markOurs()
+			}
+			r.launch(ctx)
+			r.converge()
 		}
-		r.launch(ctx)
-		if unread == nil && r.e.cannotRead() { // what somebody else has found, or a pass
-			unread = r.patience()
-			full = now.Add(min(unread.backoff.NextBackOff(), full.Sub(now)))
-		}
-		r.converge(unread == nil)
 
-		next := full
+		next := r.full
+		if r.looking {
+			next = now.Add(r.resync) // when that is done it is set anew
+		}
 		if len(r.due) > 0 && r.due[0].at.Before(next) {
 			next = r.due[0].at
 		}
@@ -153,39 +151,10 @@ func (r *runner) loop(ctx context.Context, resync time.Duration) error {
 			r.changed()
 		case <-r.wake:
 		case <-r.e.nudge:
-			look = true
+			r.look = true
 		}
 		r.deliver()
 	}
-}
-
-// look reads the target as a whole and makes everything dirty. It says whether there are
-// kinds that could not be read; the error is ctx's.
-func (r *runner) look(ctx context.Context) (partial bool, err error) {
-	e := r.e
-	e.mu.Lock()
-	e.forget(anyKind)
-	err = e.load(ctx)
-	e.mu.Unlock()
-	if err != nil {
-		return false, err
-	}
-	partial = e.cannotRead()
-	r.changed() // or what changed before the reading would be looked at twice
-	r.markOurs()
-	r.sight()
-	for _, k := range r.s.keys() {
-		r.mark(k)
-	}
-	for k := range r.young {
-		r.mark(k)
-	}
-	for k, t := range r.retries {
-		if !t.next.IsZero() {
-			r.unmark(k) // failed, and not due yet
-		}
-	}
-	return partial, nil
 }
 
 // changed makes dirty what changed in the store. That is a new chance for it, at once.
@@ -193,17 +162,6 @@ func (r *runner) changed() {
 	for k := range r.s.take(r.changes) {
 		r.mark(k)
 		delete(r.retries, k)
-	}
-}
-
-// markOurs makes all of ours dirty: some of it may have to go.
-func (r *runner) markOurs() {
-	r.e.mu.Lock()
-	defer r.e.mu.Unlock()
-	for k, n := range r.e.nodes {
-		if n.mayGo() && r.e.manages(n) {
-			r.mark(k)
-		}
 	}
 }
 
@@ -313,8 +271,21 @@ func (r *runner) unblock(k Key) {
 
 // news makes dirty what k blocked, or is yet to be known to have blocked.
 func (r *runner) news(k Key) {
+	if len(r.freed) >= maxFreed { // a pass hangs, perhaps
+		r.freed, r.freedAny = map[Key]int{}, r.turn
+	}
 	r.freed[k] = r.turn
 	r.free(k)
+}
+
+// maxFreed bounds what is kept for passes that are under way. What is not costs them another look at
+// what they find blocked.
+const maxFreed = 10_000
+
+// freedSince says whether a key may have been freed when the pass of a turn had been planned.
+func (r *runner) freedSince(k Key, turn int) bool {
+	at, ok := r.freed[k]
+	return ok && at >= turn || r.freedAny >= turn
 }
 
 // free makes dirty what k blocked.
@@ -325,9 +296,9 @@ func (r *runner) free(k Key) {
 }
 
 // converge takes note of there being nothing left to do.
-func (r *runner) converge(read bool) {
+func (r *runner) converge() {
 	if len(r.flying) == 0 && len(r.dirty) == 0 {
-		r.s.settle(read && len(r.young) == 0)
+		r.s.settle(r.unread == nil && len(r.young) == 0)
 	}
 	was := r.converged
 	r.converged = r.s.check(was)

@@ -43,7 +43,7 @@ func (r *runner) pass(ctx context.Context, keys []Key, may *leave, turn int) {
 	for _, kept := range p.kept {
 		stepped[kept.Key] = struct{}{}
 	}
-	s.applied(e, p.kept, saw)
+	news := s.applied(e, p.kept, saw)
 	s.reopen(p.Steps, saw)
 	var done []Key // gone, perhaps by a removal whose answer was lost
 	for _, k := range keys {
@@ -68,6 +68,9 @@ func (r *runner) pass(ctx context.Context, keys []Key, may *leave, turn int) {
 			}
 			r.unblock(kept.Key)
 			r.free(kept.Key)
+		}
+		for _, k := range news { // who waits for it may be yet to be told so, by an older pass
+			r.news(k)
 		}
 		for _, st := range p.Steps {
 			r.fly(st.Key)
@@ -158,7 +161,7 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 				r.blocked[b] = map[Key]struct{}{}
 			}
 			r.blocked[b][k] = struct{}{}
-			if at, ok := r.freed[b]; ok && at >= turn {
+			if r.freedSince(b, turn) {
 				r.mark(k) // the pass may have been planned before that
 			}
 		}

@@ -155,18 +155,20 @@ func (s *Store) report(k Key, seen Object, st Status) {
 	}
 }
 
-// applied reports that all of these are as they were seen to be wanted.
-func (s *Store) applied(e *Engine, all []Result, saw outlook) {
+// applied reports that all of these are as they were seen to be wanted, and returns those of which that is news.
+func (s *Store) applied(e *Engine, all []Result, saw outlook) (news []Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	news := false
 	for _, r := range all {
 		want := saw.seen(r.Key)
-		news = s.note(r.Key, want, Status{State: Applied, ID: r.ID, Unverified: e.unverified(want)}) || news
+		if s.note(r.Key, want, Status{State: Applied, ID: r.ID, Unverified: e.unverified(want)}) {
+			news = append(news, r.Key)
+		}
 	}
-	if news {
+	if len(news) > 0 {
 		s.wakeWatches()
 	}
+	return news
 }
 
 // reopen reports that these are not as they were seen to be wanted any more, until the steps

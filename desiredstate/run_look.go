@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desiredstate
+
+import (
+	"context"
+	"time"
+)
+
+// lookAt says when the target is to be read as a whole: a while after it was, and, with patience, while there
+// are kinds of the engine that could not be read, whoever found that.
+func (r *runner) lookAt(now time.Time) {
+	blind, looked := r.e.cannotRead(), r.looked
+	r.looked = false
+	switch {
+	case looked && !blind:
+		r.unread, r.full = nil, now.Add(r.resync)
+	case looked || blind && r.unread == nil:
+		if r.unread == nil {
+			r.unread = r.patience()
+		}
+		if next := now.Add(r.unread.backoff.NextBackOff()); looked || next.Before(r.full) {
+			r.full = next
+		}
+	}
+}
+
+// lookAround reads the target as a whole, beside the loop, which takes in what is found when it comes. It may take
+// long. What changes meanwhile is done by what is known, as if it had been planned before; if that was forgotten,
+// it waits.
+func (r *runner) lookAround(ctx context.Context) {
+	r.look, r.looking = false, true
+	r.passes.Go(func() {
+		if r.e.refresh(ctx) == nil { // else the loop ends with ctx, too
+			r.post(r.takeIn)
+		}
+	})
+}
+
+// takeIn makes everything dirty, as the target has been read as a whole.
+func (r *runner) takeIn() {
+	r.looking, r.looked = false, true
+	r.changed() // or it would be looked at twice
+	r.markOurs()
+	r.sight()
+	for _, k := range r.s.keys() {
+		r.mark(k)
+	}
+	for k := range r.young {
+		r.mark(k)
+	}
+	for k, t := range r.retries {
+		if !t.next.IsZero() {
+			r.unmark(k) // failed, and not due yet
+		}
+	}
+}
+
+// markOurs makes all of ours dirty: some of it may have to go.
+func (r *runner) markOurs() {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	for k, n := range r.e.nodes {
+		if n.mayGo() && r.e.manages(n) {
+			r.mark(k)
+		}
+	}
+}
