@@ -101,6 +101,12 @@ type Kind[S Object] struct {
 	// frames. Nil: nothing.
 	Shares func(S) []Key
 
+	// Covers names the objects, of whichever kinds, of which the target hides a part as long as
+	// this one is there: a bond gives its members its own MAC. Their Actual is Covered then, and
+	// Fill takes that part from it. If this one goes and they stay, the same plan sets that part
+	// right after it. Nil: none.
+	Covers func(S) []Key
+
 	// GoesFirst says that an object that goes does so before all else that goes
 	// and depends on what it depends on, although nothing there shows an order: a
 	// link goes down before its interface is taken apart.
@@ -216,6 +222,7 @@ type kind struct {
 	inPlace    func(have actual, want Object) bool
 	holds      func(Object) []Key
 	shares     func(Object) []Key
+	covers     func(Object) []Key
 	verify     func(context.Context, []Held) ([]bool, error)
 	check      func(*View, Object) error                           // nil: never
 	foresee    func(context.Context, *View, uint32, Object) error  // nil: never
@@ -254,6 +261,7 @@ type actual struct {
 	id      uint32
 	foreign bool
 	left    bool   // Actual.Leftover
+	covered bool   // Actual.Covered
 	extra   *extra // nil: there is none
 }
 
@@ -279,7 +287,7 @@ func (a actual) note() any {
 
 // mended is an actual that was changed to be as wanted.
 func (a actual) mended(k *kind, spec Object) actual {
-	out := actual{kind: k, spec: spec, id: a.id}
+	out := actual{kind: k, spec: spec, id: a.id, covered: a.covered}
 	if note := a.note(); note != nil {
 		out.extra = &extra{note: note}
 	}
@@ -301,7 +309,7 @@ func (k *Kind[S]) erase() *kind {
 	out := &kind{
 		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
 		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
-		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Check, k.Foresee, k.Disturbs),
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Covers, k.Check, k.Foresee, k.Disturbs),
 	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
@@ -314,7 +322,7 @@ func (k *Kind[S]) erase() *kind {
 		found, err := k.Dump(ctx, v)
 		list := make([]actual, len(found))
 		for i, a := range found {
-			list[i] = actual{kind: out, spec: a.Spec, id: a.ID, foreign: a.Foreign, left: a.Leftover}
+			list[i] = actual{kind: out, spec: a.Spec, id: a.ID, foreign: a.Foreign, left: a.Leftover, covered: a.Covered}
 			if a.Broken != "" || a.Note != nil {
 				list[i].extra = &extra{a.Broken, a.Note}
 			}
@@ -356,7 +364,7 @@ func (k *Kind[S]) erase() *kind {
 	out.inPlace = func(have actual, want Object) bool {
 		return k.Update != nil && (k.InPlace == nil || k.InPlace(typed[S](have), want.(S)))
 	}
-	out.holds, out.shares = resources(k.Holds), resources(k.Shares)
+	out.holds, out.shares, out.covers = resources(k.Holds), resources(k.Shares), resources(k.Covers)
 	if k.Check != nil {
 		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
 	}
@@ -386,7 +394,7 @@ func (k *Kind[S]) erase() *kind {
 	return out
 }
 
-// resources is a Kind.Holds or Shares.
+// resources is a Kind.Holds, Shares or Covers.
 func resources[S Object](of func(S) []Key) func(Object) []Key {
 	if of == nil {
 		return func(Object) []Key { return nil }
@@ -396,7 +404,7 @@ func resources[S Object](of func(S) []Key) func(Object) []Key {
 
 // typed is an actual as its kind knows it.
 func typed[S Object](a actual) Actual[S] {
-	out := Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign, Leftover: a.left}
+	out := Actual[S]{Spec: a.spec.(S), ID: a.id, Foreign: a.foreign, Leftover: a.left, Covered: a.covered}
 	if a.extra != nil {
 		out.Broken, out.Note = a.extra.broken, a.extra.note
 	}

@@ -111,6 +111,9 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	for {
 		b.settle()
 		b.sort()
+		if b.unveil() {
+			continue
+		}
 		if b.cycles() {
 			continue
 		}
@@ -166,6 +169,9 @@ func (d *draft) claim(b *planner) {
 		if dep != d.n {
 			s.claims = append(s.claims, claim{dep, false})
 		}
+	}
+	for _, k := range d.covers() { // whether a part of it is hidden is not to change meanwhile
+		s.claims = append(s.claims, claim{b.node(k), false})
 	}
 	take := func(holds, shares []Key) { // so that nobody else plans with them meanwhile
 		for _, r := range holds {
