@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	ds "github.com/vppkit/vppkit/desiredstate"
 )
@@ -20,8 +21,14 @@ import (
 type hat struct{ On, Kind string }
 
 func (h hat) Key() ds.Key     { return ds.Key{Space: "top", Name: h.On} } // it comes last in a plan
-func (h hat) Deps() []ds.Key  { return nil }
 func (h hat) Validate() error { return nil }
+
+func (h hat) Deps() []ds.Key {
+	if h.Kind == "bowler" {
+		return nil // nothing tells that it is on a box
+	}
+	return []ds.Key{thingKey(h.On)}
+}
 
 const hatColor = 99
 
@@ -200,6 +207,66 @@ func TestWhatIsHiddenNoMoreCounts(t *testing.T) {
 		require.Equal(t, "box a color=5 shape=7\n", x.String())
 		require.Empty(t, x.violations)
 	}
+}
+
+// Whatever is wanted one after the other, read or not meanwhile, and whatever failed or came to pass unheard of, in
+// the end each box has the color that is wanted, seen or hidden.
+func TestHiddenProperty(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x, h, anew := wardrobe()
+		e := anew()
+		for range rapid.IntRange(1, 6).Draw(t, "rounds") {
+			var want []ds.Object
+			colors, hatted := map[string]int{}, map[string]bool{}
+			for _, name := range []string{"a", "b"} {
+				if !rapid.Bool().Draw(t, "box "+name) {
+					continue
+				}
+				colors[name] = rapid.IntRange(0, 3).Draw(t, "color")
+				want = append(want, Box{Name: name, Color: colors[name], Shape: rapid.IntRange(1, 2).Draw(t, "shape")})
+				if hatted[name] = rapid.Bool().Draw(t, "hat"); hatted[name] {
+					want = append(want, hat{name, rapid.SampledFrom([]string{"cap", "top"}).Draw(t, "kind")})
+				}
+			}
+			switch rapid.IntRange(0, 3).Draw(t, "meanwhile") {
+			case 0:
+				e.Forget()
+			case 1:
+				e = anew()
+			}
+			e.MaxPrune = 1
+			if at := rapid.IntRange(0, 6).Draw(t, "fails"); at > 0 {
+				first, what := x.written(), rapid.SampledFrom([]outcome{refused, lost}).Draw(t, "how")
+				x.by(func() {
+					x.fail = func(n int, _ string) outcome {
+						if n == first+at {
+							return what
+						}
+						return works
+					}
+				})
+				_, _ = e.Sync(t.Context(), want...)
+				x.heal()
+			}
+			if rapid.Bool().Draw(t, "reads") {
+				e.Forget()
+			}
+			_, err := e.Sync(t.Context(), want...)
+			require.NoError(t, err)
+			require.Empty(t, x.violations)
+			for name, color := range colors {
+				if hatted[name] {
+					require.Equal(t, hatColor, h.of(name).color)
+				} else {
+					require.Equal(t, color, h.of(name).color, name)
+				}
+			}
+			require.Len(t, x.items, len(colors))
+			p, err := anew().Plan(t.Context(), want...)
+			require.NoError(t, err)
+			require.Empty(t, p.Steps, "%v", p)
+		}
+	})
 }
 
 // A store's hat that goes is as good as a call's.
