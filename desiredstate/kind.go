@@ -107,6 +107,11 @@ type Kind[S Object] struct {
 	// right after it. Nil: none.
 	Covers func(S) []Key
 
+	// Undoes names the objects, of whichever kinds, that lose their effect when this one goes, though
+	// they stay: a filter, when its interface leaves a bridge domain. The same plan changes those
+	// that are to stay, as if they were Broken, after this one has gone. Nil: none.
+	Undoes func(S) []Key
+
 	// GoesFirst says that an object that goes does so before all else that goes
 	// and depends on what it depends on, although nothing there shows an order: a
 	// link goes down before its interface is taken apart.
@@ -223,6 +228,7 @@ type kind struct {
 	holds      func(Object) []Key
 	shares     func(Object) []Key
 	covers     func(Object) []Key
+	undoes     func(Object) []Key
 	verify     func(context.Context, []Held) ([]bool, error)
 	check      func(*View, Object) error                           // nil: never
 	foresee    func(context.Context, *View, uint32, Object) error  // nil: never
@@ -309,7 +315,7 @@ func (k *Kind[S]) erase() *kind {
 	out := &kind{
 		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst, verify: k.Verify,
 		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
-		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Covers, k.Check, k.Foresee, k.Disturbs),
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Covers, k.Undoes, k.Check, k.Foresee, k.Disturbs),
 	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
@@ -365,6 +371,7 @@ func (k *Kind[S]) erase() *kind {
 		return k.Update != nil && (k.InPlace == nil || k.InPlace(typed[S](have), want.(S)))
 	}
 	out.holds, out.shares, out.covers = resources(k.Holds), resources(k.Shares), resources(k.Covers)
+	out.undoes = resources(k.Undoes)
 	if k.Check != nil {
 		out.check = func(v *View, want Object) error { return k.Check(v, want.(S)) }
 	}
@@ -394,7 +401,7 @@ func (k *Kind[S]) erase() *kind {
 	return out
 }
 
-// resources is a Kind.Holds, Shares or Covers.
+// resources is a Kind.Holds, Shares, Covers or Undoes.
 func resources[S Object](of func(S) []Key) func(Object) []Key {
 	if of == nil {
 		return func(Object) []Key { return nil }

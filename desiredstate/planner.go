@@ -111,7 +111,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	for {
 		b.settle()
 		b.sort()
-		if b.unveil() {
+		if b.unveil() || b.redo() {
 			continue
 		}
 		if b.cycles() {
