@@ -115,6 +115,9 @@ func Members(c *vppnet.Conn) *desiredstate.Kind[Member] {
 		Holds: func(m Member) []desiredstate.Key {
 			return append(vppnet.UseKeys(m.Interface), vppnet.FrameKey(m.Interface))
 		},
+		Covers: func(m Member) []desiredstate.Key { // the MAC of one, which its own object or its link may say
+			return []desiredstate.Key{vppnet.InterfaceKey(m.Interface), vppnet.LinkKey(m.Interface)}
+		},
 		InPlace: func(have desiredstate.Actual[Member], want Member) bool {
 			have.Spec.Weight = want.Weight
 			return have.Spec == want

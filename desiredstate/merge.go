@@ -236,17 +236,17 @@ func (w *world) asFound(n *node) (same, chosen bool) {
 }
 
 // asGoodAs says whether what was found differs from what was known only in what want leaves
-// to the target, or in what the target chose while the kind noted something else of it.
+// to the target, or in what was hidden or chosen while the kind noted something else of it.
 func (a actual) asGoodAs(b actual) bool {
 	return a.kind.equal(a.spec, a.kind.fill(a, b.spec)) ||
-		!reflect.DeepEqual(a.note(), b.note()) && a.kind.equal(b.spec, a.kind.fill(b, a.spec))
+		(a.covered != b.covered || !reflect.DeepEqual(a.note(), b.note())) && a.kind.equal(b.spec, a.kind.fill(b, a.spec))
 }
 
 // unlooked says that an actual's kind was not read in this round.
 func (w *world) unlooked(a actual) bool { return a.kind.round != w.round }
 
 func (a actual) same(b actual) bool {
-	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.kind == b.kind && a.kind.equal(a.spec, b.spec) &&
+	return a.id == b.id && a.foreign == b.foreign && a.left == b.left && a.covered == b.covered && a.kind == b.kind && a.kind.equal(a.spec, b.spec) &&
 		(a.extra == b.extra || reflect.DeepEqual(a.extra, b.extra))
 }
 

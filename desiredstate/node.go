@@ -140,6 +140,8 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 		n.leave(d)
 	}
 	w.giveUp(n)
+	w.cover(n, false)
+	had := n.have
 	n.count(-1)
 	n.have, n.deps, n.asWanted, n.unseen = have, nil, nil, false
 	for _, d := range more {
@@ -161,6 +163,8 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	for _, a := range besides {
 		w.take(n, a)
 	}
+	w.cover(n, true)
+	w.uncover(had)
 	n.count(1)
 	var now shown
 	for _, a := range have { // ours first, as in a reading

@@ -55,6 +55,11 @@ type Actual[S Object] struct {
 	// goes, and makes way for what is wanted.
 	Leftover bool
 
+	// Covered: something else hides a part of it (Kind.Covers), so what Spec says of that part
+	// means nothing and Fill compares nothing of it. Dump says so if it sees it; the engine also
+	// knows by what was made since.
+	Covered bool
+
 	// Broken: it is there as Spec says and does not work: why, in a few words. It is changed
 	// or replaced although nothing of Spec differs. Empty: it works.
 	Broken string

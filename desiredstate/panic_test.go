@@ -23,7 +23,10 @@ func TestPanicOfAKindStaysThere(t *testing.T) {
 		},
 		"Create": func(k *ds.Kind[Box], on *bool) {
 			create := k.Create
-			k.Create = func(ctx context.Context, v *ds.View, b Box) (uint32, error) { panics(*on, bug); return create(ctx, v, b) }
+			k.Create = func(ctx context.Context, v *ds.View, b Box) (uint32, error) {
+				panics(*on, bug)
+				return create(ctx, v, b)
+			}
 		},
 		"Update": func(k *ds.Kind[Box], on *bool) {
 			update := k.Update
@@ -34,7 +37,10 @@ func TestPanicOfAKindStaysThere(t *testing.T) {
 		},
 		"Delete": func(k *ds.Kind[Box], on *bool) {
 			remove := k.Delete
-			k.Delete = func(ctx context.Context, v *ds.View, have ds.Actual[Box]) error { panics(*on, bug); return remove(ctx, v, have) }
+			k.Delete = func(ctx context.Context, v *ds.View, have ds.Actual[Box]) error {
+				panics(*on, bug)
+				return remove(ctx, v, have)
+			}
 		},
 		"Verify": func(k *ds.Kind[Box], on *bool) {
 			k.Verify = func(_ context.Context, held []ds.Held) ([]bool, error) {

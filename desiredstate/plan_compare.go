@@ -107,11 +107,13 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulled bool) *draft {
 	at := b.choose(kind, have, want)
 	cur := have[at]
+	cur.covered = b.covered(n, cur)
 	filled := want
 	if cur.kind == kind {
 		filled = kind.fill(cur, want)
 	}
-	same := cur.kind == kind && cur.broken() == "" && kind.equal(cur.spec, filled)
+	base := kind.turns(cur, filled)
+	same := base == Keep
 	if cur.kind == kind {
 		b.noteDeps(n, want, filled, same)
 	}
@@ -123,17 +125,23 @@ func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulle
 		b.keeps(n, cur.id)
 		return nil
 	}
-	d := b.draft(n, Replace)
+	d := b.draft(n, base)
 	d.there(have, at)
+	d.have = cur
 	d.wanted(b, kind, want, filled)
-	switch {
-	case same:
-		d.base = Keep
-	case cur.kind == kind && kind.inPlace(cur, filled):
-		d.base = Update
-	}
-	d.Action, d.Surplus = d.base, len(d.spare)
+	d.Surplus = len(d.spare)
 	return d
+}
+
+// turns says how what is there becomes what is wanted, which is filled.
+func (k *kind) turns(have actual, want Object) Action {
+	switch {
+	case have.kind == k && have.broken() == "" && k.equal(have.spec, want):
+		return Keep
+	case have.kind == k && k.inPlace(have, want):
+		return Update
+	}
+	return Replace
 }
 
 // there notes what the target has: the one that the step is about, and more.

@@ -113,6 +113,9 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	for {
 		b.settle()
 		b.sort()
+		if b.unveil() || b.redo() {
+			continue
+		}
 		if b.cycles() {
 			continue
 		}
@@ -169,6 +172,9 @@ func (d *draft) claim(b *planner) {
 		if dep != d.n {
 			s.claims = append(s.claims, claim{dep, false})
 		}
+	}
+	for _, k := range d.covers() { // whether a part of it is hidden is not to change meanwhile
+		s.claims = append(s.claims, claim{b.node(k), false})
 	}
 	take := func(holds, shares []Key) { // so that nobody else plans with them meanwhile
 		for _, r := range holds {

@@ -38,6 +38,7 @@ type world struct {
 	nodes    map[Key]*node     // the View's: see there who may change it
 	holders  map[Key][]*node   // by resource; see Kind.Holds
 	sharers  map[Key][]*node   // and Kind.Shares: there can be very many of one
+	covers   map[Key][]*node   // by what has a part hidden, who hides it: Kind.Covers
 	idle     []*node           // that a plan looked at, and perhaps nothing else needs
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
 	referred map[string]int    // by space, how many nodes have a ref
@@ -53,6 +54,7 @@ func newWorld() *world {
 		nodes:   view.nodes,
 		holders: map[Key][]*node{},
 		sharers: map[Key][]*node{},
+		covers:  map[Key][]*node{},
 		refs:    map[string]uint64{},
 
 		referred: map[string]int{},

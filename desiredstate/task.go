@@ -63,6 +63,8 @@ func (b *planner) tasks() []*task {
 		}
 	}
 	for _, d := range b.drafts {
+		b.uncoverFirst(d)
+		b.redoAfter(d)
 		if asked && d.goesDown() {
 			d.down.foreseen(d.n, map[*node]bool{})
 		}

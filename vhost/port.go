@@ -120,9 +120,10 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 				if !ok {
 					continue // gone since
 				}
-				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: i.Spec.MAC, Instance: instance(i.Spec.VPPName)}
+				mac, hidden := i.Spec.OwnMAC()
+				p := Port{Name: i.Spec.Name, Socket: d.SockFilename, Server: d.IsServer, MAC: mac, Instance: instance(i.Spec.VPPName)}
 				p.recall(c.TagOptions(i.Spec.Tag))
-				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover, Note: i.Spec.Note()})
+				out = append(out, desiredstate.Actual[Port]{Spec: p, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover, Covered: hidden})
 			}
 			return out, err
 		}),
@@ -167,7 +168,7 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 			return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[Port], want Port) Port {
-			if want.MAC.IsZero() || have.Note == vppnet.MemberOfBond {
+			if want.MAC.IsZero() || have.Covered {
 				want.MAC = have.Spec.MAC
 			}
 			if want.Instance == 0 {

@@ -56,8 +56,8 @@ func (p BridgePort) Validate() error {
 // domain or its interface is, but for those that VPP makes for overlays.
 //
 // All changes happen in place. The addresses that were learnt on a port that
-// changes are forgotten. A port that is removed becomes an L3 interface again: its
-// ACLs then need to be applied anew to have effect once more on L2.
+// changes are forgotten. A port that is removed becomes an L3 interface again, and VPP takes the
+// effect on L2 from its filters: those that are to stay are put to effect by the same plan.
 func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 	k := ports{c, l2.NewServiceClient(c), newBridged(c)}
 	return &desiredstate.Kind[BridgePort]{
@@ -108,7 +108,14 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 			}
 			return held
 		},
+		Undoes: func(p BridgePort) []desiredstate.Key { return filterKeys(p.Interface) },
 	}
+}
+
+// filterKeys are those of what VPP takes off an interface that leaves L2, and still lists: the keys of
+// acl.Binding and acl.MACIPBinding.
+func filterKeys(iface string) []desiredstate.Key {
+	return []desiredstate.Key{{Space: "acl-binding", Name: iface}, {Space: "macip-binding", Name: iface}}
 }
 
 type ports struct {

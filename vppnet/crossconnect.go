@@ -88,6 +88,7 @@ func CrossConnects(c *Conn) *desiredstate.Kind[CrossConnect] {
 		},
 		Shares: func(x CrossConnect) []desiredstate.Key { return UseKeys(x.From, x.To) },
 		Holds:  func(x CrossConnect) []desiredstate.Key { return []desiredstate.Key{FrameKey(x.From)} },
+		Undoes: func(x CrossConnect) []desiredstate.Key { return filterKeys(x.From) },
 		Check: func(v *desiredstate.View, x CrossConnect) error {
 			return CheckOurs(v, "neither of the interfaces is", InterfaceKey(x.From), InterfaceKey(x.To))
 		},

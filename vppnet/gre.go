@@ -118,7 +118,9 @@ func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRET
 			return Gone(err, api.NO_SUCH_ENTRY)
 		},
 		Fill: func(have desiredstate.Actual[GRETunnel], want GRETunnel) GRETunnel {
-			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name)
+			if want.Type != GREPackets {
+				want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, have.Covered, want.Name)
+			}
 			return want
 		},
 		InPlace: func(have desiredstate.Actual[GRETunnel], want GRETunnel) bool {
@@ -160,9 +162,10 @@ func (k gres) dump(ctx context.Context, v *desiredstate.View) (out []desiredstat
 		if !there || d.Tunnel.Mode != tunnel_types.TUNNEL_API_MODE_P2P {
 			continue // gone since, or one to many
 		}
-		out = append(out, desiredstate.Actual[GRETunnel]{ID: i.ID, Spec: GRETunnel{
+		mac, hidden := i.Spec.OwnMAC()
+		out = append(out, desiredstate.Actual[GRETunnel]{ID: i.ID, Covered: hidden, Spec: GRETunnel{
 			Name: i.Spec.Name, Src: inet.Read(d.Tunnel.Src), Dst: inet.Read(d.Tunnel.Dst), Table: tableName(v, d.Tunnel.OuterTableID),
-			Type: GREType(d.Tunnel.Type), Session: d.Tunnel.SessionID, MAC: i.Spec.MAC,
+			Type: GREType(d.Tunnel.Type), Session: d.Tunnel.SessionID, MAC: mac,
 		}})
 	}
 	return out, err

@@ -10,6 +10,8 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/ethernet_types"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -49,7 +51,8 @@ func checkDevice(name string) error {
 }
 
 // HostInterfaces manages host interfaces (af_packet_create_v3). All that changes
-// replaces: to set the MAC in place, VPP would change that of the Linux device.
+// replaces: to set the MAC in place, VPP would change that of the Linux device. It has done
+// so already to one that leaves a bond: that gets its MAC in place.
 //
 // One that was given a MAC bears no mark of ours before it has its tag: if the program
 // dies between the two messages, it stays until an object like it is wanted again.
@@ -57,16 +60,17 @@ func checkDevice(name string) error {
 // VPP shows such an interface up whatever becomes of the device. If the device
 // goes, so does the traffic, until the object is removed and made again.
 func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
-	vpp := af_packet.NewServiceClient(c)
+	vpp, ifaces := af_packet.NewServiceClient(c), interfaces.NewServiceClient(c)
 	return Tagged(c, &desiredstate.Kind[HostInterface]{
 		Name:     "host-interface",
-		Messages: c.Uses(&af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{}, &af_packet.AfPacketDump{}),
+		Messages: c.Uses(&af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{}, &af_packet.AfPacketDump{}, &interfaces.SwInterfaceSetMacAddress{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[HostInterface], err error) {
 			all, err := Collect(vpp.AfPacketDump(ctx, &af_packet.AfPacketDump{}))
 			for _, d := range all {
 				i, _ := desiredstate.At[Interface](v, uint32(d.SwIfIndex))
-				out = append(out, desiredstate.Actual[HostInterface]{ID: uint32(d.SwIfIndex), Note: i.Spec.Note(), Spec: HostInterface{
-					Name: i.Spec.Name, Device: d.HostIfName, MAC: i.Spec.MAC,
+				mac, hidden := i.Spec.OwnMAC()
+				out = append(out, desiredstate.Actual[HostInterface]{ID: uint32(d.SwIfIndex), Covered: hidden, Spec: HostInterface{
+					Name: i.Spec.Name, Device: d.HostIfName, MAC: mac,
 				}})
 			}
 			return out, err
@@ -81,15 +85,24 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 			}
 			return uint32(r.SwIfIndex), nil
 		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[HostInterface], want HostInterface) error {
+			_, err := ifaces.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
+				SwIfIndex: interface_types.InterfaceIndex(have.ID), MacAddress: ethernet_types.MacAddress(want.MAC),
+			})
+			return err
+		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[HostInterface]) error {
 			_, err := vpp.AfPacketDelete(ctx, &af_packet.AfPacketDelete{HostIfName: have.Spec.Device})
 			return Gone(err, api.SYSCALL_ERROR_1)
 		},
 		Fill: func(have desiredstate.Actual[HostInterface], want HostInterface) HostInterface {
-			if want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name); have.Note == MemberOfBond {
-				want.MAC = have.Spec.MAC
-			}
+			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, have.Covered, want.Name)
 			return want
+		},
+		InPlace: func(have desiredstate.Actual[HostInterface], want HostInterface) bool {
+			known := !have.Spec.MAC.IsZero()
+			have.Spec.MAC = want.MAC
+			return !known && have.Spec == want
 		},
 		Holds: func(h HostInterface) []desiredstate.Key {
 			return []desiredstate.Key{{Space: "linux-device", Name: h.Device}}

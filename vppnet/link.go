@@ -51,8 +51,7 @@ func (l LinkState) Equal(o LinkState) bool {
 
 // linkNote is what is known of a link beside its LinkState.
 type linkNote struct {
-	mtu    uint32 // VPP's default here
-	bonded bool   // the MAC is a bond's
+	mtu uint32 // VPP's default here
 }
 
 // LinkKey is the key of an interface's LinkState.
@@ -148,7 +147,7 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 					return 0, fmt.Errorf("%w: down, with VPP's default MTU of %d: that is no LinkState at all", desiredstate.ErrInvalid, std)
 				}
 			}
-			return id, k.set(ctx, id, linkNote{bonded: bonded(v, l)}, LinkState{}, l)
+			return id, k.set(ctx, id, linkNote{}, bonded(v, l), LinkState{}, l)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[LinkState], want LinkState) error {
 			if want.Parent != have.Spec.Parent {
@@ -157,19 +156,18 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 				}
 			}
 			note, _ := have.Note.(linkNote)
-			note.bonded = note.bonded || bonded(v, want)
-			return k.set(ctx, have.ID, note, have.Spec, want)
+			return k.set(ctx, have.ID, note, have.Covered || bonded(v, want), have.Spec, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState]) error {
 			note, _ := have.Note.(linkNote)
-			return Gone(k.set(ctx, have.ID, note, have.Spec, LinkState{}), api.INVALID_SW_IF_INDEX)
+			return Gone(k.set(ctx, have.ID, note, have.Covered, have.Spec, LinkState{}), api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[LinkState], want LinkState) LinkState {
 			note, _ := have.Note.(linkNote)
 			if want.MTU == 0 {
 				want.MTU = note.mtu
 			}
-			if want.MAC.IsZero() || note.bonded {
+			if want.MAC.IsZero() || have.Covered {
 				want.MAC = have.Spec.MAC
 			}
 			if want.Parent == "" {
@@ -192,23 +190,24 @@ func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate
 		i := a.Spec
 		foreign := !Ours(i.Name, !a.Foreign, k.claims)
 		if std := i.defaultMTU(); foreign || i.Up || i.MTU != std {
+			mac, hidden := i.OwnMAC()
 			out = append(out, desiredstate.Actual[LinkState]{
-				ID: a.ID, Foreign: foreign, Note: linkNote{std, i.Bond != ""},
-				Spec: LinkState{Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: i.MAC, Parent: i.Parent},
+				ID: a.ID, Foreign: foreign, Covered: hidden, Note: linkNote{std},
+				Spec: LinkState{Interface: i.Name, Up: i.Up, MTU: i.MTU, MAC: mac, Parent: i.Parent},
 			})
 		}
 	}
 	return out, nil
 }
 
-// set sends what differs: down first, up last.
-func (k links) set(ctx context.Context, id uint32, note linkNote, have, want LinkState) error {
+// set sends what differs: down first, up last; no MAC to a member of a bond.
+func (k links) set(ctx context.Context, id uint32, note linkNote, bonded bool, have, want LinkState) error {
 	index := interface_types.InterfaceIndex(id)
 	flags := func(f interface_types.IfStatusFlags) error {
 		_, err := k.vpp.SwInterfaceSetFlags(ctx, &interfaces.SwInterfaceSetFlags{SwIfIndex: index, Flags: f})
 		return err
 	}
-	mac := !want.MAC.IsZero() && want.MAC != have.MAC && !note.bonded
+	mac := !want.MAC.IsZero() && want.MAC != have.MAC && !bonded
 	if mac {
 		if err := k.mayHaveMAC(ctx, id, want.MAC); err != nil {
 			return err

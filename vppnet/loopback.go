@@ -71,8 +71,9 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
 				if bvi := i.Device == deviceBVI; i.Parent == "" && (bvi || i.Device == deviceLoopback) {
-					out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Note: i.Note(), Spec: Loopback{
-						Name: i.Name, Instance: instance(i.VPPName), MAC: i.MAC, BVI: bvi,
+					mac, hidden := i.OwnMAC()
+					out = append(out, desiredstate.Actual[Loopback]{ID: a.ID, Covered: hidden, Spec: Loopback{
+						Name: i.Name, Instance: instance(i.VPPName), MAC: mac, BVI: bvi,
 					}})
 				}
 			}
@@ -91,9 +92,7 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			if want.Instance == 0 {
 				want.Instance = have.Spec.Instance
 			}
-			if want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name); have.Note == MemberOfBond {
-				want.MAC = have.Spec.MAC
-			}
+			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, have.Covered, want.Name)
 			return want
 		},
 		InPlace: func(have desiredstate.Actual[Loopback], want Loopback) bool {

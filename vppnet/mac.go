@@ -92,13 +92,12 @@ func (c *Conn) sign(m MAC) MAC {
 // Signed says whether the address is one that Conn.MAC makes.
 func (c *Conn) Signed(m MAC) bool { return !m.IsZero() && m == c.sign(m) }
 
-// fillMAC leaves an address that want does not set to what have shows, if that
-// is the one that it would get.
-func (c *Conn) fillMAC(have, want MAC, name string) MAC {
-	if want.IsZero() && have == c.MAC(name) {
+// fillMAC is the address that an interface is to have: what it has, as long as a bond hides that.
+func (c *Conn) fillMAC(have, want MAC, hidden bool, name string) MAC {
+	if hidden {
 		return have
 	}
-	return want
+	return c.pick(want, name)
 }
 
 // pick is the address that an interface is made with.

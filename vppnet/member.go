@@ -27,19 +27,13 @@ func MemberKey(iface string) desiredstate.Key {
 
 const deviceBond = "bond"
 
-type macNote string
-
-// MemberOfBond is the Note of an interface whose MAC is a bond's: what is wanted of its MAC
-// is no difference before it leaves the bond, and then it gets its own back.
-const MemberOfBond macNote = "its MAC is a bond's"
-
-// Note is what a kind of interfaces notes of i, see desiredstate.Actual: MemberOfBond or
-// nil.
-func (i Interface) Note() any {
+// OwnMAC is the interface's MAC, and whether a bond hides it (desiredstate.Actual.Covered): then it is
+// zero. It is what the interface gets back when it leaves the bond, and VPP does not show it.
+func (i Interface) OwnMAC() (mac MAC, hidden bool) {
 	if i.Bond != "" {
-		return MemberOfBond
+		return MAC{}, true
 	}
-	return nil
+	return i.MAC, false
 }
 
 // bonds reads which of these interfaces are members of which bond, by index.

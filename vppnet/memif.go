@@ -155,7 +155,9 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[Memif], want Memif) Memif {
-			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name)
+			if !want.IP {
+				want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, have.Covered, want.Name)
+			}
 			if sign := have.Spec.Secret.mark; sign != "" && sign == want.Secret.sign(c.Owner(), want.Name) {
 				want.Secret = have.Spec.Secret
 			}
@@ -211,13 +213,14 @@ func (k memifs) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 		if !ok || !there {
 			continue // gone since
 		}
+		mac, hidden := i.Spec.OwnMAC()
 		m := Memif{
 			Name: i.Spec.Name, Socket: s.Spec.Key().Name, ID: d.ID, Slave: d.Role == memif.MEMIF_ROLE_API_SLAVE,
-			IP: d.Mode == memif.MEMIF_MODE_API_IP, MAC: i.Spec.MAC,
+			IP: d.Mode == memif.MEMIF_MODE_API_IP, MAC: mac,
 		}
 		m.NoZeroCopy = m.Slave && !d.ZeroCopy
 		m.recall(k.c.TagOptions(i.Spec.Tag))
-		out = append(out, desiredstate.Actual[Memif]{ID: i.ID, Spec: m})
+		out = append(out, desiredstate.Actual[Memif]{ID: i.ID, Covered: hidden, Spec: m})
 	}
 	return out, err
 }

@@ -150,7 +150,7 @@ func TAPs(c *Conn) *desiredstate.Kind[TAP] {
 				if i, ok := desiredstate.At[Interface](v, d.SwIfIndex); ok {
 					t := readTAP(d, i.Spec)
 					t.recall(c.TagOptions(i.Spec.Tag))
-					out = append(out, desiredstate.Actual[TAP]{Spec: t, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover})
+					out = append(out, desiredstate.Actual[TAP]{Spec: t, ID: i.ID, Foreign: i.Foreign, Leftover: i.Leftover, Covered: i.Spec.Bond != ""})
 				}
 			}
 			return out, err
@@ -183,7 +183,9 @@ func TAPs(c *Conn) *desiredstate.Kind[TAP] {
 			return Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[TAP], want TAP) TAP {
-			want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, want.Name)
+			if !want.Tun {
+				want.MAC = c.fillMAC(have.Spec.MAC, want.MAC, have.Covered, want.Name)
+			}
 			return want.fill(have.Spec)
 		},
 		InPlace: func(have desiredstate.Actual[TAP], want TAP) bool {
@@ -226,8 +228,9 @@ const defaultTAPRing = 256
 
 func readTAP(d *tapv2.SwInterfaceTapV2Details, i Interface) TAP {
 	has := func(f tapv2.TapFlags) bool { return d.TapFlags&f != 0 }
+	mac, _ := i.OwnMAC()
 	t := TAP{
-		Name: i.Name, ID: d.ID, MAC: i.MAC, RxRing: d.RxRingSz, TxRing: d.TxRingSz,
+		Name: i.Name, ID: d.ID, MAC: mac, RxRing: d.RxRingSz, TxRing: d.TxRingSz,
 		Tun: has(tapv2.TAP_API_FLAG_TUN), Persist: has(tapv2.TAP_API_FLAG_PERSIST), Attach: has(tapv2.TAP_API_FLAG_ATTACH),
 		GSO: has(tapv2.TAP_API_FLAG_GSO), ChecksumOffload: has(tapv2.TAP_API_FLAG_CSUM_OFFLOAD),
 		Host: TAPHost{
