@@ -19,6 +19,7 @@ import (
 	"github.com/vppkit/vppkit/kinds/wireguard"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/l3/nat64"
 	"github.com/vppkit/vppkit/l3/vrrp"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -39,7 +40,7 @@ type change struct {
 func many(c *vppnet.Conn) []desiredstate.AnyKind {
 	return kinds(vppnet.Loopbacks(c), vppnet.LinkStates(c), vppnet.SubInterfaces(c), vppnet.Pipes(c), vppnet.VXLANTunnels(c, l3.Tables(c)),
 		vppnet.MemifSockets(c, "/run/vpp"), vppnet.Memifs(c), vppnet.TAPs(c), vhost.Ports(c, "/run/vpp"), bond.Bonds(c), bond.Members(c), wireguard.Interfaces(c),
-		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), vrrp.Routers(c), nat.Plugins(c, nat.EndpointDependent))
+		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), vrrp.Routers(c), nat.Plugins(c, nat.EndpointDependent), nat.Interfaces(c, nat.EndpointDependent), nat64.Interfaces(c, nat64.Sizes{}))
 }
 
 func independent(c *vppnet.Conn) []desiredstate.AnyKind {
@@ -125,6 +126,18 @@ func refusedChanges() map[string]change {
 		"an address of another table than its interface's": {
 			base: objects(loop, l3.Table{Name: "r"}, red), from: objects(l3.Address{Interface: "a", Prefix: own.Prefix, Table: "r"}),
 			to: objects(own), says: "say there what its Membership says", unsaid: true,
+		},
+		"a role in another table than the interface's": {
+			base: objects(loop, l3.Table{Name: "r"}, red, nat.Plugin{Sessions: 1000}), from: objects(nat.Interface{Interface: "a", Table: "r", Inside: true}),
+			to: objects(nat.Interface{Interface: "a", Inside: true}), says: "say there what its Membership says", unsaid: true,
+		},
+		"a role in a table of the other family": {
+			base: objects(loop, l3.Table{Name: "r"}, l3.Membership{Interface: "a", Table: "r", NoIPv4: true}, nat.Plugin{Sessions: 1000}),
+			from: objects(nat.Interface{Interface: "a", Outside: true}), to: objects(nat.Interface{Interface: "a", Table: "r", Outside: true}), says: "say there what its Membership says", unsaid: true,
+		},
+		"a side in a table of the other family": {
+			base: objects(loop, l3.Table{Name: "r"}, l3.Membership{Interface: "a", Table: "r", NoIPv6: true}),
+			from: objects(nat64.Interface{Interface: "a", Table: "r"}), to: objects(nat64.Interface{Interface: "a", Table: "r", Inside: true}), says: "say there what its Membership says", unsaid: true,
 		},
 	}
 }
