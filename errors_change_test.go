@@ -40,7 +40,7 @@ type change struct {
 
 func many(c *vppnet.Conn) []desiredstate.AnyKind {
 	return kinds(vppnet.Loopbacks(c), vppnet.LinkStates(c), vppnet.SubInterfaces(c), vppnet.Pipes(c), vppnet.VXLANTunnels(c, l3.Tables(c)),
-		vppnet.MemifSockets(c, "/run/vpp"), vppnet.Memifs(c), vppnet.TAPs(c), vhost.Ports(c, "/run/vpp"), bond.Bonds(c), bond.Members(c), wireguard.Interfaces(c),
+		vppnet.MemifSockets(c, "/run/vpp"), vppnet.Memifs(c), vppnet.TAPs(c), vhost.Ports(c, "/run/vpp"), bond.Bonds(c), bond.Members(c), wireguard.Interfaces(c), wireguard.Peers(c),
 		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), vppnet.PipeEnds(c), vrrp.Routers(c), nat.Plugins(c, nat.EndpointDependent), nat.Interfaces(c, nat.EndpointDependent), nat64.Interfaces(c, nat64.Sizes{}))
 }
 
@@ -140,6 +140,10 @@ func refusedChanges() map[string]change {
 		"an end of what is no pipe": {
 			base: objects(loop, vppnet.Pipe{Name: "p"}), from: objects(vppnet.PipeEnd{Name: "e", Pipe: "p"}),
 			to: objects(vppnet.PipeEnd{Name: "e", Pipe: "a"}), says: "a is no pipe", unsaid: true,
+		},
+		"a peer of what is no WireGuard": {
+			base: objects(loop, tunnel), from: objects(wireguard.Peer{Interface: "w", PublicKey: wireguard.PublicKey{1}, AllowedIPs: []netip.Prefix{prefix("10.0.0.0/24")}}),
+			to: objects(wireguard.Peer{Interface: "a", PublicKey: wireguard.PublicKey{1}, AllowedIPs: []netip.Prefix{prefix("10.0.0.0/24")}}), says: "a is no WireGuard interface", unsaid: true,
 		},
 		"a memif of another role than its socket's": {
 			base: objects(vppnet.MemifSocket{Path: "/run/vpp/x"}, vppnet.MemifSocket{Path: "/run/vpp/y"}, vppnet.Memif{Name: "n", Socket: "/run/vpp/y"}),
