@@ -41,7 +41,7 @@ type change struct {
 func many(c *vppnet.Conn) []desiredstate.AnyKind {
 	return kinds(vppnet.Loopbacks(c), vppnet.LinkStates(c), vppnet.SubInterfaces(c), vppnet.Pipes(c), vppnet.VXLANTunnels(c, l3.Tables(c)),
 		vppnet.MemifSockets(c, "/run/vpp"), vppnet.Memifs(c), vppnet.TAPs(c), vhost.Ports(c, "/run/vpp"), bond.Bonds(c), bond.Members(c), wireguard.Interfaces(c), wireguard.Peers(c),
-		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), vppnet.PipeEnds(c), vrrp.Routers(c), nat.Plugins(c, nat.EndpointDependent), nat.Interfaces(c, nat.EndpointDependent), nat64.Interfaces(c, nat64.Sizes{}))
+		l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.CrossConnects(c), acl.Sets(c), l3.PolicyRoutes(c, acl.Sets(c)), vppnet.PipeEnds(c), vrrp.Routers(c), nat.Plugins(c, nat.EndpointDependent), nat.Interfaces(c, nat.EndpointDependent), nat64.Interfaces(c, nat64.Sizes{}))
 }
 
 func independent(c *vppnet.Conn) []desiredstate.AnyKind {
@@ -144,6 +144,14 @@ func refusedChanges() map[string]change {
 		"a peer of what is no WireGuard": {
 			base: objects(loop, tunnel), from: objects(wireguard.Peer{Interface: "w", PublicKey: wireguard.PublicKey{1}, AllowedIPs: []netip.Prefix{prefix("10.0.0.0/24")}}),
 			to: objects(wireguard.Peer{Interface: "a", PublicKey: wireguard.PublicKey{1}, AllowedIPs: []netip.Prefix{prefix("10.0.0.0/24")}}), says: "a is no WireGuard interface", unsaid: true,
+		},
+		"a cross-connect to no interface": {
+			base: objects(loop, vppnet.Loopback{Name: "b"}), from: objects(l3.CrossConnect{Interface: "a", Paths: []l3.Path{{Interface: "b"}}}),
+			to: objects(l3.CrossConnect{Interface: "a", Paths: []l3.Path{{Interface: "vpp:local0"}}}), says: "VPP's word for none", unsaid: true,
+		},
+		"a policy's way to no interface": {
+			base: objects(loop, acl.Set{Name: "s"}), from: objects(l3.PolicyRoute{Set: "s", Paths: []l3.Path{{Interface: "a"}}}),
+			to: objects(l3.PolicyRoute{Set: "s", Paths: []l3.Path{{Interface: "vpp:local0"}}}), says: "VPP's word for none", unsaid: true,
 		},
 		"a memif of another role than its socket's": {
 			base: objects(vppnet.MemifSocket{Path: "/run/vpp/x"}, vppnet.MemifSocket{Path: "/run/vpp/y"}, vppnet.Memif{Name: "n", Socket: "/run/vpp/y"}),
@@ -270,7 +278,7 @@ func TestNamesThatDoNotFit(t *testing.T) {
 	vpp := vpptest.New(t, vpptest.WithDirectory("/run/vpp"), vpptest.WithHostDevice("dev"))
 	c := kindrig.Dial(t, vpp.Socket(), strings.Repeat("o", 31))
 	v := nat.EndpointDependent
-	e := kindrig.Engine(append(many(c), vppnet.BridgeDomains(c), vppnet.GRETunnels(c), vppnet.HostInterfaces(c), acl.Sets(c), acl.MACIPSets(c),
+	e := kindrig.Engine(append(many(c), vppnet.BridgeDomains(c), vppnet.GRETunnels(c), vppnet.HostInterfaces(c), acl.MACIPSets(c),
 		nat.Mappings(c, v), nat.Identities(c, v), gpe.Overlays(c), gpe.LocatorSets(c), qos.Policers(c), classify.Tables(c))...)
 	for _, o := range objects(
 		vppnet.Loopback{Name: n}, vppnet.BridgeDomain{Name: n}, vppnet.SubInterface{Name: n, Parent: "lo", Outer: 5},
