@@ -73,6 +73,10 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
 		Check:    func(v *desiredstate.View, x CrossConnect) error { return place.Scope(claims).Check(v, x.Interface, "") },
+		Foresee: func(_ context.Context, v *desiredstate.View, _ uint32, x CrossConnect) error {
+			_, err := wireWays(v, x.IPv6, x.Paths)
+			return err
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, x CrossConnect) (uint32, error) {
 			id, err := place.Scope(claims).Take(v, x.Interface)
 			if err != nil {

@@ -7,10 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
@@ -76,7 +78,7 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     place.MembershipSpace,
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
-		Messages: c.Uses(append(k.left.messages(), &interfaces.SwInterfaceSetTable{})...),
+		Messages: c.Uses(append(k.left.messages(), &interfaces.SwInterfaceSetTable{}, &ip.IPTableDump{})...),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Shares:   func(x Membership) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Check: func(v *desiredstate.View, m Membership) error {
@@ -84,6 +86,9 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 				return fmt.Errorf("%w: the vppnet.DisclaimInterfaces that Memberships was given leave the interface to others", desiredstate.ErrForeign)
 			}
 			return vppnet.CheckOurs(v, "neither the table nor the interface is", TableKey(m.Table), vppnet.InterfaceKey(m.Interface))
+		},
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, m Membership) error {
+			return k.foresee(ctx, v, m)
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Membership) (uint32, error) {
 			id, err := place.InterfaceID(v, m.Interface)
@@ -204,6 +209,25 @@ func (k members) at(ctx context.Context, id uint32) (four, six uint32, err error
 	return four, six, err
 }
 
+// foresee refuses a family that the table lacks.
+func (k members) foresee(ctx context.Context, v *desiredstate.View, m Membership) error {
+	table, err := v.ID(TableKey(m.Table))
+	if err != nil {
+		return err
+	}
+	all, err := vppnet.Collect(ip.NewServiceClient(k.c).IPTableDump(ctx, &ip.IPTableDump{}))
+	for _, is6 := range m.families() {
+		if err == nil && !slices.ContainsFunc(all, func(d *ip.IPTableDetails) bool { return d.Table.TableID == table && d.Table.IsIP6 == is6 }) {
+			err = m.lacks(is6)
+		}
+	}
+	return err
+}
+
+func (m Membership) lacks(is6 bool) error {
+	return fmt.Errorf("%w: table %s has no %s: give it that, or leave it out here", desiredstate.ErrEarly, m.Table, inet.Family(is6))
+}
+
 // move binds the families that are not where they should be, and those only: on
 // its way into the table it is in, an interface lets go of it first, and may have
 // been the last to keep it.
@@ -224,7 +248,7 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 		case errors.Is(err, api.ADDRESS_FOUND_FOR_INTERFACE):
 			return fmt.Errorf("it still has %s addresses; those that are not said to be in table %s go first: %w", inet.Family(f.is6), m.Table, err)
 		case errors.Is(err, api.NO_SUCH_FIB):
-			return fmt.Errorf("table %s has no %s: %w", m.Table, inet.Family(f.is6), err)
+			return fmt.Errorf("%w: %w", m.lacks(f.is6), err)
 		case err != nil:
 			return err
 		}

@@ -95,9 +95,13 @@ func PolicyRoutes(c *vppnet.Conn, sets desiredstate.AnyKind) *desiredstate.Kind[
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c), sets},
 		Messages: c.Uses(&abf.AbfPolicyAddDel{}, &abf.AbfPolicyDump{}, &abf.AbfItfAttachDump{}),
 		Dump:     vppnet.Reread(c, k.dump),
-		Create:   k.create,
-		Delete:   k.delete,
-		Verify:   k.verify,
+		Foresee: func(_ context.Context, v *desiredstate.View, _ uint32, p PolicyRoute) error {
+			_, err := wireWays(v, p.IPv6, p.Paths)
+			return err
+		},
+		Create: k.create,
+		Delete: k.delete,
+		Verify: k.verify,
 		Fill: func(have desiredstate.Actual[PolicyRoute], want PolicyRoute) PolicyRoute {
 			if samePaths(everything(want.IPv6), have.Spec.Paths, want.Paths) {
 				want.Paths = have.Spec.Paths

@@ -96,24 +96,16 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			return out, err
 		}),
 		Check: func(v *desiredstate.View, u Unnumbered) error { return s.Check(v, u.Interface, u.Table) },
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, u Unnumbered) error {
+			_, err := u.placed(ctx, vpp, v, s)
+			return err
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, u Unnumbered) (uint32, error) {
-			id, err := s.Take(v, u.Interface)
+			id, err := u.placed(ctx, vpp, v, s)
 			if err != nil {
 				return 0, err
 			}
 			lender, err := place.InterfaceID(v, u.Lender)
-			if err != nil {
-				return 0, err
-			}
-			table, err := place.TableID(v, u.Table)
-			if err != nil {
-				return 0, err
-			}
-			four, err := place.TableAt(ctx, vpp, id, false)
-			if err != nil {
-				return 0, err
-			}
-			six, err := place.TableAt(ctx, vpp, id, true)
 			if err != nil {
 				return 0, err
 			}
@@ -125,9 +117,6 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 				if len(own) > 0 {
 					return 0, fmt.Errorf("interface %s has addresses of its own, which VPP would no longer show", u.Interface)
 				}
-			}
-			if max(four, six) != table || min(four, six) != 0 && four != six {
-				return 0, fmt.Errorf("interface %s is in tables %d (IPv4) and %d (IPv6): say so in Unnumbered.Table, or try again when it has moved", u.Interface, four, six)
 			}
 			return id, set(ctx, id, lender, true)
 		},
@@ -151,4 +140,25 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 		},
 		InPlace: func(have desiredstate.Actual[Unnumbered], want Unnumbered) bool { return have.Spec.Table == want.Table },
 	}
+}
+
+// placed is the interface, if its tables are as said.
+func (u Unnumbered) placed(ctx context.Context, vpp interfaces.RPCService, v *desiredstate.View, s place.Scope) (uint32, error) {
+	id, err := s.Take(v, u.Interface)
+	if err != nil {
+		return 0, err
+	}
+	table, err := place.TableID(v, u.Table)
+	if err != nil {
+		return 0, err
+	}
+	four, err := place.TableAt(ctx, vpp, id, false)
+	if err != nil {
+		return 0, err
+	}
+	six, err := place.TableAt(ctx, vpp, id, true)
+	if err == nil && (max(four, six) != table || min(four, six) != 0 && four != six) {
+		err = fmt.Errorf("%w: interface %s is in tables %d (IPv4) and %d (IPv6): say so in Unnumbered.Table, or try again when it has moved", desiredstate.ErrEarly, u.Interface, four, six)
+	}
+	return id, err
 }

@@ -3,6 +3,7 @@
 package vppnet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,10 +137,11 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 		Requires: []desiredstate.AnyKind{memifEntries(c)},
 		Messages: c.Uses(&memif.MemifCreateV2{}, &memif.MemifDelete{}, &memif.MemifDump{},
 			&memif.MemifSocketFilenameAddDelV2{}, &interfaces.SwInterfaceSetMacAddress{}),
-		Dump: k.dump,
+		Dump:    k.dump,
+		Foresee: k.foresee,
 		Create: func(ctx context.Context, v *desiredstate.View, m Memif) (uint32, error) {
-			if err := m.Secret.check(maxMemifSecret); err != nil { // one that was found, and is to be made again
-				return 0, fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
+			if err := m.known(); err != nil {
+				return 0, err
 			}
 			socket, err := v.ID(MemifSocketKey(m.Socket))
 			if err != nil {
@@ -223,6 +225,34 @@ func (k memifs) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 		out = append(out, desiredstate.Actual[Memif]{ID: i.ID, Covered: hidden, Spec: m})
 	}
 	return out, err
+}
+
+// known refuses one that was found, and is to be made again.
+func (m Memif) known() error {
+	if err := m.Secret.check(maxMemifSecret); err != nil {
+		return fmt.Errorf("%w: %w", desiredstate.ErrInvalid, err)
+	}
+	return nil
+}
+
+// foresee refuses another role than that of who is and stays on the socket.
+func (k memifs) foresee(ctx context.Context, v *desiredstate.View, have uint32, m Memif) error {
+	socket, err := v.ID(MemifSocketKey(m.Socket))
+	if err = cmp.Or(m.known(), err); err != nil {
+		return err
+	}
+	all, err := Collect(k.vpp.MemifDump(ctx, &memif.MemifDump{}))
+	for _, d := range all {
+		slave := d.Role == memif.MEMIF_ROLE_API_SLAVE
+		if d.SocketID != socket || slave == m.Slave || uint32(d.SwIfIndex) == have {
+			continue
+		}
+		name, _ := v.Name(InterfaceKey("").Space, uint32(d.SwIfIndex))
+		if will, ok := v.Known(InterfaceKey(name)).(Memif); !ok || will.Socket == m.Socket && will.Slave == slave {
+			return fmt.Errorf("%w: socket %s has an interface of the other role, with index %d: want all of one role there, or take another socket", desiredstate.ErrConflict, m.Socket, d.SwIfIndex)
+		}
+	}
+	return err
 }
 
 func (k memifs) create(ctx context.Context, socket uint32, m Memif) (uint32, error) {

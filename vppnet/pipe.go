@@ -141,6 +141,24 @@ func (c *Conn) pipeNumbers(name string) iter.Seq[uint32] {
 // sub-interface.
 func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
 	vpp := interfaces.NewServiceClient(c)
+	find := func(ctx context.Context, v *desiredstate.View, p PipeEnd) (interface_types.InterfaceIndex, error) {
+		parent, err := v.ID(InterfaceKey(p.Pipe))
+		if err != nil {
+			return 0, err
+		}
+		all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{
+			SwIfIndex: allInterfaces, NameFilterValid: true, NameFilter: "pipe",
+		}))
+		if err != nil {
+			return 0, err
+		}
+		for _, d := range all {
+			if i := describe(d); i.pipeEnd && d.SupSwIfIndex == parent && i.SubID == uint32(p.number()) {
+				return d.SwIfIndex, nil
+			}
+		}
+		return 0, fmt.Errorf("%w: %s is no pipe: name one that Pipes makes", desiredstate.ErrInvalid, p.Pipe)
+	}
 	return Labelled(c, &desiredstate.Kind[PipeEnd]{
 		Target:   c.Target(),
 		Name:     "pipe-end",
@@ -156,28 +174,21 @@ func PipeEnds(c *Conn) *desiredstate.Kind[PipeEnd] {
 			}
 			return out, nil
 		},
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, p PipeEnd) error {
+			_, err := find(ctx, v, p)
+			return err
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, p PipeEnd) (uint32, error) {
-			parent, err := v.ID(InterfaceKey(p.Pipe))
-			if err != nil {
-				return 0, err
-			}
 			tag, err := c.Tag(p.Name)
 			if err != nil {
 				return 0, err
 			}
-			all, err := Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{
-				SwIfIndex: allInterfaces, NameFilterValid: true, NameFilter: "pipe",
-			}))
+			id, err := find(ctx, v, p)
 			if err != nil {
 				return 0, err
 			}
-			for _, d := range all {
-				if i := describe(d); i.pipeEnd && d.SupSwIfIndex == parent && i.SubID == uint32(p.number()) {
-					_, err := vpp.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: d.SwIfIndex, Tag: tag})
-					return uint32(d.SwIfIndex), err
-				}
-			}
-			return 0, fmt.Errorf("%s is no pipe", p.Pipe)
+			_, err = vpp.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: id, Tag: tag})
+			return uint32(id), err
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[PipeEnd]) error {
 			_, err := vpp.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{SwIfIndex: interface_types.InterfaceIndex(have.ID)})

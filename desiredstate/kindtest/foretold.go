@@ -4,10 +4,8 @@ package kindtest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -19,26 +17,10 @@ func Foretold[S desiredstate.Object](ctx context.Context, w World[S], s S) (err 
 	if err != nil {
 		return err
 	}
-	other := w.Stranger()
-	defer func() {
-		_, left := other.engine().Sync(ctx)
-		err = errors.Join(err, left)
-	}()
-	if _, err := other.begin(ctx); err != nil && !refused(err) {
-		return fmt.Errorf("the stranger: %w", err)
-	}
-	e.Forget()
-	found, err := e.Found(ctx)
+	theirs, end, err := w.abroad(ctx, e)
+	defer func() { err = errors.Join(err, end()) }()
 	if err != nil {
 		return err
-	}
-	theirs := map[string]string{}
-	for _, b := range w.Base {
-		for _, f := range found {
-			if k := b.Key(); f.Foreign && f.Key.Space == k.Space && strings.HasSuffix(f.Key.Name, "/"+k.Name) {
-				theirs[k.Name] = f.Key.Name
-			}
-		}
 	}
 	abroad, ok := renamed(s, theirs)
 	if !ok || abroad.Validate() != nil {
@@ -61,22 +43,4 @@ func Foretold[S desiredstate.Object](ctx context.Context, w World[S], s S) (err 
 	}
 	_, err = e.Remove(ctx, abroad.Key())
 	return err
-}
-
-// renamed is an object in which all texts that are names are others, and whether there are any.
-func renamed[S desiredstate.Object](s S, names map[string]string) (out S, any bool) {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return out, false
-	}
-	for name, to := range names {
-		from, _ := json.Marshal(name)
-		for _, before := range []string{":", "[", ","} {
-			into, _ := json.Marshal(to)
-			if old := before + string(from); strings.Contains(string(text), old) {
-				text, any = []byte(strings.ReplaceAll(string(text), old, before+string(into))), true
-			}
-		}
-	}
-	return out, any && json.Unmarshal(text, &out) == nil
 }

@@ -190,6 +190,42 @@ func TestBrokenKinds(t *testing.T) {
 			"refused {Name:a Color:green}: want nothing to do, found:\n+ flag/a",
 		},
 		{
+			"loses what it cannot make beside others",
+			func(m *mast, k *kind) {
+				k.Update = nil
+				create := k.Create
+				k.Create = func(ctx context.Context, v *desiredstate.View, f Flag) (uint32, error) {
+					if f.Color == "green" && m.flags["b"] == "green" {
+						return 0, errWind
+					}
+					return create(ctx, v, f)
+				}
+			},
+			func(w world) error { return kindtest.Spared(ctx, w, red, green, Flag{"b", "green"}, Flag{"c", "blue"}) },
+			"{Name:a Color:red} becomes {Name:a Color:green}, which is refused (replace flag/a: too much wind), beside [{Name:b Color:green} {Name:c Color:blue}]: want nothing to do, found:\n+ flag/a",
+		},
+		{
+			"has room for short names alone",
+			func(_ *mast, k *kind) { shortNames(k) },
+			func(w world) error { return kindtest.Labelled(ctx, w, red) },
+			"a plan does not refuse a name of 512 bytes: create flag/axxx",
+		},
+		{
+			"has room for the names of few colours",
+			func(_ *mast, k *kind) {
+				k.Update = nil
+				shortNames(k)
+				k.Check = func(_ *desiredstate.View, f Flag) error {
+					if len(f.Name) > 60 {
+						return errWind
+					}
+					return nil
+				}
+			},
+			func(w world) error { return kindtest.Labelled(ctx, w, red, green) },
+			"Color:green} is refused (replace flag/a",
+		},
+		{
 			"refuses nothing",
 			func(*mast, *kind) {},
 			func(w world) error { return kindtest.Unharmed(ctx, w, red, green) },
@@ -298,6 +334,17 @@ func TestBrokenKinds(t *testing.T) {
 	none := func(context.Context, *desiredstate.View) ([]desiredstate.Actual[secret], error) { return nil, nil }
 	w := kindtest.World[secret]{Kind: &desiredstate.Kind[secret]{Name: "secret", Dump: none}}
 	require.ErrorContains(t, kindtest.Portable(w, secret{m}), "decoded as")
+}
+
+// shortNames leaves no room for names of more than 60 bytes, 59 in green.
+func shortNames(k *desiredstate.Kind[Flag]) {
+	create := k.Create
+	k.Create = func(ctx context.Context, v *desiredstate.View, f Flag) (uint32, error) {
+		if len(f.Name) > 60 || len(f.Name) == 60 && f.Color == "green" {
+			return 0, errWind
+		}
+		return create(ctx, v, f)
+	}
 }
 
 // secret does not survive JSON.

@@ -122,24 +122,6 @@ func Changeable[S desiredstate.Object](ctx context.Context, w World[S], all ...S
 	return w.remove(ctx, e, all[0], before)
 }
 
-// Unharmed is the law that a change that is refused sends nothing, and leaves what was there. Both have
-// one key.
-func Unharmed[S desiredstate.Object](ctx context.Context, w World[S], s, refused S) error {
-	e, err := w.begin(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := e.Ensure(ctx, s); err != nil {
-		return err
-	}
-	return w.quiet(fmt.Sprintf("refused %+v", refused), func() error {
-		if _, err := e.Ensure(ctx, refused); err == nil {
-			return errors.New("the target takes it")
-		}
-		return w.holds(ctx, s)
-	})
-}
-
 // Removable is the law that a removed object leaves nothing behind, and that
 // removing it again is no error and no write.
 func Removable[S desiredstate.Object](ctx context.Context, w World[S], s S) error {

@@ -27,8 +27,8 @@ type Suite[S desiredstate.Object] struct {
 	// rounds each time, a fourth as often. 0: 8.
 	Checks int
 
-	// Refused draws objects of the same names that are refused, by the kind or by the target.
-	// Nil: what becomes of what is there then is not checked.
+	// Refused draws objects of the same names that must be refused, by the kind or by the target,
+	// beside what is refused of what Gen draws: other names in its place, and others beside it.
 	Refused *rapid.Generator[S]
 
 	// Secret: objects hold what JSON does not tell, so that none survives it.
@@ -60,6 +60,10 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 			return Unharmed(t.Context(), w, s.Gen.Filter(func(x S) bool { return x.Key() == bad.Key() }).Draw(t, "object"), bad)
 		})
 	}
+	s.law(t, "spared", s.Checks, func(t *rapid.T, w World[S], _ string) error { return s.spared(t, w) })
+	s.law(t, "labelled", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Labelled(t.Context(), w, s.versions(t)...)
+	})
 	s.law(t, "removable", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Removable(t.Context(), w, s.one(t))
 	})

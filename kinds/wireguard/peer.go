@@ -100,7 +100,11 @@ func Peers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Peer] {
 		Dump:     k.dump,
 		Verify:   k.verify,
 		Check:    func(v *desiredstate.View, p Peer) error { return iface.Scope(claims).Check(v, p.Interface) },
-		Create:   k.create,
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, p Peer) error {
+			_, err := k.tunnel(ctx, v, p)
+			return err
+		},
+		Create: k.create,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Peer]) error {
 			_, err := k.vpp.WireguardPeerRemove(ctx, &wireguard.WireguardPeerRemove{PeerIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
@@ -139,9 +143,9 @@ func (k peers) interfaces(ctx context.Context) (map[uint32]bool, error) {
 	return out, err
 }
 
-// create looks whether the interface is one of WireGuard: of one that merely has the index of
+// tunnel is the peer's interface, if it is one of WireGuard: of one that merely has the index of
 // one that has gone VPP does not notice, and writes where that was.
-func (k peers) create(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
+func (k peers) tunnel(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
 	id, err := iface.Scope(k.claims).Take(v, p.Interface)
 	if err != nil {
 		return 0, err
@@ -152,6 +156,14 @@ func (k peers) create(ctx context.Context, v *desiredstate.View, p Peer) (uint32
 	}
 	if !is[id] {
 		return 0, fmt.Errorf("%w: %s is no WireGuard interface: name one that wireguard.Interfaces makes", desiredstate.ErrInvalid, p.Interface)
+	}
+	return id, nil
+}
+
+func (k peers) create(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
+	id, err := k.tunnel(ctx, v, p)
+	if err != nil {
+		return 0, err
 	}
 	q := wireguard.WireguardPeer{
 		PublicKey: p.PublicKey[:], SwIfIndex: interface_types.InterfaceIndex(id), PersistentKeepalive: uint16(p.Keepalive / time.Second),

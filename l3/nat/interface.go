@@ -80,6 +80,9 @@ func (n Interface) role() (r place.Role) {
 func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desiredstate.Kind[Interface] {
 	vpp, at := newClient(c, variant), interfaces.NewServiceClient(c)
 	scope, roles := place.Scope(claims), place.NewRoles(vpp.roles, vpp.setRole)
+	placed := func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
+		return scope.Placed(ctx, at, v, n.Interface, "Interface.Table", n.Table, false)
+	}
 	return &desiredstate.Kind[Interface]{
 		Target: c.Target(), Variant: [2]any{variant, vppnet.Variant(claims...)},
 		Name:     interfaceSpace,
@@ -98,11 +101,12 @@ func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desire
 		},
 		Check:    func(v *desiredstate.View, n Interface) error { return scope.Check(v, n.Interface, n.Table) },
 		Disturbs: endsSessions[Interface],
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, n Interface) error {
+			_, err := placed(ctx, v, n)
+			return err
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
-			id, err := scope.Take(v, n.Interface)
-			if err == nil {
-				_, err = place.Stands(ctx, at, v, n.Interface, id, "Interface.Table", n.Table, false)
-			}
+			id, err := placed(ctx, v, n)
 			if err != nil {
 				return 0, err
 			}

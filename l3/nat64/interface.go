@@ -72,6 +72,9 @@ func (n Interface) feature() iface.Feature {
 func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredstate.Kind[Interface] {
 	k, scope, power := interfaces{binding.NewServiceClient(c)}, place.Scope(claims), newPower(c, sizes)
 	roles, at := place.NewRoles(k.roles, k.set), ifs.NewServiceClient(c)
+	placed := func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
+		return scope.Placed(ctx, at, v, n.Interface, "Interface.Table", n.Table, n.Inside)
+	}
 	return &desiredstate.Kind[Interface]{
 		Target: c.Target(), Variant: [2]any{sizes, vppnet.Variant(claims...)},
 		Name:     "nat64-interface",
@@ -102,11 +105,12 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 		},
 		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Disturbs: endsSessions[Interface],
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, n Interface) error {
+			_, err := placed(ctx, v, n)
+			return err
+		},
 		Create: func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
-			id, err := scope.Take(v, n.Interface)
-			if err == nil {
-				_, err = place.Stands(ctx, at, v, n.Interface, id, "Interface.Table", n.Table, n.Inside)
-			}
+			id, err := placed(ctx, v, n)
 			if err == nil {
 				err = power.on(ctx)
 			}

@@ -226,14 +226,11 @@ func (k routers) ready(ctx context.Context, id uint32, r Router) error {
 
 // placed is the interface on which the router can be.
 func (k routers) placed(ctx context.Context, v *desiredstate.View, r Router) (uint32, error) {
-	id, err := k.scope.Take(v, r.Interface)
-	if err != nil {
-		return 0, err
+	id, err := k.scope.Placed(ctx, interfaces.NewServiceClient(k.c), v, r.Interface, "Router.Table", r.Table, r.is6())
+	if err == nil {
+		err = k.ready(ctx, id, r)
 	}
-	if _, err := place.Stands(ctx, interfaces.NewServiceClient(k.c), v, r.Interface, id, "Router.Table", r.Table, r.is6()); err != nil {
-		return 0, err
-	}
-	return id, k.ready(ctx, id, r)
+	return id, err
 }
 
 func (k routers) create(ctx context.Context, v *desiredstate.View, r Router) (uint32, error) {

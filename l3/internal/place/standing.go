@@ -24,6 +24,15 @@ func TableAt(ctx context.Context, vpp interfaces.RPCService, id uint32, is6 bool
 	return r.VrfID, nil
 }
 
+// Placed is the index of an interface that may be changed, if it stands where a spec says.
+func (s Scope) Placed(ctx context.Context, vpp interfaces.RPCService, v *desiredstate.View, iface, field, table string, is6 bool) (uint32, error) {
+	id, err := s.Take(v, iface)
+	if err == nil {
+		_, err = Stands(ctx, vpp, v, iface, id, field, table, is6)
+	}
+	return id, err
+}
+
 // Stands is the number of the table that a spec names, in a field called as said, if the
 // interface is there in that family: what it would be put on elsewhere would be found to be
 // elsewhere, and made anew for ever.
