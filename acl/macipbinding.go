@@ -246,6 +246,8 @@ func (k *macipBindings) bind(ctx context.Context, v *desiredstate.View, id uint3
 	case err != nil || after.whole():
 		return err
 	case before == noTables:
+		ctx, cancel := shared.Outlive(ctx)
+		defer cancel()
 		return errors.Join(after.taken(b.Interface), k.unbind(ctx, id))
 	}
 	return after.taken(b.Interface) // what there is of it stays in effect

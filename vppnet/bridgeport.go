@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -175,7 +174,7 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 	_, err = k.vpp.SwInterfaceSetL2Bridge(ctx, req)
 	if errors.Is(err, api.BD_ALREADY_HAS_BVI) {
 		// VPP has taken the port out of where it was, and left it in between.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
 		err = errors.Join(err, k.leave(ctx, id))
 	}
@@ -206,7 +205,7 @@ func (k ports) leave(ctx context.Context, id uint32) error {
 		// Even if leaving failed: its reply may be what was lost. A port that has
 		// left is not removed again, and the rewrite is known only here: hence a
 		// second try.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
 		if again := k.c.rewrite(ctx, id, i.Rewrite); again != nil {
 			err = errors.Join(err, k.c.rewrite(ctx, id, i.Rewrite))
