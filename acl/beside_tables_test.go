@@ -183,23 +183,34 @@ func TestMACIPBoundBesideTables(t *testing.T) {
 	})
 }
 
-// What comes to filter right after it was looked for is found all the same.
+// What comes to filter right after it was looked for, and a set that VPP puts nowhere, is found all the same.
 func TestMACIPRacesTable(t *testing.T) {
-	vpp := vpptest.New(t)
-	s, e := newSomeone(t, vpp.Socket()), engine(dial(t, vpp.Socket(), "me"))
-	id := ensure(t, e, append(filtered(), macs)...)[vppnet.InterfaceKey("port")]
-	asked := 0
-	vpptest.Handle(vpp, func(_ *vpptest.Call, q *tables.ClassifyTableByInterface) *tables.ClassifyTableByInterfaceReply {
-		r := &tables.ClassifyTableByInterfaceReply{SwIfIndex: q.SwIfIndex, L2TableID: noTable, IP4TableID: noTable, IP6TableID: noTable}
-		if asked++; asked > 1 {
-			r.IP4TableID = s.table
-		}
-		return r
-	})
-	_, err := e.Ensure(t.Context(), append(filtered(), macs, checked)...)
-	require.ErrorIs(t, err, desiredstate.ErrConflict)
-	require.Equal(t, 2, asked)
-	require.Empty(t, s.bound(id))
+	for name, tc := range map[string]struct {
+		table uint32 // that is there after all
+		said  string
+	}{
+		"one comes":     {7, "is filtered by table 7 of the classifier"},
+		"there is none": {noTable, "filters by no table what port receives"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vpp := vpptest.New(t)
+			s, e := newSomeone(t, vpp.Socket()), engine(dial(t, vpp.Socket(), "me"))
+			id := ensure(t, e, append(filtered(), macs)...)[vppnet.InterfaceKey("port")]
+			asked := 0
+			vpptest.Handle(vpp, func(_ *vpptest.Call, q *tables.ClassifyTableByInterface) *tables.ClassifyTableByInterfaceReply {
+				r := &tables.ClassifyTableByInterfaceReply{SwIfIndex: q.SwIfIndex, L2TableID: noTable, IP4TableID: noTable, IP6TableID: noTable}
+				if asked++; asked > 1 {
+					r.IP4TableID = tc.table
+				}
+				return r
+			})
+			_, err := e.Ensure(t.Context(), append(filtered(), macs, checked)...)
+			require.ErrorIs(t, err, desiredstate.ErrConflict)
+			require.ErrorContains(t, err, tc.said)
+			require.Equal(t, 2, asked)
+			require.Empty(t, s.bound(id))
+		})
+	}
 }
 
 // Our own inputs and MACIP sets exclude each other, whatever comes first; outputs do not mind.

@@ -126,9 +126,14 @@ func (e *effect) watch(ctx context.Context, c *vppnet.Conn, index interface_type
 	return err
 }
 
-// readFeature asks for the features of one interface: it sets none.
+// askFeatures asks for the features of an interface: it sets none.
+func askFeatures(index interface_types.InterfaceIndex) *l2.L2Flags {
+	return &l2.L2Flags{SwIfIndex: index, IsSet: true}
+}
+
+// readFeature asks for the features of one interface.
 func readFeature(ctx context.Context, c *vppnet.Conn, index interface_types.InterfaceIndex) (uint32, error) {
-	r, err := l2.NewServiceClient(c).L2Flags(ctx, &l2.L2Flags{SwIfIndex: index, IsSet: true})
+	r, err := l2.NewServiceClient(c).L2Flags(ctx, askFeatures(index))
 	if err != nil {
 		return 0, err
 	}

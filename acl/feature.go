@@ -91,30 +91,34 @@ func filters(c *vppnet.Conn) *desiredstate.Kind[filtered] {
 	}
 }
 
-func readFeatures(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[filtered]) error {
-	reqs := make([]api.Message, len(of))
-	for i, f := range of {
-		reqs[i] = &l2.L2Flags{SwIfIndex: interface_types.InterfaceIndex(f.ID), IsSet: true}
+// each asks about all that has what is looked for, at once, and says what to make of the answers.
+func each[R api.Message](ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[filtered], has func(filtered) bool,
+	ask func(id uint32) api.Message, take func(*filtered, R),
+) error {
+	var asked []*filtered
+	var reqs []api.Message
+	for i := range of {
+		if f := &of[i].Spec; has(*f) {
+			asked, reqs = append(asked, f), append(reqs, ask(f.id))
+		}
 	}
-	flags, err := vppnet.AskEach[*l2.L2FlagsReply](ctx, c, reqs...)
-	for i, r := range flags {
-		of[i].Spec.features, of[i].Spec.gone = r.ResultingFeatureBitmap, r.Retval != 0
+	replies, err := vppnet.AskEach[R](ctx, c, reqs...)
+	for i, r := range replies {
+		take(asked[i], r)
 	}
 	return err
 }
 
+func readFeatures(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[filtered]) error {
+	return each(ctx, c, of, func(filtered) bool { return true },
+		func(id uint32) api.Message { return askFeatures(interface_types.InterfaceIndex(id)) },
+		func(f *filtered, r *l2.L2FlagsReply) { f.features, f.gone = r.ResultingFeatureBitmap, r.Retval != 0 })
+}
+
 func readAllTables(ctx context.Context, c *vppnet.Conn, of []desiredstate.Actual[filtered]) error {
-	var reqs []api.Message
-	var at []int
-	for i, f := range of {
-		if f.Spec.macip != all {
-			reqs, at = append(reqs, askTables(f.ID)), append(at, i)
-		}
-	}
-	replies, err := vppnet.AskEach[*classify.ClassifyTableByInterfaceReply](ctx, c, reqs...)
-	for i, r := range replies {
-		f := &of[at[i]].Spec
-		f.tables, f.gone = tablesOf(r), f.gone || r.Retval != 0
-	}
-	return err
+	return each(ctx, c, of, func(f filtered) bool { return f.macip != all },
+		func(id uint32) api.Message { return askTables(id) },
+		func(f *filtered, r *classify.ClassifyTableByInterfaceReply) {
+			f.tables, f.gone = tablesOf(r), f.gone || r.Retval != 0
+		})
 }

@@ -218,34 +218,39 @@ func (k *macipBindings) bind(ctx context.Context, v *desiredstate.View, id uint3
 	if err != nil {
 		return err
 	}
-	h, err := k.holder(ctx, v, id)
+	before, err := readTables(ctx, k.conn, id)
 	if err != nil {
 		return err
 	}
-	if h == theirSet {
-		return fmt.Errorf("%w: somebody else's MACIP set is on it, and there is room for one: have that taken off", desiredstate.ErrForeign)
-	}
-	if h == nothing {
-		if t, err := readTables(ctx, k.conn, id); err != nil || t != noTables {
-			return cmp.Or(err, t.taken(b.Interface))
+	if before != noTables { // else no set filters there, and who has bound one needs not be asked
+		h, err := k.holder(ctx, v, id)
+		switch {
+		case err != nil:
+			return err
+		case h == theirSet:
+			return fmt.Errorf("%w: somebody else's MACIP set is on it, and there is room for one: have that taken off", desiredstate.ErrForeign)
+		case h == nothing:
+			return before.taken(b.Interface)
 		}
 	}
 	index := interface_types.InterfaceIndex(id)
-	err = k.effect.watch(ctx, k.conn, index, h == nothing, lost, func() error {
+	err = k.effect.watch(ctx, k.conn, index, before == noTables, lost, func() error {
 		_, err := k.vpp.MacipACLInterfaceAddDel(ctx, &acl.MacipACLInterfaceAddDel{IsAdd: true, SwIfIndex: index, ACLIndex: set})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	t, err := readTables(ctx, k.conn, id)
+	after, err := readTables(ctx, k.conn, id)
 	switch {
-	case err != nil || t.whole():
+	case err != nil || after.whole():
 		return err
-	case h == nothing:
-		return errors.Join(t.taken(b.Interface), k.unbind(ctx, id))
+	case before == noTables:
+		ctx, cancel := shared.Outlive(ctx)
+		defer cancel()
+		return errors.Join(after.taken(b.Interface), k.unbind(ctx, id))
 	}
-	return t.taken(b.Interface) // what there is of it stays in effect
+	return after.taken(b.Interface) // what there is of it stays in effect
 }
 
 // unbind takes the set off. Where others' tables are, VPP refuses to take off what is not there, and

@@ -12,6 +12,7 @@ import (
 	"go.fd.io/govpp/binapi/vlib"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -54,7 +55,9 @@ func turnOn(ctx context.Context, c *vppnet.Conn) error {
 		_, err = vppnet.AskEach[*acl.ACLInterfaceSetACLListReply](ctx, c, again...)
 	}
 	if err != nil { // half done: so it is done again
-		_, _ = cli(context.WithoutCancel(ctx), c, "set acl-plugin reclassify-sessions 0")
+		ctx, cancel := shared.Outlive(ctx)
+		defer cancel()
+		_, _ = cli(ctx, c, "set acl-plugin reclassify-sessions 0")
 	}
 	return err
 }

@@ -28,16 +28,16 @@ func (t tables) whole() bool { return t.l2 != all && t.ip4 == t.l2 && t.ip6 == t
 // partly is what is wrong with a MACIP set that is bound where there are others' tables.
 const partly = "it is bound, and VPP filters by other tables of the classifier"
 
-// taken refuses a MACIP set where there are tables.
+// taken refuses a MACIP set where there are tables that are not its own, or where VPP has put it nowhere.
 func (t tables) taken(iface string) error {
-	var table uint32
-	for _, table = range []uint32{t.ip4, t.ip6, t.l2} {
+	for _, table := range []uint32{t.ip4, t.ip6, t.l2} {
 		if table != all {
-			break
+			return fmt.Errorf("%w: what %s receives is filtered by table %d of the classifier, beside which VPP binds a MACIP set to no effect: have it taken off (input_acl_set_interface)",
+				desiredstate.ErrConflict, iface, table)
 		}
 	}
-	return fmt.Errorf("%w: what %s receives is filtered by table %d of the classifier, beside which VPP binds a MACIP set to no effect: have it taken off (input_acl_set_interface)",
-		desiredstate.ErrConflict, iface, table)
+	return fmt.Errorf("%w: VPP has bound the MACIP set, and filters by no table what %s receives: somebody has just taken the set's off; have that stopped (input_acl_set_interface)",
+		desiredstate.ErrConflict, iface)
 }
 
 func askTables(id uint32) *classify.ClassifyTableByInterface {

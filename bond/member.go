@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/bond"
@@ -14,6 +13,7 @@ import (
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -196,7 +196,7 @@ func (k members) join(ctx context.Context, v *desiredstate.View, id uint32, m Me
 		err = k.weigh(ctx, id, m)
 	}
 	if err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
 		err = errors.Join(err, k.leave(ctx, id))
 	}

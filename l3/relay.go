@@ -11,9 +11,11 @@ import (
 	"slices"
 
 	"go.fd.io/govpp/binapi/dhcp"
+	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -101,7 +103,7 @@ func (r DHCPRelay) ports() []uint16 {
 // (dhcp_proxy_config). Servers change in place, another source replaces. Who listens at DHCP's UDP ports
 // would be deaf from then on; a relay is refused then.
 func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPRelay] {
-	k := relays{dhcp.NewServiceClient(c), tableScope{"DHCPRelays", claims}}
+	k := relays{c, dhcp.NewServiceClient(c), tableScope{"DHCPRelays", claims}}
 	taken := vppnet.UDPListeners(c, true)
 	return &desiredstate.Kind[DHCPRelay]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
@@ -118,9 +120,19 @@ func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPR
 			if err := taken(ctx, r.ports()...); err != nil {
 				return 0, err
 			}
+			done, err := k.turn(ctx, r)
+			if err != nil {
+				return 0, err
+			}
+			defer done()
 			return id, k.each(ctx, v, id, r.Source, r.Servers, true)
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[DHCPRelay], want DHCPRelay) error {
+			done, err := k.turn(ctx, want)
+			if err != nil {
+				return err
+			}
+			defer done()
 			missing := func(list, of []DHCPServer) []DHCPServer {
 				return slices.DeleteFunc(slices.Clone(of), func(s DHCPServer) bool { return slices.Contains(list, s) })
 			}
@@ -130,7 +142,15 @@ func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPR
 			return k.each(ctx, v, have.ID, want.Source, missing(want.Servers, have.Spec.Servers), false)
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[DHCPRelay]) error {
-			return k.each(ctx, v, have.ID, have.Spec.Source, have.Spec.Servers, false)
+			done, err := k.turn(ctx, have.Spec)
+			if err != nil {
+				return err
+			}
+			defer done()
+			if err := k.each(ctx, v, have.ID, have.Spec.Source, have.Spec.Servers, false); err != nil || !have.Spec.Source.Is6() {
+				return err
+			}
+			return k.listen(ctx)
 		},
 		Fill: func(have desiredstate.Actual[DHCPRelay], want DHCPRelay) DHCPRelay {
 			if slices.Equal(sortedServers(have.Spec.Servers), sortedServers(want.Servers)) {
@@ -143,6 +163,7 @@ func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPR
 }
 
 type relays struct {
+	c   *vppnet.Conn
 	vpp dhcp.RPCService
 	tableScope
 }
@@ -184,6 +205,37 @@ func (k relays) each(ctx context.Context, v *desiredstate.View, rx uint32, sourc
 		})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// turn is that of who changes relays of DHCPv6, which VPP does not keep apart: see listen.
+func (k relays) turn(ctx context.Context, r DHCPRelay) (done func(), err error) {
+	if !r.Source.Is6() {
+		return func() {}, nil
+	}
+	return k.c.Turn(ctx, desiredstate.Key{Space: "dhcp-relay", Name: vppnet.Foreign("ipv6")})
+}
+
+// listen has VPP listen at DHCPv6's UDP ports again. It stops when a table's relay goes, for all that
+// are left, and begins when one comes: so one that is left, whoever's, goes for a moment and comes again.
+func (k relays) listen(ctx context.Context) error {
+	ctx, cancel := shared.Outlive(ctx)
+	defer cancel()
+	all, err := vppnet.Collect(k.vpp.DHCPProxyDump(ctx, &dhcp.DHCPProxyDump{IsIP6: true}))
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	r := all[0]
+	for _, add := range []bool{false, true} {
+		for _, s := range r.Servers {
+			server, source := s.DHCPServer, r.DHCPSrcAddress
+			server.Af, source.Af = ip_types.ADDRESS_IP6, ip_types.ADDRESS_IP6 // what VPP says is always IPv4
+			_, err := k.vpp.DHCPProxyConfig(ctx, &dhcp.DHCPProxyConfig{RxVrfID: r.RxVrfID, ServerVrfID: s.ServerVrfID, IsAdd: add, DHCPServer: server, DHCPSrcAddress: source})
+			if err != nil {
+				return fmt.Errorf("have the relay of table %d listen again: %w", r.RxVrfID, err)
+			}
 		}
 	}
 	return nil

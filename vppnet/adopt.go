@@ -9,13 +9,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 )
 
 // Most interfaces get their tag with a second message, and whoever dies between the two
@@ -115,7 +115,7 @@ func Tagged[S desiredstate.Object](c *Conn, k *desiredstate.Kind[S], o Orphan[S]
 			return 0, err
 		}
 		if err = t.name(ctx, id, want, t.Up); err != nil {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			ctx, cancel := shared.Outlive(ctx)
 			defer cancel()
 			return 0, errors.Join(err, remove(ctx, v, desiredstate.Actual[S]{Spec: want, ID: id}))
 		}

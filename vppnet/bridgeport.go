@@ -7,12 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/shared"
@@ -55,6 +55,9 @@ func (p BridgePort) Validate() error {
 // places in others' (sw_interface_set_l2_bridge). A port is ours if its bridge
 // domain or its interface is, but for those that VPP makes for overlays.
 //
+// What becomes a BVI has no MAC that the bridge domain has a static entry for (ErrConflict): see
+// [FIBEntries].
+//
 // All changes happen in place. The addresses that were learnt on a port that
 // changes are forgotten. A port that is removed becomes an L3 interface again, and VPP takes the
 // effect on L2 from its filters: those that are to stay are put to effect by the same plan.
@@ -64,7 +67,8 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 		Target:   c.Target(),
 		Name:     "bridge-port",
 		Requires: []desiredstate.AnyKind{Interfaces(c), BridgeDomains(c)},
-		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}, &interfaces.SwInterfaceDump{}, &l2.L2InterfaceVlanTagRewrite{}),
+		Messages: c.Uses(&l2.SwInterfaceSetL2Bridge{}, &interfaces.SwInterfaceDump{}, &l2.L2InterfaceVlanTagRewrite{},
+			&l2.L2FibTableDump{}, &memclnt.ControlPing{}),
 		Dump: Reread(c, func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[BridgePort], err error) {
 			for b := range desiredstate.All[bridge](v) {
 				for _, p := range b.Spec.SwIfDetails {
@@ -163,8 +167,10 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 	if err != nil {
 		return err
 	}
-	if err := CheckNoOverlay(v, id, p.Interface); p.BVI && err != nil {
-		return err
+	if p.BVI {
+		if err := k.mayBeBVI(ctx, v, bridge, id, p.Interface); err != nil {
+			return err
+		}
 	}
 	req := &l2.SwInterfaceSetL2Bridge{
 		RxSwIfIndex: interface_types.InterfaceIndex(id), BdID: bridge, Shg: p.SplitHorizonGroup, Enable: true,
@@ -175,11 +181,23 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 	_, err = k.vpp.SwInterfaceSetL2Bridge(ctx, req)
 	if errors.Is(err, api.BD_ALREADY_HAS_BVI) {
 		// VPP has taken the port out of where it was, and left it in between.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
 		err = errors.Join(err, k.leave(ctx, id))
 	}
 	return err
+}
+
+// mayBeBVI refuses a BVI without a MAC, or with one that the bridge domain has an entry for.
+func (k ports) mayBeBVI(ctx context.Context, v *desiredstate.View, bridge, id uint32, iface string) error {
+	if err := CheckNoOverlay(v, id, iface); err != nil {
+		return err
+	}
+	macs, err := k.c.macs(ctx, id)
+	if err != nil {
+		return err
+	}
+	return k.c.noEntry(ctx, bridge, macs[id])
 }
 
 // leave makes the interface an L3 one. VPP forgets its tag rewrite on the way,
@@ -194,7 +212,7 @@ func (k ports) leave(ctx context.Context, id uint32) error {
 		// Even if leaving failed: its reply may be what was lost. A port that has
 		// left is not removed again, and the rewrite is known only here: hence a
 		// second try.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
 		if again := k.c.rewrite(ctx, id, i.Rewrite); again != nil {
 			err = errors.Join(err, k.c.rewrite(ctx, id, i.Rewrite))

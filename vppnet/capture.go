@@ -17,6 +17,7 @@ import (
 	"go.fd.io/govpp/binapi/vlib"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 )
 
 // CaptureOptions say what is captured, and how much of it.
@@ -75,7 +76,7 @@ func Capture(ctx context.Context, c *Conn, o CaptureOptions) (packets []Captured
 	}
 	vpp := tracedump.NewServiceClient(c)
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
 		if _, stop := vpp.TraceClearCapture(ctx, &tracedump.TraceClearCapture{}); stop != nil {
 			err = errors.Join(err, fmt.Errorf("capture: switch tracing off: %w", stop))

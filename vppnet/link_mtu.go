@@ -10,6 +10,7 @@ import (
 	interfaces "go.fd.io/govpp/binapi/interface"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 )
 
 // WithMTU calls do while the interface with this index has an MTU, for what VPP keeps of it
@@ -28,14 +29,18 @@ func (c *Conn) WithMTU(ctx context.Context, id, mtu uint32, do func() error) err
 	if len(d.Mtu) == 0 || d.Mtu[0] == mtu {
 		return do()
 	}
-	set := func(mtu []uint32) error {
+	set := func(ctx context.Context, mtu []uint32) error {
 		_, err := interfaces.NewServiceClient(c).SwInterfaceSetMtu(ctx, &interfaces.SwInterfaceSetMtu{SwIfIndex: d.SwIfIndex, Mtu: mtu})
 		return err
 	}
-	if err := set([]uint32{mtu, 0, 0, 0}); err != nil {
-		return err
+	err = set(ctx, []uint32{mtu, 0, 0, 0})
+	if err == nil {
+		err = do()
 	}
-	return errors.Join(do(), set(d.Mtu))
+	// Even if setting it failed: its reply may be what was lost.
+	ctx, cancel := shared.Outlive(ctx)
+	defer cancel()
+	return errors.Join(err, set(ctx, d.Mtu))
 }
 
 // mtuTurn is that of who changes an interface's MTU.

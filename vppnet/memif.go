@@ -10,7 +10,6 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/ethernet_types"
@@ -19,6 +18,7 @@ import (
 	"go.fd.io/govpp/binapi/memif"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/internal/socketpath"
 )
 
@@ -272,7 +272,7 @@ func (k memifs) create(ctx context.Context, socket uint32, m Memif) (uint32, err
 	case errors.Is(err, api.SUBIF_ALREADY_EXISTS):
 		return 0, fmt.Errorf("socket %s has an interface of ID %d, or interfaces of the other role: %w", m.Socket, m.ID, err)
 	case errors.Is(err, api.SYSCALL_ERROR_4):
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
 		err = fmt.Errorf("VPP cannot listen on %s: want a directory that is there, and no other file or listener in it: %w", m.Socket, err)
 		return 0, errors.Join(err, k.sockets.renew(ctx, socket))

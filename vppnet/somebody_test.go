@@ -30,7 +30,7 @@ func somebody(t *testing.T, socket string) other {
 	t.Cleanup(func() { _ = c.Close() })
 	c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.CreateSubif{}, &interfaces.SwInterfaceSetFlags{}, &interfaces.SwInterfaceTagAddDel{},
 		&interfaces.DeleteLoopback{}, &interfaces.DeleteSubif{}, &interfaces.SwInterfaceDump{},
-		&l2.BviCreate{}, &l2.BviDelete{}, &l2.SwInterfaceSetL2Bridge{}, &l2.BridgeDomainAddDelV2{}, &l2.L2InterfaceVlanTagRewrite{},
+		&l2.BviCreate{}, &l2.BviDelete{}, &l2.SwInterfaceSetL2Bridge{}, &l2.BridgeDomainAddDelV2{}, &l2.L2InterfaceVlanTagRewrite{}, &l2.L2fibAddDel{},
 		&af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{})
 	return other{interfaces.NewServiceClient(c), t, c}
 }

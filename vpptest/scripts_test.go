@@ -233,7 +233,11 @@ var scripts = []vpptest.Script{
 		do(static(mac(1), 5, 1)), note("0 is any", unstatic(mac(1), 5, 0)), do(unstatic(mac(9), 5, 0)), do(fib),
 		do(static(mac(1), 5, 1)), note("not a static one", &l2.L2fibAddDel{Mac: mac(3), BdID: 5, SwIfIndex: 1, IsAdd: true}), note("its port moves", join(1, 6)), do(fib), do(leave(1)), do(fib), do(static(mac(7), 5, 1)),
 		note("its domain goes", unBD(5)), do(fib), note("and another inherits", bd(50)), do(fib),
-		do(&l2.BviCreate{UserInstance: none}), do(joinAs(3, 50, l2.L2_API_PORT_TYPE_BVI, 0)), do(fib), note("over the entry of a BVI", static(ethernet_types.MacAddress{0xb0, 0xb0}, 50, 1)), do(fib), do(leave(3)), do(fib), do(&l2.BviDelete{SwIfIndex: 3}), do(fib),
+		do(&l2.BviCreate{UserInstance: none}), do(joinAs(3, 50, l2.L2_API_PORT_TYPE_BVI, 0)), do(fib), note("over the entry of a BVI", static(ethernet_types.MacAddress{0xb0, 0xb0}, 50, 1)), do(fib), do(leave(3)), do(fib),
+		note("a BVI over an entry", joinAs(3, 50, l2.L2_API_PORT_TYPE_BVI, 0)), do(fib), do(static(mac(5), 50, 1)), note("its MAC changes to an entry's", setMAC(3, mac(5))), do(fib),
+		do(static(mac(5), 50, 1)), note("an entry over a BVI's goes, and the BVI's does not come back", unstatic(mac(5), 50, 0)), do(fib),
+		note("somebody makes it", &l2.L2fibAddDel{Mac: mac(5), BdID: 50, SwIfIndex: 3, IsAdd: true, StaticMac: true, BviMac: true}), do(fib), do(static(mac(5), 50, 1)), note("its MAC changes from an entry's", setMAC(3, mac(6))), do(fib), do(leave(3)), do(fib),
+		do(&l2.BviDelete{SwIfIndex: 3}), do(fib),
 		note("its interface goes", unloop(1)), do(fib), do(loopback()), do(fib), do(unstatic(mac(1), 50, 1)), do(fib),
 	}},
 	{Name: "neighbour", About: "bd_ip_mac: ARP and ND termination", Steps: []vpptest.Step{

@@ -40,6 +40,7 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	if s.Checks == 0 {
 		s.Checks = 8
 	}
+	s.readable(t)
 	_ = s.Gen.String() // rapid makes it when it is first asked for, which laws that run in parallel must not
 	s.law(t, "accepted", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Accepted(t.Context(), w, s.one(t))
@@ -117,6 +118,17 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 		a := s.one(t)
 		return Repairable(t.Context(), w, &a, nil)
 	})
+}
+
+// readable ends the test if the kind, or what it needs, cannot be read: no law says anything then, and
+// each would be tried on ever smaller objects.
+func (s Suite[S]) readable(t *testing.T) {
+	t.Helper()
+	w := s.Open(t)
+	w.heal()
+	if _, err := w.engine().Found(t.Context()); err != nil {
+		t.Fatalf("the target cannot be read: %v", err)
+	}
 }
 
 func (s Suite[S]) law(t *testing.T, name string, checks int, law func(*rapid.T, World[S], string) error) {

@@ -111,15 +111,15 @@ func messages(t *testing.T, filtered bool) {
 	}
 }
 
-// What has to be read before a filter is bound, and after a set of MACs is, is read for many ports at once. How many
-// meet is a matter of luck: each alone would be 2.2 times the floor's messages.
+// What is bound to a port is read for many at once before a filter is: how many meet is a matter of luck. Of a set of
+// MACs the tables are, one port after the other, before and after it is bound, and no more.
 func TestColdReadsTogether(t *testing.T) {
 	const ports = 1000
 	all := measured(t, &bench{acl: true, ports: []int{ports}, jobs: []string{cold}, systems: []string{floorSystem, engineSystem}})
 	engine, floor := all.at(t, cold, engineSystem, ports), all.at(t, cold, floorSystem, ports)
 	require.Equal(t, floor.Writes, engine.Writes)
 	t.Logf("%.2f times the floor's messages", float64(engine.Messages)/float64(floor.Messages))
-	require.Less(t, float64(engine.Messages), 1.6*float64(floor.Messages))
+	require.Less(t, float64(engine.Messages), 1.45*float64(floor.Messages))
 }
 
 // A VPP that is somebody's is as it was afterwards, and is not touched if it holds

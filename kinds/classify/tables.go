@@ -13,6 +13,7 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -169,6 +170,8 @@ func (k tables) create(ctx context.Context, v *desiredstate.View, t Table) (uint
 	case err == nil:
 		return r.NewTableIndex, nil
 	case errors.As(err, &refused) && !refused.Unknown:
+		ctx, cancel := shared.Outlive(ctx)
+		defer cancel()
 		return 0, errors.Join(err, k.remove(ctx, label))
 	}
 	return 0, err // a label with nothing before it, if there is one, is found by the next reading
@@ -225,6 +228,8 @@ func (k tables) update(ctx context.Context, v *desiredstate.View, have desiredst
 	case err == nil:
 		return k.remove(ctx, t.NextTableIndex)
 	case errors.As(err, &refused) && !refused.Unknown:
+		ctx, cancel := shared.Outlive(ctx)
+		defer cancel()
 		return errors.Join(err, k.remove(ctx, other))
 	}
 	return err // which of the two it has, and which one is left, the next reading shows
