@@ -193,6 +193,25 @@ func (g *routing) letsGo(key string) bool {
 	})
 }
 
+// waits leaves to keys what they had first and nobody else has now: a floating IP has its address again when its router is
+// back, whoever asked for it meanwhile and waits, too.
+func (g *routing) waits(first Holds) {
+	now := map[place][]held{}
+	for key, has := range g.out.Holds {
+		for _, c := range has {
+			now[c.place()] = append(now[c.place()], held{key, c})
+		}
+	}
+	for key, had := range first {
+		for _, c := range had {
+			alone := c.uncontended() || c.Kind == back || c.Kind == spare
+			if !alone && !slices.ContainsFunc(now[c.place()], func(o held) bool { return o.key != key && c.against(o.Claim) }) {
+				g.hold(key, c)
+			}
+		}
+	}
+}
+
 // insert keeps them in the order of their keys.
 func insert(all []held, key string, c Claim) []held {
 	i, _ := slices.BinarySearchFunc(all, key, func(h held, key string) int { return cmp.Compare(h.key, key) })

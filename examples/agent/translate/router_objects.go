@@ -75,11 +75,15 @@ func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, s
 // hardly ever changes.
 func (s Site) Reroute(last Routing, ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) Routing {
 	g := s.decide(ports, fips, serving, before)
+	first, lost := g.held, false
 	for range len(ports) + len(fips) { // who is served no more lets go, so others are served
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(g.held)), g.letsGo) {
 			break
 		}
-		g = s.decide(ports, fips, serving, g.out.Holds)
+		g, lost = s.decide(ports, fips, serving, g.out.Holds), true
+	}
+	if lost {
+		g.waits(first)
 	}
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
 		g.world(g.outsides[name])

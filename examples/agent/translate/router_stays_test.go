@@ -38,7 +38,19 @@ func TestWhoIsServedNoMoreLetsGo(t *testing.T) {
 	all[second] = float(nil)
 	r = all.after(t, site, served.Holds)
 	require.ErrorContains(t, wrong(r, first), "waits for a router")
-	require.NoError(t, wrong(r, second), "who waits has nothing")
+	require.NoError(t, wrong(r, second), "who waits bars nobody")
+
+	all[second] = float(members{"internal_segmentation_id": 105, "fixed_ip_address": "192.168.1.12"})
+	for range 2 { // both wait
+		r = all.after(t, site, served.Holds)
+		require.ErrorContains(t, wrong(r, second), "waits for a router")
+		served.Holds = r.Holds
+	}
+	delete(all, routerID(1)+"/"+portID(2))
+	all[first], all[floatID(0)] = float(nil), float(members{"fixed_ip_address": "192.168.1.12"})
+	r = all.after(t, site, r.Holds)
+	require.NoError(t, wrong(r, first), "and has again what nobody else has got")
+	require.ErrorContains(t, wrong(r, floatID(0)), "had it first")
 }
 
 // Two ports of a router ask for one address in a network: who has it keeps it, and VPP's interface its MAC.
