@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +49,9 @@ type announcer struct {
 	unsaid   map[string]bool      // of these, those that are too many to be said
 	silent   atomic.Int64         // how many
 
+	remain  map[desiredstate.Key]string // what is to go and does not: why
+	leaving sync.Mutex                  // guards it
+
 	convergence convergence
 }
 
@@ -54,6 +59,7 @@ func newAnnouncer(inbox *wants.Inbox, store *desiredstate.Store, board, tapped *
 	return &announcer{
 		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string][]string{},
 		convergence: convergence{owed: map[string]bool{}},
+		remain:      map[desiredstate.Key]string{},
 		patience:    2 * time.Second, wrong: map[string]time.Time{}, unsaid: map[string]bool{}, doubts: make(chan chan struct{}),
 		attached: func(translate.Port) (there, known bool) { return true, true },
 		looked:   func() bool { return true },
@@ -74,6 +80,7 @@ func (a *announcer) run(ctx context.Context) error {
 func (a *announcer) watch(ctx context.Context) error {
 	failing := map[desiredstate.Key]string{} // why sets of groups are not as wanted
 	for key, status := range a.store.Watch(ctx) {
+		a.leaves(key, status)
 		if status.State == desiredstate.Pending && !a.settled.Load() {
 			continue // nothing is said of it yet
 		}
@@ -89,6 +96,27 @@ func (a *announcer) watch(ctx context.Context) error {
 		a.touched.Add(sources...)
 	}
 	return ctx.Err()
+}
+
+// leaves notes what does not go though it is to: no key is left that could say so.
+func (a *announcer) leaves(key desiredstate.Key, status desiredstate.Status) {
+	a.leaving.Lock()
+	defer a.leaving.Unlock()
+	if status.Leaving && (status.State == desiredstate.Failing || status.State == desiredstate.Invalid) {
+		a.remain[key] = status.Err.Error()
+	} else {
+		delete(a.remain, key)
+	}
+}
+
+// left lists what does not go, and why.
+func (a *announcer) left() (out []string) {
+	a.leaving.Lock()
+	defer a.leaving.Unlock()
+	for _, key := range slices.SortedFunc(maps.Keys(a.remain), desiredstate.Key.Compare) {
+		out = append(out, key.String()+": "+a.remain[key])
+	}
+	return out
 }
 
 // announce says how things stand. It alone does, so that what is said last is what

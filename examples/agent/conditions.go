@@ -30,6 +30,7 @@ const (
 	drifted   = "drift"  // somebody changed what is the agent's, a while ago at most
 	deadly    = "deadly" // objects that VPP dies of
 	unreadVPP = "unread" // VPP does not show all
+	remains   = "left"   // what nobody wants any more, and VPP does not remove
 	tooMany   = "errors" // more keys are wrong than errors are written
 )
 
@@ -95,6 +96,9 @@ func (a *agent) amiss() map[string]string {
 	}
 	if n := a.announcer.silent.Load(); n > 0 {
 		out[tooMany] = fmt.Sprintf("%d more keys are wrong, of which no error is written", n)
+	}
+	if left := a.announcer.left(); len(left) > 0 {
+		out[remains] = fmt.Sprintf("VPP does not remove %d objects that nobody wants any more: %s", len(left), strings.Join(left[:min(len(left), 8)], "; "))
 	}
 	if h.unread != "" {
 		out[unreadVPP] = h.unread

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/examples/agent/etcdtest"
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 // amissIs waits until a condition stands in etcd and in readyz, or is in neither.
@@ -59,4 +60,19 @@ func TestConditions(t *testing.T) {
 		require.NoError(t, v.Restart())
 	}
 	r.amissIs(path, "vpp", "VPP was lost", true)
+}
+
+// What was deleted and VPP does not remove is said: there is no key of it any more that could have an error.
+func TestWhatDoesNotGoIsSaid(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	path, page := paged(t)
+	r.put("h1", uuid(0), port(100))
+	r.put("h1", uuid(1), port(101))
+	r.agent(r.siteOf("h1", nic), v.Socket(), page)
+	r.bound("h1", uuid(0), uuid(1))
+	v.Inject(vpptest.Fault{Message: "bridge_domain_add_del_v2", Kind: vpptest.Refuse, Retval: -1, Times: 1 << 20})
+	r.unplug("h1", uuid(1))
+	r.amissIs(path, "left", "VPP does not remove 1 objects that nobody wants any more: bridge-domain/physnet1.vlan.101: ", true)
+	v.Heal()
+	r.amissIs(path, "left", "VPP does not remove", false)
 }

@@ -5,6 +5,7 @@ package translate
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/nat"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // Claim is what a key asks for that not every other can have too.
@@ -36,7 +38,9 @@ const (
 	lent    claimKind = "host"    // in a network, with a floating IP
 	led     claimKind = "way"     // from an external network to a prefix
 	back    claimKind = "back"    // from an external network to a prefix: nobody contends for it, but who had it comes first
+	spare   claimKind = "spare"   // from NAT, what is behind the router: so, too
 	entry   claimKind = "entry"   // by which door a router is in a network: nobody contends for it
+	face    claimKind = "face"    // whose MAC and MTU a router's interface in a network has: nobody contends for it
 	through claimKind = "through" // of which router a floating IP is: nobody contends for it
 )
 
@@ -56,7 +60,7 @@ func (c Claim) against(o Claim) bool {
 		return clashes(c.Prefix, o.Prefix)
 	case inner:
 		return c.Prefix.Overlaps(o.Prefix) && (c.As != o.As || c.Prefix.Bits() != o.Prefix.Bits() || c.Prefix.Addr() == o.Prefix.Addr())
-	case back, entry, through:
+	case back, spare, entry, face, through:
 		return false
 	default:
 		return true
@@ -79,7 +83,7 @@ func (p RouterPort) claims() []Claim {
 	if p.External {
 		out = append(out, Claim{Kind: wayOut, In: p.Router, By: p.Name()})
 		for _, e := range p.Routes {
-			out = append(out, p.way(e), p.back(e.To))
+			out = append(out, p.way(e), p.back(e.To), p.spare(e.To))
 		}
 		for _, next := range p.Next {
 			out = append(out, p.hop(next))
@@ -89,7 +93,7 @@ func (p RouterPort) claims() []Claim {
 		if p.External {
 			out = append(out, p.owns(a), p.subnet(a))
 		} else {
-			out = append(out, p.back(a.Masked()))
+			out = append(out, p.back(a.Masked()), p.spare(a.Masked()))
 		}
 		out = append(out, p.inner(a))
 	}
@@ -99,7 +103,7 @@ func (p RouterPort) claims() []Claim {
 // whole lists the claims without which there is nothing of the port.
 func (p RouterPort) whole() []Claim {
 	return slices.DeleteFunc(p.claims(), func(c Claim) bool {
-		return c.Kind == back || p.External && !slices.Contains([]claimKind{number, counted, role, wayOut}, c.Kind)
+		return c.Kind == back || c.Kind == spare || p.External && !slices.Contains([]claimKind{number, counted, role, wayOut}, c.Kind)
 	})
 }
 
@@ -122,6 +126,11 @@ func (p RouterPort) way(e ExtraRoute) Claim {
 // back is the way to what is behind the router.
 func (p RouterPort) back(to netip.Prefix) Claim {
 	return Claim{Kind: back, In: to.String(), Prefix: to, By: p.Router}
+}
+
+// spare is that what is behind the router is exempt from NAT.
+func (p RouterPort) spare(to netip.Prefix) Claim {
+	return Claim{Kind: spare, In: to.String(), Prefix: to, By: p.Router}
 }
 
 // hop is the way to whom the router leads out by.
@@ -155,7 +164,7 @@ func (c Claim) place() place { return place{c.Kind, c.In} }
 
 // inherit takes what was held before, as far as it is still asked for.
 func (g *routing) inherit(before Holds, ports map[string]RouterPort, fips map[string]FloatingIP) {
-	g.had, g.out.Holds = map[place][]held{}, Holds{}
+	g.had, g.held, g.out.Holds = map[place][]held{}, Holds{}, Holds{}
 	for name, p := range ports {
 		g.keep(name, before[name], p.claims())
 	}
@@ -164,17 +173,41 @@ func (g *routing) inherit(before Holds, ports map[string]RouterPort, fips map[st
 	}
 }
 
-// keep has a key go on with what it held, as far as it still asks for that.
+// keep notes what a key held, as far as it still asks for that. It has it again once it is served.
 func (g *routing) keep(key string, held []Claim, asks []Claim) {
 	for _, c := range held {
-		switch alone := c.Kind == entry || c.Kind == through; { // for which nobody contends
-		case alone:
-			g.out.Holds[key] = append(g.out.Holds[key], c)
-		case c.Kind == back && slices.Contains(asks, c): // and has it again, if it comes first again
+		if c.uncontended() || slices.Contains(asks, c) {
+			g.held[key] = append(g.held[key], c)
 			g.had[c.place()] = insert(g.had[c.place()], key, c)
-		case slices.Contains(asks, c):
-			g.out.Holds[key] = append(g.out.Holds[key], c)
-			g.had[c.place()] = insert(g.had[c.place()], key, c)
+		}
+	}
+}
+
+// uncontended says whether nobody contends for it.
+func (c Claim) uncontended() bool { return slices.Contains([]claimKind{entry, face, through}, c.Kind) }
+
+// letsGo says whether a key has something no more that it asks for and had, so another may have it.
+func (g *routing) letsGo(key string) bool {
+	return slices.ContainsFunc(g.held[key], func(c Claim) bool {
+		return !c.uncontended() && !slices.Contains(g.out.Holds[key], c)
+	})
+}
+
+// waits leaves to keys what they had first and nobody else has now: a floating IP has its address again when its router is
+// back, whoever asked for it meanwhile and waits, too.
+func (g *routing) waits(first Holds) {
+	now := map[place][]held{}
+	for key, has := range g.out.Holds {
+		for _, c := range has {
+			now[c.place()] = append(now[c.place()], held{key, c})
+		}
+	}
+	for key, had := range first {
+		for _, c := range had {
+			alone := c.uncontended() || c.Kind == back || c.Kind == spare
+			if !alone && !slices.ContainsFunc(now[c.place()], func(o held) bool { return o.key != key && c.against(o.Claim) }) {
+				g.hold(key, c)
+			}
 		}
 	}
 }
@@ -188,7 +221,7 @@ func insert(all []held, key string, c Claim) []held {
 // barred says who has what a key asks for; nil: nobody, or the key itself.
 func (g *routing) barred(key string, asks ...Claim) error {
 	for _, c := range asks {
-		if slices.Contains(g.out.Holds[key], c) {
+		if slices.Contains(g.held[key], c) {
 			continue
 		}
 		for _, o := range g.had[c.place()] {
@@ -247,7 +280,14 @@ func (s Site) Held(found map[desiredstate.Key]desiredstate.Object, ports map[str
 		if p.External {
 			out[name] = p.heldOut(found)
 		} else if door := p.heldIn(found); door != "" {
+			lo, _ := found[vppnet.InterfaceKey(door)].(vppnet.Loopback)
+			if lo.MAC != p.MAC && slices.ContainsFunc(slices.Collect(maps.Values(ports)), func(o RouterPort) bool { return o.MAC == lo.MAC && o.twin(p) }) {
+				continue
+			}
 			out[name] = append(p.whole(), Claim{Kind: entry, In: p.Net.Name(), As: door, By: p.Router})
+			if lo.MAC == p.MAC {
+				out[name] = append(out[name], p.face())
+			}
 		}
 		out[name] = append(out[name], backs.of(p)...)
 		if t.ID != p.VRF {
@@ -267,6 +307,16 @@ func (s Site) Held(found map[desiredstate.Key]desiredstate.Object, ports map[str
 	return out
 }
 
+// twin says whether another port of the router has one of the addresses in the same network, so that VPP's interface has
+// it for one of them.
+func (p RouterPort) twin(o RouterPort) bool {
+	return p.Router == o.Router && p.Port != o.Port && p.Net.Name() == o.Net.Name() &&
+		slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return slices.Contains(o.Addrs, a) })
+}
+
+// face is that the interface has the port's MAC.
+func (p RouterPort) face() Claim { return Claim{Kind: face, In: p.Net.Name(), By: p.Name()} }
+
 // heldIn is the door by which VPP has the leg; "": none.
 func (p RouterPort) heldIn(found map[desiredstate.Key]desiredstate.Object) string {
 	for _, door := range []string{door(p.Net), p.sideDoor()} {
@@ -279,9 +329,20 @@ func (p RouterPort) heldIn(found map[desiredstate.Key]desiredstate.Object) strin
 	return ""
 }
 
+// leadsOut says whether VPP has an extra route of the router, to outside.
+func (p RouterPort) leadsOut(found map[desiredstate.Key]desiredstate.Object, e ExtraRoute) bool {
+	for _, table := range []string{p.table(), wayTable(p.Router)} {
+		way, _ := found[l3.RouteKey(table, e.To)].(l3.Route)
+		if slices.ContainsFunc(way.Paths, func(by l3.Path) bool { return by.Interface == door(p.Net) && slices.Contains(e.By, by.NextHop) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // heldOut are the claims that VPP has of a gateway.
 func (p RouterPort) heldOut(found map[desiredstate.Key]desiredstate.Object) (out []Claim) {
-	table, outside := routerTable(p.Router), outside(p.Net)
+	table := routerTable(p.Router)
 	has := map[netip.Prefix]bool{}
 	for _, a := range p.Addrs {
 		if _, ok := found[l3.AddressKey(door(p.Net), alone(a.Addr()))]; !ok {
@@ -296,15 +357,14 @@ func (p RouterPort) heldOut(found map[desiredstate.Key]desiredstate.Object) (out
 	for _, c := range p.claims() {
 		keep := false
 		switch c.Kind {
-		case back: // which is not the router's alone to tell
+		case back, spare: // which are not the router's alone to tell
 		case own, subnet, inner:
 			for a, ok := range has {
 				keep = keep || ok && slices.Contains([]Claim{p.owns(a), p.subnet(a), p.inner(a)}, c)
 			}
 		case led:
 			for _, e := range p.Routes {
-				way, ok := found[l3.RouteKey(outside, e.To)].(l3.Route)
-				keep = keep || ok && c == p.way(e) && len(way.Paths) > 0 && found[l3.RouteKey(table, e.To)] != nil
+				keep = keep || c == p.way(e) && p.leadsOut(found, e)
 			}
 		default:
 			for _, ok := range has {

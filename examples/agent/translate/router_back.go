@@ -19,13 +19,6 @@ import (
 // Several keys may ask for other ways from one external table to the same prefix. What stands there is decided here, for
 // all sources: a source of which the store refuses one object has none of them.
 
-// maxExempt is how many addresses of a router can be exempt from NAT: VPP exempts them one by
-// one.
-const maxExempt = 4096
-
-// widest is the length of the widest prefix whose addresses can be exempt.
-const widest = 20
-
 // reach is a prefix to which a router asks for a way in its external network, and the key that says so.
 type reach struct {
 	x    *external
@@ -35,8 +28,6 @@ type reach struct {
 	by   []l3.Path
 	as   Claim
 	kind reachKind
-
-	exempt bool // from NAT, as far as its addresses are nobody else's
 }
 
 type reachKind int
@@ -51,13 +42,13 @@ const (
 func (x *external) reaches(r *router) (all []reach) {
 	e := r.exit
 	for _, next := range e.Next {
-		all = append(all, reach{x, r, e.Name(), alone(next), []l3.Path{{Interface: door(x.net)}}, e.hop(next), ahead, false})
+		all = append(all, reach{x, r, e.Name(), alone(next), []l3.Path{{Interface: door(x.net)}}, e.hop(next), ahead})
 	}
 	inner := func(key string, to netip.Prefix) {
 		is6 := to.Addr().Is6()
 		if is6 || !e.SNAT { // or NAT sees to what comes back
 			if slices.ContainsFunc(e.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() == is6 }) {
-				all = append(all, reach{x, r, key, to, []l3.Path{{Table: routerTable(r.id)}}, e.back(to), behind, false})
+				all = append(all, reach{x, r, key, to, []l3.Path{{Table: routerTable(r.id)}}, e.back(to), behind})
 			}
 		}
 	}
@@ -72,7 +63,7 @@ func (x *external) reaches(r *router) (all []reach) {
 		switch paths, out, _ := r.ways(route); {
 		case len(paths) == 0:
 		case out:
-			all = append(all, reach{x, r, e.Name(), route.To, paths, e.back(route.To), beside, false})
+			all = append(all, reach{x, r, e.Name(), route.To, paths, e.back(route.To), beside})
 		default:
 			inner(e.Name(), route.To)
 		}
@@ -94,7 +85,7 @@ func (i reach) route() l3.Route { return l3.Route{Table: outside(i.x.net), Prefi
 func (g *routing) plain(x *external) {
 	for _, r := range x.exits {
 		for _, i := range x.reaches(r) {
-			if i.kind == behind && i.to.Addr().Is4() && i.to.Bits() >= widest {
+			if i.kind == behind && exemptible(i.to) {
 				g.plains[i.to] = append(g.plains[i.to], i)
 			}
 		}
@@ -127,24 +118,17 @@ func (g *routing) contested(f FloatingIP) bool {
 	return x != nil && len(x.meant[f.Floating]) > 0 || len(g.around(f.Floating)) > 0
 }
 
-// sparing is what is known while it is found out which addresses are exempt from NAT.
-type sparing struct {
-	*routing
-	whose map[netip.Addr]*router // an address is exempt once, in all tables
-	many  map[*router]int
-	outer map[netip.Addr]bool             // floating IPs
-	fixed map[*router]map[netip.Addr]bool // hosts with floating IPs, which have another way
-}
-
 // settle finds out what stands in external tables, and what is exempt from NAT. Who had a way before keeps it; of
-// others, the longest prefix is first, as it is for routes, and then the first by name. What is exempt is wanted by
-// wants, as that is the routers'.
-func (g *routing) settle() (wants func()) {
-	s := sparing{routing: g, whose: map[netip.Addr]*router{}, many: map[*router]int{}, outer: map[netip.Addr]bool{}, fixed: map[*router]map[netip.Addr]bool{}}
+// others, the longest prefix is first, as it is for routes, and then the first by name.
+func (g *routing) settle() {
+	s := sparing{routing: g, owned: map[netip.Prefix]*spared{}, under: map[netip.Prefix][]*spared{}, many: map[*router]int{}, apart: addresses{}}
+	for a := range g.floats.taken {
+		s.apart.add(a)
+	}
 	var all []reach
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
 		x := g.outsides[name]
-		x.stands, x.ways = map[netip.Prefix]l3.Route{}, map[netip.Prefix]l3.Route{}
+		x.stands, x.ways, x.alone = map[netip.Prefix]l3.Route{}, map[netip.Prefix]l3.Route{}, addresses{}
 		for _, r := range x.exits {
 			all = append(all, x.reaches(r)...)
 			for _, a := range r.exit.Addrs {
@@ -152,22 +136,18 @@ func (g *routing) settle() (wants func()) {
 					x.stands[a.Masked()] = x.linked(a)
 				}
 			}
-			s.fixed[r] = map[netip.Addr]bool{}
 			for _, f := range r.floats {
 				x.stands[alone(f.Floating)] = l3.Route{}
-				s.outer[f.Floating], s.fixed[r][f.Fixed] = true, true
+				s.apart.add(f.Floating)
 			}
 		}
 	}
-	order, had := make([]int, len(all)), make([]bool, len(all))
+	order, place := make([]int, len(all)), make([]int, len(all))
 	for n, i := range all {
-		order[n], had[n] = n, g.hadWay(i)
+		order[n], place[n] = n, g.turn(i)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		if had[a] != had[b] {
-			return map[bool]int{true: -1, false: 1}[had[a]]
-		}
-		return cmp.Compare(all[b].to.Bits(), all[a].to.Bits())
+		return cmp.Or(place[a]-place[b], all[b].to.Bits()-all[a].to.Bits())
 	})
 	for _, n := range order {
 		i := &all[n]
@@ -178,7 +158,19 @@ func (g *routing) settle() (wants func()) {
 			s.stand(i)
 		}
 	}
-	return func() { s.spare(all) }
+	g.spares = s.owned
+}
+
+// turn is when it is looked at: what was there is first, then what was and is to be exempt only now.
+func (g *routing) turn(i reach) int {
+	const was, wasOtherwise, is = 0, 1, 2
+	switch {
+	case !g.hadWay(i):
+		return is
+	case i.spares() && !slices.Contains(g.held[i.key], i.r.exit.spare(i.to)):
+		return wasOtherwise
+	}
+	return was
 }
 
 // linked is a subnet of the network.
@@ -202,7 +194,7 @@ func (s *sparing) lead(i reach) {
 			is = fmt.Sprintf("in %s, behind a router", in)
 			break
 		}
-		i.x.stands[i.to], i.x.ways[i.to] = i.route(), i.route()
+		i.has()
 		s.hold(i.key, i.as)
 	}
 	if is != "" {
@@ -224,86 +216,24 @@ func (x *external) around(a netip.Addr) (p netip.Prefix, ok bool) {
 
 // stand has the external table have a way, and exempts what is behind it from NAT.
 func (s *sparing) stand(i *reach) {
-	ok, first := true, true
-	if have, dup := i.x.stands[i.to]; dup && !reflect.DeepEqual(have, i.route()) {
+	if have, dup := s.at(i.x, i.to); dup && !reflect.DeepEqual(have, i.route()) {
 		s.lacks(i.key, fmt.Errorf("%s is something else in %s already, behind another router or an address there, so nothing comes back from there", i.to, i.x.net.Name()))
-		ok = false
-	} else if i.kind == behind && i.to.Addr().Is4() && i.x.translates() {
-		ok, first = s.exempt(i)
+		return
 	}
-	if ok {
-		i.x.stands[i.to], i.x.ways[i.to] = i.route(), i.route()
+	if i.spares() && !s.exempt(i) {
+		return
 	}
-	if ok && (first || s.hadWay(*i)) { // or some of it was another router's before
-		s.hold(i.key, i.as)
-	} else {
-		s.out.Holds[i.key] = slices.DeleteFunc(s.out.Holds[i.key], func(c Claim) bool { return c == i.as })
-	}
+	i.has()
+	s.hold(i.key, i.as)
 }
 
-// exempt lets a router's hosts be reached as who they are, though there is NAT in its external
-// network, of others or of its own floating IPs: VPP drops what it finds no mapping for, so
-// each address has one to itself. Hosts with floating IPs have another. Not ok: all of them are others'; not first: some
-// are another router's, or there are too many.
-func (s *sparing) exempt(i *reach) (ok, first bool) {
-	p, r := i.to, i.r
-	if most := maxExempt - s.many[r]; p.Bits() < widest || 1<<(32-p.Bits()) > most {
-		s.lacks(i.key, fmt.Errorf("enable_snat is false beside NAT, for which each of the %d addresses of %s needs an exemption, and a router can have %d more of %d: nothing comes back from there", 1<<(32-p.Bits()), p, max(most, 0), maxExempt))
-		return true, false
-	}
-	var others []netip.Addr
-	i.exempt, first = true, true
-	for a := p.Addr(); p.Contains(a); a = a.Next() {
-		way := i.spared(a)
-		have, dup := i.x.stands[way.Prefix]
-		switch whose := s.whose[a]; {
-		case whose == r:
-		case whose != nil:
-			others, first = append(others, a), false
-		case dup && !reflect.DeepEqual(have, way), s.outer[a], s.floats.taken[a] != "":
-			others = append(others, a)
-		default:
-			s.whose[a] = r
-			s.many[r]++
-			if !s.fixed[r][a] {
-				i.x.stands[way.Prefix] = way
-			}
-		}
-	}
-	if len(others) > 0 {
-		s.lacks(i.key, fmt.Errorf("%d addresses of %s, the first of them %s, are exempt from NAT behind another router, or mean something else outside: nothing comes back from there", len(others), p, others[0]))
-	}
-	return len(others) < 1<<(32-p.Bits()), first
-}
-
-// spared is the way to an address that is exempt from NAT, or VPP takes it for its own.
-func (i *reach) spared(a netip.Addr) l3.Route {
-	return l3.Route{Table: outside(i.x.net), Prefix: alone(a), Paths: i.by}
-}
-
-// spare wants what is exempt of routers' prefixes, each address for the first key that it is of.
-func (s *sparing) spare(all []reach) {
-	done := map[netip.Addr]bool{}
-	for _, i := range all {
-		if !i.exempt {
-			continue
-		}
-		table := routerTable(i.r.id)
-		if i.r.translates() {
-			table = natTable(i.r.id)
-		}
-		var objs []desiredstate.Object
-		for a := i.to.Addr(); i.to.Contains(a); a = a.Next() {
-			if s.whose[a] == i.r && !s.fixed[i.r][a] && !done[a] {
-				objs, done[a] = append(objs, nat.Identity{Name: spared(i.r.id) + a.String(), Address: a, Table: table}, i.spared(a)), true
-			}
-		}
-		s.want("router/"+i.r.id, objs, i.key)
+// has has the table have the way.
+func (i reach) has() {
+	i.x.stands[i.to], i.x.ways[i.to] = i.route(), i.route()
+	if i.to.IsSingleIP() {
+		i.x.alone.add(i.to.Addr())
 	}
 }
-
-// spared begins the names of a router's exemptions.
-func spared(router string) string { return "id-" + router + "-" }
 
 // translates says whether there is NAT in the external network.
 func (x *external) translates() bool { return slices.ContainsFunc(x.exits, (*router).translates) }
@@ -341,33 +271,47 @@ func (b backs) of(p RouterPort) (out []Claim) {
 			if len(way.Paths) == 0 {
 				continue
 			}
-			switch by := way.Paths[0]; {
-			case by.Table == routerTable(p.Router):
-				if c.As == "" && !b.others(c.Prefix, p.Router) {
-					out = append(out, c)
-				}
-			case by.Interface == door(net) && (c.As != "" || b.found[l3.RouteKey(routerTable(p.Router), c.Prefix)] != nil):
+			by := way.Paths[0]
+			inside, hops := b.leads(p, c.Prefix)
+			switch {
+			case c.As != "" && by.Interface == door(net) && !by.NextHop.IsValid():
 				out = append(out, c)
+			case c.As == "" && by.Interface == door(net) && slices.Contains(hops, by.NextHop):
+				out = append(out, c)
+			case c.As == "" && by.Table == routerTable(p.Router) && inside:
+				if out = append(out, c); b.spared(c.Prefix, p.Router) {
+					out = append(out, p.spare(c.Prefix))
+				}
 			}
 		}
 	}
 	return out
 }
 
-// others says whether more of a prefix is exempt behind other routers than behind this one.
-func (b backs) others(of netip.Prefix, router string) bool {
-	if len(b.whose) == 0 || !of.Addr().Is4() || of.Bits() < widest {
+// leads says whether VPP has the router lead to a prefix inside because of a port, or by whom outside.
+func (b backs) leads(p RouterPort, to netip.Prefix) (inside bool, hops []netip.Addr) {
+	if !p.External {
+		return p.heldIn(b.found) != "", nil
+	}
+	i := slices.IndexFunc(p.Routes, func(e ExtraRoute) bool { return e.To == to })
+	if i < 0 {
+		return false, nil
+	}
+	if p.leadsOut(b.found, p.Routes[i]) {
+		return false, p.Routes[i].By
+	}
+	return b.found[l3.RouteKey(p.table(), to)] != nil, nil
+}
+
+// spared says whether some of a prefix is exempt behind a router.
+func (b backs) spared(p netip.Prefix, router string) bool {
+	if len(b.whose) == 0 || !exemptible(p) {
 		return false
 	}
-	others := 0
-	for a := of.Addr(); of.Contains(a); a = a.Next() {
-		switch b.whose[a] {
-		case "":
-		case spared(router):
-			others--
-		default:
-			others++
+	for a := p.Addr(); p.Contains(a); a = a.Next() {
+		if b.whose[a] == spareOf(router) {
+			return true
 		}
 	}
-	return others > 0
+	return false
 }

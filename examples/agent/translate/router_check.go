@@ -20,11 +20,13 @@ type routing struct {
 	site     Site
 	serving  bool
 	had      map[place][]held // what was served before, and is still asked for
+	held     Holds            // that, by key
 	routers  map[string]*router
 	outsides map[string]*external // by network
 	led      map[string]string    // by which gateway an external network has a way, by its claim
 	floats   floats
 	plains   map[netip.Prefix][]reach             // that can be exempt from NAT, by prefix
+	spares   map[netip.Prefix]*spared             // that are
 	wanted   map[string]map[desiredstate.Key]bool // what is in out.Wants
 	out      Routing
 }
@@ -54,6 +56,7 @@ type external struct {
 	meant   map[netip.Addr][]meaning  // addresses that mean something else than a host
 	ways    map[netip.Prefix]l3.Route // in its table, that routers ask for
 	stands  map[netip.Prefix]l3.Route // in its table, whoever wants that; of a floating IP's nobody has the same
+	alone   addresses                 // of these, those of one address that routers ask for
 }
 
 // translates says whether NAT has to do with a router's packets.
@@ -227,12 +230,12 @@ func (g *routing) enter(r *router, p RouterPort) error {
 }
 
 // open gives each leg its door. The first router in a network has the bridge domain's
-// BVI, and keeps it; others come in from the side, see leg.
+// BVI, and keeps it; others come in from the side, see leg. Whose MAC it has, keeps that.
 func (g *routing) open() {
 	first := map[string]string{} // whose the BVI is, by network
 	aside := func(l *leg) (had string) {
 		for _, p := range l.ports {
-			for _, c := range g.out.Holds[p.Name()] {
+			for _, c := range g.held[p.Name()] {
 				if c.Kind == entry && c.In == p.Net.Name() {
 					return c.As
 				}
@@ -252,6 +255,10 @@ func (g *routing) open() {
 				} else {
 					l.door, first[name] = door(l.net()), id
 				}
+				if i := slices.IndexFunc(l.ports, func(p RouterPort) bool { return slices.Contains(g.held[p.Name()], p.face()) }); i > 0 {
+					l.ports[0], l.ports[i] = l.ports[i], l.ports[0]
+				}
+				g.hold(l.ports[0].Name(), l.ports[0].face())
 				for _, p := range l.ports {
 					g.hold(p.Name(), Claim{Kind: entry, In: name, As: l.door, By: id})
 				}
@@ -260,7 +267,21 @@ func (g *routing) open() {
 	}
 }
 
-// ledOut leaves out the extra routes of routers to what is another's in their external
+// connected are the networks that a router is in.
+func (r *router) connected() map[netip.Prefix]bool {
+	all := map[netip.Prefix]bool{}
+	for _, l := range r.legs {
+		for _, a := range l.addrs() {
+			all[a.Masked()] = true
+		}
+	}
+	for _, a := range r.exit.Addrs {
+		all[a.Masked()] = true
+	}
+	return all
+}
+
+// ledOut leaves out the extra routes of routers to their own networks, and to what is another's in their external
 // network.
 func (g *routing) ledOut() {
 	taken := map[string]string{}
@@ -271,17 +292,24 @@ func (g *routing) ledOut() {
 		}
 		name := r.exit.Name()
 		var routes []ExtraRoute
+		own := r.connected()
 		for _, e := range r.exit.Routes {
+			if own[e.To] {
+				g.lacks(name, fmt.Errorf("routes: %s is a network of the router", e.To))
+				continue
+			}
 			if paths, out, _ := r.ways(e); len(paths) > 0 && out {
 				c := r.exit.way(e)
-				if err := g.barred(name, c); err != nil {
+				err := g.barred(name, c)
+				if by := taken[c.In]; err == nil && by != "" {
+					err = fmt.Errorf("the way to %s is that of %s", c.In, by)
+				}
+				if err != nil {
 					g.lacks(name, fmt.Errorf("routes: %w", err))
 					continue
 				}
-				if taken[c.In] == "" {
-					taken[c.In] = name
-					g.hold(name, c)
-				}
+				taken[c.In] = name
+				g.hold(name, c)
 			}
 			routes = append(routes, e)
 		}

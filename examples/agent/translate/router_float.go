@@ -80,7 +80,7 @@ func (g *routing) serve(names []string) {
 		barred := g.barred(name, f.claims()...)
 		var unowned error
 		if wait == nil {
-			served := slices.ContainsFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
+			served := slices.ContainsFunc(g.held[name], func(c Claim) bool { return c.Kind == through })
 			x := g.outsides[f.External.Name()]
 			unowned = cmp.Or(x.unowned(f, r, served), g.inside(x, f, r, served))
 		}
@@ -102,7 +102,6 @@ func (g *routing) serve(names []string) {
 			external[f.Floating], hosts[at] = "floating IP "+f.ID, f.ID
 			i, _ := slices.BinarySearchFunc(r.floats, f, FloatingIP.compare)
 			r.floats, g.floats.of[name] = slices.Insert(r.floats, i, f), r
-			g.out.Holds[name] = slices.DeleteFunc(g.out.Holds[name], func(c Claim) bool { return c.Kind == through })
 			g.hold(name, append(f.claims(), Claim{Kind: through, As: natTable(r.id), By: name})...)
 		}
 		g.out.Parts[name] = part
@@ -119,7 +118,7 @@ func (g *routing) behind(f FloatingIP, in []*router) (r *router, wait error) {
 	var ids []string
 	for _, o := range in {
 		ids = append(ids, o.id)
-		switch had := slices.Contains(g.out.Holds[f.Name()], Claim{Kind: through, As: natTable(o.id), By: f.Name()}); {
+		switch had := slices.Contains(g.held[f.Name()], Claim{Kind: through, As: natTable(o.id), By: f.Name()}); {
 		case o.exit == nil || o.exit.Net.Name() != f.External.Name():
 		case r == nil || !r.exit.first4().IsValid() || had:
 			r = o
@@ -171,7 +170,7 @@ func (r *Routing) Float(changed []string, fips map[string]FloatingIP) (before Be
 	}
 	g.serve(there)
 	for _, name := range there {
-		alike = alike && g.floats.of[name].alike()
+		alike = alike && g.floats.of[name].alike() && !g.letsGo(name)
 	}
 	for x, outlying := range worlds {
 		alike = alike && x.outlying() == outlying
@@ -248,6 +247,7 @@ func (g *routing) sink(name string, before Before) {
 	before.Parts[name] = g.out.Parts[name]
 	delete(g.out.Parts, name)
 	delete(g.out.Holds, name)
+	delete(g.held, name)
 	f, there := g.floats.all[name]
 	if !there {
 		return

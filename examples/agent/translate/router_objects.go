@@ -28,7 +28,7 @@ type Routing struct {
 
 	Holds Holds // what the keys have that others cannot have too
 
-	Work int // how many routers, external networks and floating IPs were translated for it, last
+	Work int // how many routers, external networks, floating IPs and exempt addresses were translated for it, last
 
 	made *routing // how it came about
 }
@@ -68,18 +68,27 @@ type Part struct {
 // external networks the same outside. Floating IPs have routes to nowhere
 // in the external table: what goes there goes on to the table of the router's NAT that has it.
 func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) Routing {
-	g := &routing{site: s, serving: serving, wanted: map[string]map[desiredstate.Key]bool{}, out: Routing{
-		Wants: map[string][]desiredstate.Object{}, Parts: map[string]Part{}, Voices: map[string][]Voice{}, Doors: map[string]Door{},
-	}}
-	g.inherit(before, ports, fips)
-	g.sort(ports)
-	g.ledOut()
-	g.float(ports, fips)
-	exempt := g.settle()
+	return s.Reroute(Routing{}, ports, fips, serving, before)
+}
+
+// Reroute is Routing, which takes over from another one what is exempt from NAT there and here: that is much, and
+// hardly ever changes.
+func (s Site) Reroute(last Routing, ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) Routing {
+	g := s.decide(ports, fips, serving, before)
+	first, lost := g.held, false
+	for range len(ports) + len(fips) { // who is served no more lets go, so others are served
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(g.held)), g.letsGo) {
+			break
+		}
+		g, lost = s.decide(ports, fips, serving, g.out.Holds), true
+	}
+	if lost {
+		g.waits(first)
+	}
 	for _, name := range slices.Sorted(maps.Keys(g.outsides)) {
 		g.world(g.outsides[name])
 	}
-	exempt()
+	g.spare(last.made)
 	for _, id := range slices.Sorted(maps.Keys(g.routers)) {
 		g.route(g.routers[id])
 	}
@@ -88,6 +97,19 @@ func (s Site) Routing(ports map[string]RouterPort, fips map[string]FloatingIP, s
 	}
 	g.out.made = g
 	return g.out
+}
+
+// decide finds out who is served, and has what others ask for, too.
+func (s Site) decide(ports map[string]RouterPort, fips map[string]FloatingIP, serving bool, before Holds) *routing {
+	g := &routing{site: s, serving: serving, wanted: map[string]map[desiredstate.Key]bool{}, out: Routing{
+		Wants: map[string][]desiredstate.Object{}, Parts: map[string]Part{}, Voices: map[string][]Voice{}, Doors: map[string]Door{},
+	}}
+	g.inherit(before, ports, fips)
+	g.sort(ports)
+	g.ledOut()
+	g.float(ports, fips)
+	g.settle()
+	return g
 }
 
 // want adds objects to what a source wants, and to what keys need. What is there
@@ -258,12 +280,6 @@ func believed() []desiredstate.Object {
 func (g *routing) exit(r *router) (objs []desiredstate.Object) {
 	table, out, by := routerTable(r.id), outside(r.exit.Net), door(r.exit.Net)
 	routes := map[netip.Prefix]l3.Route{}
-	connected := map[netip.Prefix]bool{}
-	for _, l := range r.legs {
-		for _, a := range l.addrs() {
-			connected[a.Masked()] = true
-		}
-	}
 	for _, next := range r.exit.Next {
 		all := netip.PrefixFrom(unspecified(next), 0)
 		routes[all] = l3.Route{Table: table, Prefix: all, Paths: []l3.Path{{Interface: by, NextHop: next}}}
@@ -276,9 +292,7 @@ func (g *routing) exit(r *router) (objs []desiredstate.Object) {
 		for _, hop := range lost {
 			g.lacks(r.exit.Name(), fmt.Errorf("routes: nexthop %s is in none of the router's networks", hop))
 		}
-		if _, taken := routes[e.To]; taken || connected[e.To] {
-			g.lacks(r.exit.Name(), fmt.Errorf("routes: %s is a network of the router", e.To))
-		} else if len(paths) > 0 {
+		if len(paths) > 0 {
 			routes[e.To] = l3.Route{Table: table, Prefix: e.To, Paths: paths}
 		}
 	}

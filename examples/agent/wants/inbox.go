@@ -144,7 +144,10 @@ func (b *Inbox) Listed(r follow.Range, values map[string][]byte) {
 	}
 	b.Mine.Add(1)
 	if r.Has(b.Site.Ports()) {
-		ports := below(b.Site.Ports(), values)
+		ports := map[string][]byte{}
+		for name, value := range below(b.Site.Ports(), values) {
+			ports[portName(name)] = value
+		}
 		for _, name := range slices.AppendSeq(b.known(), maps.Keys(b.changed)) {
 			if _, sub := ParentOf(name); sub {
 				continue
@@ -192,6 +195,7 @@ func (b *Inbox) written(key string, at int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if name, ok := strings.CutPrefix(key, b.Site.Ports()); ok {
+		name = portName(name)
 		if c, ok := b.changed[name]; ok && c.there {
 			c.at = at
 			b.changed[name] = c
@@ -224,7 +228,7 @@ func (b *Inbox) Put(key string, value []byte, there bool) {
 		b.Mine.Add(1)
 	}
 	if name, ok := strings.CutPrefix(key, b.Site.Ports()); ok {
-		b.port(name, value, there)
+		b.port(portName(name), value, there)
 	} else if name, ok := strings.CutPrefix(key, b.Site.Trunks()); ok {
 		b.trunk(name, value, there)
 	} else if name, ok := strings.CutPrefix(key, b.Site.Routers()); ok && !b.Site.NoRouters {
@@ -280,10 +284,15 @@ func (b *Inbox) before(name string) change {
 	return before
 }
 
-func (b *Inbox) port(name string, value []byte, there bool) {
-	if _, sub := ParentOf(name); sub {
-		name = "./" + name // it is no UUID, and no subport
+// portName is the name here of a port's key: one that is called as a subport is none, and no UUID either.
+func portName(name string) string {
+	if _, sub := ParentOf(name); sub || strings.HasPrefix(name, "./") {
+		return "./" + name
 	}
+	return name
+}
+
+func (b *Inbox) port(name string, value []byte, there bool) {
 	before := b.before(name)
 	now := change{there: there}
 	if there {

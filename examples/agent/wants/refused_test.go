@@ -106,3 +106,25 @@ func TestARefusedPortIsWhole(t *testing.T) {
 	require.NoError(t, wrong)
 	require.True(t, known)
 }
+
+// Keys of ports that are called as subports are, or as such a one is called here, are keys of their own.
+func TestPortsCalledAsSubports(t *testing.T) {
+	b := trunks(t)
+	for _, key := range []string{"trunks/x", "./trunks/x"} {
+		b.put(node.Ports()+key, "junk")
+	}
+	b.settle()
+	names, _ := b.Names()
+	require.Len(t, names, 4)
+	b.put(node.Ports()+"trunks/x", "")
+	b.settle()
+	names, _ = b.Names()
+	require.Len(t, names, 3)
+	b.root() // all are listed once more
+	names, _ = b.Names()
+	require.Len(t, names, 3)
+	delete(b.etcd, node.Ports()+"./trunks/x")
+	b.root()
+	names, _ = b.Names()
+	require.Len(t, names, 2)
+}

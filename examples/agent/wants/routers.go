@@ -159,7 +159,7 @@ func (r *routers) work() (wants map[string][]desiredstate.Object, moved map[stri
 	before := r.look()
 	r.stale = false
 	clear(r.floated)
-	for source, objs := range before.Wants {
+	for source, objs := range before.Wants { // of what was taken over, nothing is looked at
 		if now := r.now.Wants[source]; !reflect.DeepEqual(objs, now) {
 			wants[source] = now
 		}
@@ -198,7 +198,7 @@ func (r *routers) look() translate.Before {
 		}
 		r.found = nil
 	}
-	r.now = r.site.Routing(r.ports, r.floats, r.serving, holds)
+	r.now = r.site.Reroute(old, r.ports, r.floats, r.serving, holds)
 	before := translate.Before{Wants: map[string][]desiredstate.Object{}, Parts: map[string]translate.Part{}}
 	for source := range r.now.Wants {
 		before.Wants[source] = nil
@@ -228,6 +228,9 @@ func (r *routers) wholly(name string) translate.Part {
 
 // need notes what a key needs that needed something else.
 func (r *routers) need(name string, before, now []desiredstate.Key) {
+	if slices.Equal(before, now) {
+		return
+	}
 	for _, k := range before {
 		if delete(r.needing[k], name); len(r.needing[k]) == 0 {
 			delete(r.needing, k)
