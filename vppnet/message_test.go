@@ -102,7 +102,9 @@ func TestUsesFindsTheAnswers(t *testing.T) {
 }
 
 // lateReply is what generated code would register that is loaded after the first use of its tree.
-type lateReply struct{ interfaces.SwInterfaceSetFlagsReply }
+type lateReply struct {
+	interfaces.SwInterfaceSetFlagsReply
+}
 
 func (*lateReply) GetMessageName() string { return "late_reply" }
 
