@@ -42,8 +42,8 @@ func newShell(t *testing.T, dir string) *shell {
 	errs, err := os.Create(filepath.Join(dir, ".stderr"))
 	require.NoError(t, err)
 	cmd.Dir, cmd.Stderr = dir, errs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it started ends with it
-	cmd.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=", "PWD="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                        // what it started ends with it
+	cmd.Env = append(os.Environ(), "GOWORK=", "GOFLAGS=-ldflags=-w", "PWD="+dir) // nobody debugs what it builds, and links often
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()

@@ -17,6 +17,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -63,13 +64,13 @@ func Check(conn Conn, kinds ...desiredstate.AnyKind) Report {
 		}
 	}
 	slices.Sort(r.kinds)
-	from := origins()
+	from := sync.OnceValue(origins) // most VPPs lack nothing, and this goes through all messages that there are
 	for key, names := range users {
 		r.messages[key] = conn.Has(key)
 		if r.messages[key] {
 			continue
 		}
-		m := Message{Plugin: origin(from, key), Kinds: slices.Sorted(slices.Values(names))}
+		m := Message{Plugin: origin(from(), key), Kinds: slices.Sorted(slices.Values(names))}
 		m.Name, m.CRC = splitCRC(key)
 		m.VPPCRC, _ = conn.CRC(m.Name)
 		r.Missing = append(r.Missing, m)

@@ -105,13 +105,34 @@ func kin(msg api.Message) []api.Message {
 			names = append(names, name[:i]+"_details"+version, name[:i]+"_details")
 		}
 	}
+	all := namedIn(tree(msg))
 	var found []api.Message
-	for _, m := range api.GetRegisteredMessages()[tree(msg)] {
-		if slices.Contains(names, m.GetMessageName()) {
-			found = append(found, m)
-		}
+	for _, name := range names {
+		found = append(found, all[name]...)
 	}
 	return found
+}
+
+// named is the messages of one tree by their names: the registry has them by name and CRC, and is too large to
+// be gone through for each message that each kind uses.
+type named struct {
+	registered int // so many there were: generated code adds its own when it is loaded
+	messages   map[string][]api.Message
+}
+
+var namedTrees sync.Map // of *named, by path
+
+func namedIn(tree string) map[string][]api.Message {
+	registered := api.GetRegisteredMessages()[tree]
+	if n, ok := namedTrees.Load(tree); ok && n.(*named).registered == len(registered) {
+		return n.(*named).messages
+	}
+	n := &named{registered: len(registered), messages: make(map[string][]api.Message, len(registered))}
+	for _, m := range registered {
+		n.messages[m.GetMessageName()] = append(n.messages[m.GetMessageName()], m)
+	}
+	namedTrees.Store(tree, n)
+	return n.messages
 }
 
 // Uses declares that requests like msgs are going to be sent on this Conn,

@@ -101,6 +101,24 @@ func TestUsesFindsTheAnswers(t *testing.T) {
 	}
 }
 
+// lateReply is what generated code would register that is loaded after the first use of its tree.
+type lateReply struct {
+	interfaces.SwInterfaceSetFlagsReply
+}
+
+func (*lateReply) GetMessageName() string { return "late_reply" }
+
+type late struct{ interfaces.SwInterfaceSetFlags }
+
+func (*late) GetMessageName() string { return "late" }
+
+func TestUsesFindsAnswersThatCameLater(t *testing.T) {
+	var none *vppnet.Conn
+	require.Contains(t, none.Uses(&late{}), "late_f5aec1b8")
+	api.RegisterMessage(&lateReply{}, "late.LateReply")
+	require.Equal(t, []string{"late_f5aec1b8", "late_reply_e8d4e804"}, none.Uses(&late{}))
+}
+
 func TestCompatibility(t *testing.T) {
 	w := newWire(t)
 	w.lack(&interfaces.SwInterfaceDump{}, "00000000")

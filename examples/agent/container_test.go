@@ -36,7 +36,8 @@ func TestContainer(t *testing.T) {
 		require.NoError(t, os.MkdirAll(in(dir), 0o755))
 	}
 	build := exec.Command("sh", "-c", strings.Replace(says["RUN"], " -o /", " -o "+in("usr/bin")+"/", 1))
-	build.Dir = "../.." // what is copied to the image
+	build.Dir = "../.."                                     // what is copied to the image
+	build.Env = append(os.Environ(), "GOFLAGS=-ldflags=-w") // nobody debugs it here; else the linker takes as long again
 	text, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", text)
 

@@ -47,9 +47,8 @@ func TestNetconfsUnderCNITool(t *testing.T) {
 // cnitool has it add and delete an interface. What the netconf names is where it says; only what others
 // keep below /var/lib/cni and /var/log, and the group that one netconf has, are of a mount namespace.
 func (r *rig) cnitool(conf *netconf.Conf, text []byte, state func() string) {
-	tool := r.dir + "/cnitool"
-	out, err := exec.Command("go", "build", "-o", tool, "github.com/containernetworking/cni/cnitool").CombinedOutput()
-	require.NoError(r, err, string(out))
+	tool, err := cniTool()
+	require.NoError(r, err)
 	for _, dir := range []string{"/net.d", "/lib", "/log"} {
 		require.NoError(r, os.Mkdir(r.dir+dir, 0o755))
 	}

@@ -193,7 +193,7 @@ func TestHundredPodsRestored(t *testing.T) {
 		require.NoError(t, err)
 	}
 	pod := vpptest.Real(t)
-	podApp(t, pod, r.dir+"/s/"+short(id(0)))
+	programPod(t, pod, r.dir+"/s/"+short(id(0)))
 	connected := func() bool { return strings.Contains(cli(t, pod, "show memif"), "admin-up slave connected") }
 	require.True(t, eventually(60*time.Second, connected))
 	d := r.start(vpp.Socket(), desiredstate.Grace{Age: time.Hour, Readings: 2})

@@ -29,13 +29,12 @@ func cli(t *testing.T, vpp *vpptest.RealVPP, command string) string {
 	return out
 }
 
-// podApp programs a container's VPP with what was handed over in a directory.
-func podApp(t *testing.T, vpp *vpptest.RealVPP, dir string) {
+// programPod programs a container's VPP with what was handed over in a directory.
+func programPod(t *testing.T, vpp *vpptest.RealVPP, dir string) {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "podapp")
-	out, err := exec.Command("go", "build", "-o", bin, "./podapp").CombinedOutput()
-	require.NoError(t, err, string(out))
-	out, err = exec.Command(bin, "-once", "-dir", dir, "-vpp", vpp.Socket()).CombinedOutput()
+	bin, err := podApp()
+	require.NoError(t, err)
+	out, err := exec.Command(bin, "-once", "-dir", dir, "-vpp", vpp.Socket()).CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 
@@ -63,7 +62,7 @@ func TestPacketsBetweenPods(t *testing.T) {
 				res, err := r.add(conf, id(n), "net0")
 				require.NoError(t, err)
 				addresses = append(addresses, res.IPs[0].Address.IP.String())
-				podApp(t, pod, filepath.Dir(res.Interfaces[0].SocketPath))
+				programPod(t, pod, filepath.Dir(res.Interfaces[0].SocketPath))
 			}
 			require.Eventually(t, func() bool { // until the wires are up
 				return strings.Contains(cli(t, pods[0], "ping "+addresses[1]+" repeat 1"), "1 received")

@@ -27,7 +27,11 @@ import (
 // test is a process, as it is with a runtime, and can be killed at any step.
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) != "userspace" {
-		os.Exit(m.Run())
+		code := m.Run()
+		if dir, err := programs(); err == nil {
+			_ = os.RemoveAll(dir)
+		}
+		os.Exit(code)
 	}
 	var count atomic.Int64
 	at, _ := strconv.ParseInt(os.Getenv("TEST_KILL_AT"), 10, 64)
@@ -48,19 +52,30 @@ type rig struct {
 	*libcni.CNIConfig
 }
 
-// hostLocal is built once.
-var hostLocal = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "host-local")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "host-local")
-	out, err := exec.Command("go", "build", "-o", path, "github.com/containernetworking/plugins/plugins/ipam/host-local").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, out)
-	}
-	return path, err
-})
+// Other programs that tests call are built once each.
+var (
+	hostLocal = program("github.com/containernetworking/plugins/plugins/ipam/host-local")
+	cniTool   = program("github.com/containernetworking/cni/cnitool")
+	podApp    = program("./podapp")
+)
+
+// programs is where they lie, until the tests end.
+var programs = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "programs") })
+
+func program(pkg string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := programs()
+		if err != nil {
+			return "", err
+		}
+		bin := filepath.Join(dir, filepath.Base(pkg))
+		out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", bin, pkg).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		return bin, err
+	})
+}
 
 func newRig(t *testing.T, socket string) *rig {
 	dir, err := os.MkdirTemp("", "cni") // short: sockets are in it
@@ -76,6 +91,7 @@ func newRig(t *testing.T, socket string) *rig {
 	require.NoError(t, os.Symlink(local, bin+"/host-local"))
 	t.Setenv("VPPKIT_API_SOCKET", socket)
 	t.Setenv("CNI_NETNS_OVERRIDE", "1")
+	t.Setenv("GOGC", "off") // of commands: thousands of short-lived processes, which leave no garbage worth collecting
 	return &rig{T: t, dir: dir, CNIConfig: libcni.NewCNIConfigWithCacheDir([]string{bin}, dir+"/cache", nil)}
 }
 
