@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -125,6 +126,9 @@ func sweep(ctx context.Context, conf *netconf.Conf, keep map[string]bool) ([]str
 	return e.Sweep(ctx, conf.Name, keep)
 }
 
+// containerDir is the directory of a container whose ID was drawn at random.
+var containerDir = regexp.MustCompile("^[0-9a-f]{12}$")
+
 // tidy takes away what was handed over in a directory to containers that are no more, and their
 // addresses.
 func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[string]bool) error {
@@ -148,7 +152,14 @@ func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[
 			continue
 		}
 		slog.Info("GC", "container", a.ContainerID, "interface", a.IfName, "network", a.Network)
-		errs = append(errs, p.free(ctx, a.ContainerID, a.IfName), share{a}.remove(filepath.Join(dir, h.Config.SocketFile())))
+		err = p.free(ctx, a.ContainerID, a.IfName)
+		if err == nil { // or the next GC would not know of the address
+			err = share{a}.remove(filepath.Join(dir, h.Config.SocketFile()))
+		}
+		errs = append(errs, err)
+	}
+	if filepath.Dir(dir) == base(conf) && containerDir.MatchString(filepath.Base(dir)) {
+		_ = os.Remove(dir) // if it is empty: a DEL was killed that had removed all else
 	}
 	return errors.Join(errs...)
 }

@@ -4,11 +4,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
 	"time"
@@ -30,6 +32,7 @@ type command struct {
 	ipam   ipam
 	pod    *pod
 	engine *Engine // nil: the data plane does not run
+	again  bool    // an ADD before this one has made something
 	end    context.CancelFunc
 }
 
@@ -107,10 +110,15 @@ func add(args *skel.CmdArgs) error {
 		return err
 	}
 	defer c.close()
+	release, err := c.claim(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	result, err := c.add(ctx, args.Netns)
 	if err != nil {
-		slog.Error("ADD failed, all of it is taken back", "container", c.ContainerID, "interface", c.IfName, "err", err)
-		return c.undo(ctx, err)
+		slog.Error("ADD failed", "container", c.ContainerID, "interface", c.IfName, "err", err)
+		return c.undo(ctx, coded(err))
 	}
 	slog.Info("ADD", "container", c.ContainerID, "interface", c.IfName, "network", c.Network, "socket", c.Socket)
 	var out bytes.Buffer
@@ -127,8 +135,12 @@ func add(args *skel.CmdArgs) error {
 	return nil
 }
 
-// undo takes back what an ADD has made before it failed, and keeps the error's code.
+// undo takes back what an ADD has made before it failed, and keeps the error's code. What an ADD
+// before it has made is not its own: a container may live by that, and the runtime's DEL takes all.
 func (c *command) undo(ctx context.Context, err error) error {
+	if c.again {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit/2)
 	defer cancel()
 	also := c.del(ctx)
@@ -152,7 +164,15 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err := c.enter(ctx, patience); err != nil {
 		return nil, types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
-	leased, err := c.ipam.add(ctx, s.read())
+	had := s.read()
+	c.again = had != nil && c.is(*had)
+	if !c.again { // GC knows by it of what follows, the addresses included
+		had = nil
+		if err := s.write(c.HandOver(&types100.Result{CNIVersion: types100.ImplementedSpecVersion})); err != nil {
+			return nil, cannotTell(err)
+		}
+	}
+	leased, err := c.ipam.add(ctx, had)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +183,7 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 		c.IPs = append(c.IPs, *ip)
 	}
 	if err := s.write(c.HandOver(leased)); err != nil {
-		return nil, types.NewError(types.ErrIOFailure, "the container cannot be told", err.Error())
+		return nil, cannotTell(err)
 	}
 	var port Port
 	err = c.alone(ctx, func() (err error) { port, err = c.engine.Ensure(ctx, c.Attachment); return err })
@@ -177,6 +197,13 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 		return nil, err
 	}
 	return c.result(leased, port, netns), nil
+}
+
+func cannotTell(err error) error {
+	if group := new(user.UnknownGroupError); errors.As(err, group) {
+		return err
+	}
+	return types.NewError(types.ErrIOFailure, "the container cannot be told", err.Error())
 }
 
 // tell says what was made, to Multus by a file, and to the pod by its annotation.
@@ -214,6 +241,11 @@ func del(args *skel.CmdArgs) error {
 		return err
 	}
 	defer c.close()
+	release, err := c.claim(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := c.enter(ctx, time.Second); err != nil && !errors.Is(err, errGone) {
 		return types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
@@ -225,23 +257,41 @@ func del(args *skel.CmdArgs) error {
 	return nil
 }
 
-// del gives the address back last: who dies before that tries again, and who gets the address
-// next does so when nothing else has it. If the data plane is gone, so is all that it held.
-func (c *command) del(ctx context.Context) error {
-	var socket string
-	if c.engine != nil {
-		err := c.alone(ctx, func() (err error) { socket, err = c.engine.Remove(ctx, c.Attachment); return err })
-		if err != nil {
+// unmake takes the interface out of the data plane, and gives the path of its socket if it was there. If
+// the data plane is gone, or goes meanwhile, so is all that it held.
+func (c *command) unmake(ctx context.Context) (socket string, err error) {
+	for range 2 {
+		if c.engine == nil {
+			return socket, nil
+		}
+		err = c.alone(ctx, func() error {
+			found, err := c.engine.Remove(ctx, c.Attachment)
+			socket = cmp.Or(found, socket)
 			return err
+		})
+		if !lost(err) {
+			return socket, err
+		}
+		_ = c.engine.Close() // another one may run by now
+		c.engine = nil
+		if again := c.enter(ctx, time.Second); errors.Is(again, errGone) {
+			return socket, nil
+		} else if again != nil {
+			return socket, err
 		}
 	}
-	errs := []error{share{c.Attachment}.remove(socket)}
-	if dir := filepath.Dir(socket); socket != "" && dir != c.Dir() {
-		// Its pod is gone, and nobody tells any more where its volume was.
-		there := *c.Attachment
-		there.Socket = socket
-		errs = append(errs, share{&there}.remove(socket))
+	return socket, err
+}
+
+// del takes the interface away first, and then gives the address back: who gets it next does so when nothing
+// else has it. The hand-over file goes last: who dies before that tries again, and GC knows by it of the
+// address.
+func (c *command) del(ctx context.Context) error {
+	socket, err := c.unmake(ctx)
+	if err != nil {
+		return coded(err)
 	}
+	var errs []error
 	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
 		step("remove " + file)
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -251,7 +301,17 @@ func (c *command) del(ctx context.Context) error {
 	if err := c.pod.forget(ctx, c.Attachment); err != nil {
 		slog.Warn("the pod's annotation stays", "err", err) // as long as the pod, which is going
 	}
-	return errors.Join(append(errs, c.ipam.del(ctx))...)
+	if err := c.ipam.del(ctx); err != nil {
+		return together(append(errs, err)...)
+	}
+	errs = append(errs, share{c.Attachment}.remove(socket))
+	if dir := filepath.Dir(socket); socket != "" && dir != c.Dir() {
+		// Its pod is gone, and nobody tells any more where its volume was.
+		there := *c.Attachment
+		there.Socket = socket
+		errs = append(errs, share{&there}.remove(socket))
+	}
+	return together(errs...)
 }
 
 // check compares an attachment with what is there.
@@ -306,6 +366,9 @@ func (c *command) check(ctx context.Context, prev *types100.Result) error {
 		return types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
 	if err := c.alone(ctx, func() error { return c.engine.Check(ctx, c.Attachment) }); err != nil {
+		if lost(err) {
+			return coded(err)
+		}
 		return err
 	}
 	return c.ipam.check(ctx, prev)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
@@ -28,6 +29,9 @@ type pod struct {
 	api *kube.Client
 	kube.Ref
 }
+
+// apiPatience bounds how long a command waits for the API server, each time that it asks.
+const apiPatience = 5 * time.Second
 
 // podArgs are what Kubernetes' runtimes say in CNI_ARGS.
 type podArgs struct {
@@ -59,6 +63,8 @@ func (p *pod) dir(ctx context.Context) (string, error) {
 	if p == nil {
 		return "", nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
 	is, err := p.api.Pod(ctx, p.Ref)
 	if err != nil {
 		return "", err
@@ -107,6 +113,8 @@ func (p *pod) change(ctx context.Context, f func([]netconf.HandOver) []netconf.H
 	if p == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
 	return p.api.Annotate(ctx, p.Ref, func(is *kube.Pod) (map[string]*string, error) {
 		list, err := listed(is)
 		if err != nil {
@@ -131,6 +139,8 @@ func (p *pod) check(ctx context.Context, a *Attachment, want netconf.End) error 
 	if p == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
 	is, err := p.api.Pod(ctx, p.Ref)
 	if err != nil {
 		return err
