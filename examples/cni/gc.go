@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,7 +32,7 @@ func status(args *skel.CmdArgs) error {
 	if err := ready(ctx, conf); err != nil {
 		return types.NewError(types.ErrPluginNotAvailable, "the data plane cannot serve", err.Error())
 	}
-	if err := ipamOf(conf, args.StdinData).status(ctx); err != nil {
+	if err := cmp.Or(noIPAM(conf), ipamOf(conf, args.StdinData).status(ctx)); err != nil {
 		var said *types.Error
 		if errors.As(err, &said) && said.Code == types.ErrLimitedConnectivity {
 			return said

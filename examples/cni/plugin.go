@@ -13,12 +13,13 @@ import (
 	"os/user"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
+	"github.com/containernetworking/cni/pkg/ns"
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
-	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
@@ -52,7 +53,7 @@ func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
 	switch {
 	case err != nil && strict:
 		cancel()
-		return nil, nil, types.NewError(types.ErrTryAgainLater, "the pod is not to be found", err.Error())
+		return nil, nil, err
 	case err != nil: // it may have gone, and the API server, too
 		slog.Warn("the pod is not to be found", "err", err)
 		dir = dirOf(conf, args.IfName)
@@ -67,11 +68,8 @@ func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
 
 // dirOf is the directory of the socket by the result of ADD, if the runtime gives that to DEL.
 func dirOf(c *netconf.Conf, ifName string) string {
-	if version.ParsePrevResult(&c.PluginConf) != nil || c.PrevResult == nil {
-		return ""
-	}
-	r, err := types100.NewResultFromResult(c.PrevResult)
-	if err != nil {
+	r, err := before(c)
+	if err != nil || r == nil {
 		return ""
 	}
 	return socketDir(r, ifName)
@@ -110,6 +108,9 @@ func add(args *skel.CmdArgs) error {
 		return err
 	}
 	defer c.close()
+	if err := c.refused(args); err != nil {
+		return err // and nothing is to be taken back
+	}
 	release, err := c.claim(ctx)
 	if err != nil {
 		return err
@@ -131,6 +132,26 @@ func add(args *skel.CmdArgs) error {
 	}
 	if err != nil {
 		return c.undo(ctx, err)
+	}
+	return nil
+}
+
+// refused says what of an ADD cannot be, whatever there is.
+func (c *command) refused(args *skel.CmdArgs) error {
+	if err := c.Conf.Unserved(); err != nil {
+		return types.NewError(types.ErrInvalidNetworkConfig, "runtimeConfig", err.Error())
+	}
+	if err := noIPAM(c.Conf); err != nil {
+		return err
+	}
+	if override := args.NetnsOverride; override == "1" || strings.EqualFold(override, "true") {
+		return nil
+	}
+	switch own, err := ns.CheckNetNS(args.Netns); {
+	case err != nil:
+		return err
+	case own:
+		return types.NewError(types.ErrInvalidNetNS, "CNI_NETNS is the host's own network namespace", args.Netns)
 	}
 	return nil
 }
@@ -157,15 +178,19 @@ func (c *command) undo(ctx context.Context, err error) error {
 }
 
 func (c *command) add(ctx context.Context, netns string) (*types100.Result, error) {
+	prev, err := before(c.Conf)
+	if err != nil {
+		return nil, err
+	}
 	s := share{c.Attachment}
+	had := s.read()
+	c.again = had != nil && c.is(*had) && (len(had.IPResult.IPs) > 0 || c.ipam.plugin == "")
 	if err := s.check(); err != nil {
 		return nil, types.NewError(types.ErrInvalidNetworkConfig, "the socket cannot be there", err.Error())
 	}
 	if err := c.enter(ctx, patience); err != nil {
 		return nil, types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
-	had := s.read()
-	c.again = had != nil && c.is(*had)
 	if !c.again { // GC knows by it of what follows, the addresses included
 		had = nil
 		if err := s.write(c.HandOver(&types100.Result{CNIVersion: types100.ImplementedSpecVersion})); err != nil {
@@ -179,6 +204,7 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if c.Conf.Host.NetType == netconf.Interface {
 		narrow(leased)
 	}
+	leased.DNS = dns(c.Conf, leased.DNS)
 	for _, ip := range leased.IPs {
 		c.IPs = append(c.IPs, *ip)
 	}
@@ -186,7 +212,7 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 		return nil, cannotTell(err)
 	}
 	var port Port
-	err = c.alone(ctx, func() (err error) { port, err = c.engine.Ensure(ctx, c.Attachment); return err })
+	err = c.alone(ctx, func() (err error) { port, err = c.engine.Renew(ctx, c.Attachment); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +222,7 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err := c.tell(ctx, c.HandOver(leased)); err != nil {
 		return nil, err
 	}
-	return c.result(leased, port, netns), nil
+	return c.result(prev, leased, port, netns), nil
 }
 
 func cannotTell(err error) error {
@@ -218,20 +244,6 @@ func (c *command) tell(ctx context.Context, h *netconf.HandOver) error {
 		return types.NewError(types.ErrTryAgainLater, "the pod cannot be told", err.Error())
 	}
 	return nil
-}
-
-// result is that of ADD: the interface is in no kernel, so it has a socket and the name.
-func (c *command) result(leased *types100.Result, p Port, netns string) *types100.Result {
-	r := *leased
-	r.CNIVersion = types100.ImplementedSpecVersion
-	r.Interfaces = []*types100.Interface{{Name: c.IfName, Mac: p.MAC, Mtu: p.MTU, Sandbox: netns, SocketPath: c.Socket}}
-	r.IPs = nil
-	for _, ip := range leased.IPs {
-		ip := *ip
-		ip.Interface = types100.Int(0)
-		r.IPs = append(r.IPs, &ip)
-	}
-	return &r
 }
 
 // del takes an attachment away, whatever of it is left.
@@ -321,17 +333,14 @@ func check(args *skel.CmdArgs) error {
 		return err
 	}
 	defer c.close()
-	if err := version.ParsePrevResult(&c.Conf.PluginConf); err != nil {
-		return types.NewError(types.ErrDecodingFailure, "prevResult", err.Error())
-	}
-	if c.Conf.PrevResult == nil {
-		return types.NewError(types.ErrInvalidNetworkConfig, "CHECK needs a prevResult", "")
-	}
-	prev, err := types100.NewResultFromResult(c.Conf.PrevResult)
+	prev, err := before(c.Conf)
 	if err != nil {
 		return err
 	}
-	if err := c.check(ctx, prev); err != nil {
+	if prev == nil {
+		return types.NewError(types.ErrInvalidNetworkConfig, "CHECK needs a prevResult", "")
+	}
+	if err := c.check(ctx, own(prev, c.IfName)); err != nil {
 		slog.Warn("CHECK", "container", c.ContainerID, "interface", c.IfName, "err", err)
 		return err
 	}
@@ -365,24 +374,14 @@ func (c *command) check(ctx context.Context, prev *types100.Result) error {
 	if err := c.enter(ctx, patience); err != nil {
 		return types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
-	if err := c.alone(ctx, func() error { return c.engine.Check(ctx, c.Attachment) }); err != nil {
+	err := c.alone(ctx, func() error {
+		return errors.Join(c.engine.Check(ctx, c.Attachment), c.engine.NoMore(ctx, c.Attachment))
+	})
+	if err != nil {
 		if lost(err) {
 			return coded(err)
 		}
 		return err
 	}
 	return c.ipam.check(ctx, prev)
-}
-
-func sameAddresses(told, prev *types100.Result) error {
-	list := func(r *types100.Result) (out []string) {
-		for _, ip := range r.IPs {
-			out = append(out, ip.Address.String())
-		}
-		return out
-	}
-	if a, b := list(told), list(prev); !reflect.DeepEqual(a, b) {
-		return fmt.Errorf("the container was told addresses %v, prevResult has %v", a, b)
-	}
-	return nil
 }

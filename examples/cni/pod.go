@@ -46,14 +46,14 @@ func podOf(c *netconf.Conf, args string) (*pod, error) {
 	}
 	of := podArgs{CommonArgs: types.CommonArgs{IgnoreUnknown: true}}
 	if err := types.LoadArgs(args, &of); err != nil {
-		return nil, err
+		return nil, types.NewError(types.ErrInvalidEnvironmentVariables, "CNI_ARGS", err.Error())
 	}
 	if of.K8S_POD_NAME == "" {
 		return nil, nil
 	}
 	api, err := kube.Open(c.KubeConfig)
 	if err != nil {
-		return nil, err
+		return nil, types.NewError(types.ErrInvalidNetworkConfig, "the API server cannot be asked", err.Error())
 	}
 	return &pod{api, kube.Ref{Namespace: string(of.K8S_POD_NAMESPACE), Name: string(of.K8S_POD_NAME), UID: string(of.K8S_POD_UID)}}, nil
 }
@@ -67,9 +67,13 @@ func (p *pod) dir(ctx context.Context) (string, error) {
 	defer cancel()
 	is, err := p.api.Pod(ctx, p.Ref)
 	if err != nil {
-		return "", err
+		return "", types.NewError(types.ErrTryAgainLater, "the pod is not to be found", err.Error())
 	}
-	return is.HostDir(sharedVolume)
+	dir, err := is.HostDir(sharedVolume)
+	if err != nil {
+		return "", types.NewError(types.ErrInvalidNetworkConfig, "the pod's volume "+sharedVolume, err.Error())
+	}
+	return dir, nil
 }
 
 // socketDir is the directory of the socket in a result, or ""; results before 1.0.0 have no place for it.
