@@ -102,7 +102,7 @@ func gc(args *skel.CmdArgs) error {
 	for dir := range dirs {
 		errs = append(errs, tidy(ctx, conf, p, dir, keep))
 	}
-	return errors.Join(append(errs, p.gc(ctx))...)
+	return together(append(errs, p.gc(ctx))...)
 }
 
 // attachmentsListed says whether the runtime gave a list.

@@ -38,6 +38,7 @@ func (r *rig) up()   { require.NoError(r, os.Remove(r.dir+"/down")) }
 func (r *rig) withoutCache() {
 	require.NoError(r, os.RemoveAll(r.dir+"/cache"), "or libcni would send DELs")
 }
+
 func code(t testing.TB, err error) uint {
 	t.Helper()
 	var said *types.Error

@@ -33,7 +33,8 @@ type command struct {
 	ipam   ipam
 	pod    *pod
 	engine *Engine // nil: the data plane does not run
-	again  bool    // an ADD before this one has made something
+	again  bool    // an ADD before this one has made it
+	began  bool    // this one has made something
 	end    context.CancelFunc
 }
 
@@ -159,7 +160,7 @@ func (c *command) refused(args *skel.CmdArgs) error {
 // undo takes back what an ADD has made before it failed, and keeps the error's code. What an ADD
 // before it has made is not its own: a container may live by that, and the runtime's DEL takes all.
 func (c *command) undo(ctx context.Context, err error) error {
-	if c.again {
+	if c.again || !c.began {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit/2)
@@ -191,6 +192,7 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err := c.enter(ctx, patience); err != nil {
 		return nil, types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
+	c.began = true
 	if !c.again { // GC knows by it of what follows, the addresses included
 		had = nil
 		if err := s.write(c.HandOver(&types100.Result{CNIVersion: types100.ImplementedSpecVersion})); err != nil {
