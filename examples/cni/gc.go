@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -89,9 +90,15 @@ func gc(args *skel.CmdArgs) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, err)
 	}
+	var links []string
 	for _, d := range there {
 		path := filepath.Join(base(conf), d.Name())
 		switch {
+		case strings.HasPrefix(d.Name(), volumeLink) && d.Type() == fs.ModeSymlink:
+			links = append(links, path)
+			if dir, err := os.Readlink(path); err == nil {
+				dirs[dir] = true
+			}
 		case !d.IsDir():
 		case strings.HasPrefix(d.Name(), making): // no ADD is going on while there is a GC
 			errs = append(errs, os.RemoveAll(path))
@@ -101,6 +108,9 @@ func gc(args *skel.CmdArgs) error {
 	}
 	for dir := range dirs {
 		errs = append(errs, tidy(ctx, conf, p, dir, keep))
+	}
+	for _, link := range links {
+		errs = append(errs, unlinkIdle(link))
 	}
 	return together(append(errs, p.gc(ctx))...)
 }

@@ -57,7 +57,7 @@ func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
 		return nil, nil, err
 	case err != nil: // it may have gone, and the API server, too
 		slog.Warn("the pod is not to be found", "err", err)
-		dir = dirOf(conf, args.IfName)
+		dir = cmp.Or(dirOf(conf, args.IfName), linked(conf, args.ContainerID, args.IfName))
 	}
 	a, err := newAttachment(conf, args.ContainerID, args.IfName, dir)
 	if err != nil {
@@ -195,6 +195,9 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	c.began = true
 	if !c.again { // GC knows by it of what follows, the addresses included
 		had = nil
+		if err := c.link(); err != nil {
+			return nil, types.NewError(types.ErrIOFailure, "the pod's volume cannot be noted", err.Error())
+		}
 		if err := s.write(c.HandOver(&types100.Result{CNIVersion: types100.ImplementedSpecVersion})); err != nil {
 			return nil, cannotTell(err)
 		}
@@ -325,7 +328,7 @@ func (c *command) del(ctx context.Context) error {
 		there.Socket = socket
 		errs = append(errs, share{&there}.remove(socket))
 	}
-	return together(errs...)
+	return together(append(errs, c.unlink())...)
 }
 
 // check compares an attachment with what is there.

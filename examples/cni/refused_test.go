@@ -122,3 +122,18 @@ func TestSilentAPIServer(t *testing.T) {
 	require.Less(t, time.Since(began), limit/2)
 	require.Empty(t, r.files())
 }
+
+// When API server and VPP are both gone, and the result has no place for the socket, DEL still finds the pod's volume.
+func TestNobodyTellsOfTheVolume(t *testing.T) {
+	vpp := newVPP(t)
+	r := newRig(t, vpp.Socket())
+	api, kubeconfig := r.inKubernetes()
+	conf := r.conf("kubeconfig", kubeconfig, "cniVersion", `"0.3.1"`)
+	_, err := r.add(conf, id(1), "net0")
+	require.NoError(t, err)
+	require.NotEmpty(t, r.files())
+	api.Close()
+	vpp.Kill()
+	require.NoError(t, r.del(conf, id(1), "net0"))
+	require.Empty(t, r.files())
+}
