@@ -29,7 +29,7 @@ func linked(c *netconf.Conf, container, ifName string) string {
 
 // link notes where the attachment's directory is, if that is not where all are.
 func (a *Attachment) link() error {
-	if filepath.Dir(a.Dir()) == base(a.Conf) || linked(a.Conf, a.ContainerID, a.IfName) == a.Dir() {
+	if a.Dir() == filepath.Join(base(a.Conf), short(a.ContainerID)) || linked(a.Conf, a.ContainerID, a.IfName) == a.Dir() {
 		return nil
 	}
 	if err := os.MkdirAll(base(a.Conf), 0o755); err != nil {
