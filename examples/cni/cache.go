@@ -107,7 +107,7 @@ func (d *daemon) attachment(ctx context.Context, text []byte) (*Attachment, erro
 	if err != nil {
 		return nil, err
 	}
-	for _, ip := range r.IPs {
+	for _, ip := range own(r, f.IfName).IPs {
 		a.IPs = append(a.IPs, *ip)
 	}
 	return a, nil

@@ -3,12 +3,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -30,7 +33,7 @@ func status(args *skel.CmdArgs) error {
 	if err := ready(ctx, conf); err != nil {
 		return types.NewError(types.ErrPluginNotAvailable, "the data plane cannot serve", err.Error())
 	}
-	if err := ipamOf(conf, args.StdinData).status(ctx); err != nil {
+	if err := cmp.Or(noIPAM(conf), ipamOf(conf, args.StdinData).status(ctx)); err != nil {
 		var said *types.Error
 		if errors.As(err, &said) && said.Code == types.ErrLimitedConnectivity {
 			return said
@@ -87,9 +90,15 @@ func gc(args *skel.CmdArgs) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		errs = append(errs, err)
 	}
+	var links []string
 	for _, d := range there {
 		path := filepath.Join(base(conf), d.Name())
 		switch {
+		case strings.HasPrefix(d.Name(), volumeLink) && d.Type() == fs.ModeSymlink:
+			links = append(links, path)
+			if dir, err := os.Readlink(path); err == nil {
+				dirs[dir] = true
+			}
 		case !d.IsDir():
 		case strings.HasPrefix(d.Name(), making): // no ADD is going on while there is a GC
 			errs = append(errs, os.RemoveAll(path))
@@ -100,7 +109,10 @@ func gc(args *skel.CmdArgs) error {
 	for dir := range dirs {
 		errs = append(errs, tidy(ctx, conf, p, dir, keep))
 	}
-	return errors.Join(append(errs, p.gc(ctx))...)
+	for _, link := range links {
+		errs = append(errs, unlinkIdle(link))
+	}
+	return together(append(errs, p.gc(ctx))...)
 }
 
 // attachmentsListed says whether the runtime gave a list.
@@ -125,6 +137,9 @@ func sweep(ctx context.Context, conf *netconf.Conf, keep map[string]bool) ([]str
 	return e.Sweep(ctx, conf.Name, keep)
 }
 
+// containerDir is the directory of a container whose ID was drawn at random.
+var containerDir = regexp.MustCompile("^[0-9a-f]{12}$")
+
 // tidy takes away what was handed over in a directory to containers that are no more, and their
 // addresses.
 func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[string]bool) error {
@@ -148,7 +163,14 @@ func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[
 			continue
 		}
 		slog.Info("GC", "container", a.ContainerID, "interface", a.IfName, "network", a.Network)
-		errs = append(errs, p.free(ctx, a.ContainerID, a.IfName), share{a}.remove(filepath.Join(dir, h.Config.SocketFile())))
+		err = p.free(ctx, a.ContainerID, a.IfName)
+		if err == nil { // or the next GC would not know of the address
+			err = share{a}.remove(filepath.Join(dir, h.Config.SocketFile()))
+		}
+		errs = append(errs, err)
+	}
+	if filepath.Dir(dir) == base(conf) && containerDir.MatchString(filepath.Base(dir)) {
+		_ = os.Remove(dir) // if it is empty: a DEL was killed that had removed all else
 	}
 	return errors.Join(errs...)
 }

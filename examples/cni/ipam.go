@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/containernetworking/cni/pkg/invoke"
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
@@ -22,7 +24,45 @@ type ipam struct {
 	conf   []byte
 }
 
-func ipamOf(c *netconf.Conf, stdin []byte) ipam { return ipam{c.IPAM.Type, stdin} }
+func ipamOf(c *netconf.Conf, stdin []byte) ipam {
+	if itself(c) {
+		return ipam{"", stdin}
+	}
+	return ipam{c.IPAM.Type, stdin}
+}
+
+func findIPAM(plugin string) (path string, err error) {
+	return invoke.FindInPath(plugin, filepath.SplitList(os.Getenv("CNI_PATH")))
+}
+
+// itself says whether the plugin is its own IPAM, by whatever name: it would ask itself without end.
+func itself(c *netconf.Conf) bool {
+	if c.IPAM.Type == "" || c.IPAM.Type == c.Type {
+		return c.IPAM.Type != ""
+	}
+	path, err := findIPAM(c.IPAM.Type)
+	if err != nil {
+		return false
+	}
+	it, err := os.Stat(path)
+	us, failed := os.Stat("/proc/self/exe")
+	return err == nil && failed == nil && os.SameFile(us, it)
+}
+
+// noIPAM says why a configuration's IPAM cannot be asked for addresses.
+func noIPAM(c *netconf.Conf) error {
+	if c.IPAM.Type == "" {
+		return nil
+	}
+	_, err := findIPAM(c.IPAM.Type)
+	if err == nil && itself(c) {
+		err = errors.New("that is the plugin itself, which gives no addresses")
+	}
+	if err != nil {
+		return types.NewError(types.ErrInvalidNetworkConfig, "ipam "+c.IPAM.Type, err.Error())
+	}
+	return nil
+}
 
 // add gives an attachment its addresses. Those of before, which had is of, it keeps if they still are
 // its own; if they are not, what a killed ADD may have got is given back first.
@@ -39,11 +79,11 @@ func (i ipam) add(ctx context.Context, had *netconf.HandOver) (*types100.Result,
 	step("ipam ADD")
 	r, err := invoke.DelegateAdd(ctx, i.plugin, i.conf, nil)
 	if err != nil {
-		return nil, fmt.Errorf("ipam %s: %w", i.plugin, err)
+		return nil, i.said(err)
 	}
 	got, err := types100.NewResultFromResult(r)
 	if err != nil {
-		return nil, err
+		return nil, types.NewError(types.ErrDecodingFailure, "ipam "+i.plugin, err.Error())
 	}
 	if len(got.IPs) == 0 {
 		return nil, fmt.Errorf("ipam %s gave no address", i.plugin)
@@ -59,8 +99,8 @@ func (i ipam) del(ctx context.Context) error {
 	return i.said(invoke.DelegateDel(ctx, i.plugin, i.conf, nil))
 }
 
-// check asks whether the addresses of r are the attachment's. A configuration that is too old for
-// CHECK is asked in the words of a newer one.
+// check asks whether the addresses of r are the attachment's, in the version of the configuration: it may
+// know no newer one. There is no CHECK before 0.4.0.
 func (i ipam) check(ctx context.Context, r *types100.Result) error {
 	if i.plugin == "" {
 		return nil
@@ -69,13 +109,23 @@ func (i ipam) check(ctx context.Context, r *types100.Result) error {
 	if err := json.Unmarshal(i.conf, &conf); err != nil {
 		return err
 	}
-	conf["cniVersion"], conf["prevResult"] = types100.ImplementedSpecVersion, r
+	said, _ := conf["cniVersion"].(string)
+	if known, err := version.GreaterThanOrEqualTo(said, firstCheck); err != nil || !known {
+		said = firstCheck
+	}
+	prev, err := r.GetAsVersion(said)
+	if err != nil {
+		return err
+	}
+	conf["cniVersion"], conf["prevResult"] = said, prev
 	text, err := json.Marshal(conf)
 	if err != nil {
 		return err
 	}
 	return i.said(invoke.DelegateCheck(ctx, i.plugin, text, nil))
 }
+
+const firstCheck = "0.4.0"
 
 func (i ipam) status(ctx context.Context) error {
 	if i.plugin == "" {
@@ -97,7 +147,7 @@ func (i ipam) free(ctx context.Context, container, ifName string) error {
 		return nil
 	}
 	step("ipam DEL " + container)
-	path, err := invoke.FindInPath(i.plugin, filepath.SplitList(os.Getenv("CNI_PATH")))
+	path, err := findIPAM(i.plugin)
 	if err != nil {
 		return i.said(err)
 	}

@@ -25,6 +25,9 @@ func main() {
 		}
 		return
 	}
+	if os.Getenv("CNI_COMMAND") == "DEL" { // skel would refuse the plugin's own namespace, and so IPAM's: DEL enters none
+		_ = os.Setenv("CNI_NETNS_OVERRIDE", "1")
+	}
 	skel.PluginMainFuncs(skel.CNIFuncs{Add: add, Del: del, Check: check, GC: gc, Status: status},
 		version.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"), "Userspace CNI plugin on vppkit")
 }

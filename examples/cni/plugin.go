@@ -4,19 +4,22 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"time"
 
+	"github.com/containernetworking/cni/pkg/ns"
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
-	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
@@ -30,6 +33,8 @@ type command struct {
 	ipam   ipam
 	pod    *pod
 	engine *Engine // nil: the data plane does not run
+	again  bool    // an ADD before this one has made it
+	began  bool    // this one has made something
 	end    context.CancelFunc
 }
 
@@ -49,10 +54,10 @@ func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
 	switch {
 	case err != nil && strict:
 		cancel()
-		return nil, nil, types.NewError(types.ErrTryAgainLater, "the pod is not to be found", err.Error())
+		return nil, nil, err
 	case err != nil: // it may have gone, and the API server, too
 		slog.Warn("the pod is not to be found", "err", err)
-		dir = dirOf(conf, args.IfName)
+		dir = cmp.Or(dirOf(conf, args.IfName), linked(conf, args.ContainerID, args.IfName))
 	}
 	a, err := newAttachment(conf, args.ContainerID, args.IfName, dir)
 	if err != nil {
@@ -64,11 +69,8 @@ func begin(args *skel.CmdArgs, strict bool) (context.Context, *command, error) {
 
 // dirOf is the directory of the socket by the result of ADD, if the runtime gives that to DEL.
 func dirOf(c *netconf.Conf, ifName string) string {
-	if version.ParsePrevResult(&c.PluginConf) != nil || c.PrevResult == nil {
-		return ""
-	}
-	r, err := types100.NewResultFromResult(c.PrevResult)
-	if err != nil {
+	r, err := before(c)
+	if err != nil || r == nil {
 		return ""
 	}
 	return socketDir(r, ifName)
@@ -107,10 +109,18 @@ func add(args *skel.CmdArgs) error {
 		return err
 	}
 	defer c.close()
+	if err := c.refused(args); err != nil {
+		return err // and nothing is to be taken back
+	}
+	release, err := c.claim(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	result, err := c.add(ctx, args.Netns)
 	if err != nil {
-		slog.Error("ADD failed, all of it is taken back", "container", c.ContainerID, "interface", c.IfName, "err", err)
-		return c.undo(ctx, err)
+		slog.Error("ADD failed", "container", c.ContainerID, "interface", c.IfName, "err", err)
+		return c.undo(ctx, coded(err))
 	}
 	slog.Info("ADD", "container", c.ContainerID, "interface", c.IfName, "network", c.Network, "socket", c.Socket)
 	var out bytes.Buffer
@@ -127,8 +137,32 @@ func add(args *skel.CmdArgs) error {
 	return nil
 }
 
-// undo takes back what an ADD has made before it failed, and keeps the error's code.
+// refused says what of an ADD cannot be, whatever there is.
+func (c *command) refused(args *skel.CmdArgs) error {
+	if err := c.Conf.Unserved(); err != nil {
+		return types.NewError(types.ErrInvalidNetworkConfig, "runtimeConfig", err.Error())
+	}
+	if err := noIPAM(c.Conf); err != nil {
+		return err
+	}
+	if override := args.NetnsOverride; override == "1" || strings.EqualFold(override, "true") {
+		return nil
+	}
+	switch own, err := ns.CheckNetNS(args.Netns); {
+	case err != nil:
+		return err
+	case own:
+		return types.NewError(types.ErrInvalidNetNS, "CNI_NETNS is the host's own network namespace", args.Netns)
+	}
+	return nil
+}
+
+// undo takes back what an ADD has made before it failed, and keeps the error's code. What an ADD
+// before it has made is not its own: a container may live by that, and the runtime's DEL takes all.
 func (c *command) undo(ctx context.Context, err error) error {
+	if c.again || !c.began {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit/2)
 	defer cancel()
 	also := c.del(ctx)
@@ -145,28 +179,45 @@ func (c *command) undo(ctx context.Context, err error) error {
 }
 
 func (c *command) add(ctx context.Context, netns string) (*types100.Result, error) {
+	prev, err := before(c.Conf)
+	if err != nil {
+		return nil, err
+	}
 	s := share{c.Attachment}
+	had := s.read()
+	c.again = had != nil && c.is(*had) && (len(had.IPResult.IPs) > 0 || c.ipam.plugin == "")
 	if err := s.check(); err != nil {
 		return nil, types.NewError(types.ErrInvalidNetworkConfig, "the socket cannot be there", err.Error())
 	}
 	if err := c.enter(ctx, patience); err != nil {
 		return nil, types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
-	leased, err := c.ipam.add(ctx, s.read())
+	c.began = true
+	if !c.again { // GC knows by it of what follows, the addresses included
+		had = nil
+		if err := c.link(); err != nil {
+			return nil, types.NewError(types.ErrIOFailure, "the pod's volume cannot be noted", err.Error())
+		}
+		if err := s.write(c.HandOver(&types100.Result{CNIVersion: types100.ImplementedSpecVersion})); err != nil {
+			return nil, cannotTell(err)
+		}
+	}
+	leased, err := c.ipam.add(ctx, had)
 	if err != nil {
 		return nil, err
 	}
 	if c.Conf.Host.NetType == netconf.Interface {
 		narrow(leased)
 	}
+	leased.DNS = dns(c.Conf, leased.DNS)
 	for _, ip := range leased.IPs {
 		c.IPs = append(c.IPs, *ip)
 	}
 	if err := s.write(c.HandOver(leased)); err != nil {
-		return nil, types.NewError(types.ErrIOFailure, "the container cannot be told", err.Error())
+		return nil, cannotTell(err)
 	}
 	var port Port
-	err = c.alone(ctx, func() (err error) { port, err = c.engine.Ensure(ctx, c.Attachment); return err })
+	err = c.alone(ctx, func() (err error) { port, err = c.engine.Renew(ctx, c.Attachment); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +227,14 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err := c.tell(ctx, c.HandOver(leased)); err != nil {
 		return nil, err
 	}
-	return c.result(leased, port, netns), nil
+	return c.result(prev, leased, port, netns), nil
+}
+
+func cannotTell(err error) error {
+	if group := new(user.UnknownGroupError); errors.As(err, group) {
+		return err
+	}
+	return types.NewError(types.ErrIOFailure, "the container cannot be told", err.Error())
 }
 
 // tell says what was made, to Multus by a file, and to the pod by its annotation.
@@ -193,20 +251,6 @@ func (c *command) tell(ctx context.Context, h *netconf.HandOver) error {
 	return nil
 }
 
-// result is that of ADD: the interface is in no kernel, so it has a socket and the name.
-func (c *command) result(leased *types100.Result, p Port, netns string) *types100.Result {
-	r := *leased
-	r.CNIVersion = types100.ImplementedSpecVersion
-	r.Interfaces = []*types100.Interface{{Name: c.IfName, Mac: p.MAC, Mtu: p.MTU, Sandbox: netns, SocketPath: c.Socket}}
-	r.IPs = nil
-	for _, ip := range leased.IPs {
-		ip := *ip
-		ip.Interface = types100.Int(0)
-		r.IPs = append(r.IPs, &ip)
-	}
-	return &r
-}
-
 // del takes an attachment away, whatever of it is left.
 func del(args *skel.CmdArgs) error {
 	ctx, c, err := begin(args, false)
@@ -214,6 +258,11 @@ func del(args *skel.CmdArgs) error {
 		return err
 	}
 	defer c.close()
+	release, err := c.claim(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	if err := c.enter(ctx, time.Second); err != nil && !errors.Is(err, errGone) {
 		return types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
@@ -225,23 +274,41 @@ func del(args *skel.CmdArgs) error {
 	return nil
 }
 
-// del gives the address back last: who dies before that tries again, and who gets the address
-// next does so when nothing else has it. If the data plane is gone, so is all that it held.
-func (c *command) del(ctx context.Context) error {
-	var socket string
-	if c.engine != nil {
-		err := c.alone(ctx, func() (err error) { socket, err = c.engine.Remove(ctx, c.Attachment); return err })
-		if err != nil {
+// unmake takes the interface out of the data plane, and gives the path of its socket if it was there. If
+// the data plane is gone, or goes meanwhile, so is all that it held.
+func (c *command) unmake(ctx context.Context) (socket string, err error) {
+	for range 2 {
+		if c.engine == nil {
+			return socket, nil
+		}
+		err = c.alone(ctx, func() error {
+			found, err := c.engine.Remove(ctx, c.Attachment)
+			socket = cmp.Or(found, socket)
 			return err
+		})
+		if !lost(err) {
+			return socket, err
+		}
+		_ = c.engine.Close() // another one may run by now
+		c.engine = nil
+		if again := c.enter(ctx, time.Second); errors.Is(again, errGone) {
+			return socket, nil
+		} else if again != nil {
+			return socket, err
 		}
 	}
-	errs := []error{share{c.Attachment}.remove(socket)}
-	if dir := filepath.Dir(socket); socket != "" && dir != c.Dir() {
-		// Its pod is gone, and nobody tells any more where its volume was.
-		there := *c.Attachment
-		there.Socket = socket
-		errs = append(errs, share{&there}.remove(socket))
+	return socket, err
+}
+
+// del takes the interface away first, and then gives the address back: who gets it next does so when nothing
+// else has it. The hand-over file goes last: who dies before that tries again, and GC knows by it of the
+// address.
+func (c *command) del(ctx context.Context) error {
+	socket, err := c.unmake(ctx)
+	if err != nil {
+		return coded(err)
 	}
+	var errs []error
 	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
 		step("remove " + file)
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -251,7 +318,17 @@ func (c *command) del(ctx context.Context) error {
 	if err := c.pod.forget(ctx, c.Attachment); err != nil {
 		slog.Warn("the pod's annotation stays", "err", err) // as long as the pod, which is going
 	}
-	return errors.Join(append(errs, c.ipam.del(ctx))...)
+	if err := c.ipam.del(ctx); err != nil {
+		return together(append(errs, err)...)
+	}
+	errs = append(errs, share{c.Attachment}.remove(socket))
+	if dir := filepath.Dir(socket); socket != "" && dir != c.Dir() {
+		// Its pod is gone, and nobody tells any more where its volume was.
+		there := *c.Attachment
+		there.Socket = socket
+		errs = append(errs, share{&there}.remove(socket))
+	}
+	return together(append(errs, c.unlink())...)
 }
 
 // check compares an attachment with what is there.
@@ -261,17 +338,14 @@ func check(args *skel.CmdArgs) error {
 		return err
 	}
 	defer c.close()
-	if err := version.ParsePrevResult(&c.Conf.PluginConf); err != nil {
-		return types.NewError(types.ErrDecodingFailure, "prevResult", err.Error())
-	}
-	if c.Conf.PrevResult == nil {
-		return types.NewError(types.ErrInvalidNetworkConfig, "CHECK needs a prevResult", "")
-	}
-	prev, err := types100.NewResultFromResult(c.Conf.PrevResult)
+	prev, err := before(c.Conf)
 	if err != nil {
 		return err
 	}
-	if err := c.check(ctx, prev); err != nil {
+	if prev == nil {
+		return types.NewError(types.ErrInvalidNetworkConfig, "CHECK needs a prevResult", "")
+	}
+	if err := c.check(ctx, own(prev, c.IfName)); err != nil {
 		slog.Warn("CHECK", "container", c.ContainerID, "interface", c.IfName, "err", err)
 		return err
 	}
@@ -305,21 +379,14 @@ func (c *command) check(ctx context.Context, prev *types100.Result) error {
 	if err := c.enter(ctx, patience); err != nil {
 		return types.NewError(types.ErrTryAgainLater, "no way to the data plane", err.Error())
 	}
-	if err := c.alone(ctx, func() error { return c.engine.Check(ctx, c.Attachment) }); err != nil {
+	err := c.alone(ctx, func() error {
+		return errors.Join(c.engine.Check(ctx, c.Attachment), c.engine.NoMore(ctx, c.Attachment))
+	})
+	if err != nil {
+		if lost(err) {
+			return coded(err)
+		}
 		return err
 	}
 	return c.ipam.check(ctx, prev)
-}
-
-func sameAddresses(told, prev *types100.Result) error {
-	list := func(r *types100.Result) (out []string) {
-		for _, ip := range r.IPs {
-			out = append(out, ip.Address.String())
-		}
-		return out
-	}
-	if a, b := list(told), list(prev); !reflect.DeepEqual(a, b) {
-		return fmt.Errorf("the container was told addresses %v, prevResult has %v", a, b)
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
@@ -29,6 +30,9 @@ type pod struct {
 	kube.Ref
 }
 
+// apiPatience bounds how long a command waits for the API server, each time that it asks.
+const apiPatience = 5 * time.Second
+
 // podArgs are what Kubernetes' runtimes say in CNI_ARGS.
 type podArgs struct {
 	types.CommonArgs
@@ -42,14 +46,14 @@ func podOf(c *netconf.Conf, args string) (*pod, error) {
 	}
 	of := podArgs{CommonArgs: types.CommonArgs{IgnoreUnknown: true}}
 	if err := types.LoadArgs(args, &of); err != nil {
-		return nil, err
+		return nil, types.NewError(types.ErrInvalidEnvironmentVariables, "CNI_ARGS", err.Error())
 	}
 	if of.K8S_POD_NAME == "" {
 		return nil, nil
 	}
 	api, err := kube.Open(c.KubeConfig)
 	if err != nil {
-		return nil, err
+		return nil, types.NewError(types.ErrInvalidNetworkConfig, "the API server cannot be asked", err.Error())
 	}
 	return &pod{api, kube.Ref{Namespace: string(of.K8S_POD_NAMESPACE), Name: string(of.K8S_POD_NAME), UID: string(of.K8S_POD_UID)}}, nil
 }
@@ -59,11 +63,17 @@ func (p *pod) dir(ctx context.Context) (string, error) {
 	if p == nil {
 		return "", nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
 	is, err := p.api.Pod(ctx, p.Ref)
 	if err != nil {
-		return "", err
+		return "", types.NewError(types.ErrTryAgainLater, "the pod is not to be found", err.Error())
 	}
-	return is.HostDir(sharedVolume)
+	dir, err := is.HostDir(sharedVolume)
+	if err != nil {
+		return "", types.NewError(types.ErrInvalidNetworkConfig, "the pod's volume "+sharedVolume, err.Error())
+	}
+	return dir, nil
 }
 
 // socketDir is the directory of the socket in a result, or ""; results before 1.0.0 have no place for it.
@@ -107,6 +117,8 @@ func (p *pod) change(ctx context.Context, f func([]netconf.HandOver) []netconf.H
 	if p == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
 	return p.api.Annotate(ctx, p.Ref, func(is *kube.Pod) (map[string]*string, error) {
 		list, err := listed(is)
 		if err != nil {
@@ -131,6 +143,8 @@ func (p *pod) check(ctx context.Context, a *Attachment, want netconf.End) error 
 	if p == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, apiPatience)
+	defer cancel()
 	is, err := p.api.Pod(ctx, p.Ref)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"testing"
 
@@ -108,4 +109,14 @@ func TestPodGoes(t *testing.T) {
 	lost("1.1.0", func() { api.Delete("default", "web") })
 	lost("0.3.1", func() { api.Put("default", "web", "2", r.dir+"/volume/namesake", "/", nil) })
 	lost("1.1.0", api.Close)
+}
+
+// silence has a kubeconfig name a server that accepts and says nothing.
+func (r *rig) silence(kubeconfig string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(r, err)
+	r.Cleanup(func() { _ = l.Close() }) // nobody accepts: the kernel does
+	text := fmt.Sprintf(`{"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+		"clusters": [{"name": "c", "cluster": {"server": "http://%s"}}], "users": [{"name": "u", "user": {"token": "t"}}]}`, l.Addr())
+	require.NoError(r, os.WriteFile(kubeconfig, []byte(text), 0o600))
 }

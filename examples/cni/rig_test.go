@@ -176,3 +176,6 @@ func (r *rig) files() (out []string) {
 
 // id is that of a container, as runtimes draw them.
 func id(n int) string { return fmt.Sprintf("%012x%052x", 0xabc000000000+n, n) }
+
+// removed removes a file of the rig's.
+func (r *rig) removed(file string) error { return os.Remove(filepath.Join(r.dir, file)) }

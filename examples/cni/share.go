@@ -141,12 +141,6 @@ func (s share) remove(socket string) error {
 		return err
 	}
 	defer root.Close()
-	for _, name := range []string{making + s.a.HandOverFile(), s.a.HandOverFile()} {
-		step("remove " + name)
-		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
 	if socket == "" {
 		socket = s.a.Socket
 	}
@@ -157,6 +151,12 @@ func (s share) remove(socket string) error {
 			if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
+		}
+	}
+	for _, name := range []string{making + s.a.HandOverFile(), s.a.HandOverFile()} { // GC knows by it of all else
+		step("remove " + name)
+		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	step("rmdir " + dir)

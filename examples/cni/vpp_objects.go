@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -82,7 +81,8 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 		pod, ok := netip.AddrFromSlice(ip.Address.IP)
 		via, is := netip.AddrFromSlice(ip.Gateway)
 		if !ok || !is {
-			return nil, errors.New("netType interface wants an IPAM that gives each address a gateway: VPP is that")
+			return nil, types.NewError(types.ErrInvalidNetworkConfig, "host.netType is interface",
+				"want an ipam that gives each address a gateway: VPP is that")
 		}
 		pod, via = pod.Unmap(), via.Unmap()
 		bits, _ := ip.Address.Mask.Size()
@@ -101,7 +101,7 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, errors.New("netType interface wants an ipam: there is no address to route to")
+		return nil, types.NewError(types.ErrInvalidNetworkConfig, "host.netType is interface", "want an ipam: there is no address to route to")
 	}
 	return append(out,
 		vppnet.Loopback{Name: gateway}, vppnet.LinkState{Interface: gateway, Up: true},

@@ -50,9 +50,7 @@ type Conf struct {
 	Host      End `json:"host"`
 	Container End `json:"container"`
 
-	RuntimeConfig struct {
-		CNIDeviceInfoFile string `json:"CNIDeviceInfoFile,omitempty"` // to be written for Multus
-	} `json:"runtimeConfig"`
+	RuntimeConfig Runtime `json:"runtimeConfig"`
 }
 
 // End is one end of the wire between host and container.
