@@ -13,9 +13,10 @@ import (
 	"maps"
 	"os/signal"
 	"path/filepath"
-	"reflect"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,19 +24,26 @@ import (
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 )
 
-// daemon keeps a data plane as the runtime's cache says: what the plugin made for containers that
+// daemon keeps a data plane as the runtimes' caches say: what the plugin made for containers that
 // live comes back when the data plane has lost it, with the same sockets. It writes nothing else, but
 // the links to OVS's sockets.
+//
+// Of what it does not know it removes nothing: that no cache speaks of an interface does not show that
+// nobody has it. See gone.
 type daemon struct {
 	dataPlane
-	cache  string        // directory of the runtime's results
-	every  time.Duration // how often to look whether the cache has changed
+	caches []string      // directories of the runtimes' results
+	plugin string        // its type in netconfs
+	every  time.Duration // how often to look whether the caches have changed
 	resync time.Duration // how often to look what else has changed in the data plane
 
 	store  *desiredstate.Store
-	last   map[string]*Attachment           // by file of the cache
+	files  map[string]*cachedFile           // by path
+	last   map[string]*Attachment           // the same; nil: it was never read
 	wants  map[string][]desiredstate.Object // the same
-	claims sync.Map                         // by key: all that it has ever wanted
+	gone   map[string]gone                  // the same
+	claims atomic.Pointer[map[desiredstate.Key]bool]
+	said   string // of what is wrong
 }
 
 // dataPlane is one that a daemon follows.
@@ -46,54 +54,83 @@ type dataPlane struct {
 
 // runDaemon is "cni daemon".
 func runDaemon(args []string) error {
-	var none netconf.Conf
-	planes := map[string]dataPlane{
-		netconf.VPP: {netconf.VPP, socketOf(&none), followVPP},
-		netconf.OVS: {netconf.OVS, ovsdbOf(&none), followOVS},
+	d, err := daemonOf(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
 	}
-	d := daemon{store: desiredstate.NewStore()}
-	grace := desiredstate.Grace{Readings: 2}
-	f := flag.NewFlagSet("cni daemon", flag.ExitOnError)
-	engine := f.String("engine", netconf.VPP, "the data plane: vpp or ovs-dpdk; who has both runs a daemon for each")
-	socket := f.String("socket", "", "VPP's API socket, or OVSDB's; empty: where the plugin looks for it")
-	f.StringVar(&d.cache, "cache", "/var/lib/cni/results", "where the container runtime keeps the results of ADDs")
-	f.DurationVar(&d.every, "every", time.Second, "how often to look at the cache")
-	f.DurationVar(&d.resync, "resync", 10*time.Second, "how often to compare all with the data plane")
-	f.DurationVar(&grace.Age, "grace", 2*limit, "how long to leave alone what the cache does not have: an ADD may be making it")
-	_ = f.Parse(args) // it exits
-	p, ok := planes[*engine]
-	if !ok {
-		return fmt.Errorf("-engine %s: want %s or %s", *engine, netconf.VPP, netconf.OVS)
+	if err != nil {
+		return err
 	}
-	d.dataPlane = p
-	d.socket = cmp.Or(*socket, d.socket)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := d.run(ctx, grace); !errors.Is(err, context.Canceled) {
+	if err := d.run(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
 }
 
-func (d *daemon) run(ctx context.Context, grace desiredstate.Grace) error {
+// cacheDirs are where libcni keeps results, and where Multus has it keep those of its networks.
+var cacheDirs = []string{"/var/lib/cni/results", "/var/lib/cni/multus/results"}
+
+// daemonOf is that of a command line.
+func daemonOf(args []string) (*daemon, error) {
+	var none netconf.Conf
+	planes := map[string]dataPlane{
+		netconf.VPP: {netconf.VPP, socketOf(&none), followVPP},
+		netconf.OVS: {netconf.OVS, ovsdbOf(&none), followOVS},
+	}
+	d := &daemon{store: desiredstate.NewStore()}
+	f := flag.NewFlagSet("cni daemon", flag.ContinueOnError)
+	engine := f.String("engine", netconf.VPP, "the data plane: vpp or ovs-dpdk; who has both runs a daemon for each")
+	socket := f.String("socket", "", "VPP's API socket, or OVSDB's; empty: where the plugin looks for it")
+	f.Func("cache", "where a runtime keeps the results of ADDs; may be given several times (default "+strings.Join(cacheDirs, " and ")+")", func(dir string) error {
+		d.caches = append(d.caches, filepath.Clean(dir))
+		return nil
+	})
+	f.StringVar(&d.plugin, "type", pluginType, "the plugin's type in netconfs, which is its file's name")
+	f.DurationVar(&d.every, "every", time.Second, "how often to look at the caches")
+	f.DurationVar(&d.resync, "resync", 10*time.Second, "how often to compare all with the data plane; 0: only when a cache has changed")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	p, ok := planes[*engine]
+	switch {
+	case f.NArg() > 0:
+		return nil, fmt.Errorf("%q: want options only, see -h", f.Arg(0))
+	case !ok:
+		return nil, fmt.Errorf("-engine %s: want %s or %s", *engine, netconf.VPP, netconf.OVS)
+	case d.every <= 0:
+		return nil, fmt.Errorf("-every %v: want more than 0", d.every)
+	case d.resync < 0:
+		return nil, fmt.Errorf("-resync %v: want 0 or more", d.resync)
+	}
+	d.dataPlane = p
+	d.socket = cmp.Or(strings.TrimPrefix(*socket, "unix:"), d.socket)
+	if d.caches == nil {
+		d.caches = cacheDirs
+	}
+	return d, nil
+}
+
+func (d *daemon) run(ctx context.Context) error {
 	use := func(ctx context.Context, p plane) error {
-		first, err := d.read(ctx)
-		if err != nil {
-			return err
-		}
-		dirs := first.dirs()
-		e := desiredstate.New(p.kinds(dirs, d.wanted)...)
-		e.Grace = grace
+		now := d.read(ctx)
+		dirs := dirsOf(now.attachments)
+		e := desiredstate.New(p.kinds(dirs, d.claimed)...)
+		e.Prune = desiredstate.PruneNone
 		began := time.Now()
 		e.Observe = func(ev desiredstate.Event) {
 			if observe(ev); ev.Type == desiredstate.Converged {
 				slog.Info(d.engine+" has all of it", "objects", d.store.Count(desiredstate.Applied), "after", time.Since(began))
 			}
 		}
+		if err := d.take(ctx, now, p, e); err != nil { // who was deleted meanwhile gets nothing
+			return err
+		}
 		ctx, cancel := context.WithCancelCause(ctx)
 		var keeping sync.WaitGroup
 		keeping.Go(func() { cancel(d.keep(ctx, p, e, dirs)) })
-		err = errors.Join(e.Run(ctx, d.store, d.resync), context.Cause(ctx))
+		err := errors.Join(e.Run(ctx, d.store, d.resync), context.Cause(ctx))
 		cancel(nil)
 		keeping.Wait() // what is wanted is the next one's then
 		return err
@@ -103,45 +140,50 @@ func (d *daemon) run(ctx context.Context, grace desiredstate.Grace) error {
 	})
 }
 
-func (d *daemon) wanted(k desiredstate.Key) bool { _, ours := d.claims.Load(k); return ours }
-
 // errDirs has the engine made anew, as sockets are in directories that it does not know.
 var errDirs = errors.New("there are sockets in other directories")
 
-// keep puts what the cache says into the store, each time that it has changed, and sees to it that
+// keep puts what the caches say into the store, each time that they have changed, and sees to it that
 // containers have their sockets.
 func (d *daemon) keep(ctx context.Context, p plane, e *desiredstate.Engine, dirs []string) error {
-	said := ""
-	d.last = nil
 	for ; ctx.Err() == nil; pause(ctx, d.every) {
-		now, err := d.read(ctx)
-		if err == nil && (d.last == nil || !reflect.DeepEqual(now.attachments, d.last)) {
-			if !subset(now.dirs(), dirs) {
+		now := d.read(ctx)
+		if !maps.Equal(now.attachments, d.last) {
+			if !subset(dirsOf(now.attachments), dirs) {
 				return errDirs
 			}
-			e.Forget() // the plugin has just made, or taken away, what is news here
-			found, unread := e.Found(ctx)
-			if unread != nil {
-				return unread
+			if err := d.take(ctx, now, p, e); err != nil {
+				return err
 			}
-			err = d.take(now.attachments, p, found)
-			d.last = now.attachments
 		}
-		if err = errors.Join(err, now.errs, hand(d.last, p)); err != nil && ctx.Err() == nil && err.Error() != said {
-			said = err.Error() // not at each look
-			slog.Error("the runtime's cache", "err", err)
+		err := errors.Join(d.remove(ctx, p, e), now.errs, hand(d.last, p))
+		if ctx.Err() == nil {
+			d.say(err)
 		}
 	}
 	return ctx.Err()
 }
 
+// say logs what is wrong, but not at each look.
+func (d *daemon) say(err error) {
+	if err != nil && err.Error() != d.said {
+		d.said = err.Error()
+		slog.Error("the runtime's cache", "err", err)
+	}
+}
+
 // take says what all attachments want. One that is wrong keeps no other from what it wants, and
-// what it wanted before it was wrong.
-func (d *daemon) take(all map[string]*Attachment, p plane, found []desiredstate.Found) error {
-	before := d.wants
-	d.wants = map[string][]desiredstate.Object{}
+// what it wanted before it was wrong. Its error is the data plane's.
+func (d *daemon) take(ctx context.Context, now cached, p plane, e *desiredstate.Engine) error {
+	e.Forget() // the plugin has just made, or taken away, what is news here
+	found, err := e.Found(ctx)
+	if err != nil {
+		return err
+	}
+	before, last := d.wants, d.last
+	d.wants, d.last = map[string][]desiredstate.Object{}, now.attachments
 	var errs []error
-	for file, a := range all {
+	for file, a := range now.attachments {
 		d.wants[file] = before[file]
 		if a == nil {
 			continue
@@ -152,25 +194,16 @@ func (d *daemon) take(all map[string]*Attachment, p plane, found []desiredstate.
 			continue
 		}
 		d.wants[file] = want
-		for _, o := range want {
-			d.claims.Store(o.Key(), true)
-		}
 	}
-	for file, a := range before {
-		if _, there := all[file]; !there && len(a) > 0 && d.deleted(file) {
-			d.wants[file] = nil // that it wants nothing is an order; that it is missing is not
-		}
+	for file, objects := range before {
+		d.note(file, last[file], objects)
 	}
+	d.claim()
+	e.Forget() // by other claims other things are ours
 	errs = append(errs, d.store.Replace(d.wants))
 	d.store.Complete()
-	return errors.Join(errs...)
-}
-
-// deleted says that an attachment which has gone from the cache was deleted: its hand-over has gone, too.
-// A resync in the middle of that DEL may have made it anew.
-func (d *daemon) deleted(file string) bool {
-	a := d.last[file]
-	return a != nil && (share{a}).read() == nil
+	d.say(errors.Join(errs...))
+	return nil
 }
 
 // hand gives containers the sockets that are there.
@@ -202,16 +235,10 @@ func subset(some, all []string) bool {
 	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
 }
 
-// cached are the attachments in the cache, by file; nil: it cannot be read, or not now.
-type cached struct {
-	attachments map[string]*Attachment
-	errs        error // of files that say nothing
-}
-
-// dirs are where the directories of the containers are.
-func (c cached) dirs() []string {
+// dirsOf are where the directories of the containers are.
+func dirsOf(all map[string]*Attachment) []string {
 	set := map[string]bool{}
-	for _, a := range c.attachments {
+	for _, a := range all {
 		if a != nil {
 			set[filepath.Dir(a.Dir())] = true
 		}

@@ -12,15 +12,14 @@ import (
 	"github.com/ovn-kubernetes/libovsdb/ovsdb"
 	"github.com/stretchr/testify/require"
 
-	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 	"github.com/vppkit/vppkit/examples/cni/ovs/ovstest"
 )
 
 // startOVS runs a daemon for the rig's runtime until the test ends. What it does goes through o's proxy,
 // which counts.
-func (r *rig) startOVS(o *ovstest.OVS, grace desiredstate.Grace) *daemon {
-	return r.startOn(dataPlane{netconf.OVS, o.Socket(), followOVS}, grace)
+func (r *rig) startOVS(o *ovstest.OVS) *daemon {
+	return r.startOn(dataPlane{netconf.OVS, o.Socket(), followOVS})
 }
 
 // What containers have comes back with a new ovs-vswitchd, and with a new database; and nothing is
@@ -34,7 +33,7 @@ func TestDaemonRestoresOVS(t *testing.T) {
 			_, err := r.add(clients, id(n), "net0")
 			require.NoError(r, err)
 		}
-		d := r.startOVS(o, desiredstate.Grace{Age: time.Hour, Readings: 2})
+		d := r.startOVS(o)
 		r.converged(d, 3)
 		res, err := r.add(server, id(7), "net0")
 		require.NoError(r, err)
@@ -94,12 +93,11 @@ func socketOfOVS(r *rig, o *ovstest.OVS) string {
 	return o.VhostDir() + "/" + files[0].Name()
 }
 
-// What the cache does not have goes when its grace is over, what is another's stays, and one container
-// whose directory cannot be delays no other.
-func TestDaemonPrunesOVS(t *testing.T) {
+// What the cache does not have is left alone, and one container whose directory cannot be delays no other.
+func TestDaemonLeavesWhatItDoesNotKnowOVS(t *testing.T) {
 	onOVS(t, func(r *rig, o *ovstest.OVS) {
 		conf := r.conf(ovsConf("host.vhost.mode", `"client"`)...)
-		for n := range 3 {
+		for n := range 4 {
 			_, err := r.add(conf, id(n), "net0")
 			require.NoError(r, err)
 		}
@@ -110,16 +108,19 @@ func TestDaemonPrunesOVS(t *testing.T) {
 		require.NoError(r, os.Symlink("/etc", dir))
 		o.Restart(true)
 		there := func(n int) bool { return strings.Contains(o.String(), "port name=net0."+id(n)[:12]) }
-		r.startOVS(o, desiredstate.Grace{Age: 5 * time.Second, Readings: 2})
-		require.True(r, eventually(60*time.Second, func() bool { return there(0) }))
+		r.startOVS(o)
+		require.True(r, eventually(60*time.Second, func() bool { return there(0) && there(3) }))
+		require.False(r, there(1) || there(2), o.String())
 
 		_, err := r.add(conf, id(5), "net0")
 		require.NoError(r, err)
 		require.NoError(r, os.Remove(cache+id(5)+"-net0"), "the runtime has not noted it yet")
-		time.Sleep(time.Second)
-		require.True(r, there(5), "it has grace")
-		require.True(r, eventually(60*time.Second, func() bool { return !there(5) }), "that ends")
-		require.True(r, there(0))
-		require.False(r, there(1) || there(2), o.String())
+		for _, n := range []int{0, 3} { // as DEL does, and then the runtime
+			require.NoError(r, os.RemoveAll(r.dir+"/s/"+short(id(n))))
+			require.NoError(r, os.Remove(cache+id(n)+"-net0"))
+		}
+		require.True(r, eventually(60*time.Second, func() bool { return !there(0) && !there(3) }), "whose DEL was seen goes")
+		require.True(r, there(5), o.String())
+		require.NoError(r, r.del(conf, id(5), "net0"))
 	})
 }

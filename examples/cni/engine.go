@@ -194,15 +194,20 @@ func (e *Engine) removeOnce(ctx context.Context, these func(name string) bool) (
 		return nil, err
 	}
 	keys, last, sockets := e.leaving(found, these)
-	_, err = e.engine.Remove(ctx, keys...)
+	return sockets, removeKeys(ctx, e.engine, keys, last)
+}
+
+// removeKeys removes these, and then the last.
+func removeKeys(ctx context.Context, e *desiredstate.Engine, keys, last []desiredstate.Key) error {
+	_, err := e.Remove(ctx, keys...)
 	if errors.Is(err, ovs.ErrIdle) { // gone from the database, so it never comes back
-		e.engine.Forget()
-		_, err = e.engine.Remove(ctx, keys...)
+		e.Forget()
+		_, err = e.Remove(ctx, keys...)
 	}
 	if err == nil {
-		_, err = e.engine.Remove(ctx, last...)
+		_, err = e.Remove(ctx, last...)
 	}
-	return sockets, err
+	return err
 }
 
 // step is told before each thing that the plugin does to the world. Tests end the process

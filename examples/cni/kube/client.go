@@ -20,9 +20,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"sigs.k8s.io/yaml"
 )
+
+// timeout bounds a request: who waits for an API server that accepts and says nothing has other things to do.
+const timeout = 5 * time.Second
 
 // Client speaks to one API server. Its methods may be called from any number of goroutines.
 type Client struct {
@@ -133,7 +137,9 @@ func (f config) client(dir string) (*Client, error) {
 	}
 	return &Client{
 		server: strings.TrimSuffix(server.String(), "/"), user: of,
-		http: http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure}},
+		http: http.Client{Timeout: timeout, Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, IdleConnTimeout: timeout,
+		}},
 	}, nil
 }
 
