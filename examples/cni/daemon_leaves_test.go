@@ -13,6 +13,8 @@ import (
 	"github.com/containernetworking/cni/libcni"
 	"github.com/stretchr/testify/require"
 
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/cni/netconf"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
@@ -116,7 +118,7 @@ func TestDaemonServes(t *testing.T) {
 	_, err = r.add(r.conf("type", `"vpp-memif"`), id(4), "net0")
 	require.NoError(t, err)
 	require.NoError(t, vpp.Restart())
-	d := r.prepared(dataPlane{"vpp", vpp.Socket(), followVPP})
+	d := r.prepared(dataPlane{netconf.VPP, vpp.Socket(), followVPP})
 	d.caches = append(d.caches, r.dir+"/multus/results")
 	r.follow(d)
 	r.converged(d, 4)
@@ -127,6 +129,39 @@ func TestDaemonServes(t *testing.T) {
 	r.converged(other, 1)
 	require.Len(t, vppPorts(t, vpp.Socket()), 5)
 	require.False(t, sameSocket(vpp.Socket(), r.dir+"/s/"+filepath.Base(vpp.Socket())), "another VPP's")
+}
+
+// An ADD that comes again, after a DEL that the daemon has seen, gets what it makes, whoever is first.
+func TestDaemonLeavesWhatIsAddedAgain(t *testing.T) {
+	vpp := newVPP(t)
+	r := newRig(t, vpp.Socket())
+	_, err := r.add(r.conf(), id(1), "net0")
+	require.NoError(t, err)
+	p, err := dialVPP(t.Context(), vpp.Socket())
+	require.NoError(t, err)
+	defer p.Close()
+	d := r.prepared(dataPlane{netconf.VPP, vpp.Socket(), followVPP})
+	e := desiredstate.New(p.kinds([]string{r.dir + "/s"}, d.claimed)...)
+	look := func() { require.NoError(t, d.take(t.Context(), d.read(t.Context()), p, e)) }
+	look()
+	file, handOver := r.dir+"/cache/results/net-"+id(1)+"-net0", r.dir+"/s/"+short(id(1))
+	for _, path := range []string{file, handOver} {
+		require.NoError(t, os.Rename(path, r.dir+"/"+filepath.Base(path)))
+	}
+	look()
+	require.Len(t, d.gone, 1)
+	require.NoError(t, os.Rename(r.dir+"/"+filepath.Base(handOver), handOver)) // as ADD does before all else
+	require.NoError(t, d.remove(t.Context(), p, e))
+	require.Empty(t, d.gone)
+	require.Len(t, vppPorts(t, vpp.Socket()), 1)
+
+	require.NoError(t, os.Rename(r.dir+"/"+filepath.Base(file), file))
+	look()
+	require.NoError(t, os.Remove(file))
+	require.NoError(t, os.RemoveAll(handOver))
+	look()
+	require.NoError(t, d.remove(t.Context(), p, e))
+	require.Empty(t, vppPorts(t, vpp.Socket()))
 }
 
 // Whose DEL came while VPP was down gets nothing of the next one, and what others have there comes back.

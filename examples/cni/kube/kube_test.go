@@ -82,6 +82,20 @@ func TestAnnotate(t *testing.T) {
 	require.Equal(t, http.StatusConflict, said.Code)
 }
 
+// A server that accepts a request and says nothing holds nobody up for long.
+func TestSilentServer(t *testing.T) {
+	s := kubetest.New(t)
+	c := open(t, s)
+	ended := make(chan struct{})
+	s.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-ended })
+	defer close(ended)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := c.Pod(ctx, web)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, ctx.Err(), "the client's own limit")
+}
+
 // What cannot be used is said by what is wrong with it, and no secret is said.
 func TestKubeconfig(t *testing.T) {
 	s := kubetest.New(t)
