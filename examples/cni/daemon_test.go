@@ -133,7 +133,9 @@ func TestDaemonRestores(t *testing.T) {
 	require.NoError(t, r.del(routed, id(7), "net0"))
 	r.converged(d, 0)
 	require.Empty(t, r.files())
-	clean := func() bool { return !strings.Contains(vpp.String(), "memif") && !strings.Contains(vpp.String(), "loop") }
+	clean := func() bool {
+		return !strings.Contains(vpp.String(), "memif") && !strings.Contains(vpp.String(), "loop")
+	}
 	require.True(t, eventually(60*time.Second, clean), "what was made anew in the middle of a DEL:\n%s", vpp)
 }
 
