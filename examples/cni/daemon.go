@@ -43,7 +43,8 @@ type daemon struct {
 	wants  map[string][]desiredstate.Object // the same
 	gone   map[string]gone                  // the same
 	claims atomic.Pointer[map[desiredstate.Key]bool]
-	said   string // of what is wrong
+	wrong  error  // with what attachments want
+	said   string // of all that is wrong
 }
 
 // dataPlane is one that a daemon follows.
@@ -156,7 +157,7 @@ func (d *daemon) keep(ctx context.Context, p plane, e *desiredstate.Engine, dirs
 				return err
 			}
 		}
-		err := errors.Join(d.remove(ctx, p, e), now.errs, hand(d.last, p))
+		err := errors.Join(d.wrong, d.remove(ctx, p, e), now.errs, hand(d.last, p))
 		if ctx.Err() == nil {
 			d.say(err)
 		}
@@ -183,7 +184,8 @@ func (d *daemon) take(ctx context.Context, now cached, p plane, e *desiredstate.
 	before, last := d.wants, d.last
 	d.wants, d.last = map[string][]desiredstate.Object{}, now.attachments
 	var errs []error
-	for file, a := range now.attachments {
+	for _, file := range slices.Sorted(maps.Keys(now.attachments)) {
+		a := now.attachments[file]
 		d.wants[file] = before[file]
 		if a == nil {
 			continue
@@ -202,14 +204,15 @@ func (d *daemon) take(ctx context.Context, now cached, p plane, e *desiredstate.
 	e.Forget() // by other claims other things are ours
 	errs = append(errs, d.store.Replace(d.wants))
 	d.store.Complete()
-	d.say(errors.Join(errs...))
+	d.wrong = errors.Join(errs...)
 	return nil
 }
 
 // hand gives containers the sockets that are there.
 func hand(all map[string]*Attachment, p plane) error {
 	var errs []error
-	for file, a := range all {
+	for _, file := range slices.Sorted(maps.Keys(all)) {
+		a := all[file]
 		if a == nil || (share{a}).check() != nil {
 			continue
 		}
