@@ -84,9 +84,10 @@ func (d *daemon) remove(ctx context.Context, p plane, e *desiredstate.Engine) er
 	}
 	var first, second []desiredstate.Key
 	for _, g := range d.gone {
-		for k := range g.keys { // also what is not there: it may be in the making
+		for k := range g.keys {
 			switch {
 			case stays[k] || len(d.store.Sources(k)) > 0:
+				delete(g.keys, k)
 			case slices.Contains(last, k):
 				second = append(second, k)
 			default:
@@ -97,7 +98,16 @@ func (d *daemon) remove(ctx context.Context, p plane, e *desiredstate.Engine) er
 	if err := removeKeys(ctx, e, first, second); err != nil {
 		return err
 	}
-	clear(d.gone)
+	for file, g := range d.gone {
+		for k := range g.keys {
+			if _, there := d.store.Status(k); !there { // until then Run may be making it
+				delete(g.keys, k)
+			}
+		}
+		if len(g.keys) == 0 {
+			delete(d.gone, file)
+		}
+	}
 	d.claim()
 	return nil
 }
