@@ -26,8 +26,12 @@ func TestFiltersOutliveTheirPort(t *testing.T) {
 			return e
 		}
 		filters := []desiredstate.Object{
-			vppnet.Loopback{Name: "vm"}, vppnet.Loopback{Name: "other"}, vppnet.BridgeDomain{Name: "net"}, vppnet.BridgeDomain{Name: "net2"},
-			acl.Set{Name: "s", Rules: []acl.Rule{{Action: acl.Permit, Family: acl.IPv4}}}, acl.Binding{Interface: "vm", Input: []string{"s"}},
+			vppnet.Loopback{Name: "vm"},
+			vppnet.Loopback{Name: "other"},
+			vppnet.BridgeDomain{Name: "net"},
+			vppnet.BridgeDomain{Name: "net2"},
+			acl.Set{Name: "s", Rules: []acl.Rule{{Action: acl.Permit, Family: acl.IPv4}}},
+			acl.Binding{Interface: "vm", Input: []string{"s"}},
 			acl.MACIPSet{Name: "m", Rules: []acl.MACIPRule{{Action: acl.Permit, MAC: kindrig.MAC(1), Src: netip.MustParsePrefix("10.0.0.5/32")}}},
 			acl.MACIPBinding{Interface: "vm", Set: "m"},
 		}
