@@ -34,7 +34,13 @@ type Peer struct {
 	Endpoint netip.AddrPort
 
 	// AllowedIPs, 1 to 255 without host bits, are the addresses behind it, in any order: what
-	// comes from it comes from there, and what a route sends there by the interface goes to it.
+	// comes from it comes from there, and what a route sends by the interface to a next hop there
+	// goes to it. Only one peer of an interface can have a prefix.
+	//
+	// Don't let those of two peers of an interface overlap: VPP does not look for the longest.
+	// A next hop that both have is of the peer that VPP was told of last, or, if its route is
+	// younger than both, of whichever VPP finds first. Once either peer has gone or was made anew
+	// without it, nobody has it: all that is sent there is dropped until the peer that is left is made anew.
 	AllowedIPs []netip.Prefix
 
 	// Keepalive is how often something is sent where nothing else is, in whole seconds up to
@@ -113,6 +119,12 @@ func Peers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Peer] {
 				want.AllowedIPs = have.Spec.AllowedIPs
 			}
 			return want
+		},
+		Holds: func(p Peer) (all []desiredstate.Key) {
+			for _, a := range p.AllowedIPs {
+				all = append(all, desiredstate.Key{Space: "wireguard-allowed", Name: a.String() + " behind " + p.Interface})
+			}
+			return all
 		},
 	}
 }
