@@ -106,7 +106,11 @@ func Peers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Peer] {
 		Dump:     k.dump,
 		Verify:   k.verify,
 		Check:    func(v *desiredstate.View, p Peer) error { return iface.Scope(claims).Check(v, p.Interface) },
-		Create:   k.create,
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, p Peer) error {
+			_, err := k.place(ctx, v, p)
+			return err
+		},
+		Create: k.create,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Peer]) error {
 			_, err := k.vpp.WireguardPeerRemove(ctx, &wireguard.WireguardPeerRemove{PeerIndex: have.ID})
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
@@ -139,31 +143,43 @@ type peers struct {
 	c       *vppnet.Conn
 	vpp     wireguard.RPCService
 	claims  []vppnet.Claim
-	tunnels *shared.Round[map[uint32]bool] // which interfaces are WireGuard's
+	tunnels *shared.Round[map[uint32]PublicKey] // of WireGuard's interfaces
 }
 
-func (k peers) interfaces(ctx context.Context) (map[uint32]bool, error) {
+func (k peers) interfaces(ctx context.Context) (map[uint32]PublicKey, error) {
 	found, err := vppnet.Collect(k.vpp.WireguardInterfaceDump(ctx, &wireguard.WireguardInterfaceDump{SwIfIndex: all}))
-	out := make(map[uint32]bool, len(found))
+	out := make(map[uint32]PublicKey, len(found))
 	for _, d := range found {
-		out[uint32(d.Interface.SwIfIndex)] = true
+		out[uint32(d.Interface.SwIfIndex)] = PublicKey(d.Interface.PublicKey)
 	}
 	return out, err
 }
 
-// create looks whether the interface is one of WireGuard: of one that merely has the index of
-// one that has gone VPP does not notice, and writes where that was.
-func (k peers) create(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
+// place is the handle of the peer's interface, if it is one of WireGuard: of one that merely has the
+// index of one that has gone VPP does not notice, and writes where that was. VPP takes an interface
+// for its own peer, too, which calls itself for ever.
+func (k peers) place(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
 	id, err := iface.Scope(k.claims).Take(v, p.Interface)
 	if err != nil {
 		return 0, err
 	}
-	is, err := k.tunnels.Join(ctx)
+	keys, err := k.tunnels.Join(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if !is[id] {
+	switch own, is := keys[id]; {
+	case !is:
 		return 0, fmt.Errorf("%w: %s is no WireGuard interface: name one that wireguard.Interfaces makes", desiredstate.ErrInvalid, p.Interface)
+	case own == p.PublicKey:
+		return 0, fmt.Errorf("%w: %s is the public key of %s itself: want that of the other end", desiredstate.ErrInvalid, own, p.Interface)
+	}
+	return id, nil
+}
+
+func (k peers) create(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
+	id, err := k.place(ctx, v, p)
+	if err != nil {
+		return 0, err
 	}
 	q := wireguard.WireguardPeer{
 		PublicKey: p.PublicKey[:], SwIfIndex: interface_types.InterfaceIndex(id), PersistentKeepalive: uint16(p.Keepalive / time.Second),
