@@ -85,10 +85,7 @@ func kinds(c *vppnet.Conn) []desiredstate.AnyKind {
 func laws[S desiredstate.Object](t *testing.T, kind func(*vppnet.Conn) *desiredstate.Kind[S], base []desiredstate.Object, gen *rapid.Generator[S]) {
 	_, secret := any(*new(S)).(wireguard.Interface)
 	run := func(t *testing.T, checks int, vpp vpptest.Target, state func() string) {
-		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Secret: secret, Open: func(t testing.TB) kindtest.World[S] {
-			c := kindrig.Dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
-			return kindrig.World(vpp, state, kind(c), base, kinds(c))
-		}})
+		kindtest.Run(t, kindtest.Suite[S]{Gen: gen, Checks: checks, Secret: secret, Open: kindrig.Owners(vpp, state, base, kind, kinds)})
 	}
 	kindrig.OnEachVPP(t, 8, stranger, state, run)
 }
