@@ -139,3 +139,13 @@ func TestSecretIsNeverLost(t *testing.T) {
 	require.NoError(t, err)
 	has()
 }
+
+// Secrets are the same if their texts are.
+func TestSecretsOfOneText(t *testing.T) {
+	for _, text := range []string{"", "x", strings.Repeat("long ", 100)} {
+		s := vppnet.NewSecret(text)
+		require.Equal(t, text, s.Reveal())
+		require.Equal(t, vppnet.NewSecret(text), s)
+		require.NotEqual(t, vppnet.NewSecret(text+"y"), s)
+	}
+}

@@ -3,19 +3,25 @@
 package vppnet
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"unique"
 )
 
 // Secret is text that is never shown: all verbs of fmt, JSON and plans say "(secret)", also
-// where it is deep within something else. In JSON it is read as plain text. The zero value is
-// none, and says "".
+// where it is deep within something else; who looks behind pointers, as a failed comparison of
+// a test does, sees what only this process can read. In JSON it is read as plain text. The zero
+// value is none, and says "".
 type Secret struct {
-	text unique.Handle[string] // a pointer, as far as reflection sees
+	text unique.Handle[string] // sealed; a pointer, as far as reflection sees
 	mark string                // of one that was found in VPP: what its tag says of it
 }
 
@@ -24,7 +30,30 @@ func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
 	}
-	return Secret{text: unique.Make(text)}
+	return Secret{text: unique.Make(seal(text))}
+}
+
+// sealing is this process's own, and the same for all, so that secrets are the same if their texts are.
+var sealing = sync.OnceValue(func() (key [32]byte) {
+	_, _ = rand.Read(key[:]) // it never fails
+	return key
+})
+
+// seal encrypts text by a nonce that follows from it.
+func seal(text string) string {
+	key := sealing()
+	mac := hmac.New(sha256.New, key[:])
+	mac.Write([]byte(text))
+	nonce := mac.Sum(nil)[:aes.BlockSize]
+	return string(nonce) + crypt(nonce, text)
+}
+
+// crypt encrypts a text, or decrypts it.
+func crypt(nonce []byte, text string) string {
+	key, out := sealing(), []byte(text)
+	block, _ := aes.NewCipher(key[:]) // it fails for other sizes only
+	cipher.NewCTR(block, nonce).XORKeyStream(out, out)
+	return string(out)
 }
 
 const hidden = "(secret)"
@@ -60,7 +89,8 @@ func (s Secret) Reveal() string {
 	if s.text == (unique.Handle[string]{}) {
 		return ""
 	}
-	return s.text.Value()
+	sealed := s.text.Value()
+	return crypt([]byte(sealed[:aes.BlockSize]), sealed[aes.BlockSize:])
 }
 
 // check reports why VPP cannot take the secret.

@@ -165,6 +165,14 @@ func TestCloseEndsStall(t *testing.T) {
 	})
 }
 
+// A proxy that was closed can be closed once more, by the test that it was made for.
+func TestCloseProxyTwice(t *testing.T) {
+	p, err := StartProxy(New(t).Socket())
+	require.NoError(t, err)
+	p.Close()
+	p.Close()
+}
+
 func TestJournal(t *testing.T) {
 	overFaulty(t, func(t *testing.T, _ *VPP, front Target) {
 		w := client(t, front.Socket())

@@ -24,7 +24,6 @@ type Proxy struct {
 	upstream string
 	dir      string
 	listener *net.UnixListener
-	done     chan struct{}
 	running  sync.WaitGroup
 
 	mu    sync.Mutex
@@ -49,7 +48,7 @@ func StartProxy(upstream string) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vpptest: %w", err)
 	}
-	p := &Proxy{upstream: upstream, dir: dir, done: make(chan struct{}), links: make(map[*link]bool)}
+	p := &Proxy{upstream: upstream, dir: dir, links: make(map[*link]bool)}
 	p.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: p.Socket(), Net: "unix"})
 	if err != nil {
 		_ = os.RemoveAll(dir)
@@ -71,9 +70,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Close ends the proxy and all connections through it. Call it once.
+// Close ends the proxy and all connections through it. Twice is once.
 func (p *Proxy) Close() {
-	close(p.done)
 	_ = p.listener.Close()
 	p.mu.Lock()
 	for l := range p.links {

@@ -74,14 +74,21 @@ func (r *Recording) Again(socket, dir string) (*Recording, error) {
 // recording is the script without answers.
 func (s Script) recording() (*Recording, error) {
 	r := &Recording{Script: s.Name, About: s.About, Volatile: s.Volatile}
+	waits := make(map[int]int) // the step that a client does not send before the next one
 	for i, step := range s.Steps {
 		request, err := say(step.Request)
 		if err != nil {
 			return nil, fmt.Errorf("vpptest: script %s, step %d: %w", s.Name, i+1, err)
 		}
+		if delete(waits, step.Client); step.Pipeline {
+			waits[step.Client] = i + 1
+		}
 		r.Steps = append(r.Steps, RecordedStep{
 			Note: step.Note, Client: step.Client, Pipeline: step.Pipeline, As: step.As, From: step.From, Request: request,
 		})
+	}
+	for _, client := range sortedKeys(waits) {
+		return nil, fmt.Errorf("vpptest: script %s, step %d: with Pipeline it waits for a next step of client %d, which does not come: the last one has no Pipeline", s.Name, waits[client], client)
 	}
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -122,10 +123,13 @@ func newMessage(like api.Message) api.Message {
 
 const dirMark = "$DIR"
 
-// in puts a directory in the place of $DIR.
+// in puts a directory in the place of $DIR. Who has none leaves it as it is.
 func (s said) in(dir string) said { return s.replace(dirMark, dir) }
 
 func (s said) replace(old, new string) said {
+	if old == "" || new == "" {
+		return maps.Clone(s)
+	}
 	out := make(said, len(s))
 	for name, fields := range s {
 		out[name] = bytes.ReplaceAll(fields, []byte(old), []byte(new))

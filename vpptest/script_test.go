@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	interfaces_api "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/l2"
+	"go.fd.io/govpp/binapi/vpe"
 	"go.fd.io/govpp/codec"
 	"pgregory.net/rapid"
 )
@@ -83,4 +84,27 @@ func TestSaidIsLossless(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, wire, again, "%s", s)
 	})
+}
+
+// Who has nothing in a directory names none.
+func TestRecordWithoutDirectory(t *testing.T) {
+	s := Script{Name: "plain", Steps: []Step{{Request: &vpe.ShowVersion{}}}}
+	r, err := Record(New(t).Socket(), "", s)
+	require.NoError(t, err)
+	require.NotEmpty(t, r.Steps[0].Answers)
+	require.NoError(t, r.Replay(New(t).Socket(), ""))
+}
+
+// A request that waits for a next one of its client which does not come would never be sent.
+func TestPipelineHasAnEnd(t *testing.T) {
+	ask := func(client int, pipeline bool) Step {
+		return Step{Client: client, Request: &vpe.ShowVersion{}, Pipeline: pipeline}
+	}
+	for _, steps := range [][]Step{{ask(0, false), ask(0, true)}, {ask(0, true), ask(1, false)}} {
+		_, err := Record(New(t).Socket(), t.TempDir(), Script{Name: "open", Steps: steps})
+		require.ErrorContains(t, err, "with Pipeline it waits for a next step of client 0")
+	}
+	r, err := Record(New(t).Socket(), t.TempDir(), Script{Name: "ended", Steps: []Step{ask(0, true), ask(1, false), ask(0, false)}})
+	require.NoError(t, err)
+	require.Len(t, r.Steps[2].Answers, 2)
 }

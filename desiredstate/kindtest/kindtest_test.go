@@ -65,22 +65,33 @@ func (m *mast) write(f func()) error {
 	return nil
 }
 
+// heed writes unless it is told to stop.
+func (m *mast) heed(ctx context.Context, f func()) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return m.write(f)
+}
+
 func flags(m *mast) *desiredstate.Kind[Flag] {
-	set := func(f Flag) error { return m.write(func() { m.flags[f.Name] = f.Color }) }
+	set := func(ctx context.Context, f Flag) error { return m.heed(ctx, func() { m.flags[f.Name] = f.Color }) }
 	return &desiredstate.Kind[Flag]{
 		Name: "flag",
-		Dump: func(context.Context, *desiredstate.View) (out []desiredstate.Actual[Flag], err error) {
+		Dump: func(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Flag], err error) {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			for name, color := range m.flags {
 				out = append(out, desiredstate.Actual[Flag]{Spec: Flag{name, color}, Foreign: strings.HasPrefix(name, "their")})
 			}
 			return out, nil
 		},
-		Create: func(_ context.Context, _ *desiredstate.View, f Flag) (uint32, error) { return 0, set(f) },
-		Update: func(_ context.Context, _ *desiredstate.View, _ desiredstate.Actual[Flag], f Flag) error {
-			return set(f)
+		Create: func(ctx context.Context, _ *desiredstate.View, f Flag) (uint32, error) { return 0, set(ctx, f) },
+		Update: func(ctx context.Context, _ *desiredstate.View, _ desiredstate.Actual[Flag], f Flag) error {
+			return set(ctx, f)
 		},
-		Delete: func(_ context.Context, _ *desiredstate.View, f desiredstate.Actual[Flag]) error {
-			return m.write(func() { delete(m.flags, f.Spec.Name) })
+		Delete: func(ctx context.Context, _ *desiredstate.View, f desiredstate.Actual[Flag]) error {
+			return m.heed(ctx, func() { delete(m.flags, f.Spec.Name) })
 		},
 	}
 }

@@ -103,8 +103,8 @@ func Faithful[S desiredstate.Object](ctx context.Context, w World[S], s S) error
 	return nil
 }
 
-// Changeable is the law that an object becomes whatever it is asked to become.
-// All have the key of the first.
+// Changeable is the law that an object becomes whatever it is asked to become, as
+// if it had been made so. All have the key of the first.
 func Changeable[S desiredstate.Object](ctx context.Context, w World[S], all ...S) error {
 	e, err := w.begin(ctx)
 	if err != nil {
@@ -118,6 +118,9 @@ func Changeable[S desiredstate.Object](ctx context.Context, w World[S], all ...S
 		if err := w.holds(ctx, s); err != nil {
 			return fmt.Errorf("version %d, %+v: %w", n, s, err)
 		}
+	}
+	if err := w.anew(ctx, e, all[len(all)-1]); err != nil {
+		return err
 	}
 	return w.remove(ctx, e, all[0], before)
 }

@@ -88,6 +88,17 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "predicted", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Predicted(t.Context(), w, s.versions(t)...)
 	})
+	s.law(t, "side by side", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		all := rapid.SliceOfN(s.Gen, 12, 12).Draw(t, "objects")
+		i := slices.IndexFunc(all, func(x S) bool { return x.Key() != all[0].Key() })
+		if i < 0 { // there is only one of these
+			return nil
+		}
+		return SideBySide(t.Context(), w, all[0], all[i])
+	})
+	s.law(t, "cancelled", s.Checks, func(t *rapid.T, w World[S], _ string) error {
+		return Cancelled(t.Context(), w, s.one(t))
+	})
 	s.law(t, "contained", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Contained(t.Context(), w, s.one(t))
 	})

@@ -34,11 +34,16 @@ func laws(t *testing.T, vpp vpptest.Target, state func() string) {
 	t.Parallel()
 	_, err := ownkind.Tunnels(dial(t, vpp.Socket(), "stranger")).Ensure(t.Context(), tunnel("theirs", 7))
 	require.NoError(t, err)
-	kindtest.Run(t, kindtest.Suite[ownkind.Tunnel]{Gen: tunnels, Open: func(t testing.TB) kindtest.World[ownkind.Tunnel] {
-		c := dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
-		return kindtest.World[ownkind.Tunnel]{
-			Kind: ownkind.Tunnels(c), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
+	kindtest.Run(t, kindtest.Suite[ownkind.Tunnel]{Gen: tunnels, Refused: refused, Open: func(t testing.TB) kindtest.World[ownkind.Tunnel] {
+		world := func(owner string) kindtest.World[ownkind.Tunnel] {
+			c := dial(t, vpp.Socket(), owner, vppnet.WithLostAfter(20*time.Millisecond))
+			return kindtest.World[ownkind.Tunnel]{
+				Kind: ownkind.Tunnels(c), State: state, Writes: vpp.Writes, Fault: vpp.FailWrite, Heal: vpp.Heal,
+			}
 		}
+		w := world("me")
+		w.Stranger = func() kindtest.World[ownkind.Tunnel] { return world("namesake") }
+		return w
 	}})
 }
 
@@ -50,4 +55,9 @@ var tunnels = rapid.Custom(func(t *rapid.T) ownkind.Tunnel {
 		Src:  netip.MustParseAddr(net + "1"), Dst: netip.MustParseAddr(net + rapid.SampledFrom([]string{"2", "3"}).Draw(t, "to")),
 		VNI: rapid.SampledFrom([]uint32{0, 1, 1<<24 - 1}).Draw(t, "VNI"),
 	}
+})
+
+// refused draws what the stranger's tunnel leaves no room for.
+var refused = rapid.Custom(func(t *rapid.T) ownkind.Tunnel {
+	return tunnel(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"), 7)
 })

@@ -3,12 +3,14 @@
 package socketpath_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/socketpath"
 )
 
@@ -55,4 +57,50 @@ func TestGuarded(t *testing.T) {
 	mode(dir, 0o777)
 	require.Error(t, socketpath.Guarded(link))
 	require.NoError(t, socketpath.Guarded(filepath.Join(top, "none", "of", "it")))
+}
+
+// What counts is who can put something else where any link on the way leads.
+func TestGuardedFollowsLinks(t *testing.T) {
+	top := t.TempDir()
+	open := filepath.Join(top, "open")
+	require.NoError(t, os.MkdirAll(filepath.Join(open, "dir"), 0o755))
+	link := func(to, name string) string {
+		t.Helper()
+		name = filepath.Join(top, name)
+		require.NoError(t, os.Symlink(to, name))
+		return name
+	}
+	private := filepath.Join(top, "private")
+	require.NoError(t, os.Mkdir(private, 0o755))
+	require.NoError(t, os.Symlink("../private", filepath.Join(open, "back")))
+	links := []string{
+		link(filepath.Join(open, "dir"), "link"), link("link", "relative"), link("open/dir/../back", "back"),
+		link("open/none", "dangling"), link("open", "above") + "/dir",
+	}
+	for _, l := range links {
+		require.NoError(t, socketpath.Guarded(l), l)
+	}
+	require.NoError(t, os.Chmod(open, 0o777))
+	for _, l := range links {
+		require.ErrorContains(t, socketpath.Guarded(l), "everybody can put", l)
+	}
+	require.ErrorContains(t, socketpath.Guarded(link("ring", "ring")), "more than 40 symbolic links")
+}
+
+// No link leads a socket out of its directory: not one that is a client's socket, nor one to what is not there yet.
+func TestConfineFollowsLinks(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	target := filepath.Join(elsewhere, "s")
+	ln, err := net.Listen("unix", target)
+	require.NoError(t, err)
+	defer ln.Close()
+	require.NoError(t, os.Symlink(target, filepath.Join(dir, "s")))
+	require.NoError(t, os.Symlink(filepath.Join(elsewhere, "later"), filepath.Join(dir, "sub")))
+	require.NoError(t, os.Symlink(".", filepath.Join(dir, "same")))
+	for _, server := range []bool{false, true} {
+		require.NoError(t, socketpath.Confine([]string{elsewhere}, target, server))
+		require.Error(t, socketpath.Confine([]string{dir}, filepath.Join(dir, "s"), server))
+		require.ErrorIs(t, socketpath.Confine([]string{dir}, filepath.Join(dir, "sub", "s"), server), desiredstate.ErrInvalid)
+		require.NoError(t, socketpath.Confine([]string{dir}, filepath.Join(dir, "same", "none"), server))
+	}
 }

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -43,7 +42,8 @@ func plain(r rune) bool {
 }
 
 // Confine reports why VPP must not be given this socket: it is in none of dirs, by its path
-// or by a symbolic link on the way, everybody can write there, or a server would remove something that is no socket.
+// or by a symbolic link on the way, everybody can write there, a server would remove something that is no socket,
+// or a client's is a link.
 func Confine(dirs []string, socket string, server bool) error {
 	for _, dir := range dirs {
 		if err := Check(dir); err != nil {
@@ -63,21 +63,18 @@ func Confine(dirs []string, socket string, server bool) error {
 	if err := Guarded(path.Dir(socket)); err != nil {
 		return err
 	}
-	if dir := dirs[i]; path.Dir(socket) != dir {
-		if err := confineParent(dir, socket); err != nil {
-			return err
-		}
-	}
-	if !server {
-		return nil
+	if err := confineParent(dirs[i], socket); err != nil {
+		return err
 	}
 	switch f, err := os.Lstat(socket); {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
-	case f.Mode().Type() != fs.ModeSocket:
+	case server && f.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("socket %s: a file that is no socket (%v) is there", socket, f.Mode().Type())
+	case f.Mode().Type() == fs.ModeSymlink:
+		return fmt.Errorf("%w: socket %s is a symbolic link: name what it leads to", desiredstate.ErrInvalid, socket)
 	}
 	return nil
 }
@@ -85,23 +82,16 @@ func Confine(dirs []string, socket string, server bool) error {
 // confineParent reports whether a link leads the socket's directory, which is
 // below dir by its name, out of dir.
 func confineParent(dir, socket string) error {
-	// What does not exist here leads nowhere: VPP may see other directories.
-	real, err := filepath.EvalSymlinks(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	top, err := walk(dir)
 	if err != nil {
 		return err
 	}
-	parent, err := filepath.EvalSymlinks(path.Dir(socket))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	parent, err := walk(path.Dir(socket))
 	if err != nil {
 		return err
 	}
-	if !within(real, path.Join(parent, path.Base(socket))) {
-		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, dir)
+	if real := path.Join(parent[len(parent)-1], path.Base(socket)); !within(top[len(top)-1], real) {
+		return fmt.Errorf("%w: socket %s is not in %s: a symbolic link leads it to %s", desiredstate.ErrInvalid, socket, dir, real)
 	}
 	return nil
 }

@@ -134,6 +134,16 @@ func TestValidate(t *testing.T) {
 		spoil(&bad)
 		require.ErrorContains(t, bad.Validate(), why)
 	}
+	for _, name := range []string{".", "..", "all", "default"} { // Linux says "invalid argument"
+		bad := good
+		bad.Device = name
+		require.ErrorContains(t, bad.Validate(), "Linux has no device")
+	}
+	for _, name := range []string{".", "..", "pid:1", "a/b", "\xff"} {
+		bad := good
+		bad.Netns = name
+		require.ErrorContains(t, bad.Validate(), "/var/run/netns")
+		require.ErrorContains(t, linuxcp.Namespace{Name: name}.Validate(), "/var/run/netns")
+	}
 	require.ErrorContains(t, linuxcp.Namespace{}.Validate(), "leave the Namespace out")
-	require.ErrorContains(t, linuxcp.Namespace{Name: "a/b"}.Validate(), "/var/run/netns")
 }

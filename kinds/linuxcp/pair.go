@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -66,6 +67,8 @@ func (p Pair) Validate() error {
 	switch {
 	case p.Device == "" || len(p.Device) > most:
 		return fmt.Errorf("device %q of %d bytes, want 1 to %d", p.Device, len(p.Device), most)
+	case p.Device == "." || p.Device == ".." || p.Device == "all" || p.Device == "default":
+		return fmt.Errorf("device %q: Linux has no device of this name", p.Device)
 	case strings.ContainsFunc(p.Device, unfit):
 		return fmt.Errorf("device %q: want letters, digits, and any of -_.@", p.Device)
 	}
@@ -76,9 +79,10 @@ func unfit(r rune) bool {
 	return !strings.ContainsRune("-_@.", r) && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
 }
 
-// checkNetns has one byte less than VPP takes: it writes another one behind those.
+// checkNetns has one byte less than VPP takes: it writes another one behind those. What begins with
+// "pid:" VPP takes for a process's.
 func checkNetns(name string) error {
-	if len(name) > 30 || strings.ContainsAny(name, "/\x00") {
+	if len(name) > 30 || strings.ContainsAny(name, "/\x00") || name == "." || name == ".." || strings.HasPrefix(name, "pid:") || !utf8.ValidString(name) {
 		return fmt.Errorf("network namespace %q of %d bytes: want the name of one in /var/run/netns, of at most 30", name, len(name))
 	}
 	return nil

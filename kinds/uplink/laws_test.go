@@ -126,6 +126,7 @@ func TestRefused(t *testing.T) {
 		"has no queue 7: it has 1":  {Interface: nic, Number: 7},
 		"see cpu { workers }":       {Interface: nic, Thread: 1},
 		"want MainThread, or":       {Interface: nic, Thread: -2},
+		"or a worker from 1 to":     {Interface: nic, Thread: 1<<16 + 1}, // VPP has no number for it
 		"which VPP does not have":   {Interface: nic, Mode: 9},
 		"interface: name is empty":  {},
 		"sw_interface_set_rx_place": {Interface: nic, Thread: 2},

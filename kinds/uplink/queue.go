@@ -67,6 +67,9 @@ type Thread int
 // MainThread is the one that does all that no worker does.
 const MainThread Thread = -1
 
+// mostThreads is how many VPP can have: it numbers them in 16 bits at most.
+const mostThreads = 1<<16 - 1
+
 // QueueKey is the key of a queue.
 func QueueKey(iface string, number uint32) desiredstate.Key {
 	return desiredstate.Key{Space: "rx-queue", Name: fmt.Sprintf("%s %d", iface, number)}
@@ -85,8 +88,8 @@ func (q Queue) Validate() error {
 	switch {
 	case int(q.Mode) >= len(modes):
 		return fmt.Errorf("%v, which VPP does not have", q.Mode)
-	case q.Thread < MainThread:
-		return fmt.Errorf("thread %d: want MainThread, or a worker from 1", q.Thread)
+	case q.Thread < MainThread || q.Thread > mostThreads:
+		return fmt.Errorf("thread %d: want MainThread, or a worker from 1 to %d", q.Thread, mostThreads)
 	}
 	return vppnet.CheckRef("interface", q.Interface)
 }

@@ -62,6 +62,9 @@ type Reader struct {
 // one of the segment, and of tables one of the routes. What it cannot read is an error, with
 // the rest of the Snapshot beside it.
 func (r *Reader) Snapshot(ctx context.Context) (Snapshot, error) {
+	if r.Stats == nil || r.Conn == nil {
+		return Snapshot{}, fmt.Errorf("%w: vppstat.Reader without Conn or Stats: set both", desiredstate.ErrInvalid)
+	}
 	s := Snapshot{vpp: r.Conn.VPP(), ids: map[string]uint32{}}
 	var errs []error
 	fail := func(what string, err error) {

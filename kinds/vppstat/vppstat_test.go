@@ -158,6 +158,16 @@ func TestSegmentFails(t *testing.T) {
 	require.Equal(t, uint64(2), s.Errors["a/b"])
 }
 
+// A Reader that lacks what it reads by says so.
+func TestReaderWithoutMeans(t *testing.T) {
+	c := kindrig.Dial(t, vpptest.New(t).Socket(), "me")
+	for _, r := range []vppstat.Reader{{}, {Conn: c, Errors: true}, {Stats: segment(nil), Tables: vppstat.By[l3.Table](nil)}} {
+		_, err := r.Snapshot(t.Context())
+		require.ErrorIs(t, err, desiredstate.ErrInvalid)
+		require.ErrorContains(t, err, "without Conn or Stats")
+	}
+}
+
 // A real VPP's segment: what VPP itself sends by an interface is counted under its name, also
 // once it has another index.
 func TestReal(t *testing.T) {

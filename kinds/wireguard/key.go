@@ -27,11 +27,11 @@ func (k PublicKey) String() string { return base64.StdEncoding.EncodeToString(k[
 // MarshalText is String.
 func (k PublicKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads base64.
+// UnmarshalText reads base64. The error does not show the text, which may be the private key of somebody who took one for the other.
 func (k *PublicKey) UnmarshalText(text []byte) error {
 	b, err := base64.StdEncoding.DecodeString(string(text))
 	if err != nil || len(b) != len(k) {
-		return fmt.Errorf("public key %q: want 32 bytes in base64", text)
+		return fmt.Errorf("public key of %d characters: want 32 bytes in base64, which are 44", len(text))
 	}
 	*k = PublicKey(b)
 	return nil

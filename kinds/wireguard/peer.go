@@ -34,7 +34,13 @@ type Peer struct {
 	Endpoint netip.AddrPort
 
 	// AllowedIPs, 1 to 255 without host bits, are the addresses behind it, in any order: what
-	// comes from it comes from there, and what a route sends there by the interface goes to it.
+	// comes from it comes from there, and what a route sends by the interface to a next hop there
+	// goes to it. Only one peer of an interface can have a prefix.
+	//
+	// Don't let those of two peers of an interface overlap: VPP does not look for the longest.
+	// A next hop that both have is of the peer that VPP was told of last, or, if its route is
+	// younger than both, of whichever VPP finds first. Once either peer has gone or was made anew
+	// without it, nobody has it: all that is sent there is dropped until the peer that is left is made anew.
 	AllowedIPs []netip.Prefix
 
 	// Keepalive is how often something is sent where nothing else is, in whole seconds up to
@@ -101,7 +107,7 @@ func Peers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Peer] {
 		Verify:   k.verify,
 		Check:    func(v *desiredstate.View, p Peer) error { return iface.Scope(claims).Check(v, p.Interface) },
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, p Peer) error {
-			_, err := k.tunnel(ctx, v, p)
+			_, err := k.place(ctx, v, p)
 			return err
 		},
 		Create: k.create,
@@ -118,6 +124,12 @@ func Peers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Peer] {
 			}
 			return want
 		},
+		Holds: func(p Peer) (all []desiredstate.Key) {
+			for _, a := range p.AllowedIPs {
+				all = append(all, desiredstate.Key{Space: "wireguard-allowed", Name: a.String() + " behind " + p.Interface})
+			}
+			return all
+		},
 	}
 }
 
@@ -131,37 +143,41 @@ type peers struct {
 	c       *vppnet.Conn
 	vpp     wireguard.RPCService
 	claims  []vppnet.Claim
-	tunnels *shared.Round[map[uint32]bool] // which interfaces are WireGuard's
+	tunnels *shared.Round[map[uint32]PublicKey] // of WireGuard's interfaces
 }
 
-func (k peers) interfaces(ctx context.Context) (map[uint32]bool, error) {
+func (k peers) interfaces(ctx context.Context) (map[uint32]PublicKey, error) {
 	found, err := vppnet.Collect(k.vpp.WireguardInterfaceDump(ctx, &wireguard.WireguardInterfaceDump{SwIfIndex: all}))
-	out := make(map[uint32]bool, len(found))
+	out := make(map[uint32]PublicKey, len(found))
 	for _, d := range found {
-		out[uint32(d.Interface.SwIfIndex)] = true
+		out[uint32(d.Interface.SwIfIndex)] = PublicKey(d.Interface.PublicKey)
 	}
 	return out, err
 }
 
-// tunnel is the peer's interface, if it is one of WireGuard: of one that merely has the index of
-// one that has gone VPP does not notice, and writes where that was.
-func (k peers) tunnel(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
+// place is the handle of the peer's interface, if it is one of WireGuard: of one that merely has the
+// index of one that has gone VPP does not notice, and writes where that was. VPP takes an interface
+// for its own peer, too, which calls itself for ever.
+func (k peers) place(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
 	id, err := iface.Scope(k.claims).Take(v, p.Interface)
 	if err != nil {
 		return 0, err
 	}
-	is, err := k.tunnels.Join(ctx)
+	keys, err := k.tunnels.Join(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if !is[id] {
+	switch own, is := keys[id]; {
+	case !is:
 		return 0, fmt.Errorf("%w: %s is no WireGuard interface: name one that wireguard.Interfaces makes", desiredstate.ErrInvalid, p.Interface)
+	case own == p.PublicKey:
+		return 0, fmt.Errorf("%w: %s is the public key of %s itself: want that of the other end", desiredstate.ErrInvalid, own, p.Interface)
 	}
 	return id, nil
 }
 
 func (k peers) create(ctx context.Context, v *desiredstate.View, p Peer) (uint32, error) {
-	id, err := k.tunnel(ctx, v, p)
+	id, err := k.place(ctx, v, p)
 	if err != nil {
 		return 0, err
 	}
