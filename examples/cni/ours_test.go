@@ -25,7 +25,7 @@ import (
 
 // leaseFile is what the rig's files call that of an attachment.
 func leaseFile(network, container, ifName string) string {
-	return "run/" + lease{&Attachment{Network: network, ContainerID: container, IfName: ifName}}.file()
+	return "own/" + lease{&Attachment{Network: network, ContainerID: container, IfName: ifName}}.file()
 }
 
 // listening has a socket be listened on, as a data plane does that is not in memory.
@@ -289,10 +289,10 @@ func TestLockIsTheirsAlone(t *testing.T) {
 	_, err = r.add(r.conf(), id(1), "net0")
 	require.NoError(t, err)
 	require.Less(t, time.Since(began), limit)
-	here, err := os.Stat(r.dir + "/run")
+	here, err := os.Stat(r.dir + "/own")
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o700), here.Mode().Perm())
-	files, err := os.ReadDir(r.dir + "/run")
+	files, err := os.ReadDir(r.dir + "/own")
 	require.NoError(t, err)
 	require.Len(t, files, 2, "lock and lease: that of the command has gone with it")
 	for _, f := range files {
@@ -305,7 +305,7 @@ func TestLockIsTheirsAlone(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Dir(vpp.Socket()), link))
 	require.Equal(t, spelled(vpp.Socket()), spelled(link+"/"+filepath.Base(vpp.Socket())), "one socket has one lock")
 
-	require.NoError(t, os.Chmod(r.dir+"/run", 0o755))
+	require.NoError(t, os.Chmod(r.dir+"/own", 0o755))
 	_, err = r.add(r.conf(), id(2), "net0")
 	require.ErrorContains(t, err, "want mode 0700")
 	require.ErrorContains(t, r.GetStatusNetworkList(t.Context(), r.conf()), "want mode 0700")
@@ -315,7 +315,7 @@ func TestLockIsTheirsAlone(t *testing.T) {
 func TestForgedHandOver(t *testing.T) {
 	vpp := newVPP(t)
 	r := newRig(t, vpp.Socket())
-	conf := r.conf("host.netType", `"interface"`)
+	conf := r.conf(append(r.ipam("flaky", away), "host.netType", `"interface"`)...)
 	res, err := r.add(conf, id(1), "net0")
 	require.NoError(t, err)
 	victim, err := r.add(conf, id(2), "net0")
@@ -325,6 +325,12 @@ func TestForgedHandOver(t *testing.T) {
 	require.NoError(t, err)
 	stolen := strings.ReplaceAll(string(text), res.IPs[0].Address.IP.String()+"/", victim.IPs[0].Address.IP.String()+"/")
 	require.NotEqual(t, string(text), stolen)
+	require.NoError(t, os.Remove(file))
+	r.down()
+	_, err = r.add(conf, id(1), "net0")
+	require.ErrorContains(t, err, "away")
+	require.Contains(t, vpp.String(), short(id(1)), "without a hand-over, too, a second ADD that fails leaves what the first made")
+	r.up()
 	require.NoError(t, os.WriteFile(file, []byte(stolen), 0o644))
 	again, err := r.add(conf, id(1), "net0")
 	require.NoError(t, err)

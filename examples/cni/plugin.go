@@ -188,8 +188,10 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	if err != nil {
 		return nil, types.NewError(types.ErrIOFailure, "what was leased cannot be read", err.Error())
 	}
-	told := s.read()
-	c.again = told != nil && c.is(*told) && (had != nil || c.ipam.plugin == "")
+	c.again = had != nil
+	if told := s.read(); c.ipam.plugin == "" { // then nothing but that tells, which the container can write
+		c.again = told != nil && c.is(*told)
+	}
 	if err := errors.Join(s.check(), s.taken()); err != nil {
 		return nil, types.NewError(types.ErrInvalidNetworkConfig, "the socket cannot be there", err.Error())
 	}
