@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
@@ -44,9 +45,9 @@ func newAttachment(c *netconf.Conf, container, ifName, dir string) (*Attachment,
 	switch {
 	case file != "":
 	case c.Host.IfType == netconf.Memif:
-		file = "memif-" + short(container) + "-" + plain(ifName) + ".sock"
+		file = "memif-" + short(container) + "-" + fileName(ifName) + ".sock"
 	default:
-		file = short(container) + "-" + plain(ifName)
+		file = short(container) + "-" + fileName(ifName)
 	}
 	a.Socket = filepath.Join(dir, file)
 	return a, nil
@@ -83,7 +84,7 @@ func (a *Attachment) HandOver(r *types100.Result) *netconf.HandOver {
 
 // HandOverFile is its file in the container's directory.
 func (a *Attachment) HandOverFile() string {
-	return netconf.HandOverFile(short(a.ContainerID), plain(a.IfName))
+	return netconf.HandOverFile(short(a.ContainerID), fileName(a.IfName))
 }
 
 // inNetwork says whether a name is that of an interface of this network.
@@ -100,19 +101,33 @@ func digest(text string, length int) string {
 	return hex.EncodeToString(sum[:])[:length]
 }
 
-// short is the part of a container's ID that names files: 12 digits of those that runtimes
-// draw at random. What is made otherwise may differ only at its end.
+// drawn are IDs that runtimes draw at random, of which any part tells one from others: hexadecimal digits, or UUIDs
+// (Nomad's have no version) but those that begin with the time, of versions 6 and 7.
+var drawn = regexp.MustCompile(`^([0-9a-f]{32,}|[0-9a-f]{8}-[0-9a-f]{4}-([0-589a-f][0-9a-f]{3}-[0-9a-f]{4}|[67][0-9a-f]{3}-[0-7c-f][0-9a-f]{3})-[0-9a-f]{12})$`)
+
+// short is the part of a container's ID that names files: 12 digits of those that were drawn at
+// random. What is made otherwise may differ only at its end, and stands whole if that is not too long.
 func short(container string) string {
-	if len(container) <= 12 {
+	switch {
+	case drawn.MatchString(container):
+		return container[:12]
+	case len(container) <= 32:
 		return container
 	}
-	if len(container) > 32 || strings.Trim(container[:12], "0123456789abcdef") == "" {
-		return container[:12]
-	}
-	return container
+	return digest(container, 12)
 }
 
-// plain is an interface's name with what is fit for files and for VPP's names.
+// fileName is the part of an interface's name in those of files. Names that differ only in what is not fit for
+// one stay two.
+func fileName(ifName string) string {
+	name := plain(ifName)
+	if name != ifName {
+		name += "-" + digest(ifName, 6)
+	}
+	return name
+}
+
+// plain is an interface's name with what is fit for files and for VPP's names. Two may have one.
 func plain(ifName string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

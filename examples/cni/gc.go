@@ -7,18 +7,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
+	"golang.org/x/sys/unix"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
+	"github.com/vppkit/vppkit/internal/socketpath"
 )
 
 // status says whether an ADD could be done.
@@ -44,12 +48,36 @@ func status(args *skel.CmdArgs) error {
 }
 
 func ready(ctx context.Context, conf *netconf.Conf) error {
+	if err := usable(base(conf)); err != nil {
+		return err
+	}
+	root, err := private()
+	if err != nil {
+		return err
+	}
+	_ = root.Close()
 	e, err := open(ctx, conf, 0, base(conf))
 	if err != nil {
 		return err
 	}
 	defer e.Close()
 	return e.ready(ctx)
+}
+
+// usable says why no container could have a directory below base.
+func usable(base string) error {
+	if err := socketpath.Guarded(base); err != nil {
+		return err
+	}
+	for at := base; ; at = filepath.Dir(at) { // what is not there is made
+		err := unix.Access(at, unix.W_OK)
+		if at == "/" || !errors.Is(err, fs.ErrNotExist) {
+			if err != nil {
+				err = fmt.Errorf("sharedDir %s: nothing can be made in %s: %w", base, at, err)
+			}
+			return err
+		}
+	}
 }
 
 // gc takes away what belongs to attachments of the network that the runtime does not list. No
@@ -76,12 +104,14 @@ func gc(args *skel.CmdArgs) error {
 	defer cancel()
 	p := ipamOf(conf, args.StdinData)
 	dirs := map[string]bool{}
+	var swept []string
 	var errs []error
 	switch sockets, err := sweep(ctx, conf, keep); {
 	case errors.Is(err, errGone):
 	case err != nil:
 		errs = append(errs, err)
 	default:
+		swept = sockets
 		for _, s := range sockets {
 			dirs[filepath.Dir(s)] = true
 		}
@@ -107,12 +137,12 @@ func gc(args *skel.CmdArgs) error {
 		}
 	}
 	for dir := range dirs {
-		errs = append(errs, tidy(ctx, conf, p, dir, keep))
+		errs = append(errs, tidy(ctx, conf, p, dir, keep, swept))
 	}
 	for _, link := range links {
 		errs = append(errs, unlinkIdle(link))
 	}
-	return together(append(errs, p.gc(ctx))...)
+	return together(append(errs, freeLeases(ctx, conf, p, keep), p.gc(ctx))...)
 }
 
 // attachmentsListed says whether the runtime gave a list.
@@ -141,14 +171,14 @@ func sweep(ctx context.Context, conf *netconf.Conf, keep map[string]bool) ([]str
 var containerDir = regexp.MustCompile("^[0-9a-f]{12}$")
 
 // tidy takes away what was handed over in a directory to containers that are no more, and their
-// addresses.
-func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[string]bool) error {
-	root, err := os.OpenRoot(dir)
+// addresses. Which socket was whose the data plane tells, where these were swept from.
+func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[string]bool, swept []string) error {
+	root, err := openDir(dir)
 	if err != nil {
 		return nil //nolint:nilerr // it is gone
 	}
 	defer root.Close()
-	files, err := os.ReadDir(dir)
+	files, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return err
 	}
@@ -165,7 +195,12 @@ func tidy(ctx context.Context, conf *netconf.Conf, p ipam, dir string, keep map[
 		slog.Info("GC", "container", a.ContainerID, "interface", a.IfName, "network", a.Network)
 		err = p.free(ctx, a.ContainerID, a.IfName)
 		if err == nil { // or the next GC would not know of the address
-			err = share{a}.remove(filepath.Join(dir, h.Config.SocketFile()))
+			a.Socket = filepath.Join(dir, filepath.Base(h.Config.SocketFile()))
+			socket := ""
+			if slices.Contains(swept, a.Socket) {
+				socket = a.Socket
+			}
+			err = share{a}.remove(socket)
 		}
 		errs = append(errs, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/pkg/types"
+	"golang.org/x/sys/unix"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
@@ -122,19 +123,34 @@ func (o ovsDPDK) lend(a *Attachment) error {
 	if err != nil {
 		return fmt.Errorf("OVS's socket: %w", err)
 	}
-	if lent, err := os.Lstat(a.Socket); err == nil {
-		if os.SameFile(is, lent) {
+	root, err := openDir(a.Dir())
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	name := filepath.Base(a.Socket)
+	if f, lent, err := node(root, name); err == nil {
+		defer f.Close()
+		switch {
+		case os.SameFile(is, lent):
 			return nil
-		}
-		if lent.Mode().Type() != fs.ModeSocket {
+		case lent.Mode().Type() != fs.ModeSocket:
 			return fmt.Errorf("%s is in the way of a socket", a.Socket)
+		case bound(f):
+			return fmt.Errorf("%w: %s is a socket that somebody listens on, another interface's or the container's: want another socketfile",
+				desiredstate.ErrConflict, a.Socket)
 		}
-		if err := os.Remove(a.Socket); err != nil { // of an OVS that has died
+		if err := root.Remove(name); err != nil { // of an OVS that has died
 			return err
 		}
 	}
+	dir, err := root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
 	step("link " + a.Socket)
-	if err := os.Link(own, a.Socket); err != nil {
+	if err := unix.Linkat(unix.AT_FDCWD, own, int(dir.Fd()), name, 0); err != nil {
 		return fmt.Errorf("the container's directory has to be on the file system of OVS's: %w", err)
 	}
 	return nil

@@ -42,7 +42,7 @@ func TestOVSGC(t *testing.T) {
 			require.Equal(r, there, strings.Contains(o.String(), "socket net0."+id(n)[:12]), "%d:\n%s", n, o)
 		}
 		require.Equal(r, []string{
-			"ipam/net/10.56.217.3", "s/" + short(id(1)), "s/" + short(id(1)) + "/" + short(id(1)) + "-net0",
+			"ipam/net/10.56.217.3", leaseFile("net", id(1), "net0"), "s/" + short(id(1)), "s/" + short(id(1)) + "/" + short(id(1)) + "-net0",
 			"s/" + short(id(1)) + "/configData-" + short(id(1)) + "-net0.json", "s/" + short(id(1)) + "/configData-" + short(id(1)) + "-net1.json",
 		}, r.files())
 		require.Contains(r, o.String(), "port name=net1."+id(1)[:12])

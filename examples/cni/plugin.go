@@ -184,9 +184,15 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 		return nil, err
 	}
 	s := share{c.Attachment}
-	had := s.read()
-	c.again = had != nil && c.is(*had) && (len(had.IPResult.IPs) > 0 || c.ipam.plugin == "")
-	if err := s.check(); err != nil {
+	had, err := lease{c.Attachment}.read()
+	if err != nil {
+		return nil, types.NewError(types.ErrIOFailure, "what was leased cannot be read", err.Error())
+	}
+	c.again = had != nil
+	if told := s.read(); c.ipam.plugin == "" { // then nothing but that tells, which the container can write
+		c.again = told != nil && c.is(*told)
+	}
+	if err := errors.Join(s.check(), s.taken()); err != nil {
 		return nil, types.NewError(types.ErrInvalidNetworkConfig, "the socket cannot be there", err.Error())
 	}
 	if err := c.enter(ctx, patience); err != nil {
@@ -194,7 +200,6 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 	}
 	c.began = true
 	if !c.again { // GC knows by it of what follows, the addresses included
-		had = nil
 		if err := c.link(); err != nil {
 			return nil, types.NewError(types.ErrIOFailure, "the pod's volume cannot be noted", err.Error())
 		}
@@ -203,6 +208,9 @@ func (c *command) add(ctx context.Context, netns string) (*types100.Result, erro
 		}
 	}
 	leased, err := c.ipam.add(ctx, had)
+	if err == nil && c.ipam.plugin != "" {
+		err = lease{c.Attachment}.write(leased)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -240,9 +248,12 @@ func cannotTell(err error) error {
 // tell says what was made, to Multus by a file, and to the pod by its annotation.
 func (c *command) tell(ctx context.Context, h *netconf.HandOver) error {
 	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
-		step("write " + file)
-		if err := os.WriteFile(file, c.Conf.Container.Device(c.Socket), 0o644); err != nil {
-			return err
+		ours, err := writeOnce(file, c.Conf.Container.Device(c.Socket))
+		if err != nil {
+			return types.NewError(types.ErrIOFailure, "Multus cannot be told", err.Error())
+		}
+		if !ours {
+			slog.Warn("CNIDeviceInfoFile was there before, and stays as it is", "file", file)
 		}
 	}
 	if err := c.pod.tell(ctx, h); err != nil {
@@ -310,10 +321,7 @@ func (c *command) del(ctx context.Context) error {
 	}
 	var errs []error
 	if file := c.Conf.RuntimeConfig.CNIDeviceInfoFile; file != "" {
-		step("remove " + file)
-		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
+		errs = append(errs, removeOnce(file, c.Conf.Container.Device(cmp.Or(socket, c.Socket))))
 	}
 	if err := c.pod.forget(ctx, c.Attachment); err != nil {
 		slog.Warn("the pod's annotation stays", "err", err) // as long as the pod, which is going
@@ -321,7 +329,7 @@ func (c *command) del(ctx context.Context) error {
 	if err := c.ipam.del(ctx); err != nil {
 		return together(append(errs, err)...)
 	}
-	errs = append(errs, share{c.Attachment}.remove(socket))
+	errs = append(errs, lease{c.Attachment}.remove(), share{c.Attachment}.remove(socket))
 	if dir := filepath.Dir(socket); socket != "" && dir != c.Dir() {
 		// Its pod is gone, and nobody tells any more where its volume was.
 		there := *c.Attachment

@@ -226,7 +226,7 @@ func TestGC(t *testing.T) {
 	}
 	require.ElementsMatch(t, []string{"net0." + id(1)[:12] + ".", "net1." + id(1)[:12] + "."}, here)
 	require.Equal(t, []string{
-		"ipam/net/10.56.217.3", "s/" + short(id(1)), "s/" + short(id(1)) + "/configData-" + short(id(1)) + "-net0.json",
+		"ipam/net/10.56.217.3", leaseFile("net", id(1), "net0"), "s/" + short(id(1)), "s/" + short(id(1)) + "/configData-" + short(id(1)) + "-net0.json",
 		"s/" + short(id(1)) + "/configData-" + short(id(1)) + "-net1.json", "s/somebodys",
 	}, r.files())
 	require.NoError(t, collect(&libcni.GCArgs{ValidAttachments: []types.GCAttachment{}}))

@@ -108,8 +108,9 @@ func (p *pod) forget(ctx context.Context, a *Attachment) error {
 	return err
 }
 
+// is says whether a hand-over names the attachment.
 func (a *Attachment) is(h netconf.HandOver) bool {
-	return h.ContainerID == a.ContainerID && h.IfName == a.IfName
+	return h.ContainerID == a.ContainerID && h.IfName == a.IfName && h.Name == a.Network
 }
 
 // change does f to the list in the pod's annotation. What f leaves as it is, is not written.

@@ -92,6 +92,7 @@ func newRig(t *testing.T, socket string) *rig {
 	t.Setenv("VPPKIT_API_SOCKET", socket)
 	t.Setenv("CNI_NETNS_OVERRIDE", "1")
 	t.Setenv("GOGC", "off") // of commands: thousands of short-lived processes, which leave no garbage worth collecting
+	t.Setenv("VPPKIT_CNI_DIR", dir+"/own")
 	return &rig{T: t, dir: dir, CNIConfig: libcni.NewCNIConfigWithCacheDir([]string{bin}, dir+"/cache", nil)}
 }
 
@@ -155,15 +156,15 @@ func (r *rig) check(conf *libcni.NetworkConfigList, container, ifName string) er
 	return r.CheckNetworkList(context.Background(), conf, r.runtime(container, ifName))
 }
 
-// files lists all that lies in the shared directories and the IPAM's store.
+// files lists all that lies in the shared directories and the IPAM's store, and what is known of leases.
 func (r *rig) files() (out []string) {
-	for _, dir := range []string{"s", "other", "volume", "ipam", "cache"} {
+	for _, dir := range []string{"s", "other", "volume", "ipam", "cache", "own"} {
 		_ = filepath.WalkDir(filepath.Join(r.dir, dir), func(path string, d os.DirEntry, err error) error {
 			name := strings.TrimPrefix(path, r.dir+"/")
 			if err != nil || strings.HasPrefix(name, "ipam/") && (strings.HasSuffix(name, "lock") || strings.Contains(name, "last_reserved_ip")) {
 				return nil
 			}
-			if name == dir || name == "cache/results" || d.IsDir() && filepath.Dir(name) == "ipam" { // they stay
+			if name == dir || name == "cache/results" || name == "volume/web" || strings.HasPrefix(name, "own/lock-") || d.IsDir() && filepath.Dir(name) == "ipam" { // they stay
 				return nil
 			}
 			out = append(out, name)

@@ -18,7 +18,7 @@ import (
 const volumeLink = ".volume-"
 
 func linkOf(c *netconf.Conf, container, ifName string) string {
-	return filepath.Join(base(c), volumeLink+netconf.HandOverFile(short(container), plain(ifName)))
+	return filepath.Join(base(c), volumeLink+netconf.HandOverFile(short(container), fileName(ifName)))
 }
 
 // linked is the volume with an attachment's socket; "": it has none.

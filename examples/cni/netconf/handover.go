@@ -43,6 +43,14 @@ func (e End) SocketFile() string {
 	return e.Vhost.SocketFile
 }
 
+// Listens says that the end makes the socket.
+func (e End) Listens() bool {
+	if e.IfType == Memif {
+		return e.Memif.Listens()
+	}
+	return e.Vhost.Mode != Client
+}
+
 // WithSocketFile is e with this socket.
 func (e End) WithSocketFile(name string) End {
 	if e.IfType == Memif {
