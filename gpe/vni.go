@@ -16,9 +16,11 @@ import (
 	"go.fd.io/govpp/binapi/ip"
 	bridge "go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/lisp"
+	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/one"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -310,18 +312,21 @@ func tables(c *vppnet.Conn) *desiredstate.Kind[table] {
 	return &desiredstate.Kind[table]{
 		Target:   c.Target(),
 		Name:     "overlay-table",
-		Messages: c.Uses(&ip.IPTableDump{}),
+		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPMtableDump{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[table], err error) {
-			all, err := vppnet.Collect(ip.NewServiceClient(c).IPTableDump(ctx, &ip.IPTableDump{}))
+			all, err := iface.Tables(ctx, c)
 			var marks []vppnet.Named
 			var ids []uint32
 			seen := map[uint32]int{}
 			for _, d := range all {
-				n := vppnet.Named{Tag: strings.TrimRight(d.Table.Name, "\x00"), VPP: fmt.Sprint(d.Table.TableID)}
-				at, twice := seen[d.Table.TableID] // its other family
+				if d.Kept {
+					continue
+				}
+				n := vppnet.Named{Tag: d.Tag, VPP: fmt.Sprint(d.TableID)}
+				at, twice := seen[d.TableID] // its other family
 				if !twice {
-					seen[d.Table.TableID] = len(marks)
-					marks, ids = append(marks, n), append(ids, d.Table.TableID)
+					seen[d.TableID] = len(marks)
+					marks, ids = append(marks, n), append(ids, d.TableID)
 				} else if _, ours := c.Untag(n.Tag); ours || !marks[at].Owned() {
 					marks[at] = n
 				}

@@ -10,12 +10,13 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3/internal/place"
@@ -72,7 +73,8 @@ func (t Table) Validate() error {
 // still in a table when it goes, go with it. One whose end VPP would die of stays
 // (desiredstate.ErrInUse): with a tunnel in it, or with others' routes from it to the links of
 // another table's interfaces. VPP keeps a table for as long as somebody else's configuration
-// needs it, under our name; it is found and removed again until it is gone. VPP does not refuse
+// needs it, under our name, and one that NAT was on with for good. What we have let go is not shown,
+// and a table of that name takes it again. VPP does not refuse
 // an ID that is taken, so it is asked for those that are, right before one is made.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c: c, vpp: ip.NewServiceClient(c)}
@@ -80,7 +82,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	return vppnet.Labelled(c, &desiredstate.Kind[Table]{
 		Target: c.Target(),
 		Name:   place.TableSpace,
-		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
+		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPMtableDump{}, &memclnt.ControlPing{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
 			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceGetTable{}),
 		Dump:   vppnet.Reread(c, k.dump),
 		Verify: vppnet.Verifier(c, k.marks),
@@ -92,7 +94,11 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 				return fmt.Errorf("%w: the other family of table number %d: take another number, or have that one removed", desiredstate.ErrForeign, want.ID)
 			}
 			skip4, skip6 := want.NoIPv4 || !have.Spec.NoIPv4, want.NoIPv6 || !have.Spec.NoIPv6
-			if err := k.free(ctx, want.ID, skip4, skip6); err != nil {
+			tag, err := k.c.Tag(want.Name)
+			if err != nil {
+				return err
+			}
+			if err := k.free(ctx, want.ID, tag, skip4, skip6); err != nil {
 				return err
 			}
 			return k.add(ctx, want, skip4, skip6)
@@ -118,10 +124,10 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 				all = append(all, desiredstate.Key{Space: "table-id", Name: strconv.FormatUint(uint64(t.ID), 10)})
 			}
 			if !t.NoIPv4 {
-				all = append(all, desiredstate.Key{Space: "table-id", Name: numbered(t.ID, false)})
+				all = append(all, desiredstate.Key{Space: "table-id", Name: number(t.ID, false)})
 			}
 			if !t.NoIPv6 {
-				all = append(all, desiredstate.Key{Space: "table-id", Name: numbered(t.ID, true)})
+				all = append(all, desiredstate.Key{Space: "table-id", Name: number(t.ID, true)})
 			}
 			return all
 		},
@@ -131,37 +137,38 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 type tables struct {
 	c     *vppnet.Conn
 	vpp   ip.RPCService
-	taken *shared.Round[map[string]string] // see numbers
+	taken *shared.Round[map[string]iface.Table] // see numbers
 	left  *shared.Round[[]leftRoute]
 }
 
-// numbers are the tags of anybody's tables, by number and family: VPP gives us another's
-// table for one of ours, and takes another's for ours.
-func (k tables) numbers(ctx context.Context) (map[string]string, error) {
-	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
-	taken := make(map[string]string, len(all))
-	for _, d := range all {
-		taken[numbered(d.Table.TableID, d.Table.IsIP6)] = strings.TrimRight(d.Table.Name, "\x00")
+// numbers are anybody's tables, by number and family: VPP gives us another's table for one of ours, and
+// takes another's for ours.
+func (k tables) numbers(ctx context.Context) (map[string]iface.Table, error) {
+	all, err := iface.Tables(ctx, k.c)
+	taken := make(map[string]iface.Table, len(all))
+	for _, t := range all {
+		taken[number(t.TableID, t.IsIP6)] = t
 	}
 	return taken, err
 }
 
-// free refuses a number of which somebody has a family that is not to be skipped.
-func (k tables) free(ctx context.Context, id uint32, skip4, skip6 bool) error {
+// free refuses a number of which somebody has a family that is not to be skipped. What VPP has kept by
+// this tag is free.
+func (k tables) free(ctx context.Context, id uint32, tag string, skip4, skip6 bool) error {
 	taken, err := k.taken.Join(ctx)
 	if err != nil {
 		return err
 	}
 	for _, f := range []struct{ skip, is6 bool }{{skip4, false}, {skip6, true}} {
-		if _, is := taken[numbered(id, f.is6)]; is && !f.skip {
+		if t, is := taken[number(id, f.is6)]; is && !f.skip && !(t.Kept && t.Tag == tag) {
 			return fmt.Errorf("%w: somebody has an %s table of number %d by now: take another number", desiredstate.ErrForeign, inet.Family(f.is6), id)
 		}
 	}
 	return nil
 }
 
-// numbered is a family of a table's number.
-func numbered(id uint32, is6 bool) string {
+// number is a family of a table's number.
+func number(id uint32, is6 bool) string {
 	return inet.Family(is6) + " " + strconv.FormatUint(uint64(id), 10)
 }
 
@@ -169,9 +176,12 @@ func numbered(id uint32, is6 bool) string {
 // for us, else for who tagged one. For names, the tables have tags.
 func (k tables) read(ctx context.Context) (out []desiredstate.Actual[Table], marks []vppnet.Named, err error) {
 	found := map[uint32][]Table{} // by number
-	all, err := vppnet.Collect(k.vpp.IPTableDump(ctx, &ip.IPTableDump{}))
+	all, err := iface.Tables(ctx, k.c)
 	for _, d := range all {
-		id, tag := d.Table.TableID, strings.TrimRight(d.Table.Name, "\x00")
+		if d.Kept {
+			continue
+		}
+		id, tag := d.TableID, d.Tag
 		if !(vppnet.Named{Tag: tag}).Owned() {
 			tag = "" // VPP's own, other for each family
 		}
@@ -180,7 +190,7 @@ func (k tables) read(ctx context.Context) (out []desiredstate.Actual[Table], mar
 			at = len(found[id])
 			found[id] = append(found[id], Table{Name: tag, ID: id, NoIPv4: true, NoIPv6: true})
 		}
-		if t := &found[id][at]; d.Table.IsIP6 {
+		if t := &found[id][at]; d.IsIP6 {
 			t.NoIPv6 = false
 		} else {
 			t.NoIPv4 = false
@@ -232,8 +242,13 @@ func (k tables) create(ctx context.Context, t Table) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
+	if t.ID == 0 {
+		if t.ID, err = k.again(ctx, tag); err != nil {
+			return 0, err
+		}
+	}
 	if t.ID != 0 {
-		if err := k.free(ctx, t.ID, t.NoIPv4, t.NoIPv6); err != nil {
+		if err := k.free(ctx, t.ID, tag, t.NoIPv4, t.NoIPv6); err != nil {
 			return 0, err
 		}
 		return t.ID, k.add(ctx, t, t.NoIPv4, t.NoIPv6)
@@ -247,6 +262,18 @@ func (k tables) create(ctx context.Context, t Table) (uint32, error) {
 	t.ID = r.Table.TableID
 	// If this is refused, the next reading finds a table with one family, by its name.
 	return t.ID, k.add(ctx, t, true, t.NoIPv4 || t.NoIPv6)
+}
+
+// again is the number of what VPP has kept by a tag, all of whose number is by that tag; 0: none.
+func (k tables) again(ctx context.Context, tag string) (id uint32, err error) {
+	taken, err := k.taken.Join(ctx)
+	for _, t := range taken {
+		other, is := taken[number(t.TableID, !t.IsIP6)]
+		if t.Kept && t.Tag == tag && (!is || other.Kept && other.Tag == tag) && (id == 0 || t.TableID < id) {
+			id = t.TableID
+		}
+	}
+	return id, err
 }
 
 // add makes the families that are not to be skipped.
@@ -279,7 +306,7 @@ func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) err
 	}
 	var families []ip.IPTable
 	for _, f := range []struct{ skip, is6 bool }{{have.Spec.NoIPv4, false}, {have.Spec.NoIPv6, true}} {
-		if _, ours := k.c.Untag(tags[numbered(have.ID, f.is6)]); ours && !f.skip {
+		if _, ours := k.c.Untag(tags[number(have.ID, f.is6)].Tag); ours && !f.skip {
 			families = append(families, ip.IPTable{TableID: have.ID, IsIP6: f.is6})
 		}
 	}

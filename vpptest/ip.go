@@ -83,6 +83,7 @@ func loadIP(v *VPP) {
 	Handle(v, s.addDelTable)
 	Handle(v, s.allocateTable)
 	HandleDump(v, s.tables)
+	HandleDump(v, s.multicastTables)
 	Handle(v, s.setTable)
 	Handle(v, s.readTable)
 

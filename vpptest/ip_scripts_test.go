@@ -64,6 +64,13 @@ var ipScripts = []vpptest.Script{
 		do(loopback()),
 		note("the next one on the index begins anew", vrfOf(1, false)),
 	}},
+	{Name: "ip-mtable", About: "tables for multicast, which go with those that the API made", Steps: []vpptest.Step{
+		note("a fresh VPP", &ip.IPMtableDump{}),
+		do(vrf(7, false, "a")), do(vrf(7, true, "a")), do(vrf(8, true, "b")), do(&ip.IPMtableDump{}),
+		note("NAT keeps another table", natOn(0, 7, 0)), do(unVRF(7, false)), do(unVRF(7, true)), do(tables), do(&ip.IPMtableDump{}),
+		note("wanted again", vrf(7, false, "c")), do(tables), do(&ip.IPMtableDump{}),
+		note("twice", vrf(8, true, "b")), do(unVRF(8, true)), do(tables), do(&ip.IPMtableDump{}),
+	}},
 	{Name: "ip-address", About: "addresses: what overlaps, what a delete looks at, what a table change refuses", Steps: []vpptest.Step{
 		do(loopback()),
 		do(loopback()),

@@ -208,6 +208,17 @@ func (s *ips) tables(_ *Call, _ *ip.IPTableDump) (out []*ip.IPTableDetails) {
 	return out
 }
 
+func (s *ips) multicastTables(_ *Call, _ *ip.IPMtableDump) (out []*ip.IPMtableDetails) {
+	for is6 := range s.multicast {
+		for _, t := range s.multicast[is6].slots {
+			if t.alive {
+				out = append(out, &ip.IPMtableDetails{Table: ip.IPTable{TableID: t.id, IsIP6: is6 == 1}})
+			}
+		}
+	}
+	return out
+}
+
 func (s *ips) setTable(c *Call, q *interfaces_api.SwInterfaceSetTable) *interfaces_api.SwInterfaceSetTableReply {
 	r := new(interfaces_api.SwInterfaceSetTableReply)
 	i := s.v.life.interfaces.at(q.SwIfIndex)
