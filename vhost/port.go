@@ -109,8 +109,8 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 		Target: c.Target(), Variant: strings.Join(dirs, "\x00"),
 		Name:     "vhost-port",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c)},
-		Messages: c.Uses(&vhost_user.SwInterfaceVhostUserDump{}, &vhost_user.CreateVhostUserIfV2{},
-			&vhost_user.DeleteVhostUserIf{}, &interfaces.SwInterfaceSetMacAddress{}, &interfaces.SwInterfaceTagAddDel{}),
+		Messages: c.Uses(append(vppnet.MACMessages(), &vhost_user.SwInterfaceVhostUserDump{}, &vhost_user.CreateVhostUserIfV2{},
+			&vhost_user.DeleteVhostUserIf{}, &interfaces.SwInterfaceTagAddDel{})...),
 		Dump: vppnet.Reread(c, func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Port], err error) {
 			all, err := vppnet.Collect(vpp.SwInterfaceVhostUserDump(ctx, &vhost_user.SwInterfaceVhostUserDump{
 				SwIfIndex: ^interface_types.InterfaceIndex(0),
@@ -148,10 +148,7 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 			return uint32(r.SwIfIndex), nil
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port], want Port) error {
-			_, err := interfaces.NewServiceClient(c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-				SwIfIndex: interface_types.InterfaceIndex(have.ID), MacAddress: ethernet_types.MacAddress(want.MAC),
-			})
-			return err
+			return c.SetMAC(ctx, have.ID, want.MAC)
 		},
 		Adopt: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port], want Port) error {
 			tag, err := c.Tag(want.Name, want.options()...) // what VPP does not show is as wanted by our word alone

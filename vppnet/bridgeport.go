@@ -168,6 +168,11 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 		return err
 	}
 	if p.BVI {
+		done, err := k.c.macTurn(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer done()
 		if err := k.mayBeBVI(ctx, v, bridge, id, p.Interface); err != nil {
 			return err
 		}

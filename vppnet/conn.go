@@ -15,6 +15,7 @@ import (
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/shared"
 )
 
 // Conn speaks to one VPP for as long as both live. It implements
@@ -67,7 +68,9 @@ type Conn struct {
 
 	heard atomic.Int64 // when VPP last sent something
 	links linkEvents
-	stats stats
+
+	bridgesOfBVIs *shared.Round[map[uint32]uint32] // see askBVIs
+	stats         stats
 }
 
 // maxContext keeps contexts below what VPP uses as client index in events.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/redial"
+	"github.com/vppkit/vppkit/internal/shared"
 )
 
 // Option changes a Conn from its defaults.
@@ -178,6 +179,7 @@ func dial(ctx context.Context, socket, owner string, o options) (*Conn, error) {
 		parted:  make(chan struct{}),
 		born:    time.Now(),
 	}
+	c.bridgesOfBVIs = shared.NewRound(c.askBVIs)
 	c.calls.New = func() any { return &call{done: make(chan struct{}, 1)} }
 	c.links.turn = make(chan struct{}, 1)
 	var in frames

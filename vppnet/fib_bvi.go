@@ -107,17 +107,6 @@ func (c *Conn) noEntry(ctx context.Context, bridge uint32, mac MAC) error {
 	return err
 }
 
-// mayHave refuses an interface a MAC that the L2 FIB has an entry for where it is the BVI.
-func (k loopbacks) mayHave(ctx context.Context, id uint32, mac MAC) error {
-	all, err := Collect(k.l2.BridgeDomainDump(ctx, &l2.BridgeDomainDump{BdID: ^uint32(0), SwIfIndex: allInterfaces}))
-	for _, d := range all {
-		if uint32(d.BviSwIfIndex) == id {
-			return k.c.noEntry(ctx, d.BdID, mac)
-		}
-	}
-	return err
-}
-
 // mayAdd refuses an entry with the MAC of the BVI.
 func (k fib) mayAdd(ctx context.Context, v *desiredstate.View, bridge uint32, mac MAC) error {
 	b, err := k.bvis.Ask(ctx, bridge)

@@ -16,7 +16,6 @@ import (
 	"go.fd.io/govpp/binapi/gre"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
-	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/tunnel_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -85,7 +84,7 @@ func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRET
 		Name:     "gre-tunnel",
 		Requires: tables,
 		Messages: slices.DeleteFunc(
-			c.Uses(&gre.GreTunnelAddDel{}, &gre.GreTunnelDump{}, &memclnt.ControlPing{}, &interfaces.SwInterfaceSetMacAddress{}),
+			c.Uses(append(MACMessages(), &gre.GreTunnelAddDel{}, &gre.GreTunnelDump{})...),
 			func(m string) bool { return strings.HasPrefix(m, "gre_tunnel_dump_reply_") }, // that never comes, see dump
 		),
 		Dump: k.dump,
@@ -107,7 +106,7 @@ func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRET
 			return 0, err
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[GRETunnel], want GRETunnel) error {
-			return k.setMAC(ctx, have.ID, want)
+			return c.SetMAC(ctx, have.ID, c.pick(want.MAC, want.Name))
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[GRETunnel]) error {
 			req, err := have.Spec.message(v)

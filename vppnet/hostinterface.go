@@ -10,8 +10,6 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/af_packet"
 	"go.fd.io/govpp/binapi/ethernet_types"
-	interfaces "go.fd.io/govpp/binapi/interface"
-	"go.fd.io/govpp/binapi/interface_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -60,10 +58,10 @@ func checkDevice(name string) error {
 // VPP shows such an interface up whatever becomes of the device. If the device
 // goes, so does the traffic, until the object is removed and made again.
 func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
-	vpp, ifaces := af_packet.NewServiceClient(c), interfaces.NewServiceClient(c)
+	vpp := af_packet.NewServiceClient(c)
 	return Tagged(c, &desiredstate.Kind[HostInterface]{
 		Name:     "host-interface",
-		Messages: c.Uses(&af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{}, &af_packet.AfPacketDump{}, &interfaces.SwInterfaceSetMacAddress{}),
+		Messages: c.Uses(append(MACMessages(), &af_packet.AfPacketCreateV3{}, &af_packet.AfPacketDelete{}, &af_packet.AfPacketDump{})...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[HostInterface], err error) {
 			all, err := Collect(vpp.AfPacketDump(ctx, &af_packet.AfPacketDump{}))
 			for _, d := range all {
@@ -86,10 +84,7 @@ func HostInterfaces(c *Conn) *desiredstate.Kind[HostInterface] {
 			return uint32(r.SwIfIndex), nil
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[HostInterface], want HostInterface) error {
-			_, err := ifaces.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-				SwIfIndex: interface_types.InterfaceIndex(have.ID), MacAddress: ethernet_types.MacAddress(want.MAC),
-			})
-			return err
+			return c.SetMAC(ctx, have.ID, want.MAC)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[HostInterface]) error {
 			_, err := vpp.AfPacketDelete(ctx, &af_packet.AfPacketDelete{HostIfName: have.Spec.Device})

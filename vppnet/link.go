@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/binapi/ethernet_types"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 
@@ -111,9 +110,8 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 		// VPP does not show LinkState.After: who has just come does not know it.
 		GoesFirst: true,
 		Requires:  []desiredstate.AnyKind{Interfaces(c)},
-		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceSetFlags{},
-			&interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceSetMacAddress{}),
-		Dump: RereadUnless(len(claims) > 0, c, k.dump),
+		Messages:  c.Uses(append(MACMessages(), &interfaces.SwInterfaceSetFlags{}, &interfaces.SwInterfaceSetMtu{})...),
+		Dump:      RereadUnless(len(claims) > 0, c, k.dump),
 		Check: func(v *desiredstate.View, l LinkState) error {
 			id, err := v.ID(InterfaceKey(l.Interface))
 			if err != nil {
@@ -219,9 +217,7 @@ func (k links) set(ctx context.Context, id uint32, note linkNote, bonded bool, h
 		}
 	}
 	if mac {
-		_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-			SwIfIndex: index, MacAddress: ethernet_types.MacAddress(want.MAC),
-		})
+		err := k.c.SetMAC(ctx, id, want.MAC)
 		if errors.Is(err, api.UNIMPLEMENTED) {
 			err = fmt.Errorf("%w: VPP cannot change the MAC of an interface of its type: leave it open: %w", desiredstate.ErrInvalid, err)
 		}

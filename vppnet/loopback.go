@@ -65,9 +65,8 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 	k := loopbacks{c, interfaces.NewServiceClient(c), l2.NewServiceClient(c)}
 	kind := Tagged(c, &desiredstate.Kind[Loopback]{
 		Name: "loopback",
-		Messages: c.Uses(&interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
-			&l2.BviCreate{}, &l2.BviDelete{}, &interfaces.SwInterfaceSetMacAddress{},
-			&l2.BridgeDomainDump{}, &l2.L2FibTableDump{}),
+		Messages: c.Uses(append(MACMessages(), &interfaces.CreateLoopbackInstance{}, &interfaces.DeleteLoopback{},
+			&l2.BviCreate{}, &l2.BviDelete{})...),
 		Dump: func(_ context.Context, v *desiredstate.View) (out []desiredstate.Actual[Loopback], err error) {
 			for a := range desiredstate.All[Interface](v) {
 				i := a.Spec
@@ -84,11 +83,7 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 			return k.create(ctx, l, c.MAC(l.Name))
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback], want Loopback) error {
-			mac := c.pick(want.MAC, want.Name)
-			if err := k.mayHave(ctx, have.ID, mac); err != nil {
-				return err
-			}
-			return k.setMAC(ctx, have.ID, mac)
+			return c.SetMAC(ctx, have.ID, c.pick(want.MAC, want.Name))
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Loopback]) error {
 			return Gone(k.delete(ctx, have.ID, have.Spec.BVI), api.INVALID_SW_IF_INDEX)

@@ -135,8 +135,8 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 	kind := Tagged(c, &desiredstate.Kind[Memif]{
 		Name:     deviceMemif,
 		Requires: []desiredstate.AnyKind{memifEntries(c)},
-		Messages: c.Uses(&memif.MemifCreateV2{}, &memif.MemifDelete{}, &memif.MemifDump{},
-			&memif.MemifSocketFilenameAddDelV2{}, &interfaces.SwInterfaceSetMacAddress{}),
+		Messages: c.Uses(append(MACMessages(), &memif.MemifCreateV2{}, &memif.MemifDelete{}, &memif.MemifDump{},
+			&memif.MemifSocketFilenameAddDelV2{})...),
 		Dump:    k.dump,
 		Foresee: k.foresee,
 		Create: func(ctx context.Context, v *desiredstate.View, m Memif) (uint32, error) {
@@ -150,7 +150,7 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 			return k.create(ctx, socket, m)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Memif], want Memif) error {
-			return k.setMAC(ctx, have.ID, c.pick(want.MAC, want.Name))
+			return c.SetMAC(ctx, have.ID, c.pick(want.MAC, want.Name))
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Memif]) error {
 			_, err := k.vpp.MemifDelete(ctx, &memif.MemifDelete{SwIfIndex: interface_types.InterfaceIndex(have.ID)})

@@ -142,8 +142,8 @@ func TAPs(c *Conn) *desiredstate.Kind[TAP] {
 		Target:   c.Target(),
 		Name:     "tap",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
-		Messages: c.Uses(&tapv2.TapCreateV3{}, &tapv2.TapDeleteV2{}, &tapv2.SwInterfaceTapV2Dump{},
-			&interfaces.SwInterfaceSetMacAddress{}, &interfaces.SwInterfaceTagAddDel{}),
+		Messages: c.Uses(append(MACMessages(), &tapv2.TapCreateV3{}, &tapv2.TapDeleteV2{}, &tapv2.SwInterfaceTapV2Dump{},
+			&interfaces.SwInterfaceTagAddDel{})...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[TAP], err error) {
 			all, err := Collect(vpp.SwInterfaceTapV2Dump(ctx, &tapv2.SwInterfaceTapV2Dump{SwIfIndex: allInterfaces}))
 			for _, d := range all {
@@ -170,10 +170,7 @@ func TAPs(c *Conn) *desiredstate.Kind[TAP] {
 			return uint32(r.SwIfIndex), nil
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[TAP], want TAP) error {
-			_, err := interfaces.NewServiceClient(c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-				SwIfIndex: interface_types.InterfaceIndex(have.ID), MacAddress: ethernet_types.MacAddress(c.pick(want.MAC, want.Name)),
-			})
-			return err
+			return c.SetMAC(ctx, have.ID, c.pick(want.MAC, want.Name))
 		},
 		Adopt: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[TAP], want TAP) error {
 			return setTag(ctx, have.ID, want)
