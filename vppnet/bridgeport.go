@@ -117,9 +117,9 @@ func BridgePorts(c *Conn) *desiredstate.Kind[BridgePort] {
 }
 
 // filterKeys are those of what VPP takes off an interface that leaves L2, and still lists: the keys of
-// acl.Binding and acl.MACIPBinding.
+// acl.Binding, acl.MACIPBinding and qos.Record, of IP.
 func filterKeys(iface string) []desiredstate.Key {
-	return []desiredstate.Key{{Space: "acl-binding", Name: iface}, {Space: "macip-binding", Name: iface}}
+	return []desiredstate.Key{{Space: "acl-binding", Name: iface}, {Space: "macip-binding", Name: iface}, {Space: "qos-record", Name: iface + " ip"}}
 }
 
 type ports struct {

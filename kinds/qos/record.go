@@ -55,8 +55,8 @@ func inPackets(s Source) error {
 // (qos_record_enable_disable).
 //
 // VPP counts how often it was told so; one that goes is turned off as often as it is on.
-// Bridged interfaces that leave their bridge domain for L3 no longer note anything of what
-// is bridged later, which VPP does not show.
+// An interface that leaves its bridge domain, or a cross-connect, would note nothing of what is bridged
+// later, which VPP does not show: the same plan turns it off and on again.
 func Records(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Record] {
 	vpp := qos.NewServiceClient(c)
 	set := func(ctx context.Context, id uint32, r Record, on bool) error {
@@ -79,6 +79,12 @@ func Records(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Record] 
 				}
 			}
 			return out, err
+		},
+		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Record], want Record) error {
+			if err := untilOff(func() error { return set(ctx, have.ID, want, false) }); err != nil {
+				return err
+			}
+			return set(ctx, have.ID, want, true)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Record]) error {
 			return untilOff(func() error { return set(ctx, have.ID, have.Spec, false) })
