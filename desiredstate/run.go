@@ -259,6 +259,14 @@ func (r *runner) patience() *retry {
 	return &retry{backoff: b}
 }
 
+// giveUp has what failed not be tried again by itself. Who waited for that is not to wait for ever.
+func (r *runner) giveUp(k Key) {
+	if r.retries[k] != nil {
+		delete(r.retries, k)
+		r.news(k)
+	}
+}
+
 // unblock forgets what k waits for, as it is looked at anew.
 func (r *runner) unblock(k Key) {
 	for _, b := range r.waits[k] {

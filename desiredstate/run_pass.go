@@ -151,10 +151,10 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	}
 	switch {
 	case errors.Is(res.Err, ErrInvalid):
-		delete(r.retries, k)
+		r.giveUp(k)
 		r.s.report(k, want, Status{State: Invalid, ID: res.ID, Err: res.Err})
 	case len(by) > 0 || untried && isRefusal(res.Err):
-		delete(r.retries, k)
+		r.giveUp(k)
 		r.waits[k] = by
 		for _, b := range by {
 			if r.blocked[b] == nil {

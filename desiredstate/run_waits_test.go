@@ -47,6 +47,26 @@ func TestWhatFailedToGoTakesAlongWhoWaits(t *testing.T) {
 	})
 }
 
+// What failed is no more than blocked once another's pass has come to it, and is not tried again by itself: who waits
+// for it is looked at then, and takes it along.
+func TestWhatFailedAndIsBlockedByNowTakesAlongWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		e, s := engine(x), ds.NewStore()
+		defer runOn(t, e, s)()
+		require.NoError(t, s.Put(Box{Name: "b"}, Box{Name: "u", Needs: "b"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("b"), thingKey("u")))
+		x.by(func() { x.fail = func(int, string) outcome { return refused } })
+		require.NoError(t, s.Assign("", Box{Name: "u", Needs: "missing"})) // b is deleted by name
+		synctest.Wait()
+		require.Equal(t, ds.Failing, status(t, s, "u").State)
+		x.heal()
+		require.NoError(t, s.Put(Box{Name: "v", Needs: "u"}))
+		time.Sleep(24 * time.Hour)
+		require.Empty(t, x.String(), "b is deleted by name; the others cannot be without it")
+	})
+}
+
 // Two that hold what the other is to have swap it also if they are told of that one after the other.
 func TestASwapInTwoSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
