@@ -369,6 +369,13 @@ func (e *Engine) nothing(k Key) bool {
 	return !e.nodes[k].mayGo()
 }
 
+// isWantedElsewhere says whether the Run of another engine wants something by this key.
+func (e *Engine) isWantedElsewhere(k Key) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.elsewhere(k) != nil
+}
+
 // letGo tells the other Runs that this one does not want something any more.
 func (r *runner) letGo(keys ...Key) {
 	r.e.mu.Lock()

@@ -136,6 +136,11 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 		r.s.report(k, want, Status{State: Applied, ID: res.ID, Unverified: r.e.unverified(want)})
 		return
 	}
+	if want == nil && r.e.isWantedElsewhere(k) { // another Run sees to it, and has heard if it changed
+		delete(r.retries, k)
+		r.s.gone(k)
+		return
+	}
 	if want == nil && r.e.nothing(k) { // it was taken along, and does not come back
 		delete(r.retries, k)
 		r.news(k)

@@ -139,6 +139,29 @@ func TestTheEndOfARunFrees(t *testing.T) {
 	})
 }
 
+// What another's Run wants, and a cycle keeps from being taken along, stands in that one's store alone.
+func TestACycleAcrossTwoRunsIsToldWhereItIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		k := boxes(x)
+		k.Target = ds.NewTarget()
+		k.Requires[0].(*ds.Kind[Thing]).Target = k.Target
+		s1, s2 := ds.NewStore(), ds.NewStore()
+		defer runOn(t, ds.New(k), s1)()
+		defer runOn(t, ds.New(k), s2)()
+		require.NoError(t, s1.Put(Box{Name: "a"}))
+		require.NoError(t, s1.Wait(t.Context(), thingKey("a")))
+		require.NoError(t, s2.Put(Box{Name: "b", Needs: "a"}))
+		require.NoError(t, s2.Wait(t.Context(), thingKey("b")))
+		require.NoError(t, s1.Put(Box{Name: "a", Needs: "b", Shape: 1}))
+		time.Sleep(time.Second)
+		require.ErrorIs(t, status(t, s1, "a").Err, ds.ErrCycle)
+		st, known := s1.Status(thingKey("b"))
+		require.False(t, known, "b is the other's: %v", st)
+		require.Equal(t, ds.Applied, status(t, s2, "b").State)
+	})
+}
+
 // A Run hears what a call of the same engine has made.
 func TestACallUnblocksItsOwnEnginesRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
