@@ -80,7 +80,7 @@ type runner struct {
 	told      string           // the token of what the observer knows to be held back
 
 	turn     int         // counts passes
-	freed    map[Key]int // in what turn, while there are passes that cannot know
+	freed    map[Key]int // or looked at anew, in what turn, while there are passes that cannot know
 	freedAny int         // in what turn others may have been, whose keys were too many to keep
 
 	resync  time.Duration
@@ -220,6 +220,7 @@ func (r *runner) launch(ctx context.Context) {
 	for _, k := range keys {
 		r.flying[k] = false
 		r.unblock(k)
+		r.stir(k)
 		if t := r.retries[k]; t != nil {
 			t.tried = now
 		}
@@ -279,11 +280,17 @@ func (r *runner) unblock(k Key) {
 
 // news makes dirty what k blocked, or is yet to be known to have blocked.
 func (r *runner) news(k Key) {
+	r.stir(k)
+	r.free(k)
+}
+
+// stir takes note that who is found to wait for k by a pass that has begun is to be looked at again: by then k has
+// changed, or is in a later pass, which did not know that it is waited for. It may be able to give way.
+func (r *runner) stir(k Key) {
 	if len(r.freed) >= maxFreed { // a pass hangs, perhaps
 		r.freed, r.freedAny = map[Key]int{}, r.turn
 	}
 	r.freed[k] = r.turn
-	r.free(k)
 }
 
 // maxFreed bounds what is kept for passes that are under way. What is not costs them another look at

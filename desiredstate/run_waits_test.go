@@ -99,6 +99,36 @@ func TestWhatIsHeldByWhoNeedsIt(t *testing.T) {
 	})
 }
 
+// Two that wait for each other, each found to do so by a pass of its own, are looked at together.
+func TestWhoWaitForEachOtherGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		slow := time.Duration(0)
+		boxes := boxes(x)
+		read := boxes.Dump
+		boxes.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[Box], error) {
+			found, err := read(ctx, v)
+			long := time.Duration(0)
+			x.by(func() { long = slow })
+			time.Sleep(long)
+			return found, err
+		}
+		s := ds.NewStore()
+		defer runOn(t, ds.New(boxes), s)()
+		require.NoError(t, s.Put(Box{Name: "a"}, Box{Name: "b", Slot: "s1"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("a"), thingKey("b")))
+		x.by(func() { x.fail, slow = func(int, string) outcome { return lost }, time.Second })
+		s.Delete(thingKey("a"))
+		synctest.Wait() // nobody knows whether it has gone, so who comes to it waits for a reading
+		x.heal()
+		require.NoError(t, s.Put(Box{Name: "a", Slot: "s1"}))
+		synctest.Wait()
+		require.NoError(t, s.Put(Box{Name: "b", Slot: "s2", Needs: "a"}))
+		time.Sleep(24 * time.Hour)
+		require.Equal(t, "box a color=0 shape=7 slot=s1\nbox b color=0 shape=7 slot=s2 needs=a\n", x.String(), "%v; %v", status(t, s, "a").Err, status(t, s, "b").Err)
+	})
+}
+
 // A cycle blocks nobody any more when one of it is changed.
 func TestACycleThatIsBrokenBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
