@@ -136,8 +136,8 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 		r.s.report(k, want, Status{State: Applied, ID: res.ID, Unverified: r.e.unverified(want)})
 		return
 	}
-	if want == nil && r.e.isWantedElsewhere(k) { // another Run sees to it, and has heard if it changed
-		delete(r.retries, k)
+	if want == nil && res.Action == Block && r.e.isWantedElsewhere(k) { // it stays as it is, and another Run sees to it
+		r.giveUp(k)
 		r.s.gone(k)
 		return
 	}
