@@ -290,8 +290,17 @@ func play(t *testing.T, seed int64, engines int, resync time.Duration, blinds bo
 	})
 }
 
-// seeds is how often the model is played.
+// seeds is how often each model is played.
 const seeds = 40
+
+// Whatever a store is told, and whatever fails meanwhile, a Run brings the target to it in the end, and says of each
+// object just what a new engine would find: with looks at all and without, and while kinds cannot be read.
+func TestARunAgreesWithItsModel(t *testing.T) {
+	for seed := range int64(seeds) {
+		play(t, 2*seed, 1, 0, false)
+		play(t, 2*seed+1, 1, time.Minute, seed%2 == 0)
+	}
+}
 
 // Whatever two stores are told, and whatever fails meanwhile, the Runs of two engines on one target bring it to that in the
 // end, and say of each object just what a new engine would find, with looks at all and without; if the stores do not quarrel.

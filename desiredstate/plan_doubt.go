@@ -35,7 +35,7 @@ func (b *planner) unread(n *node) error {
 	return why
 }
 
-// pinned says whether something that would have to go with a node could not be read, and
+// pinned says whether something that would have to go with a node, if it is there, could not be read, and
 // so must not be touched.
 func (b *planner) pinned(n *node) (Key, error) {
 	if !b.e.partial.Load() {
@@ -45,10 +45,13 @@ func (b *planner) pinned(n *node) (Key, error) {
 	var visit func(n *node) (Key, error)
 	visit = func(n *node) (Key, error) {
 		for _, x := range n.users {
-			if seen[x] || !x.ours() {
+			if seen[x] || !x.mayGo() {
 				continue
 			}
 			seen[x] = true
+			if why := b.doubt(x); why != nil {
+				return x.key, why
+			}
 			if why := b.e.blind(x); why != nil {
 				return x.key, why
 			}

@@ -287,7 +287,7 @@ func (e *Engine) reread(ctx context.Context, suspects []*node) error {
 	e.note(listings)
 	told := e.deliver(listings)
 	for _, n := range suspects {
-		if e.blind(n) == nil {
+		if e.looked(n) { // else it may be there all the same
 			e.accept(n)
 		}
 	}

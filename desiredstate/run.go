@@ -80,7 +80,7 @@ type runner struct {
 	told      string           // the token of what the observer knows to be held back
 
 	turn     int         // counts passes
-	freed    map[Key]int // in what turn, while there are passes that cannot know
+	freed    map[Key]int // or looked at anew, in what turn, while there are passes that cannot know
 	freedAny int         // in what turn others may have been, whose keys were too many to keep
 
 	resync  time.Duration
@@ -220,6 +220,7 @@ func (r *runner) launch(ctx context.Context) {
 	for _, k := range keys {
 		r.flying[k] = false
 		r.unblock(k)
+		r.stir(k)
 		if t := r.retries[k]; t != nil {
 			t.tried = now
 		}
@@ -259,6 +260,14 @@ func (r *runner) patience() *retry {
 	return &retry{backoff: b}
 }
 
+// giveUp has what failed not be tried again by itself. Who waited for that is not to wait for ever.
+func (r *runner) giveUp(k Key) {
+	if r.retries[k] != nil {
+		delete(r.retries, k)
+		r.news(k)
+	}
+}
+
 // unblock forgets what k waits for, as it is looked at anew.
 func (r *runner) unblock(k Key) {
 	for _, b := range r.waits[k] {
@@ -271,11 +280,17 @@ func (r *runner) unblock(k Key) {
 
 // news makes dirty what k blocked, or is yet to be known to have blocked.
 func (r *runner) news(k Key) {
+	r.stir(k)
+	r.free(k)
+}
+
+// stir takes note that who is found to wait for k by a pass that has begun is to be looked at again: by then k has
+// changed, or is in a later pass, which did not know that it is waited for. It may be able to give way.
+func (r *runner) stir(k Key) {
 	if len(r.freed) >= maxFreed { // a pass hangs, perhaps
 		r.freed, r.freedAny = map[Key]int{}, r.turn
 	}
 	r.freed[k] = r.turn
-	r.free(k)
 }
 
 // maxFreed bounds what is kept for passes that are under way. What is not costs them another look at
@@ -359,6 +374,13 @@ func (e *Engine) nothing(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return !e.nodes[k].mayGo()
+}
+
+// isWantedElsewhere says whether the Run of another engine wants something by this key.
+func (e *Engine) isWantedElsewhere(k Key) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.elsewhere(k) != nil
 }
 
 // letGo tells the other Runs that this one does not want something any more.

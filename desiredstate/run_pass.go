@@ -136,6 +136,11 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 		r.s.report(k, want, Status{State: Applied, ID: res.ID, Unverified: r.e.unverified(want)})
 		return
 	}
+	if want == nil && res.Action == Block && r.e.isWantedElsewhere(k) { // it stays as it is, and another Run sees to it
+		r.giveUp(k)
+		r.s.gone(k)
+		return
+	}
 	if want == nil && r.e.nothing(k) { // it was taken along, and does not come back
 		delete(r.retries, k)
 		r.news(k)
@@ -151,10 +156,10 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	}
 	switch {
 	case errors.Is(res.Err, ErrInvalid):
-		delete(r.retries, k)
+		r.giveUp(k)
 		r.s.report(k, want, Status{State: Invalid, ID: res.ID, Err: res.Err})
 	case len(by) > 0 || untried && isRefusal(res.Err):
-		delete(r.retries, k)
+		r.giveUp(k)
 		r.waits[k] = by
 		for _, b := range by {
 			if r.blocked[b] == nil {

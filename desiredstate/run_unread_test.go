@@ -91,3 +91,38 @@ func TestCloseEndsAReading(t *testing.T) {
 		require.Less(t, time.Since(at), time.Minute)
 	})
 }
+
+// What may have been made keeps in place what it would hang on, for as long as nobody can read whether it was.
+func TestWhatMayBeThereKeepsWhatItHangsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		unreadable := false
+		boxes := boxes(x)
+		read := boxes.Dump
+		boxes.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[Box], error) {
+			is := false
+			if x.by(func() { is = unreadable }); is {
+				return nil, errTarget
+			}
+			return read(ctx, v)
+		}
+		s := ds.NewStore()
+		defer runOn(t, ds.New(boxes, balls(x)), s)()
+		require.NoError(t, s.Put(Ball{Name: "b", Shape: 1}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("b")))
+		x.by(func() {
+			x.fail = func(int, string) outcome { unreadable = true; return lost }
+		})
+		require.NoError(t, s.Put(Box{Name: "u", Needs: "b"}))
+		time.Sleep(time.Second)
+		require.ErrorIs(t, status(t, s, "u").Err, ds.ErrUnread)
+		x.heal()
+		require.NoError(t, s.Put(Ball{Name: "b", Shape: 2}))
+		time.Sleep(time.Second)
+		require.Empty(t, x.violations)
+		require.ErrorIs(t, status(t, s, "b").Err, ds.ErrUnread)
+		x.by(func() { unreadable = false })
+		require.NoError(t, s.Wait(t.Context(), thingKey("b"), thingKey("u")))
+		require.Empty(t, x.violations)
+	})
+}

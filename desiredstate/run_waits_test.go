@@ -47,6 +47,26 @@ func TestWhatFailedToGoTakesAlongWhoWaits(t *testing.T) {
 	})
 }
 
+// What failed is no more than blocked once another's pass has come to it, and is not tried again by itself: who waits
+// for it is looked at then, and takes it along.
+func TestWhatFailedAndIsBlockedByNowTakesAlongWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		e, s := engine(x), ds.NewStore()
+		defer runOn(t, e, s)()
+		require.NoError(t, s.Put(Box{Name: "b"}, Box{Name: "u", Needs: "b"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("b"), thingKey("u")))
+		x.by(func() { x.fail = func(int, string) outcome { return refused } })
+		require.NoError(t, s.Assign("", Box{Name: "u", Needs: "missing"})) // b is deleted by name
+		synctest.Wait()
+		require.Equal(t, ds.Failing, status(t, s, "u").State)
+		x.heal()
+		require.NoError(t, s.Put(Box{Name: "v", Needs: "u"}))
+		time.Sleep(24 * time.Hour)
+		require.Empty(t, x.String(), "b is deleted by name; the others cannot be without it")
+	})
+}
+
 // Two that hold what the other is to have swap it also if they are told of that one after the other.
 func TestASwapInTwoSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -76,6 +96,36 @@ func TestWhatIsHeldByWhoNeedsIt(t *testing.T) {
 		require.NoError(t, s.Put(Box{Name: "b", Slot: "s2", Needs: "a"}))
 		time.Sleep(24 * time.Hour)
 		require.Equal(t, ds.Applied, status(t, s, "a").State, "%v; %v", status(t, s, "a").Err, status(t, s, "b").Err)
+	})
+}
+
+// Two that wait for each other, each found to do so by a pass of its own, are looked at together.
+func TestWhoWaitForEachOtherGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		slow := time.Duration(0)
+		boxes := boxes(x)
+		read := boxes.Dump
+		boxes.Dump = func(ctx context.Context, v *ds.View) ([]ds.Actual[Box], error) {
+			found, err := read(ctx, v)
+			long := time.Duration(0)
+			x.by(func() { long = slow })
+			time.Sleep(long)
+			return found, err
+		}
+		s := ds.NewStore()
+		defer runOn(t, ds.New(boxes), s)()
+		require.NoError(t, s.Put(Box{Name: "a"}, Box{Name: "b", Slot: "s1"}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("a"), thingKey("b")))
+		x.by(func() { x.fail, slow = func(int, string) outcome { return lost }, time.Second })
+		s.Delete(thingKey("a"))
+		synctest.Wait() // nobody knows whether it has gone, so who comes to it waits for a reading
+		x.heal()
+		require.NoError(t, s.Put(Box{Name: "a", Slot: "s1"}))
+		synctest.Wait()
+		require.NoError(t, s.Put(Box{Name: "b", Slot: "s2", Needs: "a"}))
+		time.Sleep(24 * time.Hour)
+		require.Equal(t, "box a color=0 shape=7 slot=s1\nbox b color=0 shape=7 slot=s2 needs=a\n", x.String(), "%v; %v", status(t, s, "a").Err, status(t, s, "b").Err)
 	})
 }
 
@@ -116,6 +166,29 @@ func TestTheEndOfARunFrees(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 		st := status(t, s2, "a")
 		require.Equal(t, ds.Applied, st.State, "nobody else wants it: %v", st.Err)
+	})
+}
+
+// What another's Run wants, and a cycle keeps from being taken along, stands in that one's store alone.
+func TestACycleAcrossTwoRunsIsToldWhereItIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		k := boxes(x)
+		k.Target = ds.NewTarget()
+		k.Requires[0].(*ds.Kind[Thing]).Target = k.Target
+		s1, s2 := ds.NewStore(), ds.NewStore()
+		defer runOn(t, ds.New(k), s1)()
+		defer runOn(t, ds.New(k), s2)()
+		require.NoError(t, s1.Put(Box{Name: "a"}))
+		require.NoError(t, s1.Wait(t.Context(), thingKey("a")))
+		require.NoError(t, s2.Put(Box{Name: "b", Needs: "a"}))
+		require.NoError(t, s2.Wait(t.Context(), thingKey("b")))
+		require.NoError(t, s1.Put(Box{Name: "a", Needs: "b", Shape: 1}))
+		time.Sleep(time.Second)
+		require.ErrorIs(t, status(t, s1, "a").Err, ds.ErrCycle)
+		st, known := s1.Status(thingKey("b"))
+		require.False(t, known, "b is the other's: %v", st)
+		require.Equal(t, ds.Applied, status(t, s2, "b").State)
 	})
 }
 
