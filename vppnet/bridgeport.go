@@ -167,12 +167,12 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 	if err != nil {
 		return err
 	}
+	done, err := k.c.macTurn(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if p.BVI {
-		done, err := k.c.macTurn(ctx, id)
-		if err != nil {
-			return err
-		}
-		defer done()
 		if err := k.mayBeBVI(ctx, v, bridge, id, p.Interface); err != nil {
 			return err
 		}
@@ -188,7 +188,7 @@ func (k ports) join(ctx context.Context, v *desiredstate.View, id uint32, p Brid
 		// VPP has taken the port out of where it was, and left it in between.
 		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()
-		err = errors.Join(err, k.leave(ctx, id))
+		err = errors.Join(err, k.out(ctx, id))
 	}
 	return err
 }
@@ -205,9 +205,19 @@ func (k ports) mayBeBVI(ctx context.Context, v *desiredstate.View, bridge, id ui
 	return k.c.noEntry(ctx, bridge, macs[id])
 }
 
-// leave makes the interface an L3 one. VPP forgets its tag rewrite on the way,
-// which is not the port's to lose, so it is set again.
+// leave makes the interface an L3 one.
 func (k ports) leave(ctx context.Context, id uint32) error {
+	done, err := k.c.macTurn(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return k.out(ctx, id)
+}
+
+// out makes the interface an L3 one. VPP forgets its tag rewrite on the way,
+// which is not the port's to lose, so it is set again.
+func (k ports) out(ctx context.Context, id uint32) error {
 	i, err := k.c.at(ctx, id)
 	if err != nil {
 		return Gone(err, api.INVALID_SW_IF_INDEX)

@@ -90,7 +90,7 @@ func (c *Conn) askBVIs(ctx context.Context) (map[uint32]uint32, error) {
 	return of, err
 }
 
-// macTurn is that of who changes an interface's MAC, or makes it a BVI.
+// macTurn is that of who changes an interface's MAC, or what it is to a bridge domain.
 func (c *Conn) macTurn(ctx context.Context, id uint32) (done func(), err error) {
 	return c.Turn(ctx, desiredstate.Key{Space: "interface-mac", Name: fmt.Sprint(id)})
 }

@@ -270,7 +270,8 @@ func (k memifs) create(ctx context.Context, socket uint32, m Memif) (uint32, err
 	r, err := k.vpp.MemifCreateV2(ctx, req)
 	switch {
 	case errors.Is(err, api.SUBIF_ALREADY_EXISTS):
-		return 0, fmt.Errorf("socket %s has an interface of ID %d, or interfaces of the other role: %w", m.Socket, m.ID, err)
+		return 0, fmt.Errorf("%w: socket %s has an interface of ID %d, or interfaces of the other role: want all of one role there, or take another socket: %w",
+			desiredstate.ErrConflict, m.Socket, m.ID, err)
 	case errors.Is(err, api.SYSCALL_ERROR_4):
 		ctx, cancel := shared.Outlive(ctx)
 		defer cancel()

@@ -116,6 +116,11 @@ func Run[S desiredstate.Object](t *testing.T, s Suite[S]) {
 	s.law(t, "shared", s.Checks, func(t *rapid.T, w World[S], _ string) error {
 		return Shared(t.Context(), w, s.one(t))
 	})
+	s.repairable(t)
+}
+
+// repairable has the laws of what fails on the way: a quarter of the checks, as each tries every message.
+func (s Suite[S]) repairable(t *testing.T) {
 	faults := max(1, s.Checks/4)
 	s.law(t, "repairable, created", faults, func(t *rapid.T, w World[S], _ string) error {
 		a := s.one(t)
