@@ -74,7 +74,7 @@ func Cancelled[S desiredstate.Object](ctx context.Context, w World[S], s S) erro
 		}
 	})
 	if found, err := inventory(ctx, read); err == nil && found != there {
-		return fmt.Errorf("Dump, whose context has ended, returns no error, and found\n%swhere there is\n%s", found, there)
+		return fmt.Errorf("a Dump whose context has ended returns no error, and found\n%swhere there is\n%s", found, there)
 	}
 	remove := stopped(func(k *desiredstate.Kind[S]) {
 		k.Delete = func(_ context.Context, v *desiredstate.View, have desiredstate.Actual[S]) error {

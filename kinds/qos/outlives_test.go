@@ -21,8 +21,11 @@ func TestARecordOutlivesItsPort(t *testing.T) {
 	c := kindrig.Dial(t, vpp.Socket(), "me")
 	e := kindrig.Engine(vppnet.Loopbacks(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.CrossConnects(c), qos.Records(c))
 	stays := []desiredstate.Object{
-		vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, vppnet.BridgeDomain{Name: "net", ID: 5},
-		qos.Record{Interface: "a", Source: qos.IP}, qos.Record{Interface: "a", Source: qos.VLAN},
+		vppnet.Loopback{Name: "a"},
+		vppnet.Loopback{Name: "b"},
+		vppnet.BridgeDomain{Name: "net", ID: 5},
+		qos.Record{Interface: "a", Source: qos.IP},
+		qos.Record{Interface: "a", Source: qos.VLAN},
 	}
 	sync := func(more ...desiredstate.Object) string {
 		_, err := e.Sync(t.Context(), append(stays[:len(stays):len(stays)], more...)...)
