@@ -46,7 +46,7 @@ func TestBrokenPromises(t *testing.T) {
 					return all, err
 				}
 			},
-			cancelled, "Dump, whose context has ended, returns no error",
+			cancelled, "a Dump whose context has ended returns no error",
 		},
 		"nobody can end a Create": {
 			func(_ *mast, k *kind) {
