@@ -246,7 +246,8 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 		err := k.set(ctx, id, f.is6, table)
 		switch {
 		case errors.Is(err, api.ADDRESS_FOUND_FOR_INTERFACE):
-			return fmt.Errorf("it still has %s addresses; those that are not said to be in table %s go first: %w", inet.Family(f.is6), m.Table, err)
+			return fmt.Errorf("%w: it still has %s addresses; those that are not said to be in table %s go first: %w",
+				desiredstate.ErrEarly, inet.Family(f.is6), m.Table, err)
 		case errors.Is(err, api.NO_SUCH_FIB):
 			return fmt.Errorf("%w: %w", m.lacks(f.is6), err)
 		case err != nil:

@@ -247,7 +247,10 @@ func (k memifs) foresee(ctx context.Context, v *desiredstate.View, have uint32, 
 		if d.SocketID != socket || slave == m.Slave || uint32(d.SwIfIndex) == have {
 			continue
 		}
-		name, _ := v.Name(InterfaceKey("").Space, uint32(d.SwIfIndex))
+		name, there := v.Name(InterfaceKey("").Space, uint32(d.SwIfIndex))
+		if !there {
+			continue // it is made anew, too, and has gone since VPP told of it
+		}
 		if will, ok := v.Known(InterfaceKey(name)).(Memif); !ok || will.Socket == m.Socket && will.Slave == slave {
 			return fmt.Errorf("%w: socket %s has an interface of the other role, with index %d: want all of one role there, or take another socket", desiredstate.ErrConflict, m.Socket, d.SwIfIndex)
 		}

@@ -261,7 +261,7 @@ func (k vxlans) create(ctx context.Context, v *desiredstate.View, t VXLANTunnel)
 		}
 		defer done()
 		if err := k.mayShare(ctx, req, func(uint32) bool { return true }); err != nil {
-			return 0, err
+			return 0, fmt.Errorf("%w: %w", desiredstate.ErrEarly, err) // all of a group may be about to go another way
 		}
 	}
 	for _, req.Instance = range k.c.Numbers(t.end().String()) {
@@ -297,9 +297,10 @@ func (k vxlans) foresee(ctx context.Context, v *desiredstate.View, have uint32, 
 		return err
 	}
 	return k.mayShare(ctx, req, func(id uint32) bool {
-		name, _ := v.Name(InterfaceKey("").Space, id)
+		name, there := v.Name(InterfaceKey("").Space, id)
 		known, ok := v.Known(InterfaceKey(name)).(VXLANTunnel)
-		return id != have && !(ok && (known.Dst != t.Dst || known.Group == t.Group))
+		// What has no name any more is made anew, too, and has gone since VPP told of it.
+		return id != have && there && !(ok && (known.Dst != t.Dst || known.Group == t.Group))
 	})
 }
 

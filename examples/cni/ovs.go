@@ -136,7 +136,7 @@ func (o ovsDPDK) lend(a *Attachment) error {
 			return nil
 		case lent.Mode().Type() != fs.ModeSocket:
 			return fmt.Errorf("%s is in the way of a socket", a.Socket)
-		case bound(f):
+		case !closed(f):
 			return fmt.Errorf("%w: %s is a socket that somebody listens on, another interface's or the container's: want another socketfile",
 				desiredstate.ErrConflict, a.Socket)
 		}
