@@ -38,7 +38,7 @@ func (w *world) uncover(had []actual) {
 				n.have[i].covered = false
 			}
 			w.version++ // a reading that began before knows it worse
-			w.view.show(n, n.shown, w.version)
+			w.view.touch(n, w.version)
 		}
 	}
 }

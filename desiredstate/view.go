@@ -341,6 +341,13 @@ func (v *View) add(n *node) {
 	v.nodes[n.key] = n
 }
 
+// touch says that a node is what it is since a version of the world, and shows the same of it.
+func (v *View) touch(n *node, version uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.touched = version
+}
+
 // drop makes a node unknown, of which nothing is shown any more.
 func (v *View) drop(n *node) {
 	v.mu.Lock()
