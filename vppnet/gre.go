@@ -12,10 +12,7 @@ import (
 	"strings"
 
 	"go.fd.io/govpp/api"
-	"go.fd.io/govpp/binapi/ethernet_types"
 	"go.fd.io/govpp/binapi/gre"
-	interfaces "go.fd.io/govpp/binapi/interface"
-	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/tunnel_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -138,7 +135,7 @@ func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRET
 	kind.Create = func(ctx context.Context, v *desiredstate.View, t GRETunnel) (uint32, error) {
 		id, err := create(ctx, v, t)
 		if err == nil && t.Type != GREPackets {
-			err = k.setMAC(ctx, id, t)
+			err = c.setMAC(ctx, id, c.pick(t.MAC, t.Name))
 		}
 		return id, err
 	}
@@ -176,11 +173,4 @@ func (t GRETunnel) message(v *desiredstate.View) (*gre.GreTunnelAddDel, error) {
 	return &gre.GreTunnelAddDel{Tunnel: gre.GreTunnel{
 		Type: gre.GreTunnelType(t.Type), SessionID: t.Session, OuterTableID: table, Src: inet.Address(t.Src), Dst: inet.Address(t.Dst),
 	}}, err
-}
-
-func (k gres) setMAC(ctx context.Context, id uint32, t GRETunnel) error {
-	_, err := interfaces.NewServiceClient(k.c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-		SwIfIndex: interface_types.InterfaceIndex(id), MacAddress: ethernet_types.MacAddress(k.c.pick(t.MAC, t.Name)),
-	})
-	return err
 }

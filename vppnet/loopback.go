@@ -112,7 +112,7 @@ func Loopbacks(c *Conn) *desiredstate.Kind[Loopback] {
 	kind.Create = func(ctx context.Context, v *desiredstate.View, l Loopback) (uint32, error) {
 		id, err := create(ctx, v, l)
 		if err == nil && !l.MAC.IsZero() { // it has its tag: the mark has done its work
-			err = k.setMAC(ctx, id, l.MAC)
+			err = c.setMAC(ctx, id, l.MAC)
 		}
 		return id, err
 	}
@@ -167,13 +167,6 @@ func full(err error, l Loopback) error {
 	if errors.Is(err, api.INVALID_REGISTRATION) {
 		err = fmt.Errorf("instance %d is taken: take another, or none: %w", l.Instance, err)
 	}
-	return err
-}
-
-func (k loopbacks) setMAC(ctx context.Context, id uint32, mac MAC) error {
-	_, err := k.vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-		SwIfIndex: interface_types.InterfaceIndex(id), MacAddress: ethernet_types.MacAddress(mac),
-	})
 	return err
 }
 

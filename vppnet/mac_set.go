@@ -38,15 +38,9 @@ func (c *Conn) SetMAC(ctx context.Context, index uint32, mac MAC) error {
 	if err != nil {
 		return err
 	}
-	set := func() error {
-		_, err := interfaces.NewServiceClient(c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-			SwIfIndex: interface_types.InterfaceIndex(index), MacAddress: ethernet_types.MacAddress(mac),
-		})
-		return err
-	}
 	bridge, is := bridges[index]
 	if !is {
-		return set()
+		return c.setMAC(ctx, index, mac)
 	}
 	macs, err := c.macs(ctx, index)
 	if err != nil {
@@ -61,10 +55,18 @@ func (c *Conn) SetMAC(ctx context.Context, index uint32, mac MAC) error {
 	}
 	ctx, cancel := shared.Outlive(ctx)
 	defer cancel()
-	if err := set(); err != nil {
+	if err := c.setMAC(ctx, index, mac); err != nil {
 		return errors.Join(err, c.setBVI(ctx, bridge, index, mac, false))
 	}
 	return c.setBVI(ctx, bridge, index, macs[index], false)
+}
+
+// setMAC is SetMAC of what can be no BVI yet, as it has just been made.
+func (c *Conn) setMAC(ctx context.Context, index uint32, mac MAC) error {
+	_, err := interfaces.NewServiceClient(c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
+		SwIfIndex: interface_types.InterfaceIndex(index), MacAddress: ethernet_types.MacAddress(mac),
+	})
+	return err
 }
 
 // setBVI makes or removes the entry of a BVI.

@@ -13,7 +13,6 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/ethernet_types"
-	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memif"
 
@@ -189,7 +188,7 @@ func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 	kind.Create = func(ctx context.Context, v *desiredstate.View, m Memif) (uint32, error) {
 		id, err := create(ctx, v, m)
 		if err == nil && !m.MAC.IsZero() { // it has its tag: the mark has done its work
-			err = k.setMAC(ctx, id, m.MAC)
+			err = c.setMAC(ctx, id, m.MAC)
 		}
 		return id, err
 	}
@@ -284,11 +283,4 @@ func (k memifs) create(ctx context.Context, socket uint32, m Memif) (uint32, err
 		return 0, err
 	}
 	return uint32(r.SwIfIndex), nil
-}
-
-func (k memifs) setMAC(ctx context.Context, id uint32, mac MAC) error {
-	_, err := interfaces.NewServiceClient(k.c).SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{
-		SwIfIndex: interface_types.InterfaceIndex(id), MacAddress: ethernet_types.MacAddress(mac),
-	})
-	return err
 }
