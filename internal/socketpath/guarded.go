@@ -21,18 +21,17 @@ func Guarded(dir string) error {
 	if err != nil {
 		return err
 	}
-	real := ways[len(ways)-1]
-	for _, at := range slices.Backward(ways) {
-		info, err := os.Stat(at)
+	return guarded(dir, ways)
+}
+
+func guarded(dir string, ways []way) error {
+	for i, at := range slices.Backward(ways) {
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return err
-		case info.Mode().Perm()&0o002 == 0:
-		case at == real:
-			return fmt.Errorf("directory %s of sockets has mode %04o, so everybody can put sockets there: want one that only VPP's and the VMs' group can write to (chmod o-w)", dir, octal(info.Mode()))
-		case info.Mode()&fs.ModeSticky == 0:
-			return fmt.Errorf("directory %s, on the way to %s of sockets, has mode %04o, so everybody can put another one in its place (chmod o-w)", at, dir, octal(info.Mode()))
+		case at.mode.Perm()&0o002 == 0:
+		case i == len(ways)-1:
+			return fmt.Errorf("directory %s of sockets has mode %04o, so everybody can put sockets there: want one that only VPP's and the VMs' group can write to (chmod o-w)", dir, octal(at.mode))
+		case at.mode&fs.ModeSticky == 0:
+			return fmt.Errorf("directory %s, on the way to %s of sockets, has mode %04o, so everybody can put another one in its place (chmod o-w)", at.path, dir, octal(at.mode))
 		}
 	}
 	return nil
@@ -41,26 +40,35 @@ func Guarded(dir string) error {
 // maxLinks is how many links Linux follows.
 const maxLinks = 40
 
+// A way is a directory through which Linux comes to another, and its mode: 0 if it does not exist.
+type way struct {
+	path string
+	mode fs.FileMode
+}
+
 // walk lists the directories through which Linux comes to dir, whatever links are on the way; the last is
 // where it arrives. What does not exist is no link.
-func walk(dir string) ([]string, error) {
+func walk(dir string) ([]way, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	at, ways, links := "/", []string{"/"}, 0
+	var ways []way
+	at, links := "/", 0
 	for left := strings.Split(abs, "/"); len(left) > 0; {
-		next := path.Join(at, left[0])
+		next := way{path: path.Join(at, left[0])}
 		left = left[1:]
-		info, err := os.Lstat(next)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		switch info, err := os.Lstat(next.path); {
+		case err == nil:
+			next.mode = info.Mode()
+		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
-		if err != nil || info.Mode().Type() != fs.ModeSymlink {
-			at, ways = next, append(ways, next)
+		if next.mode.Type() != fs.ModeSymlink {
+			at, ways = next.path, append(ways, next)
 			continue
 		}
-		to, err := os.Readlink(next)
+		to, err := os.Readlink(next.path)
 		if err != nil {
 			return nil, err
 		}

@@ -104,3 +104,13 @@ func TestConfineFollowsLinks(t *testing.T) {
 		require.NoError(t, socketpath.Confine([]string{dir}, filepath.Join(dir, "same", "none"), server))
 	}
 }
+
+func BenchmarkConfine(b *testing.B) {
+	dir := filepath.Join(b.TempDir(), "run", "vpp", "vhost")
+	require.NoError(b, os.MkdirAll(dir, 0o755))
+	for b.Loop() {
+		if err := socketpath.Confine([]string{dir}, filepath.Join(dir, "port"), true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -60,9 +60,6 @@ func Confine(dirs []string, socket string, server bool) error {
 	if i < 0 {
 		return fmt.Errorf("%w: socket %s is not in %s", desiredstate.ErrInvalid, socket, strings.Join(dirs, " or "))
 	}
-	if err := Guarded(path.Dir(socket)); err != nil {
-		return err
-	}
 	if err := confineParent(dirs[i], socket); err != nil {
 		return err
 	}
@@ -79,18 +76,26 @@ func Confine(dirs []string, socket string, server bool) error {
 	return nil
 }
 
-// confineParent reports whether a link leads the socket's directory, which is
-// below dir by its name, out of dir.
+// confineParent reports whether everybody can write to the socket's directory, or put another in its place, or
+// a link leads it, which is below dir by its name, out of dir.
 func confineParent(dir, socket string) error {
+	parent := path.Dir(socket)
+	ways, err := walk(parent)
+	if err != nil {
+		return err
+	}
+	if err := guarded(parent, ways); err != nil {
+		return err
+	}
+	arrives := ways[len(ways)-1].path
+	if arrives == parent {
+		return nil // no link on the way, so none on that to dir
+	}
 	top, err := walk(dir)
 	if err != nil {
 		return err
 	}
-	parent, err := walk(path.Dir(socket))
-	if err != nil {
-		return err
-	}
-	if real := path.Join(parent[len(parent)-1], path.Base(socket)); !within(top[len(top)-1], real) {
+	if real := path.Join(arrives, path.Base(socket)); !within(top[len(top)-1].path, real) {
 		return fmt.Errorf("%w: socket %s is not in %s: a symbolic link leads it to %s", desiredstate.ErrInvalid, socket, dir, real)
 	}
 	return nil
