@@ -171,6 +171,10 @@ func TestLeases(t *testing.T) {
 		}
 		return n.Node.TTL
 	}
+	r.put("state/h1/first", "1") // once it is there, the mirror has looked for what is to stand for longer
+	r.is2(map[string]string{"state/h1/first": "1"})
+	r.put("state/h1/first", "2")
+	r.is2(map[string]string{"state/h1/first": "2"})
 	l, err := r.v3.Grant(t.Context(), 5)
 	require.NoError(t, err)
 	kept, err := r.v3.KeepAlive(t.Context(), l.ID)

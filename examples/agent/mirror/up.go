@@ -29,6 +29,7 @@ type climb struct {
 	index    uint64              // of the last write to the etcd v2
 	hosts    map[string]bool     // whose state comes from here
 	lives    map[string]*lives   // keys that go with their lease
+	beat     time.Time           // when these are to stand for longer
 	doubtful map[string]*v2.Node // that may have been written, and not noted
 	view     *view               // nil: nobody is looking
 	said     map[string]bool     // keys that the etcd v2 cannot have
@@ -226,7 +227,7 @@ func (c *climb) follow(ctx context.Context) error {
 	events := c.V3.Watch(ctx, Root+"/", v3.WithPrefix(), v3.WithRev(c.at.Revision+1))
 	again := time.NewTicker(c.resync())
 	defer again.Stop()
-	beat := time.After(0)
+	c.beat = time.Now()
 	for {
 		select {
 		case <-again.C:
@@ -236,12 +237,10 @@ func (c *climb) follow(ctx context.Context) error {
 			if err := c.look(ctx); err != nil {
 				return err
 			}
-		case <-beat:
-			pause, err := c.refresh(ctx)
-			if err != nil {
+		case <-time.After(time.Until(c.beat)):
+			if err := c.refresh(ctx); err != nil {
 				return err
 			}
-			beat = time.After(pause)
 		case r, ok := <-events:
 			err := r.Err()
 			switch {
@@ -329,6 +328,7 @@ func (c *climb) write(ctx context.Context, key, value string, lease v3.LeaseID) 
 	if err != nil || ttl < 0 {
 		return err // if it is over, its key goes
 	}
+	c.standing(ttl)
 	return c.done(key, func() (*v2.Response, error) {
 		ctx, cancel := deadline(ctx)
 		defer cancel()
@@ -395,19 +395,25 @@ func (c *climb) left(ctx context.Context, lease v3.LeaseID) (time.Duration, erro
 	return time.Duration(r.GrantedTTL) * time.Second, nil
 }
 
-// refresh has the keys of leases that are alive stand for longer, which is no event, and
-// says when to do so again.
-func (c *climb) refresh(ctx context.Context) (time.Duration, error) {
-	again := time.Minute
+// standing says that a key stands for so long from now; 0: for ever.
+func (c *climb) standing(ttl time.Duration) {
+	if at := time.Now().Add(ttl / 3); ttl > 0 && at.Before(c.beat) {
+		c.beat = at
+	}
+}
+
+// refresh has the keys of leases that are alive stand for longer, which is no event.
+func (c *climb) refresh(ctx context.Context) error {
+	c.beat = time.Now().Add(time.Minute)
 	for key, l := range c.lives {
 		ttl, err := c.left(ctx, l.lease)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if ttl < 0 {
 			continue
 		}
-		again = min(again, ttl/3)
+		c.standing(ttl)
 		err = c.done(key, func() (*v2.Response, error) {
 			ctx, cancel := deadline(ctx)
 			defer cancel()
@@ -418,8 +424,8 @@ func (c *climb) refresh(ctx context.Context) (time.Duration, error) {
 			return r, err
 		})
 		if err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return again, nil
+	return nil
 }
