@@ -153,6 +153,14 @@ func refusedChanges() map[string]change {
 			base: objects(loop, acl.Set{Name: "s"}), from: objects(l3.PolicyRoute{Set: "s", Paths: []l3.Path{{Interface: "a"}}}),
 			to: objects(l3.PolicyRoute{Set: "s", Paths: []l3.Path{{Interface: "vpp:local0"}}}), says: "VPP's word for none", unsaid: true,
 		},
+		"a cross-connect into a table without the family": {
+			base: objects(loop, l3.Table{Name: "t", NoIPv6: true}), from: objects(l3.CrossConnect{Interface: "a", IPv6: true, Paths: []l3.Path{{NextHop: addr("2001:db8::1")}}}),
+			to: objects(l3.CrossConnect{Interface: "a", IPv6: true, Paths: []l3.Path{{NextHop: addr("2001:db8::1"), Table: "t"}}}), says: "table t has no ipv6",
+		},
+		"a policy's way into a table without the family": {
+			base: objects(acl.Set{Name: "s"}, l3.Table{Name: "t", NoIPv4: true}), from: objects(l3.PolicyRoute{Set: "s", Paths: []l3.Path{{NextHop: addr("10.0.0.1")}}}),
+			to: objects(l3.PolicyRoute{Set: "s", Paths: []l3.Path{{NextHop: addr("10.0.0.1"), Table: "t"}}}), says: "table t has no ipv4",
+		},
 		"a memif of another role than its socket's": {
 			base: objects(vppnet.MemifSocket{Path: "/run/vpp/x"}, vppnet.MemifSocket{Path: "/run/vpp/y"}, vppnet.Memif{Name: "n", Socket: "/run/vpp/y"}),
 			from: objects(vppnet.Memif{Name: "m", Socket: "/run/vpp/x", Slave: true}), to: objects(vppnet.Memif{Name: "m", Socket: "/run/vpp/y", ID: 5, Slave: true}),

@@ -18,8 +18,8 @@ type pass struct {
 	ctx    context.Context
 	whole  bool // stop at the first failure
 	failed atomic.Bool
-	by     *runner             // nil: nobody's Run
-	result func(Result, []Key) // told as each object is finished, and by what it is blocked
+	by     *runner            // nil: nobody's Run
+	result func(*Step, []Key) // told as each object is finished, and by what it is blocked
 
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -38,12 +38,12 @@ type pass struct {
 // execute carries out a claimed plan in a bounded number of goroutines, the
 // caller's among them, and releases it. Whole: after a failure nothing more is begun. By: whose Run
 // it is part of, and is told of each result; nil: of nobody's.
-func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, result func(Result, []Key)) Report {
+func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, result func(*Step, []Key)) Report {
 	if !p.Empty() {
 		e.observe(Event{Type: Planned, Plan: p})
 	}
 	if result == nil {
-		result = func(Result, []Key) {}
+		result = func(*Step, []Key) {}
 	}
 	x := &pass{
 		e: e, ctx: ctx, whole: whole, by: by, result: result, left: len(p.tasks), steps: p.Steps,
@@ -54,7 +54,7 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, r
 		if s.Action == Block {
 			e.observe(Event{Type: Waiting, Key: s.Key, Action: Block, Err: s.Err})
 			s.id = s.have.id
-			x.result(s.result(), s.by)
+			x.result(s, s.by)
 		}
 	}
 	for _, t := range p.tasks {
@@ -212,7 +212,9 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 			have = s.spare
 		}
 		if err == nil && s.Action == Replace {
-			err = s.kind.refuses(x.foresight, s.Want)
+			if err = s.kind.refuses(x.foresight(s), s.Want); err != nil {
+				s.eyed = refusedBy(s.eyed, s.Want)
+			}
 		}
 		for _, a := range t.gone {
 			gone := slices.Contains(lost, a.id)
@@ -276,7 +278,7 @@ func (x *pass) done(t *task, id uint32, err error) {
 		if s.err == nil {
 			by = s.by
 		}
-		x.result(s.result(), by)
+		x.result(s, by)
 		x.e.mu.Lock()
 		x.e.release(s)
 		x.e.mu.Unlock()

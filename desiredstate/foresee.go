@@ -34,10 +34,21 @@ func (b *planner) foresight() *View {
 	return b.view
 }
 
-func (x *pass) foresight() *View { return x.e.view.foresight(x.known) }
+// foresight has it noted what a step's kind asks of it.
+func (x *pass) foresight(s *Step) *View {
+	return x.e.view.foresight(func(k Key) Object {
+		s.eyed = append(s.eyed, k)
+		return x.known(k)
+	})
+}
+
+// refusedBy lists by what a kind may refuse an object, which it does no more, perhaps, once that has changed: what
+// it asked for, and what the object depends on.
+func refusedBy(eyed []Key, want Object) []Key { return slices.Concat(eyed, want.Deps()) }
 
 // known is View.Known for a plan that is being made. The engine's lock is held.
 func (b *planner) known(k Key) Object {
+	b.eyed = append(b.eyed, k)
 	n := b.e.nodes[k]
 	switch {
 	case b.r.want != nil:
@@ -73,11 +84,11 @@ func (n *node) stands() Object {
 }
 
 // refuses is what the kind's Check says, as an error that says what it is.
-func (k *kind) refuses(view func() *View, want Object) error {
+func (k *kind) refuses(view *View, want Object) error {
 	if k.check == nil {
 		return nil
 	}
-	err := k.check(view(), want)
+	err := k.check(view, want)
 	if err != nil && !errors.Is(err, ErrForeign) && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrInvalid) {
 		err = fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -115,7 +126,10 @@ func (t *task) foreseen(n *node, seen map[*node]bool) {
 // ask asks the target. If it refuses, nothing has changed.
 func (x *pass) ask(ctx context.Context, t *task) (uint32, error) {
 	s, start := t.step, time.Now()
-	err := s.kind.foresee(ctx, x.foresight(), s.have.id, s.Want)
+	err := s.kind.foresee(ctx, x.foresight(s), s.have.id, s.Want)
+	if err != nil {
+		s.eyed = refusedBy(s.eyed, s.Want)
+	}
 	if err != nil && (t.last || !errors.Is(err, ErrEarly)) {
 		x.failed.Store(true)
 		x.e.observe(Event{Type: Started, Key: s.Key, Action: s.Action})

@@ -61,7 +61,8 @@ type Kind[S Object] struct {
 	// valid by itself: what it does not claim, or does not allow. It sends nothing that
 	// changes the target. What it looks up in the View may be still to come: that is no
 	// error. View.Known says what will be there. It is asked again before a Replace takes away
-	// what is there; Create need not check again. Nil: nothing is refused.
+	// what is there; Create need not check again. What it refuses is checked anew once anything
+	// changes that it asked View.Known for, or that the object depends on. Nil: nothing is refused.
 	Check func(v *View, want S) error
 
 	// Foresee asks the target why it would refuse to make want now, in place of what has this

@@ -31,6 +31,7 @@ type Step struct {
 	have   actual   // what is kept, changed or unmade
 	spare  []actual // the surplus
 	by     []Key    // whose change may unblock the step
+	eyed   []Key    // by what they are its kind refuses it, for all that is known
 	n      *node
 	deps   []*node // of Want
 	claims []claim

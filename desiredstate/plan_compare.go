@@ -17,11 +17,11 @@ func (b *planner) look(n *node, pulled bool) *draft {
 		return b.lookUnwanted(n, have)
 	}
 	kind := b.e.byType[reflect.TypeOf(want)]
-	why := b.objection(kind, n, have, want, doubt)
+	eyed, why := b.objection(kind, n, have, want, doubt)
 	switch {
 	case why != nil:
 		d := b.draft(n, Block)
-		d.Want, d.why = want, why
+		d.Want, d.why, d.eyed = want, why, eyed
 		if len(have) > 0 {
 			d.there(have, 0)
 		}
@@ -63,8 +63,20 @@ func (b *planner) lookUnwanted(n *node, have []actual) *draft {
 }
 
 // objection says why a wanted object can be neither made nor changed, whatever else there
-// is; nil: it can.
-func (b *planner) objection(kind *kind, n *node, have []actual, want Object, doubt error) error {
+// is; nil: it can. If that is for what others are, it says which these may be.
+func (b *planner) objection(kind *kind, n *node, have []actual, want Object, doubt error) (eyed []Key, why error) {
+	if why = b.hinders(kind, n, want, doubt); why != nil {
+		return nil, why
+	}
+	b.eyed = b.eyed[:0]
+	if why = kind.refuses(b.foresight(), want); why != nil {
+		return refusedBy(b.eyed, want), why
+	}
+	return nil, b.occupied(n, have, want)
+}
+
+// hinders says why nothing can be done about an object, whatever is there of it.
+func (b *planner) hinders(kind *kind, n *node, want Object, doubt error) error {
 	switch {
 	case kind == nil:
 		return fmt.Errorf("%w: %T: give the engine the kind of it", ErrUnknownKind, want)
@@ -84,9 +96,11 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 	if err := want.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	if err := kind.refuses(b.foresight, want); err != nil {
-		return err
-	}
+	return nil
+}
+
+// occupied says who has, or wants, something else by the name of an object.
+func (b *planner) occupied(n *node, have []actual, want Object) error {
 	switch {
 	case len(have) == 0 && !n.exists():
 		return nil

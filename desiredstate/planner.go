@@ -34,6 +34,7 @@ type planner struct {
 	e       *Engine
 	r       request
 	view    *View // for Kind.Check; nil: none was needed yet
+	eyed    []Key // what it has asked of this view, of one object
 	drafts  []*draft
 	sorted  int // how many of drafts there were when they were sorted
 	again   []*draft

@@ -20,7 +20,8 @@ import (
 // reading and those after Forget, as nothing is planned before these.
 //
 // What fails is read and tried again after a time that grows; what is blocked,
-// when that changes which blocks it; what is invalid, when it is changed. None
+// when that changes which blocks it; what is invalid, when it is changed; what its kind's Check
+// refuses, also when anything changes that it depends on or that the Check asked for. None
 // of them delays another. When Run ends, all statuses are Pending: the target
 // may be gone.
 func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error {

@@ -79,9 +79,9 @@ func (r *runner) pass(ctx context.Context, keys []Key, may *leave, turn int) {
 			r.s.settle(false)
 		}
 	})
-	e.execute(ctx, p, false, r, func(res Result, by []Key) {
-		want := saw.seen(res.Key)
-		r.post(func() { r.finished(res, by, want, turn) })
+	e.execute(ctx, p, false, r, func(s *Step, by []Key) {
+		res, eyed, want := s.result(), s.eyed, saw.seen(s.Key)
+		r.post(func() { r.finished(res, by, eyed, want, turn) })
 	})
 }
 
@@ -112,8 +112,8 @@ func (o outlook) want(k Key) Object { return o.of(k).want }
 func (o outlook) seen(k Key) Object { return o.asks[k].want }
 
 // finished takes note of what became of one object in the pass that began as this
-// turn.
-func (r *runner) finished(res Result, by []Key, want Object, turn int) {
+// turn: by what it is blocked, and by what its kind may have refused it.
+func (r *runner) finished(res Result, by, eyed []Key, want Object, turn int) {
 	k := res.Key
 	r.land(k)
 	if now := r.s.want(k); (now == nil) != (want == nil) || now != nil && !same(now, want) {
@@ -157,22 +157,29 @@ func (r *runner) finished(res Result, by []Key, want Object, turn int) {
 	switch {
 	case errors.Is(res.Err, ErrInvalid):
 		r.giveUp(k)
+		r.await(k, eyed, turn)
 		r.s.report(k, want, Status{State: Invalid, ID: res.ID, Err: res.Err})
 	case len(by) > 0 || untried && isRefusal(res.Err):
 		r.giveUp(k)
-		r.waits[k] = by
-		for _, b := range by {
-			if r.blocked[b] == nil {
-				r.blocked[b] = map[Key]struct{}{}
-			}
-			r.blocked[b][k] = struct{}{}
-			if r.freedSince(b, turn) {
-				r.mark(k) // the pass may have been planned before that
-			}
-		}
+		r.await(k, slices.Concat(by, eyed), turn)
 		r.s.report(k, want, Status{State: Blocked, ID: res.ID, Err: res.Err, BlockedBy: by})
 	default:
 		r.failed(k, want, res)
+	}
+}
+
+// await has k looked at again when any of these changes.
+func (r *runner) await(k Key, by []Key, turn int) {
+	by = slices.DeleteFunc(by, func(b Key) bool { return b == k })
+	r.waits[k] = by
+	for _, b := range by {
+		if r.blocked[b] == nil {
+			r.blocked[b] = map[Key]struct{}{}
+		}
+		r.blocked[b][k] = struct{}{}
+		if r.freedSince(b, turn) {
+			r.mark(k) // the pass may have been planned before that
+		}
 	}
 }
 

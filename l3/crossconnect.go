@@ -3,6 +3,7 @@
 package l3
 
 import (
+	"cmp"
 	"context"
 
 	"go.fd.io/govpp/api"
@@ -72,7 +73,9 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 		Shares:   func(x CrossConnect) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
-		Check:    func(v *desiredstate.View, x CrossConnect) error { return place.Scope(claims).Check(v, x.Interface, "") },
+		Check: func(v *desiredstate.View, x CrossConnect) error {
+			return cmp.Or(place.Scope(claims).Check(v, x.Interface, ""), checkTables(v, x.IPv6, x.Paths))
+		},
 		Foresee: func(_ context.Context, v *desiredstate.View, _ uint32, x CrossConnect) error {
 			_, err := wireWays(v, x.IPv6, x.Paths)
 			return err

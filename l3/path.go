@@ -152,6 +152,25 @@ func samePaths(prefix netip.Prefix, a, b []Path) bool {
 	return slices.Equal(sorted(a), sorted(b))
 }
 
+// leads refuses a path into a table that will not have the family.
+func (p Path) leads(v *desiredstate.View, is6 bool) error {
+	if p.NextHop.IsValid() {
+		is6 = p.NextHop.Is6()
+	}
+	return hasFamily(v, p.Table, is6)
+}
+
+// hasFamily refuses a table, of ours or of others, that will not have a family, during a Check.
+func hasFamily(v *desiredstate.View, table string, is6 bool) error {
+	if table == "" || table == DefaultTable {
+		return nil
+	}
+	if t, known := v.Known(TableKey(table)).(Table); known && (is6 && t.NoIPv6 || !is6 && t.NoIPv4) {
+		return fmt.Errorf("%w: table %s has no %s: make it with both families, or lead elsewhere", desiredstate.ErrConflict, table, inet.Family(is6))
+	}
+	return nil
+}
+
 // wire is the path as VPP wants it, in a route of a table with this number.
 func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.FibPath, err error) {
 	out = fib_types.FibPath{SwIfIndex: place.None, Weight: max(p.Weight, 1), Preference: p.Preference}

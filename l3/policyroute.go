@@ -95,6 +95,7 @@ func PolicyRoutes(c *vppnet.Conn, sets desiredstate.AnyKind) *desiredstate.Kind[
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c), sets},
 		Messages: c.Uses(&abf.AbfPolicyAddDel{}, &abf.AbfPolicyDump{}, &abf.AbfItfAttachDump{}),
 		Dump:     vppnet.Reread(c, k.dump),
+		Check:    func(v *desiredstate.View, p PolicyRoute) error { return checkTables(v, p.IPv6, p.Paths) },
 		Foresee: func(_ context.Context, v *desiredstate.View, _ uint32, p PolicyRoute) error {
 			_, err := wireWays(v, p.IPv6, p.Paths)
 			return err

@@ -3,6 +3,7 @@
 package l3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,7 +120,8 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			if table, err := place.TableID(v, r.Table); err == nil && !k.owns(v, table, r) { // else it is still to come
 				return fmt.Errorf("%w: the table, and the prefix is not claimed: name a table of ours, or give Routes an l3.RouteClaim", desiredstate.ErrForeign)
 			}
-			return nil
+			is6 := r.Prefix.Addr().Is6()
+			return cmp.Or(hasFamily(v, r.Table, is6), checkTables(v, is6, r.Paths))
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, r Route) (uint32, error) {
 			table, err := place.TableID(v, r.Table)

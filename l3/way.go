@@ -52,6 +52,16 @@ func everything(ipv6 bool) netip.Prefix {
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
+// checkTables refuses ways into tables that will not have the family, during a Check.
+func checkTables(v *desiredstate.View, ipv6 bool, paths []Path) error {
+	for i, p := range paths {
+		if err := p.leads(v, ipv6); err != nil {
+			return fmt.Errorf("path %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
 // wireWays are the paths as VPP wants them.
 func wireWays(v *desiredstate.View, ipv6 bool, paths []Path) (out []fib_types.FibPath, err error) {
 	for _, p := range paths {
