@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -104,12 +105,24 @@ func (d *daemon) remove(ctx context.Context, p plane, e *desiredstate.Engine) er
 				delete(g.keys, k)
 			}
 		}
-		if len(g.keys) == 0 {
-			delete(d.gone, file)
+		if len(g.keys) > 0 {
+			continue
 		}
+		if err := d.takeBack(file, g.Attachment); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		delete(d.gone, file)
 	}
 	d.claim()
 	return nil
+}
+
+// takeBack takes away what was lent to an attachment again in the middle of its DEL.
+func (d *daemon) takeBack(file string, a *Attachment) error {
+	if _, there := d.last[file]; there {
+		return nil
+	}
+	return share{a}.remove("")
 }
 
 // claim says what is the daemon's of that of which the data plane does not tell whose it is: what it

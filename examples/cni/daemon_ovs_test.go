@@ -5,6 +5,8 @@ package main
 import (
 	"net"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,12 +77,29 @@ func TestDaemonRestoresOVS(t *testing.T) {
 		})
 		require.True(r, eventually(60*time.Second, func() bool { return o.String() == full }), "what is moved by hand is put back")
 
+		// In the middle of this DEL a resync has made the port anew, and lent its socket again.
+		_, err = r.add(server, id(8), "net0")
+		require.NoError(r, err)
+		r.converged(d, 5)
+		for _, last := range []string{r.dir + "/s/" + short(id(8)) + "/*.json", r.dir + "/cache/results/*" + id(8) + "*"} {
+			names, err := filepath.Glob(last)
+			require.NoError(r, err)
+			require.Len(r, names, 1, last)
+			require.NoError(r, os.Remove(names[0]))
+		}
+		r.converged(d, 4)
+		require.True(r, eventually(60*time.Second, func() bool { return o.String() == full }), "%s", o)
+		require.True(r, eventually(60*time.Second, func() bool {
+			return !slices.ContainsFunc(r.files(), func(f string) bool { return strings.HasPrefix(f, "s/"+short(id(8))) })
+		}), "%v", r.files())
+		require.NoError(r, r.del(server, id(8), "net0")) // which goes on
+
 		for n := range 3 {
 			require.NoError(r, r.del(clients, id(n), "net0"))
 		}
 		require.NoError(r, r.del(server, id(7), "net0"))
 		r.converged(d, 0)
-		require.Empty(r, r.files())
+		require.True(r, eventually(60*time.Second, func() bool { return len(r.files()) == 0 }), "what was lent anew in the middle of a DEL: %v", r.files())
 		require.True(r, eventually(60*time.Second, func() bool { return o.String() == empty }), "what was made anew in the middle of a DEL:\n%s", o)
 	})
 }
