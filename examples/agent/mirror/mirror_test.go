@@ -218,17 +218,12 @@ func (r *rig) history3(in func(string) bool) (out []string) {
 
 // history2 words what the v2 was told in trees, in order, as the v3 words it.
 func (r *rig) history2(in func(string) bool) (out []string) {
-	now, err := r.v2.Get(r.Context(), Root, nil)
+	end, err := r.v2.Set(r.Context(), Root+"/election/end", "", nil) // of neither way
 	require.NoError(r, err)
 	w := r.v2.Watcher(Root, &v2.WatcherOptions{AfterIndex: 1, Recursive: true})
 	there := map[string]bool{}
-	for at := uint64(0); at < now.Index; {
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-		e, err := w.Next(ctx)
-		cancel()
-		if err == context.DeadlineExceeded {
-			break // the rest were no events
-		}
+	for at := uint64(0); at < end.Node.ModifiedIndex; {
+		e, err := w.Next(r.Context())
 		require.NoError(r, err)
 		at = e.Node.ModifiedIndex
 		switch e.Action {

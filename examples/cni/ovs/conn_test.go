@@ -162,7 +162,7 @@ func TestSwitchDies(t *testing.T) {
 func TestTheDatabaseIsNotTheSwitch(t *testing.T) {
 	o := ovstest.New(t)
 	listening(t, o)
-	c := dial(t, o, "me", ovs.WithReplyTimeout(100*time.Millisecond))
+	c := dial(t, o, "me", ovs.WithReplyTimeout(time.Second))
 	e := engine(o, c)
 	o.StopSwitch()
 	o.LoseReply(1)
@@ -184,7 +184,7 @@ func TestTheDatabaseIsNotTheSwitch(t *testing.T) {
 	// With nobody to do anything, the database has to do.
 	o.StopSwitch()
 	o.LoseReply(1)
-	c = dial(t, o, "me", ovs.WithReplyTimeout(100*time.Millisecond), ovs.WithUptake(200*time.Millisecond))
+	c = dial(t, o, "me", ovs.WithReplyTimeout(time.Second), ovs.WithUptake(200*time.Millisecond))
 	_, err = engine(o, c).Remove(t.Context(), ovs.BridgeKey("br0"))
 	require.ErrorIs(t, err, ovs.ErrTimeout)
 	_, err = engine(o, c).Remove(t.Context(), ovs.BridgeKey("br0"))
