@@ -87,7 +87,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 					state = func() string { return fmt.Sprint(vpp(), api.Annotations("default", "web")) }
 				}
 				kills := r.killedAtEveryStep(r.conf(way.change...), state, i == 0)
-				require.Greater(r, min(kills["ADD"], kills["DEL"]), 30)
+				require.Greater(r, min(kills["ADD"], kills["DEL"]), 12)
 			})
 		})
 	}

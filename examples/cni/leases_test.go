@@ -81,7 +81,7 @@ func (r *rig) collectedAfterAKill(conf *libcni.NetworkConfigList, state func() s
 		collect("DEL", n)
 		kills++
 	}
-	require.Greater(r, kills, 50)
+	require.Greater(r, kills, 25)
 }
 
 // An IPAM that does not take an address back is asked again by the next GC.
