@@ -45,13 +45,21 @@ func (l *login) unary(ctx context.Context, method string, q, r any, c *grpc.Clie
 	return invoke(with(ctx, token), method, q, r, c, opts...)
 }
 
-// stream gives a stream a token of its own, new each time: nobody tells it when that is stale.
+// stream gives a stream the token that requests have, as these keep it from ending: nobody tells a stream that
+// its own has ended, and etcd asks for it at each watch that begins there. A request says first whether it is good.
 func (l *login) stream(ctx context.Context, d *grpc.StreamDesc, c *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	token, err := l.authenticate(ctx, c)
-	if err != nil {
+	_, err := pb.NewKVClient(c).Range(ctx, &pb.RangeRequest{Key: []byte("/"), KeysOnly: true, Serializable: true})
+	if err != nil && !errors.Is(rpctypes.Error(err), rpctypes.ErrPermissionDenied) {
 		return nil, err
 	}
-	return open(with(ctx, token), d, c, method, opts...)
+	return open(with(ctx, l.current()), d, c, method, opts...)
+}
+
+// current is the token of requests, if one was asked for.
+func (l *login) current() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.token
 }
 
 // watcher has watches begin on a stream whose token is good: etcd asks for it at the beginning of each,
@@ -66,10 +74,7 @@ func (w watcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOptio
 	short, cancel := context.WithTimeout(ctx, 3*time.Second)
 	_, _ = w.kv.Get(short, key, clientv3.WithKeysOnly()) // which renews it; what else is wrong, the watch will say
 	cancel()
-	w.mu.Lock()
-	token := w.token
-	w.mu.Unlock()
-	return w.Watcher.Watch(with(ctx, token), key, opts...)
+	return w.Watcher.Watch(with(ctx, w.current()), key, opts...)
 }
 
 func with(ctx context.Context, token string) context.Context {

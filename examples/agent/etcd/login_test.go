@@ -77,6 +77,26 @@ func TestUserAndPassword(t *testing.T) {
 	require.ErrorContains(t, asked(c), "chmod 600")
 }
 
+// A watch begins on the stream of one that has long been there, as its token is one that requests keep from ending.
+func TestWatchesBeginLater(t *testing.T) {
+	e, err := etcd.Embed(t.TempDir(), func(c *embed.Config) { c.AuthTokenTTL = 1 })
+	require.NoError(t, err)
+	t.Cleanup(e.Stop)
+	etcdtest.Guard(t, etcdtest.Dial(t, e.URL(), etcd.Access{}), "s3cret")
+	c := etcdtest.Dial(t, e.URL(), etcd.Access{User: "root", Password: etcd.NewSecret("s3cret")})
+	begins := func(key string) {
+		t.Helper()
+		r := <-c.Watch(t.Context(), key, clientv3.WithCreatedNotify())
+		require.NoError(t, r.Err())
+		require.True(t, r.Created)
+	}
+	begins("first")
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		require.NoError(t, asked(c)) // what nobody shows ends meanwhile
+	}
+	begins("later")
+}
+
 // Whoever prints what holds a secret prints none.
 func TestSecret(t *testing.T) {
 	type holder struct {
