@@ -238,6 +238,42 @@ func TestSystemd(t *testing.T) {
 	require.Equal(t, "STATUS=it hangs", heard())
 }
 
+// A systemd that cannot be told for a moment is told later: that is no reason to end.
+func TestSystemdAwayForAMoment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "30000")
+	t.Setenv("WATCHDOG_PID", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	tries, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- observe.NewSystemd().Watch(ctx, func() error {
+			select {
+			case tries <- struct{}{}:
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	}()
+	<-tries // nobody listens
+	select {
+	case <-tries:
+	case err := <-done:
+		require.NoError(t, err, "it has ended")
+	}
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	<-tries
+	<-tries
+	b := make([]byte, 1000)
+	n, err := l.Read(b)
+	require.NoError(t, err)
+	require.Equal(t, "WATCHDOG=1", string(b[:n]))
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
+}
+
 // The server is of this machine alone, and cuts off who is slow.
 func TestServer(t *testing.T) {
 	for _, address := range []string{"0.0.0.0:0", ":0", "192.0.2.1:0", "example.com:80"} {
