@@ -170,6 +170,23 @@ func TestSpans(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
+// Where something never converges, traces end all the same when too many wait.
+func TestSpansAreBounded(t *testing.T) {
+	traced := tracetest.NewInMemoryExporter()
+	s := observe.NewSpans(sdk.NewTracerProvider(sdk.WithSyncer(traced)), func(desiredstate.Key) []string { return nil })
+	const most, all = 20_000, 50_000
+	for i := range all {
+		s.Changed(fmt.Sprint(i))
+	}
+	ended := map[string]bool{}
+	for _, x := range traced.GetSpans() {
+		ended[x.Name] = true
+	}
+	require.GreaterOrEqual(t, len(ended), all-most)
+	require.True(t, ended["0"])
+	require.False(t, ended[fmt.Sprint(all-1)])
+}
+
 // A history is bounded, in order, and counts what repeats itself.
 func TestHistory(t *testing.T) {
 	h := observe.NewHistory(3)
