@@ -35,13 +35,6 @@ type climb struct {
 	said     map[string]bool     // keys that the etcd v2 cannot have
 }
 
-// lives is a key that stands in the etcd v2 as long as its lease in the v3, and no longer
-// than that if nobody mirrors it.
-type lives struct {
-	value string
-	lease v3.LeaseID
-}
-
 // view is what lay in both etcds. As with a look, what is touched by events until its own
 // comes is not amiss.
 type view struct {
@@ -201,11 +194,17 @@ func (c *climb) compare(ctx context.Context, again func(key string) bool, revisi
 		}
 	}
 	for _, key := range gone {
+		if err := c.tick(ctx); err != nil {
+			return err
+		}
 		if err := c.remove(ctx, key); err != nil {
 			return err
 		}
 	}
 	for _, key := range todo {
+		if err := c.tick(ctx); err != nil {
+			return err
+		}
 		if err := c.write(ctx, key, v.have[key].value, v.have[key].lease); err != nil {
 			return err
 		}
@@ -227,7 +226,6 @@ func (c *climb) follow(ctx context.Context) error {
 	events := c.V3.Watch(ctx, Root+"/", v3.WithPrefix(), v3.WithRev(c.at.Revision+1))
 	again := time.NewTicker(c.resync())
 	defer again.Stop()
-	c.beat = time.Now()
 	for {
 		select {
 		case <-again.C:
@@ -238,7 +236,7 @@ func (c *climb) follow(ctx context.Context) error {
 				return err
 			}
 		case <-time.After(time.Until(c.beat)):
-			if err := c.refresh(ctx); err != nil {
+			if err := c.tick(ctx); err != nil {
 				return err
 			}
 		case r, ok := <-events:
@@ -302,6 +300,9 @@ func (c *climb) take(ctx context.Context, events []*v3.Event) error {
 
 // carry writes what an event says.
 func (c *climb) carry(ctx context.Context, e *v3.Event) error {
+	if err := c.tick(ctx); err != nil {
+		return err
+	}
 	key := string(e.Kv.Key)
 	doubtful := c.doubtful[key]
 	delete(c.doubtful, key)
@@ -370,62 +371,6 @@ func (c *climb) done(key string, write func() (*v2.Response, error)) error {
 	if !c.said[key] {
 		c.said[key] = true
 		c.Log.Error("the etcd v2 cannot have this key", "key", key, "err", why)
-	}
-	return nil
-}
-
-// left is the time that the holder of a lease asked for, 0 without a lease, less if it is
-// over. A lease that is alive gives all of it: so its key outlives a mirror's restart.
-func (c *climb) left(ctx context.Context, lease v3.LeaseID) (time.Duration, error) {
-	if lease == 0 {
-		return 0, nil
-	}
-	ctx, cancel := deadline(ctx)
-	defer cancel()
-	r, err := c.V3.TimeToLive(ctx, lease)
-	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
-		return -1, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("etcd v3: lease: %w", err)
-	}
-	if r.TTL <= 0 {
-		return -1, nil
-	}
-	return time.Duration(r.GrantedTTL) * time.Second, nil
-}
-
-// standing says that a key stands for so long from now; 0: for ever.
-func (c *climb) standing(ttl time.Duration) {
-	if at := time.Now().Add(ttl / 3); ttl > 0 && at.Before(c.beat) {
-		c.beat = at
-	}
-}
-
-// refresh has the keys of leases that are alive stand for longer, which is no event.
-func (c *climb) refresh(ctx context.Context) error {
-	c.beat = time.Now().Add(time.Minute)
-	for key, l := range c.lives {
-		ttl, err := c.left(ctx, l.lease)
-		if err != nil {
-			return err
-		}
-		if ttl < 0 {
-			continue
-		}
-		c.standing(ttl)
-		err = c.done(key, func() (*v2.Response, error) {
-			ctx, cancel := deadline(ctx)
-			defer cancel()
-			r, err := c.V2.Set(ctx, key, "", &v2.SetOptions{TTL: ttl, Refresh: true, PrevExist: v2.PrevExist})
-			if v2.IsKeyNotFound(err) { // whoever took it away
-				r, err = c.V2.Set(ctx, key, l.value, &v2.SetOptions{TTL: ttl})
-			}
-			return r, err
-		})
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
