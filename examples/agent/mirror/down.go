@@ -27,10 +27,12 @@ func downward(key string) bool {
 	return slices.ContainsFunc(goesDown, func(s span) bool { return s.has(key) })
 }
 
+// quiet is how long a watch is believed of which nothing is heard.
+var quiet = 10 * time.Second
+
 const (
-	quiet = time.Minute // how long a watch is believed of which nothing is heard
-	apart = 200         // how many events of no interest the place may lag behind
-	batch = 100         // operations in a transaction: etcd's default limit is 128
+	apart = 200 // how many events of no interest the place may lag behind
+	batch = 100 // operations in a transaction: etcd's default limit is 128
 
 	// A transaction of them, and one more value, is less than what an etcd v3 takes by
 	// default.
@@ -62,7 +64,10 @@ func (m *Mirror) down(ctx context.Context, reached func()) error {
 			}
 			return m.compare(ctx, &at, l)
 		case errors.Is(err, context.DeadlineExceeded):
-			if mark, _, err := m.mark(ctx); err != nil || mark != at.Etcd {
+			if mark, index, err := m.mark(ctx); err != nil || mark != at.Etcd || index < at.Index {
+				return err
+			}
+			if err := m.still(ctx, at, at.mod); err != nil {
 				return err
 			}
 			if time.Now().After(due) {

@@ -27,6 +27,7 @@ type climb struct {
 	*Mirror
 	at       place
 	index    uint64              // of the last write to the etcd v2
+	seen     int64               // the newest revision of the etcd v3 that was heard of
 	hosts    map[string]bool     // whose state comes from here
 	lives    map[string]*lives   // keys that go with their lease
 	beat     time.Time           // when these are to stand for longer
@@ -56,15 +57,15 @@ func (m *Mirror) up(ctx context.Context, reached func()) error {
 		return err
 	}
 	c := &climb{Mirror: m, at: at, index: at.Index, hosts: map[string]bool{}, lives: map[string]*lives{}, said: map[string]bool{}}
-	mark, _, err := m.mark(ctx)
+	mark, index, err := m.mark(ctx)
 	if err != nil {
 		return err
 	}
 	if err := c.look(ctx); err != nil {
 		return err
 	}
-	if at.Etcd != mark || at.Revision > c.view.revision {
-		c.at = place{Etcd: mark, key: at.key, mod: at.mod}
+	if at.Etcd != mark || at.Index > index || at.Revision > c.view.revision {
+		c.at, c.index = place{Etcd: mark, key: at.key, mod: at.mod}, index // all is compared
 	} else if !at.Doubt {
 		c.doubtful = map[string]*v2.Node{}
 		for key, n := range c.view.files {
@@ -111,7 +112,7 @@ func (c *climb) look(ctx context.Context) (err error) {
 		return fmt.Errorf("etcd v3: %w", err)
 	}
 	v.until = r.Header.Revision
-	c.view = v
+	c.view, c.seen = v, max(c.seen, v.until)
 	return nil
 }
 
@@ -226,12 +227,18 @@ func (c *climb) follow(ctx context.Context) error {
 	events := c.V3.Watch(ctx, Root+"/", v3.WithPrefix(), v3.WithRev(c.at.Revision+1))
 	again := time.NewTicker(c.resync())
 	defer again.Stop()
+	probe := time.NewTicker(quiet)
+	defer probe.Stop()
 	for {
 		select {
-		case <-again.C:
-			if mark, _, err := c.mark(ctx); err != nil || mark != c.at.Etcd {
+		case <-probe.C:
+			if mark, index, err := c.mark(ctx); err != nil || mark != c.at.Etcd || index < c.index {
 				return err
 			}
+			if err := c.still(ctx, c.at, c.seen); err != nil {
+				return err
+			}
+		case <-again.C:
 			if err := c.look(ctx); err != nil {
 				return err
 			}
@@ -248,6 +255,7 @@ func (c *climb) follow(ctx context.Context) error {
 			case err != nil:
 				return fmt.Errorf("etcd v3: %w", err)
 			}
+			c.seen = max(c.seen, r.Header.Revision)
 			if err := c.take(ctx, r.Events); err != nil {
 				return err
 			}
