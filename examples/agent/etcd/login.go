@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -68,13 +70,49 @@ type watcher struct {
 	clientv3.Watcher
 	kv clientv3.KV
 	*login
+
+	mu    sync.Mutex
+	begun map[stream]int // how many watches, whose contexts have not ended, are on which stream
 }
 
-func (w watcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
+// stream is what tells the client's streams apart: a token, and what else a context says.
+type stream struct{ token, beside string }
+
+func beside(ctx context.Context) string {
+	all, _ := metadata.FromOutgoingContext(ctx)
+	return fmt.Sprint(all) // in order
+}
+
+func (w *watcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
 	short, cancel := context.WithTimeout(ctx, 3*time.Second)
 	_, _ = w.kv.Get(short, key, clientv3.WithKeysOnly()) // which renews it; what else is wrong, the watch will say
 	cancel()
-	return w.Watcher.Watch(with(ctx, w.current()), key, opts...)
+	on := stream{w.current(), beside(ctx)}
+	w.count(on, 1)
+	context.AfterFunc(ctx, func() { w.count(on, -1) })
+	return w.Watcher.Watch(with(ctx, on.token), key, opts...)
+}
+
+func (w *watcher) count(on stream, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.begun[on] += n; w.begun[on] == 0 {
+		delete(w.begun, on)
+	}
+}
+
+// RequestProgress asks on each stream that has watches: the client would ask on one without a token, which has none.
+func (w *watcher) RequestProgress(ctx context.Context) error {
+	w.mu.Lock()
+	all := slices.Collect(maps.Keys(w.begun))
+	w.mu.Unlock()
+	var errs []error
+	for _, on := range all {
+		if on.beside == beside(ctx) {
+			errs = append(errs, w.Watcher.RequestProgress(with(ctx, on.token)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func with(ctx context.Context, token string) context.Context {
