@@ -74,6 +74,7 @@ func (m *Mirror) down(ctx context.Context, reached func()) error {
 				if l, err = m.look(ctx); err != nil {
 					return err
 				}
+				at.Looked = l.until
 				due = time.Now().Add(m.resync())
 			}
 			continue
@@ -107,26 +108,50 @@ func next(ctx context.Context, w v2.Watcher, patience time.Duration) (*v2.Respon
 // begin takes an etcd v2 that is not known from its beginning.
 func (m *Mirror) begin(ctx context.Context, at *place) error {
 	mark, index, err := m.mark(ctx)
-	if err != nil || at.Etcd == mark && 0 < at.Index && at.Index <= index {
+	if err != nil {
 		return err
+	}
+	if at.Etcd == mark && 0 < at.Index && at.Index <= index {
+		if back, err := m.isBack(ctx, *at); err != nil || !back {
+			return err
+		}
+	}
+	if !m.Adopt {
+		files, _, err := m.tree(ctx)
+		if err != nil {
+			return err
+		}
+		have, _, err := m.stand(ctx, 0, goesDown...)
+		if err != nil {
+			return err
+		}
+		if gone := (&look{files: files}).gone(have); len(gone) > 0 {
+			return fmt.Errorf("%w: it lacks %d of %d keys; --adopt deletes them", ErrAnother, len(gone), len(have))
+		}
 	}
 	l, err := m.look(ctx)
 	if err != nil {
 		return err
 	}
-	if !m.Adopt {
-		have, _, err := m.stand(ctx, 0, goesDown...)
-		if err != nil {
-			return err
-		}
-		if gone := l.gone(have); len(gone) > 0 {
-			return fmt.Errorf("%w: it lacks %d of %d keys; --adopt deletes them", ErrAnother, len(gone), len(have))
-		}
-	}
-	if err := m.move(ctx, at, place{Etcd: mark}); err != nil {
+	if err := m.move(ctx, at, place{Etcd: mark, Looked: l.until}); err != nil {
 		return err
 	}
 	return m.compare(ctx, at, l)
+}
+
+// isBack says whether the etcd v2 was rolled back, though it has come further than it was since: the last look has
+// left no trace.
+func (m *Mirror) isBack(ctx context.Context, at place) (bool, error) {
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	r, err := m.V2.Get(ctx, looked, &v2.GetOptions{Quorum: true})
+	switch {
+	case v2.IsKeyNotFound(err):
+		return at.Looked > 0, nil
+	case err != nil:
+		return false, fmt.Errorf("etcd v2: %w", err)
+	}
+	return r.Node.ModifiedIndex < at.Looked, nil
 }
 
 // effect is what an event of the etcd v2 means to the v3.

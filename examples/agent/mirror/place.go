@@ -3,6 +3,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 type place struct {
 	Etcd     string `json:"etcd"`               // the mark of the etcd v2
 	Index    uint64 `json:"index"`              // up to which it was taken from, or was written
+	Looked   uint64 `json:"looked,omitempty"`   // down: the index at which looked was written in the etcd v2, at least
 	Revision int64  `json:"revision,omitempty"` // up: up to which the etcd v3 was taken from
 	Doubt    bool   `json:"doubt,omitempty"`    // up: the etcd v2 may have been written after Index
 
@@ -59,7 +61,7 @@ func (m *Mirror) still(ctx context.Context, p place, seen int64) error {
 
 // move writes, and that the way is at a place; neither, if it is not where it was any more.
 func (m *Mirror) move(ctx context.Context, p *place, to place, ops ...v3.Op) error {
-	to.key, to.mod = p.key, 0
+	to.key, to.mod, to.Looked = p.key, 0, cmp.Or(to.Looked, p.Looked)
 	text, err := json.Marshal(to)
 	if err != nil {
 		return err
