@@ -71,5 +71,5 @@ func (a *announcer) converge(at int64) {
 	c.said, c.later = at, false
 	c.told.Store(at)
 	c.next = time.Now().Add(lazily + rand.N(lazily))
-	a.board.Set(converged, fmt.Sprintf(`{"revision":%d}`, at))
+	a.board.SetSince(converged, fmt.Sprintf(`{"revision":%d}`, at), at)
 }

@@ -25,6 +25,10 @@ type Options struct {
 	// 100,000 entries, 64 MiB.
 	MostEntries, MostBytes int
 
+	// Probe is how often etcd is asked where it is though nothing is to be written: one that was
+	// rolled back is noticed then. 0: 10 seconds.
+	Probe time.Duration
+
 	// Lost is told why nothing can be written for now, at each try.
 	Lost func(error)
 
@@ -85,6 +89,7 @@ var ErrFull = errors.New("journal is full")
 func Open(path string, etcd clientv3.KV, o Options) (*Journal, error) {
 	o.MostEntries = cmp.Or(o.MostEntries, 100_000)
 	o.MostBytes = cmp.Or(o.MostBytes, 64<<20)
+	o.Probe = cmp.Or(o.Probe, 10*time.Second)
 	if o.Lost == nil {
 		o.Lost = func(error) {}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/controller"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -97,6 +98,33 @@ func TestElsewhere(t *testing.T) {
 		refuses(r, copied, "etcd has another entry 4")
 		adopts(r, copied)
 	})
+}
+
+// An etcd that loses what it had is noticed though nothing is to be written.
+func TestElsewhereMeanwhile(t *testing.T) {
+	r := newRig(t)
+	j := r.open(filepath.Join(t.TempDir(), "journal"), r.client, controller.Options{Probe: 10 * time.Millisecond})
+	ended := make(chan error, 1)
+	go func() { ended <- j.Run(soon(t)) }()
+	say := func(n int) *clientv3.GetResponse {
+		seq, err := j.Accept(soon(t), "", changes(n)...)
+		require.NoError(t, err)
+		_, err = j.Written(soon(t), seq)
+		require.NoError(t, err)
+		place, err := r.client.Get(soon(t), controller.Journals, clientv3.WithPrefix())
+		require.NoError(t, err)
+		return place
+	}
+	earlier := say(1).Kvs[0]
+	say(2)
+	say(3)
+	_, err := r.client.Put(soon(t), string(earlier.Key), string(earlier.Value)) // as if it were rolled back
+	require.NoError(t, err)
+	err = <-ended
+	require.ErrorIs(t, err, controller.ErrElsewhere)
+	require.ErrorContains(t, err, "entries 2 to 3 are in etcd no more")
+	require.ErrorIs(t, j.Status().Lost, controller.ErrElsewhere)
+	require.NoError(t, j.Close())
 }
 
 // Who waits for a host hears when it is there, and meanwhile what it waits for.

@@ -85,11 +85,8 @@ func (j *Journal) failed(err error) {
 
 // session writes until something fails.
 func (j *Journal) session(ctx context.Context, reached func()) error {
-	p, err := j.ask(ctx)
+	p, err := j.where(ctx)
 	if err != nil {
-		return err
-	}
-	if p, err = j.reconcile(ctx, p); err != nil {
 		return err
 	}
 	together := mostChanges
@@ -107,6 +104,10 @@ func (j *Journal) session(ctx context.Context, reached func()) error {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-j.bell:
+			case <-time.After(j.o.Probe):
+				if p, err = j.where(ctx); err != nil {
+					return err
+				}
 			}
 			continue
 		}
@@ -124,6 +125,15 @@ func (j *Journal) session(ctx context.Context, reached func()) error {
 // tooMuch says that a part of a transaction may be taken where all of it was not.
 func tooMuch(err error) bool {
 	return errors.Is(err, rpctypes.ErrTooManyOps) || errors.Is(err, rpctypes.ErrRequestTooLarge)
+}
+
+// where is the place that etcd has, which is one that this file knows.
+func (j *Journal) where(ctx context.Context) (place, error) {
+	p, err := j.ask(ctx)
+	if err != nil {
+		return p, err
+	}
+	return j.reconcile(ctx, p)
 }
 
 // ask reads how far etcd is.

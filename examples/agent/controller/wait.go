@@ -145,10 +145,28 @@ func follow(ctx context.Context, c *clientv3.Client, prefix string, look func(ma
 	if done, why = look(kvs); done {
 		return done, why, nil
 	}
-	for w := range c.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(r.Header.Revision+1)) {
+	seen := r.Header.Revision
+	probe := time.NewTicker(believed)
+	defer probe.Stop()
+	events := c.Watch(clientv3.WithRequireLeader(ctx), prefix, clientv3.WithPrefix(), clientv3.WithRev(seen+1))
+	for {
+		var w clientv3.WatchResponse
+		var ok bool
+		select {
+		case w, ok = <-events:
+		case <-probe.C:
+			if err := beyond(ctx, c, prefix, seen); err != nil {
+				return false, why, err
+			}
+			continue
+		}
 		if err := w.Err(); err != nil {
 			return false, why, fmt.Errorf("etcd: %w", err)
 		}
+		if !ok {
+			return false, why, ctx.Err()
+		}
+		seen = max(seen, w.Header.Revision)
 		for _, e := range w.Events {
 			if e.Type == clientv3.EventTypeDelete {
 				delete(kvs, string(e.Kv.Key))
@@ -160,5 +178,21 @@ func follow(ctx context.Context, c *clientv3.Client, prefix string, look func(ma
 			return done, why, nil
 		}
 	}
-	return false, why, ctx.Err()
+}
+
+// believed is how long a watch is believed of which nothing is heard.
+const believed = 3 * time.Second
+
+// beyond fails if etcd is not as far as it was: a watch of one that was rolled back hears nothing until it is.
+func beyond(ctx context.Context, c *clientv3.Client, key string, seen int64) error {
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	r, err := c.Get(ctx, key, clientv3.WithCountOnly())
+	if err != nil {
+		return fmt.Errorf("etcd: %w", err)
+	}
+	if r.Header.Revision < seen {
+		return errors.New("etcd was rolled back")
+	}
+	return nil
 }

@@ -59,7 +59,7 @@ func Dial(urls string, with Access) (*clientv3.Client, error) {
 	}
 	l.tell(c)
 	if in != nil {
-		c.Watcher = watcher{c.Watcher, c.KV, in}
+		c.Watcher = &watcher{Watcher: c.Watcher, kv: c.KV, login: in, begun: map[stream]int{}}
 	}
 	return c, nil
 }

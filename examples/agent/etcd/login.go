@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,13 +47,21 @@ func (l *login) unary(ctx context.Context, method string, q, r any, c *grpc.Clie
 	return invoke(with(ctx, token), method, q, r, c, opts...)
 }
 
-// stream gives a stream a token of its own, new each time: nobody tells it when that is stale.
+// stream gives a stream the token that requests have, as these keep it from ending: nobody tells a stream that
+// its own has ended, and etcd asks for it at each watch that begins there. A request says first whether it is good.
 func (l *login) stream(ctx context.Context, d *grpc.StreamDesc, c *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	token, err := l.authenticate(ctx, c)
-	if err != nil {
+	_, err := pb.NewKVClient(c).Range(ctx, &pb.RangeRequest{Key: []byte("/"), KeysOnly: true, Serializable: true})
+	if err != nil && !errors.Is(rpctypes.Error(err), rpctypes.ErrPermissionDenied) {
 		return nil, err
 	}
-	return open(with(ctx, token), d, c, method, opts...)
+	return open(with(ctx, l.current()), d, c, method, opts...)
+}
+
+// current is the token of requests, if one was asked for.
+func (l *login) current() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.token
 }
 
 // watcher has watches begin on a stream whose token is good: etcd asks for it at the beginning of each,
@@ -60,16 +70,49 @@ type watcher struct {
 	clientv3.Watcher
 	kv clientv3.KV
 	*login
+
+	mu    sync.Mutex
+	begun map[stream]int // how many watches, whose contexts have not ended, are on which stream
 }
 
-func (w watcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
+// stream is what tells the client's streams apart: a token, and what else a context says.
+type stream struct{ token, beside string }
+
+func beside(ctx context.Context) string {
+	all, _ := metadata.FromOutgoingContext(ctx)
+	return fmt.Sprint(all) // in order
+}
+
+func (w *watcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
 	short, cancel := context.WithTimeout(ctx, 3*time.Second)
 	_, _ = w.kv.Get(short, key, clientv3.WithKeysOnly()) // which renews it; what else is wrong, the watch will say
 	cancel()
+	on := stream{w.current(), beside(ctx)}
+	w.count(on, 1)
+	context.AfterFunc(ctx, func() { w.count(on, -1) })
+	return w.Watcher.Watch(with(ctx, on.token), key, opts...)
+}
+
+func (w *watcher) count(on stream, n int) {
 	w.mu.Lock()
-	token := w.token
+	defer w.mu.Unlock()
+	if w.begun[on] += n; w.begun[on] == 0 {
+		delete(w.begun, on)
+	}
+}
+
+// RequestProgress asks on each stream that has watches: the client would ask on one without a token, which has none.
+func (w *watcher) RequestProgress(ctx context.Context) error {
+	w.mu.Lock()
+	all := slices.Collect(maps.Keys(w.begun))
 	w.mu.Unlock()
-	return w.Watcher.Watch(with(ctx, token), key, opts...)
+	var errs []error
+	for _, on := range all {
+		if on.beside == beside(ctx) {
+			errs = append(errs, w.Watcher.RequestProgress(with(ctx, on.token)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func with(ctx context.Context, token string) context.Context {

@@ -77,6 +77,60 @@ func TestUserAndPassword(t *testing.T) {
 	require.ErrorContains(t, asked(c), "chmod 600")
 }
 
+// A watch begins on the stream of one that has long been there, as its token is one that requests keep from ending.
+func TestWatchesBeginLater(t *testing.T) {
+	e, err := etcd.Embed(t.TempDir(), func(c *embed.Config) { c.AuthTokenTTL = 1 })
+	require.NoError(t, err)
+	t.Cleanup(e.Stop)
+	etcdtest.Guard(t, etcdtest.Dial(t, e.URL(), etcd.Access{}), "s3cret")
+	c := etcdtest.Dial(t, e.URL(), etcd.Access{User: "root", Password: etcd.NewSecret("s3cret")})
+	begins := func(key string) {
+		t.Helper()
+		r := <-c.Watch(t.Context(), key, clientv3.WithCreatedNotify())
+		require.NoError(t, r.Err())
+		require.True(t, r.Created)
+	}
+	begins("first")
+	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		require.NoError(t, asked(c)) // what nobody shows ends meanwhile
+	}
+	begins("later")
+}
+
+// Whoever asks how far watches are hears it of all that there are, those too that began with an earlier token.
+func TestProgressWithAUser(t *testing.T) {
+	e, err := etcd.Embed(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(e.Stop)
+	root := etcdtest.Dial(t, e.URL(), etcd.Access{User: "root", Password: etcd.NewSecret("s3cret")})
+	etcdtest.Guard(t, etcdtest.Dial(t, e.URL(), etcd.Access{}), "s3cret")
+	begin := func(key string) clientv3.WatchChan {
+		heard := root.Watch(clientv3.WithRequireLeader(t.Context()), key, clientv3.WithCreatedNotify())
+		require.True(t, (<-heard).Created)
+		return heard
+	}
+	first := begin("quiet")
+	_, err = root.UserChangePassword(t.Context(), "root", "s3cret") // which ends all tokens
+	require.NoError(t, err)
+	second := begin("as quiet")
+	p, err := root.Put(t.Context(), "another", "1")
+	require.NoError(t, err)
+	for _, heard := range []clientv3.WatchChan{first, second} {
+		until := time.After(20 * time.Second)
+		for at := int64(0); at < p.Header.Revision; {
+			require.NoError(t, root.RequestProgress(clientv3.WithRequireLeader(t.Context())))
+			select {
+			case r := <-heard:
+				require.NoError(t, r.Err())
+				at = r.Header.Revision
+			case <-time.After(100 * time.Millisecond): // it says nothing if a watch was not yet in step
+			case <-until:
+				require.Fail(t, "nothing is heard")
+			}
+		}
+	}
+}
+
 // Whoever prints what holds a secret prints none.
 func TestSecret(t *testing.T) {
 	type holder struct {

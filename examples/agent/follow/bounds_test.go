@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 )
 
@@ -84,10 +85,22 @@ func TestLongValuesCostNoMemory(t *testing.T) {
 
 // Reached comes soon after whatever was written, and after that was told; what lies in no
 // range counts as told.
-func TestReached(t *testing.T) {
+func TestReached(t *testing.T) { reached(t, etcd.Access{}) }
+
+// With a user and a password, too.
+func TestReachedWithAUser(t *testing.T) {
+	reached(t, etcd.Access{User: "root", Password: etcd.NewSecret("s3cret")})
+}
+
+func reached(t *testing.T, by etcd.Access) {
 	e, c := embedded(t)
+	if by.User != "" {
+		etcdtest.Guard(t, c, "s3cret")
+		c = etcdtest.Dial(t, e.URL(), by)
+	}
 	var reached atomic.Int64
 	m := following(t, e.URL(), func(f *follow.Follower) {
+		f.Client = etcdtest.Dial(t, e.URL(), by)
 		f.Follow(follow.Range(elsewhere + "quiet"))
 		f.Follow(follow.Range(elsewhere + "too/"))
 		f.Reached = func(at int64) { reached.Store(at) }

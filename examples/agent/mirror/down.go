@@ -27,10 +27,12 @@ func downward(key string) bool {
 	return slices.ContainsFunc(goesDown, func(s span) bool { return s.has(key) })
 }
 
+// quiet is how long a watch is believed of which nothing is heard.
+var quiet = 10 * time.Second
+
 const (
-	quiet = time.Minute // how long a watch is believed of which nothing is heard
-	apart = 200         // how many events of no interest the place may lag behind
-	batch = 100         // operations in a transaction: etcd's default limit is 128
+	apart = 200 // how many events of no interest the place may lag behind
+	batch = 100 // operations in a transaction: etcd's default limit is 128
 
 	// A transaction of them, and one more value, is less than what an etcd v3 takes by
 	// default.
@@ -62,13 +64,17 @@ func (m *Mirror) down(ctx context.Context, reached func()) error {
 			}
 			return m.compare(ctx, &at, l)
 		case errors.Is(err, context.DeadlineExceeded):
-			if mark, _, err := m.mark(ctx); err != nil || mark != at.Etcd {
+			if mark, index, err := m.mark(ctx); err != nil || mark != at.Etcd || index < at.Index {
+				return err
+			}
+			if err := m.still(ctx, at, at.mod); err != nil {
 				return err
 			}
 			if time.Now().After(due) {
 				if l, err = m.look(ctx); err != nil {
 					return err
 				}
+				at.Looked = l.until
 				due = time.Now().Add(m.resync())
 			}
 			continue
@@ -102,26 +108,50 @@ func next(ctx context.Context, w v2.Watcher, patience time.Duration) (*v2.Respon
 // begin takes an etcd v2 that is not known from its beginning.
 func (m *Mirror) begin(ctx context.Context, at *place) error {
 	mark, index, err := m.mark(ctx)
-	if err != nil || at.Etcd == mark && 0 < at.Index && at.Index <= index {
+	if err != nil {
 		return err
+	}
+	if at.Etcd == mark && 0 < at.Index && at.Index <= index {
+		if back, err := m.isBack(ctx, *at); err != nil || !back {
+			return err
+		}
+	}
+	if !m.Adopt {
+		files, _, err := m.tree(ctx)
+		if err != nil {
+			return err
+		}
+		have, _, err := m.stand(ctx, 0, goesDown...)
+		if err != nil {
+			return err
+		}
+		if gone := (&look{files: files}).gone(have); len(gone) > 0 {
+			return fmt.Errorf("%w: it lacks %d of %d keys; --adopt deletes them", ErrAnother, len(gone), len(have))
+		}
 	}
 	l, err := m.look(ctx)
 	if err != nil {
 		return err
 	}
-	if !m.Adopt {
-		have, _, err := m.stand(ctx, 0, goesDown...)
-		if err != nil {
-			return err
-		}
-		if gone := l.gone(have); len(gone) > 0 {
-			return fmt.Errorf("%w: it lacks %d of %d keys; --adopt deletes them", ErrAnother, len(gone), len(have))
-		}
-	}
-	if err := m.move(ctx, at, place{Etcd: mark}); err != nil {
+	if err := m.move(ctx, at, place{Etcd: mark, Looked: l.until}); err != nil {
 		return err
 	}
 	return m.compare(ctx, at, l)
+}
+
+// isBack says whether the etcd v2 was rolled back, though it has come further than it was since: the last look has
+// left no trace.
+func (m *Mirror) isBack(ctx context.Context, at place) (bool, error) {
+	ctx, cancel := deadline(ctx)
+	defer cancel()
+	r, err := m.V2.Get(ctx, looked, &v2.GetOptions{Quorum: true})
+	switch {
+	case v2.IsKeyNotFound(err):
+		return at.Looked > 0, nil
+	case err != nil:
+		return false, fmt.Errorf("etcd v2: %w", err)
+	}
+	return r.Node.ModifiedIndex < at.Looked, nil
 }
 
 // effect is what an event of the etcd v2 means to the v3.

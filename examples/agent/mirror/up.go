@@ -27,19 +27,13 @@ type climb struct {
 	*Mirror
 	at       place
 	index    uint64              // of the last write to the etcd v2
+	seen     int64               // the newest revision of the etcd v3 that was heard of
 	hosts    map[string]bool     // whose state comes from here
 	lives    map[string]*lives   // keys that go with their lease
 	beat     time.Time           // when these are to stand for longer
 	doubtful map[string]*v2.Node // that may have been written, and not noted
 	view     *view               // nil: nobody is looking
 	said     map[string]bool     // keys that the etcd v2 cannot have
-}
-
-// lives is a key that stands in the etcd v2 as long as its lease in the v3, and no longer
-// than that if nobody mirrors it.
-type lives struct {
-	value string
-	lease v3.LeaseID
 }
 
 // view is what lay in both etcds. As with a look, what is touched by events until its own
@@ -63,15 +57,15 @@ func (m *Mirror) up(ctx context.Context, reached func()) error {
 		return err
 	}
 	c := &climb{Mirror: m, at: at, index: at.Index, hosts: map[string]bool{}, lives: map[string]*lives{}, said: map[string]bool{}}
-	mark, _, err := m.mark(ctx)
+	mark, index, err := m.mark(ctx)
 	if err != nil {
 		return err
 	}
 	if err := c.look(ctx); err != nil {
 		return err
 	}
-	if at.Etcd != mark || at.Revision > c.view.revision {
-		c.at = place{Etcd: mark, key: at.key, mod: at.mod}
+	if at.Etcd != mark || at.Index > index || at.Revision > c.view.revision {
+		c.at, c.index = place{Etcd: mark, key: at.key, mod: at.mod}, index // all is compared
 	} else if !at.Doubt {
 		c.doubtful = map[string]*v2.Node{}
 		for key, n := range c.view.files {
@@ -118,7 +112,7 @@ func (c *climb) look(ctx context.Context) (err error) {
 		return fmt.Errorf("etcd v3: %w", err)
 	}
 	v.until = r.Header.Revision
-	c.view = v
+	c.view, c.seen = v, max(c.seen, v.until)
 	return nil
 }
 
@@ -201,11 +195,17 @@ func (c *climb) compare(ctx context.Context, again func(key string) bool, revisi
 		}
 	}
 	for _, key := range gone {
+		if err := c.tick(ctx); err != nil {
+			return err
+		}
 		if err := c.remove(ctx, key); err != nil {
 			return err
 		}
 	}
 	for _, key := range todo {
+		if err := c.tick(ctx); err != nil {
+			return err
+		}
 		if err := c.write(ctx, key, v.have[key].value, v.have[key].lease); err != nil {
 			return err
 		}
@@ -227,18 +227,23 @@ func (c *climb) follow(ctx context.Context) error {
 	events := c.V3.Watch(ctx, Root+"/", v3.WithPrefix(), v3.WithRev(c.at.Revision+1))
 	again := time.NewTicker(c.resync())
 	defer again.Stop()
-	c.beat = time.Now()
+	probe := time.NewTicker(quiet)
+	defer probe.Stop()
 	for {
 		select {
-		case <-again.C:
-			if mark, _, err := c.mark(ctx); err != nil || mark != c.at.Etcd {
+		case <-probe.C:
+			if mark, index, err := c.mark(ctx); err != nil || mark != c.at.Etcd || index < c.index {
 				return err
 			}
+			if err := c.still(ctx, c.at, c.seen); err != nil {
+				return err
+			}
+		case <-again.C:
 			if err := c.look(ctx); err != nil {
 				return err
 			}
 		case <-time.After(time.Until(c.beat)):
-			if err := c.refresh(ctx); err != nil {
+			if err := c.tick(ctx); err != nil {
 				return err
 			}
 		case r, ok := <-events:
@@ -250,6 +255,7 @@ func (c *climb) follow(ctx context.Context) error {
 			case err != nil:
 				return fmt.Errorf("etcd v3: %w", err)
 			}
+			c.seen = max(c.seen, r.Header.Revision)
 			if err := c.take(ctx, r.Events); err != nil {
 				return err
 			}
@@ -302,6 +308,9 @@ func (c *climb) take(ctx context.Context, events []*v3.Event) error {
 
 // carry writes what an event says.
 func (c *climb) carry(ctx context.Context, e *v3.Event) error {
+	if err := c.tick(ctx); err != nil {
+		return err
+	}
 	key := string(e.Kv.Key)
 	doubtful := c.doubtful[key]
 	delete(c.doubtful, key)
@@ -370,62 +379,6 @@ func (c *climb) done(key string, write func() (*v2.Response, error)) error {
 	if !c.said[key] {
 		c.said[key] = true
 		c.Log.Error("the etcd v2 cannot have this key", "key", key, "err", why)
-	}
-	return nil
-}
-
-// left is the time that the holder of a lease asked for, 0 without a lease, less if it is
-// over. A lease that is alive gives all of it: so its key outlives a mirror's restart.
-func (c *climb) left(ctx context.Context, lease v3.LeaseID) (time.Duration, error) {
-	if lease == 0 {
-		return 0, nil
-	}
-	ctx, cancel := deadline(ctx)
-	defer cancel()
-	r, err := c.V3.TimeToLive(ctx, lease)
-	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
-		return -1, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("etcd v3: lease: %w", err)
-	}
-	if r.TTL <= 0 {
-		return -1, nil
-	}
-	return time.Duration(r.GrantedTTL) * time.Second, nil
-}
-
-// standing says that a key stands for so long from now; 0: for ever.
-func (c *climb) standing(ttl time.Duration) {
-	if at := time.Now().Add(ttl / 3); ttl > 0 && at.Before(c.beat) {
-		c.beat = at
-	}
-}
-
-// refresh has the keys of leases that are alive stand for longer, which is no event.
-func (c *climb) refresh(ctx context.Context) error {
-	c.beat = time.Now().Add(time.Minute)
-	for key, l := range c.lives {
-		ttl, err := c.left(ctx, l.lease)
-		if err != nil {
-			return err
-		}
-		if ttl < 0 {
-			continue
-		}
-		c.standing(ttl)
-		err = c.done(key, func() (*v2.Response, error) {
-			ctx, cancel := deadline(ctx)
-			defer cancel()
-			r, err := c.V2.Set(ctx, key, "", &v2.SetOptions{TTL: ttl, Refresh: true, PrevExist: v2.PrevExist})
-			if v2.IsKeyNotFound(err) { // whoever took it away
-				r, err = c.V2.Set(ctx, key, l.value, &v2.SetOptions{TTL: ttl})
-			}
-			return r, err
-		})
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

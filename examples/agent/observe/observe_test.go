@@ -170,6 +170,23 @@ func TestSpans(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
+// Where something never converges, traces end all the same when too many wait.
+func TestSpansAreBounded(t *testing.T) {
+	traced := tracetest.NewInMemoryExporter()
+	s := observe.NewSpans(sdk.NewTracerProvider(sdk.WithSyncer(traced)), func(desiredstate.Key) []string { return nil })
+	const most, all = 20_000, 50_000
+	for i := range all {
+		s.Changed(fmt.Sprint(i))
+	}
+	ended := map[string]bool{}
+	for _, x := range traced.GetSpans() {
+		ended[x.Name] = true
+	}
+	require.GreaterOrEqual(t, len(ended), all-most)
+	require.True(t, ended["0"])
+	require.False(t, ended[fmt.Sprint(all-1)])
+}
+
 // A history is bounded, in order, and counts what repeats itself.
 func TestHistory(t *testing.T) {
 	h := observe.NewHistory(3)
@@ -236,6 +253,42 @@ func TestSystemd(t *testing.T) {
 	}()
 	require.Equal(t, "WATCHDOG=1", heard())
 	require.Equal(t, "STATUS=it hangs", heard())
+}
+
+// A systemd that cannot be told for a moment is told later: that is no reason to end.
+func TestSystemdAwayForAMoment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "30000")
+	t.Setenv("WATCHDOG_PID", "")
+	ctx, cancel := context.WithCancel(t.Context())
+	tries, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- observe.NewSystemd().Watch(ctx, func() error {
+			select {
+			case tries <- struct{}{}:
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	}()
+	<-tries // nobody listens
+	select {
+	case <-tries:
+	case err := <-done:
+		require.NoError(t, err, "it has ended")
+	}
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	<-tries
+	<-tries
+	b := make([]byte, 1000)
+	n, err := l.Read(b)
+	require.NoError(t, err)
+	require.Equal(t, "WATCHDOG=1", string(b[:n]))
+	cancel()
+	require.ErrorIs(t, <-done, context.Canceled)
 }
 
 // The server is of this machine alone, and cuts off who is slow.

@@ -4,6 +4,7 @@ package observe
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // Spans makes a trace of each change: its root is the key that changed (a source of the Store), below it
 // is what is done to each object that the key wants, and below that each message to VPP. A root ends
 // with the first failure of what it wants, or the first thing that this waits for, or when all has
-// converged; what is done for it after a failure is below it all the same. It is safe for concurrent use.
+// converged; what is done for it after a failure is below it all the same. If too many wait, the older half ends. It is safe for concurrent use.
 type Spans struct {
 	tracer trace.Tracer
 
@@ -54,8 +55,28 @@ func (s *Spans) Changed(source string, about ...attribute.KeyValue) {
 	if before, ok := s.roots[source]; ok {
 		before.span.AddEvent("changed again") // to one that has ended, that does nothing
 		before.end(nil)
+	} else if len(s.roots) >= mostRoots {
+		s.forget()
 	}
 	s.roots[source] = &root{ctx: ctx, span: span, begun: time.Now()}
+}
+
+// mostRoots is how many traces are under way at most: as long as anything does not converge, none is over.
+const mostRoots = 20_000
+
+// forget ends the older half of all. mu is held.
+func (s *Spans) forget() {
+	var begun []time.Time
+	for _, r := range s.roots {
+		begun = append(begun, r.begun)
+	}
+	slices.SortFunc(begun, time.Time.Compare)
+	for source, r := range s.roots {
+		if !r.begun.After(begun[len(begun)/2]) {
+			r.end(nil)
+			delete(s.roots, source)
+		}
+	}
 }
 
 // Object makes the context of the work on an object; for Engine.Trace.

@@ -41,7 +41,8 @@ func (s Systemd) Status(text string) error {
 func (s Systemd) Stopping() error { return s.tell("STOPPING=1") }
 
 // Watch gives signs of life until ctx ends, as long as alive says so: it should ask what would
-// hang if the service did. Without a watchdog it returns at once.
+// hang if the service did. Without a watchdog it returns at once. A sign that cannot be given is no reason to end:
+// systemd acts if none comes for long.
 func (s Systemd) Watch(ctx context.Context, alive func() error) error {
 	if s.socket == "" || s.watchdog == 0 {
 		return nil
@@ -50,9 +51,9 @@ func (s Systemd) Watch(ctx context.Context, alive func() error) error {
 	defer tick.Stop()
 	for {
 		if err := alive(); err != nil {
-			_ = s.Status(err.Error()) // systemd acts when the sign of life does not come
-		} else if err := s.tell("WATCHDOG=1"); err != nil {
-			return err
+			_ = s.Status(err.Error())
+		} else {
+			_ = s.tell("WATCHDOG=1")
 		}
 		select {
 		case <-ctx.Done():

@@ -31,7 +31,7 @@ type Board struct {
 	Prefix string
 	Trees  []string      // "ports/", or a key: what lies elsewhere is others'
 	Alive  string        // "": none
-	Last   string        // a key in Trees that is written only when all else stands; "": none
+	Last   string        // a key in Trees that is written only when all else stands, and not if etcd is not at its SetSince yet; "": none
 	TTL    time.Duration // how long Alive outlives this process. 0: 3 minutes
 	Resync time.Duration // what stands there is read again this often. 0: 5 minutes
 	Lost   func(error)   // told why something cannot be written for now

@@ -28,6 +28,7 @@ const page = 500 // keys, each of which is small
 func (b *Board) read(ctx context.Context) (map[string]stands, error) {
 	b.mu.Lock()
 	b.all = true
+	of := b.since[b.Last]
 	b.mu.Unlock()
 	have := map[string]stands{}
 	from, end := b.Prefix, clientv3.GetPrefixRangeEnd(b.Prefix)
@@ -38,6 +39,9 @@ func (b *Board) read(ctx context.Context) (map[string]stands, error) {
 		if err != nil {
 			return nil, fmt.Errorf("etcd: %w", err)
 		}
+		if r.Header.Revision < of {
+			b.unsay(of)
+		}
 		for _, kv := range r.Kvs {
 			if name := strings.TrimPrefix(string(kv.Key), b.Prefix); b.owns(name) {
 				have[name] = stands{string(kv.Value), kv.ModRevision}
@@ -47,6 +51,17 @@ func (b *Board) read(ctx context.Context) (map[string]stands, error) {
 			return have, nil
 		}
 		from = string(r.Kvs[len(r.Kvs)-1].Key) + "\x00"
+	}
+}
+
+// unsay withdraws what Last says of a revision that etcd has not, as it was rolled back or is another: whoever writes
+// there now would take it for an answer.
+func (b *Board) unsay(of int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.since[b.Last] == of {
+		b.want[b.Last] = ""
+		delete(b.since, b.Last)
 	}
 }
 
