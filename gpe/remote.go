@@ -103,6 +103,14 @@ func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 		Dump:  k.remotes,
 		Check: func(v *desiredstate.View, r RemoteEID) error { return mayHave(v, r.VNI, r.EID) },
 		Create: func(ctx context.Context, _ *desiredstate.View, r RemoteEID) (uint32, error) {
+			d, err := k.at(ctx, r.VNI, r.EID)
+			if err == nil && d != nil && d.IsLocal {
+				err = fmt.Errorf("%w: by now somebody says that %s is here, in VNI %d: take that LocalEID away, or do without the RemoteEID",
+					desiredstate.ErrConflict, r.EID, r.VNI)
+			}
+			if err != nil {
+				return 0, err
+			}
 			return 0, k.place(ctx, r)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RemoteEID], want RemoteEID) error {
