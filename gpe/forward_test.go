@@ -56,3 +56,30 @@ func TestPriorityOfLocators(t *testing.T) {
 		kindrig.Steady(t, e, want...)
 	}
 }
+
+// A program that dies while a set gets other locators leaves nothing that is forwarded by the old ones:
+// who comes next finds what is left to do.
+func TestLocatorsChangeWhoeverDies(t *testing.T) {
+	vpp := vpptest.Real(t)
+	front := vpptest.NewProxy(t, vpp.Socket())
+	e := everything(kindrig.Dial(t, front.Socket(), "me"))
+	for n := 1; ; n++ {
+		_, err := e.Sync(t.Context(), append(twoWays("a"), far(1, 1))...)
+		require.NoError(t, err)
+		front.Inject(vpptest.Fault{Writes: true, Nth: n, Kind: vpptest.CutBefore})
+		want := append(twoWays("b"), far(1, 1))
+		_, died := e.Sync(t.Context(), want...)
+		front.Heal()
+		e = everything(kindrig.Dial(t, front.Socket(), "me"))
+		_, err = e.Sync(t.Context(), want...)
+		require.NoError(t, err)
+		forwarded, err := vpp.CLI("show gpe entry")
+		require.NoError(t, err)
+		require.Contains(t, forwarded, "remote-RLOC: 198.51.100.2", "before write %d: %v", n, died)
+		require.NotContains(t, forwarded, "192.0.2.2")
+		if died == nil {
+			require.Greater(t, n, 2)
+			return
+		}
+	}
+}
