@@ -10,6 +10,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/feature"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/span"
@@ -81,7 +82,9 @@ func (m Mirror) state() (s span.SpanState) {
 //
 // VPP keeps a mirror when its interface goes, and lists it for the next one with the same
 // index, to no effect. Such a mirror of ours is seen, and put into effect; so VPP is asked, of
-// each that is not L2, whether it is.
+// each that is not L2, whether it is. It keeps one as well when the interface of the copies goes, and sends
+// them to the next one with that index, whosever it is; such a one of an interface of ours goes with what is
+// not wanted.
 func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 	k := mirrors{c, span.NewServiceClient(c)}
 	return &desiredstate.Kind[Mirror]{
@@ -89,7 +92,7 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 		Name:     "mirror",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
 		Messages: c.Uses(usage.known(c, []api.Message{ // not all releases have feature_is_enabled
-			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{},
+			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{}, &interfaces.SwInterfaceDump{},
 		})...),
 		Dump:   k.dump,
 		Shares: func(m Mirror) []desiredstate.Key { return UseKeys(m.From, m.To) },
@@ -106,18 +109,7 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Mirror], want Mirror) error {
 			return k.set(ctx, v, want)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Mirror]) error {
-			to, err := v.ID(InterfaceKey(have.Spec.To))
-			if err != nil {
-				return err
-			}
-			done, err := k.turn(ctx, have.ID)
-			if err != nil {
-				return err
-			}
-			defer done()
-			return k.send(ctx, have.ID, to, 0, have.Spec.L2)
-		},
+		Delete: k.remove,
 		Fill: func(have desiredstate.Actual[Mirror], want Mirror) Mirror {
 			want.After = have.Spec.After
 			return want
@@ -138,18 +130,24 @@ func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	var ours []uint32
 	for _, d := range all {
 		from, ok := desiredstate.At[Interface](v, uint32(d.SwIfIndexFrom))
-		to, there := desiredstate.At[Interface](v, uint32(d.SwIfIndexTo))
-		if !ok || !there {
+		if !ok {
 			continue // what is left of one that has gone
 		}
 		m := Mirror{
-			From: from.Spec.Name, To: to.Spec.Name, L2: d.IsL2,
+			From: from.Spec.Name, L2: d.IsL2,
 			NoRx: d.State&span.SPAN_STATE_API_RX == 0, NoTx: d.State&span.SPAN_STATE_API_TX == 0,
 		}
-		if !d.IsL2 && !from.Foreign {
+		a := desiredstate.Actual[Mirror]{ID: from.ID, Foreign: from.Foreign}
+		if to, there := desiredstate.At[Interface](v, uint32(d.SwIfIndexTo)); there {
+			m.To, a.Foreign = to.Spec.Name, from.Foreign && to.Foreign
+		} else {
+			m.To, a.Note, a.Leftover = Foreign(number(uint32(d.SwIfIndexTo))), toNobody(d.SwIfIndexTo), !from.Foreign
+		}
+		if !d.IsL2 && !from.Foreign && a.Note == nil {
 			ours = append(ours, from.ID)
 		}
-		out = append(out, desiredstate.Actual[Mirror]{ID: from.ID, Spec: m, Foreign: from.Foreign && to.Foreign})
+		a.Spec = m
+		out = append(out, a)
 	}
 	live, err := k.inEffect(ctx, ours...)
 	for i := range out {
@@ -159,6 +157,34 @@ func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		}
 	}
 	return out, err
+}
+
+// toNobody notes the index of the interface that a mirror was to, and that has gone.
+type toNobody interface_types.InterfaceIndex
+
+// remove takes a mirror away. One to nobody it leaves, if somebody has the index by now: it may be another
+// one, and is found again if it is not.
+func (k mirrors) remove(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Mirror]) error {
+	nobody, gone := have.Note.(toNobody)
+	to := uint32(nobody)
+	if !gone {
+		var err error
+		if to, err = v.ID(InterfaceKey(have.Spec.To)); err != nil {
+			return err
+		}
+	}
+	done, err := k.turn(ctx, have.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if gone {
+		all, err := Collect(interfaces.NewServiceClient(k.c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(to)}))
+		if err != nil || len(all) > 0 {
+			return err
+		}
+	}
+	return k.send(ctx, have.ID, to, 0, have.Spec.L2)
 }
 
 // list is all that VPP mirrors.

@@ -69,6 +69,47 @@ func TestMirrorsThatOutliveTheirInterface(t *testing.T) {
 	})
 }
 
+// A mirror to an interface that somebody removed goes, before another one gets that index and the copies; the
+// same one that comes again with that index is mirrored to.
+func TestMirrorThatOutlivesWhereItIsTo(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		o.Uses(&span.SwInterfaceSpanDump{})
+		engine := func() *desiredstate.Engine {
+			e := desiredstate.New(vppnet.Loopbacks(c), vppnet.Mirrors(c))
+			e.MaxPrune = 1
+			return e
+		}
+		mirrors := func() []*span.SwInterfaceSpanDetails {
+			all, err := vppnet.Collect(span.NewServiceClient(o).SwInterfaceSpanDump(t.Context(), &span.SwInterfaceSpanDump{}))
+			require.NoError(t, err)
+			return all
+		}
+		want := []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, vppnet.Mirror{From: "a", To: "b"}}
+		lose := func() {
+			r, err := engine().Sync(t.Context(), want...)
+			require.NoError(t, err)
+			b, _ := r.Of(vppnet.InterfaceKey("b"))
+			o.remove(interface_types.InterfaceIndex(b.ID))
+			require.Len(t, mirrors(), 1, "VPP keeps it")
+		}
+		lose()
+		_, err := engine().Sync(t.Context(), want...)
+		require.NoError(t, err)
+		require.Len(t, mirrors(), 1)
+		p, err := engine().Plan(t.Context(), want...)
+		require.NoError(t, err)
+		require.True(t, p.Empty(), p)
+
+		lose()
+		_, err = engine().Sync(t.Context(), want[0])
+		require.NoError(t, err)
+		require.Empty(t, mirrors())
+		_, err = engine().Sync(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 func TestValidateMirror(t *testing.T) {
 	for _, tc := range []struct {
 		m   vppnet.Mirror
