@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/feature"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/span"
 
@@ -33,7 +35,7 @@ type Mirror struct {
 	L2 bool
 
 	// After lists what has to be there before the mirror, and only goes after it. VPP forgets
-	// an L2 mirror when its port leaves the bridge domain, and does not say so; one is
+	// an L2 mirror when its port leaves the bridge domain, and goes on listing it; one is
 	// therefore After BridgePortKey(From). VPP does not know of it, so it is no difference by
 	// itself, and an engine that never was asked for it cannot keep it.
 	After []desiredstate.Key
@@ -81,18 +83,18 @@ func (m Mirror) state() (s span.SpanState) {
 // (sw_interface_span_enable_disable). Directions change in place.
 //
 // VPP keeps a mirror when its interface goes, and lists it for the next one with the same
-// index, to no effect. Such a mirror of ours is seen, and put into effect; so VPP is asked, of
-// each that is not L2, whether it is. It keeps one as well when the interface of the copies goes, and sends
+// index, to no effect, and an L2 one when its port has left L2. Such a mirror of ours is seen, and put into
+// effect; so VPP is asked, of each whether it is, but of an L2 one of what goes out alone, which VPP does not show. It keeps one as well when the interface of the copies goes, and sends
 // them to the next one with that index, whosever it is; such a one of an interface of ours goes with what is
 // not wanted.
 func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
-	k := mirrors{c, span.NewServiceClient(c)}
+	k := mirrors{c, span.NewServiceClient(c), new(atomic.Bool)}
 	return &desiredstate.Kind[Mirror]{
 		Target:   c.Target(),
 		Name:     "mirror",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
 		Messages: c.Uses(usage.known(c, []api.Message{ // not all releases have feature_is_enabled
-			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{}, &interfaces.SwInterfaceDump{},
+			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{}, &interfaces.SwInterfaceDump{}, &l2.L2Flags{},
 		})...),
 		Dump:   k.dump,
 		Shares: func(m Mirror) []desiredstate.Key { return UseKeys(m.From, m.To) },
@@ -118,8 +120,9 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 }
 
 type mirrors struct {
-	c   *Conn
-	vpp span.RPCService
+	c     *Conn
+	vpp   span.RPCService
+	blind *atomic.Bool // what l2_flags shows is not what we think
 }
 
 func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Mirror], err error) {
@@ -127,7 +130,7 @@ func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	if err != nil {
 		return nil, err
 	}
-	var ours []uint32
+	var ours, bridged []uint32
 	for _, d := range all {
 		from, ok := desiredstate.At[Interface](v, uint32(d.SwIfIndexFrom))
 		if !ok {
@@ -143,21 +146,51 @@ func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		} else {
 			m.To, a.Note, a.Leftover = Foreign(number(uint32(d.SwIfIndexTo))), toNobody(d.SwIfIndexTo), !from.Foreign
 		}
-		if !d.IsL2 && !from.Foreign && a.Note == nil {
+		switch {
+		case from.Foreign || a.Note != nil:
+		case !d.IsL2:
 			ours = append(ours, from.ID)
+		case !m.NoRx:
+			bridged = append(bridged, from.ID)
 		}
 		a.Spec = m
 		out = append(out, a)
 	}
 	live, err := k.inEffect(ctx, ours...)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := k.lost(ctx, bridged...)
 	for i := range out {
 		m := &out[i]
-		if on, asked := live[m.ID]; asked && !m.Spec.L2 && m.Spec.state()&^on != 0 {
+		if on, asked := live[m.ID]; asked && !m.Spec.L2 && m.Spec.state()&^on != 0 || m.Spec.L2 && lost[m.ID] {
 			m.Broken = "it is listed, and has no effect"
 		}
 	}
 	return out, err
 }
+
+// lost says which interfaces, of which what comes in is mirrored as a port of L2, certainly are not: none of
+// the features is on that l2_flags shows from the mirrors' on. That is the last of VPP's list, which only
+// grows; should a VPP show otherwise, nothing is said.
+func (k mirrors) lost(ctx context.Context, ids ...uint32) (map[uint32]bool, error) {
+	lost := make(map[uint32]bool, len(ids))
+	if k.blind.Load() {
+		return lost, nil
+	}
+	var requests []api.Message
+	for _, id := range ids {
+		requests = append(requests, &l2.L2Flags{SwIfIndex: interface_types.InterfaceIndex(id), IsSet: true}) // sets none
+	}
+	answers, err := AskEach[*l2.L2FlagsReply](ctx, k.c, requests...)
+	for i, r := range answers {
+		lost[ids[i]] = r.Retval == 0 && r.ResultingFeatureBitmap>>firstMirrored == 0
+	}
+	return lost, err
+}
+
+// firstMirrored is the place of the mirrors' L2 feature in the list of VPP 24.10.
+const firstMirrored = 17
 
 // toNobody notes the index of the interface that a mirror was to, and that has gone.
 type toNobody interface_types.InterfaceIndex
@@ -273,7 +306,15 @@ func (k mirrors) set(ctx context.Context, v *desiredstate.View, m Mirror) error 
 			}
 		}
 	}
+	rx := m.L2 && !m.NoRx
 	idle := listed != 0 && m.L2 && len(others) == 0
+	if rx && listed&span.SPAN_STATE_API_RX != 0 && !idle {
+		lost, err := k.lost(ctx, from)
+		if err != nil {
+			return err
+		}
+		idle = lost[from]
+	}
 	if listed != 0 && !m.L2 {
 		live, err := k.inEffect(ctx, from)
 		if err != nil {
@@ -292,5 +333,12 @@ func (k mirrors) set(ctx context.Context, v *desiredstate.View, m Mirror) error 
 			}
 		}
 	}
-	return k.send(ctx, from, to, m.state(), m.L2)
+	if err := k.send(ctx, from, to, m.state(), m.L2); err != nil || !rx {
+		return err
+	}
+	lost, err := k.lost(ctx, from)
+	if lost[from] {
+		k.blind.Store(true)
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/span"
 	"pgregory.net/rapid"
 
@@ -105,6 +106,56 @@ func TestMirrorThatOutlivesWhereItIsTo(t *testing.T) {
 		_, err = engine().Sync(t.Context(), want[0])
 		require.NoError(t, err)
 		require.Empty(t, mirrors())
+		_, err = engine().Sync(t.Context())
+		require.NoError(t, err)
+	})
+}
+
+// A port that somebody took out of L2, and put back or not, is mirrored again, as are others' mirrors of it.
+func TestMirrorOfAPortThatLeftL2(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		o.Uses(&l2.L2Flags{}, &span.SwInterfaceSpanEnableDisable{})
+		engine := func() *desiredstate.Engine {
+			e := desiredstate.New(vppnet.Loopbacks(c), vppnet.Mirrors(c), vppnet.BridgeDomains(c), vppnet.BridgePorts(c))
+			e.MaxPrune = 1
+			return e
+		}
+		want := []desiredstate.Object{vppnet.BridgeDomain{Name: "net", ID: 7}}
+		for _, name := range []string{"a", "b", "c"} {
+			want = append(want, vppnet.Loopback{Name: name}, vppnet.BridgePort{Bridge: "net", Interface: name})
+		}
+		want = append(want, vppnet.Mirror{From: "a", To: "b", L2: true, After: []desiredstate.Key{vppnet.BridgePortKey("a"), vppnet.BridgePortKey("b")}})
+		r, err := engine().Sync(t.Context(), want...)
+		require.NoError(t, err)
+		a, _ := r.Of(vppnet.InterfaceKey("a"))
+		from := interface_types.InterfaceIndex(a.ID)
+		features := func() uint32 {
+			r, err := l2.NewServiceClient(o).L2Flags(t.Context(), &l2.L2Flags{SwIfIndex: from, IsSet: true})
+			require.NoError(t, err)
+			return r.ResultingFeatureBitmap
+		}
+		mirrored := features()
+		other, _ := r.Of(vppnet.InterfaceKey("c"))
+		for _, beside := range []span.SpanState{0, span.SPAN_STATE_API_RX_TX} {
+			_, err := span.NewServiceClient(o).SwInterfaceSpanEnableDisable(t.Context(), &span.SwInterfaceSpanEnableDisable{
+				SwIfIndexFrom: from, SwIfIndexTo: interface_types.InterfaceIndex(other.ID), State: beside, IsL2: true,
+			})
+			require.NoError(t, err)
+			for _, back := range []bool{false, true} {
+				o.bridge(from, 7, false)
+				if back {
+					o.bridge(from, 7, true)
+				}
+				require.NotEqual(t, mirrored, features(), "VPP has forgotten it")
+				_, err := engine().Ensure(t.Context(), want...)
+				require.NoError(t, err)
+				require.Equal(t, mirrored, features())
+				p, err := engine().Plan(t.Context(), want...)
+				require.NoError(t, err)
+				require.Equal(t, len(want), p.Count(desiredstate.Keep), p)
+			}
+		}
 		_, err = engine().Sync(t.Context())
 		require.NoError(t, err)
 	})
