@@ -31,7 +31,8 @@ type Mirror struct {
 	// L2 mirrors what passes From as a port of a bridge domain, or as cross-connected: what is
 	// bridged alone, also by a sub-interface, whose frames bear the tags that they have on the
 	// wire. To has to be bridged or cross-connected too, and its own rewrites and filters are
-	// for the copies as well. If not, all that a device gets and sends is copied.
+	// for the copies as well. If not, all that a device gets and sends is copied, but what its
+	// sub-interfaces send; From is none of these then.
 	L2 bool
 
 	// After lists what has to be there before the mirror, and only goes after it. VPP forgets
@@ -99,6 +100,9 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 		Dump:   k.dump,
 		Shares: func(m Mirror) []desiredstate.Key { return UseKeys(m.From, m.To) },
 		Check: func(v *desiredstate.View, m Mirror) error {
+			if !m.L2 && isSub(v, m.From) {
+				return fmt.Errorf("%w: %s is a sub-interface, and VPP mirrors devices: mirror it as a port (L2), or its parent", desiredstate.ErrInvalid, m.From)
+			}
 			return CheckOurs(v, "neither of the interfaces is", InterfaceKey(m.From), InterfaceKey(m.To))
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Mirror) (uint32, error) {
@@ -117,6 +121,19 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 			return want
 		},
 	}
+}
+
+// isSub says whether an interface is, or will be, a sub-interface.
+func isSub(v *desiredstate.View, iface string) bool {
+	if _, will := v.Known(InterfaceKey(iface)).(SubInterface); will {
+		return true
+	}
+	id, err := v.ID(InterfaceKey(iface))
+	if err != nil {
+		return false // it is still to come
+	}
+	i, there := desiredstate.At[Interface](v, id)
+	return there && i.Spec.Parent != "" && !i.Spec.pipeEnd
 }
 
 type mirrors struct {

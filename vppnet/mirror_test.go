@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/span"
@@ -22,6 +23,7 @@ func TestLawsOfMirrors(t *testing.T) {
 	base := append(segment(), vppnet.BridgePort{Bridge: "net", Interface: "sub"})
 	lawsWith(t, vppnet.Mirrors, base, rapid.Custom(func(t *rapid.T) vppnet.Mirror {
 		m := vppnet.Mirror{From: pick(t, "from", "up", "sub", theirLoopback), To: "lo", L2: pick(t, "L2", false, true)}
+		m.L2 = m.L2 || m.From == "sub"
 		m.NoRx = pick(t, "no rx", false, true)
 		m.NoTx = !m.NoRx && pick(t, "no tx", false, true)
 		if m.From == "sub" && m.L2 {
@@ -158,6 +160,33 @@ func TestMirrorOfAPortThatLeftL2(t *testing.T) {
 		}
 		_, err = engine().Sync(t.Context())
 		require.NoError(t, err)
+	})
+}
+
+// A sub-interface is no device: VPP takes a mirror of one, and copies nothing.
+func TestMirrorOfASubInterface(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		engine := func() *desiredstate.Engine {
+			e := desiredstate.New(vppnet.Loopbacks(c), vppnet.SubInterfaces(c), vppnet.Mirrors(c))
+			e.MaxPrune = 1
+			return e
+		}
+		up := o.loopback(mac(9), 77)
+		theirs := o.subInterface(up, 5, 5, 0)
+		want := []desiredstate.Object{vppnet.Loopback{Name: "up"}, vppnet.Loopback{Name: "lo"}, vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 7}}
+		for _, from := range []string{"sub", "vpp:loop77.5"} {
+			_, err := engine().Sync(t.Context(), append(want, vppnet.Mirror{From: from, To: "lo"})...)
+			require.ErrorIs(t, err, desiredstate.ErrInvalid)
+			require.ErrorContains(t, err, from+" is a sub-interface, and VPP mirrors devices")
+			_, err = engine().Sync(t.Context(), append(want, vppnet.Mirror{From: from, To: "lo", L2: true}, vppnet.Mirror{From: "up", To: "lo"})...)
+			require.NoError(t, err)
+		}
+		_, err := engine().Sync(t.Context())
+		require.NoError(t, err)
+		_, err = o.DeleteSubif(t.Context(), &interfaces.DeleteSubif{SwIfIndex: theirs})
+		require.NoError(t, err)
+		o.remove(up)
 	})
 }
 
