@@ -125,6 +125,7 @@ func TestValidate(t *testing.T) {
 		"the default one, which VPP refuses": gpe.VNI{ID: 1, Table: "vpp:0"},
 		"no locators":                        gpe.LocatorSet{Name: "x"},
 		"want each interface once, in order": gpe.LocatorSet{Name: "x", Locators: []gpe.Locator{{Interface: "b"}, {Interface: "a"}}},
+		"local0, which has no address":       gpe.LocatorSet{Name: "x", Locators: []gpe.Locator{{Interface: "vpp:local0"}}},
 		"EID has no MAC, and no prefix":      gpe.LocalEID{VNI: 1, LocatorSet: "x"},
 		"multicast":                          gpe.LocalEID{VNI: 1, EID: gpe.MACEID(vppnet.MAC{1}), LocatorSet: "x"},
 		"want 10.0.0.0/8":                    gpe.LocalEID{VNI: 1, EID: gpe.PrefixEID(netip.MustParsePrefix("10.1.0.0/8")), LocatorSet: "x"},

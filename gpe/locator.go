@@ -71,6 +71,9 @@ func (s LocatorSet) Validate() error {
 		if err := vppnet.CheckRef("interface", l.Interface); err != nil {
 			return err
 		}
+		if l.Interface == vppnet.Foreign("local0") {
+			return errors.New("locator by local0, which has no address")
+		}
 		if i > 0 && s.Locators[i-1].Interface >= l.Interface {
 			return fmt.Errorf("locators %q, %q: want each interface once, in order", s.Locators[i-1].Interface, l.Interface)
 		}
@@ -216,11 +219,30 @@ func (k locators) settle(ctx context.Context, set uint32, name string) error {
 
 // update makes the set anew under the same name, which the EIDs in it survive: VPP writes
 // behind its lists when a single locator is taken away. What is forwarded goes by the old
-// locators until it is found out anew, so that is begun.
+// locators until it is found out anew, so that is begun, and nothing shows whether it was. So until
+// then the set has local0 too, which no spec has and nothing leaves by: who dies before leaves another set
+// than is wanted.
 func (k locators) update(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[LocatorSet], want LocatorSet) error {
-	if _, err := k.make(ctx, v, want); err != nil {
+	req, err := k.message(v, want)
+	if err != nil {
 		return err
 	}
+	unfinished := *req
+	unfinished.Locators = append(slices.Clone(req.Locators), lisp_types.LocalLocator{SwIfIndex: local0})
+	if _, err := k.vpp.LispAddDelLocatorSet(ctx, &unfinished); err != nil {
+		return err
+	}
+	if err := k.forwardAnew(ctx, have.ID); err != nil {
+		return err
+	}
+	_, err = k.vpp.LispAddDelLocatorSet(ctx, req)
+	return err
+}
+
+const local0 = 0
+
+// forwardAnew has VPP find out by what locators the EIDs in a set reach others.
+func (k locators) forwardAnew(ctx context.Context, set uint32) error {
 	eids := newEIDs(k.c)
 	all, err := eids.list(ctx, lisp.LISP_LOCATOR_SET_FILTER_API_LOCAL)
 	if err != nil {
@@ -228,7 +250,7 @@ func (k locators) update(ctx context.Context, v *desiredstate.View, have desired
 	}
 	in, networks := map[string]bool{}, map[uint32]bool{}
 	for _, d := range all {
-		if e, ok := readEID(d.Seid); ok && d.LocatorSetIndex == have.ID {
+		if e, ok := readEID(d.Seid); ok && d.LocatorSetIndex == set {
 			in[eidName(d.Vni, e)], networks[d.Vni] = true, true
 		}
 	}
@@ -241,23 +263,32 @@ func (k locators) update(ctx context.Context, v *desiredstate.View, have desired
 	return err
 }
 
-// make makes the set, or gives one other locators.
+// make makes the set.
 func (k locators) make(ctx context.Context, v *desiredstate.View, s LocatorSet) (uint32, error) {
-	name, err := k.c.Tag(s.Name)
+	req, err := k.message(v, s)
 	if err != nil {
 		return 0, err
-	}
-	req := &lisp.LispAddDelLocatorSet{IsAdd: true, LocatorSetName: name}
-	for _, l := range s.Locators {
-		index, err := v.ID(vppnet.InterfaceKey(l.Interface))
-		if err != nil {
-			return 0, err
-		}
-		req.Locators = append(req.Locators, lisp_types.LocalLocator{SwIfIndex: interface_types.InterfaceIndex(index), Priority: l.Priority, Weight: l.Weight})
 	}
 	r, err := k.vpp.LispAddDelLocatorSet(ctx, req)
 	if err != nil {
 		return 0, err
 	}
 	return r.LsIndex, nil
+}
+
+// message makes the set, or gives one other locators.
+func (k locators) message(v *desiredstate.View, s LocatorSet) (*lisp.LispAddDelLocatorSet, error) {
+	name, err := k.c.Tag(s.Name)
+	if err != nil {
+		return nil, err
+	}
+	req := &lisp.LispAddDelLocatorSet{IsAdd: true, LocatorSetName: name}
+	for _, l := range s.Locators {
+		index, err := v.ID(vppnet.InterfaceKey(l.Interface))
+		if err != nil {
+			return nil, err
+		}
+		req.Locators = append(req.Locators, lisp_types.LocalLocator{SwIfIndex: interface_types.InterfaceIndex(index), Priority: l.Priority, Weight: l.Weight})
+	}
+	return req, nil
 }

@@ -94,13 +94,14 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 					return 0, err
 				}
 			}
-			if err := k.set(ctx, have, want); err != nil {
-				return 0, err
-			}
 			if !on { // to do it twice has VPP keep all interfaces for good
 				if _, err := k.vpp.LispEnableDisable(ctx, &lisp.LispEnableDisable{IsEnable: true}); err != nil {
 					return 0, err
 				}
+			}
+			// Modes are set while overlays are on, and so found with them, should we die.
+			if err := k.set(ctx, have, want); err != nil {
+				return 0, err
 			}
 			k.mine.Store(true)
 			return 0, nil

@@ -3,6 +3,7 @@
 package gpe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ type RemoteEID struct {
 	EID EID
 
 	// Locators are the addresses of the VPP that it is at, IPv4 or IPv6, not this one's own.
-	// Without any, what is for it is dropped.
+	// Without any, what is for it is dropped. Their order means nothing but among those of one priority.
 	Locators []RemoteLocator
 
 	// From is a LocalEID of the same VNI, by whose locators it is to be reached, at once.
@@ -37,7 +38,7 @@ type RemoteEID struct {
 // RemoteLocator is one of a RemoteEID.
 type RemoteLocator struct {
 	Address  netip.Addr
-	Priority uint8 // VPP uses the locators of the highest that it has a way to
+	Priority uint8 // VPP uses the locators of the lowest number that it has a way to
 	Weight   uint8 // of those with the same priority
 }
 
@@ -103,6 +104,14 @@ func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 		Dump:  k.remotes,
 		Check: func(v *desiredstate.View, r RemoteEID) error { return mayHave(v, r.VNI, r.EID) },
 		Create: func(ctx context.Context, _ *desiredstate.View, r RemoteEID) (uint32, error) {
+			d, err := k.at(ctx, r.VNI, r.EID)
+			if err == nil && d != nil && d.IsLocal {
+				err = fmt.Errorf("%w: by now somebody says that %s is here, in VNI %d: take that LocalEID away, or do without the RemoteEID",
+					desiredstate.ErrConflict, r.EID, r.VNI)
+			}
+			if err != nil {
+				return 0, err
+			}
 			return 0, k.place(ctx, r)
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[RemoteEID], want RemoteEID) error {
@@ -126,10 +135,23 @@ func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 			if want.From.isZero() {
 				want.From = have.Spec.From
 			}
+			want.Locators = firstFirst(want.Locators)
 			return want
 		},
 		Holds: func(r RemoteEID) []desiredstate.Key { return eidHeld(r.VNI, r.EID) },
 	}
+}
+
+// firstFirst are locators in the order that VPP needs: it takes the first that it has a way to, and of the
+// others those of the same priority.
+func firstFirst(all []RemoteLocator) []RemoteLocator {
+	byPriority := func(a, b RemoteLocator) int { return cmp.Compare(a.Priority, b.Priority) }
+	if slices.IsSortedFunc(all, byPriority) {
+		return all
+	}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, byPriority)
+	return all
 }
 
 // actionDrop is what VPP does with frames for whom it has no way.
@@ -138,7 +160,7 @@ const actionDrop = 3
 // place says where an EID is, and from where it is reached.
 func (k eids) place(ctx context.Context, r RemoteEID) error {
 	req := &one.OneAddDelRemoteMapping{IsAdd: true, Vni: r.VNI, Deid: r.EID.wire(), Action: actionDrop}
-	for _, l := range r.Locators {
+	for _, l := range firstFirst(r.Locators) {
 		req.Rlocs = append(req.Rlocs, lisp_types.RemoteLocator{IPAddress: inet.Address(l.Address), Priority: l.Priority, Weight: l.Weight})
 	}
 	_, err := k.one.OneAddDelRemoteMapping(ctx, req)

@@ -25,8 +25,11 @@ type PolicyAttachment struct {
 	Interface string
 	Set       string // the PolicyRoute's, or "vpp:7" for a policy of others
 	IPv6      bool   // of IPv6 packets, by the policy of IPv6
-	Priority  uint32 // the lowest is asked first; those that are equal in any order
+	Priority  uint32 // the lowest is asked first, at most 2147483647; those that are equal in any order
 }
+
+// lastPriority is the highest that sorts behind all others: VPP looks at the sign of the difference.
+const lastPriority = 1<<31 - 1
 
 // PolicyAttachmentKey is the key of a PolicyAttachment.
 func PolicyAttachmentKey(iface, set string, ipv6 bool) desiredstate.Key {
@@ -43,13 +46,16 @@ func (a PolicyAttachment) Deps() []desiredstate.Key {
 	return []desiredstate.Key{vppnet.InterfaceKey(a.Interface), policyKey(a.Set, a.IPv6)}
 }
 
-// Validate checks names.
+// Validate checks names and priority.
 func (a PolicyAttachment) Validate() error {
 	if err := vppnet.CheckRef(place.InterfaceSpace, a.Interface); err != nil {
 		return err
 	}
 	if err := checkPolicy(a.Set); err != nil {
 		return fmt.Errorf("set: %w", err)
+	}
+	if a.Priority > lastPriority {
+		return fmt.Errorf("priority %d, want at most %d: VPP would ask it before the lowest", a.Priority, lastPriority)
 	}
 	return nil
 }

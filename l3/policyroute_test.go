@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,7 +66,7 @@ func TestLawsOfPolicyAttachments(t *testing.T) {
 	laws(t, kind, base, rapid.Custom(func(t *rapid.T) l3.PolicyAttachment {
 		return l3.PolicyAttachment{
 			Interface: kindrig.Pick(t, "interface", "lo", "in", theirLoopback), Set: kindrig.Pick(t, "set", "web", "mail"),
-			IPv6: kindrig.Pick(t, "IPv6", false, true), Priority: kindrig.Pick[uint32](t, "priority", 0, 1, 1<<32-1),
+			IPv6: kindrig.Pick(t, "IPv6", false, true), Priority: kindrig.Pick[uint32](t, "priority", 0, 1, 1<<31-1),
 		}
 	}), sets, func(c *vppnet.Conn) desiredstate.AnyKind { return policyRoutes(c) })
 }
@@ -175,6 +176,36 @@ func TestPoliciesOfOthers(t *testing.T) {
 	})
 }
 
+// VPP asks the lowest priority first, whatever was attached first; beyond the highest that is valid, it does not.
+func TestPriorities(t *testing.T) {
+	vpp := vpptest.Real(t)
+	engine, _ := steering(t, vpp.Socket())
+	web := l3.PolicyAttachment{Interface: "a", Set: "web", Priority: 1<<31 - 1}
+	want := []desiredstate.Object{vppnet.Loopback{Name: "a"}, vppnet.Loopback{Name: "b"}, web}
+	for _, set := range []string{"web", "mail"} {
+		want = append(want, acl.Set{Name: set, Rules: []acl.Rule{{Action: acl.Permit, Family: acl.IPv4}}},
+			l3.PolicyRoute{Set: set, Paths: []l3.Path{{Interface: "b", NextHop: hop(false, 2)}}})
+	}
+	_, err := engine().Ensure(t.Context(), want...)
+	require.NoError(t, err)
+	r, err := engine().Ensure(t.Context(), vppnet.Loopback{Name: "a"}, l3.PolicyAttachment{Interface: "a", Set: "mail"})
+	require.NoError(t, err)
+	a, _ := r.Of(vppnet.InterfaceKey("a"))
+	names, err := vpp.CLI("show interface")
+	require.NoError(t, err)
+	for line := range strings.Lines(names) {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == fmt.Sprint(a.ID) {
+			asked, err := vpp.CLI("show abf attach " + f[0])
+			require.NoError(t, err)
+			first, second := strings.Index(asked, "priority:0"), strings.Index(asked, "priority:2147483647")
+			require.Positive(t, first, asked)
+			require.Greater(t, second, first, asked)
+			return
+		}
+	}
+	require.Fail(t, "no such interface", names)
+}
+
 func TestValidatePolicies(t *testing.T) {
 	by := func(n int) l3.Path { return l3.Path{Interface: "b", NextHop: hop(false, n)} }
 	heavy, late := by(1), by(1)
@@ -197,6 +228,8 @@ func TestValidatePolicies(t *testing.T) {
 		{l3.PolicyAttachment{Interface: "a", Set: "vpp:7"}, ""},
 		{l3.PolicyAttachment{Set: "web"}, "name is empty"},
 		{l3.PolicyAttachment{Interface: "a"}, "set: name is empty"},
+		{l3.PolicyAttachment{Interface: "a", Set: "web", Priority: 1<<31 - 1}, ""},
+		{l3.PolicyAttachment{Interface: "a", Set: "web", Priority: 1 << 31}, "want at most 2147483647"},
 	} {
 		if err := tc.o.Validate(); tc.err == "" {
 			require.NoError(t, err)

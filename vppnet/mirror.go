@@ -7,10 +7,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/feature"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/l2"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/span"
 
@@ -28,11 +31,12 @@ type Mirror struct {
 	// L2 mirrors what passes From as a port of a bridge domain, or as cross-connected: what is
 	// bridged alone, also by a sub-interface, whose frames bear the tags that they have on the
 	// wire. To has to be bridged or cross-connected too, and its own rewrites and filters are
-	// for the copies as well. If not, all that a device gets and sends is copied.
+	// for the copies as well. If not, all that a device gets and sends is copied, but what its
+	// sub-interfaces send; From is none of these then.
 	L2 bool
 
 	// After lists what has to be there before the mirror, and only goes after it. VPP forgets
-	// an L2 mirror when its port leaves the bridge domain, and does not say so; one is
+	// an L2 mirror when its port leaves the bridge domain, and goes on listing it; one is
 	// therefore After BridgePortKey(From). VPP does not know of it, so it is no difference by
 	// itself, and an engine that never was asked for it cannot keep it.
 	After []desiredstate.Key
@@ -80,20 +84,25 @@ func (m Mirror) state() (s span.SpanState) {
 // (sw_interface_span_enable_disable). Directions change in place.
 //
 // VPP keeps a mirror when its interface goes, and lists it for the next one with the same
-// index, to no effect. Such a mirror of ours is seen, and put into effect; so VPP is asked, of
-// each that is not L2, whether it is.
+// index, to no effect, and an L2 one when its port has left L2. Such a mirror of ours is seen, and put into
+// effect; so VPP is asked, of each whether it is, but of an L2 one of what goes out alone, which VPP does not show. It keeps one as well when the interface of the copies goes, and sends
+// them to the next one with that index, whosever it is; such a one of an interface of ours goes with what is
+// not wanted.
 func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
-	k := mirrors{c, span.NewServiceClient(c)}
+	k := mirrors{c, span.NewServiceClient(c), new(atomic.Bool)}
 	return &desiredstate.Kind[Mirror]{
 		Target:   c.Target(),
 		Name:     "mirror",
 		Requires: []desiredstate.AnyKind{Interfaces(c)},
 		Messages: c.Uses(usage.known(c, []api.Message{ // not all releases have feature_is_enabled
-			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{},
+			&span.SwInterfaceSpanEnableDisable{}, &span.SwInterfaceSpanDump{}, &memclnt.ControlPing{}, &feature.FeatureIsEnabled{}, &interfaces.SwInterfaceDump{}, &l2.L2Flags{},
 		})...),
 		Dump:   k.dump,
 		Shares: func(m Mirror) []desiredstate.Key { return UseKeys(m.From, m.To) },
 		Check: func(v *desiredstate.View, m Mirror) error {
+			if !m.L2 && isSub(v, m.From) {
+				return fmt.Errorf("%w: %s is a sub-interface, and VPP mirrors devices: mirror it as a port (L2), or its parent", desiredstate.ErrInvalid, m.From)
+			}
 			return CheckOurs(v, "neither of the interfaces is", InterfaceKey(m.From), InterfaceKey(m.To))
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, m Mirror) (uint32, error) {
@@ -106,18 +115,7 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Mirror], want Mirror) error {
 			return k.set(ctx, v, want)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Mirror]) error {
-			to, err := v.ID(InterfaceKey(have.Spec.To))
-			if err != nil {
-				return err
-			}
-			done, err := k.turn(ctx, have.ID)
-			if err != nil {
-				return err
-			}
-			defer done()
-			return k.send(ctx, have.ID, to, 0, have.Spec.L2)
-		},
+		Delete: k.remove,
 		Fill: func(have desiredstate.Actual[Mirror], want Mirror) Mirror {
 			want.After = have.Spec.After
 			return want
@@ -125,9 +123,23 @@ func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 	}
 }
 
+// isSub says whether an interface is, or will be, a sub-interface.
+func isSub(v *desiredstate.View, iface string) bool {
+	if _, will := v.Known(InterfaceKey(iface)).(SubInterface); will {
+		return true
+	}
+	id, err := v.ID(InterfaceKey(iface))
+	if err != nil {
+		return false // it is still to come
+	}
+	i, there := desiredstate.At[Interface](v, id)
+	return there && i.Spec.Parent != "" && !i.Spec.pipeEnd
+}
+
 type mirrors struct {
-	c   *Conn
-	vpp span.RPCService
+	c     *Conn
+	vpp   span.RPCService
+	blind *atomic.Bool // what l2_flags shows is not what we think
 }
 
 func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Mirror], err error) {
@@ -135,30 +147,94 @@ func (k mirrors) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 	if err != nil {
 		return nil, err
 	}
-	var ours []uint32
+	var ours, bridged []uint32
 	for _, d := range all {
 		from, ok := desiredstate.At[Interface](v, uint32(d.SwIfIndexFrom))
-		to, there := desiredstate.At[Interface](v, uint32(d.SwIfIndexTo))
-		if !ok || !there {
+		if !ok {
 			continue // what is left of one that has gone
 		}
 		m := Mirror{
-			From: from.Spec.Name, To: to.Spec.Name, L2: d.IsL2,
+			From: from.Spec.Name, L2: d.IsL2,
 			NoRx: d.State&span.SPAN_STATE_API_RX == 0, NoTx: d.State&span.SPAN_STATE_API_TX == 0,
 		}
-		if !d.IsL2 && !from.Foreign {
-			ours = append(ours, from.ID)
+		a := desiredstate.Actual[Mirror]{ID: from.ID, Foreign: from.Foreign}
+		if to, there := desiredstate.At[Interface](v, uint32(d.SwIfIndexTo)); there {
+			m.To, a.Foreign = to.Spec.Name, from.Foreign && to.Foreign
+		} else {
+			m.To, a.Note, a.Leftover = Foreign(number(uint32(d.SwIfIndexTo))), toNobody(d.SwIfIndexTo), !from.Foreign
 		}
-		out = append(out, desiredstate.Actual[Mirror]{ID: from.ID, Spec: m, Foreign: from.Foreign && to.Foreign})
+		switch {
+		case from.Foreign || a.Note != nil:
+		case !d.IsL2:
+			ours = append(ours, from.ID)
+		case !m.NoRx:
+			bridged = append(bridged, from.ID)
+		}
+		a.Spec = m
+		out = append(out, a)
 	}
 	live, err := k.inEffect(ctx, ours...)
+	if err != nil {
+		return nil, err
+	}
+	lost, err := k.lost(ctx, bridged...)
 	for i := range out {
 		m := &out[i]
-		if on, asked := live[m.ID]; asked && !m.Spec.L2 && m.Spec.state()&^on != 0 {
+		if on, asked := live[m.ID]; asked && !m.Spec.L2 && m.Spec.state()&^on != 0 || m.Spec.L2 && lost[m.ID] {
 			m.Broken = "it is listed, and has no effect"
 		}
 	}
 	return out, err
+}
+
+// lost says which interfaces, of which what comes in is mirrored as a port of L2, certainly are not: none of
+// the features is on that l2_flags shows from the mirrors' on. That is the last of VPP's list, which only
+// grows; should a VPP show otherwise, nothing is said.
+func (k mirrors) lost(ctx context.Context, ids ...uint32) (map[uint32]bool, error) {
+	lost := make(map[uint32]bool, len(ids))
+	if k.blind.Load() {
+		return lost, nil
+	}
+	var requests []api.Message
+	for _, id := range ids {
+		requests = append(requests, &l2.L2Flags{SwIfIndex: interface_types.InterfaceIndex(id), IsSet: true}) // sets none
+	}
+	answers, err := AskEach[*l2.L2FlagsReply](ctx, k.c, requests...)
+	for i, r := range answers {
+		lost[ids[i]] = r.Retval == 0 && r.ResultingFeatureBitmap>>firstMirrored == 0
+	}
+	return lost, err
+}
+
+// firstMirrored is the place of the mirrors' L2 feature in the list of VPP 24.10.
+const firstMirrored = 17
+
+// toNobody notes the index of the interface that a mirror was to, and that has gone.
+type toNobody interface_types.InterfaceIndex
+
+// remove takes a mirror away. One to nobody it leaves, if somebody has the index by now: it may be another
+// one, and is found again if it is not.
+func (k mirrors) remove(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Mirror]) error {
+	nobody, gone := have.Note.(toNobody)
+	to := uint32(nobody)
+	if !gone {
+		var err error
+		if to, err = v.ID(InterfaceKey(have.Spec.To)); err != nil {
+			return err
+		}
+	}
+	done, err := k.turn(ctx, have.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if gone {
+		all, err := Collect(interfaces.NewServiceClient(k.c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(to)}))
+		if err != nil || len(all) > 0 {
+			return err
+		}
+	}
+	return k.send(ctx, have.ID, to, 0, have.Spec.L2)
 }
 
 // list is all that VPP mirrors.
@@ -247,7 +323,15 @@ func (k mirrors) set(ctx context.Context, v *desiredstate.View, m Mirror) error 
 			}
 		}
 	}
+	rx := m.L2 && !m.NoRx
 	idle := listed != 0 && m.L2 && len(others) == 0
+	if rx && listed&span.SPAN_STATE_API_RX != 0 && !idle {
+		lost, err := k.lost(ctx, from)
+		if err != nil {
+			return err
+		}
+		idle = lost[from]
+	}
 	if listed != 0 && !m.L2 {
 		live, err := k.inEffect(ctx, from)
 		if err != nil {
@@ -266,5 +350,12 @@ func (k mirrors) set(ctx context.Context, v *desiredstate.View, m Mirror) error 
 			}
 		}
 	}
-	return k.send(ctx, from, to, m.state(), m.L2)
+	if err := k.send(ctx, from, to, m.state(), m.L2); err != nil || !rx {
+		return err
+	}
+	lost, err := k.lost(ctx, from)
+	if lost[from] {
+		k.blind.Store(true)
+	}
+	return err
 }
