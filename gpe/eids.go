@@ -48,6 +48,18 @@ func (k eids) list(ctx context.Context, filter lisp.LispLocatorSetFilter) ([]*li
 	return vppnet.Collect(k.vpp.LispEidTableDump(ctx, &lisp.LispEidTableDump{Filter: filter}))
 }
 
+// here reads which EIDs are local, by name.
+func (k eids) here(ctx context.Context) (map[string]bool, error) {
+	all, err := k.list(ctx, lisp.LISP_LOCATOR_SET_FILTER_API_LOCAL)
+	out := make(map[string]bool, len(all))
+	for _, d := range all {
+		if e, ok := readEID(d.Seid); ok {
+			out[eidName(d.Vni, e)] = true
+		}
+	}
+	return out, err
+}
+
 // at reads where an EID is; nil: nowhere. For a prefix VPP may know one that is around it.
 func (k eids) at(ctx context.Context, vni uint32, e EID) (*lisp.LispEidTableDetails, error) {
 	all, err := vppnet.Collect(k.vpp.LispEidTableDump(ctx, &lisp.LispEidTableDump{EidSet: 1, Vni: vni, Eid: e.wire()}))

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -95,6 +96,7 @@ func (r RemoteEID) Validate() error {
 // would give the locators to all EIDs that are here.
 func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 	k := newEIDs(c)
+	here := shared.NewRound(k.here)
 	return &desiredstate.Kind[RemoteEID]{
 		Target:   c.Target(),
 		Name:     "remote-eid",
@@ -104,8 +106,8 @@ func RemoteEIDs(c *vppnet.Conn) *desiredstate.Kind[RemoteEID] {
 		Dump:  k.remotes,
 		Check: func(v *desiredstate.View, r RemoteEID) error { return mayHave(v, r.VNI, r.EID) },
 		Create: func(ctx context.Context, _ *desiredstate.View, r RemoteEID) (uint32, error) {
-			d, err := k.at(ctx, r.VNI, r.EID)
-			if err == nil && d != nil && d.IsLocal {
+			local, err := here.Join(ctx)
+			if err == nil && local[eidName(r.VNI, r.EID)] {
 				err = fmt.Errorf("%w: by now somebody says that %s is here, in VNI %d: take that LocalEID away, or do without the RemoteEID",
 					desiredstate.ErrConflict, r.EID, r.VNI)
 			}
