@@ -51,6 +51,9 @@ func (t *taps) create(c *Call, q *tapv2.TapCreateV3) *tapv2.TapCreateV3Reply {
 	return &tapv2.TapCreateV3Reply{Retval: retval, SwIfIndex: indexAt(index)}
 }
 
+// lastOfName is how long a name of a device Linux takes; it cuts what is longer.
+const lastOfName = 15
+
 func (t *taps) do(c *Call, q tapv2.TapCreateV3) (index uint32, retval int32) {
 	tun := q.TapFlags&tapv2.TAP_API_FLAG_TUN != 0
 	if q.ID == none {
@@ -70,16 +73,16 @@ func (t *taps) do(c *Call, q tapv2.TapCreateV3) (index uint32, retval int32) {
 		return none, syscallError3
 	case q.HostNamespaceSet && namespaces != nil && !slices.Contains(namespaces, q.HostNamespace):
 		return none, syscallError2
-	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName), strings.ContainsAny(q.HostIfName, ":%"):
+	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName), strings.ContainsAny(cut(q.HostIfName, lastOfName), ":%"):
 		return none, syscallError3
 	case q.NumRxQueues > 256, q.NumTxQueues > 256:
 		return none, c.NotImitated("more queues than Linux gives a device")
-	case len(q.HostIfName) > 15:
-		return none, c.NotImitated("a device name that Linux cuts")
 	case q.HostIfNameSet && t.device(q.HostNamespace, q.HostIfName):
 		return none, c.NotImitated("two interfaces on one device of Linux")
 	case t.v.options.noVhostNet:
 		return none, syscallError1
+	case len(q.HostIfName) > lastOfName:
+		return none, c.NotImitated("a device name that Linux cuts")
 	case !tun && q.HostBridgeSet && hosts != nil && !slices.Contains(hosts, q.HostBridge):
 		return none, netlinkError
 	case bits.OnesCount16(q.RxRingSz) > 1, bits.OnesCount16(q.TxRingSz) > 1:
