@@ -152,14 +152,6 @@ func samePaths(prefix netip.Prefix, a, b []Path) bool {
 	return slices.Equal(sorted(a), sorted(b))
 }
 
-// leads refuses a path into a table that will not have the family.
-func (p Path) leads(v *desiredstate.View, is6 bool) error {
-	if p.NextHop.IsValid() {
-		is6 = p.NextHop.Is6()
-	}
-	return hasFamily(v, p.Table, is6)
-}
-
 // hasFamily refuses a table, of ours or of others, that will not have a family, during a Check.
 func hasFamily(v *desiredstate.View, table string, is6 bool) error {
 	if table == "" || table == DefaultTable {

@@ -55,7 +55,11 @@ func everything(ipv6 bool) netip.Prefix {
 // checkTables refuses ways into tables that will not have the family, during a Check.
 func checkTables(v *desiredstate.View, ipv6 bool, paths []Path) error {
 	for i, p := range paths {
-		if err := p.leads(v, ipv6); err != nil {
+		is6 := ipv6
+		if p.NextHop.IsValid() {
+			is6 = p.NextHop.Is6()
+		}
+		if err := hasFamily(v, p.Table, is6); err != nil {
 			return fmt.Errorf("path %d: %w", i, err)
 		}
 	}

@@ -175,20 +175,12 @@ func TestLeases(t *testing.T) {
 	r.is2(map[string]string{"state/h1/first": "1"})
 	r.put("state/h1/first", "2")
 	r.is2(map[string]string{"state/h1/first": "2"})
-	l, err := r.v3.Grant(t.Context(), 5)
-	require.NoError(t, err)
-	kept, err := r.v3.KeepAlive(t.Context(), l.ID)
-	require.NoError(t, err)
-	go func() {
-		for range kept {
-		}
-	}()
-	r.put("state/h1/alive", "1", v3.WithLease(l.ID))
+	r.live(5)
 	require.Eventually(t, func() bool { return ttl() > 0 }, 20*time.Second, 10*time.Millisecond)
 	for end := time.Now().Add(8 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		require.Positive(t, ttl(), "it stands for longer than its time")
 	}
-	_, err = r.v2.Delete(t.Context(), Root+"/state/h1/alive", nil)
+	_, err := r.v2.Delete(t.Context(), Root+"/state/h1/alive", nil)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return ttl() > 0 }, 5*time.Second, 10*time.Millisecond)
 	stop()

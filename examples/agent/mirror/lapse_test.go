@@ -26,15 +26,7 @@ func (s slow) Set(ctx context.Context, key, value string, o *v2.SetOptions) (*v2
 // While much is written, by a comparison and by events, what has a lease stands.
 func TestLeasesWhileMuchIsWritten(t *testing.T) {
 	r := newRig(t)
-	l, err := r.v3.Grant(t.Context(), 3)
-	require.NoError(t, err)
-	kept, err := r.v3.KeepAlive(t.Context(), l.ID)
-	require.NoError(t, err)
-	go func() {
-		for range kept {
-		}
-	}()
-	r.put("state/h1/alive", "1", v3.WithLease(l.ID))
+	r.live(3)
 	many := func(name string) (last string) {
 		var ops []v3.Op
 		for i := range 100 {

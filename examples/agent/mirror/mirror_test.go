@@ -136,6 +136,20 @@ func (r *rig) inProcess(adopt bool, resync time.Duration) (stop func()) {
 	return stop
 }
 
+// live puts state/h1/alive with a lease of so many seconds, which is kept until the test ends.
+func (r *rig) live(seconds int64) {
+	r.Helper()
+	l, err := r.v3.Grant(r.Context(), seconds)
+	require.NoError(r, err)
+	kept, err := r.v3.KeepAlive(r.Context(), l.ID)
+	require.NoError(r, err)
+	go func() {
+		for range kept {
+		}
+	}()
+	r.put("state/h1/alive", "1", v3.WithLease(l.ID))
+}
+
 func (r *rig) set(key, value string) {
 	r.Helper()
 	_, err := r.v2.Set(r.Context(), Root+"/"+key, value, nil)
