@@ -85,9 +85,9 @@ func (m Mirror) state() (s span.SpanState) {
 //
 // VPP keeps a mirror when its interface goes, and lists it for the next one with the same
 // index, to no effect, and an L2 one when its port has left L2. Such a mirror of ours is seen, and put into
-// effect; so VPP is asked, of each whether it is, but of an L2 one of what goes out alone, which VPP does not show. It keeps one as well when the interface of the copies goes, and sends
-// them to the next one with that index, whosever it is; such a one of an interface of ours goes with what is
-// not wanted.
+// effect; so VPP is asked, of each whether it is, but of an L2 one of what goes out alone, which VPP does not
+// show. It keeps one as well when the interface of the copies goes, and sends them to the next one with that
+// index, whosever it is; such a one of an interface of ours goes with what is not wanted.
 func Mirrors(c *Conn) *desiredstate.Kind[Mirror] {
 	k := mirrors{c, span.NewServiceClient(c), new(atomic.Bool)}
 	return &desiredstate.Kind[Mirror]{
