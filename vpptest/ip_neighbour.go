@@ -44,7 +44,7 @@ func (s *ips) setNeighbour(c *Call, q *ip_neighbor.IPNeighborAddDel) int32 {
 	if i == nil {
 		return invalidInterface
 	}
-	if q.IsAdd && i.hw.class.l3 && !s.v.life.interfaces.ethernet && q.Neighbor.Flags&noFIBEntry == 0 {
+	if q.IsAdd && i.hw.class.l3 && i.framed() && !s.v.life.interfaces.ethernet && q.Neighbor.Flags&noFIBEntry == 0 {
 		if addrOf(q.Neighbor.IPAddress).IsUnspecified() {
 			return c.NotImitated("the neighbour 0.0.0.0 or :: of local0, before some interface has a hardware address")
 		}

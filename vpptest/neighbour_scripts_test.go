@@ -127,6 +127,11 @@ var neighbourScripts = []vpptest.Script{
 		note("0 is any number", caches(v4, 0, 0, false)), do(host4(1, "10.0.0.4", mac(1), fixed)), do(known(none, v4)),
 		note("fewer than there are", caches(v4, 1, 0, false)), do(known(none, v4)), do(unhost(1, "10.0.0.2", mac(1))), do(host4(1, "10.0.0.5", mac(1), fixed)),
 	}},
+	{Name: "neighbour-local0", About: "neighbours on sub-interfaces of local0 that have no one number", Volatile: []string{"ip_neighbor_add_del_reply.stats_index"}, Steps: []vpptest.Step{
+		do(sub(0, 1, 0, 0, 0)), do(host4(1, "10.0.0.2", mac(1), fixed)), do(host4(1, "2001:db8::2", mac(1), fixed)), do(host4(1, "::", mac(1), fixed)),
+		do(sub(0, 2, exact|oneTag|anyOut, 0, 0)), do(host4(2, "10.0.0.2", mac(1), fixed)), do(host4(2, "2001:db8::2", mac(1), dynamic)),
+		do(known(none, v4)), do(known(none, v6)), do(unhost(1, "10.0.0.2", mac(1))), do(unhost(1, "2001:db8::2", mac(1))), do(known(none, v4)), do(known(none, v6)),
+	}},
 	{Name: "arping", About: "gratuitous ARP", Steps: []vpptest.Step{
 		do(loopback()), do(garp(1, "10.0.0.1")), do(admin(1, 1)),
 		do(garp(1, "10.0.0.1")), do(garp(1, "2001:db8::1")), note("of no interface", garp(9, "10.0.0.1")),

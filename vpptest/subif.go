@@ -51,6 +51,13 @@ const (
 	theRest // what nobody else gets
 )
 
+// framed tells whether VPP puts a header of Ethernet before what leaves by the interface:
+// it does not for a sub-interface of many numbers, which has no one to write.
+func (i *iface) framed() bool {
+	return i.sub == nil || i.sub.pipe || i.sub.has(interface_types.SUB_IF_API_FLAG_EXACT_MATCH) && !i.sub.has(interface_types.SUB_IF_API_FLAG_DEFAULT|
+		interface_types.SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY|interface_types.SUB_IF_API_FLAG_INNER_VLAN_ID_ANY)
+}
+
 func (b subif) has(f interface_types.SubIfFlags) bool { return b.flags&f != 0 }
 
 // tags is the number of tags that VPP shows: it adds, so that it can come to 3.
