@@ -36,6 +36,9 @@ func (e *Engine) prepare(ctx context.Context, r request) (p *Plan, rest [][]Key,
 			continue
 		}
 		again, err := e.reconsider(ctx, p)
+		if err == nil && !again && r.planned != nil {
+			r.planned(p, rest)
+		}
 		if err != nil || !again {
 			return p, rest, err
 		}

@@ -19,7 +19,7 @@ type pass struct {
 	whole  bool // stop at the first failure
 	failed atomic.Bool
 	by     *runner            // nil: nobody's Run
-	result func(*Step, []Key) // told as each object is finished, and by what it is blocked
+	result func(*Step, []Key) // told as each object is finished that there was something to do about, and by what it is blocked
 
 	mu     sync.Mutex
 	wake   sync.Cond
@@ -37,7 +37,7 @@ type pass struct {
 
 // execute carries out a claimed plan in a bounded number of goroutines, the
 // caller's among them, and releases it. Whole: after a failure nothing more is begun. By: whose Run
-// it is part of, and is told of each result; nil: of nobody's.
+// it is part of, and is told of each result of what is not blocked from the start; nil: of nobody's.
 func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, result func(*Step, []Key)) Report {
 	if !p.Empty() {
 		e.observe(Event{Type: Planned, Plan: p})
@@ -54,7 +54,6 @@ func (e *Engine) execute(ctx context.Context, p *Plan, whole bool, by *runner, r
 		if s.Action == Block {
 			e.observe(Event{Type: Waiting, Key: s.Key, Action: Block, Err: s.Err})
 			s.id = s.have.id
-			x.result(s, s.by)
 		}
 	}
 	for _, t := range p.tasks {

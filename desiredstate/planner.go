@@ -24,6 +24,8 @@ type request struct {
 	again   bool           // kinds that could not be read are tried once more if they matter
 	dry     bool           // and nothing is to be known by it
 	apart   bool           // may be done in parts; see Engine.prepare
+
+	planned func(p *Plan, rest [][]Key) // called before anything else is planned; nil: not
 }
 
 // planner makes a plan. Each step starts as what its object alone would ask for

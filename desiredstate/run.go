@@ -366,6 +366,11 @@ func (r *runner) hear(k Key) {
 func (e *Engine) holdsOurs(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.hasOurs(k)
+}
+
+// hasOurs is holdsOurs with the engine's lock held.
+func (e *Engine) hasOurs(k Key) bool {
 	n := e.nodes[k]
 	return n.ours() && e.manages(n) && e.elsewhere(k) == nil
 }

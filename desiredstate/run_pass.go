@@ -15,27 +15,33 @@ func (r *runner) pass(ctx context.Context, keys []Key, may *leave, turn int) {
 	e, s := r.e, r.s
 	saw := outlook{s, make(map[Key]ask, len(keys))}
 	p, rest, err := e.prepare(ctx, request{
-		keys:  keys,
-		apart: true,
-		begin: func() { clear(saw.asks) }, // while it waited for another pass, the store may have changed
-		want:  saw.want,
-		named: func(k Key) bool { return e.Prune != PruneNone && saw.of(k).byName || s.granted(may, k) },
+		keys:    keys,
+		apart:   true,
+		begin:   func() { clear(saw.asks) }, // while it waited for another pass, the store may have changed
+		want:    saw.want,
+		named:   func(k Key) bool { return e.Prune != PruneNone && saw.of(k).byName || s.granted(may, k) },
+		planned: func(p *Plan, rest [][]Key) { r.planned(p, without(keys, rest), saw, turn) },
 	})
-	keys = without(keys, rest)
 	s.pass(may, len(rest)-1)
 	for _, group := range rest {
 		r.passes.Go(func() { r.pass(ctx, group, may, turn) })
 	}
 	if err != nil {
 		r.post(func() {
-			for _, k := range keys {
+			for _, k := range without(keys, rest) {
 				r.land(k)
 				r.failed(k, s.want(k), Result{Block, k, 0, err})
 			}
 		})
 		return
 	}
+	e.execute(ctx, p, false, r, func(s *Step, by []Key) { r.did(s, by, saw, turn) })
+}
 
+// planned tells what of these keys a pass need not touch, or cannot. The engine's lock is held, so that
+// this is told before anything that was planned later.
+func (r *runner) planned(p *Plan, keys []Key, saw outlook, turn int) {
+	e, s := r.e, r.s
 	stepped := make(map[Key]struct{}, len(p.Steps)+len(p.kept))
 	for _, st := range p.Steps {
 		stepped[st.Key] = struct{}{}
@@ -50,9 +56,9 @@ func (r *runner) pass(ctx context.Context, keys []Key, may *leave, turn int) {
 		if _, ok := stepped[k]; ok {
 			continue
 		}
-		if done = append(done, k); saw.seen(k) == nil && !e.holdsOurs(k) {
+		if done = append(done, k); saw.seen(k) == nil && !e.hasOurs(k) {
 			s.gone(k)
-			r.letGo(k)
+			e.news(k, r)
 		}
 	}
 	r.post(func() {
@@ -79,10 +85,18 @@ func (r *runner) pass(ctx context.Context, keys []Key, may *leave, turn int) {
 			r.s.settle(false)
 		}
 	})
-	e.execute(ctx, p, false, r, func(s *Step, by []Key) {
-		res, eyed, want := s.result(), s.eyed, saw.seen(s.Key)
-		r.post(func() { r.finished(res, by, eyed, want, turn) })
-	})
+	for _, st := range p.Steps {
+		if st.Action == Block {
+			st.id = st.have.id
+			r.did(st, st.by, saw, turn)
+		}
+	}
+}
+
+// did has the loop take note of what became of one object.
+func (r *runner) did(s *Step, by []Key, saw outlook, turn int) {
+	res, eyed, want := s.result(), s.eyed, saw.seen(s.Key)
+	r.post(func() { r.finished(res, by, eyed, want, turn) })
 }
 
 // outlook is what a pass takes to be wanted: what the store said when its plan, the last if it was made

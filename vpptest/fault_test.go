@@ -146,9 +146,9 @@ func TestFaultDelayAndStall(t *testing.T) {
 		require.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
 
 		front.Inject(Fault{Kind: Stall, Times: -1})
+		start = time.Now()
 		healed := time.AfterFunc(50*time.Millisecond, front.Heal)
 		defer healed.Stop()
-		start = time.Now()
 		_, _, err = w.ask(domain5(2))
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
