@@ -72,11 +72,7 @@ func (w *world) differs() string {
 func (w *world) settle() time.Duration {
 	w.Helper()
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(w.Context(), 90*time.Second)
-	defer cancel()
-	if err := controller.Applied(ctx, w.client, "h1", w.at); err != nil {
-		require.NoError(w, err, w.differs())
-	}
+	w.tried()
 	said, differs := "", ""
 	require.Eventually(w, func() bool {
 		bound := slices.Sorted(maps.Keys(w.boundNow("h1")))
@@ -91,6 +87,16 @@ func (w *world) settle() time.Duration {
 	took := time.Since(began)
 	w.whole(w.site, w.vpp.Socket(), w.vlans, w.groups)
 	return took
+}
+
+// tried waits until the agent has done, or reported as wrong, all that it was told.
+func (w *world) tried() {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), 90*time.Second)
+	defer cancel()
+	if err := controller.Applied(ctx, w.client, "h1", w.at); err != nil {
+		require.NoError(w, err, w.differs())
+	}
 }
 
 func present(all map[string]string) map[string]bool {

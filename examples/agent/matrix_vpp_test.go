@@ -60,6 +60,7 @@ func faultsOfVPP() []fault {
 				w.withdrawn()
 				w.sees("incompatible VPP for vhost-port")
 				w.churn(2)
+				w.tried() // or it would still be at work when it loses this one
 				w.another(w.fresh())
 			},
 		}, {
