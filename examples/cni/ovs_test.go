@@ -148,9 +148,9 @@ func TestOVSKilledAtEveryStep(t *testing.T) {
 	}
 }
 
-func TestOVSHundredPods(t *testing.T) {
+func TestOVSManyPods(t *testing.T) {
 	onOVS(t, func(r *rig, o *ovstest.OVS) {
-		r.hundredPods(r.conf(ovsConf("host.vhost.mode", `"client"`)...), o.String, "port name=net0.")
+		r.manyPods(r.conf(ovsConf("host.vhost.mode", `"client"`)...), o.String, "port name=net0.")
 	})
 }
 

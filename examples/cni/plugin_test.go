@@ -95,15 +95,16 @@ func TestAddCheckDel(t *testing.T) {
 	})
 }
 
-// hundredPods has pods come and go 8 at a time, on one bridge that the last of them takes along. What
+// manyPods has pods come and go 8 at a time, on one bridge that the last of them takes along. What
 // each has in the data plane shows in its state by port.
-func (r *rig) hundredPods(conf *libcni.NetworkConfigList, state func() string, port string) {
+func (r *rig) manyPods(conf *libcni.NetworkConfigList, state func() string, port string) {
+	const pods = 40
 	empty := state()
 	each := func(f func(n int) error) time.Duration {
 		began := time.Now()
 		var g errgroup.Group
 		g.SetLimit(8)
-		for n := range 100 {
+		for n := range pods {
 			g.Go(func() error { return f(n) })
 		}
 		require.NoError(r, g.Wait())
@@ -111,7 +112,7 @@ func (r *rig) hundredPods(conf *libcni.NetworkConfigList, state func() string, p
 	}
 	have := func(n int) { require.Equal(r, n, strings.Count(state(), port), state()) }
 	added := each(func(n int) error { _, err := r.add(conf, id(n), "net0"); return err })
-	have(100)
+	have(pods)
 	mixed := each(func(n int) error { // half go, and half go and come again
 		err := r.del(conf, id(n), "net0")
 		if err == nil && n%2 == 1 {
@@ -119,15 +120,15 @@ func (r *rig) hundredPods(conf *libcni.NetworkConfigList, state func() string, p
 		}
 		return err
 	})
-	have(50)
+	have(pods / 2)
 	deleted := each(func(n int) error { return r.del(conf, id(n), "net0") })
 	require.Equal(r, empty, state())
 	require.Empty(r, r.files())
-	r.Logf("100 pods, 8 at a time: added in %v, all deleted and half added again in %v, deleted in %v", added, mixed, deleted)
+	r.Logf("%d pods, 8 at a time: added in %v, all deleted and half added again in %v, deleted in %v", pods, added, mixed, deleted)
 }
 
-func TestHundredPods(t *testing.T) {
-	onVPP(t, func(r *rig, state func() string) { r.hundredPods(r.conf(), state, "bridge-port/") })
+func TestManyPods(t *testing.T) {
+	onVPP(t, func(r *rig, state func() string) { r.manyPods(r.conf(), state, "bridge-port/") })
 }
 
 // vppPorts are the names of all ports of bridge domain 4.
