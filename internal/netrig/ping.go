@@ -69,56 +69,61 @@ func (n NetNS) Misses(t testing.TB, addr string, args ...string) {
 	require.False(t, answered, "%s answers %s: %s", addr, n, out)
 }
 
-// Pings asks an address twenty times a second, and has had an answer when it returns;
-// stop waits for another, and says how many between them never came, a second
-// later; if any, that is logged, and what else ping said.
+// Pings asks an address twenty times a second, and has had an answer to what it asked after
+// an answer when it returns: until then the path is being made, and VPP's NAT44-ED drops the second
+// of two first packets of a floating IP that it takes at once (it finds the session of the first to
+// be in the way of another, and forgets both). Stop waits for another answer, and says how many
+// between them never came, a second later; if any, that is logged, and what else ping said.
 func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)) {
 	t.Helper()
 	n.Reaches(t, addr)
-	cmd := n.Command(t, "ping", "-n", "-i", "0.05", addr)
+	cmd := n.Command(t, "ping", "-D", "-n", "-i", "0.05", addr)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	cmd.Stderr = cmd.Stdout
 	require.NoError(t, cmd.Start())
-	answered := make(chan int, 1<<16) // the number of what was asked
-	var said []string                 // else; until answered is closed
+	answered := make(chan reply, 1<<16)
+	var said []string // else; until answered is closed
 	go func() {
 		defer close(answered)
 		for s := bufio.NewScanner(out); s.Scan(); {
-			var seq int
-			_, rest, found := strings.Cut(s.Text(), "bytes from "+addr+": icmp_seq=")
-			if _, err := fmt.Sscan(rest, &seq); found && err == nil {
-				answered <- seq
+			if a, ok := replyOf(s.Text(), addr); ok {
+				answered <- a
 			} else {
 				said = append(said, s.Text())
 			}
 		}
 	}()
-	next := func() int {
+	next := func() reply {
 		select {
-		case seq, ok := <-answered:
+		case a, ok := <-answered:
 			require.True(t, ok, "ping has ended")
-			return seq
+			return a
 		case <-time.After(30 * time.Second):
 			require.Fail(t, "no more answers", "of %s to %s", addr, n)
-			return 0
+			return reply{}
 		}
 	}
-	first := next()
+	way := next() // there is one
+	from := next()
+	for from.asked <= way.came {
+		from = next()
+	}
+	first := from.seq
 	return func() (answers, lost int) {
 		came, last := map[int]bool{first: true}, first
 		for more := true; more; { // those so far, and another
 			more = len(answered) > 0
-			seq := next()
+			seq := next().seq
 			came[seq], last = true, max(last, seq)
 		}
 		maps.DeleteFunc(came, func(seq int, _ bool) bool { return seq < first })
 		for late := time.After(time.Second); len(came) <= last-first; { // Linux may have overtaken some
 			select {
-			case seq, ok := <-answered:
+			case a, ok := <-answered:
 				require.True(t, ok, "ping has ended")
-				if first < seq && seq < last {
-					came[seq] = true
+				if first < a.seq && a.seq < last {
+					came[a.seq] = true
 				}
 				continue
 			case <-late:
@@ -140,4 +145,30 @@ func (n NetNS) Pings(t testing.TB, addr string) (stop func() (answers, lost int)
 		}
 		return len(came), lost
 	}
+}
+
+// reply is one to a ping, with the number of what was asked, and when, by its own clock, it was
+// asked and came: seconds since 1970.
+type reply struct {
+	seq         int
+	asked, came float64
+}
+
+// replyOf reads a line of ping -D.
+func replyOf(line, addr string) (a reply, ok bool) {
+	var took float64 // ms
+	stamp, rest, found := strings.Cut(line, " ")
+	_, rest, from := strings.Cut(rest, "bytes from "+addr+": icmp_seq=")
+	seq, rest, _ := strings.Cut(rest, " ")
+	_, rest, timed := strings.Cut(rest, "time=")
+	if !found || !from || !timed {
+		return a, false
+	}
+	for text, to := range map[string]any{strings.Trim(stamp, "[]"): &a.came, seq: &a.seq, rest: &took} {
+		if _, err := fmt.Sscan(text, to); err != nil {
+			return a, false
+		}
+	}
+	a.asked = a.came - took/1000
+	return a, true
 }
