@@ -230,11 +230,11 @@ func vlanOf(frame []byte) int {
 	return int(binary.BigEndian.Uint16(frame[14:]) & 0xfff)
 }
 
-// askers captures who asks a namespace for an echo.
-func askers(t *testing.T, ns netrig.NetNS) *netrig.Capture {
+// askers captures who asks a namespace for an echo of packets that are filled with a byte.
+func askers(t *testing.T, ns netrig.NetNS, fill byte) *netrig.Capture {
 	t.Helper()
 	return ns.Capture(t, "eth0", func(f []byte) bool {
-		return len(f) > 34 && binary.BigEndian.Uint16(f[12:]) == 0x0800 && f[23] == 1 && f[34] == 8
+		return len(f) > 34 && binary.BigEndian.Uint16(f[12:]) == 0x0800 && f[23] == 1 && f[34] == 8 && f[len(f)-1] == fill
 	})
 }
 
