@@ -77,9 +77,10 @@ func TestHostileWriters(t *testing.T) {
 		t.Logf("%s: a port is bound after %s; a program that only answers does after %s; the agent takes more by %s", what, spread(a.port), spread(a.echo), spread(a.ours))
 	}
 	t.Logf("the agent of the host grew from %d to %d MB; it took %v of CPU, that of the other %v", before>>20, most>>20, cpu(t, victim), cpu(t, other))
-	for _, percent := range []int{50, 95} { // where that program takes half of it, the machine has no such bound
-		require.Less(t, at(loud.ours, percent), max(hostileDelay, 2*at(loud.echo, percent)), "%d of 100", percent)
-	}
+	// Where that program takes half of it, the machine has no such bound; and some tens are asked, so what kept that
+	// program once can keep the agent as often as five times of a hundred.
+	require.Less(t, at(loud.ours, 50), max(hostileDelay, 2*at(loud.echo, 50)))
+	require.Less(t, at(loud.ours, 95), max(hostileDelay, 2*at(loud.echo, 95), at(loud.echo, 100)))
 	// One process or the other may be kept from its turn once: the longest of each say nothing of each other.
 	require.Less(t, at(loud.ours, 100), 10*hostileDelay)
 	require.Less(t, most-before, int64(hostileGrowth))
