@@ -74,6 +74,7 @@ type Inbox struct {
 	owed    bool                                     // these are to be asked again, whatever changes
 	trunks  map[string]trunk                         // by parent
 	taps    *taps
+	snoops  map[string][]desiredstate.Object // by source
 }
 
 // change is what a port's key has come to be.
@@ -96,6 +97,7 @@ func New(site translate.Site, store *desiredstate.Store, log *slog.Logger) *Inbo
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
 		remotes: newNeighbours(site), trunks: map[string]trunk{}, taps: newTaps(site), Wired: dirty.New[string](),
+		snoops: map[string][]desiredstate.Object{},
 	}
 	b.routers.wake = b.lapsed
 	on, off := func(r follow.Range) { b.Follow(r) }, func(r follow.Range) { b.Unfollow(r) }

@@ -120,6 +120,9 @@ func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 		wants[OfElection] = part
 		fixed = append(fixed, OfElection)
 	}
+	for source, objs := range b.snoops {
+		wants[source], fixed = objs, append(fixed, source)
+	}
 	for name := range b.groups.changed {
 		if b.missed == 0 {
 			wants[OfGroup(name)] = nil
