@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -13,6 +14,9 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/follow"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/gpe"
+	"github.com/vppkit/vppkit/vppnet"
 )
 
 // An etcd that lost its data does not cost the data plane, until somebody says
@@ -92,6 +96,55 @@ func TestASmallHostAndAnEmptyList(t *testing.T) {
 	r.converged(a)
 	ours, _ := r.found(site, v.Socket())
 	require.Len(t, ours, 1, "but for the uplink's link")
+}
+
+// Who is behind other hosts stays known with the ports that are held back, however many hosts say so: these do not
+// show that this one's keys are all there. With a port that is the only one that a list lacks, its network goes.
+func TestLostPortsOfOverlays(t *testing.T) {
+	for _, c := range []struct {
+		ports, left int // in network 10
+		other       int // ports, in network 11
+		held        bool
+	}{{4, 0, 0, true}, {4, 1, 0, true}, {1, 0, 3, false}} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			r, v := newRig(t), memory(t)
+			site := r.overlaid("h1", 1)
+			for n := 2; n < 8; n++ {
+				r.set(fmt.Sprintf("%s10/h%d/10.0.1.%d", translate.Networks, n, n), fmt.Sprintf(`{"mac":"fa:16:3e:01:00:%02x","host":"192.0.2.%d"}`, n, n))
+			}
+			want := map[string]int{}
+			stay := map[string][]byte{}
+			for n := range c.ports + c.other {
+				vni := 10 + n/c.ports
+				value := inVNI(vni, fmt.Sprintf("fa:16:3e:00:00:%02x", n), fmt.Sprintf("10.0.0.%d", n+1))
+				r.put("h1", uuid(n), value)
+				if want[uuid(n)] = vni; n < c.left || n >= c.ports {
+					stay[site.Ports()+uuid(n)] = []byte(value)
+				}
+			}
+			a := r.agent(site, v.Socket())
+			r.bound("h1", names(want)...)
+			eid := gpe.RemoteEIDKey(10, gpe.MACEID(vppnet.MAC{0xfa, 0x16, 0x3e, 1, 0, 2}))
+			require.Eventually(t, func() bool { s, _ := a.store.Status(eid); return s.State == desiredstate.Applied }, longest, tick)
+			r.converged(a)
+			before := v.String()
+			a.inbox.Listed(follow.Range(site.Ports()), stay)
+			a.inbox.Settled(true)
+			if !c.held {
+				require.Eventually(t, func() bool { _, is := a.store.Status(eid); return !is }, longest, tick)
+				return
+			}
+			require.Eventually(t, func() bool { _, held := a.store.Held(); return held }, longest, tick)
+			r.put("h1", uuid(50), port(100))
+			require.Eventually(t, func() bool {
+				s, _ := a.store.Status(vppnet.LinkKey("port-" + uuid(50)))
+				return s.State == desiredstate.Applied
+			}, longest, tick)
+			for line := range strings.Lines(before) {
+				require.Contains(t, v.String(), line)
+			}
+		})
+	}
 }
 
 func TestEtcdIsAway(t *testing.T) {

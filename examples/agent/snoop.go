@@ -19,7 +19,6 @@ import (
 	"github.com/vppkit/vppkit/examples/agent/observe"
 	"github.com/vppkit/vppkit/examples/agent/snoop"
 	"github.com/vppkit/vppkit/examples/agent/translate"
-	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -112,7 +111,7 @@ func (a *agent) serveSnoop(w http.ResponseWriter, q *http.Request) {
 	a.insight.history.Note(observe.Entry{What: "snooped", Object: vppnet.InterfaceKey(p.Interface()).String()})
 	secret := rand.Text()[:20]
 	x := translate.Snoop{Place: place, Secret: vppnet.NewSecret(secret), NoRx: o.only == "to", NoTx: o.only == "from"}
-	source, objs := wants.OfSnoop(place), x.Objects(a.site, p)
+	objs := x.Objects(a.site, p)
 	var keys []desiredstate.Key
 	for _, obj := range objs {
 		keys = append(keys, obj.Key())
@@ -120,14 +119,14 @@ func (a *agent) serveSnoop(w http.ResponseWriter, q *http.Request) {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), snoopPatience)
 		defer cancel()
-		_ = a.store.Assign(source)
+		_ = a.inbox.Snoop(place)
 		if a.store.WaitGone(ctx, keys...) == nil { // else later
 			_ = os.Remove(x.Socket(a.site)) // which VPP leaves, to no harm
 		}
 	}()
 	ready, cancel := context.WithTimeout(q.Context(), snoopPatience)
 	defer cancel()
-	if err = a.store.Assign(source, objs...); err == nil {
+	if err = a.inbox.Snoop(place, objs...); err == nil {
 		err = a.store.Wait(ready, keys...)
 	}
 	var m *snoop.Memif

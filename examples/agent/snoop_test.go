@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/snoop/snooptest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -85,7 +86,8 @@ func TestSnoop(t *testing.T) {
 	require.Fail(t, "nobody can see that somebody snooped")
 }
 
-// While one is under way: what it is made of, by whom others are not let in, and its end by the time.
+// While one is under way: what it is made of, by whom others are not let in, and its end by the time, and not by a list of
+// all keys.
 func TestSnoopEndsByItsTime(t *testing.T) {
 	master := &snooptest.Master{}
 	r, a, socket := snooper(t, master)
@@ -100,6 +102,10 @@ func TestSnoopEndsByItsTime(t *testing.T) {
 	require.True(t, o.(vppnet.Mirror).NoTx)
 	require.False(t, o.(vppnet.Mirror).NoRx)
 	require.Len(t, r.ofSnoops(a.site, a.vpp), 6)
+	a.inbox.Listed(follow.Range(a.site.Ports()), map[string][]byte{ // as it is every few minutes
+		a.site.Ports() + uuid(0): []byte(port(101)), a.site.Ports() + uuid(1): []byte(port(102)),
+	})
+	a.inbox.Settled(true)
 	var status bytes.Buffer
 	require.NoError(t, asked(t.Context(), socket, http.MethodGet, "/statusz", &status))
 	require.NoError(t, asked(t.Context(), socket, http.MethodGet, "/explain?of=snoop.0", &status))

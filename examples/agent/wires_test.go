@@ -116,3 +116,27 @@ func TestTAPTraffic(t *testing.T) {
 	c.bound("h1", vm.port, other.port, uuid(50))
 	other.Reaches(t, "192.168.1.2")
 }
+
+// Most TAP ports are deleted while no agent is there: they go without a person's word, as others do.
+func TestTAPsDeletedWhileNobodyWasThere(t *testing.T) {
+	ns := netrig.New(t, "linux")
+	r, v := newRig(t), memory(t)
+	site := r.siteOf("h1", nic)
+	in := func(a *agent) { a.wires.ns = string(ns) }
+	vlans := map[string]int{}
+	for n := range 8 {
+		vlans[uuid(n)] = 100
+		r.put("h1", uuid(n), tapped(100))
+	}
+	a := r.agent(site, v.Socket(), in)
+	r.bound("h1", names(vlans)...)
+	r.converged(a)
+	a.stop()
+	for n := 1; n < 8; n++ {
+		r.unplug("h1", uuid(n))
+	}
+	a = r.agent(site, v.Socket(), in)
+	r.bound("h1", uuid(0))
+	require.Eventually(t, func() bool { ours, _ := r.found(site, v.Socket()); return len(ours) == 8 }, longest, tick)
+	r.converged(a)
+}

@@ -77,9 +77,9 @@ func (p Port) Interface() string {
 	return name + p.UUID
 }
 
-// OfPort are the keys of all that a vhost-user port can have had for itself alone, by its UUID.
+// OfPort are the keys of all that a port can have had for itself alone, by its UUID.
 func OfPort(id string) (keys []desiredstate.Key) {
-	for _, name := range []string{"port-" + id, "secured-" + id} {
+	for _, name := range []string{"port-" + id, "secured-" + id, "tap-" + id} {
 		keys = append(keys, vppnet.InterfaceKey(name), vppnet.BridgePortKey(name), vppnet.LinkKey(name))
 	}
 	name := "secured-" + id

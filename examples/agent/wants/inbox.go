@@ -59,7 +59,7 @@ type Inbox struct {
 	again   chan struct{}     // asks for settled
 	behind  bool              // some of what changed is not handed over yet
 	turns   int               // counts changes
-	missed  bool              // a port's key was in no list any more, and nobody said that it is deleted
+	missed  int               // keys of ports and trunks that were in no list any more, and nobody said that they are deleted
 	changed map[string]change // of ports, since the store was last told
 	puts    map[string]int64  // the revisions of ports' keys: each put is to be answered
 	others  map[string]bool   // keys of families that are not served, below Site.Keys
@@ -74,6 +74,7 @@ type Inbox struct {
 	owed    bool                                     // these are to be asked again, whatever changes
 	trunks  map[string]trunk                         // by parent
 	taps    *taps
+	snoops  map[string][]desiredstate.Object // by source
 }
 
 // change is what a port's key has come to be.
@@ -96,6 +97,7 @@ func New(site translate.Site, store *desiredstate.Store, log *slog.Logger) *Inbo
 		puts: map[string]int64{}, others: map[string]bool{}, stirred: map[string]bool{},
 		groups: newGroups(), said: map[string]string{}, routers: newRouters(site, store, log),
 		remotes: newNeighbours(site), trunks: map[string]trunk{}, taps: newTaps(site), Wired: dirty.New[string](),
+		snoops: map[string][]desiredstate.Object{},
 	}
 	b.routers.wake = b.lapsed
 	on, off := func(r follow.Range) { b.Follow(r) }, func(r follow.Range) { b.Unfollow(r) }
@@ -154,7 +156,7 @@ func (b *Inbox) Listed(r follow.Range, values map[string][]byte) {
 			}
 			if _, still := ports[name]; !still {
 				b.port(name, nil, false)
-				b.missed = true
+				b.missed++
 			}
 		}
 		for name, value := range ports {
@@ -166,7 +168,7 @@ func (b *Inbox) Listed(r follow.Range, values map[string][]byte) {
 		for name := range maps.Clone(b.trunks) {
 			if _, still := trunks[name]; !still {
 				b.trunk(name, nil, false)
-				b.missed = true
+				b.missed++
 			}
 		}
 		for name, value := range trunks {
@@ -308,12 +310,9 @@ func (b *Inbox) port(name string, value []byte, there bool) {
 		}
 	}
 	b.become(name, now)
-	if _, ok := b.trunks[name]; ok {
-		b.graft(name)
-	}
 }
 
-// become notes what a port is from now on.
+// become notes what a port is from now on, and with it the subports of its trunk.
 func (b *Inbox) become(name string, now change) {
 	before := b.before(name)
 	if now.wrong != nil {
@@ -325,4 +324,7 @@ func (b *Inbox) become(name string, now change) {
 	b.turns++
 	now.turn = b.turns
 	b.changed[name] = now
+	if _, ok := b.trunks[name]; ok {
+		b.graft(name)
+	}
 }

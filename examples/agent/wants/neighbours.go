@@ -203,8 +203,8 @@ func (n *neighbours) written(name string, at int64) {
 }
 
 // work looks at the networks that have changed, and returns what each source wants that is told
-// anew.
-func (n *neighbours) work() map[string][]desiredstate.Object {
+// anew. Of a network that was left because keys were lost, all stays as long as who was in it does.
+func (n *neighbours) work(lost bool) map[string][]desiredstate.Object {
 	out := map[string][]desiredstate.Object{}
 	for vni := range n.changed {
 		x := n.nets[vni]
@@ -231,8 +231,10 @@ func (n *neighbours) work() map[string][]desiredstate.Object {
 			}
 		}
 	}
-	for source := range n.gone {
-		out[source] = nil
+	if !lost {
+		for source := range n.gone {
+			out[source] = nil
+		}
 	}
 	clear(n.changed)
 	clear(n.gone)

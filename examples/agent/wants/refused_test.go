@@ -87,6 +87,31 @@ func TestASubportOfTwoTrunks(t *testing.T) {
 	require.Empty(t, b.refused)
 }
 
+// The subports of a port for which there was no room come with it, whichever of the two was written first.
+func TestSubportsOfAPortThatWaited(t *testing.T) {
+	for _, first := range []string{"port", "trunk"} {
+		b := trunks(t)
+		b.Room = Room{Ports: 2, Filtered: 2}
+		put := map[string]func(){
+			"port":  func() { b.put(node.Ports()+uid(3), portIn(3, 101)) },
+			"trunk": func() { b.put(node.Trunks()+uid(3), trunkOf(9)) },
+		}
+		put[first]()
+		b.settle()
+		delete(put, first)
+		for _, then := range put {
+			then()
+		}
+		b.settle()
+		_, _, wrong := b.Look(SubportName(uid(3), uid(9)))
+		require.ErrorContains(t, wrong, "its parent "+uid(3)+" is not here")
+		b.put(node.Ports()+uid(1), "")
+		b.put(node.Ports()+uid(2), "")
+		b.settle()
+		b.on(3)
+	}
+}
+
 // A port that is refused is in its groups when it is not any more.
 func TestARefusedPortIsWhole(t *testing.T) {
 	b := trunks(t)

@@ -34,7 +34,7 @@ type routers struct {
 	serving bool
 	stale   bool            // something has changed since now was made: all is to be looked at
 	floated map[string]bool // floating IPs that have changed since
-	missed  bool            // a key was in no list any more, and nobody said that it is deleted
+	missed  int             // keys that were in no list any more, and nobody said that they are deleted
 	now     translate.Routing
 	found   map[desiredstate.Key]desiredstate.Object // what VPP held at first; nil: it is known whose that is, or there was no VPP yet
 	needing map[desiredstate.Key]map[string]bool     // keys of etcd by what they need
@@ -135,7 +135,9 @@ func (r *routers) listed(values map[string][]byte, ca *signed.CA) {
 		if _, still := values[name]; !still {
 			delete(r.ports, name) // and so no gateway lingers
 			r.put(name, nil, ca, false)
-			r.missed = r.missed || name != translate.HAKey
+			if name != translate.HAKey {
+				r.missed++
+			}
 		}
 	}
 	for name, value := range values {

@@ -62,7 +62,7 @@ func (b *Inbox) reroute() map[string]bool {
 	}
 	wants, moved := b.routers.work()
 	b.routers.assign(wants, moved)
-	b.assignRemotes(b.remotes.work())
+	b.assignRemotes(b.remotes.work(b.depleted()))
 	return moved
 }
 

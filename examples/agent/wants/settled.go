@@ -52,7 +52,7 @@ func (b *Inbox) Settled(all bool) {
 	for source, at := range b.routers.newest(wants) {
 		b.Heard(source, at)
 	}
-	remotes := b.remotes.work()
+	remotes := b.remotes.work(b.depleted())
 	tapped, retapped := b.taps.work(b.ports, b.routers, moved)
 	if all {
 		b.replace(wants, remotes, tapped, moved, rerouted, retapped)
@@ -107,7 +107,7 @@ func (b *Inbox) Settled(all bool) {
 // the ports, and the keys of routers, that cannot have what they want.
 func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Object, ports, rerouted, retapped map[string]bool) {
 	wants := map[string][]desiredstate.Object{}
-	var fixed []string // wanted whatever etcd holds
+	var fixed []string // wanted whatever etcd holds of the host
 	for physnet := range b.Site.Physnets {
 		wants[OfUplink(physnet)] = b.Site.UplinkObjects(physnet)
 		fixed = append(fixed, OfUplink(physnet))
@@ -120,8 +120,11 @@ func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 		wants[OfElection] = part
 		fixed = append(fixed, OfElection)
 	}
+	for source, objs := range b.snoops {
+		wants[source], fixed = objs, append(fixed, source)
+	}
 	for name := range b.groups.changed {
-		if !b.missed {
+		if b.missed == 0 {
 			wants[OfGroup(name)] = nil
 		}
 	}
@@ -137,17 +140,19 @@ func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 		wants[OfPort(name)] = nil
 	}
 	for source := range changed {
-		if !b.routers.missed {
+		if b.routers.missed == 0 {
 			wants[source] = nil
 		}
 	}
 	maps.Copy(wants, b.routers.now.Wants)
 	maps.Copy(wants, remotes)
-	maps.Copy(wants, b.remotes.all())
+	for source, objs := range b.remotes.all() { // whose keys are others': they do not show that the host's are all there
+		wants[source], fixed = objs, append(fixed, source)
+	}
 	maps.Copy(wants, tapped)
 	maps.Copy(wants, b.taps.all())
 	b.taps.missed = false
-	b.missed, b.routers.missed, b.remotes.missed = false, false, false
+	b.missed, b.routers.missed, b.remotes.missed = 0, 0, false
 	err := b.store.Replace(wants, fixed...)
 	if err != nil {
 		b.log.Error("conflicting wants", "err", err)
@@ -176,6 +181,11 @@ func (b *Inbox) replace(changed, remotes, tapped map[string][]desiredstate.Objec
 	if b.loaded {
 		b.store.Complete()
 	}
+}
+
+// depleted says whether more keys are in no list any more than are left. What these wanted will be held back.
+func (b *Inbox) depleted() bool {
+	return b.missed+b.routers.missed > len(b.ports)+len(b.trunks)+len(b.routers.names())
 }
 
 // assign says what has changed: the groups that are there before the ports that
