@@ -129,7 +129,7 @@ func TestRefused(t *testing.T) {
 		"in none of the claimed":          nat64.Address{Address: addr("198.51.100.1")},
 		"want one of [32":                 nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:64::/49")},
 		"write 2001:db8:64::/48":          nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:64::1/48")},
-		"2001:db8:65:: is not for":        nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:65::/48")},
+		"prefix 2001:db8:65::/48 is not for":        nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:65::/48")},
 		"whole seconds":                   nat64.Timeouts{UDP: 1},
 		"leave them out":                  nat64.Timeouts{},
 		"vpp:nic":                         nat64.Interface{Interface: vppnet.Foreign("nic")},
