@@ -50,6 +50,7 @@ var neverOn = map[string][]string{
 	"arp":          {"error-drop"},
 	"device-input": {"ethernet-input"},
 	"ip6-output":   {"interface-output"},
+	"ip6-local":    {"ip6-local-end-of-arc"},
 }
 
 func loadFeatures(v *VPP) {

@@ -18,7 +18,14 @@ import (
 type routers struct {
 	v     *VPP
 	all   pool[router]
+	ears  map[routerEar]int // how often VPP has turned them on
 	topic Topic
+}
+
+// A routerEar is where an interface listens for its routers. It goes with the interface.
+type routerEar struct {
+	index uint32
+	is6   bool
 }
 
 // A router is a virtual one. It outlives its interface.
@@ -66,16 +73,20 @@ func indexAt(i uint32) interface_types.InterfaceIndex { return interface_types.I
 const owner = 255 // the priority of who has the addresses
 
 func loadVRRP(v *VPP) {
-	r := &routers{v: v}
+	r := &routers{v: v, ears: make(map[routerEar]int)}
 	v.life.routers = r
 	v.life.states = append(v.life.states, r.dump)
 	i := v.life.interfaces
 	i.switched = append(i.switched, r.switched)
 	i.linked = append(i.linked, r.linked)
+	i.deleting = append(i.deleting, func(i *iface) {
+		delete(r.ears, routerEar{i.index, false})
+		delete(r.ears, routerEar{i.index, true})
+	})
 	v.life.ips.moved = append(v.life.ips.moved, r.addressed)
 	v.life.ips.toggled = append(v.life.ips.toggled, r.toggled)
 	for is6, arc := range routerArcs {
-		v.life.features.follow(arc.name, arc.feature, func(i *iface) bool { return r.started(i.index, is6 == 1, nil) })
+		v.life.features.follow(arc.name, arc.feature, func(i *iface) bool { return r.ears[routerEar{i.index, is6 == 1}] > 0 })
 	}
 	Handle(v, r.addDel)
 	HandleDump(v, r.details)
@@ -169,6 +180,11 @@ func (r *routers) move(x *router, to vrrp.VrrpVrState) {
 	}
 	if idle := vrrp.VRRP_API_VR_STATE_INIT; (old == idle || to == idle) && !r.started(x.key.index, x.key.is6, x) {
 		r.v.life.features.toggledAt(routerArcs[family(x.key.is6)].name, x.key.index)
+		if ear := (routerEar{x.key.index, x.key.is6}); to != idle {
+			r.ears[ear]++
+		} else {
+			r.ears[ear] = max(0, r.ears[ear]-1)
+		}
 	}
 	x.state = to
 	r.topic.Publish(r.v, func(pid uint32) api.Message {

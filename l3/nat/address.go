@@ -33,8 +33,10 @@ type Address struct {
 
 // AddressKey is the key of an address of the pool.
 func AddressKey(a netip.Addr) desiredstate.Key {
-	return desiredstate.Key{Space: "nat-address", Name: a.String()}
+	return desiredstate.Key{Space: addressSpace, Name: a.String()}
 }
+
+const addressSpace = "nat-address"
 
 // Key is AddressKey(n.Address), with " twice" after the name of one of the
 // other pool.
@@ -89,11 +91,11 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 				return 0, err
 			}
 		}
-		return table, ours.CheckID(v, table, n.Address)
+		return table, ours.CheckID(v, table, place.Host(n.Address))
 	}
 	return &desiredstate.Kind[Address]{
 		Target: c.Target(), Variant: [2]any{variant, fmt.Sprint(claims)},
-		Name:     "nat-address",
+		Name:     addressSpace,
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, variant, false)},
 		Messages: c.Uses(vpp.messages(partPool)...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Address], err error) {
@@ -103,7 +105,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 				if !n.AnyTable {
 					n.Table, _ = place.TableName(v, a.table)
 				}
-				out = append(out, desiredstate.Actual[Address]{ID: inet.Number(n.Address), Foreign: !ours.Has(v, a.table, a.addr), Spec: n})
+				out = append(out, desiredstate.Actual[Address]{ID: inet.Number(n.Address), Foreign: !ours.Has(v, a.table, place.Host(a.addr)), Spec: n})
 			}
 			return out, err
 		},

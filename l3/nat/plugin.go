@@ -3,6 +3,7 @@
 package nat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"go.fd.io/govpp/api"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
@@ -42,7 +44,8 @@ type Plugin struct {
 	MSS uint16 // the most that TCP may announce, bytes; 0: what it likes
 
 	// Restart says that NAT may be turned off and on again to change what is fixed
-	// while it is on. All sessions end. Otherwise such a change is refused.
+	// while it is on. All sessions end. Otherwise such a change is refused, as it is
+	// while others have something in NAT.
 	Restart bool
 }
 
@@ -144,6 +147,7 @@ func plugins(c *vppnet.Conn, variant Variant, ours bool, claims ...Claims) *desi
 			}
 			return nil
 		},
+		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, _ Plugin) error { return k.restarts(ctx, v) },
 		Create: func(ctx context.Context, v *desiredstate.View, n Plugin) (uint32, error) {
 			want, err := k.send(v, n)
 			if err != nil {
@@ -167,8 +171,8 @@ func plugins(c *vppnet.Conn, variant Variant, ours bool, claims ...Claims) *desi
 			return 0, k.change(ctx, have, want)
 		},
 		Update: k.update,
-		Delete: func(ctx context.Context, _ *desiredstate.View, _ desiredstate.Actual[Plugin]) error {
-			used, err := k.used(ctx)
+		Delete: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Plugin]) error {
+			used, err := k.used(ctx, v)
 			if err != nil {
 				return err
 			}
@@ -226,57 +230,69 @@ type plugin struct {
 	pool       place.Claims
 }
 
-// theirs says whether others have something in NAT, and we have nothing. It stops at
-// the first thing of ours, of which interfaces are told at the least cost.
-func (k plugin) theirs(ctx context.Context, v *desiredstate.View) (some bool, err error) {
+// each tells of all that is in NAT what sort of thing it is, and whether it is ours, until told that
+// this was enough. Interfaces come first, of which that is told at the least cost.
+func (k plugin) each(ctx context.Context, v *desiredstate.View, enough func(what string, ours bool) bool) error {
 	roles, err := k.vpp.roles(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for id := range roles {
-		if k.interfaces.Has(v, id) {
-			return false, nil
+		_, ours := v.Owned(interfaceSpace, id)
+		if enough("an interface", ours || k.interfaces.Has(v, id)) {
+			return nil
 		}
 	}
 	pool, err := k.vpp.addresses(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, a := range pool {
-		if k.pool.Has(v, a.table, a.addr) {
-			return false, nil
+		_, ours := v.Owned(addressSpace, inet.Number(a.addr))
+		if enough("an address", ours || k.pool.Has(v, a.table, place.Host(a.addr))) {
+			return nil
 		}
 	}
-	some = len(roles)+len(pool) > 0
 	for _, read := range []func(context.Context) ([]staticMapping, error){k.vpp.mappings, k.vpp.identities} {
 		all, err := read(ctx)
 		if err != nil {
-			return false, err
+			return err
 		}
 		for _, m := range all {
-			if _, ours := k.c.Untag(m.tag); ours {
-				return false, nil
+			if _, ours := k.c.Untag(m.tag); enough("a mapping", ours) {
+				return nil
 			}
 		}
-		some = some || len(all) > 0
 	}
-	return some, nil
+	return nil
+}
+
+// theirs says whether others have something in NAT, and we have nothing.
+func (k plugin) theirs(ctx context.Context, v *desiredstate.View) (yes bool, err error) {
+	err = k.each(ctx, v, func(_ string, ours bool) bool {
+		yes = !ours
+		return ours
+	})
+	return yes, err
 }
 
 // used says whether anything is still in NAT once all that is ours has gone from it.
-func (k plugin) used(ctx context.Context) (bool, error) {
-	roles, err := k.vpp.roles(ctx)
-	if err != nil || len(roles) > 0 {
-		return len(roles) > 0, err
-	}
-	pool, err := k.vpp.addresses(ctx)
-	if err != nil || len(pool) > 0 {
-		return len(pool) > 0, err
-	}
-	for _, read := range []func(context.Context) ([]staticMapping, error){k.vpp.mappings, k.vpp.identities} {
-		if all, err := read(ctx); err != nil || len(all) > 0 {
-			return len(all) > 0, err
+func (k plugin) used(ctx context.Context, v *desiredstate.View) (yes bool, err error) {
+	err = k.each(ctx, v, func(string, bool) bool {
+		yes = true
+		return true
+	})
+	return yes, err
+}
+
+// restarts says why NAT would not be turned off and on again: it stays on for others, after all that is ours
+// has gone from it, and takes back nothing that is fixed otherwise.
+func (k plugin) restarts(ctx context.Context, v *desiredstate.View) (refused error) {
+	err := k.each(ctx, v, func(what string, ours bool) bool {
+		if !ours {
+			refused = fmt.Errorf("%w: others have %s in NAT, which is not turned off and on again beside that: have them take it out, or leave what is fixed as it is", desiredstate.ErrForeign, what)
 		}
-	}
-	return false, nil
+		return !ours
+	})
+	return cmp.Or(err, refused)
 }

@@ -73,13 +73,13 @@ func Prefixes(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Prefix]
 			for _, d := range all {
 				n := Prefix{Prefix: netip.PrefixFrom(netip.AddrFrom16(d.Prefix.Address), int(d.Prefix.Len))}
 				n.Table, _ = place.TableName(v, d.VrfID)
-				out = append(out, desiredstate.Actual[Prefix]{Spec: n, ID: d.VrfID, Foreign: !ours.Has(v, d.VrfID, n.Prefix.Addr())})
+				out = append(out, desiredstate.Actual[Prefix]{Spec: n, ID: d.VrfID, Foreign: !ours.Has(v, d.VrfID, n.Prefix)})
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, n Prefix) error { return ours.Check(v, n.Table, n.Prefix.Addr()) },
+		Check: func(v *desiredstate.View, n Prefix) error { return ours.Check(v, n.Table, n.Prefix) },
 		Create: func(ctx context.Context, v *desiredstate.View, n Prefix) (uint32, error) {
-			table, err := ours.Take(v, n.Table, n.Prefix.Addr())
+			table, err := ours.Take(v, n.Table, n.Prefix)
 			if err != nil {
 				return 0, err
 			}
@@ -87,7 +87,7 @@ func Prefixes(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Prefix]
 			return table, err
 		},
 		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Prefix], want Prefix) error {
-			if err := ours.CheckID(v, have.ID, want.Prefix.Addr()); err != nil {
+			if err := ours.CheckID(v, have.ID, want.Prefix); err != nil {
 				return err
 			}
 			_, err := vpp.Nat64AddDelPrefix(ctx, want.message(have.ID, true))

@@ -120,19 +120,19 @@ func TestRefused(t *testing.T) {
 	pooled := mapping("fd00::1", "203.0.113.5", 80)
 	pooled.Pooled = true
 	for why, o := range map[string]desiredstate.Object{
-		"203.0.113.10 tcp 80":             mapping("fd00::1", "203.0.113.10", 80),
-		"local address 10.0.0.1 is not":   mapping("10.0.0.1", "203.0.113.5", 80),
-		"external address fd00::1 is not": mapping("fd00::1", "fd00::1", 80),
-		"tcp without a port":              mapping("fd00::1", "203.0.113.5", 0),
-		"want 1025 to 65534":              pooled,
-		"no protocol":                     nat64.Mapping{Local: addr("fd00::1"), External: addr("203.0.113.5")},
-		"in none of the claimed":          nat64.Address{Address: addr("198.51.100.1")},
-		"want one of [32":                 nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:64::/49")},
-		"write 2001:db8:64::/48":          nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:64::1/48")},
-		"2001:db8:65:: is not for":        nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:65::/48")},
-		"whole seconds":                   nat64.Timeouts{UDP: 1},
-		"leave them out":                  nat64.Timeouts{},
-		"vpp:nic":                         nat64.Interface{Interface: vppnet.Foreign("nic")},
+		"203.0.113.10 tcp 80":                mapping("fd00::1", "203.0.113.10", 80),
+		"local address 10.0.0.1 is not":      mapping("10.0.0.1", "203.0.113.5", 80),
+		"external address fd00::1 is not":    mapping("fd00::1", "fd00::1", 80),
+		"tcp without a port":                 mapping("fd00::1", "203.0.113.5", 0),
+		"want 1025 to 65534":                 pooled,
+		"no protocol":                        nat64.Mapping{Local: addr("fd00::1"), External: addr("203.0.113.5")},
+		"in none of the claimed":             nat64.Address{Address: addr("198.51.100.1")},
+		"want one of [32":                    nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:64::/49")},
+		"write 2001:db8:64::/48":             nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:64::1/48")},
+		"prefix 2001:db8:65::/48 is not for": nat64.Prefix{Prefix: netip.MustParsePrefix("2001:db8:65::/48")},
+		"whole seconds":                      nat64.Timeouts{UDP: 1},
+		"leave them out":                     nat64.Timeouts{},
+		"vpp:nic":                            nat64.Interface{Interface: vppnet.Foreign("nic")},
 	} {
 		_, err := e.Ensure(t.Context(), o)
 		require.ErrorContains(t, err, why)

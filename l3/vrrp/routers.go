@@ -4,6 +4,7 @@ package vrrp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -20,6 +21,7 @@ import (
 	binding "go.fd.io/govpp/binapi/vrrp"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3"
@@ -31,6 +33,10 @@ import (
 // of ours, and on those that are claimed (vrrp_vr_add_del, _start_stop, _set_peers,
 // _track_if_add_del). What is tracked, peers, and whether it takes part change in
 // place, all else replaces. A master that is removed or replaced hands over first.
+//
+// VPP keeps a router when its interface goes, lists it for the next one with its index, to no
+// effect, and tracks interfaces that have gone for ever. Such a router is seen, the first if VPP can
+// be asked whether it is in effect (from 25.06 on), and made anew.
 //
 // It takes part only once its interface has an address of its own: VPP would wait
 // for one, and not see it come. One that VPP left waiting is started again.
@@ -49,7 +55,7 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 		Name:     space,
 		Requires: l3.Places(c),
 		Shares:   func(x Router) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(&binding.VrrpVrDump{}, &binding.VrrpVrPeerDump{}, &binding.VrrpVrTrackIfDump{},
+		Messages: iface.Uses(c, &binding.VrrpVrDump{}, &binding.VrrpVrPeerDump{}, &binding.VrrpVrTrackIfDump{},
 			&binding.VrrpVrAddDel{}, &binding.VrrpVrStartStop{}, &binding.VrrpVrSetPeers{}, &binding.VrrpVrTrackIfAddDel{},
 			&ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
 		Dump:  k.dump,
@@ -61,11 +67,7 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 		Create: k.create,
 		Update: k.update,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Router]) error {
-			// Deleted while it runs, it would leave its ear for ARP behind.
-			if err := k.start(ctx, have.ID, have.Spec, false); err != nil {
-				return vppnet.Gone(err, api.NO_SUCH_ENTRY)
-			}
-			return vppnet.Gone(k.set(ctx, have.ID, have.Spec, false), api.NO_SUCH_ENTRY)
+			return k.remove(ctx, have.ID, have.Spec)
 		},
 		Fill: func(have desiredstate.Actual[Router], want Router) Router {
 			want = want.filled()
@@ -73,7 +75,7 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 			return want
 		},
 		InPlace: func(have desiredstate.Actual[Router], want Router) bool {
-			return reflect.DeepEqual(have.Spec.fixed(), want.fixed())
+			return !lost(have.Broken) && reflect.DeepEqual(have.Spec.fixed(), want.fixed())
 		},
 		Holds: func(r Router) (held []desiredstate.Key) {
 			for _, a := range r.Addresses {
@@ -115,9 +117,9 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 			NoPreempt: d.Config.Flags&binding.VRRP_API_VR_PREEMPT == 0, Accept: d.Config.Flags&binding.VRRP_API_VR_ACCEPT != 0,
 			Stopped: d.Runtime.State == binding.VRRP_API_VR_STATE_INIT,
 		}
-		var broken []string
+		broken := ""
 		if _, ok := deaf[id]; ok {
-			broken = append(broken, isDeaf)
+			also(&broken, isDeaf)
 		}
 		for _, a := range d.Addrs {
 			r.Addresses = append(r.Addresses, inet.Read(a))
@@ -128,7 +130,9 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 				return nil, err
 			}
 		}
-		r.Track = tracked[vrKey{d.Config.SwIfIndex, d.Config.VrID, r.is6()}]
+		if r.Track = tracked[vrKey{d.Config.SwIfIndex, d.Config.VrID, r.is6()}]; blind(v, r.Track) {
+			also(&broken, isBlind)
+		}
 		if d.Runtime.State == binding.VRRP_API_VR_STATE_INTF_DOWN {
 			i, ok := desiredstate.At[vppnet.Interface](v, id)
 			if ok && i.Spec.Up && i.Spec.LinkUp {
@@ -137,22 +141,16 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 					return nil, err
 				}
 				if stuck {
-					broken = append(broken, isStuck)
+					also(&broken, isStuck)
 				}
 			}
 		}
 		out = append(out, desiredstate.Actual[Router]{
-			ID: id, Foreign: !k.scope.Has(v, id), Spec: r.filled(), Broken: strings.Join(broken, ", "),
+			ID: id, Foreign: !k.scope.Has(v, id), Spec: r.filled(), Broken: broken,
 		})
 	}
-	return out, nil
+	return out, k.left(ctx, v, out)
 }
-
-// What can be wrong with a router that is just as asked for.
-const (
-	isStuck = "VPP lets it wait for what has come long ago"
-	isDeaf  = "it is on a BVI that would not hear what is for it"
-)
 
 // vrKey is VPP's key of a virtual router.
 type vrKey struct {
@@ -238,7 +236,13 @@ func (k routers) create(ctx context.Context, v *desiredstate.View, r Router) (ui
 	if err != nil {
 		return 0, err
 	}
-	if err := k.set(ctx, id, r, true); err != nil {
+	err = k.set(ctx, id, r, true)
+	if errors.Is(err, api.ENTRY_ALREADY_EXISTS) { // one that an interface with this index has left
+		if err = k.remove(ctx, id, r); err == nil {
+			err = k.set(ctx, id, r, true)
+		}
+	}
+	if err != nil {
 		return 0, err
 	}
 	have := r
@@ -341,6 +345,14 @@ func (k routers) set(ctx context.Context, id uint32, r Router, add bool) error {
 	}
 	_, err := k.vpp.VrrpVrAddDel(ctx, req)
 	return err
+}
+
+// remove stops a router first. Deleted while it runs, it would leave its ear for ARP behind.
+func (k routers) remove(ctx context.Context, id uint32, r Router) error {
+	if err := k.start(ctx, id, r, false); err != nil {
+		return vppnet.Gone(err, api.NO_SUCH_ENTRY)
+	}
+	return vppnet.Gone(k.set(ctx, id, r, false), api.NO_SUCH_ENTRY)
 }
 
 func (k routers) start(ctx context.Context, id uint32, r Router, start bool) error {
