@@ -72,7 +72,7 @@ func TestAPortKeepsItsStateWhenItsKeyIsSigned(t *testing.T) {
 		t.Run(fmt.Sprint(believes), func(t *testing.T) {
 			r, v := newRig(t), memory(t)
 			site := theHosts()[1]
-			site.Dir = r.TempDir()
+			site.Dir = shortDir(t)
 			port := recorded(t, "driver-jwt.jsonl")[1]
 			name := strings.TrimPrefix(port.Key, site.Ports())
 			plain, err := ca.Open(port.Key, port.Value)

@@ -83,6 +83,7 @@ func TestFlagsAreDocumented(t *testing.T) {
 func TestMetricsAreDocumented(t *testing.T) {
 	r, v := newRig(t), memory(t)
 	site := r.siteOf("h1", nic)
+	r.takeVLAN(v.Socket(), 1, 556)
 	a := r.agent(site, v.Socket(), func(a *agent) { a.dial = nil }) // the rig's own would hide messages
 	for name, value := range tenants() {
 		r.routing("h1", name, value)
@@ -92,6 +93,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	r.converged(a)
 	v.Inject(vpptest.Fault{Message: "bridge_domain_add_del_v2", Kind: vpptest.Refuse, Retval: -1, Times: 1 << 20})
 	r.put("h1", uuid(1), port(555))
+	r.put("h1", uuid(2), port(556)) // which somebody else has
 	r.setDown(v.Socket(), "port-"+uuid(0))
 	var want, have []string
 	for _, row := range tableOf(t, "Metrics") {
@@ -124,6 +126,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	gauge("vppkit_agent_lag_seconds", func(x float64) bool { return x > 1 && x < 60 })
 	gauge("vppkit_converged", func(x float64) bool { return x == 0 })
 	v.Heal()
+	r.unplug("h1", uuid(2))
 	gauge("vppkit_agent_ports_bound", func(x float64) bool { return x == 2 })
 	gauge("vppkit_agent_lag_seconds", func(x float64) bool { return x == 0 })
 	gauge("vppkit_agent_quarantined_objects", func(x float64) bool { return x == 0 })

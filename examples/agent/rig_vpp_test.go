@@ -225,3 +225,14 @@ func memory(t *testing.T) *vpptest.VPP {
 	t.Helper()
 	return vpptest.New(t, vpptest.WithInterface(nic))
 }
+
+// takeVLAN makes a sub-interface by hand, on the interface of an index.
+func (r *rig) takeVLAN(vpp string, parent interface_types.InterfaceIndex, vlan uint32) {
+	r.Helper()
+	c, err := vppnet.Dial(r.Context(), vpp, "hand")
+	require.NoError(r, err)
+	defer func() { _ = c.Close() }()
+	c.Uses(&interfaces.CreateVlanSubif{})
+	_, err = interfaces.NewServiceClient(c).CreateVlanSubif(r.Context(), &interfaces.CreateVlanSubif{SwIfIndex: parent, VlanID: vlan})
+	require.NoError(r, err)
+}
