@@ -171,17 +171,7 @@ func plugins(c *vppnet.Conn, variant Variant, ours bool, claims ...Claims) *desi
 			return 0, k.change(ctx, have, want)
 		},
 		Update: k.update,
-		Delete: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Plugin]) error {
-			used, err := k.used(ctx, v)
-			if err != nil {
-				return err
-			}
-			k.mine.Store(false)
-			if used {
-				return nil // by others; it stays, and is theirs
-			}
-			return vppnet.Gone(k.vpp.disable(ctx), api.FEATURE_ALREADY_DISABLED)
-		},
+		Delete: k.leave,
 		Fill: func(have desiredstate.Actual[Plugin], want Plugin) Plugin {
 			want = k.defaults(want)
 			if fixed(have.Spec) == fixed(want) {
@@ -216,6 +206,19 @@ func (k plugin) update(ctx context.Context, v *desiredstate.View, have desiredst
 		return err
 	}
 	return k.change(ctx, h, w)
+}
+
+// leave turns NAT off, unless others use it.
+func (k plugin) leave(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Plugin]) error {
+	used, err := k.used(ctx, v)
+	if err != nil {
+		return err
+	}
+	k.mine.Store(false)
+	if used {
+		return nil // it stays, and is theirs
+	}
+	return vppnet.Gone(k.vpp.disable(ctx), api.FEATURE_ALREADY_DISABLED)
 }
 
 type plugin struct {
