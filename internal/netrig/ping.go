@@ -156,19 +156,10 @@ type reply struct {
 
 // replyOf reads a line of ping -D.
 func replyOf(line, addr string) (a reply, ok bool) {
+	var size, ttl int
+	var from string
 	var took float64 // ms
-	stamp, rest, found := strings.Cut(line, " ")
-	_, rest, from := strings.Cut(rest, "bytes from "+addr+": icmp_seq=")
-	seq, rest, _ := strings.Cut(rest, " ")
-	_, rest, timed := strings.Cut(rest, "time=")
-	if !found || !from || !timed {
-		return a, false
-	}
-	for text, to := range map[string]any{strings.Trim(stamp, "[]"): &a.came, seq: &a.seq, rest: &took} {
-		if _, err := fmt.Sscan(text, to); err != nil {
-			return a, false
-		}
-	}
+	_, err := fmt.Sscanf(line, "[%f] %d bytes from %s icmp_seq=%d ttl=%d time=%f", &a.came, &size, &from, &a.seq, &ttl, &took)
 	a.asked = a.came - took/1000
-	return a, true
+	return a, err == nil && from == addr+":"
 }
