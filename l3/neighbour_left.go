@@ -96,21 +96,27 @@ func seeNeighbours(ctx context.Context, c *vppnet.Conn) (*neighboursSeen, error)
 // fewNeighbours are read for all that change together, whatever comes after: that costs little.
 const fewNeighbours = 64
 
+// left is a static neighbour whose interface is gone.
+type left struct {
+	addr  netip.Addr
+	index uint32
+}
+
 // still reports why an interface must get or lose no neighbour of an address: VPP would die.
 //
 // A reading of many serves as many changes that come after it, for ten times as long as it took, and a second at most: else
 // most of the time that it takes to make 20,000 goes into reading them. Whether interfaces are there
 // is asked each time, so it tells too little only where somebody made a neighbour and deleted its
-// interface meanwhile. Where it tells too much, of what was taken away since, another is taken.
+// interface meanwhile.
 func (l leftNeighbours) still(ctx context.Context, id uint32, a netip.Addr) error {
-	if n := l.last.Load(); n != nil && time.Now().Before(n.until) && n.uses.Add(-1) >= 0 && l.check(ctx, n, id, []netip.Addr{a}) == nil {
-		return nil
+	n := l.last.Load()
+	if n == nil || !time.Now().Before(n.until) || n.uses.Add(-1) < 0 {
+		var err error
+		if n, err = l.seen.Join(ctx); err != nil {
+			return err
+		}
 	}
-	n, err := l.seen.Join(ctx)
-	if err != nil {
-		return err
-	}
-	return l.check(ctx, n, id, []netip.Addr{a})
+	return l.refuse(ctx, n, id, func(*neighboursSeen) []netip.Addr { return []netip.Addr{a} })
 }
 
 // stays reports why an interface must not move to a table: VPP would die.
@@ -119,25 +125,46 @@ func (l leftNeighbours) stays(ctx context.Context, id uint32, is6 bool, to uint3
 	if err != nil {
 		return err
 	}
-	moving := slices.DeleteFunc(slices.Clone(n.on[id]), func(a netip.Addr) bool { return a.Is6() != is6 })
-	return l.check(ctx, n, id, moving, to)
+	return l.refuse(ctx, n, id, func(n *neighboursSeen) []netip.Addr {
+		return slices.DeleteFunc(slices.Clone(n.on[id]), func(a netip.Addr) bool { return a.Is6() != is6 })
+	}, to)
+}
+
+// refuse reports what is in the way by a reading and by the next one, too: a neighbour that is read, and
+// removed along with its interface before that is asked for, looks like one that was left.
+func (l leftNeighbours) refuse(ctx context.Context, n *neighboursSeen, id uint32, moving func(*neighboursSeen) []netip.Addr, tables ...uint32) error {
+	var was left
+	for {
+		is, err := l.check(ctx, n, id, moving(n), tables)
+		if err != nil || is == (left{}) {
+			return err
+		}
+		if is == was {
+			return fmt.Errorf("%w: %v is a static neighbour of interface %d, too, which is gone, and VPP would die of a change of the %s route to it; make an interface, which gets that index, or restart VPP",
+				desiredstate.ErrInUse, is.addr, is.index, inet.Family(is.addr.Is6()))
+		}
+		was = is
+		if n, err = l.seen.Join(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // check asks for the table that the interface is in, beside those that it comes to, if others that
-// have a static neighbour of one of its addresses are gone. It asks for all of these at once: tenants
-// may all have the same addresses.
-func (l leftNeighbours) check(ctx context.Context, n *neighboursSeen, id uint32, addrs []netip.Addr, tables ...uint32) error {
+// have a static neighbour of one of its addresses are gone, and returns the first such one. It asks for
+// all of these at once: tenants may all have the same addresses.
+func (l leftNeighbours) check(ctx context.Context, n *neighboursSeen, id uint32, addrs []netip.Addr, tables []uint32) (left, error) {
 	var others []uint32
 	for _, a := range addrs {
 		others = append(others, n.static[a]...)
 	}
 	others = slices.DeleteFunc(others, func(other uint32) bool { return other == id })
 	if len(others) == 0 {
-		return nil
+		return left{}, nil
 	}
 	found, err := vppnet.Swept[*interfaces.SwInterfaceDetails](l.interfaces.Ask(ctx, l.c, others...))
 	if err != nil {
-		return err
+		return left{}, err
 	}
 	there := map[uint32]bool{id: true}
 	for _, d := range found {
@@ -150,12 +177,11 @@ func (l leftNeighbours) check(ctx context.Context, n *neighboursSeen, id uint32,
 		}
 		in, err := place.TableAt(ctx, interfaces.NewServiceClient(l.c), id, a.Is6())
 		if err != nil {
-			return err
+			return left{}, err
 		}
-		if slices.Contains(append(tables, in), 0) {
-			return fmt.Errorf("%w: %v is a static neighbour of interface %d, too, which is gone, and VPP would die of a change of the %s route to it; make an interface, which gets that index, or restart VPP",
-				desiredstate.ErrInUse, a, n.static[a][gone], inet.Family(a.Is6()))
+		if in == 0 || slices.Contains(tables, 0) {
+			return left{a, n.static[a][gone]}, nil
 		}
 	}
-	return nil
+	return left{}, nil
 }

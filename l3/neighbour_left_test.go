@@ -7,15 +7,19 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip_neighbor"
 	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/internal/kindrig"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
@@ -99,6 +103,52 @@ func TestNeighboursOfTheGoneElsewhereDoNotMatter(t *testing.T) {
 		require.NoError(t, err)
 		kindrig.Steady(t, e, append(member, l3.Neighbour{Interface: "here", IP: addr("10.0.0.9"), MAC: kindrig.MAC(1)})...)
 		kindrig.Steady(t, e, member...)
+	})
+}
+
+// One that is removed along with its interface is not taken for left, whenever that happens.
+func TestNeighboursThatGoMeanwhileAreNotTakenForLeft(t *testing.T) {
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		hand := kindrig.Dial(t, vpp.Socket(), "hand")
+		hand.Uses(&ip_neighbor.IPNeighborAddDel{}, &interfaces.DeleteLoopback{})
+		var index atomic.Int64 // of the interface that goes when it is asked for
+		c := kindrig.Dial(t, vpptest.NewTap(t, vpp.Socket(), func(_ uint32, m api.Message) {
+			ask, ok := m.(*interfaces.SwInterfaceDump)
+			if !ok || int64(ask.SwIfIndex) != index.Load() {
+				return
+			}
+			index.Store(-1)
+			_, err := ip_neighbor.NewServiceClient(hand).IPNeighborAddDel(t.Context(), &ip_neighbor.IPNeighborAddDel{Neighbor: ip_neighbor.IPNeighbor{
+				SwIfIndex: ask.SwIfIndex, Flags: ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC, IPAddress: inet.Address(addr("10.0.0.9")),
+			}})
+			assert.NoError(t, err)
+			_, err = interfaces.NewServiceClient(hand).DeleteLoopback(t.Context(), &interfaces.DeleteLoopback{SwIfIndex: ask.SwIfIndex})
+			assert.NoError(t, err)
+		}), "me")
+		e := kindrig.Engine(vppnet.Loopbacks(c), l3.Tables(c), l3.Memberships(c), l3.Neighbours(c))
+		here := l3.Neighbour{Interface: "here", IP: addr("10.0.0.9"), MAC: kindrig.MAC(1)}
+		loopbacks := []desiredstate.Object{vppnet.Loopback{Name: "here"}, vppnet.Loopback{Name: "other"}}
+		for name, change := range map[string]func() error{
+			"it comes": func() error { return ensure(t, e, here) },
+			"it moves": func() error {
+				return ensure(t, e, l3.Table{Name: "red", ID: 7}, l3.Membership{Interface: "here", Table: "red"})
+			},
+			"it goes": func() error { _, err := e.Remove(t.Context(), here.Key()); return err },
+		} {
+			all := append(slices.Clone(loopbacks), l3.Neighbour{Interface: "other", IP: addr("10.0.0.9"), MAC: kindrig.MAC(2)})
+			if name != "it comes" {
+				all = append(all, here)
+			}
+			kindrig.Steady(t, e, all...)
+			id, err := e.ID(vppnet.InterfaceKey("other"))
+			require.NoError(t, err)
+			index.Store(int64(id))
+			require.NoError(t, change(), name)
+			require.EqualValues(t, -1, index.Load(), "%s: nobody asked for it", name)
+			e.Forget()
+			_, err = e.Sync(t.Context())
+			require.NoError(t, err, name)
+		}
 	})
 }
 
