@@ -146,6 +146,72 @@ func TestClosedWhileItRuns(t *testing.T) {
 	})
 }
 
+// What hangs on theirs, and is under way when a component is made anew, has the handle that it was planned with,
+// unless the new one looks, and it has gone.
+func TestClosedUnderWhatIsUnderWay(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(x *target, second *ds.Engine) error
+		err       error
+		want      string
+	}{
+		"unseen": {func(*target, *ds.Engine) error { return nil }, nil, "ball b color=0 shape=7 needs=a\nbox a color=0 shape=1\n"},
+		"seen": {func(_ *target, second *ds.Engine) error {
+			r, err := second.Ensure(t.Context(), Box{Name: "a"})
+			if r.Changed() > 0 {
+				return fmt.Errorf("it is made again: %v", r)
+			}
+			return err
+		}, nil, "ball b color=0 shape=7 needs=a\nbox a color=0 shape=1\n"},
+		"gone": {func(x *target, second *ds.Engine) error {
+			x.by(func() { x.lose(1) })
+			_, err := second.Found(t.Context())
+			return err
+		}, ds.ErrMissing, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x, on := newTarget(), ds.NewTarget()
+			k, begun, finish := balls(x), make(chan struct{}), make(chan struct{})
+			k.Target = on
+			k.Requires[0].(*ds.Kind[Thing]).Target = on
+			create := k.Create
+			k.Create = func(ctx context.Context, v *ds.View, b Ball) (uint32, error) {
+				close(begun)
+				<-finish
+				if _, err := v.ID(thingKey("a")); err != nil {
+					return 0, err
+				}
+				return create(ctx, v, b)
+			}
+			first, above := ds.New(made(x, on, 1)), ds.New(k)
+			_, err := above.Ensure(t.Context()) // reads, before there is anything
+			require.NoError(t, err)
+			_, err = first.Ensure(t.Context(), Box{Name: "a"})
+			require.NoError(t, err)
+			ended := make(chan error)
+			go func() {
+				_, err := above.Ensure(t.Context(), Ball{Name: "b", Needs: "a"})
+				ended <- err
+			}()
+			<-begun
+			first.Close()
+			second := ds.New(made(x, on, 2))
+			require.NoError(t, test.meanwhile(x, second))
+			close(finish)
+			require.ErrorIs(t, <-ended, test.err)
+			require.Equal(t, test.want, x.String())
+			require.Empty(t, x.violations)
+			if test.err == nil {
+				r, err := second.Ensure(t.Context(), Box{Name: "a"})
+				require.NoError(t, err)
+				require.Zero(t, r.Changed())
+			}
+			id, err := above.ID(thingKey("a"))
+			require.ErrorIs(t, err, test.err)
+			require.Equal(t, test.err != nil, id == 0)
+		})
+	}
+}
+
 // Components come and go, each with options of its own, while others work on what hangs on
 // theirs: nothing is made twice, nothing is taken from under anybody.
 func TestComponentsComeAndGo(t *testing.T) {

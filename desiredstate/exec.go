@@ -277,8 +277,8 @@ func (x *pass) done(t *task, id uint32, err error) {
 		if s.err == nil {
 			by = s.by
 		}
+		x.e.mu.Lock() // told and let go at once: who has all read anew when it is told finds this read, too
 		x.result(s, by)
-		x.e.mu.Lock()
 		x.e.release(s)
 		x.e.mu.Unlock()
 	}

@@ -105,7 +105,7 @@ func EngineFaults(e *Engine) (bad []string) {
 		if n.readers != 0 || n.writers != 0 || n.waiting != nil || n.plan != nil || n.found != nil {
 			say("%s readers %d writers %d waiting %v plan %v found %v", k, n.readers, n.writers, n.waiting, n.plan, n.found)
 		}
-		if !n.exists() && len(n.users) == 0 && !n.suspect {
+		if !n.exists() && len(n.users) == 0 && !n.suspect && e.lent[n] == nil {
 			say("%s means nothing", k)
 		}
 		for _, a := range n.have {
@@ -142,7 +142,7 @@ func EngineFaults(e *Engine) (bad []string) {
 				}
 			}
 		}
-		if n.shown.there != n.exists() {
+		if n.shown.there != (n.exists() || e.lent[n] != nil) {
 			say("%s shown %v exists %v", k, n.shown, n.exists())
 		}
 	}

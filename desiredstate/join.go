@@ -125,7 +125,8 @@ func (w *world) place(old, k *kind, required bool) (place, error) {
 }
 
 // inherit has kinds take the place of others, that nobody uses any more. What was known of
-// theirs is forgotten, as it is to be read by the heirs. The lock is held.
+// theirs is forgotten, as it is to be read by the heirs; a pass that relies on it has its handle
+// until they were. The lock is held.
 func (w *world) inherit(heirs map[*kind]*kind) {
 	if len(heirs) == 0 {
 		return
@@ -143,11 +144,36 @@ func (w *world) inherit(heirs map[*kind]*kind) {
 		}
 	}
 	for _, n := range slices.Collect(maps.Values(w.nodes)) {
-		if slices.ContainsFunc(n.have, outlived) {
+		i := slices.IndexFunc(n.have, outlived)
+		if i < 0 {
+			continue
+		}
+		was, shows := n.have[i].kind, n.shown.handle
+		w.set(n, n.have, nil)
+		if n.readers > 0 && !n.exists() {
+			w.view.show(n, shown{handle: shows, there: true}, w.version)
+			w.lent[n] = was
+		}
+		w.tidy(n)
+	}
+}
+
+// takeBack has nodes show nothing of which the heirs of who had them find nothing. The lock is held.
+func (w *world) takeBack() {
+	for n, k := range w.lent {
+		if k.today().round == w.round && n.writers == 0 {
 			w.set(n, n.have, nil)
 			w.tidy(n)
 		}
 	}
+}
+
+// today returns the kind that stands for one by now.
+func (k *kind) today() *kind {
+	for k.heir != nil {
+		k = k.heir
+	}
+	return k
 }
 
 // outlived says that another kind has taken the place of an actual's.
@@ -160,10 +186,7 @@ func current(have []actual) []actual {
 		return have
 	}
 	for _, a := range have {
-		k := a.kind
-		for k.heir != nil {
-			k = k.heir
-		}
+		k := a.kind.today()
 		k.fresh, k.forgot = false, true
 	}
 	return slices.DeleteFunc(slices.Clone(have), outlived)

@@ -169,6 +169,7 @@ func (e *Engine) merge(told iter.Seq[*node], since uint64) {
 		}
 		e.tidy(n)
 	}
+	e.takeBack()
 	if first {
 		e.version++
 	}

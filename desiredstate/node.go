@@ -109,7 +109,7 @@ func (w *world) node(k Key) *node {
 // dropped: it tells that what the reading still found is gone.
 func (w *world) tidy(n *node) {
 	switch {
-	case n.dropped || n.exists() || n.found != nil || len(n.users) > 0 || n.suspect || n.writers > 0 || n.readers > 0 || n.waiting != nil:
+	case n.dropped || n.exists() || n.found != nil || len(n.users) > 0 || n.suspect || n.writers > 0 || n.readers > 0 || n.waiting != nil || w.lent[n] != nil:
 	case w.flying > 0:
 		w.idle = append(w.idle, n)
 	default:
@@ -142,6 +142,7 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 	w.giveUp(n)
 	w.cover(n, false)
 	had := n.have
+	delete(w.lent, n)
 	n.count(-1)
 	n.have, n.deps, n.asWanted, n.unseen = have, nil, nil, false
 	for _, d := range more {

@@ -40,6 +40,7 @@ type world struct {
 	sharers  map[Key][]*node   // and Kind.Shares: there can be very many of one
 	covers   map[Key][]*node   // by what has a part hidden, who hides it: Kind.Covers
 	idle     []*node           // that a plan looked at, and perhaps nothing else needs
+	lent     map[*node]*kind   // what shows a handle of nothing that is known, and whose it was; see inherit
 	refs     map[string]uint64 // by space, the round in which its reference kinds were last read
 	referred map[string]int    // by space, how many nodes have a ref
 	doubts   int               // how many nodes are suspect
@@ -55,6 +56,7 @@ func newWorld() *world {
 		holders: map[Key][]*node{},
 		sharers: map[Key][]*node{},
 		covers:  map[Key][]*node{},
+		lent:    map[*node]*kind{},
 		refs:    map[string]uint64{},
 
 		referred: map[string]int{},
