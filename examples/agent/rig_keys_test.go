@@ -81,14 +81,22 @@ func (r *rig) set(key, value string) {
 
 func (r *rig) put(host string, name, value string) {
 	r.Helper()
-	_, err := r.client.Put(r.Context(), "/networking-vpp/nodes/"+host+"/ports/"+name, value)
+	done, err := r.client.Put(r.Context(), "/networking-vpp/nodes/"+host+"/ports/"+name, value)
 	require.NoError(r, err)
+	r.noteWritten(host, done.Header.Revision)
 }
 
 func (r *rig) unplug(host string, name string) {
 	r.Helper()
-	_, err := r.client.Delete(r.Context(), "/networking-vpp/nodes/"+host+"/ports/"+name)
+	done, err := r.client.Delete(r.Context(), "/networking-vpp/nodes/"+host+"/ports/"+name)
 	require.NoError(r, err)
+	r.noteWritten(host, done.Header.Revision)
+}
+
+func (r *rig) noteWritten(host string, revision int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrote[host] = max(r.wrote[host], revision)
 }
 
 // said is what host's agent says under one subtree, by name; revs are the

@@ -19,6 +19,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/controller"
 	"github.com/vppkit/vppkit/examples/agent/etcd"
 	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -56,6 +57,9 @@ type rig struct {
 	access etcd.Access // of agents
 	client *clientv3.Client
 	etcd   *etcd.Embedded // nil: in a process of its own
+
+	mu    sync.Mutex
+	wrote map[string]int64 // at what revision a port of a host last changed
 }
 
 func newRig(t *testing.T) *rig {
@@ -73,7 +77,7 @@ func rigOn(t *testing.T, url string) *rig {
 	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	return &rig{T: t, url: url, client: c}
+	return &rig{T: t, url: url, client: c, wrote: map[string]int64{}}
 }
 
 const nic = "GigabitEthernet0/8/0"
@@ -155,6 +159,12 @@ func (r *rig) converged(a *running) {
 	r.Helper()
 	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
 	defer cancel()
+	r.mu.Lock()
+	wrote := r.wrote[a.site.Host]
+	r.mu.Unlock()
+	if wrote > 0 { // or the agent, which is yet to hear of it, has what was wanted before
+		require.NoError(r, controller.Applied(ctx, r.client, a.site.Host, wrote))
+	}
 	if err := a.store.Wait(ctx); err != nil {
 		for k, s := range a.store.Statuses() {
 			if s.State != desiredstate.Applied || s.Leaving {

@@ -84,16 +84,22 @@ func (d *daemon) remove(ctx context.Context, p plane, e *desiredstate.Engine) er
 		stays[f.Key] = !slices.Contains(keys, f.Key) && !slices.Contains(last, f.Key)
 	}
 	var first, second []desiredstate.Key
+	going := map[desiredstate.Key]bool{}
 	for _, g := range d.gone {
+		any := false
 		for k := range g.keys {
-			switch {
-			case stays[k] || len(d.store.Sources(k)) > 0:
-				delete(g.keys, k)
-			case slices.Contains(last, k):
+			if stays[k] || len(d.store.Sources(k)) > 0 {
+				continue
+			}
+			any, going[k] = true, true
+			if slices.Contains(last, k) {
 				second = append(second, k)
-			default:
+			} else {
 				first = append(first, k)
 			}
+		}
+		if !any { // others are on the rest; as long as something goes it may be what Run was just making
+			clear(g.keys)
 		}
 	}
 	if err := removeKeys(ctx, e, first, second); err != nil {
@@ -101,7 +107,7 @@ func (d *daemon) remove(ctx context.Context, p plane, e *desiredstate.Engine) er
 	}
 	for file, g := range d.gone {
 		for k := range g.keys {
-			if _, there := d.store.Status(k); !there { // until then Run may be making it
+			if _, there := d.store.Status(k); going[k] && !there { // until then Run may be making it
 				delete(g.keys, k)
 			}
 		}

@@ -223,7 +223,13 @@ func TestDaemonForgets(t *testing.T) {
 		}
 		return out + len(*d.claims.Load())
 	}
-	require.True(t, eventually(10*time.Second, func() bool { return kept() == 0 }), "%d of nothing that there is", kept())
+	said := func() (out []string) {
+		for k, st := range d.store.Statuses() {
+			out = append(out, fmt.Sprintf("%s %+v", k, st))
+		}
+		return append(out, fmt.Sprint(*d.claims.Load()))
+	}
+	require.True(t, eventually(10*time.Second, func() bool { return kept() == 0 }), "of nothing that there is: %v", said())
 }
 
 // What is said of a command line that cannot be.

@@ -178,12 +178,17 @@ func (e *Engine) remove(ctx context.Context, these func(name string) bool) (sock
 				sockets = append(sockets, s)
 			}
 		}
-		if !errors.Is(err, desiredstate.ErrInUse) && !errors.Is(err, api.BD_IN_USE) {
+		if !inUse(err) {
 			return sockets, err
 		}
 		slog.Warn("made anew meanwhile", "err", err)
 	}
 	return sockets, err
+}
+
+// inUse says whether something could not go because something is on it: a bridge domain, the socket of a memif.
+func inUse(err error) bool {
+	return slices.ContainsFunc([]error{desiredstate.ErrInUse, api.BD_IN_USE, api.UNEXPECTED_INTF_STATE}, func(why error) bool { return errors.Is(err, why) })
 }
 
 // removeOnce does so by what there is now.
