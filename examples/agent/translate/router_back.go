@@ -288,7 +288,8 @@ func (b backs) of(p RouterPort) (out []Claim) {
 	return out
 }
 
-// leads says whether VPP has the router lead to a prefix inside because of a port, or by whom outside.
+// leads says whether VPP has the router lead to a prefix inside because of a port, and by whom outside. Of several
+// next hops some may be here and some there.
 func (b backs) leads(p RouterPort, to netip.Prefix) (inside bool, hops []netip.Addr) {
 	if !p.External {
 		return p.heldIn(b.found) != "", nil
@@ -297,10 +298,12 @@ func (b backs) leads(p RouterPort, to netip.Prefix) (inside bool, hops []netip.A
 	if i < 0 {
 		return false, nil
 	}
+	way, inside := b.found[l3.RouteKey(p.table(), to)].(l3.Route)
 	if p.leadsOut(b.found, p.Routes[i]) {
-		return false, p.Routes[i].By
+		hops = p.Routes[i].By
+		inside = slices.ContainsFunc(way.Paths, func(by l3.Path) bool { return by.Interface != door(p.Net) })
 	}
-	return b.found[l3.RouteKey(p.table(), to)] != nil, nil
+	return inside, hops
 }
 
 // spared says whether some of a prefix is exempt behind a router.

@@ -178,6 +178,7 @@ func TestWaysBackStay(t *testing.T) {
 		"a floating IP":        {plainRouter(late, "10.3.0.1", 28), keys{floatID(early): float(members{"floating_ip_address": "10.3.0.7", "internal_segmentation_id": 102, "fixed_ip_address": "10.9.0.5"})}, "floating_ip_address: 10.3.0.7 is in 10.3.0.0/28, behind router " + routerID(late)},
 		"of a floating IP":     {keys{floatID(late): float(members{"floating_ip_address": "10.3.0.7", "internal_segmentation_id": 102, "fixed_ip_address": "10.9.0.5"})}, plainRouter(early, "10.3.0.1", 28), "1 addresses of 10.3.0.0/28, the first of them 10.3.0.7"},
 		"by a floating IP":     {keys{floatID(late): float(members{"floating_ip_address": "198.18.0.7", "internal_segmentation_id": 102, "fixed_ip_address": "10.9.0.5"})}, keys{routerID(early) + "/" + portID(9): exitOf(early, true, "198.18.0.7")}, "external_gateway_ip: 198.18.0.7 is a floating IP"},
+		"by two ways":          {keys{routerID(late) + "/" + portID(1): plainRouter(late, "10.4.0.1", 28)[routerID(late)+"/"+portID(1)], routerID(late) + "/" + portID(9): bothWays(late)}, plainRouter(early, "10.3.0.1", 28), "1 addresses of 10.3.0.0/28, the first of them 10.3.0.6"},
 		"of two external nets": {plainRouter(late, "10.3.0.1", 28), elsewhere(plainRouter(early, "10.3.0.1", 28), early), "10.3.0.0/28 is exempt from NAT behind router " + routerID(late)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,6 +221,14 @@ func TestWaysBackStay(t *testing.T) {
 			together(t, r)
 		})
 	}
+}
+
+// bothWays has a router that does not translate lead to a host by somebody inside, and by somebody outside.
+func bothWays(n int) []byte {
+	return gateway(members{
+		"vrf_id": n, "gateways": []any{[]any{fmt.Sprintf("203.0.113.%d", 100+n), 24, false}}, "external_gateway_ip": "203.0.113.1", "external_gateway_info": members{"enable_snat": false},
+		"routes": []any{members{"destination": "10.3.0.6/32", "nexthop": "10.4.0.3"}, members{"destination": "10.3.0.6/32", "nexthop": "203.0.113.9"}},
+	})
 }
 
 // elsewhere has a router lead out to another external network, in which there is NAT, too.
