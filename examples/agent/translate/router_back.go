@@ -301,7 +301,7 @@ func (b backs) leads(p RouterPort, to netip.Prefix) (inside bool, hops []netip.A
 	way, inside := b.found[l3.RouteKey(p.table(), to)].(l3.Route)
 	if p.leadsOut(b.found, p.Routes[i]) {
 		hops = p.Routes[i].By
-		inside = slices.ContainsFunc(way.Paths, func(by l3.Path) bool { return by.Interface != door(p.Net) })
+		inside = slices.ContainsFunc(way.Paths, func(by l3.Path) bool { return by.Interface != door(p.Net) && slices.Contains(hops, by.NextHop) })
 	}
 	return inside, hops
 }

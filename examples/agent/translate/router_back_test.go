@@ -98,7 +98,7 @@ func stated(r translate.Routing) (out []string) {
 		}
 	}
 	for name, p := range r.Parts {
-		out = append(out, fmt.Sprint(name, " ", len(p.Needs), " ", p.Wrong != nil, p.Lacks != nil))
+		out = append(out, fmt.Sprint(name, " ", len(p.Needs), " ", p.Wrong != nil || p.Lacks != nil)) // of several reasons, any
 	}
 	slices.Sort(out)
 	return out
