@@ -64,7 +64,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	e, err := etcd.Embed(t.TempDir())
+	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
 	r := rigOn(t, e.URL())

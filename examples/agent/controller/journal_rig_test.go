@@ -16,6 +16,7 @@ import (
 
 	"github.com/vppkit/vppkit/examples/agent/controller"
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -61,7 +62,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	e, err := etcd.Embed(t.TempDir())
+	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
 	c, err := etcd.Dial(e.URL(), etcd.Access{})

@@ -18,7 +18,7 @@ import (
 // Who waits while etcd is rolled back hears what is said then.
 func TestAppliedOverARollback(t *testing.T) {
 	dir, saved := t.TempDir(), t.TempDir()
-	e, err := etcd.Embed(dir)
+	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), dir)
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
 	c := etcdtest.Dial(t, e.URL(), etcd.Access{})

@@ -22,7 +22,13 @@ type Embedded struct {
 
 // Embed starts an etcd on a free port of 127.0.0.1. What else it shall be is said by with.
 func Embed(dir string, with ...func(*embed.Config)) (*Embedded, error) {
-	e := &Embedded{dir: dir, addr: "127.0.0.1:0", with: with}
+	return EmbedAt("127.0.0.1:0", dir, with...)
+}
+
+// EmbedAt is Embed on an address, for who stops it and starts it again: while it is stopped, somebody
+// else may get a port that was any.
+func EmbedAt(addr, dir string, with ...func(*embed.Config)) (*Embedded, error) {
+	e := &Embedded{dir: dir, addr: addr, with: with}
 	return e, e.Start()
 }
 

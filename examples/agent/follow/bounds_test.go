@@ -117,7 +117,7 @@ func reached(t *testing.T, by etcd.Access) {
 // has come further than it was by then.
 func TestEtcdIsRolledBack(t *testing.T) {
 	dir := t.TempDir()
-	e, err := etcd.Embed(dir)
+	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), dir)
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
 	c := client(t, e.URL())

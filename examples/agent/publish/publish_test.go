@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 )
 
@@ -26,7 +27,7 @@ type rig struct {
 
 func start(t *testing.T) *rig {
 	t.Helper()
-	e, err := etcd.Embed(t.TempDir())
+	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), t.TempDir())
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
 	c, err := etcd.Dial(e.URL(), etcd.Access{})

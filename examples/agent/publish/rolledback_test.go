@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/publish"
 )
 
@@ -19,7 +20,7 @@ import (
 // there since would take it for an answer.
 func TestRolledBack(t *testing.T) {
 	dir := t.TempDir()
-	e, err := etcd.Embed(dir)
+	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), dir)
 	require.NoError(t, err)
 	t.Cleanup(e.Stop)
 	c, err := etcd.Dial(e.URL(), etcd.Access{})
