@@ -27,6 +27,13 @@ func made(x *target, on *ds.Target, shape int) *ds.Kind[Box] {
 	return k
 }
 
+func ballsOn(x *target, on *ds.Target) *ds.Kind[Ball] {
+	k := balls(x)
+	k.Target = on
+	k.Requires[0].(*ds.Kind[Thing]).Target = on
+	return k
+}
+
 func pinsOn(b *board, on *ds.Target) *ds.Kind[Pin] {
 	k := b.kind()
 	k.Target = on
@@ -170,9 +177,7 @@ func TestClosedUnderWhatIsUnderWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x, on := newTarget(), ds.NewTarget()
-			k, begun, finish := balls(x), make(chan struct{}), make(chan struct{})
-			k.Target = on
-			k.Requires[0].(*ds.Kind[Thing]).Target = on
+			k, begun, finish := ballsOn(x, on), make(chan struct{}), make(chan struct{})
 			create := k.Create
 			k.Create = func(ctx context.Context, v *ds.View, b Ball) (uint32, error) {
 				close(begun)
@@ -219,10 +224,7 @@ func TestComponentsComeAndGo(t *testing.T) {
 	var all sync.WaitGroup
 	done := make(chan struct{})
 	for i := range 2 {
-		k := balls(x)
-		k.Target = on
-		k.Requires[0].(*ds.Kind[Thing]).Target = on
-		e := ds.New(k)
+		e := ds.New(ballsOn(x, on))
 		all.Go(func() {
 			for n := 0; ; n++ {
 				select {

@@ -96,8 +96,8 @@ func seeNeighbours(ctx context.Context, c *vppnet.Conn) (*neighboursSeen, error)
 // fewNeighbours are read for all that change together, whatever comes after: that costs little.
 const fewNeighbours = 64
 
-// left is a static neighbour whose interface is gone.
-type left struct {
+// A leftNeighbour is a static neighbour whose interface is gone.
+type leftNeighbour struct {
 	addr  netip.Addr
 	index uint32
 }
@@ -133,10 +133,10 @@ func (l leftNeighbours) stays(ctx context.Context, id uint32, is6 bool, to uint3
 // refuse reports what is in the way by a reading and by the next one, too: a neighbour that is read, and
 // removed along with its interface before that is asked for, looks like one that was left.
 func (l leftNeighbours) refuse(ctx context.Context, n *neighboursSeen, id uint32, moving func(*neighboursSeen) []netip.Addr, tables ...uint32) error {
-	var was left
+	var was leftNeighbour
 	for {
 		is, err := l.check(ctx, n, id, moving(n), tables)
-		if err != nil || is == (left{}) {
+		if err != nil || is == (leftNeighbour{}) {
 			return err
 		}
 		if is == was {
@@ -153,18 +153,18 @@ func (l leftNeighbours) refuse(ctx context.Context, n *neighboursSeen, id uint32
 // check asks for the table that the interface is in, beside those that it comes to, if others that
 // have a static neighbour of one of its addresses are gone, and returns the first such one. It asks for
 // all of these at once: tenants may all have the same addresses.
-func (l leftNeighbours) check(ctx context.Context, n *neighboursSeen, id uint32, addrs []netip.Addr, tables []uint32) (left, error) {
+func (l leftNeighbours) check(ctx context.Context, n *neighboursSeen, id uint32, addrs []netip.Addr, tables []uint32) (leftNeighbour, error) {
 	var others []uint32
 	for _, a := range addrs {
 		others = append(others, n.static[a]...)
 	}
 	others = slices.DeleteFunc(others, func(other uint32) bool { return other == id })
 	if len(others) == 0 {
-		return left{}, nil
+		return leftNeighbour{}, nil
 	}
 	found, err := vppnet.Swept[*interfaces.SwInterfaceDetails](l.interfaces.Ask(ctx, l.c, others...))
 	if err != nil {
-		return left{}, err
+		return leftNeighbour{}, err
 	}
 	there := map[uint32]bool{id: true}
 	for _, d := range found {
@@ -177,11 +177,11 @@ func (l leftNeighbours) check(ctx context.Context, n *neighboursSeen, id uint32,
 		}
 		in, err := place.TableAt(ctx, interfaces.NewServiceClient(l.c), id, a.Is6())
 		if err != nil {
-			return left{}, err
+			return leftNeighbour{}, err
 		}
 		if in == 0 || slices.Contains(tables, 0) {
-			return left{a, n.static[a][gone]}, nil
+			return leftNeighbour{a, n.static[a][gone]}, nil
 		}
 	}
-	return left{}, nil
+	return leftNeighbour{}, nil
 }

@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -71,9 +72,7 @@ func putToVPP(b *testing.B, ports int) {
 // benchHost is a host with an etcd and a VPP, both in this process.
 func benchHost(b *testing.B) (*clientv3.Client, *vpptest.VPP, translate.Site) {
 	b.Helper()
-	e, err := etcd.Embed(b.TempDir())
-	require.NoError(b, err)
-	b.Cleanup(e.Stop)
+	e := etcdtest.Embed(b, b.TempDir())
 	client, err := etcd.Dial(e.URL(), etcd.Access{})
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = client.Close() })

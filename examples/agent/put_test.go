@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/vppkit/vppkit/examples/agent/etcd"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 )
 
 // said is what one command line prints, and how it exits.
@@ -84,9 +84,7 @@ func TestPutIsNotLost(t *testing.T) {
 	require.Equal(t, port(100)+"\n", out)
 
 	// Another etcd is not written to unasked.
-	other, err := etcd.Embed(t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(other.Stop)
+	other := etcdtest.Embed(t, t.TempDir())
 	journal[1] = other.URL()
 	_, errs, exit = said(t, append([]string{"put"}, journal...)...)
 	require.Equal(t, exitFailed, exit)

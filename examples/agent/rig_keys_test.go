@@ -96,6 +96,9 @@ func (r *rig) unplug(host string, name string) {
 func (r *rig) noteWritten(host string, revision int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.wrote == nil {
+		r.wrote = map[string]int64{}
+	}
 	r.wrote[host] = max(r.wrote[host], revision)
 }
 

@@ -64,9 +64,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, t.TempDir())
 	r := rigOn(t, e.URL())
 	r.etcd = e
 	return r
@@ -77,7 +75,7 @@ func rigOn(t *testing.T, url string) *rig {
 	c, err := etcd.Dial(url, etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	return &rig{T: t, url: url, client: c, wrote: map[string]int64{}}
+	return &rig{T: t, url: url, client: c}
 }
 
 const nic = "GigabitEthernet0/8/0"

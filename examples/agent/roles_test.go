@@ -26,7 +26,7 @@ func guarded(t *testing.T) (*rig, *etcdtest.CA) {
 	root := ca.Issue(t, "root")
 	client := etcdtest.Dial(t, e.URL(), root)
 	etcdtest.Guard(t, client, "root's password")
-	return &rig{T: t, url: e.URL(), access: root, client: client, etcd: e, wrote: map[string]int64{}}, ca
+	return &rig{T: t, url: e.URL(), access: root, client: client, etcd: e}, ca
 }
 
 // roles runs "agent roles" as the rig's root.

@@ -86,19 +86,19 @@ func (d *daemon) remove(ctx context.Context, p plane, e *desiredstate.Engine) er
 	var first, second []desiredstate.Key
 	going := map[desiredstate.Key]bool{}
 	for _, g := range d.gone {
-		any := false
+		goes := false
 		for k := range g.keys {
 			if stays[k] || len(d.store.Sources(k)) > 0 {
 				continue
 			}
-			any, going[k] = true, true
+			goes, going[k] = true, true
 			if slices.Contains(last, k) {
 				second = append(second, k)
 			} else {
 				first = append(first, k)
 			}
 		}
-		if !any { // others are on the rest; as long as something goes it may be what Run was just making
+		if !goes { // others are on the rest; as long as something goes it may be what Run was just making
 			clear(g.keys)
 		}
 	}

@@ -62,9 +62,7 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, t.TempDir())
 	c, err := etcd.Dial(e.URL(), etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })

@@ -18,9 +18,7 @@ import (
 // Who waits while etcd is rolled back hears what is said then.
 func TestAppliedOverARollback(t *testing.T) {
 	dir, saved := t.TempDir(), t.TempDir()
-	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), dir)
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, dir)
 	c := etcdtest.Dial(t, e.URL(), etcd.Access{})
 	put := func(key, value string) {
 		t.Helper()

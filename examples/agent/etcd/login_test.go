@@ -24,9 +24,7 @@ import (
 // A user is let in by the password in a file, also one that changes, and with tokens that end; a wrong one is
 // told so, and by nothing is it repeated.
 func TestUserAndPassword(t *testing.T) {
-	e, err := etcd.Embed(t.TempDir(), func(c *embed.Config) { c.AuthTokenTTL = 1 })
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, t.TempDir(), func(c *embed.Config) { c.AuthTokenTTL = 1 })
 	file := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(file, []byte("s3cret\n"), 0o600))
 	a := etcd.Access{User: "root"}
@@ -57,7 +55,7 @@ func TestUserAndPassword(t *testing.T) {
 	time.Sleep(3 * time.Second) // the tokens are stale
 	require.NoError(t, asked(c))
 	watch("b")
-	_, err = c.Put(t.Context(), "kept", "1")
+	_, err := c.Put(t.Context(), "kept", "1")
 	require.NoError(t, err)
 	heard := <-kept
 	require.NoError(t, heard.Err())
@@ -79,9 +77,7 @@ func TestUserAndPassword(t *testing.T) {
 
 // A watch begins on the stream of one that has long been there, as its token is one that requests keep from ending.
 func TestWatchesBeginLater(t *testing.T) {
-	e, err := etcd.Embed(t.TempDir(), func(c *embed.Config) { c.AuthTokenTTL = 1 })
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, t.TempDir(), func(c *embed.Config) { c.AuthTokenTTL = 1 })
 	etcdtest.Guard(t, etcdtest.Dial(t, e.URL(), etcd.Access{}), "s3cret")
 	c := etcdtest.Dial(t, e.URL(), etcd.Access{User: "root", Password: etcd.NewSecret("s3cret")})
 	begins := func(key string) {
@@ -99,9 +95,7 @@ func TestWatchesBeginLater(t *testing.T) {
 
 // Whoever asks how far watches are hears it of all that there are, those too that began with an earlier token.
 func TestProgressWithAUser(t *testing.T) {
-	e, err := etcd.Embed(t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, t.TempDir())
 	root := etcdtest.Dial(t, e.URL(), etcd.Access{User: "root", Password: etcd.NewSecret("s3cret")})
 	etcdtest.Guard(t, etcdtest.Dial(t, e.URL(), etcd.Access{}), "s3cret")
 	begin := func(key string) clientv3.WatchChan {
@@ -110,7 +104,7 @@ func TestProgressWithAUser(t *testing.T) {
 		return heard
 	}
 	first := begin("quiet")
-	_, err = root.UserChangePassword(t.Context(), "root", "s3cret") // which ends all tokens
+	_, err := root.UserChangePassword(t.Context(), "root", "s3cret") // which ends all tokens
 	require.NoError(t, err)
 	second := begin("as quiet")
 	p, err := root.Put(t.Context(), "another", "1")

@@ -69,9 +69,7 @@ func TestTLSErrors(t *testing.T) {
 		})
 	}
 	t.Run("no TLS", func(t *testing.T) {
-		e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), t.TempDir())
-		require.NoError(t, err)
-		t.Cleanup(e.Stop)
+		e := etcdtest.Embed(t, t.TempDir())
 		require.ErrorContains(t, asked(etcdtest.Dial(t, "https"+e.URL()[4:], mine)), "speaks no TLS")
 	})
 }

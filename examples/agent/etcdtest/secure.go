@@ -21,10 +21,7 @@ func Secure(t testing.TB, shows etcd.Access, with ...func(*embed.Config)) *etcd.
 	tls := func(c *embed.Config) {
 		c.ClientTLSInfo = transport.TLSInfo{CertFile: shows.Cert, KeyFile: shows.Key, TrustedCAFile: shows.CA, ClientCertAuth: true}
 	}
-	e, err := etcd.EmbedAt(FreeAddr(t), t.TempDir(), append([]func(*embed.Config){tls}, with...)...)
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
-	return e
+	return Embed(t, t.TempDir(), append([]func(*embed.Config){tls}, with...)...)
 }
 
 // Dial makes a client.

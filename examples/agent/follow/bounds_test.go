@@ -117,9 +117,7 @@ func reached(t *testing.T, by etcd.Access) {
 // has come further than it was by then.
 func TestEtcdIsRolledBack(t *testing.T) {
 	dir := t.TempDir()
-	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), dir)
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, dir)
 	c := client(t, e.URL())
 	put(t, c, prefix+"a", "old")
 	e.Stop()

@@ -118,9 +118,7 @@ func (m *mirror) becomes(t *testing.T, want map[string]string) {
 
 func embedded(t *testing.T) (*etcd.Embedded, *clientv3.Client) {
 	t.Helper()
-	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), t.TempDir())
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, t.TempDir())
 	return e, client(t, e.URL())
 }
 

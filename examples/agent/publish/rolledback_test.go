@@ -20,9 +20,7 @@ import (
 // there since would take it for an answer.
 func TestRolledBack(t *testing.T) {
 	dir := t.TempDir()
-	e, err := etcd.EmbedAt(etcdtest.FreeAddr(t), dir)
-	require.NoError(t, err)
-	t.Cleanup(e.Stop)
+	e := etcdtest.Embed(t, dir)
 	c, err := etcd.Dial(e.URL(), etcd.Access{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })

@@ -98,7 +98,11 @@ func stated(r translate.Routing) (out []string) {
 		}
 	}
 	for name, p := range r.Parts {
-		out = append(out, fmt.Sprint(name, " ", len(p.Needs), " ", p.Wrong != nil || p.Lacks != nil)) // of several reasons, any
+		wrong, lacks := p.Wrong != nil, p.Lacks != nil
+		if translate.IsFloatingIP(name) { // of several reasons, any: one that was served is told another at first
+			wrong, lacks = wrong || lacks, wrong || lacks
+		}
+		out = append(out, fmt.Sprint(name, " ", len(p.Needs), " ", wrong, lacks))
 	}
 	slices.Sort(out)
 	return out
