@@ -29,30 +29,52 @@ func (p *Plan) touches(yield func(claim) bool) {
 	}
 }
 
-// taken says whether another pass has claimed what c wants, or waits to change it since before
-// ticket; 0 is a newcomer's. Without that, passes that come and go could keep one that is to change
-// several objects waiting for ever.
+// turns are the tickets of those who wait to change a node, and of those who wait to rely on it,
+// in order: the lowest has waited longest.
+type turns struct{ change, rely []uint64 }
+
+func (t *turns) of(write bool) *[]uint64 {
+	if write {
+		return &t.change
+	}
+	return &t.rely
+}
+
+// taken says whether another pass has claimed what c wants, or waits for it since before ticket;
+// 0 is a newcomer's. Without that, passes that come and go could keep one waiting for ever that is
+// to change several objects, or relies on one that is changed again and again. Who only relies on
+// a node is not in the way of others who do.
 func (e *Engine) taken(c claim, ticket uint64) bool {
 	n := e.live(c.n)
-	return n.writers > 0 || c.write && n.readers > 0 || slices.ContainsFunc(n.tickets(), func(t uint64) bool { return ticket == 0 || t < ticket })
-}
-
-// tickets lists those of who waits to change a node. Hardly ever does anybody.
-func (n *node) tickets() []uint64 {
-	if n.waiting == nil {
-		return nil
+	if n.writers > 0 || c.write && n.readers > 0 {
+		return true
 	}
-	return *n.waiting
+	if n.waiting == nil { // hardly ever does anybody wait
+		return false
+	}
+	before := func(tickets []uint64) bool { return len(tickets) > 0 && (ticket == 0 || tickets[0] < ticket) }
+	return before(n.waiting.change) || c.write && before(n.waiting.rely)
 }
 
-func (n *node) await(ticket uint64) {
-	all := append(n.tickets(), ticket)
-	n.waiting = &all
+// await gives who has the ticket a turn, and says whether it had none.
+func (n *node) await(ticket uint64, write bool) bool {
+	if n.waiting == nil {
+		n.waiting = &turns{}
+	}
+	tickets := n.waiting.of(write)
+	i, has := slices.BinarySearch(*tickets, ticket)
+	if !has {
+		*tickets = slices.Insert(*tickets, i, ticket)
+	}
+	return !has
 }
 
-func (n *node) awaitNoMore(ticket uint64) {
-	rest := slices.DeleteFunc(n.tickets(), func(t uint64) bool { return t == ticket })
-	if n.waiting = &rest; len(rest) == 0 {
+func (n *node) awaitNoMore(ticket uint64, write bool) {
+	tickets := n.waiting.of(write)
+	if i, has := slices.BinarySearch(*tickets, ticket); has {
+		*tickets = slices.Delete(*tickets, i, i+1)
+	}
+	if len(n.waiting.change)+len(n.waiting.rely) == 0 {
 		n.waiting = nil
 	}
 }
@@ -102,18 +124,16 @@ func (e *Engine) queue(ctx context.Context, p *Plan, ticket *uint64) error {
 		*ticket = e.tickets
 	}
 	mine := *ticket
-	var waiting []*node
+	var waiting []claim
 	for c := range p.touches {
-		if c.write {
-			n := e.node(c.n.key)
-			n.await(mine)
-			waiting = append(waiting, n)
+		if c.n = e.node(c.n.key); c.n.await(mine, c.write) {
+			waiting = append(waiting, c)
 		}
 	}
 	defer func() {
-		for _, n := range waiting {
-			n.awaitNoMore(mine)
-			e.tidy(n)
+		for _, c := range waiting {
+			c.n.awaitNoMore(mine, c.write)
+			e.tidy(c.n)
 		}
 		e.change.Broadcast()
 	}()

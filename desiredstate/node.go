@@ -26,10 +26,10 @@ type node struct {
 	alike   *node  // the next of the space with the same handle, if Views look for handles there
 	touched uint64 // the engine's version when have last changed
 
-	writers int32     // passes that change it: 0 or 1
-	readers int32     // passes that rely on it
-	waiting *[]uint64 // tickets of those that wait to change it; nil: nobody does
-	plan    *planned  // while a plan is made that has to do with it
+	writers int32    // passes that change it: 0 or 1
+	readers int32    // passes that rely on it
+	waiting *turns   // of passes that wait for it; nil: none does
+	plan    *planned // while a plan is made that has to do with it
 
 	unseen  bool // have was made and not read since: what the target chose of it is not known
 	suspect bool // its last change failed: read it again before the next

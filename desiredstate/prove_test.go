@@ -56,7 +56,7 @@ func TestAProofIsAskedForEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const step = 20 * time.Millisecond
 		var proofs atomic.Int32
-		soil := soils(step, &proofs)
+		soil := soils(step-time.Millisecond, &proofs) // answered before the stake is there, not just then
 		e := ds.New(soil, growing[stake](step), growing[vine](step, soil))
 		start := time.Now()
 		_, err := e.Ensure(t.Context(), stake{}, vine{})
