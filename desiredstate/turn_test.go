@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
 	ds "github.com/vppkit/vppkit/desiredstate"
 )
 
