@@ -10,9 +10,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/abf"
+	"go.fd.io/govpp/binapi/fib_types"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip_types"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/acl"
@@ -173,6 +176,38 @@ func TestPoliciesOfOthers(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, all, 1)
 		require.EqualValues(t, 7, all[0].Policy.PolicyID)
+	})
+}
+
+// An interface of ours that has a policy of others on a set of ours lets go of the set before that is removed.
+func TestASetInAPolicyOfOthersGoesLast(t *testing.T) {
+	onBoth(t, func(t *testing.T, socket string) {
+		engine, hand := steering(t, socket)
+		loop, web := vppnet.Loopback{Name: "loop"}, steered()[len(router())]
+		r, err := engine().Ensure(t.Context(), loop, web)
+		require.NoError(t, err)
+		set, _ := r.Of(web.Key())
+		by, _ := r.Of(loop.Key())
+		_, err = abf.NewServiceClient(hand).AbfPolicyAddDel(t.Context(), &abf.AbfPolicyAddDel{IsAdd: true, Policy: abf.AbfPolicy{
+			PolicyID: 7, ACLIndex: set.ID, NPaths: 1, Paths: []fib_types.FibPath{{
+				SwIfIndex: by.ID, Weight: 1, Nh: fib_types.FibPathNh{Address: ip_types.AddressUnionIP4(ip_types.IP4Address{10, 9, 0, 2})},
+			}},
+		}})
+		require.NoError(t, err)
+		on := l3.PolicyAttachment{Interface: "loop", Set: "vpp:7"}
+		_, err = engine().Ensure(t.Context(), on)
+		require.NoError(t, err)
+		_, err = engine().Remove(t.Context(), web.Key())
+		require.ErrorIs(t, err, desiredstate.ErrInUse)
+		require.ErrorIs(t, err, api.ACL_IN_USE_BY_LOOKUP_CONTEXT)
+
+		e := engine()
+		e.Parallel = 1
+		_, err = e.Remove(t.Context(), web.Key(), on.Key())
+		require.NoError(t, err)
+		p, err := engine().Plan(t.Context(), loop)
+		require.NoError(t, err)
+		require.True(t, p.Empty(), p)
 	})
 }
 
