@@ -39,6 +39,9 @@ const anew, all = ^uint32(0), ^uint32(0)
 // A set of thousands of rules with port ranges takes VPP long to change while it
 // is bound, and it forwards nothing meanwhile: 10,000 different ranges, close to a
 // second. A reading transfers all sets of the VPP (acl_dump).
+//
+// A set that is still looked at by way of what somebody else has made, such as a policy, is not
+// removed (desiredstate.ErrInUse; acl_del).
 func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 	vpp, sweep := acl.NewServiceClient(c), setSweep()
 	put := func(ctx context.Context, index uint32, s Set) (uint32, error) {

@@ -47,8 +47,8 @@ var (
 	ErrChanged = errors.New("changed behind our back")
 
 	// ErrEarly is for kinds: something is not yet as the object needs it, though the object
-	// does not depend on it by name, and nothing was sent. The engine tries once more
-	// when nothing else of its pass is left to do.
+	// does not depend on it by name, and nothing has changed: nothing was sent, or the target
+	// refused it. The engine tries once more when nothing else of its pass is left to do.
 	ErrEarly = errors.New("not yet possible")
 
 	// ErrUnchanged is for kinds: a Dump finds just what the kind's last one found; see View.Kept.
