@@ -41,9 +41,9 @@ func (h HostInterface) Validate() error {
 
 // checkDevice reports why Linux can have no network device of this name.
 func checkDevice(name string) error {
-	bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' || r == ':' }
+	bad := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' || r == ':' || r == '%' }
 	if name == "" || len(name) > 15 || name == "." || name == ".." || strings.ContainsFunc(name, bad) {
-		return fmt.Errorf("device %q: want 1 to 15 printable characters, none of them a slash, colon or space", name)
+		return fmt.Errorf("device %q: want 1 to 15 printable characters, none of them a slash, colon, percent sign or space", name)
 	}
 	return nil
 }

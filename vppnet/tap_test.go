@@ -74,6 +74,7 @@ func TestValidateTAP(t *testing.T) {
 		{"needs its name", func(t *vppnet.TAP) { t.Attach, t.Host.Device = true, "" }},
 		{"only one of them", func(t *vppnet.TAP) { t.GSO, t.ChecksumOffload = true, true }},
 		{"want 1 to 15", func(t *vppnet.TAP) { t.Host.Device = "0123456789abcdef" }},
+		{"want 1 to 15", func(t *vppnet.TAP) { t.Host.Device = "tap%d" }},
 		{"want 1 to 15", func(t *vppnet.TAP) { t.Host.Bridge = "a/b" }},
 		{"namespace", func(t *vppnet.TAP) { t.Host.Namespace = "a b" }},
 		{"MTU 67", func(t *vppnet.TAP) { t.Host.MTU = 67 }},

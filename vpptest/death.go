@@ -36,7 +36,9 @@ func (c *Call) Die(why string) {
 // NotImitated is the answer to what a real VPP would do, and this one does not: it
 // reports that, loudly, and returns -9. What is about the request: "a path of kind DVR".
 func (c *Call) NotImitated(what string) int32 {
-	c.VPP.tell(fmt.Sprintf("not imitated: %s, %s", c.name, what))
+	if c.VPP.died == "" { // which says more
+		c.VPP.tell(fmt.Sprintf("not imitated: %s, %s", c.name, what))
+	}
 	return unimplemented
 }
 

@@ -80,9 +80,8 @@ func (s *dhcpClients) config(c *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClient
 	text = text[:min(63, len(text))]
 	x.ID = append(append(make([]byte, 0, 64), text...), make([]byte, 64-len(text))...)
 	s.all.put(none, x)
-	if i := s.v.life.interfaces.at(x.SwIfIndex); i.ofLISP() {
-		s.v.life.ips.meet(i.index) // for who is asked, which is all
-	} else if s.dumb(i) {
+	s.v.life.ips.reach(uint32(x.SwIfIndex)) // for who is asked, which is all
+	if s.dumb(s.v.life.interfaces.at(x.SwIfIndex)) {
 		c.NotImitated("a DHCP client of an interface without a MAC, which is up: VPP dies of it, when it asks")
 	}
 	return new(dhcp.DHCPClientConfigReply)

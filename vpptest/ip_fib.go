@@ -39,6 +39,7 @@ type ipRoute struct {
 type routeSource struct {
 	paths   []fib_types.FibPath // in VPP's order, as it shows them
 	users   int                 // of srcRecursive: paths that are looked up by it
+	own     bool                // some led to VPP itself when it was first said, or said anew
 	builtin bool                // VPP's own, in the name of who can have others
 	again   int                 // how often what is special was said again: it must be taken back as often
 	left    *fibTable           // the table that the interface was in to whose link they lead, once it is gone
@@ -110,6 +111,9 @@ func (s *ips) paths(t *fibTable, p netip.Prefix, src uint8, paths []fib_types.Fi
 			s.hold(path)
 		}
 		said := s.entry(t, p, src)
+		if len(old) == 0 {
+			said.own = slices.ContainsFunc(paths, toSelf)
+		}
 		said.paths, said.left = paths, nil
 	} else if e := t.entries[p.Masked()]; e != nil {
 		best := e.best()

@@ -170,10 +170,11 @@ func fixPath(p netip.Prefix, f fib_types.FibPath) fib_types.FibPath {
 }
 
 // fixPaths does so with all, and orders them as VPP does: by what was said of each, whatever became
-// of it. What leads to VPP itself has all that is said after it lead there, and to no table.
-func fixPaths(p netip.Prefix, said, paths []fib_types.FibPath, local bool) (out []fib_types.FibPath) {
+// of it. What leads to VPP itself has all that is added after it lead there, drop or not, and to no
+// table; so has one for which no interface was said those before it. own says that it is so from the start.
+func fixPaths(p netip.Prefix, said, paths []fib_types.FibPath, adds, own bool) (out []fib_types.FibPath) {
 	for _, f := range paths {
-		local = local || f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && f.SwIfIndex == none
+		own = own || adds && f.Type == fib_types.FIB_API_PATH_TYPE_LOCAL && f.SwIfIndex == none
 	}
 	type ordered struct{ path, by fib_types.FibPath }
 	all := make([]ordered, len(paths))
@@ -187,7 +188,8 @@ func fixPaths(p netip.Prefix, said, paths []fib_types.FibPath, local bool) (out 
 		case fixed.Type != f.Type:
 			by = f
 		}
-		if local = local || fixed.Type == fib_types.FIB_API_PATH_TYPE_LOCAL; local && fixed.Type == fib_types.FIB_API_PATH_TYPE_NORMAL {
+		if (own || toSelf(fixed)) && !unreachable(said[n]) {
+			fixed, own = by, own || adds
 			fixed.Type, fixed.TableID = fib_types.FIB_API_PATH_TYPE_LOCAL, 0
 		}
 		all[n] = ordered{fixed, by}

@@ -41,8 +41,9 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 		src = srcAPI
 	}
 	var have []fib_types.FibPath
+	own := false
 	if e := t.entries[p.Masked()]; e != nil && e.sources[src] != nil {
-		have = e.sources[src].paths
+		have, own = e.sources[src].paths, e.sources[src].own
 		if e.sources[src].builtin {
 			return none, c.NotImitated("a change of the default route of an overlay's table, in LISP's name")
 		}
@@ -50,11 +51,10 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	if q.IsMultipath && (q.IsAdd || len(have) > 0) && !slices.Contains(addsPaths, src) {
 		return none, c.NotImitated("one path more or less of a source of which VPP knows no such thing")
 	}
-	local := slices.ContainsFunc(have, toSelf)
-	if q.IsAdd && slices.ContainsFunc(said, unreachable) && (local || slices.ContainsFunc(said, toSelf)) {
+	if q.IsAdd && slices.ContainsFunc(said, unreachable) && (slices.ContainsFunc(have, toSelf) || slices.ContainsFunc(said, toSelf)) {
 		return none, c.NotImitated("an unreachable or prohibited path beside one to VPP itself, which VPP takes for another one to itself")
 	}
-	paths = fixPaths(p, q.Route.Paths, paths, local && q.IsMultipath && !q.IsAdd)
+	paths = fixPaths(p, q.Route.Paths, paths, q.IsAdd, own && !q.IsAdd)
 	if q.IsAdd && s.astray(t, src, said) {
 		return none, c.NotImitated("a path to nowhere over an interface that is not there, or in another table, of another source than the API")
 	}
@@ -92,7 +92,11 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	if !q.IsAdd {
 		return none, 0
 	}
-	return s.statsOf(t.entries[p.Masked()]), 0
+	e := t.entries[p.Masked()]
+	if !q.IsMultipath {
+		e.sources[src].own = slices.ContainsFunc(paths, toSelf)
+	}
+	return s.statsOf(e), 0
 }
 
 // addsPaths are the sources whose paths VPP can add and remove one by one.

@@ -80,6 +80,7 @@ func (l *lcps) addDel(c *Call, q *lcp.LcpItfPairAddDelV3) *lcp.LcpItfPairAddDelV
 		p := lcpPair{phy: i, name: cut(q.HostIfName, 15), netns: cut(q.Netns, 31), tun: q.HostIfType == lcp.LCP_API_ITF_HOST_TUN}
 		if r.Retval = l.add(c, &p); r.Retval == 0 {
 			l.pairs.put(none, p)
+			l.v.life.ips.reach(i.index) // whoever is there
 			l.v.life.interfaces.setAdmin(p.host, true)
 			r.HostSwIfIndex, r.VifIndex = indexOf(p.host), p.device
 		}

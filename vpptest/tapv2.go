@@ -73,7 +73,7 @@ func (t *taps) do(c *Call, q tapv2.TapCreateV3) (index uint32, retval int32) {
 		return none, syscallError3
 	case q.HostNamespaceSet && namespaces != nil && !slices.Contains(namespaces, q.HostNamespace):
 		return none, syscallError2
-	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName), strings.ContainsAny(cut(q.HostIfName, lastOfName), ":%"):
+	case q.HostIfName == "lo", slices.Contains(hosts, q.HostIfName), !linuxTakes(cut(q.HostIfName, lastOfName)):
 		return none, syscallError3
 	case q.NumRxQueues > 256, q.NumTxQueues > 256:
 		return none, c.NotImitated("more queues than Linux gives a device")
@@ -89,6 +89,13 @@ func (t *taps) do(c *Call, q tapv2.TapCreateV3) (index uint32, retval int32) {
 		return none, initFailed
 	}
 	return t.make(q, tun), 0
+}
+
+// linuxTakes says whether Linux calls a device so. It goes by bytes, of which 0xa0 is a space, and
+// puts a number for one %d.
+func linuxTakes(name string) bool {
+	path := strings.ContainsAny(name, "/:\t\n\v\f\r ") || strings.Contains(name, "\xa0") || name == "." || name == ".."
+	return !path && !strings.Contains(strings.Replace(name, "%d", "", 1), "%")
 }
 
 // given is text that may be there though it was not set.

@@ -36,4 +36,12 @@ var tapScripts = []vpptest.Script{
 		note("no power of two, which is looked at later", tapOf(none, func(m *tapv2.TapCreateV3) { m.RxRingSz = 100 })), do(tapOf(none, func(m *tapv2.TapCreateV3) { m.Tag = strings.Repeat("t", 70) })),
 		do(interfaces), do(loopback()), do(dump(1)), do(&tapv2.TapDeleteV2{SwIfIndex: 1}), do(&tapv2.TapDeleteV2{SwIfIndex: 77}), do(&tapv2.TapDeleteV2{SwIfIndex: 0}), do(&tapv2.SwInterfaceTapV2Dump{SwIfIndex: 1}), do(&tapv2.SwInterfaceTapV2Dump{SwIfIndex: 77}),
 	}},
+	{Name: "tap-name", About: "names that Linux takes for a device, where it has no vhost-net", Steps: steps(
+		tapNamed("a/b"), tapNamed("a b"), tapNamed("a\tb"), tapNamed("a\vb"), tapNamed("a\x1fb"), tapNamed("a\xa0b"), tapNamed("a\x85b"), tapNamed("a\u00a0b"), tapNamed("."), tapNamed(".."), tapNamed("..."), tapNamed("vppt%d"), tapNamed("%d"), tapNamed("vppt%d%d"), tapNamed("vppt%%"), tapNamed("a:b"), tapNamed("\x01"), tapNamed("\xff"),
+		note("the 15th", tapNamed("fifteenofthem1 6").Request), note("the 16th", tapNamed("fifteenofthem16 ").Request), tapNamed("fifteenofthem16/"), tapNamed(""),
+	)},
+}
+
+func tapNamed(name string) vpptest.Step {
+	return do(tapOf(none, func(m *tapv2.TapCreateV3) { m.HostIfNameSet, m.HostIfName = true, name }))
 }

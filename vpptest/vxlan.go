@@ -142,7 +142,7 @@ func (x *vxlans) make(t *vxlanTunnel) uint32 {
 	if g.in[t.key.table]++; g.in[t.key.table] == 1 {
 		x.v.life.ips.hearIn(t.key.dst.Is6(), t.key.table.index) // by the index of the other one
 		g.group = x.v.life.interfaces.at(t.q.McastSwIfIndex)
-		x.v.life.ips.meet(g.group.index)
+		x.v.life.ips.reach(g.group.index)
 	}
 	x.groups[t.key.dst] = g
 	return i.index
