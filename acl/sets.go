@@ -97,9 +97,9 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set]) error {
 			_, err := vpp.ACLDel(ctx, &acl.ACLDel{ACLIndex: have.ID})
-			if slices.ContainsFunc(inUse, func(code api.VPPApiError) bool { return errors.Is(err, code) }) {
+			if err = vppnet.Busy(err, api.ACL_IN_USE_INBOUND, api.ACL_IN_USE_OUTBOUND, api.ACL_IN_USE_BY_LOOKUP_CONTEXT); errors.Is(err, desiredstate.ErrInUse) {
 				// What of ours has it by way of a policy of others may be about to let go.
-				return fmt.Errorf("%w: %w by what somebody else has made: %w", desiredstate.ErrEarly, desiredstate.ErrInUse, err)
+				return fmt.Errorf("%w: %w", desiredstate.ErrEarly, err)
 			}
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
 		},
@@ -111,9 +111,6 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		},
 	}, nil)
 }
-
-// inUse are VPP's answers to the removal of a set that something looks packets up in.
-var inUse = []api.VPPApiError{api.ACL_IN_USE_INBOUND, api.ACL_IN_USE_OUTBOUND, api.ACL_IN_USE_BY_LOOKUP_CONTEXT}
 
 // begins says whether all that was decided by before still is, the same way: what is new only
 // decides on what nothing fitted.

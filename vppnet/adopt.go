@@ -408,3 +408,14 @@ func Gone(err error, retvals ...api.VPPApiError) error {
 	}
 	return err
 }
+
+// Busy returns err as a desiredstate.ErrInUse if it is one of these return values: VPP's ways of saying that
+// something is on what is to be deleted. It is somebody else's: what of ours is on it goes before.
+func Busy(err error, retvals ...api.VPPApiError) error {
+	for _, r := range retvals {
+		if errors.Is(err, r) {
+			return fmt.Errorf("%w by what somebody else has made: %w", desiredstate.ErrInUse, err)
+		}
+	}
+	return err
+}

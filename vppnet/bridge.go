@@ -60,7 +60,8 @@ func (b BridgeDomain) Validate() error {
 const maxBridge = 1<<24 - 1
 
 // BridgeDomains manages bridge domains (bridge_domain_add_del_v2). Flags and MAC
-// age change in place; another ID replaces.
+// age change in place; another ID replaces. One with somebody else's interface in it is not
+// removed (desiredstate.ErrInUse).
 func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 	vpp := l2.NewServiceClient(c)
 	return Labelled(c, &desiredstate.Kind[BridgeDomain]{
@@ -115,7 +116,7 @@ func BridgeDomains(c *Conn) *desiredstate.Kind[BridgeDomain] {
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[BridgeDomain]) error {
 			_, err := vpp.BridgeDomainAddDelV2(ctx, &l2.BridgeDomainAddDelV2{BdID: have.ID})
-			return Gone(err, api.NO_SUCH_ENTRY)
+			return Busy(Gone(err, api.NO_SUCH_ENTRY), api.BD_IN_USE)
 		},
 		Fill: func(have desiredstate.Actual[BridgeDomain], want BridgeDomain) BridgeDomain {
 			if want.ID == 0 {

@@ -75,8 +75,8 @@ const maxSocketPath = 107 // VPP shows no more of it
 // absolute paths as VPP sees them. A socket that would be elsewhere, by its path or by a
 // symbolic link on the way, is refused before VPP is told, and so is one where a file lies
 // that is no socket. A directory that everybody can write to is refused; its owner and group are trusted. VPP's own socket
-// has number 0, and can be referred to. All that changes replaces; VPP refuses to remove a
-// socket that an interface has.
+// has number 0, and can be referred to. All that changes replaces. A socket that somebody else's
+// interface has is not removed (desiredstate.ErrInUse).
 //
 // VPP keeps a number and a path, and no tag, so the number is ours: it is made of owner and
 // path. Of a socket that is to have another, a second entry of VPP says so, whose number is
@@ -211,7 +211,7 @@ func (k memifSockets) add(ctx context.Context, path string, ids ...uint32) (id u
 
 func (k memifSockets) remove(ctx context.Context, id uint32) error {
 	_, err := k.vpp.MemifSocketFilenameAddDelV2(ctx, &memif.MemifSocketFilenameAddDelV2{SocketID: id})
-	return Gone(err, api.INVALID_ARGUMENT)
+	return Busy(Gone(err, api.INVALID_ARGUMENT), api.UNEXPECTED_INTF_STATE)
 }
 
 // renew makes an entry that no interface has anew, as it was.

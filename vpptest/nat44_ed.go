@@ -31,6 +31,9 @@ func loadNATED(v *VPP) {
 	HandleDump(v, n.addressDetails)
 	Handle(v, n.addDelMapping)
 	HandleDump(v, n.mappingDetails)
+	// Of these there are none: what makes them is no message of a kind.
+	HandleDump(v, func(*Call, *nat.Nat44LbStaticMappingDump) []*nat.Nat44LbStaticMappingDetails { return nil })
+	HandleDump(v, func(*Call, *nat.Nat44InterfaceAddrDump) []*nat.Nat44InterfaceAddrDetails { return nil })
 	Handle(v, n.addDelIdentity)
 	HandleDump(v, n.identityDetails)
 	Handle(v, n.deleteSession)

@@ -27,6 +27,7 @@ func loadNATEI(v *VPP) {
 	HandleDump(v, n.addressDetails)
 	Handle(v, n.addDelMapping)
 	HandleDump(v, n.mappingDetails)
+	HandleDump(v, func(*Call, *nat.Nat44EiInterfaceAddrDump) []*nat.Nat44EiInterfaceAddrDetails { return nil }) // what makes them is no message of a kind
 	Handle(v, n.addDelIdentity)
 	HandleDump(v, n.identityDetails)
 	Handle(v, n.deleteSession)

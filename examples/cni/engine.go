@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"go.fd.io/govpp/api"
-
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/cni/netconf"
 	"github.com/vppkit/vppkit/examples/cni/ovs"
@@ -178,17 +176,12 @@ func (e *Engine) remove(ctx context.Context, these func(name string) bool) (sock
 				sockets = append(sockets, s)
 			}
 		}
-		if !inUse(err) {
+		if !errors.Is(err, desiredstate.ErrInUse) { // what is on a bridge domain, or has the socket of a memif
 			return sockets, err
 		}
 		slog.Warn("made anew meanwhile", "err", err)
 	}
 	return sockets, err
-}
-
-// inUse says whether something could not go because something is on it: a bridge domain, the socket of a memif.
-func inUse(err error) bool {
-	return slices.ContainsFunc([]error{desiredstate.ErrInUse, api.BD_IN_USE, api.UNEXPECTED_INTF_STATE}, func(why error) bool { return errors.Is(err, why) })
 }
 
 // removeOnce does so by what there is now.

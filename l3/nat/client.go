@@ -36,6 +36,8 @@ type client interface {
 	identities(context.Context) ([]staticMapping, error)
 	setIdentity(ctx context.Context, m staticMapping, add bool) error
 
+	rest(context.Context) ([]rest, error)
+
 	hosts(context.Context) ([]sessionHost, error)
 	sessions(ctx context.Context, host netip.Addr, table uint32) ([]Session, error)
 	endSession(ctx context.Context, s Session, table uint32) error
@@ -57,6 +59,7 @@ const (
 	partRoles
 	partPool
 	partMaps
+	partRest
 	partSessions
 )
 

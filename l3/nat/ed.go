@@ -31,6 +31,7 @@ func (ed) messages(which ...part) []api.Message {
 		partRoles:    {&binding.Nat44InterfaceDump{}, &binding.Nat44InterfaceAddDelFeature{}, &binding.Nat44EdOutputInterfaceGet{}, &binding.Nat44EdAddDelOutputInterface{}},
 		partPool:     {&binding.Nat44AddressDump{}, &binding.Nat44AddDelAddressRange{}},
 		partMaps:     {&binding.Nat44StaticMappingDump{}, &binding.Nat44AddDelStaticMappingV2{}, &binding.Nat44IdentityMappingDump{}, &binding.Nat44AddDelIdentityMapping{}},
+		partRest:     {&binding.Nat44LbStaticMappingDump{}, &binding.Nat44InterfaceAddrDump{}, &binding.Nat44EdVrfTablesV2Dump{}},
 		partSessions: {&binding.Nat44UserDump{}, &binding.Nat44UserSessionV3Dump{}, &binding.Nat44DelSession{}},
 	}, which)
 }
@@ -134,7 +135,7 @@ func (k ed) setAddress(ctx context.Context, a poolAddress, add bool) error {
 	return err
 }
 
-// mappings leaves out those that wait for an interface's address.
+// mappings leaves out those that are for an interface's address, whatever that is.
 func (k ed) mappings(ctx context.Context) (out []staticMapping, err error) {
 	all, err := vppnet.Collect(k.vpp.Nat44StaticMappingDump(ctx, &binding.Nat44StaticMappingDump{}))
 	for _, d := range all {

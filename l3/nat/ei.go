@@ -30,6 +30,7 @@ func (ei) messages(which ...part) []api.Message {
 		partRoles:    {&binding.Nat44EiInterfaceDump{}, &binding.Nat44EiInterfaceAddDelFeature{}, &binding.Nat44EiOutputInterfaceGet{}, &binding.Nat44EiAddDelOutputInterface{}},
 		partPool:     {&binding.Nat44EiAddressDump{}, &binding.Nat44EiAddDelAddressRange{}},
 		partMaps:     {&binding.Nat44EiStaticMappingDump{}, &binding.Nat44EiAddDelStaticMapping{}, &binding.Nat44EiIdentityMappingDump{}, &binding.Nat44EiAddDelIdentityMapping{}},
+		partRest:     {&binding.Nat44EiInterfaceAddrDump{}},
 		partSessions: {&binding.Nat44EiUserDump{}, &binding.Nat44EiUserSessionV2Dump{}, &binding.Nat44EiDelSession{}},
 	}, which)
 }

@@ -110,7 +110,7 @@ func plugins(c *vppnet.Conn, variant Variant, ours bool, claims ...Claims) *desi
 	}
 	messages, needs := k.vpp.messages(partReads), []desiredstate.AnyKind{l3.Tables(c)}
 	if ours {
-		messages = append(messages, k.vpp.messages(partWrites, partRoles, partPool, partMaps)...)
+		messages = append(messages, k.vpp.messages(partWrites, partRoles, partPool, partMaps, partRest)...)
 		needs = l3.Places(c)
 	}
 	return &desiredstate.Kind[Plugin]{
@@ -265,6 +265,27 @@ func (k plugin) each(ctx context.Context, v *desiredstate.View, enough func(what
 			if _, ours := k.c.Untag(m.tag); enough("a mapping", ours) {
 				return nil
 			}
+		}
+	}
+	more, err := k.vpp.rest(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range more {
+		if _, ours := k.c.Untag(m.tag); enough(m.what, ours) {
+			return nil
+		}
+	}
+	if k.vpp.variant() == EndpointIndependent {
+		return nil // it has no exits
+	}
+	leave, err := exits{c: k.c}.dump(ctx, v)
+	if err != nil {
+		return err
+	}
+	for _, x := range leave {
+		if enough("an exit", !x.Foreign) {
+			return nil
 		}
 	}
 	return nil
