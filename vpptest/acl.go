@@ -188,8 +188,14 @@ func (p *pool[T]) delete(i uint32) {
 
 // each calls f for what has the index, or for all if that is ~0.
 func (p *pool[T]) each(only uint32, f func(uint32, *T)) {
+	if only != none {
+		if t := p.at(only); t != nil {
+			f(only, t)
+		}
+		return
+	}
 	for i, t := range p.all {
-		if t != nil && (only == none || only == uint32(i)) {
+		if t != nil {
 			f(uint32(i), t)
 		}
 	}

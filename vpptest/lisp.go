@@ -35,7 +35,8 @@ type lisps struct {
 	reach    uint32 // the first index beyond all sets that ever had an EID
 	mappings pool[eidMapping]
 	places   map[eidKey]uint32 // of mappings
-	forward  pool[forwarding]  // adjacencies
+	locals   map[uint32]*eidMapping
+	forward  pool[forwarding] // adjacencies
 
 	arps map[arpKey]mac
 }
@@ -50,7 +51,7 @@ type tenant struct {
 }
 
 func loadLISP(v *VPP) {
-	s := &lisps{v: v, tenants: make(map[uint32]*tenant), places: make(map[eidKey]uint32), arps: make(map[arpKey]mac)}
+	s := &lisps{v: v, tenants: make(map[uint32]*tenant), places: make(map[eidKey]uint32), locals: make(map[uint32]*eidMapping), arps: make(map[arpKey]mac)}
 	for i := range s.maps {
 		s.maps[i], s.back[i] = make(map[uint32]uint32), make(map[uint32]uint32)
 	}
@@ -97,7 +98,9 @@ func (s *lisps) enable(c *Call, q *lisp.LispEnableDisable) *lisp.LispEnableDisab
 		}
 	} else {
 		s.forward = pool[forwarding]{}
-		s.mappings.each(none, func(_ uint32, m *eidMapping) { m.towards = nil })
+		for _, l := range s.locals {
+			l.towards = nil
+		}
 		s.order.each(none, func(_ uint32, t **tenant) {
 			vni := (*t).vni
 			s.unlock(c, vni, 1)

@@ -68,11 +68,15 @@ func (s *lisps) find(k eidKey) (uint32, *eidMapping) {
 }
 
 func (s *lisps) keep(m eidMapping) {
-	s.places[m.eidKey], _ = s.mappings.put(none, m)
+	at, _ := s.mappings.put(none, m)
+	if s.places[m.eidKey] = at; m.local {
+		s.locals[at] = s.mappings.at(at)
+	}
 }
 
 func (s *lisps) lose(at uint32) {
 	delete(s.places, s.mappings.at(at).eidKey)
+	delete(s.locals, at)
 	s.mappings.delete(at)
 }
 
@@ -161,11 +165,11 @@ func (s *lisps) remote(c *Call, q *one.OneAddDelRemoteMapping) *one.OneAddDelRem
 		r.Retval = c.NotImitated("a local EID taken away as if it were a remote one")
 	default: // the locator set stays
 		s.part(at)
-		s.mappings.each(none, func(_ uint32, l *eidMapping) {
+		for _, l := range s.locals {
 			if n := slices.Index(l.towards, at); n >= 0 {
 				l.towards = slices.Delete(l.towards, n, n+1)
 			}
-		})
+		}
 		s.lose(at)
 	}
 	return r

@@ -87,6 +87,12 @@ func natExitTo(add bool, table, to uint32) api.Message {
 	return &nat_ed.Nat44EdAddDelVrfRoute{IsAdd: add, TableVrfID: table, VrfID: to}
 }
 
+var (
+	natBalanced   = &nat_ed.Nat44LbStaticMappingDump{}
+	natBorrowed   = &nat_ed.Nat44InterfaceAddrDump{}
+	natBorrowedEI = &nat_ei.Nat44EiInterfaceAddrDump{}
+)
+
 var natScripts = []vpptest.Script{
 	{Name: "nat44-ed", About: "the plugin and its settings, roles of interfaces, pools", Volatile: []string{"nat44_ed_output_interface_get_reply.cursor"}, Steps: []vpptest.Step{
 		note("off, so nothing is", natConfig),
@@ -170,6 +176,11 @@ var natScripts = []vpptest.Script{
 		note("it goes with all that is in it", natExit(false, 11)), do(natExits), do(tablesOfAll),
 		note("off, and none is left", natOff), do(natExits), do(tablesOfAll),
 	}},
+	{Name: "nat44-rest", About: "what no kind makes: mappings to several hosts, addresses of interfaces", Steps: steps(
+		do(natBalanced), do(natBorrowed), do(natBorrowedEI), do(loopback()),
+		do(&nat_ed.Nat44EdPluginEnableDisable{Enable: true}), do(natBalanced), do(natBorrowed), do(natBorrowedEI), do(natOff),
+		do(&nat_ei.Nat44EiPluginEnableDisable{Enable: true}), do(natBalanced), do(natBorrowed), do(natBorrowedEI), do(eiOff), do(natBalanced),
+	)},
 	{Name: "nat44-ed-mappings", About: "static and identity mappings", Steps: []vpptest.Step{
 		do(natOn(0, 0, 0)),
 		do(natMap(true, "10.0.0.1", "1.1.1.1", 0, "a")), do(natMappings),
