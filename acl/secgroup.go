@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -164,7 +165,7 @@ func hosts(addrs []netip.Addr, f Family) ([]block, leftOut) {
 		if !a.IsValid() || a.Zone() != "" {
 			out = append(out, fmt.Errorf("address %q: want one of IPv4 or IPv6 without a zone", a))
 		} else if a = a.Unmap(); a.Is4() == (f == IPv4) {
-			list = append(list, blockOf(netip.PrefixFrom(a, a.BitLen())))
+			list = append(list, blockOf(inet.Host(a)))
 		}
 	}
 	slices.SortFunc(list, block.compare)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -117,7 +118,7 @@ func (p PortSecurity) sources() (MACIPSet, leftOut, error) {
 			out = append(out, fmt.Errorf("address %q, want that of one machine, without a zone", a))
 			continue
 		}
-		prefixes[p.MAC] = append(prefixes[p.MAC], netip.PrefixFrom(a, a.BitLen()))
+		prefixes[p.MAC] = append(prefixes[p.MAC], inet.Host(a))
 	}
 	for _, pair := range p.Pairs {
 		if err := pair.validate(); err != nil {

@@ -26,6 +26,9 @@ func Address(a netip.Addr) (out ip_types.Address) {
 	return out
 }
 
+// Host is the prefix of one address.
+func Host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
 // Prefix is p as VPP has it.
 func Prefix(p netip.Prefix) ip_types.Prefix {
 	return ip_types.Prefix{Address: Address(p.Addr()), Len: uint8(p.Bits())}

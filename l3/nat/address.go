@@ -91,7 +91,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 				return 0, err
 			}
 		}
-		return table, ours.CheckID(v, table, place.Host(n.Address))
+		return table, ours.CheckID(v, table, inet.Host(n.Address))
 	}
 	return &desiredstate.Kind[Address]{
 		Target: c.Target(), Variant: [2]any{variant, fmt.Sprint(claims)},
@@ -105,7 +105,7 @@ func Addresses(c *vppnet.Conn, variant Variant, claims ...netip.Prefix) *desired
 				if !n.AnyTable {
 					n.Table, _ = place.TableName(v, a.table)
 				}
-				out = append(out, desiredstate.Actual[Address]{ID: inet.Number(n.Address), Foreign: !ours.Has(v, a.table, place.Host(a.addr)), Spec: n})
+				out = append(out, desiredstate.Actual[Address]{ID: inet.Number(n.Address), Foreign: !ours.Has(v, a.table, inet.Host(a.addr)), Spec: n})
 			}
 			return out, err
 		},

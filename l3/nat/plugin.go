@@ -252,7 +252,7 @@ func (k plugin) each(ctx context.Context, v *desiredstate.View, enough func(what
 	}
 	for _, a := range pool {
 		_, ours := v.Owned(addressSpace, inet.Number(a.addr))
-		if enough("an address", ours || k.pool.Has(v, a.table, place.Host(a.addr))) {
+		if enough("an address", ours || k.pool.Has(v, a.table, inet.Host(a.addr))) {
 			return nil
 		}
 	}

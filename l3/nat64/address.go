@@ -73,15 +73,15 @@ func Addresses(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Addres
 			for _, d := range all {
 				a := netip.AddrFrom4(d.Address)
 				out = append(out, desiredstate.Actual[Address]{
-					ID: inet.Number(a), Spec: Address{a}, Foreign: d.VrfID != place.None || !ours.Has(v, 0, place.Host(a)),
+					ID: inet.Number(a), Spec: Address{a}, Foreign: d.VrfID != place.None || !ours.Has(v, 0, inet.Host(a)),
 				})
 			}
 			return out, err
 		},
-		Check:    func(v *desiredstate.View, n Address) error { return ours.CheckID(v, 0, place.Host(n.Address)) },
+		Check:    func(v *desiredstate.View, n Address) error { return ours.CheckID(v, 0, inet.Host(n.Address)) },
 		Disturbs: endsSessions[Address],
 		Create: func(ctx context.Context, v *desiredstate.View, n Address) (uint32, error) {
-			if err := ours.CheckID(v, 0, place.Host(n.Address)); err != nil {
+			if err := ours.CheckID(v, 0, inet.Host(n.Address)); err != nil {
 				return 0, err
 			}
 			s, err := k.Join(ctx)

@@ -117,16 +117,16 @@ func Mappings(c *vppnet.Conn, sizes Sizes, claims ...netip.Prefix) *desiredstate
 				}
 				m.Table, _ = place.TableName(v, d.VrfID)
 				m.Pooled = addresses[m.External]
-				out = append(out, desiredstate.Actual[Mapping]{Spec: m, ID: d.VrfID, Foreign: !ours.Has(v, d.VrfID, place.Host(m.External))})
+				out = append(out, desiredstate.Actual[Mapping]{Spec: m, ID: d.VrfID, Foreign: !ours.Has(v, d.VrfID, inet.Host(m.External))})
 			}
 			return out, err
 		},
 		Check: func(v *desiredstate.View, m Mapping) error {
-			return errors.Join(sizes.check(), ours.Check(v, m.Table, place.Host(m.External)))
+			return errors.Join(sizes.check(), ours.Check(v, m.Table, inet.Host(m.External)))
 		},
 		Disturbs: endsSessions[Mapping],
 		Create: func(ctx context.Context, v *desiredstate.View, m Mapping) (uint32, error) {
-			table, err := ours.Take(v, m.Table, place.Host(m.External))
+			table, err := ours.Take(v, m.Table, inet.Host(m.External))
 			if err != nil {
 				return 0, err
 			}

@@ -63,13 +63,13 @@ func Mappings(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Mapping
 			for _, d := range all {
 				m := Mapping{Local: netip.AddrFrom16(d.LocalIPAddress), External: netip.AddrFrom16(d.ExternalIPAddress)}
 				m.Table, _ = place.TableName(v, d.VrfID)
-				out = append(out, desiredstate.Actual[Mapping]{Spec: m, ID: d.VrfID, Foreign: !ours.Has(v, d.VrfID, place.Host(m.External))})
+				out = append(out, desiredstate.Actual[Mapping]{Spec: m, ID: d.VrfID, Foreign: !ours.Has(v, d.VrfID, inet.Host(m.External))})
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, m Mapping) error { return ours.Check(v, m.Table, place.Host(m.External)) },
+		Check: func(v *desiredstate.View, m Mapping) error { return ours.Check(v, m.Table, inet.Host(m.External)) },
 		Create: func(ctx context.Context, v *desiredstate.View, m Mapping) (uint32, error) {
-			table, err := ours.Take(v, m.Table, place.Host(m.External))
+			table, err := ours.Take(v, m.Table, inet.Host(m.External))
 			if err != nil {
 				return 0, err
 			}

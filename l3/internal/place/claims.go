@@ -15,9 +15,6 @@ import (
 // all that is for a table of ours.
 type Claims []netip.Prefix
 
-// Host is the prefix of one address.
-func Host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
-
 // Has says whether all of a prefix, for the table of a number, is ours.
 func (p Claims) Has(v *desiredstate.View, table uint32, all netip.Prefix) bool {
 	_, owned := TableName(v, table)
