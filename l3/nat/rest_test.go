@@ -24,7 +24,6 @@ import (
 
 // foreignRest are what others may have in NAT that no kind of ours makes, or not so, each alone.
 func foreignRest(v nat.Variant, loop interface_types.InterfaceIndex) map[string][]api.Message {
-	const all = ^interface_types.InterfaceIndex(0)
 	host := func(last byte) ip_types.IP4Address { return ip_types.IP4Address{10, 9, 0, last} }
 	if v == nat.EndpointIndependent {
 		return map[string][]api.Message{
