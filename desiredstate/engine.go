@@ -63,6 +63,11 @@ type Engine struct {
 	// Nil: nobody is. The engine itself neither logs nor prints.
 	Observe func(Event)
 
+	// Begun is told by Run what its first reading found, as Found would, before anything is planned: the
+	// place to take up what an earlier program left. It must not call the engine; what it says in the
+	// Store is planned for with all else. Nil: nobody is.
+	Begun func([]Found)
+
 	// Trace is asked for the context in which the kind's functions do one thing to one object, and
 	// told, by the function that it returns, how that ended: for a span, whose context goes
 	// with each message to the target. As quick, safe and shy of the engine as Observe. Nil: it is

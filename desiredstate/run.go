@@ -86,6 +86,7 @@ type runner struct {
 
 	resync  time.Duration
 	full    time.Time // when the target is to be read as a whole, at the latest
+	begun   bool      // it has been, once
 	look    bool      // it is to be, at once
 	looking bool      // it is being read, beside the loop
 	looked  bool      // that has just been taken in
@@ -127,7 +128,7 @@ func (r *runner) loop(ctx context.Context) error {
 				r.mark(k)
 			}
 		}
-		if !r.looking || r.e.remembers() { // else all that is planned waits for the reading
+		if !r.looking || r.begun && r.e.remembers() { // else all that is planned waits for the reading
 			if r.s.isComplete() && !r.complete {
 				r.complete = true
 				r.markOurs()

@@ -29,17 +29,23 @@ func (r *runner) lookAt(now time.Time) {
 // long. What changes meanwhile is done by what is known, as if it had been planned before; if that was forgotten,
 // it waits.
 func (r *runner) lookAround(ctx context.Context) {
+	first := !r.begun
 	r.look, r.looking = false, true
 	r.passes.Go(func() {
-		if r.e.refresh(ctx) == nil { // else the loop ends with ctx, too
-			r.post(r.takeIn)
+		if r.e.refresh(ctx) != nil {
+			return // the loop ends with ctx, too
 		}
+		if first && r.e.Begun != nil {
+			found, _ := r.e.Found(ctx) // as far as it can be read; Run is told of the rest
+			r.e.Begun(found)
+		}
+		r.post(r.takeIn)
 	})
 }
 
 // takeIn makes everything dirty, as the target has been read as a whole.
 func (r *runner) takeIn() {
-	r.looking, r.looked = false, true
+	r.begun, r.looking, r.looked = true, false, true
 	r.changed() // or it would be looked at twice
 	r.markOurs()
 	r.sight()

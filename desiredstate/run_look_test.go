@@ -106,3 +106,40 @@ func TestDriftDuringALook(t *testing.T) {
 		require.NoError(t, s.Wait(t.Context()))
 	})
 }
+
+// Who takes up what an earlier program left is told of it before anything is planned, by the reading that Run begins with.
+func TestBegunIsToldOfTheFirstReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTarget()
+		_, err := ds.New(boxes(x)).Ensure(t.Context(), Box{Name: "left"}, Box{Name: "kept"})
+		require.NoError(t, err)
+		e, s := ds.New(boxes(x)), ds.NewStore()
+		e.MaxPrune = 1
+		require.NoError(t, s.Put(Box{Name: "new"}))
+		s.Complete()
+		var told [][]ds.Found
+		dumps, writes := x.dumped(), x.written() // of one reading
+		e.Begun = func(found []ds.Found) {
+			told = append(told, found)
+			time.Sleep(time.Minute) // Put is news meanwhile, and planned for by nobody
+			require.NoError(t, s.Put(Box{Name: "kept"}))
+			time.Sleep(time.Minute)
+			require.Equal(t, writes, x.written())
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx, s, time.Hour) }()
+		time.Sleep(5 * time.Minute)
+		require.NoError(t, s.Wait(t.Context()))
+		require.Len(t, told, 1)
+		require.Len(t, told[0], 2)
+		require.Equal(t, 2*dumps, x.dumped(), "one reading more")
+		e.Forget()
+		time.Sleep(2 * time.Hour)
+		require.Len(t, told, 1, "the first reading only")
+		require.Contains(t, x.String(), "kept")
+		require.NotContains(t, x.String(), "left")
+		cancel()
+		require.ErrorIs(t, <-done, context.Canceled)
+	})
+}

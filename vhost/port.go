@@ -104,7 +104,7 @@ func instance(name string) uint32 {
 //
 // The MAC changes in place, all else replaces.
 func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
-	vpp := vhost_user.NewServiceClient(c)
+	vpp, look := vhost_user.NewServiceClient(c), &socketpath.Look{}
 	return vppnet.Labelled(c, &desiredstate.Kind[Port]{
 		Target: c.Target(), Variant: strings.Join(dirs, "\x00"),
 		Name:     "vhost-port",
@@ -127,7 +127,7 @@ func Ports(c *vppnet.Conn, dirs ...string) *desiredstate.Kind[Port] {
 			}
 			return out, err
 		}),
-		Check: func(_ *desiredstate.View, p Port) error { return socketpath.Confine(dirs, p.Socket, p.Server) },
+		Check: func(v *desiredstate.View, p Port) error { return look.Confine(v, dirs, p.Socket, p.Server) },
 		Create: func(ctx context.Context, _ *desiredstate.View, p Port) (uint32, error) {
 			tag, err := c.Tag(p.Name, p.options()...)
 			if err != nil {

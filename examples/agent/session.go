@@ -199,13 +199,11 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 		return err
 	}
 	if !a.recalled {
-		a.recalled = true
-		found, err := e.Found(ctx) // with an error, as far as it can be read
-		if ctx.Err() != nil {
-			return err
+		e.Begun = func(found []desiredstate.Found) {
+			a.recalled = true
+			a.inbox.Recall(found)
+			a.store.Delete(a.site.OfSnoops(found)...) // of an agent that was killed
 		}
-		a.inbox.Recall(found)
-		a.store.Delete(a.site.OfSnoops(found)...) // of an agent that was killed
 	}
 	a.meet(ctx, vpp.Identity)
 	a.connected.Store(&vpp)

@@ -105,6 +105,30 @@ func TestConfineFollowsLinks(t *testing.T) {
 	}
 }
 
+// What a Look has seen goes for one plan, and what is wrong for none.
+func TestLookIsOfOnePlan(t *testing.T) {
+	dir := t.TempDir()
+	var look socketpath.Look
+	confine := func(plan *desiredstate.View) error {
+		return look.Confine(plan, []string{dir}, filepath.Join(dir, "sub", "s"), true)
+	}
+	sub := filepath.Join(dir, "sub")
+	require.NoError(t, os.Mkdir(sub, 0o755))
+	first, second := new(desiredstate.View), new(desiredstate.View)
+	require.NoError(t, confine(first))
+	require.NoError(t, os.Chmod(sub, 0o777))
+	require.NoError(t, confine(first))
+	for range 2 {
+		require.Error(t, confine(second))
+		require.Error(t, confine(nil))
+	}
+	require.NoError(t, os.Chmod(sub, 0o755))
+	require.NoError(t, confine(second))
+	require.NoError(t, os.Chmod(sub, 0o777))
+	require.Error(t, confine(nil))
+	require.Error(t, look.Confine(second, []string{dir}, filepath.Join(t.TempDir(), "s"), true), "elsewhere")
+}
+
 func BenchmarkConfine(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "run", "vpp", "vhost")
 	require.NoError(b, os.MkdirAll(dir, 0o755))

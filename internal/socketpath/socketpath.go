@@ -12,6 +12,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
+	"weak"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -45,6 +47,36 @@ func plain(r rune) bool {
 // or by a symbolic link on the way, everybody can write there, a server would remove something that is no socket,
 // or a client's is a link.
 func Confine(dirs []string, socket string, server bool) error {
+	return confine(dirs, socket, server, confineParent)
+}
+
+// A Look confines the sockets of one plan after another: for one, which its View tells, it looks at each directory
+// once. It is for who confines each socket again before VPP is given it. The zero value is ready.
+type Look struct {
+	mu   sync.Mutex
+	plan weak.Pointer[desiredstate.View] // not to keep all of a plan
+	fine map[[2]string]bool              // by directory of all, and of the socket
+}
+
+// Confine is Confine.
+func (l *Look) Confine(plan *desiredstate.View, dirs []string, socket string, server bool) error {
+	return confine(dirs, socket, server, func(dir, socket string) error {
+		at := [2]string{dir, path.Dir(socket)}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if now := weak.Make(plan); now != l.plan || plan == nil {
+			l.plan, l.fine = now, map[[2]string]bool{}
+		}
+		if l.fine[at] {
+			return nil
+		}
+		err := confineParent(dir, socket)
+		l.fine[at] = err == nil
+		return err
+	})
+}
+
+func confine(dirs []string, socket string, server bool, confineParent func(dir, socket string) error) error {
 	for _, dir := range dirs {
 		if err := Check(dir); err != nil {
 			return fmt.Errorf("%w: directory of the sockets: %w", desiredstate.ErrInvalid, err)
