@@ -36,6 +36,7 @@ func Example() {
 	}
 	defer c.Close()
 	e := desiredstate.New(vppnet.BridgeDomains(c), vppnet.BridgePorts(c), vppnet.Loopbacks(c), vppnet.LinkStates(c))
+	e.Parallel = 1 // so that handles are given in one order
 	net := vppnet.BridgeDomain{Name: "net1", ID: 7}
 	if _, err := e.Ensure(ctx, net, vppnet.Loopback{Name: "old"}, vppnet.BridgePort{Bridge: "net1", Interface: "old"}); err != nil {
 		panic(err)
@@ -71,10 +72,10 @@ func Example() {
 	//    OBJECT              ID  WHAT
 	// ~  bridge-domain/net1  7   done
 	// -  bridge-port/old         done
-	// +  bridge-port/vm1     2   done
+	// +  bridge-port/vm1     1   done
 	// -  interface/old           done
-	// +  interface/vm1       2   done
-	// +  link/vm1            2   done
+	// +  interface/vm1       1   done
+	// +  link/vm1            1   done
 	// ?  link/vm2                missing dependency: interface/vm2
 	// 6 changed, 1 not done, of 7
 }

@@ -90,7 +90,7 @@ func (c *certificates) ClientHandshake(ctx context.Context, host string, raw net
 		return nil, nil, err
 	}
 	if known {
-		conn = &noted{Conn: conn, link: n.link, address: n.address, explain: c.files.explain}
+		conn = note(conn, n.link, n.address, c.files.explain)
 	}
 	return conn, info, nil
 }
@@ -109,7 +109,7 @@ func (c *certificates) dial(ctx context.Context, network, address string) (net.C
 	if err != nil {
 		return nil, c.files.explain(err)
 	}
-	return &noted{Conn: conn, link: &link{why: map[string]error{}}, explain: c.files.explain}, nil
+	return note(conn, &link{why: map[string]error{}}, "", c.files.explain), nil
 }
 
 // explain adds to an error of TLS what to do.

@@ -32,6 +32,11 @@ type noted struct {
 	address string
 	explain func(error) error
 	heard   bool
+	read    chan struct{} // closed when the first Read ends
+}
+
+func note(c net.Conn, l *link, address string, explain func(error) error) *noted {
+	return &noted{Conn: c, link: l, address: address, explain: explain, read: make(chan struct{})}
 }
 
 func (l *link) note(address string, err error) {
@@ -51,7 +56,7 @@ func (l *link) dial(ctx context.Context, address string) (net.Conn, error) {
 		l.note(address, err)
 		return nil, err
 	}
-	return &noted{Conn: c, link: l, address: address, explain: plain}, nil
+	return note(c, l, address, plain), nil
 }
 
 // plain is for http: an end before a word is what a server that waits for TLS does.
@@ -65,6 +70,11 @@ func plain(err error) error {
 // Read is not called by two at a time.
 func (n *noted) Read(b []byte) (int, error) {
 	read, err := n.Conn.Read(b)
+	select {
+	case <-n.read:
+	default:
+		defer close(n.read)
+	}
 	switch {
 	case n.heard:
 	case read > 0:
@@ -76,6 +86,22 @@ func (n *noted) Read(b []byte) (int, error) {
 		n.link.note(n.address, err)
 	}
 	return read, err
+}
+
+// lastWord is how long a connection that cannot be written to is read from before it is given up.
+const lastWord = time.Second
+
+// Write does not fail before who reads has heard what a server that is gone said of that: the client
+// closes then.
+func (n *noted) Write(b []byte) (int, error) {
+	written, err := n.Conn.Write(b)
+	if err != nil {
+		select {
+		case <-n.read:
+		case <-time.After(lastWord):
+		}
+	}
+	return written, err
 }
 
 // say adds to what comes of a request, if that is no answer, why there is none.
