@@ -34,6 +34,7 @@ const (
 // What the machine and etcd take is told from what the agent takes by a program that answers a key by a key, and does
 // nothing else: its key is put with each port's. Of each answer the difference counts.
 func TestHostileWriters(t *testing.T) {
+	t.Setenv("GOGC", "100") // the bound is of what Go does if nobody says otherwise
 	r := rigOn(t, etcdtest.Start(t, "--quota-backend-bytes", fmt.Sprint(int64(4)<<30), "--snapshot-count", "1000000").URL())
 	v := memory(t)
 	victim, _ := r.start("run", "--etcd", r.url, "--vpp", v.Socket(), "--host", "h1", "--physnet", "physnet1="+nic,
