@@ -401,10 +401,8 @@ func (c *Conn) detailsAt(ctx context.Context, id uint32) (*interfaces.SwInterfac
 // Gone returns err, or nil if it is one of these return values: VPP's ways of
 // saying that what is to be deleted is not there.
 func Gone(err error, retvals ...api.VPPApiError) error {
-	for _, r := range retvals {
-		if errors.Is(err, r) {
-			return nil
-		}
+	if says(err, retvals) {
+		return nil
 	}
 	return err
 }
@@ -412,10 +410,12 @@ func Gone(err error, retvals ...api.VPPApiError) error {
 // Busy returns err as a desiredstate.ErrInUse if it is one of these return values: VPP's ways of saying that
 // something is on what is to be deleted. It is somebody else's: what of ours is on it goes before.
 func Busy(err error, retvals ...api.VPPApiError) error {
-	for _, r := range retvals {
-		if errors.Is(err, r) {
-			return fmt.Errorf("%w by what somebody else has made: %w", desiredstate.ErrInUse, err)
-		}
+	if says(err, retvals) {
+		return fmt.Errorf("%w by what somebody else has made: %w", desiredstate.ErrInUse, err)
 	}
 	return err
+}
+
+func says(err error, retvals []api.VPPApiError) bool {
+	return slices.ContainsFunc(retvals, func(r api.VPPApiError) bool { return errors.Is(err, r) })
 }

@@ -5,6 +5,7 @@ package nat
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -87,8 +88,17 @@ type staticMapping struct {
 	localPort, externalPort uint16
 	protocol                uint8 // 0: address only
 	twice, self, oneWay     bool
+	borrows                 bool // for an interface's address, whatever that is; no kind makes one
 	table                   uint32
 	tag                     string
+}
+
+// settled reads as read does, and leaves out what borrows.
+func settled(read func(context.Context) ([]staticMapping, error)) func(context.Context) ([]staticMapping, error) {
+	return func(ctx context.Context) ([]staticMapping, error) {
+		all, err := read(ctx)
+		return slices.DeleteFunc(all, func(m staticMapping) bool { return m.borrows }), err
+	}
 }
 
 // noIndex is VPP's word for no interface.

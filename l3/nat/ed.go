@@ -135,15 +135,11 @@ func (k ed) setAddress(ctx context.Context, a poolAddress, add bool) error {
 	return err
 }
 
-// mappings leaves out those that are for an interface's address, whatever that is.
 func (k ed) mappings(ctx context.Context) (out []staticMapping, err error) {
 	all, err := vppnet.Collect(k.vpp.Nat44StaticMappingDump(ctx, &binding.Nat44StaticMappingDump{}))
 	for _, d := range all {
-		if d.ExternalSwIfIndex != noIndex {
-			continue
-		}
 		out = append(out, staticMapping{
-			local: netip.AddrFrom4(d.LocalIPAddress), localPort: d.LocalPort, external: netip.AddrFrom4(d.ExternalIPAddress), externalPort: d.ExternalPort,
+			borrows: d.ExternalSwIfIndex != noIndex, local: netip.AddrFrom4(d.LocalIPAddress), localPort: d.LocalPort, external: netip.AddrFrom4(d.ExternalIPAddress), externalPort: d.ExternalPort,
 			protocol: d.Protocol, table: d.VrfID, tag: strings.TrimRight(d.Tag, "\x00"),
 			twice: d.Flags&nat_types.NAT_IS_TWICE_NAT != 0, self: d.Flags&nat_types.NAT_IS_SELF_TWICE_NAT != 0, oneWay: d.Flags&nat_types.NAT_IS_OUT2IN_ONLY != 0,
 		})
@@ -176,10 +172,7 @@ func (k ed) setMapping(ctx context.Context, m staticMapping, add bool) error {
 func (k ed) identities(ctx context.Context) (out []staticMapping, err error) {
 	all, err := vppnet.Collect(k.vpp.Nat44IdentityMappingDump(ctx, &binding.Nat44IdentityMappingDump{}))
 	for _, d := range all {
-		if d.SwIfIndex != noIndex {
-			continue
-		}
-		m := staticMapping{external: netip.AddrFrom4(d.IPAddress), externalPort: d.Port, protocol: d.Protocol, table: d.VrfID, tag: strings.TrimRight(d.Tag, "\x00")}
+		m := staticMapping{borrows: d.SwIfIndex != noIndex, external: netip.AddrFrom4(d.IPAddress), externalPort: d.Port, protocol: d.Protocol, table: d.VrfID, tag: strings.TrimRight(d.Tag, "\x00")}
 		if d.Flags&nat_types.NAT_IS_ADDR_ONLY != 0 {
 			m.protocol = 0
 		}

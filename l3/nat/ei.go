@@ -137,15 +137,11 @@ func (k ei) setAddress(ctx context.Context, a poolAddress, add bool) error {
 	return err
 }
 
-// mappings leaves out those that wait for an interface's address.
 func (k ei) mappings(ctx context.Context) (out []staticMapping, err error) {
 	all, err := vppnet.Collect(k.vpp.Nat44EiStaticMappingDump(ctx, &binding.Nat44EiStaticMappingDump{}))
 	for _, d := range all {
-		if d.ExternalSwIfIndex != noIndex {
-			continue
-		}
 		out = append(out, staticMapping{
-			local: netip.AddrFrom4(d.LocalIPAddress), localPort: d.LocalPort, external: netip.AddrFrom4(d.ExternalIPAddress), externalPort: d.ExternalPort,
+			borrows: d.ExternalSwIfIndex != noIndex, local: netip.AddrFrom4(d.LocalIPAddress), localPort: d.LocalPort, external: netip.AddrFrom4(d.ExternalIPAddress), externalPort: d.ExternalPort,
 			protocol: d.Protocol, table: d.VrfID, tag: strings.TrimRight(d.Tag, "\x00"),
 		})
 	}
@@ -167,10 +163,7 @@ func (k ei) setMapping(ctx context.Context, m staticMapping, add bool) error {
 func (k ei) identities(ctx context.Context) (out []staticMapping, err error) {
 	all, err := vppnet.Collect(k.vpp.Nat44EiIdentityMappingDump(ctx, &binding.Nat44EiIdentityMappingDump{}))
 	for _, d := range all {
-		if d.SwIfIndex != noIndex {
-			continue
-		}
-		m := staticMapping{external: netip.AddrFrom4(d.IPAddress), externalPort: d.Port, protocol: d.Protocol, table: d.VrfID, tag: strings.TrimRight(d.Tag, "\x00")}
+		m := staticMapping{borrows: d.SwIfIndex != noIndex, external: netip.AddrFrom4(d.IPAddress), externalPort: d.Port, protocol: d.Protocol, table: d.VrfID, tag: strings.TrimRight(d.Tag, "\x00")}
 		if d.Flags&binding.NAT44_EI_ADDR_ONLY_MAPPING != 0 {
 			m.protocol = 0
 		}

@@ -68,14 +68,15 @@ func (n Identity) Validate() error {
 // exempt address where there is an outside interface; for an exempt port it makes none.
 func Identities(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Identity] {
 	vpp := newClient(c, variant)
+	read := settled(vpp.identities)
 	return vppnet.Labelled(c, &desiredstate.Kind[Identity]{
 		Target: c.Target(), Variant: variant,
 		Name:     "nat-identity",
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, variant, false)},
 		Messages: c.Uses(vpp.messages(partMaps, partPool)...),
-		Verify:   verifier(c, vpp.identities),
+		Verify:   verifier(c, read),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Identity], err error) {
-			all, err := vpp.identities(ctx)
+			all, err := read(ctx)
 			if err != nil || len(all) == 0 {
 				return nil, err
 			}

@@ -150,7 +150,7 @@ func Mappings(c *vppnet.Conn, variant Variant) *desiredstate.Kind[Mapping] {
 		Requires: []desiredstate.AnyKind{l3.Tables(c), plugins(c, variant, false)},
 		Messages: c.Uses(k.vpp.messages(partMaps, partPool, partSessions)...),
 		Dump:     k.dump,
-		Verify:   verifier(c, k.vpp.mappings),
+		Verify:   verifier(c, settled(k.vpp.mappings)),
 		Disturbs: endsSessions[Mapping],
 		Check:    k.check,
 		Create: func(ctx context.Context, v *desiredstate.View, m Mapping) (uint32, error) {
@@ -194,7 +194,7 @@ type mappings struct {
 }
 
 func (k mappings) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Mapping], err error) {
-	all, err := k.vpp.mappings(ctx)
+	all, err := settled(k.vpp.mappings)(ctx)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}

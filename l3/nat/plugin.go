@@ -262,7 +262,11 @@ func (k plugin) each(ctx context.Context, v *desiredstate.View, enough func(what
 			return err
 		}
 		for _, m := range all {
-			if _, ours := k.c.Untag(m.tag); enough("a mapping", ours) {
+			what := "a mapping"
+			if m.borrows {
+				what = "a mapping by an interface's address"
+			}
+			if _, ours := k.c.Untag(m.tag); enough(what, ours) {
 				return nil
 			}
 		}

@@ -18,27 +18,8 @@ type rest struct {
 	tag  string // of what has one
 }
 
-// rest reads what is for an interface's address, whatever that is, addresses that the pool takes from
-// interfaces, and mappings to several hosts.
+// rest reads mappings to several hosts, and addresses that the pool takes from interfaces.
 func (k ed) rest(ctx context.Context) (out []rest, err error) {
-	static, err := vppnet.Collect(k.vpp.Nat44StaticMappingDump(ctx, &binding.Nat44StaticMappingDump{}))
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range static {
-		if d.ExternalSwIfIndex != noIndex {
-			out = append(out, waiting(d.Tag))
-		}
-	}
-	exempt, err := vppnet.Collect(k.vpp.Nat44IdentityMappingDump(ctx, &binding.Nat44IdentityMappingDump{}))
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range exempt {
-		if d.SwIfIndex != noIndex {
-			out = append(out, waiting(d.Tag))
-		}
-	}
 	balanced, err := vppnet.Collect(k.vpp.Nat44LbStaticMappingDump(ctx, &binding.Nat44LbStaticMappingDump{}))
 	if err != nil {
 		return nil, err
@@ -48,37 +29,17 @@ func (k ed) rest(ctx context.Context) (out []rest, err error) {
 	}
 	borrowed, err := vppnet.Collect(k.vpp.Nat44InterfaceAddrDump(ctx, &binding.Nat44InterfaceAddrDump{}))
 	for range borrowed {
-		out = append(out, rest{what: "an interface's addresses"})
+		out = append(out, rest{what: anInterfaces})
 	}
 	return out, err
 }
 
 func (k ei) rest(ctx context.Context) (out []rest, err error) {
-	static, err := vppnet.Collect(k.vpp.Nat44EiStaticMappingDump(ctx, &nat44_ei.Nat44EiStaticMappingDump{}))
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range static {
-		if d.ExternalSwIfIndex != noIndex {
-			out = append(out, waiting(d.Tag))
-		}
-	}
-	exempt, err := vppnet.Collect(k.vpp.Nat44EiIdentityMappingDump(ctx, &nat44_ei.Nat44EiIdentityMappingDump{}))
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range exempt {
-		if d.SwIfIndex != noIndex {
-			out = append(out, waiting(d.Tag))
-		}
-	}
 	borrowed, err := vppnet.Collect(k.vpp.Nat44EiInterfaceAddrDump(ctx, &nat44_ei.Nat44EiInterfaceAddrDump{}))
 	for range borrowed {
-		out = append(out, rest{what: "an interface's addresses"})
+		out = append(out, rest{what: anInterfaces})
 	}
 	return out, err
 }
 
-func waiting(tag string) rest {
-	return rest{what: "a mapping by an interface's address", tag: strings.TrimRight(tag, "\x00")}
-}
+const anInterfaces = "an interface's addresses"
