@@ -44,37 +44,16 @@ func foreignRest(v nat.Variant, loop interface_types.InterfaceIndex) map[string]
 
 // takesRest has the in-memory VPP take those that it does not know, and tell of them.
 func takesRest(vpp *vpptest.VPP) {
-	var balanced, borrowed, borrowedEI bool
-	vpptest.Handle(vpp, func(*vpptest.Call, *nat44_ed.Nat44AddDelLbStaticMapping) *nat44_ed.Nat44AddDelLbStaticMappingReply {
-		balanced = true
-		return &nat44_ed.Nat44AddDelLbStaticMappingReply{}
-	})
-	vpptest.HandleDump(vpp, func(*vpptest.Call, *nat44_ed.Nat44LbStaticMappingDump) (out []*nat44_ed.Nat44LbStaticMappingDetails) {
-		if balanced {
-			out = append(out, &nat44_ed.Nat44LbStaticMappingDetails{ExternalPort: 80, Protocol: 6})
-		}
-		return out
-	})
-	vpptest.Handle(vpp, func(*vpptest.Call, *nat44_ed.Nat44AddDelInterfaceAddr) *nat44_ed.Nat44AddDelInterfaceAddrReply {
-		borrowed = true
-		return &nat44_ed.Nat44AddDelInterfaceAddrReply{}
-	})
-	vpptest.HandleDump(vpp, func(*vpptest.Call, *nat44_ed.Nat44InterfaceAddrDump) (out []*nat44_ed.Nat44InterfaceAddrDetails) {
-		if borrowed {
-			out = append(out, &nat44_ed.Nat44InterfaceAddrDetails{SwIfIndex: 1})
-		}
-		return out
-	})
-	vpptest.Handle(vpp, func(*vpptest.Call, *nat44_ei.Nat44EiAddDelInterfaceAddr) *nat44_ei.Nat44EiAddDelInterfaceAddrReply {
-		borrowedEI = true
-		return &nat44_ei.Nat44EiAddDelInterfaceAddrReply{}
-	})
-	vpptest.HandleDump(vpp, func(*vpptest.Call, *nat44_ei.Nat44EiInterfaceAddrDump) (out []*nat44_ei.Nat44EiInterfaceAddrDetails) {
-		if borrowedEI {
-			out = append(out, &nat44_ei.Nat44EiInterfaceAddrDetails{SwIfIndex: 1})
-		}
-		return out
-	})
+	takes[nat44_ed.Nat44AddDelLbStaticMapping, nat44_ed.Nat44AddDelLbStaticMappingReply, nat44_ed.Nat44LbStaticMappingDump](vpp, nat44_ed.Nat44LbStaticMappingDetails{ExternalPort: 80, Protocol: 6})
+	takes[nat44_ed.Nat44AddDelInterfaceAddr, nat44_ed.Nat44AddDelInterfaceAddrReply, nat44_ed.Nat44InterfaceAddrDump](vpp, nat44_ed.Nat44InterfaceAddrDetails{SwIfIndex: 1})
+	takes[nat44_ei.Nat44EiAddDelInterfaceAddr, nat44_ei.Nat44EiAddDelInterfaceAddrReply, nat44_ei.Nat44EiInterfaceAddrDump](vpp, nat44_ei.Nat44EiInterfaceAddrDetails{SwIfIndex: 1})
+}
+
+// takes has it take a message Q, with R, and tell of d from then on, if asked by a dump P.
+func takes[Q, R, P, D any, PQ vpptest.Message[Q], PR vpptest.Message[R], PP vpptest.Message[P], PD vpptest.Message[D]](vpp *vpptest.VPP, d D) {
+	var made []*D
+	vpptest.Handle[Q, R, PQ, PR](vpp, func(*vpptest.Call, *Q) *R { made = []*D{&d}; return new(R) })
+	vpptest.HandleDump[P, D, PP, PD](vpp, func(*vpptest.Call, *P) []*D { return made })
 }
 
 // NAT is not turned off beside what others have in it, of whatever sort: not to begin anew, and not when ours is removed.
