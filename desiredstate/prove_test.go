@@ -51,12 +51,13 @@ func (p plant) Key() ds.Key   { return ds.Key{Space: "plant", Name: p.name} }
 func (plant) Deps() []ds.Key  { return []ds.Key{soil{}.Key()} }
 func (plant) Validate() error { return nil }
 
-// What of few objects waits for others is proved meanwhile: it then waits for nothing more.
+// What of few objects waits for others is proved meanwhile: it then waits for nothing more, and asks
+// for no other proof if it comes just as that is answered.
 func TestAProofIsAskedForEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const step = 20 * time.Millisecond
 		var proofs atomic.Int32
-		soil := soils(step-time.Millisecond, &proofs) // answered before the stake is there, not just then
+		soil := soils(step, &proofs)
 		e := ds.New(soil, growing[stake](step), growing[vine](step, soil))
 		start := time.Now()
 		_, err := e.Ensure(t.Context(), stake{}, vine{})

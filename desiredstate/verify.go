@@ -31,14 +31,15 @@ const (
 )
 
 // A prover asks one kind whether handles are what they were. Questions that come while
-// one is out go along with the next, or with that if it was put just now.
+// one is out go along with the next, or with that if it was put just now. That is so until
+// all who asked have noted the answer, which one that comes in between would not find yet.
 type prover struct {
 	verify func(context.Context, []Held) ([]bool, error)
 	turn   chan struct{} // one question is out at a time
 
 	mu   sync.Mutex
 	next *question // collects
-	out  *question
+	last *question // was put last; nil if it was in vain
 }
 
 type question struct {
@@ -79,12 +80,12 @@ func (p *prover) ask(ctx context.Context, since time.Time, held ...Held) (change
 	}
 }
 
-// join adds to the question that is put next, and says whether nobody did before. What is
-// out may do, if it was put since then, and but a part of a breath ago.
+// join adds to the question that is put next, and says whether nobody did before. The last
+// may do, answered or not, if it was put since then, and but a part of a breath ago.
 func (p *prover) join(since time.Time, held []Held) (q *question, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if q = p.out; q != nil && !q.asked.Before(since) && time.Since(q.asked) < breath/2 && q.covers(held) {
+	if q = p.last; q != nil && !q.asked.Before(since) && time.Since(q.asked) < breath/2 && q.covers(held) {
 		return q, false
 	}
 	if first = p.next == nil; first {
@@ -117,18 +118,20 @@ func (p *prover) put(ctx context.Context, q *question) {
 	p.mu.Lock()
 	p.next = nil
 	if blocked == nil {
-		p.out, q.asked = q, time.Now()
+		p.last, q.asked = q, time.Now()
 	}
 	p.mu.Unlock()
 	if q.err = blocked; blocked != nil {
 		return
 	}
 	q.ok, q.err = p.verify(ctx, q.held)
-	p.mu.Lock()
-	p.out = nil
-	p.mu.Unlock()
 	if q.err == nil && len(q.ok) != len(q.held) {
 		q.err = fmt.Errorf("%d answers to %d questions", len(q.ok), len(q.held))
+	}
+	if q.err != nil || slices.Contains(q.ok, false) {
+		p.mu.Lock()
+		p.last = nil // what has changed may change again
+		p.mu.Unlock()
 	}
 }
 
