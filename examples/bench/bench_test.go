@@ -243,7 +243,7 @@ func TestWorkloads(t *testing.T) {
 					floor, engine := all.at(t, job, floorSystem, size), all.at(t, job, engineSystem, size)
 					require.Equal(t, name, engine.Workload)
 					require.Equal(t, floor.Writes, engine.Writes, job)
-					looks := 100 + proofs(engine.Seconds)
+					looks := size + proofs(engine.Seconds) // or each object would have its own, and what ends it
 					if job == teardown {
 						looks += size * w().looks
 					}
