@@ -104,6 +104,7 @@ func TestVhostUserSockets(t *testing.T) {
 func TestTypes(t *testing.T) {
 	o := ovstest.New(t)
 	c := dial(t, o, "me")
+	require.Eventually(t, func() bool { return c.InterfaceTypes() != nil }, 10*time.Second, time.Millisecond, "ovs-vswitchd has just been started")
 	require.Contains(t, c.InterfaceTypes(), ovs.VhostUser)
 	require.Contains(t, c.DatapathTypes(), ovs.Netdev)
 	o.Transact(ovsdb.Operation{
