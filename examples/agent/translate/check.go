@@ -74,7 +74,7 @@ func check(key string, value []byte) error {
 			return err
 		}
 		p, err := s.RouterPort(name, value)
-		return errors.Join(err, p.Lacks)
+		return errors.Join(err, p.left())
 	}
 	if name, ok := strings.CutPrefix(name, TapServices); ok {
 		_, err := s.TapService(name, value)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -91,4 +92,20 @@ func (s Site) validateElection() error {
 		}
 	}
 	return nil
+}
+
+// HAKey is the name of the key, below Site.Routers, by which a host is told whether it
+// serves its routers.
+const HAKey = "ha"
+
+// Serves reads the key that says whether the host serves its routers.
+func Serves(value []byte) (bool, error) {
+	switch text := strings.TrimSpace(string(value)); text {
+	case "1", "true":
+		return true, nil
+	case "0", "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%.40q, want 1 or 0", text)
+	}
 }

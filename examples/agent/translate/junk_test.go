@@ -103,10 +103,11 @@ func families() map[string]family {
 		"rule": {rule(m{"ip_prefix_len": 24, "remote_ip_addr": "10.0.0.0"}), []string{
 			"is_ipv6", "remote_ip_addr", "ip_prefix_len", "remote_group_id", "protocol", "port_min", "port_max",
 		}, in(`{"egress_rules":[],"ingress_rules":[`, "]}"), sets},
-		"group":   {decoded(group([]m{rule(nil)}, []m{rule(nil)})), []string{"ingress_rules", "egress_rules"}, nil, sets},
-		"leg":     {decoded(leg(nil)), []string{"loopback_mac", "gateway_ip", "prefixlen", "mtu", "segmentation_id", "net_type", "physnet", "vrf_id", "is_ipv6"}, nil, routerPort},
-		"gateway": {gate, []string{"external_gateway_info", "vrf_id", "external_physnet", "external_net_type", "external_segmentation_id", "mtu", "loopback_mac", "gateways", "external_gateway_ip", "external_gateway_ips", "routes"}, nil, routerPort},
-		"SNAT":    {m{"enable_snat": false, "network_id": "x"}, []string{"enable_snat"}, inGateway("external_gateway_info"), routerPort},
+		"group":         {decoded(group([]m{rule(nil)}, []m{rule(nil)})), []string{"ingress_rules", "egress_rules"}, nil, sets},
+		"leg":           {decoded(leg(members{"fixed_ips": nil})), []string{"loopback_mac", "gateway_ip", "prefixlen", "mtu", "segmentation_id", "net_type", "physnet", "vrf_id", "is_ipv6"}, nil, routerPort},
+		"leg's address": {m{"ip_address": "192.168.1.1"}, []string{"ip_address"}, in(strings.TrimSuffix(string(leg(members{"fixed_ips": nil})), "}")+`,"fixed_ips":[`, "]}"), routerPort},
+		"gateway":       {gate, []string{"external_gateway_info", "vrf_id", "external_physnet", "external_net_type", "external_segmentation_id", "mtu", "loopback_mac", "gateways", "external_gateway_ip", "external_gateway_ips", "routes"}, nil, routerPort},
+		"SNAT":          {m{"enable_snat": false, "network_id": "x"}, []string{"enable_snat"}, inGateway("external_gateway_info"), routerPort},
 		"route": {m{"destination": "10.7.0.0/16", "nexthop": "192.168.1.9"}, []string{"destination", "nexthop"}, func(o string) string {
 			return inGateway("routes")("[" + o + "]")
 		}, routerPort},

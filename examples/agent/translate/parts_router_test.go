@@ -130,10 +130,17 @@ func TestRoutesGiveWay(t *testing.T) {
 
 func TestLegsAreServedInPart(t *testing.T) {
 	key := routerID(1) + "/" + portID(1)
+	ip := func(a string) members { return members{"subnet_id": "s", "ip_address": a} }
+	fixed := func(more members, says string) part {
+		return part{"fixed_ips", []any{ip("192.168.1.1"), more}, []any{ip("192.168.1.1")}, says}
+	}
 	for name, c := range map[string]part{
 		"other family": {"is_ipv6", true, nil, "is_ipv6: true, but gateway_ip is 192.168.1.1"},
 		"family text":  {"is_ipv6", "no", nil, `is_ipv6: "no" is no bool`},
 		"MTU":          {"mtu", 67, nil, "mtu: 67, want 68 to 65535"},
+		"link-local":   fixed(ip("fe80::1"), "fixed_ips 1: address fe80::1/128: VPP makes link-local"),
+		"address junk": fixed(ip("192.168.1.999"), `fixed_ips 1: ip_address: "192.168.1.999" is no IP address`),
+		"addresses":    {"fixed_ips", "192.168.1.1", nil, `fixed_ips: "192.168.1.1" is no`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := site.RouterPort(key, leg(members{c.member: c.bad}))

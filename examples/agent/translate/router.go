@@ -38,7 +38,8 @@ type RouterPort struct {
 	// there are none.
 	Lacks error
 
-	last netip.Addr // in whose subnet the way out is that the value names, or says that there is none; none: nobody can tell
+	more []netip.Addr // of a leg, beside gateway_ip; of those that are not in Addrs nobody said how long their subnets are
+	last netip.Addr   // in whose subnet the way out is that the value names, or says that there is none; none: nobody can tell
 }
 
 // ExtraRoute is a way to a prefix, by hosts in the networks of a router.
@@ -100,7 +101,7 @@ func (p *RouterPort) mtu(f fields) error {
 		return err
 	}
 	least := int64(68)
-	if slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) {
+	if slices.ContainsFunc(p.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() }) || slices.ContainsFunc(p.more, netip.Addr.Is6) {
 		least = 1280
 	}
 	if mtu != 0 && (mtu < least || mtu > 65535) {
@@ -130,6 +131,7 @@ func (p *RouterPort) leg(s Site, f fields, out *lacks) (err error) {
 		out.add(fmt.Errorf("is_ipv6: %v, but gateway_ip is %s", is6, ip))
 	}
 	p.Addrs = []netip.Prefix{a}
+	p.others(f, out)
 	return nil
 }
 
@@ -258,6 +260,9 @@ func (p RouterPort) After(before RouterPort) RouterPort {
 		return p
 	}
 	p.Next = slices.Clone(p.Next)
+	for _, a := range before.Addrs {
+		p.measure(a)
+	}
 	for _, a := range p.lacksOf() {
 		if next, ok := before.leads(a); ok {
 			p.lead(next)
@@ -297,6 +302,7 @@ func (p RouterPort) Covers(before RouterPort) bool {
 // names nobody of the family.
 func (p RouterPort) Led(found map[desiredstate.Key]desiredstate.Object) RouterPort {
 	p.Next = slices.Clone(p.Next)
+	p.measured(found)
 	for _, a := range p.lacksOf() {
 		if _, ok := found[l3.AddressKey(door(p.Net), alone(a.Addr()))]; !ok {
 			continue
@@ -368,22 +374,6 @@ func (p *RouterPort) extraRoute(raw []byte) (dst netip.Prefix, next netip.Addr, 
 		err = fmt.Errorf("nexthop: %w", err)
 	}
 	return dst, next, err
-}
-
-// HAKey is the name of the key, below Site.Routers, by which a host is told whether it
-// serves its routers.
-const HAKey = "ha"
-
-// Serves reads the key that says whether the host serves its routers.
-func Serves(value []byte) (bool, error) {
-	switch text := strings.TrimSpace(string(value)); text {
-	case "1", "true":
-		return true, nil
-	case "0", "false":
-		return false, nil
-	default:
-		return false, fmt.Errorf("%.40q, want 1 or 0", text)
-	}
 }
 
 // table names the router's table.

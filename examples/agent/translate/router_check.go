@@ -101,7 +101,7 @@ func (g *routing) sort(ports map[string]RouterPort) {
 			if r == nil {
 				r = &router{id: p.Router, vrf: p.VRF, legs: map[string]*leg{}}
 			}
-			part := Part{Network: p.Net.Name(), Lacks: p.Lacks}
+			part := Part{Network: p.Net.Name(), Lacks: p.left()}
 			if other, dup := vrfs[p.VRF]; dup && other != p.Router || r.vrf != p.VRF {
 				part.Wrong = fmt.Errorf("vrf_id: %d, but router %s has it, or this one another", p.VRF, cmp.Or(other, p.Router))
 			} else if err := g.barred(name, p.whole()...); err != nil {

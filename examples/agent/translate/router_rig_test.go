@@ -34,9 +34,13 @@ type members = map[string]any
 
 // leg, gateway and float are values as the driver writes them.
 func leg(changed members) []byte {
+	ip := any("192.168.1.1")
+	if other, ok := changed["gateway_ip"]; ok {
+		ip = other
+	}
 	return with(members{
-		"port_id": portID(1), "loopback_mac": "fa:16:3e:00:20:01", "gateway_ip": "192.168.1.1", "subnet_id": "s1",
-		"fixed_ips": []any{members{"subnet_id": "s1", "ip_address": "192.168.1.1"}}, "network_id": "n1", "is_ipv6": false,
+		"port_id": portID(1), "loopback_mac": "fa:16:3e:00:20:01", "gateway_ip": ip, "subnet_id": "s1",
+		"fixed_ips": []any{members{"subnet_id": "s1", "ip_address": ip}}, "network_id": "n1", "is_ipv6": false,
 		"prefixlen": 24, "mtu": 1450, "segmentation_id": 101, "net_type": "vlan", "physnet": "physnet1", "vrf_id": 1,
 	}, changed)
 }
