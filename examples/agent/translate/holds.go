@@ -319,6 +319,7 @@ func (p RouterPort) face() Claim { return Claim{Kind: face, In: p.Net.Name(), By
 
 // heldIn is the door by which VPP has the leg; "": none.
 func (p RouterPort) heldIn(found map[desiredstate.Key]desiredstate.Object) string {
+	p.measured(found) // the value may describe another subnet than it did
 	for _, door := range []string{door(p.Net), p.sideDoor()} {
 		for _, a := range p.Addrs {
 			if have, ok := found[l3.AddressKey(door, a)].(l3.Address); ok && have.Table == routerTable(p.Router) {

@@ -53,8 +53,9 @@ func TestLegsOfSeveralSubnets(t *testing.T) {
 			require.Equal(t, o, objects(t, r)[k], "who was served stays")
 		}
 	}
-	again := legOf(t, 64, two, one).Led(objects(t, r)) // an agent that starts anew
-	require.Equal(t, both.Addrs, again.Addrs)
+	again := legOf(t, 64, two, one) // for an agent that starts anew
+	require.Equal(t, both.Addrs, again.Led(objects(t, r)).Addrs)
+	require.NotEmpty(t, site.Held(objects(t, before), map[string]translate.RouterPort{again.Name(): again}, nil)[again.Name()], "it has the network's interface")
 	require.Equal(t, only.Addrs, legOf(t, 64, one).After(both).Addrs, "a subnet goes")
 	require.Equal(t, []netip.Prefix{netip.MustParsePrefix(two + "/64")}, legOf(t, 64, two).After(only).Addrs)
 }
