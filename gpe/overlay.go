@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
 	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/lisp"
 	"go.fd.io/govpp/binapi/lisp_gpe"
 	"go.fd.io/govpp/binapi/one"
@@ -46,7 +49,8 @@ func (o Overlay) Validate() error { return nil }
 // change in place (gpe_set_encap_mode, one_enable_disable_petr_mode). An engine that is
 // given this kind owns that; the other kinds only refer to it.
 //
-// Who turns overlays off while there is a VNI has VPP mix up the VNIs' interfaces. While
+// Who turns overlays off while there is a VNI has VPP mix up the VNIs' interfaces, and what somebody
+// had VPP forward without any EID (gpe_add_del_fwd_entry, gpe_add_del_iface) goes. While
 // others have something in it, an Overlay that is removed is therefore left on, as it is,
 // and forgotten: what only others use is not shown. One that is wanted then is shared,
 // unless its modes are others. Who listens at LISP's UDP ports (4341, 4342) would be deaf from then on;
@@ -59,15 +63,15 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 	messages := []api.Message{&lisp.ShowLispStatus{}, &lisp_gpe.GpeGetEncapMode{}, &one.OneShowPetrMode{}}
 	if ours {
 		messages = append(messages, &lisp.LispEnableDisable{}, &lisp_gpe.GpeSetEncapMode{}, &one.OneEnableDisablePetrMode{},
-			&lisp.LispEidTableMapDump{}, &lisp.LispLocatorSetDump{}, &lisp.LispEidTableDump{})
+			&lisp.LispEidTableMapDump{}, &lisp.LispLocatorSetDump{}, &lisp.LispEidTableDump{}, &lisp_gpe.GpeFwdEntryVnisGet{}, &interfaces.SwInterfaceDump{})
 	}
 	return &desiredstate.Kind[Overlay]{
 		Target: c.Target(), Variant: ours,
 		Name:     "overlay",
 		Messages: c.Uses(messages...),
 		Dump: func(ctx context.Context, _ *desiredstate.View) ([]desiredstate.Actual[Overlay], error) {
-			have, on, err := k.read(ctx)
-			if err != nil || !on {
+			have, s, err := k.read(ctx)
+			if err != nil || !s.IsLispEnabled {
 				k.mine.Store(false)
 				return nil, err
 			}
@@ -80,21 +84,21 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 			return []desiredstate.Actual[Overlay]{{Spec: have, Foreign: !ours}}, nil
 		},
 		Create: func(ctx context.Context, _ *desiredstate.View, want Overlay) (uint32, error) {
-			have, on, err := k.read(ctx)
+			have, s, err := k.read(ctx)
 			if err != nil {
 				return 0, err
 			}
 			if used, err := k.used(ctx, false); err != nil {
 				return 0, err
-			} else if on && used && have != want {
+			} else if s.IsGpeEnabled && used && have != want { // others may have turned on what forwards, and no more
 				return 0, fmt.Errorf("%w: others have overlays on with %+v, want %+v: take that, or have them turned off", desiredstate.ErrForeign, have, want)
 			}
-			if !on {
+			if !s.IsLispEnabled {
 				if err := k.taken(ctx, 4341, 4342); err != nil { // those of LISP-GPE and of LISP
 					return 0, err
 				}
 			}
-			if !on { // to do it twice has VPP keep all interfaces for good
+			if !s.IsLispEnabled { // to do it twice has VPP keep all interfaces for good
 				if _, err := k.vpp.LispEnableDisable(ctx, &lisp.LispEnableDisable{IsEnable: true}); err != nil {
 					return 0, err
 				}
@@ -136,20 +140,19 @@ type overlayKind struct {
 	taken func(context.Context, ...uint16) error
 }
 
-func (k overlayKind) read(ctx context.Context) (o Overlay, on bool, err error) {
-	s, err := k.vpp.ShowLispStatus(ctx, &lisp.ShowLispStatus{})
-	if err != nil {
-		return o, false, err
+func (k overlayKind) read(ctx context.Context) (o Overlay, s *lisp.ShowLispStatusReply, err error) {
+	if s, err = k.vpp.ShowLispStatus(ctx, &lisp.ShowLispStatus{}); err != nil {
+		return o, nil, err
 	}
 	e, err := k.gpe.GpeGetEncapMode(ctx, &lisp_gpe.GpeGetEncapMode{})
 	if err != nil {
-		return o, false, err
+		return o, nil, err
 	}
 	p, err := k.one.OneShowPetrMode(ctx, &one.OneShowPetrMode{})
 	if err != nil {
-		return o, false, err
+		return o, nil, err
 	}
-	return Overlay{VXLAN: e.EncapMode == encapVXLAN, PETR: p.IsEnable}, s.IsLispEnabled, nil
+	return Overlay{VXLAN: e.EncapMode == encapVXLAN, PETR: p.IsEnable}, s, nil
 }
 
 const encapVXLAN = 1
@@ -179,8 +182,27 @@ func (k overlayKind) used(ctx context.Context, byOthers bool) (bool, error) {
 			}
 		}
 	}
+	// Ours has locator sets, or a VNI; so the rest is others'.
 	eids, err := vppnet.Collect(k.vpp.LispEidTableDump(ctx, &lisp.LispEidTableDump{}))
-	return len(eids) > 0 && !byOthers, err
+	if len(eids) > 0 || err != nil {
+		return true, err
+	}
+	return k.forwards(ctx)
+}
+
+// forwards says whether anything is forwarded, or has an interface that is in use, while there is neither VNI nor
+// EID. VPP's own is in use as long as overlays are on; those of VNIs that are gone are down.
+func (k overlayKind) forwards(ctx context.Context) (bool, error) {
+	vnis, err := k.gpe.GpeFwdEntryVnisGet(ctx, &lisp_gpe.GpeFwdEntryVnisGet{})
+	if err != nil || len(vnis.Vnis) > 0 {
+		return true, err
+	}
+	all, err := vppnet.Collect(interfaces.NewServiceClient(k.c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{
+		SwIfIndex: ^interface_types.InterfaceIndex(0), NameFilterValid: true, NameFilter: "lisp_gpe",
+	}))
+	return slices.ContainsFunc(all, func(d *interfaces.SwInterfaceDetails) bool {
+		return d.InterfaceName != "lisp_gpe0" && d.Flags&interface_types.IF_STATUS_API_FLAG_ADMIN_UP != 0
+	}), err
 }
 
 func (k overlayKind) set(ctx context.Context, have, want Overlay) error {

@@ -66,6 +66,7 @@ func loadLISP(v *VPP) {
 	Handle(v, s.status)
 	Handle(v, s.setEncap)
 	Handle(v, s.encap)
+	Handle(v, s.forwarded)
 	Handle(v, s.setPETR)
 	Handle(v, s.petrMode)
 	Handle(v, s.mapVNI)
@@ -221,6 +222,15 @@ const gpeEntriesPresent = -113
 
 func (s *lisps) encap(*Call, *lisp_gpe.GpeGetEncapMode) *lisp_gpe.GpeGetEncapModeReply {
 	return &lisp_gpe.GpeGetEncapModeReply{EncapMode: flag(s.vxlan)}
+}
+
+// forwarded tells of the VNIs in which anything is forwarded.
+func (s *lisps) forwarded(*Call, *lisp_gpe.GpeFwdEntryVnisGet) *lisp_gpe.GpeFwdEntryVnisGetReply {
+	vnis := map[uint32]bool{}
+	s.forward.each(none, func(_ uint32, f *forwarding) { vnis[f.remote.vni] = true })
+	r := &lisp_gpe.GpeFwdEntryVnisGetReply{Vnis: hashOrder(vnis, nil)}
+	r.Count = uint32(len(r.Vnis))
+	return r
 }
 
 func (s *lisps) setPETR(_ *Call, q *one.OneEnableDisablePetrMode) *one.OneEnableDisablePetrModeReply {

@@ -88,7 +88,10 @@ func arpsOf(bd uint32) api.Message    { return &one.OneL2ArpEntriesGet{Bd: bd} }
 func ndpsOf(bd uint32) api.Message    { return &one.OneNdpEntriesGet{Bd: bd} }
 func gpeEncap(vxlan bool) api.Message { return &lisp_gpe.GpeSetEncapMode{IsVxlan: vxlan} }
 
-var gpeEncapGet = &lisp_gpe.GpeGetEncapMode{}
+var (
+	gpeEncapGet  = &lisp_gpe.GpeGetEncapMode{}
+	gpeForwarded = &lisp_gpe.GpeFwdEntryVnisGet{}
+)
 
 var lispScripts = []vpptest.Script{
 	{Name: "lisp", About: "on and off, modes, locator sets", Steps: []vpptest.Step{
@@ -101,7 +104,7 @@ var lispScripts = []vpptest.Script{
 		do(locatorSet(true, "me/c", lisp_types.LocalLocator{SwIfIndex: 77})), do(lispSets), do(locators(0)), do(locators(1)), do(locators(2)), do(locators(9)), do(&lisp.LispLocatorDump{LsName: "me/b"}), do(&lisp.LispLocatorDump{LsName: "none"}),
 		note("made again, it has others", locatorSet(true, "me/b", lisp_types.LocalLocator{SwIfIndex: 2, Weight: 255}, lisp_types.LocalLocator{SwIfIndex: 1}, lisp_types.LocalLocator{SwIfIndex: 2})), do(locators(1)), do(locatorSet(true, "me/a", lisp_types.LocalLocator{SwIfIndex: 1, Priority: 7})), do(lispSets), do(locators(0)),
 		do(locatorSet(false, "none")), do(locatorSet(false, "me/a")), do(lispSets), do(locatorSet(true, "me/d")), do(lispSets), do(&lisp.LispLocatorSetDump{}),
-		note("off, with sets", lispOn(false)), do(lispStatus), do(lispSets), do(interfaces), do(locatorSet(false, "me/d")), do(lispOn(true)), do(lispSets), do(interfaces),
+		note("off, with sets", lispOn(false)), do(lispStatus), do(gpeForwarded), do(lispSets), do(interfaces), do(locatorSet(false, "me/d")), do(lispOn(true)), do(lispSets), do(interfaces),
 	}},
 	{Name: "lisp-vni", About: "VNIs of bridge domains and tables, and their interfaces, which VPP never deletes", Steps: []vpptest.Step{
 		do(lispOn(true)), do(bd(7)), do(vniMap(true, 100, 7, true)), do(domains), do(interfaces), do(lispL2), do(vniMap(true, 100, 8, true)), do(vniMap(true, 101, 7, true)), do(vniMap(true, 100, 7, true)),
@@ -125,9 +128,9 @@ var lispScripts = []vpptest.Script{
 		do(lispEIDs), do(locators(2)), do(locators(3)), do(locators(4)), do(lispSets),
 		note("moved", remote(true, 100, macEID(mac(11)), 3, "203.0.113.9")), do(eidAt(100, macEID(mac(11)))), do(locators(2)),
 		note("adjacencies", adjacent(true, 100, macEID(mac(11)), macEID(mac(9)))), do(adjacent(true, 100, macEID(mac(99)), macEID(mac(1)))), do(adjacent(true, 100, macEID(mac(11)), macEID(mac(1)))), do(adjacencies(100)),
-		do(adjacent(true, 100, macEID(mac(11)), macEID(mac(1)))), do(adjacent(true, 100, macEID(mac(12)), macEID(mac(1)))), do(adjacent(true, 100, macEID(mac(13)), macEID(mac(1)))), do(adjacent(true, 100, macEID(mac(14)), macEID(mac(1)))), do(adjacencies(100)),
+		do(adjacent(true, 100, macEID(mac(11)), macEID(mac(1)))), do(adjacent(true, 100, macEID(mac(12)), macEID(mac(1)))), do(adjacent(true, 100, macEID(mac(13)), macEID(mac(1)))), do(adjacent(true, 100, macEID(mac(14)), macEID(mac(1)))), do(adjacencies(100)), do(gpeForwarded),
 		do(adjacent(false, 100, macEID(mac(12)), macEID(mac(1)))), do(adjacent(false, 100, macEID(mac(12)), macEID(mac(1)))), do(adjacencies(100)), do(gpeEncap(true)),
-		note("a local EID goes, and its adjacencies", local(false, 100, macEID(mac(1)), "me/a")), do(adjacencies(100)), do(lispEIDs),
+		note("a local EID goes, and its adjacencies", local(false, 100, macEID(mac(1)), "me/a")), do(adjacencies(100)), do(gpeForwarded), do(lispEIDs),
 		note("a remote EID goes, its locators do not", remote(false, 100, macEID(mac(11)), 0)), do(remote(false, 100, macEID(mac(11)), 0)), do(remote(false, 100, macEID(mac(12)), 0)), do(remote(false, 100, macEID(mac(13)), 0)), do(remote(false, 100, macEID(mac(14)), 0)), do(lispEIDs), do(locators(2)),
 		do(local(false, 100, macEID(mac(2)), "me/empty")), do(local(false, 300, prefixEID("10.0.0.0/24"), "me/a")), do(remote(false, 300, prefixEID("10.1.0.0/16"), 0)), do(remote(false, 300, prefixEID("2001:db8:7::/48"), 0)), do(lispEIDs), do(locatorSet(false, "me/a")), do(lispSets),
 		note("ARP and ND", arpEntry(true, 7, mac(1), 1)), do(arpEntry(true, 7, mac(2), 1)), do(arpEntry(true, 7, mac(1), 2)), do(arpEntry(true, 8, mac(1), 1)), do(arpEntry(true, 99, mac(1), 1)), do(arpsOf(7)), do(arpsOf(8)), do(arpsOf(55)), do(arpBridges),

@@ -28,7 +28,7 @@ import (
 // filters then is somebody else's, and stays. A VPP before 25.06 is believed to have what it was
 // told.
 func Outputs(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desiredstate.Kind[Output] {
-	k := &outputs{c: c, vpp: classify.NewServiceClient(c), claims: claims, tables: tables{c, classify.NewServiceClient(c)}, theirs: map[place]bool{}}
+	k := &outputs{c: c, vpp: classify.NewServiceClient(c), claims: claims, tables: newTables(c), theirs: map[place]bool{}}
 	kind := vppnet.Remembered(c, m, iface.On(c, claims, &desiredstate.Kind[Output]{
 		Name:     "classify-output",
 		Requires: []desiredstate.AnyKind{Tables(c)},

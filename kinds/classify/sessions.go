@@ -25,7 +25,7 @@ import (
 // CRC: do not let strangers say what a Match is. An action of VPP's that chooses a table of
 // routes is none of a Session, and VPP shows none: it is written over.
 func Sessions(c *vppnet.Conn, policers desiredstate.AnyKind) *desiredstate.Kind[Session] {
-	k := &sessions{c: c, vpp: classify.NewServiceClient(c), tables: tables{c, classify.NewServiceClient(c)}, asked: map[uint32]*shared.Round[table]{}}
+	k := &sessions{c: c, vpp: classify.NewServiceClient(c), tables: newTables(c), asked: map[uint32]*shared.Round[table]{}}
 	requires := []desiredstate.AnyKind{Tables(c)}
 	if policers != nil {
 		requires = append(requires, policers)

@@ -5,6 +5,7 @@ package classify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -22,10 +23,11 @@ import (
 //
 // VPP does not show where the mask begins in a packet: it is in the label, as it was when the
 // table was made. VPP lets go of a table that is looked into, and dies of the next packet: so
-// what looks into a table of ours goes before it. What somebody has looking into it from an
-// interface that is neither ours nor claimed, or as the next of a table of theirs, does not.
+// what looks into a table of ours goes before it, and one that is the next of a table of somebody
+// else's is neither removed nor made anew (desiredstate.ErrInUse). What somebody has looking into it
+// from an interface that is neither ours nor claimed does not go before.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
-	k := tables{c, classify.NewServiceClient(c)}
+	k := newTables(c)
 	return vppnet.Labelled(c, &desiredstate.Kind[Table]{
 		Target:   c.Target(),
 		Name:     "classify-table",
@@ -48,6 +50,9 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Create: k.create,
 		Update: k.update,
 		Delete: k.delete,
+		Foresee: func(ctx context.Context, _ *desiredstate.View, id uint32, _ Table) error {
+			return k.checkNext(ctx, id)
+		},
 		InPlace: func(have desiredstate.Actual[Table], want Table) bool {
 			have.Spec.Next, have.Spec.Deny = want.Next, want.Deny
 			return have.Spec == want
@@ -62,8 +67,35 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 }
 
 type tables struct {
-	c   *vppnet.Conn
-	vpp classify.RPCService
+	c     *vppnet.Conn
+	vpp   classify.RPCService
+	nexts *shared.Round[map[uint32]uint32] // others' tables, by what is asked after them
+}
+
+func newTables(c *vppnet.Conn) tables {
+	k := tables{c: c, vpp: classify.NewServiceClient(c)}
+	k.nexts = shared.NewRound(k.theirs)
+	return k
+}
+
+func (k tables) theirs(ctx context.Context) (map[uint32]uint32, error) {
+	all, err := k.all(ctx)
+	out := map[uint32]uint32{}
+	for id, t := range all {
+		if _, ours := k.c.Untag(text(t)); !ours && t.NextTableIndex != none {
+			out[t.NextTableIndex] = id
+		}
+	}
+	return out, err
+}
+
+// checkNext reports why a table has to stay: a table of somebody else's sends packets there.
+func (k tables) checkNext(ctx context.Context, id uint32) error {
+	nexts, err := k.nexts.Join(ctx)
+	if by, is := nexts[id]; is && err == nil {
+		err = fmt.Errorf("%w: it is the next of the classifier's table %d, and VPP would die of a packet: have that one removed", desiredstate.ErrInUse, by)
+	}
+	return err
 }
 
 func (k tables) dump(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[Table], err error) {
@@ -239,6 +271,9 @@ func (k tables) delete(ctx context.Context, _ *desiredstate.View, have desiredst
 	t, label, err := k.proven(ctx, have.Spec.Name, have.ID)
 	if errors.Is(err, desiredstate.ErrChanged) {
 		return nil // it has gone
+	}
+	if err == nil {
+		err = k.checkNext(ctx, have.ID)
 	}
 	if err == nil {
 		err = k.remove(ctx, have.ID)

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"strconv"
 
+	interfaces "go.fd.io/govpp/binapi/interface"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memclnt"
 	"go.fd.io/govpp/binapi/qos"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -59,7 +63,7 @@ func (m EgressMap) Validate() error {
 // are foreign. All of a map changes in place.
 //
 // VPP deletes a map that is used, and the next one takes its place under those who use it:
-// marks of ours go before.
+// marks of ours go before, and one that somebody else's mark uses is not removed (desiredstate.ErrInUse).
 func EgressMaps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[EgressMap] {
 	vpp := qos.NewServiceClient(c)
 	claimed := func(id uint32) bool { return vppnet.Ours(EgressMapKey(id).Name, false, claims) }
@@ -71,10 +75,11 @@ func EgressMaps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Egres
 		_, err := vpp.QosEgressMapUpdate(ctx, req)
 		return err
 	}
+	used := shared.NewRound(func(ctx context.Context) (map[uint32]uint32, error) { return users(ctx, c) })
 	return &desiredstate.Kind[EgressMap]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "qos-egress-map",
-		Messages: c.Uses(&qos.QosEgressMapUpdate{}, &qos.QosEgressMapDelete{}, &qos.QosEgressMapDump{}, &memclnt.ControlPing{}),
+		Messages: iface.Uses(c, &qos.QosEgressMapUpdate{}, &qos.QosEgressMapDelete{}, &qos.QosEgressMapDump{}, &qos.QosMarkDump{}, &interfaces.SwInterfaceDump{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, _ *desiredstate.View) (out []desiredstate.Actual[EgressMap], err error) {
 			found, err := vppnet.Collect(vpp.QosEgressMapDump(ctx, &qos.QosEgressMapDump{}))
 			for _, d := range found {
@@ -97,8 +102,46 @@ func EgressMaps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Egres
 			return set(ctx, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[EgressMap]) error {
-			_, err := vpp.QosEgressMapDelete(ctx, &qos.QosEgressMapDelete{ID: have.Spec.ID})
+			by, err := used.Join(ctx)
+			if err != nil {
+				return err
+			}
+			if index, is := by[have.ID]; is {
+				return fmt.Errorf("%w: the interface with index %d marks by it: have that turned off", desiredstate.ErrInUse, index)
+			}
+			_, err = vpp.QosEgressMapDelete(ctx, &qos.QosEgressMapDelete{ID: have.Spec.ID})
 			return err
 		},
 	}
+}
+
+// users tells which interface has a mark of each map that is used.
+func users(ctx context.Context, c *vppnet.Conn) (map[uint32]uint32, error) {
+	found, err := vppnet.Collect(qos.NewServiceClient(c).QosMarkDump(ctx, &qos.QosMarkDump{}))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	ifs, err := vppnet.Collect(interfaces.NewServiceClient(c).SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(all)}))
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[uint32]bool, len(ifs))
+	for _, i := range ifs {
+		there[uint32(i.SwIfIndex)] = true
+	}
+	var on []desiredstate.Actual[Mark]
+	for _, d := range found {
+		m := Mark{Source: Source(d.Mark.OutputSource), Map: d.Mark.MapID}
+		if _, known := markFeatures[m.Source]; known && there[d.Mark.SwIfIndex] {
+			on = append(on, desiredstate.Actual[Mark]{ID: d.Mark.SwIfIndex, Spec: m})
+		}
+	}
+	on, err = iface.Broken(ctx, c, on, markFeature)
+	by := make(map[uint32]uint32, len(on))
+	for _, m := range on {
+		if m.Broken == "" { // else it is what an interface that has gone left behind
+			by[m.Spec.Map] = m.ID
+		}
+	}
+	return by, err
 }

@@ -98,6 +98,8 @@ var markFeatures = map[Source]iface.Feature{
 	IP:   {Arc: "ip4-output", End: "interface-output", Name: "ip4-qos-mark"},
 }
 
+func markFeature(m Mark) iface.Feature { return markFeatures[m.Source] }
+
 func (k marks) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Mark], err error) {
 	found, err := vppnet.Collect(k.vpp.QosMarkDump(ctx, &qos.QosMarkDump{}))
 	if err != nil {
@@ -113,5 +115,5 @@ func (k marks) dump(ctx context.Context, v *desiredstate.View) (out []desiredsta
 			Spec: Mark{Interface: i.Spec.Name, Source: Source(d.Mark.OutputSource), Map: d.Mark.MapID},
 		})
 	}
-	return iface.Broken(ctx, k.c, out, func(m Mark) iface.Feature { return markFeatures[m.Source] })
+	return iface.Broken(ctx, k.c, out, markFeature)
 }
