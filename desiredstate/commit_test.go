@@ -248,6 +248,16 @@ func TestListReadsReferencesToo(t *testing.T) {
 	require.ErrorIs(t, err, ds.ErrUnknownKind)
 }
 
+// What cannot be read is an error of its List.
+func TestListOfWhatCannotBeRead(t *testing.T) {
+	k := boxes(newTarget())
+	broken := errors.New("broken")
+	k.Dump = func(context.Context, *ds.View) ([]ds.Actual[Box], error) { return nil, broken }
+	all, err := ds.List[Box](t.Context(), ds.New(k))
+	require.ErrorIs(t, err, broken)
+	require.Empty(t, all)
+}
+
 // Readings and what drifted are told, to all who observe.
 func TestReadingsAndDriftAreObserved(t *testing.T) {
 	x := newTarget()

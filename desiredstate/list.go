@@ -70,11 +70,14 @@ func List[S Object](ctx context.Context, e *Engine) ([]Actual[S], error) {
 		return nil, err
 	}
 	l := listings[len(listings)-1]
+	if l.err != nil {
+		return nil, l.err // there is nothing beside it
+	}
 	out := make([]Actual[S], len(l.all))
 	for i, a := range l.all {
 		out[i] = typed[S](a)
 	}
-	return out, l.err
+	return out, nil
 }
 
 // spec is what is known of an actual: as found, but for what Fill would not compare, as

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/libcni"
-	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/containernetworking/cni/pkg/types/create"
 
 	"github.com/vppkit/vppkit/examples/cni/netconf"
@@ -147,7 +146,7 @@ func (d *daemon) parse(out *cachedFile, text []byte) error {
 	if err != nil {
 		return err
 	}
-	r, err := types100.NewResultFromResult(result)
+	r, err := current(result)
 	if err != nil {
 		return err
 	}
@@ -235,7 +234,7 @@ func sameSocket(a, b string) bool {
 // pluginOf is the configuration of the plugin of a type, as libcni gave it to it; nil: there is none.
 func pluginOf(f cacheFile, pluginType string) ([]byte, error) {
 	list, err := libcni.ConfListFromBytes(f.Config)
-	if err != nil {
+	if err != nil || len(list.Plugins) == 0 { // one plugin's, as Multus has it; libcni takes it for a list that leaves its plugins to a directory
 		one, err := libcni.ConfFromBytes(f.Config) //nolint:staticcheck // caches have it
 		if err != nil {
 			return nil, err

@@ -102,6 +102,9 @@ func give(f *os.File, group string, mode fs.FileMode) error {
 // writeOnce makes a file with this content, unless there is one of that name: then it says whether that has
 // the same content.
 func writeOnce(path string, text []byte) (ours bool, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { // nobody else makes it after a boot
+		return false, err
+	}
 	root, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
 		return false, err

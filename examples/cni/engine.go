@@ -164,6 +164,17 @@ func (e *Engine) Sweep(ctx context.Context, network string, keep map[string]bool
 	return e.remove(ctx, func(name string) bool { return inNetwork(name, network) && !keep[name] })
 }
 
+// stays notes the names of all interfaces of a network that are there.
+func (e *Engine) stays(ctx context.Context, network string, names map[string]bool) error {
+	e.engine.Forget()
+	found, err := e.engine.Found(ctx)
+	e.leaving(found, func(name string) bool {
+		names[name] = names[name] || inNetwork(name, network)
+		return false
+	})
+	return err
+}
+
 // remove takes away these interfaces, and what then nobody needs. Only one command at a time may
 // be between making such a thing and using it; see lock. The daemon, which knows of no DEL before the
 // runtime's cache does, may make one anew that has just gone, and is on what is to go then: once more.

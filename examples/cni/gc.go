@@ -106,12 +106,12 @@ func gc(args *skel.CmdArgs) error {
 	dirs := map[string]bool{}
 	var swept []string
 	var errs []error
-	switch sockets, err := sweep(ctx, conf, keep); {
+	switch sockets, left, err := sweep(ctx, conf, keep); {
 	case errors.Is(err, errGone):
 	case err != nil:
-		errs = append(errs, err)
+		return together(left, err) // what may be there keeps its address: the next one would have that together with it
 	default:
-		swept = sockets
+		errs, swept = append(errs, left), sockets
 		for _, s := range sockets {
 			dirs[filepath.Dir(s)] = true
 		}
@@ -153,18 +153,24 @@ func attachmentsListed(stdin []byte) (bool, error) {
 	return strings.HasPrefix(list, "["), err
 }
 
-func sweep(ctx context.Context, conf *netconf.Conf, keep map[string]bool) ([]string, error) {
+// sweep takes away the interfaces of the network that are not to be kept, and gives the paths of their sockets. What
+// is left of them it says, and notes as kept. It fails if that cannot be told.
+func sweep(ctx context.Context, conf *netconf.Conf, keep map[string]bool) (sockets []string, left, err error) {
 	e, err := open(ctx, conf, time.Second, base(conf))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer e.Close()
 	unlock, err := lock(ctx, control(conf))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer unlock()
-	return e.Sweep(ctx, conf.Name, keep)
+	sockets, left = e.Sweep(ctx, conf.Name, keep)
+	if left != nil {
+		err = e.stays(ctx, conf.Name, keep)
+	}
+	return sockets, left, err
 }
 
 // containerDir is the directory of a container whose ID was drawn at random.

@@ -77,11 +77,11 @@ func (i ipam) add(ctx context.Context, had *netconf.HandOver) (*types100.Result,
 		return nil, err
 	}
 	step("ipam ADD")
-	r, err := invoke.DelegateAdd(ctx, i.plugin, i.conf, nil)
+	r, err := invoke.DelegateAdd(ctx, i.plugin, i.conf, bounded)
 	if err != nil {
 		return nil, i.said(err)
 	}
-	got, err := types100.NewResultFromResult(r)
+	got, err := current(r)
 	if err != nil {
 		return nil, types.NewError(types.ErrDecodingFailure, "ipam "+i.plugin, err.Error())
 	}
@@ -96,7 +96,7 @@ func (i ipam) del(ctx context.Context) error {
 		return nil
 	}
 	step("ipam DEL")
-	return i.said(invoke.DelegateDel(ctx, i.plugin, i.conf, nil))
+	return i.said(invoke.DelegateDel(ctx, i.plugin, i.conf, bounded))
 }
 
 // check asks whether the addresses of r are the attachment's, in the version of the configuration: it may
@@ -122,7 +122,7 @@ func (i ipam) check(ctx context.Context, r *types100.Result) error {
 	if err != nil {
 		return err
 	}
-	return i.said(invoke.DelegateCheck(ctx, i.plugin, text, nil))
+	return i.said(invoke.DelegateCheck(ctx, i.plugin, text, bounded))
 }
 
 const firstCheck = "0.4.0"
@@ -131,14 +131,14 @@ func (i ipam) status(ctx context.Context) error {
 	if i.plugin == "" {
 		return nil
 	}
-	return invoke.DelegateStatus(ctx, i.plugin, i.conf, nil) // its code is ours
+	return invoke.DelegateStatus(ctx, i.plugin, i.conf, bounded) // its code is ours
 }
 
 func (i ipam) gc(ctx context.Context) error {
 	if i.plugin == "" {
 		return nil
 	}
-	return i.said(invoke.DelegateGC(ctx, i.plugin, i.conf, nil))
+	return i.said(invoke.DelegateGC(ctx, i.plugin, i.conf, bounded))
 }
 
 // free gives back the addresses of an attachment other than the command's.
@@ -153,7 +153,33 @@ func (i ipam) free(ctx context.Context, container, ifName string) error {
 	}
 	return i.said(invoke.ExecPluginWithoutResult(ctx, path, i.conf, &invoke.Args{
 		Command: "DEL", ContainerID: container, IfName: ifName, Path: os.Getenv("CNI_PATH"),
-	}, nil))
+	}, bounded))
+}
+
+// bounded runs a plugin for as long as the command may take.
+var bounded invoke.Exec = boundedExec{&invoke.DefaultExec{RawExec: &invoke.RawExec{Stderr: os.Stderr}}}
+
+type boundedExec struct{ *invoke.DefaultExec }
+
+// ExecPlugin does not wait for what a plugin that was ended has begun, and that has its output still: a script's programs.
+func (b boundedExec) ExecPlugin(ctx context.Context, path string, stdin []byte, environ []string) ([]byte, error) {
+	type answer struct {
+		text []byte
+		err  error
+	}
+	said := make(chan answer, 1)
+	go func() {
+		text, err := b.DefaultExec.ExecPlugin(ctx, path, stdin, environ)
+		said <- answer{text, err}
+	}()
+	select {
+	case a := <-said:
+		if a.err == nil || ctx.Err() == nil {
+			return a.text, a.err
+		}
+	case <-ctx.Done():
+	}
+	return nil, types.NewError(types.ErrTryAgainLater, "it does not answer", ctx.Err().Error())
 }
 
 func (i ipam) said(err error) error {

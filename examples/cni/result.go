@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/containernetworking/cni/pkg/types"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
@@ -24,9 +26,31 @@ func before(c *netconf.Conf) (*types100.Result, error) {
 	if c.PrevResult == nil {
 		return nil, nil
 	}
-	r, err := types100.NewResultFromResult(c.PrevResult)
+	r, err := current(c.PrevResult)
 	if err != nil {
 		return nil, types.NewError(types.ErrDecodingFailure, "prevResult", err.Error())
+	}
+	return r, nil
+}
+
+// current is a result of somebody else in the newest version, and whole: what is null where an interface is to be
+// ends whoever looks at it, libcni too.
+func current(result types.Result) (r *types100.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = nil, fmt.Errorf("a result of version %s that is not whole: %v", result.Version(), p)
+		}
+	}()
+	if r, err = types100.NewResultFromResult(result); err != nil {
+		return nil, err
+	}
+	switch {
+	case slices.Contains(r.Interfaces, nil):
+		return nil, errors.New("an interface is null")
+	case slices.ContainsFunc(r.IPs, func(ip *types100.IPConfig) bool { return ip == nil || ip.Address.IP == nil }):
+		return nil, errors.New("one of the ips has no address")
+	case slices.ContainsFunc(r.Routes, func(to *types.Route) bool { return to == nil || to.Dst.IP == nil }):
+		return nil, errors.New("a route has no destination")
 	}
 	return r, nil
 }

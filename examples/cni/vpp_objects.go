@@ -85,6 +85,10 @@ func routed(a *Attachment, name string) (out []desiredstate.Object, err error) {
 				"want an ipam that gives each address a gateway: VPP is that")
 		}
 		pod, via = pod.Unmap(), via.Unmap()
+		if pod.Is4() != via.Is4() {
+			return nil, types.NewError(types.ErrInvalidNetworkConfig, "host.netType is interface",
+				fmt.Sprintf("want a gateway of the address's family: of %v it is %v", pod, via))
+		}
 		bits, _ := ip.Address.Mask.Size()
 		subnet := netip.PrefixFrom(via, bits) // what is not in a subnet of its own, VPP does not answer
 		if via.Is6() {

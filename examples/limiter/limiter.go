@@ -66,23 +66,29 @@ func newLimiter(iface string, room uint32) *limiter {
 
 // set is what the controller says: all that it wants.
 func (l *limiter) set(all map[string]limit) error {
-	want := map[string][]desiredstate.Object{base: l.fixed}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	want, limits := map[string][]desiredstate.Object{base: l.fixed}, map[string]limit{}
 	var errs []error
 	for name, x := range all {
 		objects, err := x.objects(name)
 		if err != nil {
 			errs = append(errs, err)
-			objects = l.wanted(name) // as before
+			before, had := l.limits[name]
+			if !had {
+				continue
+			}
+			x = before
+			objects, _ = x.objects(name) // which was said before
 		}
-		want[name] = objects
+		want[name], limits[name] = objects, x
 	}
-	err := l.store.Replace(want, base)
-	l.mu.Lock()
-	l.limits = map[string]limit{}
-	maps.Copy(l.limits, all)
-	l.mu.Unlock()
-	l.store.Complete() // from now on what nobody wants goes
-	return errors.Join(append(errs, err)...)
+	l.limits = limits
+	err := errors.Join(append(errs, l.store.Replace(want, base))...)
+	if err == nil {
+		l.store.Complete() // from now on what nobody wants goes: of a wrong limit nobody knows what VPP has of it
+	}
+	return err
 }
 
 // setOne is what the controller says of one limit. One that has no addresses any more stays.
@@ -93,23 +99,11 @@ func (l *limiter) setOne(name string, x limit) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.store.Assign(name, objects...); err != nil {
+	if err := errors.Join(l.store.Assign(base, l.fixed...), l.store.Assign(name, objects...)); err != nil {
 		return err
 	}
 	l.limits[name] = x
 	return nil
-}
-
-// wanted is what a limit was before.
-func (l *limiter) wanted(name string) []desiredstate.Object {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	old, ok := l.limits[name]
-	if !ok {
-		return nil
-	}
-	objects, _ := old.objects(name)
-	return objects
 }
 
 func (l *limiter) names() []string {

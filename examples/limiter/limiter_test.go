@@ -7,10 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	interfaces "go.fd.io/govpp/binapi/interface"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -198,7 +201,72 @@ func TestWrongLimit(t *testing.T) {
 
 		code, _ = l.ask(t, "PUT", "/limits", "nonsense")
 		require.Equal(t, http.StatusBadRequest, code)
+
+		for range 2 { // who says it again and again changes nothing
+			code, _ = l.ask(t, "PUT", "/limits", all)
+			require.Equal(t, http.StatusUnprocessableEntity, code)
+			require.NoError(t, l.store.Wait(t.Context()))
+			require.Empty(t, sent(vpp))
+		}
+		l.stop()
+		next := start(t, vpp) // and knows nothing of what it had
+		code, _ = next.ask(t, "PUT", "/limits", all)
+		require.Equal(t, http.StatusUnprocessableEntity, code)
+		require.Eventually(t, func() bool { _, err := next.policer("iron"); return err == nil }, 30*time.Second, 10*time.Millisecond)
+		require.NoError(t, next.store.Wait(t.Context(), qos.PolicerKey("iron")))
+		require.Empty(t, sent(vpp))
+		next.put(t, two())
+		require.Equal(t, map[string]int{"policer_update": 1}, sent(vpp))
 	})
+}
+
+// A controller that has named no more than one limit yet has that.
+func TestOneLimitFirst(t *testing.T) {
+	both(t, func(t *testing.T, vpp vpptest.Target) {
+		l := start(t, vpp)
+		code, text := l.ask(t, "PUT", "/limits/gold", two()["gold"])
+		require.Equal(t, http.StatusOK, code, text)
+		require.Eventually(t, func() bool {
+			st, _ := l.store.Source("gold")
+			return st.State == desiredstate.Applied
+		}, 30*time.Second, 10*time.Millisecond)
+		require.Equal(t, 5, sent(vpp)["classify_add_del_session"])
+	})
+}
+
+// The program ends well when it is told to, takes the socket of one that was killed, and not of one that lives.
+func TestCommand(t *testing.T) {
+	vpp := vpptest.New(t)
+	socket := filepath.Join(t.TempDir(), "s")
+	run := func(ctx context.Context, args ...string) chan error {
+		c := command()
+		c.SetArgs(append(args, "--vpp", vpp.Socket(), "--listen", socket))
+		ended := make(chan error, 1)
+		go func() { ended <- c.ExecuteContext(ctx) }()
+		return ended
+	}
+	require.ErrorContains(t, <-run(t.Context()), "interface")
+	for range 10 {
+		left, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: socket})
+		require.NoError(t, err)
+		left.SetUnlinkOnClose(false)
+		require.NoError(t, left.Close())
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := run(ctx, "--interface", nic)
+		require.Eventually(t, func() bool {
+			c, err := net.Dial("unix", socket)
+			if err == nil {
+				_ = c.Close()
+			}
+			return err == nil || len(ended) > 0
+		}, 30*time.Second, time.Millisecond)
+		require.ErrorContains(t, <-run(ctx, "--interface", nic), "another limiter")
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	}
+	require.NoError(t, os.WriteFile(socket, nil, 0o600))
+	require.Error(t, <-run(t.Context(), "--interface", nic))
+	require.FileExists(t, socket, "somebody's file stays")
 }
 
 // A VPP that is busy for a second is not given up.

@@ -47,17 +47,23 @@ func command() *cobra.Command {
 	vpp := f.String("vpp", "/run/vpp/api.sock", "VPP's API socket")
 	listen := f.String("listen", "/run/limiter.sock", "the socket of the controller")
 	iface := f.String("interface", "", "the `name` of the interface on which packets for customers arrive")
+	_ = c.MarkFlagRequired("interface") // there is one of that name
 	room := f.Uint32("room", 1<<17, "how many addresses there is room for")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		l := newLimiter(*iface, *room)
-		socket, err := net.Listen("unix", *listen)
+		socket, err := listenOn(*listen)
 		if err != nil {
 			return err
 		}
 		server := http.Server{Handler: l.handler(), ReadHeaderTimeout: 10 * time.Second}
 		g, ctx := errgroup.WithContext(c.Context())
 		g.Go(func() error { return l.run(ctx, *vpp) })
-		g.Go(func() error { return server.Serve(socket) })
+		g.Go(func() error {
+			if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil // the end, which ctx tells of
+		})
 		g.Go(func() error {
 			<-ctx.Done()
 			return errors.Join(ctx.Err(), server.Close())
@@ -65,6 +71,19 @@ func command() *cobra.Command {
 		return g.Wait()
 	}
 	return c
+}
+
+// listenOn takes the socket of a limiter that died, not of one that lives.
+func listenOn(path string) (net.Listener, error) {
+	if c, err := net.Dial("unix", path); err == nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("%s: another limiter listens there", path)
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+			_ = os.Remove(path)
+		}
+	}
+	return net.Listen("unix", path)
 }
 
 // handler is what the controller talks to.

@@ -61,6 +61,22 @@ func TestMetricsWithoutSegment(t *testing.T) {
 	require.NotContains(t, text, "wan")
 }
 
+// A VPP without the plugin of the ACLs counts all else.
+func TestMetricsWithoutAPlugin(t *testing.T) {
+	text := metrics(t, vpptest.New(t, vpptest.WithoutPlugin("acl")).Socket(), segment(func() ([]adapter.StatEntry, error) { return nil, nil }))
+	require.Contains(t, text, "vpp_up 1\n")
+	require.Contains(t, text, `vpp_interface_packets_total{direction="rx",interface="wan"} 0`)
+	require.Contains(t, text, `vpp_policer_bytes_total{color="conform",policer="gold"} 0`)
+}
+
+// A VPP that refuses to list its ACLs ends no scrape.
+func TestMetricsOfWhatCannotBeRead(t *testing.T) {
+	vpp := vpptest.New(t)
+	vpp.Inject(vpptest.Fault{Message: "acl_dump", Kind: vpptest.CutBefore, Times: -1})
+	text := metrics(t, vpp.Socket(), segment(func() ([]adapter.StatEntry, error) { return nil, nil }))
+	require.Contains(t, text, "vpp_up 0\n")
+}
+
 func TestMetricsReal(t *testing.T) {
 	vpp := vpptest.Real(t)
 	stats := statsclient.NewStatsClient(filepath.Join(vpp.Dir(), "stats.sock"))

@@ -19,6 +19,7 @@ import (
 	"go.fd.io/govpp/adapter/statsclient"
 
 	"github.com/vppkit/vppkit/acl"
+	"github.com/vppkit/vppkit/binapi"
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/kinds/qos"
 	"github.com/vppkit/vppkit/kinds/vppstat"
@@ -65,12 +66,18 @@ func run(ctx context.Context, vpp, segment, owner, listen string) error {
 
 // handler serves /metrics.
 func handler(c *vppnet.Conn, stats vppstat.Stats) http.Handler {
-	engine := desiredstate.New(vppnet.Interfaces(c), acl.Sets(c), qos.Policers(c))
+	sets, policers := acl.Sets(c), qos.Policers(c)
+	has := binapi.Check(c, sets, policers)
+	engine := desiredstate.New(append(has.Available(sets, policers), vppnet.Interfaces(c))...)
+	reader := &vppstat.Reader{Conn: c, Stats: stats, Errors: true, Interfaces: vppstat.By[vppnet.Interface](engine)}
+	if has.Why(sets.Name) == nil { // a VPP without the plugin counts nothing of it
+		reader.Sets = vppstat.By[acl.Set](engine)
+	}
+	if has.Why(policers.Name) == nil {
+		reader.Policers = vppstat.By[qos.Policer](engine)
+	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector{limit: 5 * time.Second, reader: &vppstat.Reader{
-		Conn: c, Stats: stats, Errors: true,
-		Interfaces: vppstat.By[vppnet.Interface](engine), Sets: vppstat.By[acl.Set](engine), Policers: vppstat.By[qos.Policer](engine),
-	}})
+	registry.MustRegister(collector{limit: 5 * time.Second, reader: reader})
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
