@@ -69,6 +69,12 @@ func TestMoreThanIsKept(t *testing.T) {
 	r.is2(map[string]string{"state/h1/ports/0": "{}", "state/h1/ports/1": "{}", "state/h1/ports/2": "{}"})
 	files, _, err := (&Mirror{V2: r.v2}).tree(t.Context())
 	require.NoError(t, err)
+	last, err := r.v3.Get(t.Context(), Root+"/state/h1/ports/2")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		at, err := (&Mirror{V3: r.v3}).place(t.Context(), "up")
+		return err == nil && at.Revision >= last.Kvs[0].ModRevision
+	}, 10*time.Second, 10*time.Millisecond, "what is written and not noted may be written once more")
 	stop()
 	r.put("state/h1/ports/0", "{}")
 	_, err = r.v3.Delete(t.Context(), Root+"/state/h1/ports/1")
