@@ -93,12 +93,10 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 			} else if s.IsGpeEnabled && used && have != want { // others may have turned on what forwards, and no more
 				return 0, fmt.Errorf("%w: others have overlays on with %+v, want %+v: take that, or have them turned off", desiredstate.ErrForeign, have, want)
 			}
-			if !s.IsLispEnabled {
+			if !s.IsLispEnabled { // to do it twice has VPP keep all interfaces for good
 				if err := k.taken(ctx, 4341, 4342); err != nil { // those of LISP-GPE and of LISP
 					return 0, err
 				}
-			}
-			if !s.IsLispEnabled { // to do it twice has VPP keep all interfaces for good
 				if _, err := k.vpp.LispEnableDisable(ctx, &lisp.LispEnableDisable{IsEnable: true}); err != nil {
 					return 0, err
 				}

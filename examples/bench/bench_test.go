@@ -238,28 +238,34 @@ func TestWorkloads(t *testing.T) {
 			var many []string
 			for n := 0; n == 0 || n < times && len(many) > 0; n++ {
 				all := measured(t, &bench{workload: name, ports: []int{size}, jobs: everyJob, systems: []string{floorSystem, engineSystem}})
-				many = nil
-				for _, job := range []string{cold, converged, changeMany, agentRestart, teardown} {
-					floor, engine := all.at(t, job, floorSystem, size), all.at(t, job, engineSystem, size)
-					require.Equal(t, name, engine.Workload)
-					require.Equal(t, floor.Writes, engine.Writes, job)
-					looks := size + proofs(engine.Seconds) // or each object would have its own, and what ends it
-					if job == teardown {
-						looks += size * w().looks
-					}
-					if w().own != nil { // which is of an earlier pass, and proven by itself if none wait with it
-						looks += size
-					}
-					if more := engine.Messages - engine.Writes - floor.Messages + floor.Writes; more > looks {
-						many = append(many, fmt.Sprintf("%s: %d looks more than by hand, %d may be", job, more, looks))
-					}
-				}
+				many = manyLooks(t, w(), all, size)
 				require.Equal(t, size, all.at(t, cold, floorSystem, size).Writes)
 				require.Positive(t, all.at(t, cold, engineSystem, size).BytesPerObject)
 			}
 			require.Empty(t, many)
 		})
 	}
+}
+
+// manyLooks says of which jobs the engine, which writes the same, looks more often than it may.
+func manyLooks(t *testing.T, w *workload, all results, size int) (many []string) {
+	t.Helper()
+	for _, job := range []string{cold, converged, changeMany, agentRestart, teardown} {
+		floor, engine := all.at(t, job, floorSystem, size), all.at(t, job, engineSystem, size)
+		require.Equal(t, w.name, engine.Workload)
+		require.Equal(t, floor.Writes, engine.Writes, job)
+		looks := size + proofs(engine.Seconds) // or each object would have its own, and what ends it
+		if job == teardown {
+			looks += size * w.looks
+		}
+		if w.own != nil { // which is of an earlier pass, and proven by itself if none wait with it
+			looks += size
+		}
+		if more := engine.Messages - engine.Writes - floor.Messages + floor.Writes; more > looks {
+			many = append(many, fmt.Sprintf("%s: %d looks more than by hand, %d may be", job, more, looks))
+		}
+	}
+	return many
 }
 
 // No two prefixes of the full table are the same, or within each other.
