@@ -307,14 +307,16 @@ type entry struct {
 	changes []Change
 }
 
-// next are the entries after a number that can come in one transaction: a key is in it once.
+// next are the entries after a number that can come in one transaction: a key is in it once. An
+// entry that is on disk comes when that has been noted, or etcd would have what nobody accepted.
 func (j *Journal) next(after uint64, most int) (out []entry, err error) {
+	accepted := j.Status().Accepted
 	keys, bytes, changes := map[string]bool{}, 0, 0
 	err = j.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(entries).Cursor()
 		for k, text := c.Seek(number(after + 1)); k != nil && len(out) < most; k, text = c.Next() {
 			e, err := read(k, text)
-			if err != nil {
+			if err != nil || e.seq > accepted {
 				return err
 			}
 			bytes += len(e.text)
@@ -351,15 +353,14 @@ func (j *Journal) at(seq uint64) (text []byte, err error) {
 	return text, err
 }
 
-// forget removes what etcd has.
-func (j *Journal) forget(upTo uint64) error {
-	entriesGone, bytesGone := 0, 0
-	err := j.db.Update(func(tx *bbolt.Tx) error {
+// forget removes what etcd has from the file, and says how much that was.
+func (j *Journal) forget(upTo uint64) (gone, bytes int, err error) {
+	err = j.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entries)
 		c := b.Cursor()
 		for k, text := c.First(); k != nil && binary.BigEndian.Uint64(k) <= upTo; k, text = c.First() {
-			entriesGone++
-			bytesGone += len(text)
+			gone++
+			bytes += len(text)
 			if err := b.Delete(k); err != nil {
 				return err
 			}
@@ -367,11 +368,7 @@ func (j *Journal) forget(upTo uint64) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("journal %s: %w", j.db.Path(), err)
+		return 0, 0, fmt.Errorf("journal %s: %w", j.db.Path(), err)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.waiting -= entriesGone
-	j.bytes -= bytesGone
-	return nil
+	return gone, bytes, nil
 }

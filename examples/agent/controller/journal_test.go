@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/acl"
@@ -125,6 +126,37 @@ func TestBounds(t *testing.T) {
 	require.Equal(t, controller.Status{Accepted: 6, Written: 6}, j.Status())
 	got, _ := r.events()
 	require.Equal(t, told(6), got)
+}
+
+// Whoever looks at any time sees one state: what is accepted and not written waits, and what is
+// written was accepted.
+func TestStatusIsOfOneMoment(t *testing.T) {
+	r := newRig(t)
+	j := r.open(filepath.Join(t.TempDir(), "journal"), r.client, controller.Options{})
+	r.running(j)
+	last := make(chan uint64)
+	go func() {
+		defer close(last)
+		for n := 1; n <= 30; n++ {
+			seq, err := j.Accept(soon(t), "", changes(n)...)
+			assert.NoError(t, err)
+			last <- seq
+		}
+	}()
+	for accepted, more := uint64(0), true; more || j.Status().Written < accepted; {
+		s := j.Status()
+		require.LessOrEqual(t, s.Written, s.Accepted)
+		require.Contains(t, []int{0, 1}, s.Waiting-int(s.Accepted-s.Written), "%+v", s) // 1: on its way to the disk
+		require.NoError(t, s.Lost)
+		select {
+		case seq, ok := <-last:
+			if more = ok; ok {
+				accepted = seq
+			}
+		default:
+		}
+	}
+	require.Equal(t, controller.Status{Accepted: 30, Written: 30}, j.Status())
 }
 
 // Bytes are bounded too, but one entry always has room.

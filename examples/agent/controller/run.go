@@ -242,19 +242,18 @@ func (j *Journal) move(ctx context.Context, id string, p, to place, ops ...clien
 	return to, nil
 }
 
-// reached notes that etcd has all up to a place.
-func (j *Journal) reached(p place) error {
-	j.mu.Lock()
-	news := p.Entry > j.written
-	j.written, j.revision, j.lost = max(j.written, p.Entry), p.revision, nil
-	j.mu.Unlock()
-	if news {
-		if err := j.forget(p.Entry); err != nil {
-			return err
-		}
+// reached notes that etcd has all up to a place: at once that it is written, and that it waits no
+// more.
+func (j *Journal) reached(p place) (err error) {
+	gone, bytes := 0, 0
+	if p.Entry > j.Status().Written {
+		gone, bytes, err = j.forget(p.Entry)
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.written, j.revision, j.lost = max(j.written, p.Entry), p.revision, nil
+	j.waiting -= gone
+	j.bytes -= bytes
 	j.stir()
-	return nil
+	return err
 }
