@@ -127,7 +127,8 @@ func (m Memif) on() desiredstate.Key {
 //
 // VPP refuses a slave beside a master on one socket. A socket on which it could not listen,
 // because a file or another listener is there, or no directory, it would never listen on
-// again; so Create makes the socket anew when that happens. Modes beyond Ethernet and IP kill
+// again, and it dies when the next interface there goes; so Create makes the socket anew when that happens, or may have
+// happened to a process that died. Modes beyond Ethernet and IP kill
 // VPP 25.10, and there is no way to ask for them.
 func Memifs(c *Conn) *desiredstate.Kind[Memif] {
 	k := memifs{c, memif.NewServiceClient(c), memifSockets{c, memif.NewServiceClient(c)}}
@@ -269,6 +270,14 @@ func (k memifs) create(ctx context.Context, socket uint32, m Memif) (uint32, err
 	if m.IP {
 		req.Mode = memif.MEMIF_MODE_API_IP
 	}
+	done, err := k.c.Turn(ctx, desiredstate.Key{Space: "memif-socket", Name: number(socket)}) // until VPP counts right again
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	if err := k.sockets.sound(ctx, socket); err != nil {
+		return 0, err
+	}
 	r, err := k.vpp.MemifCreateV2(ctx, req)
 	switch {
 	case errors.Is(err, api.SUBIF_ALREADY_EXISTS):
@@ -280,6 +289,7 @@ func (k memifs) create(ctx context.Context, socket uint32, m Memif) (uint32, err
 		err = fmt.Errorf("VPP cannot listen on %s: want a directory that is there, and no other file or listener in it: %w", m.Socket, err)
 		return 0, errors.Join(err, k.sockets.renew(ctx, socket))
 	case err != nil:
+		k.c.once.Delete(counted(socket)) // nobody knows what VPP answered
 		return 0, err
 	}
 	return uint32(r.SwIfIndex), nil

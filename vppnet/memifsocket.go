@@ -107,14 +107,17 @@ func MemifSockets(c *Conn, dirs ...string) *desiredstate.Kind[MemifSocket] {
 					return 0, fmt.Errorf("%w: by now somebody has socket %s, with number %d", desiredstate.ErrForeign, s.Path, id)
 				}
 			}
+			ids := []uint32{s.ID}
 			if s.ID == 0 {
-				return k.add(ctx, s.Path, k.numbers(s.Path)...)
-			}
-			ledger := s.ledger()
-			if _, err := k.add(ctx, ledger, k.numbers(ledger)...); err != nil {
+				ids = k.numbers(s.Path)
+			} else if _, err := k.add(ctx, s.ledger(), k.numbers(s.ledger())...); err != nil {
 				return 0, err
 			}
-			return k.add(ctx, s.Path, s.ID)
+			id, err := k.add(ctx, s.Path, ids...)
+			if err == nil {
+				k.c.once.Store(counted(id), true)
+			}
+			return id, err
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[MemifSocket]) error {
 			if err := k.remove(ctx, have.ID); err != nil {
@@ -212,6 +215,28 @@ func (k memifSockets) add(ctx context.Context, path string, ids ...uint32) (id u
 func (k memifSockets) remove(ctx context.Context, id uint32) error {
 	_, err := k.vpp.MemifSocketFilenameAddDelV2(ctx, &memif.MemifSocketFilenameAddDelV2{SocketID: id})
 	return Busy(Gone(err, api.INVALID_ARGUMENT), api.UNEXPECTED_INTF_STATE)
+}
+
+// counted is a socket of which VPP knows how many interfaces are on it. It counts one too few once it could not listen
+// there, and does not say so; then the next interface seems to be made, and is deaf.
+func counted(id uint32) desiredstate.Key {
+	return desiredstate.Key{Space: "memif-socket-counted", Name: number(id)}
+}
+
+// sound makes an entry of ours anew that an earlier process made, and nobody is on: who died when VPP could not
+// listen left it so.
+func (k memifSockets) sound(ctx context.Context, id uint32) error {
+	return k.c.Once(ctx, counted(id), func() error {
+		on, err := Collect(k.vpp.MemifDump(ctx, &memif.MemifDump{}))
+		if err != nil || slices.ContainsFunc(on, func(d *memif.MemifDetails) bool { return d.SocketID == id }) {
+			return err
+		}
+		all, err := k.list(ctx)
+		if s := (MemifSocket{Path: all[id], ID: id}); err != nil || !k.ours(id, s.Path) && !k.claimed(all)[s] {
+			return err
+		}
+		return k.renew(ctx, id)
+	})
 }
 
 // renew makes an entry that no interface has anew, as it was.
