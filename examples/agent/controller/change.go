@@ -105,6 +105,9 @@ func check(changes []Change) error {
 		if !utf8.ValidString(c.Key) {
 			errs = append(errs, fmt.Errorf("%.200q: not UTF-8", c.Key))
 		}
+		if !utf8.ValidString(c.Value) { // the file would hold another
+			errs = append(errs, fmt.Errorf("%.200q: its value is not UTF-8", c.Key))
+		}
 		errs = append(errs, c.Check())
 	}
 	if n := len(changes); n == 0 || n > mostChanges {

@@ -76,14 +76,17 @@ func TestRefused(t *testing.T) {
 	bad.Value = strings.Replace(bad.Value, "vlan", "vlam", 1)
 	long := controller.Group(acl.SecurityGroup{Name: uuid(1)})
 	long.Value = strings.Replace(long.Value, "{", "{"+strings.Repeat(" ", 1<<20), 1)
+	torn := port(3, 1)
+	torn.Value = strings.Replace(torn.Value, "physnet1", "physnet\xff", 1)
 	for why, entry := range map[string][]controller.Change{
-		"is unknown":   {port(2, 1), bad},
-		"twice":        {port(1, 1), port(1, 2)},
-		"1 to 100":     {},
-		"at most":      {long},
-		"hosts read":   {{Key: translate.Root + "state/compute-1/alive"}},
-		"not UTF-8":    {{Key: translate.Root + "nodes/h/ports/\xff"}},
-		"hosts serve ": {{Key: translate.Root + "nodes/h/lamps/1", Value: "{}"}},
+		"is unknown":             {port(2, 1), bad},
+		"twice":                  {port(1, 1), port(1, 2)},
+		"1 to 100":               {},
+		"at most":                {long},
+		"hosts read":             {{Key: translate.Root + "state/compute-1/alive"}},
+		"not UTF-8":              {{Key: translate.Root + "nodes/h/ports/\xff"}},
+		"its value is not UTF-8": {torn},
+		"hosts serve ":           {{Key: translate.Root + "nodes/h/lamps/1", Value: "{}"}},
 	} {
 		_, err := j.Accept(soon(t), "x", entry...)
 		require.ErrorIs(t, err, controller.ErrRefused)
