@@ -12,16 +12,17 @@ import (
 
 // dhcpClients is the DHCP plugin, as far as it asks for addresses. Nobody answers.
 type dhcpClients struct {
-	v   *VPP
-	all pool[dhcp.DHCPClient]
+	v    *VPP
+	all  pool[dhcp.DHCPClient]
+	left map[uint32]bool // by place: its interface went, and it hears nothing at what has its index
 }
 
 func loadDHCPClients(v *VPP) {
-	s := &dhcpClients{v: v}
+	s := &dhcpClients{v: v, left: make(map[uint32]bool)}
 	v.life.states = append(v.life.states, s.dump)
 	v.life.features.follow("ip4-unicast", "ip4-dhcp-client-detect", func(i *iface) bool {
-		_, is := s.of(indexOf(i))
-		return is
+		place, is := s.of(indexOf(i))
+		return is && !s.left[place]
 	})
 	is := v.life.interfaces
 	speak := func(i *iface) {
@@ -33,8 +34,8 @@ func loadDHCPClients(v *VPP) {
 	}
 	is.switched, is.linked = append(is.switched, speak), append(is.linked, speak)
 	is.deleting = append(is.deleting, func(i *iface) {
-		if _, has := s.of(indexOf(i)); has {
-			v.internal().NotImitated("the end of an interface that asks by DHCP: VPP goes on asking by what has its place")
+		if place, has := s.of(indexOf(i)); has {
+			s.left[place] = true
 		}
 	})
 	Handle(v, s.config)
@@ -72,6 +73,7 @@ func (s *dhcpClients) config(c *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClient
 		return &dhcp.DHCPClientConfigReply{Retval: invalidValue}
 	case !q.IsAdd:
 		s.all.delete(place)
+		delete(s.left, place)
 		return new(dhcp.DHCPClientConfigReply)
 	}
 	x := q.Client
@@ -88,7 +90,7 @@ func (s *dhcpClients) config(c *Call, q *dhcp.DHCPClientConfig) *dhcp.DHCPClient
 }
 
 func (s *dhcpClients) dump(d *dump) {
-	s.all.each(none, func(_ uint32, c *dhcp.DHCPClient) {
-		d.line(fmt.Sprintf("DHCP client on %d, %q, %q, DSCP %d", c.SwIfIndex, c.Hostname, bytes.TrimRight(c.ID, "\x00"), c.Dscp), when(c.SetBroadcastFlag, "broadcast"))
+	s.all.each(none, func(place uint32, c *dhcp.DHCPClient) {
+		d.line(fmt.Sprintf("DHCP client on %d, %q, %q, DSCP %d", c.SwIfIndex, c.Hostname, bytes.TrimRight(c.ID, "\x00"), c.Dscp), when(c.SetBroadcastFlag, "broadcast"), when(s.left[place], "left"))
 	})
 }

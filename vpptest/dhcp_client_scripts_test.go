@@ -27,4 +27,8 @@ var dhcpClientScripts = []vpptest.Script{
 		note("no name", dhcpClient(2, true, "", "id", false, 0)), do(dhcpClients), note("no identity", dhcpClient(3, true, "vpp", "", false, 0)), do(dhcpClients), do(dhcpClient(2, false, "", "", false, 0)), do(dhcpClient(3, false, "", "", false, 0)), do(dhcpClients),
 		do(dhcpClient(1, false, "vpp", "id1", true, 46)), do(dhcpClients), isOn("ip4-unicast", "ip4-dhcp-client-detect", 1), note("of one that is up", admin(1, up)), do(dhcpClient(1, true, "vpp", "id1", true, 46)), do(dhcpClients),
 	)},
+	{Name: "dhcp-client-left", About: "an interface goes that asks for an address", Steps: steps(
+		do(loopback()), do(dhcpClient(1, true, "vpp", "id1", false, 0)), do(unloop(1)), do(dhcpClients), do(dhcpClient(1, false, "vpp", "id1", false, 0)), do(loopback()), do(dhcpClients), isOn("ip4-unicast", "ip4-dhcp-client-detect", 1),
+		do(dhcpClient(1, true, "vpp", "id1", false, 0)), do(dhcpClient(1, false, "vpp", "id1", false, 0)), do(dhcpClients), do(dhcpClient(1, true, "vpp", "id1", false, 0)), do(dhcpClients), isOn("ip4-unicast", "ip4-dhcp-client-detect", 1), do(dhcpClient(1, false, "vpp", "id1", false, 0)),
+	)},
 }

@@ -113,6 +113,14 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 		if err := taken(ctx, 68); err != nil { // where answers come in
 			return err
 		}
+		err := set(ctx, id, x, true)
+		if !errors.Is(err, api.INVALID_VALUE) {
+			return err
+		}
+		// There is one, which what had this index before left behind: it hears no answer by this interface.
+		if err := vppnet.Gone(set(ctx, id, x, false), api.INVALID_VALUE); err != nil {
+			return err
+		}
 		return set(ctx, id, x, true)
 	})
 }

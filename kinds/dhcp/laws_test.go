@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	binding "go.fd.io/govpp/binapi/dhcp"
+	"go.fd.io/govpp/binapi/feature"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"pgregory.net/rapid"
@@ -79,6 +80,31 @@ func TestNothingAsksWithoutAMAC(t *testing.T) {
 		require.Equal(t, 2, r.Changed())
 		_, err = e.Found(t.Context())
 		require.NoError(t, err)
+	}
+	t.Run("in memory", func(t *testing.T) { run(t, vpptest.New(t).Socket()) })
+	t.Run("real", func(t *testing.T) { run(t, vpptest.Real(t).Socket()) })
+}
+
+// VPP keeps the client of an interface that went, and takes it for one of what gets its index. That one hears no answer, so it
+// is made anew.
+func TestLeftByAnInterface(t *testing.T) {
+	run := func(t *testing.T, socket string) {
+		c := kindrig.Dial(t, socket, "me")
+		e := kindrig.Engine(vppnet.Loopbacks(c), dhcp.Clients(c))
+		want := []desiredstate.Object{vppnet.Loopback{Name: "wan"}, dhcp.Client{Interface: "wan"}}
+		for range 2 {
+			r, err := e.Ensure(t.Context(), want...)
+			require.NoError(t, err)
+			require.Equal(t, 2, r.Changed())
+			heard, err := feature.NewServiceClient(c).FeatureIsEnabled(t.Context(), &feature.FeatureIsEnabled{
+				ArcName: "ip4-unicast", FeatureName: "ip4-dhcp-client-detect", SwIfIndex: interface_types.InterfaceIndex(r[0].ID),
+			})
+			require.NoError(t, err)
+			require.True(t, heard.IsEnabled)
+			_, err = interfaces.NewServiceClient(c).DeleteLoopback(t.Context(), &interfaces.DeleteLoopback{SwIfIndex: interface_types.InterfaceIndex(r[0].ID)})
+			require.NoError(t, err, "by hand")
+			e.Forget()
+		}
 	}
 	t.Run("in memory", func(t *testing.T) { run(t, vpptest.New(t).Socket()) })
 	t.Run("real", func(t *testing.T) { run(t, vpptest.Real(t).Socket()) })
