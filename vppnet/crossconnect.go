@@ -16,7 +16,8 @@ import (
 )
 
 // CrossConnect sends all frames that come in by one interface out by another, without a look
-// at them. A wire in both directions is two of them.
+// at them. A wire in both directions is two of them. To has to be bridged or cross-connected, too: VPP
+// drops what leaves by an interface that is in L3, and says so nowhere but in its counters.
 type CrossConnect struct {
 	From, To string // interfaces
 }

@@ -52,15 +52,17 @@ func TestLawsOfInterfaces(t *testing.T) {
 func TestLawsOfPeers(t *testing.T) {
 	base := []desiredstate.Object{
 		wireguard.Interface{Name: "wan", PrivateKey: private(1), Src: netip.MustParseAddr("10.0.0.1"), Port: 51820},
-		wireguard.Interface{Name: "lan", PrivateKey: private(2), Src: netip.MustParseAddr("10.0.0.2"), Port: 51821},
+		wireguard.Interface{Name: "lan", PrivateKey: private(2), Src: netip.MustParseAddr("2001:db8::2"), Port: 51821},
 	}
+	at := map[string]netip.AddrPort{"wan": netip.MustParseAddrPort("192.0.2.1:51820"), "lan": netip.MustParseAddrPort("[2001:db8::9]:1")}
 	laws(t, func(c *vppnet.Conn) *desiredstate.Kind[wireguard.Peer] { return wireguard.Peers(c) }, base, rapid.Custom(func(t *rapid.T) wireguard.Peer {
 		key, err := wireguard.PublicKeyOf(private(kindrig.Pick[byte](t, "key", 4, 5)))
 		require.NoError(t, err)
 		all := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("0.0.0.0/0")}
+		on := kindrig.Pick(t, "interface", "wan", "lan")
 		return wireguard.Peer{
-			Interface: kindrig.Pick(t, "interface", "wan", "lan"), PublicKey: key, AllowedIPs: rapid.Permutation(all).Draw(t, "allowed")[:kindrig.Pick(t, "n", 1, 3)],
-			Endpoint:  kindrig.Pick(t, "at", netip.AddrPort{}, netip.MustParseAddrPort("192.0.2.1:51820"), netip.MustParseAddrPort("[2001:db8::9]:1")),
+			Interface: on, PublicKey: key, AllowedIPs: rapid.Permutation(all).Draw(t, "allowed")[:kindrig.Pick(t, "n", 1, 3)],
+			Endpoint:  kindrig.Pick(t, "at", netip.AddrPort{}, at[on]),
 			Keepalive: kindrig.Pick(t, "keepalive", 0, 25*time.Second, 65535*time.Second),
 		}
 	}))
@@ -189,4 +191,8 @@ func TestRefused(t *testing.T) {
 	j.Name = "b"
 	_, err = kindrig.Engine(kinds(c)...).Ensure(t.Context(), i, j)
 	require.ErrorIs(t, err, desiredstate.ErrConflict, "one port")
+	away := wireguard.Peer{Interface: "a", PublicKey: public(t, 2), Endpoint: netip.MustParseAddrPort("[2001:db8::9]:1"), AllowedIPs: []netip.Prefix{netip.MustParsePrefix("::/0")}}
+	_, err = kindrig.Engine(kinds(c)...).Ensure(t.Context(), i, away)
+	require.ErrorIs(t, err, desiredstate.ErrInvalid)
+	require.ErrorContains(t, err, "want both of one family")
 }

@@ -105,7 +105,13 @@ func Peers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Peer] {
 		Messages: c.Uses(&wireguard.WireguardPeerAdd{}, &wireguard.WireguardPeerRemove{}, &wireguard.WireguardPeersDump{}, &wireguard.WireguardInterfaceDump{}, &memclnt.ControlPing{}),
 		Dump:     k.dump,
 		Verify:   k.verify,
-		Check:    func(v *desiredstate.View, p Peer) error { return iface.Scope(claims).Check(v, p.Interface) },
+		Check: func(v *desiredstate.View, p Peer) error {
+			if i, is := v.Known(vppnet.InterfaceKey(p.Interface)).(Interface); is && p.Endpoint.IsValid() && p.Endpoint.Addr().Is4() != i.Src.Is4() {
+				// VPP would look for the way by what it takes for an address of the other family.
+				return fmt.Errorf("%w: endpoint %s, and %s sends from %s: want both of one family", desiredstate.ErrInvalid, p.Endpoint, p.Interface, i.Src)
+			}
+			return iface.Scope(claims).Check(v, p.Interface)
+		},
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, p Peer) error {
 			_, err := k.place(ctx, v, p)
 			return err

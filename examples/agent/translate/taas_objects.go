@@ -325,7 +325,7 @@ func (s Site) tapUnderlay(to netip.Addr) (netip.Addr, error) {
 // before its tag is taken off.
 func handTo(to string, link vppnet.LinkState) []desiredstate.Object {
 	x := vppnet.CrossConnect{From: link.Interface, To: to}
-	link.After = []desiredstate.Key{x.Key()}
+	link.After = []desiredstate.Key{x.Key(), vppnet.BridgePortKey(to)} // VPP drops what leaves by an interface that is in L3
 	return []desiredstate.Object{x, link}
 }
 
