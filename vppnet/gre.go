@@ -71,7 +71,8 @@ func (t GRETunnel) end() desiredstate.Key {
 	return desiredstate.Key{Space: "gre", Name: fmt.Sprintf("table %q from %s to %s type %d session %d", t.Table, t.Src, t.Dst, t.Type, t.Session)}
 }
 
-// GRETunnels manages GRE tunnels to one other end (gre_tunnel_add_del), without keys. The MAC
+// GRETunnels manages GRE tunnels to one other end (gre_tunnel_add_del), without keys; those that have one are others'.
+// The MAC
 // changes in place, all else replaces. The kind of tables, l3.Tables(c), is needed for
 // tunnels in others than the default one. VPP itself gives both ends of a tunnel of frames
 // the same MAC, if both are their VPP's first.
@@ -81,8 +82,8 @@ func GRETunnels(c *Conn, tables ...desiredstate.AnyKind) *desiredstate.Kind[GRET
 		Name:     "gre-tunnel",
 		Requires: tables,
 		Messages: slices.DeleteFunc(
-			c.Uses(append(MACMessages(), &gre.GreTunnelAddDel{}, &gre.GreTunnelDump{})...),
-			func(m string) bool { return strings.HasPrefix(m, "gre_tunnel_dump_reply_") }, // that never comes, see dump
+			c.Uses(append(MACMessages(), &gre.GreTunnelAddDel{}, greDump(c))...),
+			func(m string) bool { return strings.HasPrefix(m, "gre_tunnel_dump_") && strings.Contains(m, "_reply_") }, // that never comes, see dump
 		),
 		Dump: k.dump,
 		Create: func(ctx context.Context, v *desiredstate.View, t GRETunnel) (id uint32, err error) {
@@ -148,23 +149,37 @@ type gres struct {
 }
 
 func (k gres) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[GRETunnel], err error) {
-	all, err := Ask(ctx, k.c, &gre.GreTunnelDump{SwIfIndex: allInterfaces}) // the bindings wait for a reply that never comes
+	all, err := Ask(ctx, k.c, greDump(k.c)) // the bindings wait for a reply that never comes
 	for _, m := range all {
-		d, ok := m.(*gre.GreTunnelDetails)
-		if !ok {
-			continue
+		var t gre.GreTunnelV2
+		switch d := m.(type) {
+		case *gre.GreTunnelDetailsV2:
+			t = d.Tunnel
+		case *gre.GreTunnelDetails:
+			t = gre.GreTunnelV2{
+				Type: d.Tunnel.Type, Mode: d.Tunnel.Mode, SessionID: d.Tunnel.SessionID, OuterTableID: d.Tunnel.OuterTableID, SwIfIndex: d.Tunnel.SwIfIndex,
+				Src: d.Tunnel.Src, Dst: d.Tunnel.Dst,
+			}
 		}
-		i, there := desiredstate.At[Interface](v, uint32(d.Tunnel.SwIfIndex))
-		if !there || d.Tunnel.Mode != tunnel_types.TUNNEL_API_MODE_P2P {
-			continue // gone since, or one to many
+		i, there := desiredstate.At[Interface](v, uint32(t.SwIfIndex))
+		if !there || t.Mode != tunnel_types.TUNNEL_API_MODE_P2P || t.Key != 0 {
+			continue // gone since, one to many, or one of which there may be many between two ends
 		}
 		mac, hidden := i.Spec.OwnMAC()
 		out = append(out, desiredstate.Actual[GRETunnel]{ID: i.ID, Covered: hidden, Spec: GRETunnel{
-			Name: i.Spec.Name, Src: inet.Read(d.Tunnel.Src), Dst: inet.Read(d.Tunnel.Dst), Table: tableName(v, d.Tunnel.OuterTableID),
-			Type: GREType(d.Tunnel.Type), Session: d.Tunnel.SessionID, MAC: mac,
+			Name: i.Spec.Name, Src: inet.Read(t.Src), Dst: inet.Read(t.Dst), Table: tableName(v, t.OuterTableID),
+			Type: GREType(t.Type), Session: t.SessionID, MAC: mac,
 		}})
 	}
 	return out, err
+}
+
+// greDump asks for all tunnels, and for their keys where VPP knows of any (gre_tunnel_dump_v2, since 25.10).
+func greDump(c *Conn) api.Message {
+	if v2 := (&gre.GreTunnelDumpV2{SwIfIndex: allInterfaces}); len(usage.known(c, []api.Message{v2})) > 0 {
+		return v2
+	}
+	return &gre.GreTunnelDump{SwIfIndex: allInterfaces}
 }
 
 // message unmakes a tunnel.

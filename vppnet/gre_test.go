@@ -11,6 +11,7 @@ import (
 	"go.fd.io/govpp/binapi/gre"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip"
+	"go.fd.io/govpp/binapi/ip_types"
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -64,6 +65,30 @@ func TestMirrorToAnotherHost(t *testing.T) {
 			want[0] = tunnel
 		}
 		_, err := engine().Sync(t.Context())
+		require.NoError(t, err)
+	})
+}
+
+// Between two ends there can be tunnels whose packets bear keys. Such a one is somebody's, and none of what the kind makes.
+func TestGRETunnelsWithKeys(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		c, other := dialVPP(t, socket), dialAs(t, "other", socket)
+		other.Uses(&gre.GreTunnelAddDelV2{}, &gre.GreTunnelDumpV2{})
+		want := vppnet.GRETunnel{Name: "a", Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr("192.0.2.2")}
+		keyed := gre.GreTunnelV2{Instance: 9, Key: 7, Src: ip_types.NewAddress(want.Src.AsSlice()), Dst: ip_types.NewAddress(want.Dst.AsSlice())}
+		_, err := gre.NewServiceClient(other).GreTunnelAddDelV2(t.Context(), &gre.GreTunnelAddDelV2{IsAdd: true, Tunnel: keyed})
+		require.NoError(t, err)
+		e := desiredstate.New(vppnet.GRETunnels(c))
+		_, err = e.Ensure(t.Context(), want)
+		require.NoError(t, err)
+		_, err = e.Adoption(t.Context(), vppnet.GRETunnel{Name: "b", Src: want.Src, Dst: want.Dst}, vppnet.InterfaceKey(vppnet.Foreign("gre9")))
+		require.Error(t, err, "its key would be lost")
+		_, err = e.Remove(t.Context(), want.Key())
+		require.NoError(t, err)
+		left, err := vppnet.Ask(t.Context(), other, &gre.GreTunnelDumpV2{SwIfIndex: ^interface_types.InterfaceIndex(0)})
+		require.NoError(t, err)
+		require.Len(t, left, 1)
+		_, err = gre.NewServiceClient(other).GreTunnelAddDelV2(t.Context(), &gre.GreTunnelAddDelV2{Tunnel: keyed})
 		require.NoError(t, err)
 	})
 }

@@ -28,6 +28,7 @@ var arbitrary = []string{
 	"sw_interface_vhost_user_details.sock_errno", // of a client's attempts, which come later
 	"sw_interface_ip6nd_ra_details.@bytes",       // of a prefix too long for fields to say, with its times
 	"gre_tunnel_details.@bytes",                  // behind an IPv4 address, in the place of an IPv6 one
+	"gre_tunnel_details_v2.@bytes",               // behind an IPv4 address, in the place of an IPv6 one
 	"show_version_reply.@bytes",                  // behind its texts, of whatever was there
 	"lcp_default_ns_get_reply.@bytes",            // behind its text, too
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"go.fd.io/govpp/binapi/gre"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/tunnel_types"
 )
 
@@ -29,6 +30,7 @@ type greKey struct {
 	typ      gre.GreTunnelType
 	mode     tunnel_types.TunnelMode
 	session  uint16
+	gre      uint32 // 0: packets bear none
 }
 
 type greTunnel struct {
@@ -50,15 +52,25 @@ func loadGRE(v *VPP) {
 		}
 	})
 	Handle(v, g.addDel)
+	Handle(v, g.addDelV2)
 	HandleDump(v, g.details)
+	HandleDump(v, g.detailsV2)
 }
 
 func (g *gres) addDel(c *Call, q *gre.GreTunnelAddDel) *gre.GreTunnelAddDelReply {
-	index, retval := g.do(c, q.IsAdd, q.Tunnel)
+	index, retval := g.do(c, q.IsAdd, q.Tunnel, 0)
 	return &gre.GreTunnelAddDelReply{Retval: retval, SwIfIndex: indexAt(index)}
 }
 
-func (g *gres) do(c *Call, add bool, q gre.GreTunnel) (index uint32, retval int32) {
+func (g *gres) addDelV2(c *Call, q *gre.GreTunnelAddDelV2) *gre.GreTunnelAddDelV2Reply {
+	t := q.Tunnel
+	index, retval := g.do(c, q.IsAdd, gre.GreTunnel{
+		Type: t.Type, Mode: t.Mode, Flags: t.Flags, SessionID: t.SessionID, Instance: t.Instance, OuterTableID: t.OuterTableID, Src: t.Src, Dst: t.Dst,
+	}, t.Key)
+	return &gre.GreTunnelAddDelV2Reply{Retval: retval, SwIfIndex: indexAt(index)}
+}
+
+func (g *gres) do(c *Call, add bool, q gre.GreTunnel, number uint32) (index uint32, retval int32) {
 	const allFlags = 0x7f
 	src, dst := addrOf(q.Src), addrOf(q.Dst)
 	table := g.v.life.ips.pool[family(src.Is6())].find(q.OuterTableID)
@@ -80,7 +92,7 @@ func (g *gres) do(c *Call, add bool, q gre.GreTunnel) (index uint32, retval int3
 	case q.Mode == tunnel_types.TUNNEL_API_MODE_MP && !dst.IsUnspecified():
 		return none, invalidDestination
 	}
-	key := greKey{src, dst, table, q.Type, q.Mode, q.SessionID}
+	key := greKey{src, dst, table, q.Type, q.Mode, q.SessionID, number}
 	at, found := g.keys[key]
 	switch {
 	case !add && !found:
@@ -156,21 +168,38 @@ func (g *gres) delete(t *greTunnel) uint32 {
 }
 
 func (g *gres) details(_ *Call, q *gre.GreTunnelDump) (out []*gre.GreTunnelDetails) {
-	g.tunnels.each(none, func(_ uint32, p **greTunnel) {
-		t := *p
-		if q.SwIfIndex == none || q.SwIfIndex == indexOf(t.iface) {
-			d := t.q
-			d.SwIfIndex, d.OuterTableID = indexOf(t.iface), t.key.table.id
-			out = append(out, &gre.GreTunnelDetails{Tunnel: d})
-		}
+	g.each(q.SwIfIndex, func(t gre.GreTunnel, _ uint32) {
+		out = append(out, &gre.GreTunnelDetails{Tunnel: t})
 	})
 	return out
+}
+
+func (g *gres) detailsV2(_ *Call, q *gre.GreTunnelDumpV2) (out []*gre.GreTunnelDetailsV2) {
+	g.each(q.SwIfIndex, func(t gre.GreTunnel, number uint32) {
+		out = append(out, &gre.GreTunnelDetailsV2{Tunnel: gre.GreTunnelV2{
+			Type: t.Type, Mode: t.Mode, Flags: t.Flags, SessionID: t.SessionID, Instance: t.Instance, OuterTableID: t.OuterTableID, SwIfIndex: t.SwIfIndex,
+			Src: t.Src, Dst: t.Dst, Key: number,
+		}})
+	})
+	return out
+}
+
+// each tells of the tunnel with an index, or of all.
+func (g *gres) each(only interface_types.InterfaceIndex, f func(t gre.GreTunnel, number uint32)) {
+	g.tunnels.each(none, func(_ uint32, p **greTunnel) {
+		t := *p
+		if only == none || only == indexOf(t.iface) {
+			d := t.q
+			d.SwIfIndex, d.OuterTableID = indexOf(t.iface), t.key.table.id
+			f(d, t.key.gre)
+		}
+	})
 }
 
 func (g *gres) dump(d *dump) {
 	g.tunnels.each(none, func(_ uint32, p **greTunnel) {
 		t := *p
 		d.line(fmt.Sprintf("gre %d from %v to %v, %v", t.index, t.key.src, t.key.dst, t.q.Type), when(t.q.OuterTableID != 0, "table %d", t.q.OuterTableID),
-			when(t.q.SessionID != 0, "session %d", t.q.SessionID), when(t.q.Mode != 0, "to many"), when(t.looks, "looks"))
+			when(t.q.SessionID != 0, "session %d", t.q.SessionID), when(t.q.Mode != 0, "to many"), when(t.key.gre != 0, "key %d", t.key.gre), when(t.looks, "looks"))
 	})
 }

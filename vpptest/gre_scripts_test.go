@@ -12,6 +12,12 @@ import (
 
 var gres = &gre.GreTunnelDump{SwIfIndex: none}
 
+var gresV2 = &gre.GreTunnelDumpV2{SwIfIndex: none}
+
+func greKeyed(add bool, src, dst string, key uint32) api.Message {
+	return &gre.GreTunnelAddDelV2{IsAdd: add, Tunnel: gre.GreTunnelV2{Instance: none, Src: ipOf(src), Dst: ipOf(dst), Key: key}}
+}
+
 // greTo is a tunnel, changed by set.
 func greTo(add bool, src, dst string, set ...func(*gre.GreTunnel)) api.Message {
 	t := gre.GreTunnel{Instance: none, Src: ipOf(src), Dst: ipOf(dst)}
@@ -44,6 +50,10 @@ var greScripts = []vpptest.Script{
 		do(join(2, 5)), do(join(1, 5)), do(domains), do(features(1)), do(features(2)), do(vlan(2, 10)), do(interfaces), do(admin(1, 0)), do(dump(1)),
 		do(greTo(false, "10.0.0.1", "10.0.0.2")), note("gone", greTo(false, "10.0.0.1", "10.0.0.2")), do(greTo(false, "10.0.0.1", "10.0.0.2", teb)), do(greTo(false, "10.0.0.1", "10.0.0.2", erspan(6))), do(greTo(false, "10.0.0.1", "10.0.0.2", erspan(5))), do(domains), do(interfaces), do(gres),
 		note("index and number are given again", greTo(true, "10.0.0.5", "10.0.0.2", teb)), do(gres), do(interfaces),
+	}},
+	{Name: "gre-key", About: "tunnels whose packets bear a key", Steps: []vpptest.Step{
+		do(gresV2), do(greTo(true, "10.0.0.1", "10.0.0.2")), do(greKeyed(true, "10.0.0.1", "10.0.0.2", 0)), do(greKeyed(true, "10.0.0.1", "10.0.0.2", 7)), do(greKeyed(true, "10.0.0.1", "10.0.0.2", 7)), do(greKeyed(true, "10.0.0.1", "10.0.0.2", none)), do(greKeyed(true, "10.0.0.1", "10.0.0.1", 7)),
+		do(gres), do(gresV2), do(&gre.GreTunnelDumpV2{SwIfIndex: 2}), do(&gre.GreTunnelDumpV2{SwIfIndex: 77}), do(greTo(false, "10.0.0.1", "10.0.0.2")), do(greTo(false, "10.0.0.1", "10.0.0.2")), do(greKeyed(false, "10.0.0.1", "10.0.0.2", 7)), do(greKeyed(false, "10.0.0.1", "10.0.0.2", 8)), do(gresV2),
 	}},
 	{Name: "gre-routes", About: "what tunnels look up, once they are up", Steps: []vpptest.Step{
 		do(greTo(true, "10.0.0.1", "10.0.0.2")), do(greTo(true, "10.0.0.1", "10.0.0.3", teb)), do(routes(0, false, srcAll)), do(admin(1, up)), do(routes(0, false, srcAll)), do(admin(2, up)), do(routes(0, false, srcAll)),
