@@ -33,7 +33,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 		e: e, s: s, changes: s.subscribe(s.runs),
 		dirty: map[Key]struct{}{}, flying: map[Key]bool{},
 		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
-		sightings: map[Key]sighting{}, young: map[Key]struct{}{}, freed: map[Key]int{},
+		sightings: map[Key]sighting{}, young: map[Key]struct{}{}, freed: map[Key]int{}, unknown: map[Key]struct{}{},
 		wake: make(chan struct{}, 1), resync: resync,
 	}
 	if resync <= 0 {
@@ -85,12 +85,13 @@ type runner struct {
 	freedAny int         // in what turn others may have been, whose keys were too many to keep
 
 	resync  time.Duration
-	full    time.Time // when the target is to be read as a whole, at the latest
-	begun   bool      // it has been, once
-	look    bool      // it is to be, at once
-	looking bool      // it is being read, beside the loop
-	looked  bool      // that has just been taken in
-	unread  *retry    // the patience with kinds that cannot be read; nil: all can
+	full    time.Time        // when the target is to be read as a whole, at the latest
+	begun   bool             // it has been, once
+	look    bool             // it is to be, at once
+	looking bool             // it is being read, beside the loop
+	looked  bool             // that has just been taken in
+	unread  *retry           // the patience with kinds that cannot be read; nil: all can
+	unknown map[Key]struct{} // what is blocked because a kind, perhaps another engine's, could not be read
 
 	complete  bool // the store was, when last looked
 	converged bool
@@ -278,6 +279,7 @@ func (r *runner) unblock(k Key) {
 		}
 	}
 	delete(r.waits, k)
+	delete(r.unknown, k)
 }
 
 // news makes dirty what k blocked, or is yet to be known to have blocked.
