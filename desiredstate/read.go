@@ -171,6 +171,18 @@ func (w *world) blind(n *node) error {
 	return w.unread(func(k *kind) bool { return k.create == nil && k.space == n.key.Space })
 }
 
+// hides says why it is not known whether the target has something by a key that is this engine's to remove: a kind
+// that may have it could not be read. The lock is held.
+func (e *Engine) hides(k Key) error {
+	n := e.nodes[k]
+	if n != nil && (len(n.have) > 0 || n.ref != nil && n.ref.foreign) {
+		return e.blind(n)
+	}
+	return e.unread(func(x *kind) bool {
+		return x.create != nil && x.space == k.Space && (n != nil && n.suspect || e.claimed(x, k))
+	})
+}
+
 // needs says whether the engine goes by a reading of a kind: of its own, and of those of others that
 // have never been read or could not be, as what they know of may depend on what this engine changes.
 func (e *Engine) needs(k *kind) bool { return e.uses(k) || !k.seen || k.unread != nil }

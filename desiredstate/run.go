@@ -369,11 +369,6 @@ func (r *runner) hear(k Key) {
 func (e *Engine) holdsOurs(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.hasOurs(k)
-}
-
-// hasOurs is holdsOurs with the engine's lock held.
-func (e *Engine) hasOurs(k Key) bool {
 	n := e.nodes[k]
 	return n.ours() && e.manages(n) && e.elsewhere(k) == nil
 }
@@ -382,7 +377,14 @@ func (e *Engine) hasOurs(k Key) bool {
 func (e *Engine) nothing(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return !e.nodes[k].mayGo()
+	return !e.nodes[k].mayGo() && e.hides(k) == nil
+}
+
+// mayHave says whether the target has something by this key that is this engine's alone to remove, or may have.
+// The engine's lock is held.
+func (e *Engine) mayHave(k Key) bool {
+	n := e.nodes[k]
+	return (n.mayGo() && e.manages(n) || e.hides(k) != nil) && e.elsewhere(k) == nil
 }
 
 // isWantedElsewhere says whether the Run of another engine wants something by this key.

@@ -56,7 +56,7 @@ func (r *runner) planned(p *Plan, keys []Key, saw outlook, turn int) {
 		if _, ok := stepped[k]; ok {
 			continue
 		}
-		if done = append(done, k); saw.seen(k) == nil && !e.hasOurs(k) {
+		if done = append(done, k); saw.seen(k) == nil && !e.mayHave(k) {
 			s.gone(k)
 			e.news(k, r)
 		}
