@@ -277,10 +277,22 @@ func (w *world) accept(n *node) bool {
 	}
 	if same {
 		if chosen || doubt { // as made, but now with what the target chose
-			w.set(n, have, told)
+			want := n.asWanted
+			if w.set(n, have, told); n.isGoodAs(want) {
+				n.asWanted = want
+			}
 		}
 		return false
 	}
 	w.set(n, have, told)
 	return ours || n.ours()
+}
+
+// isGoodAs says whether just what is there of a node is as wanted.
+func (n *node) isGoodAs(want Object) bool {
+	if want == nil || len(n.have) != 1 || n.have[0].kind.typ != reflect.TypeOf(want) {
+		return false
+	}
+	a := n.have[0]
+	return a.kind.turns(a, a.kind.fill(a, want)) == Keep
 }

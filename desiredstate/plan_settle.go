@@ -48,8 +48,12 @@ func (b *planner) draftPulled(n *node) *draft {
 	d.there(have, 0)
 	if b.r.restore || !b.r.prune && !b.r.named(n.key) {
 		d.base, d.Action = Keep, Keep
-		d.wanted(b, have[0].kind, have[0].spec, have[0].spec)
-		d.deps = slices.Concat(d.deps, n.hiddenDeps()) // of these the target says nothing
+		d.wanted(b, have[0].kind, n.spec(have[0]), have[0].spec)
+		for _, dep := range n.hiddenDeps() { // of these the target says nothing
+			if !slices.Contains(d.deps, dep) {
+				d.deps = append(d.deps, dep)
+			}
+		}
 	}
 	return d
 }
