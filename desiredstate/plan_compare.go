@@ -46,7 +46,7 @@ func (b *planner) lookUnwanted(n *node, have []actual) *draft {
 	if named || b.r.prune && len(have) > 0 {
 		if why := b.e.hides(n.key); why != nil { // there may be something
 			b.blind = true
-			if !named {
+			if !named && !n.suspect {
 				return nil
 			}
 			d := b.draft(n, Block)

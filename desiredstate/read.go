@@ -172,15 +172,16 @@ func (w *world) blind(n *node) error {
 }
 
 // hides says why it is not known whether the target has something by a key that is this engine's to remove: a kind
-// that may have it could not be read. The lock is held.
+// that may have it could not be read, or one without which a doubt remains. The lock is held.
 func (e *Engine) hides(k Key) error {
 	n := e.nodes[k]
-	if n != nil && (len(n.have) > 0 || n.ref != nil && n.ref.foreign) {
+	switch {
+	case n != nil && n.suspect:
+		return e.unread(func(x *kind) bool { return x.space == k.Space })
+	case n != nil && (len(n.have) > 0 || n.ref != nil && n.ref.foreign):
 		return e.blind(n)
 	}
-	return e.unread(func(x *kind) bool {
-		return x.create != nil && x.space == k.Space && (n != nil && n.suspect || e.claimed(x, k))
-	})
+	return e.unread(func(x *kind) bool { return x.create != nil && x.space == k.Space && e.claimed(x, k) })
 }
 
 // needs says whether the engine goes by a reading of a kind: of its own, and of those of others that

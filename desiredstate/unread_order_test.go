@@ -120,3 +120,63 @@ func TestAHoldIsOfWhatMayHaveBeenMade(t *testing.T) {
 		require.False(t, contains(x, "a"))
 	})
 }
+
+// Nothing is put on what may have gone by now, and cannot be read, though it was there when last looked at.
+func TestNothingIsPutOnWhatIsInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x, s := newTarget(), ds.NewStore()
+		ball := balls(x)
+		broken := unreadable(ball)
+		defer runOn(t, ds.New(boxes(x), ball), s)()
+		require.NoError(t, s.Put(Ball{Name: "b", Shape: 1}))
+		require.NoError(t, s.Wait(t.Context(), thingKey("b")))
+		x.by(func() { x.fail = func(int, string) outcome { broken.Store(true); return lost } })
+		require.NoError(t, s.Put(Ball{Name: "b", Shape: 2})) // it goes, to be made anew
+		synctest.Wait()
+		x.heal()
+		require.NoError(t, s.Put(Box{Name: "u", Needs: "b"}))
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, status(t, s, "u").Err, ds.ErrUnread)
+		require.Empty(t, x.violations)
+		broken.Store(false)
+		require.NoError(t, s.Wait(t.Context(), thingKey("b"), thingKey("u")))
+		require.Empty(t, x.violations)
+	})
+}
+
+// What may have gone is not removed by the handle that it had, which is another's by now, before that is read.
+func TestWhatMayHaveGoneIsReadBeforeItGoes(t *testing.T) {
+	for _, sync := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			x, s := newTarget(), ds.NewStore()
+			ball := balls(x)
+			broken := unreadable(ball)
+			e := ds.New(boxes(x), ball)
+			e.MaxPrune = 1
+			_, err := e.Ensure(t.Context(), Box{Name: "a"})
+			require.NoError(t, err)
+			x.by(func() { x.fail = func(int, string) outcome { broken.Store(true); return lost } })
+			_, err = e.Remove(t.Context(), thingKey("a"))
+			require.Error(t, err)
+			x.by(func() { x.fail = nil; x.add(&item{kind: "box", name: "theirs", foreign: true}) })
+			if sync {
+				_, err = e.Sync(t.Context())
+				require.ErrorIs(t, err, ds.ErrUnread)
+			} else {
+				s.Delete(thingKey("a"))
+				defer runOn(t, e, s)()
+				require.ErrorIs(t, status(t, s, "a").Err, ds.ErrUnread)
+			}
+			require.Empty(t, x.violations)
+			broken.Store(false)
+			if sync {
+				_, err = e.Sync(t.Context())
+				require.NoError(t, err)
+			} else {
+				require.NoError(t, s.WaitGone(t.Context(), thingKey("a")))
+			}
+			require.Equal(t, 1, x.size())
+			require.Empty(t, x.violations)
+		})
+	}
+}
