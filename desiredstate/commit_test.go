@@ -152,6 +152,25 @@ func TestFoundKnowsWhatWasWanted(t *testing.T) {
 	}
 }
 
+// What is taken along by a call that does not speak of it comes back as it was wanted, and is known to be.
+func TestWhatIsTakenAlongComesBackAsWanted(t *testing.T) {
+	x := newTarget()
+	e := ds.New(secretive(x))
+	a, b := Box{Name: "a"}, Box{Name: "b", Needs: "a", Color: 4}
+	syncs(t, e, a, b)
+	for a.Shape = range 4 { // is made anew
+		e.Forget() // what the target chose is found
+		_, err := e.Ensure(t.Context(), a)
+		require.NoError(t, err)
+		require.Contains(t, x.String(), "box b color=4 shape=7 needs=a")
+		e.Forget()
+		found, err := e.Found(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, Box{Name: "b", Needs: "a", Color: 4, Shape: 7}, found[1].Spec)
+	}
+	require.Empty(t, x.violations)
+}
+
 func TestDisruptionIsSaidAndRefused(t *testing.T) {
 	x := newTarget()
 	k := boxes(x)

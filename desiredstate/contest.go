@@ -23,8 +23,7 @@ func (e *Engine) prepare(ctx context.Context, r request) (p *Plan, rest [][]Key,
 		if p, err = e.plan(r); err != nil {
 			return nil, rest, err
 		}
-		if (p.blind || r.all && e.partial.Load()) && r.again && e.readings == readings { // it may be readable by now
-			e.forget(unreadable)
+		if e.tryAgain(r, p, readings) {
 			continue
 		}
 		if !e.claim(p, ticket) {

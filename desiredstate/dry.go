@@ -6,7 +6,7 @@ import "context"
 
 // Plan says what Sync would do, and writes nothing. It makes every check that Apply would.
 func (e *Engine) Plan(ctx context.Context, want ...Object) (*Plan, error) {
-	return e.dryRun(ctx, request{objects: want, all: true, prune: true})
+	return e.dryRun(ctx, request{objects: want, all: true, prune: true, again: true})
 }
 
 // PlanEnsure says what Ensure would do, and writes nothing.
@@ -35,19 +35,15 @@ func (e *Engine) dryRun(ctx context.Context, r request) (*Plan, error) {
 	r.dry = true
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.ready(ctx); err != nil {
-		return nil, err
-	}
 	for readings, ticket := e.readings, uint64(0); ; {
+		if err := e.ready(ctx); err != nil {
+			return nil, err
+		}
 		p, err := e.plan(r)
 		if err != nil {
 			return nil, err
 		}
-		if (r.all && e.partial.Load() || p.blind) && e.readings == readings { // they may be readable by now
-			e.forget(unreadable)
-			if err := e.load(ctx); err != nil {
-				return nil, err
-			}
+		if e.tryAgain(r, p, readings) {
 			continue
 		}
 		if len(p.suspects) > 0 {

@@ -153,25 +153,43 @@ func (e *Engine) merge(told iter.Seq[*node], since uint64) {
 	}
 	for _, n := range firsts {
 		e.accept(n)
+		e.revealed(n)
 		e.tidy(n)
 	}
 	slices.SortFunc(news, byKey)
 	for _, n := range news {
-		was := n.have
+		was, ours := n.have, n.ours()
 		if e.accept(n) {
-			ev := Event{Type: Drift, Key: n.key}
-			if len(was) == 1 && len(n.have) == 1 && was[0].kind == n.have[0].kind {
-				ev.Changes = diff(was[0].spec, n.have[0].spec)
-				ev.Changes = append(ev.Changes, brokenness(was[0].broken(), n.have[0].broken())...)
+			if ours || n.ours() {
+				e.observe(drift(n, was))
 			}
-			e.observe(ev)
-			e.news(n.key, nil)
+			e.news(n.key, nil) // of what is another's, too: ours may wait for it, or for its end
 		}
 		e.tidy(n)
 	}
 	e.takeBack()
 	if first {
 		e.version++
+	}
+}
+
+// drift is that what was had of a node is other by now.
+func drift(n *node, was []actual) Event {
+	ev := Event{Type: Drift, Key: n.key}
+	if len(was) == 1 && len(n.have) == 1 && was[0].kind == n.have[0].kind {
+		ev.Changes = diff(was[0].spec, n.have[0].spec)
+		ev.Changes = append(ev.Changes, brokenness(was[0].broken(), n.have[0].broken())...)
+	}
+	return ev
+}
+
+// revealed tells the Runs that have read the target without the kinds which have just found a node. The others have
+// yet to take in what they read.
+func (w *world) revealed(n *node) {
+	for r := range w.runs {
+		if slices.ContainsFunc(n.have, func(a actual) bool { return !r.e.uses(a.kind) }) {
+			r.hear(n.key)
+		}
 	}
 }
 
@@ -251,7 +269,7 @@ func (a actual) same(b actual) bool {
 		(a.extra == b.extra || reflect.DeepEqual(a.extra, b.extra))
 }
 
-// accept makes a node what was found of it, and says whether that is news.
+// accept makes a node what was found of it, and says whether that is other than what was known.
 func (w *world) accept(n *node) bool {
 	same, chosen := w.asFound(n)
 	f := w.found(n)
@@ -268,7 +286,7 @@ func (w *world) accept(n *node) bool {
 	if len(have) > 0 {
 		told = n.hiddenDeps()
 	}
-	doubt, ours := n.suspect, n.ours()
+	doubt := n.suspect
 	w.suspect(n, false)
 	if f.known {
 		w.refer(n, &handle{f.ref.id, f.ref.foreign})
@@ -277,10 +295,22 @@ func (w *world) accept(n *node) bool {
 	}
 	if same {
 		if chosen || doubt { // as made, but now with what the target chose
-			w.set(n, have, told)
+			want := n.asWanted
+			if w.set(n, have, told); n.isGoodAs(want) {
+				n.asWanted = want
+			}
 		}
 		return false
 	}
 	w.set(n, have, told)
-	return ours || n.ours()
+	return true
+}
+
+// isGoodAs says whether just what is there of a node is as wanted.
+func (n *node) isGoodAs(want Object) bool {
+	if want == nil || len(n.have) != 1 || n.have[0].kind.typ != reflect.TypeOf(want) {
+		return false
+	}
+	a := n.have[0]
+	return a.kind.turns(a, a.kind.fill(a, want)) == Keep
 }

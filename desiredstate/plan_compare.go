@@ -44,13 +44,13 @@ func (b *planner) lookUnwanted(n *node, have []actual) *draft {
 	}
 	named := b.r.named(n.key)
 	if named || b.r.prune && len(have) > 0 {
-		if why := b.unread(n); why != nil { // there may be something
+		if why := b.e.hides(n.key); why != nil { // there may be something
 			b.blind = true
-			if !named {
+			if !named && !n.suspect {
 				return nil
 			}
 			d := b.draft(n, Block)
-			d.why = why
+			d.why = fmt.Errorf("%w: %w", ErrUnread, why)
 			return d
 		}
 	}

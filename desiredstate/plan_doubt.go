@@ -26,7 +26,7 @@ func (b *planner) doubt(n *node) error {
 // be read.
 func (b *planner) unread(n *node) error {
 	why := b.e.blind(n)
-	if why == nil && !n.exists() {
+	if why == nil && (n.suspect || !n.exists()) {
 		why = b.e.unread(func(x *kind) bool { return x.space == n.key.Space && x.create != nil })
 	}
 	if why != nil {

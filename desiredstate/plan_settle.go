@@ -48,8 +48,12 @@ func (b *planner) draftPulled(n *node) *draft {
 	d.there(have, 0)
 	if b.r.restore || !b.r.prune && !b.r.named(n.key) {
 		d.base, d.Action = Keep, Keep
-		d.wanted(b, have[0].kind, have[0].spec, have[0].spec)
-		d.deps = slices.Concat(d.deps, n.hiddenDeps()) // of these the target says nothing
+		d.wanted(b, have[0].kind, n.spec(have[0]), have[0].spec)
+		for _, dep := range n.hiddenDeps() { // of these the target says nothing
+			if !slices.Contains(d.deps, dep) {
+				d.deps = append(d.deps, dep)
+			}
+		}
 	}
 	return d
 }
@@ -159,7 +163,6 @@ func (b *planner) lacks(d *draft) ([]Key, error) {
 	var missing []*node
 	for _, n := range d.deps {
 		b.wait(n, d)
-		_ = b.doubt(n)
 		if !b.available(n) {
 			missing = append(missing, n)
 		}
@@ -186,16 +189,11 @@ func (b *planner) wait(on *node, who *draft) {
 
 // available says whether the target will have something by the key of a node.
 func (b *planner) available(n *node) bool {
-	if d := n.draftOf(); d != nil {
-		switch d.Action {
-		case Delete:
-			return false
-		case Block:
-			return n.exists()
-		}
-		return true
+	doubt := b.doubt(n)
+	if d := n.draftOf(); d != nil && d.Action != Block {
+		return d.Action != Delete
 	}
-	return n.exists() && b.e.blind(n) == nil
+	return n.exists() && doubt == nil && b.e.blind(n) == nil
 }
 
 // keptUsers lists what depends on an object that is to go, and is to stay.

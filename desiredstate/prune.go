@@ -38,10 +38,11 @@ func (r *runner) sight() {
 	_, _, unknown := r.s.unwanted(r.e.ours())
 	before := r.sightings
 	r.sightings = make(map[Key]sighting, len(unknown))
+	now := time.Now() // for all, so that they are ripe, and counted by MaxPrune, together
 	for _, k := range unknown {
 		x, ok := before[k]
 		if !ok {
-			x.since = time.Now()
+			x.since = now
 		}
 		x.readings++
 		r.sightings[k] = x

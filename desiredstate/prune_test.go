@@ -163,6 +163,32 @@ func TestGraceForWhatAnotherMade(t *testing.T) {
 	})
 }
 
+// What was first seen in one reading is ripe at one moment, and counted as one: no part of it goes because that alone
+// would not be too much. The clock is a real one, as that of a synctest stands still while there is work.
+func TestWhatIsRipeTogetherIsCountedTogether(t *testing.T) {
+	x, s := newTarget(), ds.NewStore()
+	e := engine(x)
+	e.Grace = ds.Grace{Age: 300 * time.Millisecond}
+	require.NoError(t, s.Put(Box{Name: "wanted"}))
+	s.Complete()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx, s, 0) }()
+	require.NoError(t, s.Wait(t.Context()))
+	x.by(func() {
+		for i := range 10_000 {
+			x.add(&item{kind: "box", name: fmt.Sprint("b", i), shape: 7})
+		}
+	})
+	e.Forget()
+	require.Eventually(t, func() bool { _, held := s.Held(); return held }, time.Minute, time.Millisecond)
+	h, _ := s.Held()
+	require.Len(t, h.Keys, 10_000)
+	require.Equal(t, 10_001, x.size())
+	cancel()
+	<-done
+}
+
 func TestWaitGone(t *testing.T) {
 	running(t, func(t *testing.T, x *target, _ *ds.Engine, s *ds.Store) {
 		s.Complete()

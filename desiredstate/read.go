@@ -171,21 +171,45 @@ func (w *world) blind(n *node) error {
 	return w.unread(func(k *kind) bool { return k.create == nil && k.space == n.key.Space })
 }
 
-// forget makes some of the engine's kinds be read anew before it plans again. The lock is
-// held.
-func (e *Engine) forget(which func(*kind) bool) {
-	for _, k := range e.kinds {
-		if which(k) {
-			k.fresh, k.forgot = false, true
-		}
+// hides says why it is not known whether the target has something by a key that is this engine's to remove: a kind
+// that may have it could not be read, or one without which a doubt remains. The lock is held.
+func (e *Engine) hides(k Key) error {
+	n := e.nodes[k]
+	switch {
+	case n != nil && n.suspect:
+		return e.unread(func(x *kind) bool { return x.space == k.Space })
+	case n != nil && (len(n.have) > 0 || n.ref != nil && n.ref.foreign):
+		return e.blind(n)
 	}
+	return e.unread(func(x *kind) bool { return x.create != nil && x.space == k.Space && e.claimed(x, k) })
 }
 
-// stale are the kinds to be read before the engine can plan: its own, and those of others
-// that have never been, as what they know of may depend on what this engine changes.
+// needs says whether the engine goes by a reading of a kind: of its own, and of those of others that
+// have never been read or could not be, as what they know of may depend on what this engine changes.
+func (e *Engine) needs(k *kind) bool { return e.uses(k) || !k.seen || k.unread != nil }
+
+// forget makes some of the kinds that the engine needs be read anew before it plans again, and says
+// whether there are any. The lock is held.
+func (e *Engine) forget(which func(*kind) bool) (some bool) {
+	for _, k := range e.world.kinds {
+		if e.needs(k) && which(k) {
+			k.fresh, k.forgot, some = false, true, true
+		}
+	}
+	return some
+}
+
+// tryAgain has what could not be read be read once more, unless something was read since: whether it could be
+// matters to a plan. The lock is held.
+func (e *Engine) tryAgain(r request, p *Plan, since int) bool {
+	matters := p.blind || r.all && p.Unread != nil
+	return r.again && matters && e.readings == since && e.forget(unreadable)
+}
+
+// stale are the kinds to be read before the engine can plan.
 func (e *Engine) stale() (out []*kind) {
 	for _, k := range e.world.kinds {
-		if !k.fresh && (e.uses(k) || !k.seen) {
+		if !k.fresh && e.needs(k) {
 			out = append(out, k)
 		}
 	}
@@ -229,12 +253,11 @@ func (e *Engine) refresh(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.begun = true
-	needs := func(k *kind) bool { return e.uses(k) || !k.seen }
-	busy := func(k *kind) bool { return k.reading && needs(k) }
+	busy := func(k *kind) bool { return k.reading && e.needs(k) }
 	if err := e.wait(ctx, func() bool { return !slices.ContainsFunc(e.world.kinds, busy) }); err != nil {
 		return err
 	}
-	return e.read(ctx, slices.DeleteFunc(slices.Clone(e.world.kinds), func(k *kind) bool { return !needs(k) }))
+	return e.read(ctx, slices.DeleteFunc(slices.Clone(e.world.kinds), func(k *kind) bool { return !e.needs(k) }))
 }
 
 // read reads kinds, which nobody else reads just now, and takes over what they found. The lock is held before and

@@ -33,7 +33,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 		e: e, s: s, changes: s.subscribe(s.runs),
 		dirty: map[Key]struct{}{}, flying: map[Key]bool{},
 		blocked: map[Key]map[Key]struct{}{}, waits: map[Key][]Key{}, retries: map[Key]*retry{},
-		sightings: map[Key]sighting{}, young: map[Key]struct{}{}, freed: map[Key]int{},
+		sightings: map[Key]sighting{}, young: map[Key]struct{}{}, freed: map[Key]int{}, unknown: map[Key]struct{}{},
 		wake: make(chan struct{}, 1), resync: resync,
 	}
 	if resync <= 0 {
@@ -85,12 +85,13 @@ type runner struct {
 	freedAny int         // in what turn others may have been, whose keys were too many to keep
 
 	resync  time.Duration
-	full    time.Time // when the target is to be read as a whole, at the latest
-	begun   bool      // it has been, once
-	look    bool      // it is to be, at once
-	looking bool      // it is being read, beside the loop
-	looked  bool      // that has just been taken in
-	unread  *retry    // the patience with kinds that cannot be read; nil: all can
+	full    time.Time        // when the target is to be read as a whole, at the latest
+	begun   bool             // it has been, once
+	look    bool             // it is to be, at once
+	looking bool             // it is being read, beside the loop
+	looked  bool             // that has just been taken in
+	unread  *retry           // the patience with kinds that cannot be read; nil: all can
+	unknown map[Key]struct{} // what is blocked because a kind, perhaps another engine's, could not be read
 
 	complete  bool // the store was, when last looked
 	converged bool
@@ -278,6 +279,7 @@ func (r *runner) unblock(k Key) {
 		}
 	}
 	delete(r.waits, k)
+	delete(r.unknown, k)
 }
 
 // news makes dirty what k blocked, or is yet to be known to have blocked.
@@ -367,11 +369,6 @@ func (r *runner) hear(k Key) {
 func (e *Engine) holdsOurs(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.hasOurs(k)
-}
-
-// hasOurs is holdsOurs with the engine's lock held.
-func (e *Engine) hasOurs(k Key) bool {
 	n := e.nodes[k]
 	return n.ours() && e.manages(n) && e.elsewhere(k) == nil
 }
@@ -380,7 +377,14 @@ func (e *Engine) hasOurs(k Key) bool {
 func (e *Engine) nothing(k Key) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return !e.nodes[k].mayGo()
+	return !e.nodes[k].mayGo() && e.hides(k) == nil
+}
+
+// mayHave says whether the target has something by this key that is this engine's alone to remove, or may have.
+// The engine's lock is held.
+func (e *Engine) mayHave(k Key) bool {
+	n := e.nodes[k]
+	return (n.mayGo() && e.manages(n) || e.hides(k) != nil) && e.elsewhere(k) == nil
 }
 
 // isWantedElsewhere says whether the Run of another engine wants something by this key.

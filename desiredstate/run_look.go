@@ -8,9 +8,9 @@ import (
 )
 
 // lookAt says when the target is to be read as a whole: a while after it was, and, with patience, while there
-// are kinds of the engine that could not be read, whoever found that.
+// are kinds of the engine that could not be read, whoever found that, or others that something waits for.
 func (r *runner) lookAt(now time.Time) {
-	blind, looked := r.e.cannotRead(), r.looked
+	blind, looked := r.e.cannotRead() || len(r.unknown) > 0, r.looked
 	r.looked = false
 	switch {
 	case looked && !blind:
@@ -46,6 +46,9 @@ func (r *runner) lookAround(ctx context.Context) {
 // takeIn makes everything dirty, as the target has been read as a whole.
 func (r *runner) takeIn() {
 	r.begun, r.looking, r.looked = true, false, true
+	if !r.e.partial.Load() {
+		clear(r.unknown) // it is known by now, and looked at anew
+	}
 	r.changed() // or it would be looked at twice
 	r.markOurs()
 	r.sight()

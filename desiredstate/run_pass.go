@@ -56,7 +56,7 @@ func (r *runner) planned(p *Plan, keys []Key, saw outlook, turn int) {
 		if _, ok := stepped[k]; ok {
 			continue
 		}
-		if done = append(done, k); saw.seen(k) == nil && !e.hasOurs(k) {
+		if done = append(done, k); saw.seen(k) == nil && !e.mayHave(k) {
 			s.gone(k)
 			e.news(k, r)
 		}
@@ -176,6 +176,9 @@ func (r *runner) finished(res Result, by, eyed []Key, want Object, turn int) {
 	case len(by) > 0 || untried && isRefusal(res.Err):
 		r.giveUp(k)
 		r.await(k, slices.Concat(by, eyed), turn)
+		if errors.Is(res.Err, ErrUnread) {
+			r.unknown[k] = struct{}{}
+		}
 		r.s.report(k, want, Status{State: Blocked, ID: res.ID, Err: res.Err, BlockedBy: by})
 	default:
 		r.failed(k, want, res)

@@ -4,6 +4,7 @@ package desiredstate
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -122,12 +123,13 @@ func (e *Engine) manages(n *node) bool {
 	if len(n.have) == 0 {
 		return e.spaces[n.key.Space]
 	}
-	for _, a := range n.have {
-		if claims := e.claims[a.kind]; e.given[a.kind] && (claims == nil || claims(n.key)) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.have, func(a actual) bool { return e.claimed(a.kind, n.key) })
+}
+
+// claimed says whether what a kind has by a key is this engine's to change.
+func (e *Engine) claimed(k *kind, by Key) bool {
+	claims := e.claims[k]
+	return e.given[k] && (claims == nil || claims(by))
 }
 
 // owned counts what is ours, of this engine's kinds. The lock is held.

@@ -140,6 +140,30 @@ func TestSecretIsNeverLost(t *testing.T) {
 	has()
 }
 
+// What is taken along by somebody else's call comes back with its secret, once an engine was told that.
+func TestSecretComesBack(t *testing.T) {
+	vpp := vpptest.New(t)
+	c := dialVPP(t, vpp.Socket())
+	e := desiredstate.New(vppnet.Memifs(c), vppnet.MemifSockets(c, "/run/memif"))
+	socket := vppnet.MemifSocket{Path: "/run/memif/a"}
+	m := vppnet.Memif{Name: "wire", Socket: socket.Path, Secret: vppnet.NewSecret("one"), Slave: true}
+	_, err := e.Ensure(t.Context(), socket, m)
+	require.NoError(t, err)
+	for id := range uint32(3) {
+		e.Forget()
+		socket.ID = 6 + id
+		p, err := e.PlanEnsure(t.Context(), socket)
+		require.NoError(t, err)
+		require.NotContains(t, p.Details(), "Secret", "it does not change")
+		_, err = e.Ensure(t.Context(), socket)
+		require.NoError(t, err)
+		require.Contains(t, vpp.String(), `secret "one"`)
+	}
+	p, err := e.PlanEnsure(t.Context(), socket, m)
+	require.NoError(t, err)
+	require.True(t, p.Empty(), "%s", p)
+}
+
 // Secrets are the same if their texts are.
 func TestSecretsOfOneText(t *testing.T) {
 	for _, text := range []string{"", "x", strings.Repeat("long ", 100)} {
