@@ -47,6 +47,7 @@ type world struct {
 	view     *View
 	provers  map[string]*prover // by space
 	runs     map[*runner]struct{}
+	firsts   map[Key]*runner // of what several Runs want otherwise: whose it is; see rivalled
 }
 
 func newWorld() *world {
@@ -63,6 +64,7 @@ func newWorld() *world {
 		view:     view,
 		provers:  map[string]*prover{},
 		runs:     map[*runner]struct{}{},
+		firsts:   map[Key]*runner{},
 	}
 	w.change.L = &w.mu
 	return w
