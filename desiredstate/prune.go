@@ -194,14 +194,16 @@ func (e *Engine) present(keys []Key) (out []Key) {
 }
 
 // leftovers takes from these keys those of what nobody can want, which go without a
-// question.
+// question. Neither is what was adopted, which stays until a store is told of it.
 func (e *Engine) leftovers(keys []Key) (rest, left []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, k := range keys {
-		if e.nodes[k].leftover() {
+		_, adopted := e.adopted[k]
+		switch {
+		case e.nodes[k].leftover():
 			left = append(left, k)
-		} else {
+		case !adopted:
 			rest = append(rest, k)
 		}
 	}

@@ -47,7 +47,8 @@ type world struct {
 	view     *View
 	provers  map[string]*prover // by space
 	runs     map[*runner]struct{}
-	firsts   map[Key]*runner // of what several Runs want otherwise: whose it is; see rivalled
+	adopted  map[Key]struct{} // and no Run's store has said anything of it since
+	firsts   map[Key]*runner  // of what several Runs want otherwise: whose it is; see rivalled
 }
 
 func newWorld() *world {
@@ -64,6 +65,7 @@ func newWorld() *world {
 		view:     view,
 		provers:  map[string]*prover{},
 		runs:     map[*runner]struct{}{},
+		adopted:  map[Key]struct{}{},
 		firsts:   map[Key]*runner{},
 	}
 	w.change.L = &w.mu
