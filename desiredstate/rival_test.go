@@ -3,10 +3,13 @@
 package desiredstate_test
 
 import (
+	"errors"
+	"math/rand"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	ds "github.com/vppkit/vppkit/desiredstate"
@@ -188,4 +191,110 @@ func TestWhoHasNothingIsNotFirst(t *testing.T) {
 		isApplied(t, waits, "b")
 		require.Equal(t, "box a color=1 shape=7\nbox b color=2 shape=7\n", x.String())
 	})
+}
+
+// Whatever the stores of three components say of the same few things, and whatever fails or is changed by hand meanwhile,
+// in the end each thing is as one of those wants it that want it at all, unless that one lacks something for it, and the
+// others are told so.
+func TestQuarrelsAreSettled(t *testing.T) {
+	for seed := range int64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			r := rand.New(rand.NewSource(seed))
+			x, on := newTarget(), ds.NewTarget()
+			var stores []*ds.Store
+			var engines []*ds.Engine
+			for range 3 {
+				e, s := ds.New(boxesOn(x, on)), ds.NewStore()
+				e.RetryMax, e.MaxPrune = time.Second, 1
+				s.Complete()
+				defer runOn(t, e, s)()
+				stores, engines = append(stores, s), append(engines, e)
+			}
+			for range 30 {
+				i := r.Intn(3)
+				quarrel(t, r, x, stores[i], engines[i])
+				time.Sleep([]time.Duration{0, 0, time.Millisecond, 10 * time.Second}[r.Intn(4)])
+			}
+			x.heal()
+			for range 2 { // what the target chose is known when it has been read
+				time.Sleep(time.Hour)
+				for _, e := range engines {
+					e.Forget()
+				}
+			}
+			time.Sleep(time.Hour)
+			require.Empty(t, ds.EngineFaults(engines[0]))
+			settled(t, x, stores)
+			if t.Failed() {
+				t.Logf("by seed %d\n%s", seed, x)
+			}
+		})
+	}
+}
+
+// quarrel has somebody say or do something.
+func quarrel(t *testing.T, r *rand.Rand, x *target, s *ds.Store, e *ds.Engine) {
+	name := []string{"a", "b", "c"}[r.Intn(3)]
+	want := Box{Name: name, Color: r.Intn(3), Shape: []int{0, 7, 8}[r.Intn(3)]}
+	if name != "a" && r.Intn(2) == 0 {
+		want.Needs = "a"
+	}
+	switch r.Intn(8) {
+	case 0:
+		s.Delete(want.Key())
+	case 1:
+		x.by(func() {
+			for _, id := range x.ids() {
+				if name != "a" && x.items[id].name == name {
+					x.lose(id)
+				}
+			}
+		})
+	case 2:
+		x.by(func() {
+			for _, it := range x.items {
+				it.color = r.Intn(4)
+			}
+		})
+	case 3:
+		chance := rand.New(rand.NewSource(r.Int63()))
+		x.by(func() { x.fail = func(int, string) outcome { return outcome(chance.Intn(3)) } })
+	case 4:
+		x.heal()
+	case 5:
+		e.Forget()
+	default:
+		require.NoError(t, s.Put(want))
+	}
+}
+
+// settled checks that who has what it wants is told so, and who has not, too.
+func settled(t *testing.T, x *target, stores []*ds.Store) {
+	there := map[string]Box{}
+	for _, it := range x.items {
+		b := Box{Name: it.name, Color: it.color, Shape: it.shape}
+		for _, n := range it.needs {
+			b.Needs = x.items[n].name
+		}
+		there[it.name] = b
+	}
+	meant := map[string]bool{}
+	for i, s := range stores {
+		for k, st := range s.Statuses() {
+			o, wanted := s.Want(k)
+			require.True(t, wanted, "%d %s %+v", i, k, st)
+			want, has, state := o.(Box), there[k.Name], ds.Blocked
+			if want.Shape == 0 {
+				want.Shape = has.Shape
+			}
+			if want == has {
+				state = ds.Applied
+			}
+			assert.Equal(t, state, st.State, "%d %+v %v", i, want, st.Err)
+			meant[k.Name] = meant[k.Name] || want == has || errors.Is(st.Err, ds.ErrMissing)
+		}
+	}
+	for name := range there {
+		assert.True(t, meant[name], name)
+	}
 }
