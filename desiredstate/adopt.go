@@ -68,7 +68,9 @@ func (e *Engine) Adoption(ctx context.Context, want Object, from Key) (*Adoption
 	return a, nil
 }
 
-// Adopt makes the thing ours, if it still is what it was, and then as wanted.
+// Adopt makes the thing ours, if it still is what it was, and then as wanted. A Run does not take it for what
+// nobody wants before its store has been told of it. But what hangs on the thing is ours with it: the store is to
+// want that before.
 func (e *Engine) Adopt(ctx context.Context, a *Adoption) (Report, error) {
 	if err := e.ended(); err != nil {
 		return nil, err
@@ -85,6 +87,9 @@ func (e *Engine) Adopt(ctx context.Context, a *Adoption) (Report, error) {
 			return nil, &Error{Update, a.Want.Key(), fmt.Errorf("%w: %s", ErrChanged, a.From)}
 		}
 	}
+	e.mu.Lock()
+	e.adopted[a.Want.Key()] = struct{}{} // also if it fails: the target may have done it all the same
+	e.mu.Unlock()
 	if err := a.kind.adopt(ctx, e.view, actual{kind: a.kind, spec: a.Have, id: a.id, foreign: true}, a.Want); err != nil {
 		return nil, &Error{Update, a.Want.Key(), err}
 	}

@@ -27,6 +27,8 @@ type Engine struct {
 	// MaxPrune is the share that may go by omission: because it is not mentioned any
 	// more, and nobody deleted it by name. An empty or shrunken answer is no order, so
 	// what is more is held back, whole, until it is confirmed. 0: one half; 1: no limit.
+	// What other components have is not counted: what Kind.Claims leaves to them, and what
+	// another engine's Run wants.
 	//
 	//   - Run counts sources where it knows them: those that Store.Replace did not
 	//     mention, and that still have something to be removed, against these and all

@@ -18,23 +18,33 @@ func (b *planner) look(n *node, pulled bool) *draft {
 	}
 	kind := b.e.byType[reflect.TypeOf(want)]
 	eyed, why := b.objection(kind, n, have, want, doubt)
-	switch {
-	case why != nil:
-		d := b.draft(n, Block)
-		d.Want, d.why, d.eyed = want, why, eyed
-		if len(have) > 0 {
-			d.there(have, 0)
-		}
-		if kind != nil {
-			d.Kind = kind.name
-		}
-		return d
-	case len(have) == 0:
-		d := b.draft(n, Create)
-		d.wanted(b, kind, want, want)
+	if why == nil && len(have) > 0 {
+		return b.compare(n, kind, have, want, pulled)
+	}
+	if why == nil {
+		why = b.rivalled(n, nil, want)
+	}
+	if why != nil {
+		d := b.refused(n, have, want, why)
+		d.eyed = eyed
 		return d
 	}
-	return b.compare(n, kind, have, want, pulled)
+	d := b.draft(n, Create)
+	d.wanted(b, kind, want, want)
+	return d
+}
+
+// refused drafts that a wanted object stays as it is.
+func (b *planner) refused(n *node, have []actual, want Object, why error) *draft {
+	d := b.draft(n, Block)
+	d.Want, d.why = want, why
+	if len(have) > 0 {
+		d.there(have, 0)
+	}
+	if kind := b.e.byType[reflect.TypeOf(want)]; kind != nil {
+		d.Kind = kind.name
+	}
+	return d
 }
 
 // lookUnwanted drafts the end of what nobody wants, if this plan may end it.
@@ -99,7 +109,7 @@ func (b *planner) hinders(kind *kind, n *node, want Object, doubt error) error {
 	return nil
 }
 
-// occupied says who has, or wants, something else by the name of an object.
+// occupied says who has something else by the name of an object.
 func (b *planner) occupied(n *node, have []actual, want Object) error {
 	switch {
 	case len(have) == 0 && !n.exists():
@@ -110,9 +120,6 @@ func (b *planner) occupied(n *node, have []actual, want Object) error {
 		return fmt.Errorf("%w: it is there, but as nothing that this engine's kinds manage", ErrConflict)
 	case !b.e.uses(have[0].kind):
 		return fmt.Errorf("%w: another component has a %s of this name", ErrConflict, have[0].kind.name)
-	}
-	if other := b.e.elsewhere(n.key); other != nil && !same(other, want) {
-		return fmt.Errorf("%w: another component wants it otherwise, and was first", ErrConflict)
 	}
 	return nil
 }
@@ -138,6 +145,9 @@ func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulle
 		}
 		b.keeps(n, cur.id)
 		return nil
+	}
+	if why := b.rivalled(n, have, want); why != nil && !same {
+		return b.refused(n, have, want, why)
 	}
 	d := b.draft(n, base)
 	d.there(have, at)

@@ -112,7 +112,7 @@ func (e *Engine) plan(r request) (*Plan, error) {
 	for _, d := range b.drafts {
 		b.queue(d)
 	}
-	p := &Plan{engine: e, owned: e.owned()}
+	p := &Plan{engine: e}
 	for {
 		b.settle()
 		b.sort()
@@ -162,6 +162,9 @@ func (b *planner) steps(p *Plan) {
 		}
 	}
 	p.kept = b.kept
+	if p.inferred > 0 {
+		p.owned = b.e.owned()
+	}
 }
 
 // claim notes with a step what it changes, and what it relies on.

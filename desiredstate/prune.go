@@ -144,7 +144,11 @@ func (r *runner) removable(keys []Key) []Key {
 	}
 	missed, unknown = e.present(missed), r.ripe(e.present(unknown))
 	unknown, leftovers := e.leftovers(unknown)
-	free, back := r.s.restrain(e.share(), e.ownedCount(), missed, unknown)
+	owned := 0
+	if len(unknown) > 0 { // only these are counted against all that is ours
+		owned = e.ownedCount()
+	}
+	free, back := r.s.restrain(e.share(), owned, missed, unknown)
 	if back {
 		if h, ok := r.s.Held(); ok && h.Token != r.told {
 			r.told = h.Token
@@ -162,12 +166,12 @@ func (e *Engine) share() float64 {
 	return e.MaxPrune
 }
 
-// ours lists what is ours, or may be.
+// ours lists what is ours, or may be, and this engine's alone.
 func (e *Engine) ours() (out []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for k, n := range e.nodes {
-		if n.mayGo() && e.manages(n) {
+		if e.minds(n) {
 			out = append(out, k)
 		}
 	}
@@ -175,7 +179,7 @@ func (e *Engine) ours() (out []Key) {
 }
 
 // present returns those of these keys under which the target has something of
-// ours, or may have.
+// ours and this engine's alone, or may have.
 func (e *Engine) present(keys []Key) (out []Key) {
 	if len(keys) == 0 {
 		return nil
@@ -183,7 +187,7 @@ func (e *Engine) present(keys []Key) (out []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, k := range keys {
-		if n := e.nodes[k]; n.mayGo() && e.manages(n) {
+		if e.minds(e.nodes[k]) {
 			out = append(out, k)
 		}
 	}
@@ -191,14 +195,16 @@ func (e *Engine) present(keys []Key) (out []Key) {
 }
 
 // leftovers takes from these keys those of what nobody can want, which go without a
-// question.
+// question. Neither is what was adopted, which stays until a store is told of it.
 func (e *Engine) leftovers(keys []Key) (rest, left []Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, k := range keys {
-		if e.nodes[k].leftover() {
+		_, adopted := e.adopted[k]
+		switch {
+		case e.nodes[k].leftover():
 			left = append(left, k)
-		} else {
+		case !adopted:
 			rest = append(rest, k)
 		}
 	}

@@ -48,6 +48,7 @@ func (e *Engine) Run(ctx context.Context, s *Store, resync time.Duration) error 
 	defer func() { // what it wanted, nobody does any more
 		e.mu.Lock()
 		delete(e.runs, r)
+		maps.DeleteFunc(e.firsts, func(_ Key, first *runner) bool { return first == r })
 		e.mu.Unlock()
 		r.letGo(s.keys()...)
 	}()

@@ -65,13 +65,9 @@ func (r *runner) takeIn() {
 	}
 }
 
-// markOurs makes all of ours dirty: some of it may have to go.
+// markOurs makes dirty all that is ours, and this engine's alone: some of it may have to go.
 func (r *runner) markOurs() {
-	r.e.mu.Lock()
-	defer r.e.mu.Unlock()
-	for k, n := range r.e.nodes {
-		if n.mayGo() && r.e.manages(n) {
-			r.mark(k)
-		}
+	for _, k := range r.e.ours() {
+		r.mark(k)
 	}
 }

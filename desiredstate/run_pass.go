@@ -53,6 +53,9 @@ func (r *runner) planned(p *Plan, keys []Key, saw outlook, turn int) {
 	s.reopen(p.Steps, saw)
 	var done []Key // gone, perhaps by a removal whose answer was lost
 	for _, k := range keys {
+		if said := saw.asks[k]; said.want != nil || said.byName {
+			delete(e.adopted, k)
+		}
 		if _, ok := stepped[k]; ok {
 			continue
 		}

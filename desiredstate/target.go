@@ -48,6 +48,8 @@ type world struct {
 	view     *View
 	provers  map[string]*prover // by space
 	runs     map[*runner]struct{}
+	adopted  map[Key]struct{} // and no Run's store has said anything of it since
+	firsts   map[Key]*runner  // of what several Runs want otherwise: whose it is; see rivalled
 }
 
 func newWorld() *world {
@@ -64,6 +66,8 @@ func newWorld() *world {
 		view:     view,
 		provers:  map[string]*prover{},
 		runs:     map[*runner]struct{}{},
+		adopted:  map[Key]struct{}{},
+		firsts:   map[Key]*runner{},
 	}
 	w.change.L = &w.mu
 	return w
@@ -95,7 +99,7 @@ func (w *world) news(k Key, from *runner) {
 // elsewhere returns what the Run of another engine wants by this key, and nil if none
 // does. The lock is held.
 func (e *Engine) elsewhere(k Key) Object {
-	if len(e.runs) == 0 || len(e.runs) == 1 && e.running() {
+	if e.alone() {
 		return nil
 	}
 	for r := range e.runs {
@@ -108,13 +112,14 @@ func (e *Engine) elsewhere(k Key) Object {
 	return nil
 }
 
-func (e *Engine) running() bool {
+// alone says that no other engine has a Run. The lock is held.
+func (e *Engine) alone() bool {
 	for r := range e.runs {
-		if r.e == e {
-			return true
+		if r.e != e {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // manages says whether a node is this engine's to change: found or made by its kinds, and
@@ -132,10 +137,25 @@ func (e *Engine) claimed(k *kind, by Key) bool {
 	return e.given[k] && (claims == nil || claims(by))
 }
 
-// owned counts what is ours, of this engine's kinds. The lock is held.
-func (e *Engine) owned() (n int) {
-	for k := range e.given {
-		n += k.owned
+// minds says whether a node is this engine's to remove unasked, as far as it goes by what there is: it is ours,
+// or may be, this engine manages it, and no other's Run wants it. The lock is held.
+func (e *Engine) minds(n *node) bool {
+	return n.mayGo() && e.manages(n) && e.elsewhere(n.key) == nil
+}
+
+// owned counts what is ours, and this engine's alone. It looks at all there is if that is shared, so it is only to
+// be asked when something is to go by omission. The lock is held.
+func (e *Engine) owned() (count int) {
+	if e.divided || !e.alone() {
+		for _, n := range e.nodes {
+			if n.ours() && e.minds(n) {
+				count++
+			}
+		}
+		return count
 	}
-	return n
+	for k := range e.given {
+		count += k.owned
+	}
+	return count
 }

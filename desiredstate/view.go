@@ -49,6 +49,7 @@ type named struct {
 
 // reading is what one round of dumps found, so far.
 type reading struct {
+	began   time.Time
 	mu      sync.RWMutex
 	byType  map[reflect.Type]*listing
 	bySpace map[string][]*listing
@@ -100,7 +101,7 @@ func newCatalogue(all []actual) *catalogue {
 }
 
 func newReading() *reading {
-	return &reading{byType: map[reflect.Type]*listing{}, bySpace: map[string][]*listing{}}
+	return &reading{began: time.Now(), byType: map[reflect.Type]*listing{}, bySpace: map[string][]*listing{}}
 }
 
 func (r *reading) add(l *listing) {
@@ -186,6 +187,15 @@ func (v *View) Kept() any {
 		return nil
 	}
 	return v.last.kept
+}
+
+// Began is for a Dump: when the reading began that it is part of. What has been done since, the others
+// of this reading may not have seen. Outside of a Dump it is zero.
+func (v *View) Began() time.Time {
+	if v.dump == nil {
+		return time.Time{}
+	}
+	return v.dump.began
 }
 
 // ID returns the handle of the object with this key; ErrMissing if there is

@@ -3,7 +3,9 @@
 package vppnet_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	interfaces "go.fd.io/govpp/binapi/interface"
@@ -50,5 +52,41 @@ func TestAdoptOnPurpose(t *testing.T) {
 		require.Contains(t, o.list(), "operator/mgmt")
 		converge(t, c)
 		o.remove(theirs)
+	})
+}
+
+// What is on somebody's interface, and wanted before that is adopted beside a Run, is found as it is wanted; the
+// interface waits for its own store.
+func TestAdoptBesideARun(t *testing.T) {
+	everywhere(t, func(t *testing.T, socket string) {
+		o, c := somebody(t, socket), dialVPP(t, socket)
+		mine := vppnet.Loopback{Name: "mine", Instance: 7, MAC: vppnet.MAC{2, 9, 9, 9, 9, 9}}
+		o.up(o.loopback(mine.MAC, 7), true)
+		e, s := layer2(c), desiredstate.NewStore()
+		e.Observe = func(ev desiredstate.Event) {
+			if ev.Type == desiredstate.Started && ev.Key.Name != "net" {
+				t.Error(ev.Action, ev.Key)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- e.Run(ctx, s, time.Millisecond) }()
+		up := vppnet.LinkState{Interface: "mine", Up: true}
+		require.NoError(t, s.Put(vppnet.BridgeDomain{Name: "net"}, up))
+		s.Complete()
+		require.NoError(t, s.Wait(ctx, vppnet.BridgeKey("net")))
+		a, err := e.Adoption(ctx, mine, vppnet.InterfaceKey(vppnet.Foreign("loop7")))
+		require.NoError(t, err)
+		_, err = e.Adopt(ctx, a)
+		require.NoError(t, err)
+		require.NoError(t, s.Wait(ctx))
+		time.Sleep(50 * time.Millisecond) // some looks, of which none is to find anything
+		require.Contains(t, o.list(), "loop7 [me/mine]")
+		require.NoError(t, s.Put(mine))
+		require.NoError(t, s.Wait(ctx))
+		cancel()
+		<-done
+		e.Observe = nil
+		converge(t, c)
 	})
 }

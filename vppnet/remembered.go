@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vppkit/vppkit/desiredstate"
 )
@@ -24,6 +25,7 @@ type told struct {
 	spec desiredstate.Object
 	id   uint32
 	deps []uint32
+	at   time.Time
 }
 
 // tell notes what was told just now.
@@ -70,6 +72,7 @@ func (m *Memory) of(vpp Identity, kind string) map[desiredstate.Key]told {
 func (m *Memory) put(vpp Identity, kind string, k desiredstate.Key, x told) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	x.at = time.Now()
 	m.of(vpp, kind)[k] = x
 }
 
@@ -97,9 +100,10 @@ func Remembered[S desiredstate.Object](c *Conn, m *Memory, k *desiredstate.Kind[
 		defer m.mu.Unlock()
 		known := m.of(vpp, k.Name)
 		for _, key := range slices.SortedFunc(maps.Keys(known), desiredstate.Key.Compare) {
-			if x := known[key]; x.holds(v) {
+			switch x := known[key]; {
+			case x.holds(v):
 				out = append(out, desiredstate.Actual[S]{Spec: x.spec.(S), ID: x.id})
-			} else {
+			case x.at.Before(v.Began()): // else this reading may be too old to know what it depends on
 				delete(known, key)
 			}
 		}

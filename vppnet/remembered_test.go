@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,4 +226,43 @@ func TestRememberedHasAStatus(t *testing.T) {
 	require.False(t, st.Unverified)
 	cancel()
 	<-done
+}
+
+// What VPP is told while a reading is under way, which does not know the interface yet, is remembered.
+func TestRememberedBesideAReading(t *testing.T) {
+	vpp := vpptest.New(t)
+	curious(vpp)
+	c := dialVPP(t, vpp.Socket())
+	kind := promiscuouses(c, new(vppnet.Memory))
+	dump, dumps, reached, goOn := kind.Dump, atomic.Int32{}, make(chan struct{}), make(chan struct{})
+	kind.Dump = func(ctx context.Context, v *desiredstate.View) ([]desiredstate.Actual[promiscuous], error) {
+		if dumps.Add(1) == 2 { // the second look; it has seen all interfaces that there are
+			close(reached)
+			<-goOn
+		}
+		return dump(ctx, v)
+	}
+	e, s := desiredstate.New(vppnet.Loopbacks(c), kind), desiredstate.NewStore()
+	e.Observe = func(ev desiredstate.Event) {
+		if ev.Type == desiredstate.Drift {
+			t.Error("lost:", ev.Key)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx, s, 5*time.Millisecond) }()
+	<-reached
+	require.NoError(t, s.Put(vppnet.Loopback{Name: "lan"}, promiscuous{"lan"}))
+	require.NoError(t, s.Wait(ctx, promiscuous{"lan"}.Key()))
+	close(goOn)
+	require.Eventually(t, func() bool { return dumps.Load() >= 5 }, 10*time.Second, time.Millisecond)
+	cancel()
+	<-done
+	told := 0
+	for _, name := range vpp.Sent() {
+		if name == "sw_interface_set_promisc" {
+			told++
+		}
+	}
+	require.Equal(t, 1, told)
 }
