@@ -122,10 +122,8 @@ func (a *agent) run(outer context.Context) error {
 		all := ctx
 		g, ctx := errgroup.WithContext(ctx)
 		over := func() bool { return outer.Err() != nil || all.Err() != nil || ctx.Err() != nil }
-		for _, b := range []*publish.Board{a.board, a.announcer.tapped, a.announcer.world} {
-			if b != nil {
-				b.Over = over
-			}
+		for _, b := range a.boards() {
+			b.Over = over
 		}
 		g.Go(func() error {
 			select {
@@ -142,11 +140,22 @@ func (a *agent) run(outer context.Context) error {
 	return g.Wait()
 }
 
+// boards are what the host says of itself, and to whom.
+func (a *agent) boards() []*publish.Board {
+	all := []*publish.Board{a.board, a.announcer.tapped}
+	if a.announcer.world != nil {
+		all = append(all, a.announcer.world)
+	}
+	return all
+}
+
 // work has etcd followed, VPP kept and all announced.
 func (a *agent) work(ctx context.Context, g *errgroup.Group) {
+	away := false // since it was heard last
 	follower := follow.Follower{
 		Client: a.etcd, Resync: a.resync,
 		Lost: func(err error) {
+			away = true
 			a.log.Warn("cannot follow etcd; VPP stays as it is", "err", err)
 			a.lost(fmt.Sprintf("etcd at %s is not heard: %v", strings.Join(a.etcd.Endpoints(), ", "), err))
 		},
@@ -160,12 +169,16 @@ func (a *agent) work(ctx context.Context, g *errgroup.Group) {
 	follower.Settled = func(all bool) {
 		a.etcdLost.Store(nil)
 		a.inbox.Settled(all)
+		if away { // it may have been rolled back
+			away = false
+			for _, b := range a.boards() {
+				b.Doubt()
+			}
+		}
 	}
 	g.Go(func() error { return follower.Run(ctx) })
-	g.Go(func() error { return a.board.Run(ctx) })
-	g.Go(func() error { return a.announcer.tapped.Run(ctx) })
-	if world := a.announcer.world; world != nil {
-		g.Go(func() error { return world.Run(ctx) })
+	for _, b := range a.boards() {
+		g.Go(func() error { return b.Run(ctx) })
 	}
 	g.Go(func() error { return a.announcer.run(ctx) })
 	g.Go(func() error { return a.sessions(ctx) })

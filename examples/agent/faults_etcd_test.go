@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/etcdtest"
 	"github.com/vppkit/vppkit/examples/agent/follow"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/gpe"
@@ -145,6 +147,28 @@ func TestLostPortsOfOverlays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An etcd that is restored has what hosts said of themselves at the time; they say at once what is so, though nothing
+// of it changed.
+func TestHostsSpeakToAnEtcdThatWasRolledBack(t *testing.T) {
+	etcd := etcdtest.Start(t)
+	r := rigOn(t, etcd.URL())
+	mac := "fa:16:3e:00:00:01"
+	r.put("h1", uuid(1), inVNI(10, mac, "10.0.0.1"))
+	r.set(translate.Networks+"10/h1/10.0.0.9", `{"mac":"fa:16:3e:00:00:09","host":"192.0.2.1"}`) // of a VM that has moved
+	before := etcd.Save()
+	r.agent(r.overlaid("h1", 1), memory(t).Socket(), func(a *agent) { a.announcer.world.Resync = time.Hour })
+	says := func() {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			got, err := r.client.Get(t.Context(), translate.Networks, clientv3.WithPrefix())
+			return err == nil && len(got.Kvs) == 1 && string(got.Kvs[0].Key) == translate.Networks+"10/h1/10.0.0.1"
+		}, longest, tick)
+	}
+	says()
+	etcd.Restore(before)
+	says()
 }
 
 func TestEtcdIsAway(t *testing.T) {

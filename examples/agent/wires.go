@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,8 +26,9 @@ type wires struct {
 	inbox *wants.Inbox
 	store *desiredstate.Store
 	log   *slog.Logger
-	ns    string // the network namespace of VPP; "": the agent's own
-	said  map[string]string
+	ns    string            // the network namespace of VPP; "": the agent's own
+	said  map[string]string // what is wrong, by port or device
+	busy  bool              // there is, or was, something to see to
 }
 
 func newWires(b *wants.Inbox, s *desiredstate.Store, log *slog.Logger) *wires {
@@ -55,9 +58,10 @@ func (w *wires) run(ctx context.Context) error {
 // look makes what is missing, and unmakes what is ours and no port's, once VPP has let go.
 func (w *wires) look(ctx context.Context, always bool) {
 	want := w.inbox.Wires()
-	if len(want) == 0 && len(w.said) == 0 && !always {
+	if len(want) == 0 && !w.busy && !always {
 		return
 	}
+	w.busy = true
 	have, err := w.devices(ctx)
 	if err != nil {
 		w.tell("", err)
@@ -80,9 +84,12 @@ func (w *wires) look(ctx context.Context, always bool) {
 			w.tell(device, w.ip(ctx, "link", "del", "dev", device))
 		}
 	}
-	if len(want) == 0 && !left {
-		clear(w.said)
-	}
+	w.busy = len(want) > 0 || left
+	maps.DeleteFunc(w.said, func(name, _ string) bool {
+		_, wanted := want[name]
+		_, there := have[name]
+		return !wanted && !there
+	})
 }
 
 // used says whether VPP has, or is to have, a port on the wire that a device is of: one whose key
@@ -96,7 +103,13 @@ func (w *wires) used(device string) bool {
 	return false
 }
 
-type device struct{ alias, master string }
+type device struct {
+	alias, master string
+	up            bool
+}
+
+// begun says whether a device is as it was made. Nobody else leaves one so.
+func (d device) begun() bool { return d.alias == "" && !d.up }
 
 // devices lists Linux's.
 func (w *wires) devices(ctx context.Context) (map[string]device, error) {
@@ -111,7 +124,7 @@ func (w *wires) devices(ctx context.Context) (map[string]device, error) {
 			continue
 		}
 		name, _, _ := strings.Cut(strings.TrimSuffix(fields[1], ":"), "@")
-		var d device
+		d := device{up: slices.Contains(strings.Split(strings.Trim(fields[2], "<>"), ","), "UP")}
 		for i, f := range fields[:len(fields)-1] {
 			if f == "master" {
 				d.master = fields[i+1]
@@ -127,27 +140,13 @@ func (w *wires) devices(ctx context.Context) (map[string]device, error) {
 
 // plug makes a port's wire whole.
 func (w *wires) plug(ctx context.Context, x translate.Wire, have map[string]device) error {
-	mine := func(device string) error {
-		return w.ip(ctx, "link", "set", "dev", device, "alias", wireMark, "up")
+	if err := w.own(ctx, have, []string{x.Bridge}, "name", x.Bridge, "type", "bridge", "forward_delay", "0", "stp_state", "0"); err != nil {
+		return err
 	}
-	if _, there := have[x.Bridge]; !there {
-		if err := w.ip(ctx, "link", "add", "name", x.Bridge, "type", "bridge", "forward_delay", "0", "stp_state", "0"); err != nil {
+	if x.Peer != "" {
+		if err := w.own(ctx, have, []string{x.Peer, x.Ours}, "name", x.Ours, "type", "veth", "peer", "name", x.Peer); err != nil {
 			return err
 		}
-		if err := mine(x.Bridge); err != nil {
-			return err
-		}
-	}
-	if _, there := have[x.Peer]; x.Peer != "" && !there {
-		if err := w.ip(ctx, "link", "add", "name", x.Ours, "type", "veth", "peer", "name", x.Peer); err != nil {
-			return err
-		}
-		for _, device := range []string{x.Peer, x.Ours} {
-			if err := mine(device); err != nil {
-				return err
-			}
-		}
-		have[x.Ours] = device{}
 	}
 	for _, device := range []string{x.Ours, x.Theirs} {
 		if d, there := have[device]; there && d.master != x.Bridge {
@@ -159,10 +158,31 @@ func (w *wires) plug(ctx context.Context, x translate.Wire, have map[string]devi
 	return nil
 }
 
+// own has devices be there, made at once where the first is not, and puts up those that are as they were made, with our
+// mark: whoever made them may have been killed then.
+func (w *wires) own(ctx context.Context, have map[string]device, names []string, add ...string) error {
+	if _, there := have[names[0]]; !there {
+		if err := w.ip(ctx, append([]string{"link", "add"}, add...)...); err != nil {
+			return err
+		}
+		for _, name := range names {
+			have[name] = device{}
+		}
+	}
+	for _, name := range names {
+		if d, there := have[name]; there && d.begun() {
+			if err := w.ip(ctx, "link", "set", "dev", name, "alias", wireMark, "up"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // tell logs what is wrong with a port's wire, once.
 func (w *wires) tell(name string, err error) {
 	if err == nil {
-		w.said[name] = ""
+		delete(w.said, name)
 	} else if w.said[name] != err.Error() {
 		w.said[name] = err.Error()
 		w.log.Error("wire of a TAP port", "port", name, "err", err)

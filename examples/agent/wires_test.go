@@ -3,12 +3,16 @@
 package main
 
 import (
+	"log/slog"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/examples/agent/wants"
 	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -83,6 +87,62 @@ func TestWires(t *testing.T) {
 	}, longest, tick)
 	errs, _ := r.said("h1", "errors/")
 	t.Log(errs[uuid(3)])
+}
+
+// wired are wires without an agent, in a namespace, and how to write the key of a port; "": it goes.
+func wired(t *testing.T) (*wires, netrig.NetNS, func(n int, value string)) {
+	t.Helper()
+	ns := netrig.New(t, "linux")
+	site := translate.Site{Host: "h1", Physnets: map[string]string{"physnet1": nic}, Dir: "/run/vms", NoRouters: true, Veth: true}
+	store := desiredstate.NewStore()
+	box := wants.New(site, store, slog.New(slog.DiscardHandler))
+	box.Settled(true)
+	w := newWires(box, store, slog.New(slog.DiscardHandler))
+	w.ns = string(ns)
+	return w, ns, func(n int, value string) {
+		box.Put(site.Ports()+uuid(n), []byte(value), value != "")
+		box.Settled(false)
+	}
+}
+
+// What was made and not put up, as the agent or its ip was killed in between, is put up by who comes next, and is the
+// agent's from then on. What somebody else made, and put up, stays theirs.
+func TestWiresLeftHalfMade(t *testing.T) {
+	w, ns, put := wired(t)
+	ns.IP(t, "link", "add", "name", "br-00000001-38", "type", "bridge")
+	ns.IP(t, "link", "add", "name", "vpp00000001-38", "type", "veth", "peer", "name", "vhi00000001-38")
+	ns.IP(t, "link", "add", "name", "br-00000002-38", "up", "type", "bridge")
+	put(1, tapped(101))
+	put(2, tapped(101))
+	w.look(t.Context(), false)
+	out, err := w.output(t.Context(), "-o", "link", "show")
+	require.NoError(t, err)
+	for _, device := range []string{"br-00000001-38", "vpp00000001-38", "vhi00000001-38", "br-00000002-38"} {
+		require.Regexp(t, ` `+device+`(@\S+)?: <[^>]*\bUP\b`, string(out))
+	}
+	have, err := w.devices(t.Context())
+	require.NoError(t, err)
+	for _, device := range []string{"br-00000001-38", "vpp00000001-38", "vhi00000001-38", "vpp00000002-38"} {
+		require.Equal(t, wireMark, have[device].alias, device)
+	}
+	require.Empty(t, have["br-00000002-38"].alias)
+}
+
+// What was wrong with a port's wire is forgotten when it is right, and with the port.
+func TestWiresForget(t *testing.T) {
+	w, ns, put := wired(t)
+	for _, device := range []string{"00000001-38", "00000002-38"} { // no bridges
+		ns.IP(t, "link", "add", "name", "br-"+device, "up", "type", "veth", "peer", "name", "a-"+device)
+	}
+	for n := range 4 {
+		put(n, tapped(101))
+	}
+	w.look(t.Context(), false)
+	require.Len(t, w.said, 2)
+	put(1, "")
+	ns.IP(t, "link", "del", "br-00000002-38")
+	w.look(t.Context(), false)
+	require.Empty(t, w.said)
 }
 
 // A DHCP agent's device, and a VM, reach each other by a TAP port that is a veth pair.

@@ -51,6 +51,7 @@ type Board struct {
 	turn    map[string]int    // when a key was spoken of last, counted
 	since   map[string]int64  // by what revision a key must have been written at the earliest
 	turns   int
+	doubted bool // what stands there has to be read
 	all     bool // anything may not stand there as wanted
 	settled bool
 	lease   clientv3.LeaseID // of Run
@@ -96,6 +97,10 @@ func (b *Board) Count(prefix string) (n int) {
 // then it stays, because what is not known yet need not be untrue.
 func (b *Board) Settle() { b.say(func() { b.settled, b.all = true, true }) }
 
+// Doubt has what stands there read again now: etcd may have been rolled back, or be another, of which who has nothing
+// to write hears nothing.
+func (b *Board) Doubt() { b.say(func() { b.doubted = true }) }
+
 // Written waits until all that was said before stands in etcd.
 func (b *Board) Written(ctx context.Context) error {
 	b.mu.Lock()
@@ -111,6 +116,12 @@ func (b *Board) Written(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (b *Board) doubtful() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.doubted
 }
 
 func (b *Board) say(f func(), changed ...string) {
@@ -166,17 +177,20 @@ func (b *Board) patiently(ctx context.Context, what func(ctx context.Context, we
 // session writes until etcd does not answer. What etcd answers with a refusal is tried
 // again after a time that grows; what is to be withdrawn does not wait for that.
 func (b *Board) session(ctx context.Context, well func()) error {
-	have, err := b.read(ctx)
-	if err != nil {
-		return err
-	}
+	b.Doubt()
+	var have map[string]stands
 	again := time.NewTicker(cmp.Or(b.Resync, 5*time.Minute))
 	defer again.Stop()
 	pause := patience()
 	var later <-chan time.Time // when puts are tried again; nil: they are welcome
 	for {
-		err := b.write(ctx, have, later == nil)
-		switch {
+		var err error
+		if b.doubtful() {
+			if have, err = b.read(ctx); err != nil {
+				return err
+			}
+		}
+		switch err = b.write(ctx, have, later == nil); {
 		case err == nil && later == nil:
 			well()
 			pause.Reset()
@@ -193,9 +207,7 @@ func (b *Board) session(ctx context.Context, well func()) error {
 		case <-later:
 			later = nil
 		case <-again.C:
-			if have, err = b.read(ctx); err != nil {
-				return err
-			}
+			b.Doubt()
 		}
 	}
 }

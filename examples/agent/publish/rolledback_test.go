@@ -59,3 +59,18 @@ func TestRolledBack(t *testing.T) {
 	require.Equal(t, "later", string(first.Events[0].Kv.Value), "it never stood there")
 	r.becomes(map[string]string{"ports/a": "x", "ports/b": "x", "converged": "later"})
 }
+
+// Who has nothing to write does not hear that etcd is not what it was; who is told looks at once.
+func TestDoubt(t *testing.T) {
+	r := start(t)
+	b, _ := r.run(nil)
+	b.Set("ports/a", "x")
+	b.Settle()
+	r.becomes(map[string]string{"alive": "1", "ports/a": "x"})
+	require.NoError(t, b.Written(t.Context()))
+	r.put("ports/a", "y")
+	r.put("ports/b", "y")
+	b.Doubt()
+	require.NoError(t, b.Written(t.Context()))
+	require.Equal(t, map[string]string{"alive": "1", "ports/a": "x"}, r.keys())
+}

@@ -27,7 +27,7 @@ const page = 500 // keys, each of which is small
 
 func (b *Board) read(ctx context.Context) (map[string]stands, error) {
 	b.mu.Lock()
-	b.all = true
+	b.doubted, b.all = false, true
 	of := b.since[b.Last]
 	b.mu.Unlock()
 	have := map[string]stands{}

@@ -4,6 +4,7 @@ package wants
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -13,8 +14,21 @@ import (
 // go of it, so who is served does not depend on the order in which changes come.
 
 // ask tells the store what sources want, in this order, those who are refused again as long as
-// others let go. It returns who is left, and why; they have what they had.
+// others let go, also of what only each other waits for. It returns who is left, and why; they have what they had.
 func ask(store *desiredstate.Store, order []string, wants map[string][]desiredstate.Object) map[string]error {
+	refused := askInTurn(store, order, wants)
+	circle := waiting(store, refused, wants)
+	for source := range circle {
+		_ = store.Assign(source, kept(store, source, wants[source])...)
+	}
+	if len(circle) == 0 {
+		return refused
+	}
+	return askInTurn(store, slices.Sorted(maps.Keys(refused)), wants)
+}
+
+// askInTurn is ask, but for those who wait for each other.
+func askInTurn(store *desiredstate.Store, order []string, wants map[string][]desiredstate.Object) map[string]error {
 	for {
 		refused := map[string]error{}
 		var left []string
@@ -29,6 +43,51 @@ func ask(store *desiredstate.Store, order []string, wants map[string][]desiredst
 		}
 		order = left
 	}
+}
+
+// waiting are those of the refused who wait for nothing but that others of them have what they want: of two that swap,
+// each waits for the other.
+func waiting(store *desiredstate.Store, refused map[string]error, wants map[string][]desiredstate.Object) map[string]error {
+	for in := maps.Clone(refused); ; {
+		claims, contested := map[desiredstate.Key]desiredstate.Object{}, map[desiredstate.Key]bool{}
+		for source := range in {
+			for _, o := range wants[source] {
+				k := o.Key()
+				other, claimed := claims[k]
+				contested[k] = contested[k] || claimed && !reflect.DeepEqual(other, o)
+				claims[k] = o
+			}
+		}
+		n := len(in)
+		maps.DeleteFunc(in, func(source string, _ error) bool {
+			return slices.ContainsFunc(wants[source], func(o desiredstate.Object) bool {
+				return contested[o.Key()] || heldBeside(store, in, o)
+			})
+		})
+		if len(in) == n {
+			return in
+		}
+	}
+}
+
+// heldBeside says whether anybody but these wants another object by the key of one.
+func heldBeside(store *desiredstate.Store, these map[string]error, o desiredstate.Object) bool {
+	has, held := store.Want(o.Key())
+	return held && !reflect.DeepEqual(has, o) && slices.ContainsFunc(store.Sources(o.Key()), func(source string) bool {
+		_, is := these[source]
+		return !is
+	})
+}
+
+// kept is what a source has of what it wants.
+func kept(store *desiredstate.Store, source string, wants []desiredstate.Object) (objs []desiredstate.Object) {
+	for _, o := range wants {
+		has, _ := store.Want(o.Key())
+		if reflect.DeepEqual(has, o) && slices.Contains(store.Sources(o.Key()), source) {
+			objs = append(objs, o)
+		}
+	}
+	return objs
 }
 
 // askOrNothing is ask of sources that have nothing if they are refused.

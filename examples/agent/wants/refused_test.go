@@ -4,13 +4,106 @@ package wants
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/gpe"
 	"github.com/vppkit/vppkit/vppnet"
 )
+
+// Who waits for each other gets what it wants, and loses nothing in between that it has and still wants. Who waits for
+// somebody else keeps what it had, and so do those who wait for it.
+func TestWhoWaitsForEachOther(t *testing.T) {
+	// "a1 b2": the source wants to be 1 at a, and 2 at b
+	objects := func(want string) (objs []desiredstate.Object) {
+		for _, w := range strings.Fields(want) {
+			objs = append(objs, vppnet.LinkState{Interface: w[:1], MTU: uint32(w[1])})
+		}
+		return objs
+	}
+	for name, c := range map[string]struct{ had, wants, has map[string]string }{
+		"two swap": {
+			map[string]string{"x": "a1 c1", "y": "b2"}, map[string]string{"x": "b1 c1", "y": "a2"}, map[string]string{"x": "b1 c1", "y": "a2"},
+		},
+		"three in a circle, and one after them": {
+			map[string]string{"x": "a1", "y": "b2", "z": "c3"},
+			map[string]string{"w": "d4 a3", "x": "b1", "y": "c2", "z": "a3"},
+			map[string]string{"w": "d4 a3", "x": "b1", "y": "c2", "z": "a3"},
+		},
+		"both change what they share": {
+			map[string]string{"x": "a1 b1", "y": "a1 c1"}, map[string]string{"x": "a2 b1", "y": "a2 c1"}, map[string]string{"x": "a2 b1", "y": "a2 c1"},
+		},
+		"one of a circle waits for somebody else": {
+			map[string]string{"x": "a1", "y": "b2", "o": "c3"}, map[string]string{"x": "b1", "y": "a2 c2"}, map[string]string{"x": "a1", "y": "b2", "o": "c3"},
+		},
+		"two swap beside one who waits for somebody else": {
+			map[string]string{"x": "a1", "y": "b2", "z": "d4", "o": "c3"},
+			map[string]string{"x": "b1", "y": "a2", "z": "c4"},
+			map[string]string{"x": "b1", "y": "a2", "z": "d4", "o": "c3"},
+		},
+		"both want the same otherwise": {
+			map[string]string{"x": "a1", "y": "b2"}, map[string]string{"x": "b1 c1", "y": "a2 c2"}, map[string]string{"x": "a1", "y": "b2"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := desiredstate.NewStore()
+			for source, want := range c.had {
+				require.NoError(t, store.Assign(source, objects(want)...))
+			}
+			wants := map[string][]desiredstate.Object{}
+			for source, want := range c.wants {
+				wants[source] = objects(want)
+			}
+			refused := ask(store, slices.Sorted(maps.Keys(wants)), wants)
+			all := 0
+			for source, has := range c.has {
+				for _, o := range objects(has) {
+					is, _ := store.Want(o.Key())
+					require.Equal(t, o, is)
+					require.Contains(t, store.Sources(o.Key()), source)
+					all++
+				}
+				if want, asked := c.wants[source]; asked {
+					require.Equal(t, want != has, refused[source] != nil, source)
+				}
+			}
+			for key := range store.Statuses() {
+				all -= len(store.Sources(key))
+			}
+			require.Zero(t, all, "that is all")
+		})
+	}
+}
+
+// Two VMs that swap hosts are each behind the other's in the end, also if both are heard of at once.
+func TestTwoVMsSwapHosts(t *testing.T) {
+	over := node
+	over.Overlay = translate.GPE{Underlay: node.Underlay("p1", netip.MustParsePrefix("192.0.2.1/24"))}
+	b := newBox(t, over)
+	b.put(over.Ports()+uid(1), `{"mac_address":"fa:16:3e:00:00:01","network_type":"gpe","segmentation_id":77,"binding_type":"vhostuser","port_security_enabled":false}`)
+	b.settle()
+	at := func(vm, host int) { // VM 2 and 3 move
+		key := func(host int) string { return fmt.Sprintf("%s77/h%d/10.0.0.%d", translate.Networks, host, vm) }
+		b.put(key(5-host), "")
+		b.put(key(host), fmt.Sprintf(`{"mac":"fa:16:3e:00:00:%02x","host":"192.0.2.%d"}`, vm, host))
+	}
+	for _, there := range []int{2, 3, 2} {
+		at(2, there)
+		at(3, 5-there)
+		b.settle()
+		for vm, host := range map[int]int{2: there, 3: 5 - there} {
+			o, _ := b.store.Want(gpe.RemoteEIDKey(77, gpe.MACEID(vppnet.MAC{0xfa, 0x16, 0x3e, 0, 0, byte(vm)})))
+			require.Equal(t, netip.AddrFrom4([4]byte{192, 0, 2, byte(host)}), o.(gpe.RemoteEID).Locators[0].Address)
+		}
+	}
+}
 
 // trunkOf is a trunk with subports in VLAN 11, 12, ... of the VM, and in VLAN 103.
 func trunkOf(subports ...int) string {
@@ -152,4 +245,32 @@ func TestPortsCalledAsSubports(t *testing.T) {
 	b.root()
 	names, _ = b.Names()
 	require.Len(t, names, 2)
+}
+
+// Two routers that swap networks each get the other's.
+func TestTwoRoutersSwapNetworks(t *testing.T) {
+	b := newBox(t, node)
+	leg := func(router, port, vlan int) {
+		b.put(node.Routers()+uid(router)+"/"+uid(port), fmt.Sprintf(`{"port_id":%q,"loopback_mac":"fa:16:3e:01:00:%02x","gateway_ip":"10.0.0.1",`+
+			`"subnet_id":"s","fixed_ips":[{"subnet_id":"s","ip_address":"10.0.0.%d"}],"network_id":"n","is_ipv6":false,"prefixlen":24,"mtu":1500,`+
+			`"segmentation_id":%d,"net_type":"vlan","physnet":"p1","vrf_id":%d}`, uid(port), port, port, vlan, router))
+	}
+	is := func(router, vlan int) {
+		t.Helper()
+		bvi := fmt.Sprintf("bvi-p1.vlan.%d", vlan)
+		require.Equal(t, []string{"router/" + uid(router)}, b.store.Sources(vppnet.InterfaceKey(bvi)))
+		require.Empty(t, b.routers.refused)
+	}
+	leg(1, 11, 101)
+	leg(2, 12, 102)
+	b.settle()
+	is(1, 101)
+	is(2, 102)
+	b.put(node.Routers()+uid(1)+"/"+uid(11), "")
+	b.put(node.Routers()+uid(2)+"/"+uid(12), "")
+	leg(1, 14, 102)
+	leg(2, 13, 101)
+	b.settle()
+	is(1, 102)
+	is(2, 101)
 }
