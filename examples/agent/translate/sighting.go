@@ -150,5 +150,12 @@ type Place struct {
 // Place is the port's; false: its network is in no overlay.
 func (p Port) Place() (Place, bool) { return Place{p.Segment, p.mac}, p.overlay != nil }
 
-// Place is that of a router's leg; false: its network is in no overlay.
-func (p RouterPort) Place() (Place, bool) { return Place{p.Segment, p.MAC}, p.overlay != nil }
+// RouterPlace is that of a router's leg, or of the door of all routers that lead out there; false: its
+// network is in no overlay.
+func (s Site) RouterPlace(p RouterPort) (Place, bool) {
+	mac := p.MAC
+	if p.External {
+		mac = s.mac(door(p.Net))
+	}
+	return Place{p.Segment, mac}, p.overlay != nil
+}
