@@ -141,6 +141,19 @@ func (n Net) Sightings(s Site, mac vppnet.MAC, addrs ...netip.Addr) (out []Sight
 // Sightings are what the host says of the port.
 func (p Port) Sightings() []Sighting { return p.Net.Sightings(p.site, p.mac, p.Addrs...) }
 
+// Reach are the keys of what others reach a member by that has an interface of ours: its link, which is up once all else is
+// there, and that it is known to be here.
+func (n Net) Reach(iface string, mac vppnet.MAC) []desiredstate.Key {
+	keys := []desiredstate.Key{vppnet.LinkKey(iface)}
+	for _, o := range n.here(mac) {
+		keys = append(keys, o.Key())
+	}
+	return keys
+}
+
+// Reach are the keys of what others reach the port by.
+func (p Port) Reach() []desiredstate.Key { return p.Net.Reach(p.Interface(), p.mac) }
+
 // Place is where somebody is in an overlay's network.
 type Place struct {
 	VNI uint32
