@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/examples/agent/wants"
@@ -50,9 +52,9 @@ func (a *announcer) spreadByOthers(who, name string) bool {
 func (a *announcer) reached(said []translate.Sighting, by ...desiredstate.Key) (yes, doubted []translate.Sighting) {
 	yes = said
 	for _, k := range by {
-		switch status, _ := a.store.Status(k); status.State {
-		case desiredstate.Applied:
-		case desiredstate.Pending:
+		switch status, _ := a.store.Status(k); {
+		case status.State == desiredstate.Applied:
+		case status.State == desiredstate.Pending, errors.Is(status.Err, desiredstate.ErrUnread):
 			yes, doubted = nil, said
 		default:
 			return nil, nil

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -184,6 +185,33 @@ func TestWhatIsSaidOfMembersStays(t *testing.T) {
 	r.bound("h1")
 	r.unplug("h1", uuid(2))
 	said("DELETE 10/h1/10.0.0.2")
+}
+
+// A VPP that forwards on, and is too busy to say what it has when an agent comes back to it, is no reason to take anything back.
+func TestWhatIsSaidOfMembersStaysWhileVPPIsUnreadable(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	p := vpptest.NewProxy(t, v.Socket())
+	a := r.agent(r.overlaid("h1", 1), p.Socket(), func(a *agent) { a.dial = append(a.dial, vppnet.WithReplyTimeout(100*time.Millisecond)) })
+	r.put("h1", uuid(1), inVNI(10, "fa:16:3e:00:00:01", "10.0.0.1"))
+	r.bound("h1", uuid(1))
+	r.converged(a)
+	require.Eventually(t, func() bool { return len(r.networks()) == 1 }, longest, tick)
+	events := r.client.Watch(t.Context(), translate.Networks, clientv3.WithPrefix())
+	v.Inject(vpptest.Fault{Message: "lisp_eid_table_dump", Kind: vpptest.Delay, Delay: 200 * time.Millisecond, Times: -1})
+	p.Cut()
+	require.Eventually(t, func() bool {
+		status, _ := a.store.Status(gpe.LocalEIDKey(10, gpe.MACEID(vppnet.MAC{0xfa, 0x16, 0x3e, 0, 0, 1})))
+		return errors.Is(status.Err, desiredstate.ErrUnread)
+	}, longest, tick)
+	time.Sleep(300 * time.Millisecond)
+	v.Heal()
+	r.bound("h1", uuid(1))
+	r.converged(a)
+	select {
+	case got := <-events:
+		require.Empty(t, got.Events)
+	case <-time.After(300 * time.Millisecond):
+	}
 }
 
 // networks is what all hosts say of who is behind them.
