@@ -34,9 +34,10 @@ type announcer struct {
 	doubts  chan chan struct{} // whoever has reason to believe that nothing is true that an earlier agent said
 	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
-	tapped  *publish.Board      // how the host's tap services and flows stand
-	world   *publish.Board      // what this host tells the others; nil: it is in no overlay
-	spreads map[string][]string // the keys there, by who they are of
+	tapped   *publish.Board             // how the host's tap services and flows stand
+	world    *publish.Board             // what this host tells the others; nil: it is in no overlay
+	spreads  map[string]map[string]bool // the keys there, by who they are of
+	toldTrue bool                       // nothing untrue is left there that an earlier agent said
 
 	// attached says whether the VM of a port is there, and whether that is known.
 	attached func(translate.Port) (there, known bool)
@@ -57,7 +58,7 @@ type announcer struct {
 
 func newAnnouncer(inbox *wants.Inbox, store *desiredstate.Store, board, tapped *publish.Board) *announcer {
 	return &announcer{
-		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string][]string{},
+		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string]map[string]bool{},
 		convergence: convergence{owed: map[string]bool{}},
 		remain:      map[desiredstate.Key]string{},
 		patience:    2 * time.Second, wrong: map[string]time.Time{}, unsaid: map[string]bool{}, doubts: make(chan chan struct{}),
@@ -149,6 +150,7 @@ func (a *announcer) announce(ctx context.Context) error {
 			a.look(s)
 		}
 		a.spreadDoors()
+		a.settleWorld()
 		if a.inbox.Complete() && !a.settled.Load() {
 			if due == nil {
 				due = time.After(dueTime)
@@ -206,10 +208,6 @@ func (a *announcer) settle() bool {
 		a.tap(name)
 	}
 	a.tapped.Settle()
-	if a.world != nil {
-		a.spreadDoors()
-		a.world.Settle()
-	}
 	return true
 }
 
@@ -268,10 +266,8 @@ func (a *announcer) unsay(key string, yes bool) {
 
 // port announces how the port of a key stands.
 func (a *announcer) port(name string) {
+	a.spreadPort(name)
 	if parent, sub := wants.ParentOf(name); sub {
-		if _, known, _ := a.inbox.Look(name); !known {
-			a.spread(wants.OfPort(name), nil)
-		}
 		a.trunk(parent)
 		return
 	}
@@ -283,11 +279,9 @@ func (a *announcer) port(name string) {
 	case wrong != nil:
 		a.board.Clear(bound)
 		a.problem(wants.OfPort(name), problem, wrong.Error())
-		a.spread(wants.OfPort(name), nil)
 	case !known:
 		a.board.Clear(bound)
 		a.problem(wants.OfPort(name), problem, "")
-		a.spread(wants.OfPort(name), nil)
 	case status.State == desiredstate.Pending && !a.settled.Load():
 	default:
 		there, looked := a.attached(p)
@@ -295,11 +289,6 @@ func (a *announcer) port(name string) {
 			a.board.SetSince(bound, p.State(p.Handles(a.store), put), put)
 		} else if status.State != desiredstate.Applied || looked || a.settled.Load() {
 			a.board.Clear(bound)
-		}
-		if status.State == desiredstate.Applied {
-			a.spread(wants.OfPort(name), p.Sightings())
-		} else {
-			a.spread(wants.OfPort(name), nil)
 		}
 		a.problem(wants.OfPort(name), problem, a.why(p, status))
 	}

@@ -3,32 +3,36 @@
 package main
 
 import (
-	"maps"
-	"slices"
+	"errors"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/examples/agent/wants"
-	"github.com/vppkit/vppkit/vppnet"
 )
 
 // spread keeps what the host says of a member of an overlay's network to others equal to
-// what is true: it begins when VPP has confirmed the member.
-func (a *announcer) spread(who string, said []translate.Sighting) {
+// what is true: it begins when VPP has confirmed the member. What was said stays as long as it is in doubt: all others
+// would forget the member, whom VPP perhaps serves on.
+func (a *announcer) spread(who string, said, doubted []translate.Sighting) {
 	if a.world == nil {
 		return
 	}
-	now := map[string]bool{}
+	before, now := a.spreads[who], map[string]bool{}
 	for _, g := range said {
 		now[g.Name()] = true
 		a.world.Set(g.Name(), g.Value())
 	}
-	for _, name := range a.spreads[who] {
+	for _, g := range doubted {
+		if before[g.Name()] {
+			now[g.Name()] = true
+		}
+	}
+	for name := range before {
 		if !now[name] && !a.spreadByOthers(who, name) {
 			a.world.Clear(name)
 		}
 	}
-	if a.spreads[who] = slices.Collect(maps.Keys(now)); len(now) == 0 {
+	if a.spreads[who] = now; len(now) == 0 {
 		delete(a.spreads, who)
 	}
 }
@@ -37,27 +41,71 @@ func (a *announcer) spread(who string, said []translate.Sighting) {
 // gets its address.
 func (a *announcer) spreadByOthers(who, name string) bool {
 	for other, names := range a.spreads {
-		if other != who && slices.Contains(names, name) {
+		if other != who && names[name] {
 			return true
 		}
 	}
 	return false
 }
 
-// spreadDoors says it of routers.
-func (a *announcer) spreadDoors() {
-	if a.world == nil {
-		return
-	}
-	routing := a.inbox.Routing()
-	var said []translate.Sighting
-	for name, door := range routing.Doors {
-		link, _ := a.store.Status(vppnet.LinkKey(name))
-		for _, v := range routing.Voices[name] {
-			if by, _ := a.store.Status(v.By); link.State == desiredstate.Applied && by.State == desiredstate.Applied {
-				said = append(said, door.Sightings(a.inbox.Site, door.MAC, v.Addr)...)
-			}
+// reached sorts what is to be said of a member by whether VPP has all by which others reach it, or that is in doubt.
+func (a *announcer) reached(said []translate.Sighting, by ...desiredstate.Key) (yes, doubted []translate.Sighting) {
+	yes = said
+	for _, k := range by {
+		switch status, _ := a.store.Status(k); {
+		case status.State == desiredstate.Applied:
+		case status.State == desiredstate.Pending, errors.Is(status.Err, desiredstate.ErrUnread):
+			yes, doubted = nil, said
+		default:
+			return nil, nil
 		}
 	}
-	a.spread(wants.OfRouter(""), said)
+	return yes, doubted
+}
+
+// spreadPort says it of a port, whatever becomes of its filters. Sure: it is not in doubt.
+func (a *announcer) spreadPort(name string) (sure bool) {
+	if a.world == nil {
+		return true
+	}
+	var said, doubted []translate.Sighting
+	if p, known, _ := a.inbox.Look(name); known {
+		said, doubted = a.reached(p.Sightings(), p.Reach()...)
+	}
+	a.spread(wants.OfPort(name), said, doubted)
+	return len(doubted) == 0
+}
+
+// spreadDoors says it of routers.
+func (a *announcer) spreadDoors() (sure bool) {
+	if a.world == nil {
+		return true
+	}
+	routing := a.inbox.Routing()
+	var said, doubted []translate.Sighting
+	for name, door := range routing.Doors {
+		for _, v := range routing.Voices[name] {
+			yes, perhaps := a.reached(door.Sightings(a.inbox.Site, door.MAC, v.Addr), append(door.Reach(name, door.MAC), v.By)...)
+			said, doubted = append(said, yes...), append(doubted, perhaps...)
+		}
+	}
+	a.spread(wants.OfRouter(""), said, doubted)
+	return len(doubted) == 0
+}
+
+// settleWorld takes back what an earlier agent said to others and is no longer so, once VPP had its say about everything,
+// however long that takes.
+func (a *announcer) settleWorld() {
+	if a.world == nil || a.toldTrue || !a.inbox.Complete() || a.store.Count(desiredstate.Pending) > 0 {
+		return
+	}
+	sure := a.spreadDoors()
+	names, _ := a.inbox.Names()
+	for _, name := range names {
+		sure = a.spreadPort(name) && sure
+	}
+	if sure {
+		a.world.Settle()
+		a.toldTrue = true
+	}
 }

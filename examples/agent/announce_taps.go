@@ -21,18 +21,20 @@ func (a *announcer) tap(name string) {
 	}
 	status, pending := desiredstate.Status{State: desiredstate.Applied}, false
 	if known {
-		sum := func(source string) {
-			s, _ := a.store.Source(source)
+		sum := func(s desiredstate.Status, _ bool) {
 			pending = pending || s.State == desiredstate.Pending
 			if s.State != desiredstate.Applied {
 				status = s
 			}
 		}
 		for _, uuid := range t.Ports {
-			sum(a.inbox.SourceOf(uuid))
+			p, _ := a.inbox.PortOf(uuid)
+			for _, k := range p.Reach() { // whatever becomes of its filters: other hosts' flows hang on what is said
+				sum(a.store.Status(k))
+			}
 		}
 		if len(t.Objects) > 0 {
-			sum(wants.OfTap(name))
+			sum(a.store.Source(wants.OfTap(name)))
 		}
 		var keys []desiredstate.Key
 		for _, o := range t.Objects {

@@ -30,11 +30,6 @@ func (a *announcer) trunk(parent string) {
 		case known:
 			why = a.why(p, status)
 		}
-		if known && status.State == desiredstate.Applied {
-			a.spread(wants.OfPort(name), p.Sightings())
-		} else {
-			a.spread(wants.OfPort(name), nil)
-		}
 		if why != "" {
 			said = append(said, fmt.Sprintf("subport %s: %s", strings.TrimPrefix(name, wants.SubportName(parent, "")), why))
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
@@ -30,12 +31,22 @@ func (a *agent) elect(ctx context.Context, c *vppnet.Conn) error {
 	}
 	a.inbox.Serve(state == vrrp.Master)
 	go func() {
-		for range events { // which tell numbers of interfaces: ours may have another by now
+		var again <-chan time.Time // nil: it is known what VPP is
+		for {
+			select { // events tell numbers of interfaces: ours may have another by now
+			case _, ok := <-events:
+				if !ok {
+					return
+				}
+			case <-again:
+			}
 			state, err := candidate(ctx, c)
 			if err != nil {
 				a.log.Error("election", "err", err)
+				again = time.After(time.Second)
 				continue
 			}
+			again = nil
 			a.log.Info("election", "state", state)
 			a.inbox.Serve(state == vrrp.Master)
 		}

@@ -123,6 +123,24 @@ func TestElectionOnAnInterfaceMadeAnew(t *testing.T) {
 	elects(false)
 }
 
+// A reading that fails after an election is made again: no other event tells what VPP has become.
+func TestAnElectionIsReadUntilItIsKnown(t *testing.T) {
+	v := memory(t)
+	r := newRig(t)
+	site := r.siteOf("h1", nic)
+	site.HA, site.Election = true, &translate.Election{Physnet: "physnet1", VLAN: 77, Address: netip.MustParsePrefix("169.254.7.11/24")}
+	r.routing("h1", legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	a := r.agent(site, v.Socket(), func(a *agent) { a.dial = append(a.dial, vppnet.WithReplyTimeout(200*time.Millisecond)) })
+	r.converged(a)
+	for _, master := range []bool{true, false} {
+		v.Inject(vpptest.Fault{Message: "vrrp_vr_dump", Kind: vpptest.Delay, Delay: 500 * time.Millisecond})
+		v.Elect(nic+".77", 1, false, master)
+		require.Eventually(t, func() bool { return serves(a, legKey(1, 101)) == master }, longest, tick, "%t", master)
+		r.converged(a)
+	}
+	require.Contains(t, a.log.String(), "election")
+}
+
 // A dry run says what a run started now would do, in the role that VPP has.
 func TestDryRunInEachRole(t *testing.T) {
 	v := memory(t)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -14,6 +15,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/vppnet"
+	"github.com/vppkit/vppkit/vpptest"
 )
 
 // below are the values below a prefix.
@@ -96,6 +98,34 @@ func TestTaps(t *testing.T) {
 	r.taps("h1")
 	r.taps("h2")
 	r.problemAt("h2", "taas_flow/"+tfid(2), "ts_host: h1 does not say that it has service")
+}
+
+// While the filters of a service's port are changed, who sends it copies from other hosts goes on: what is said of it stays.
+func TestAServiceOutlastsItsPortsFilters(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	r.agent(r.overlaid("h1", 1), v.Socket())
+	b := r.agent(r.overlaid("h2", 2), memory(t).Socket())
+	flow := tapFlow(3900, sid(1), uuid(2), "OUT", "h2", "h1")
+	r.flow("h1", 2, flow)
+	r.flow("h2", 2, flow)
+	r.service("h1", 1, tapService(3900, uuid(1)))
+	r.put("h1", uuid(1), secured(101, "10.0.0.1"))
+	r.put("h2", uuid(2), port(102))
+	r.taps("h1", "taas_service/"+sid(1), "taas_flow/"+tfid(2))
+	r.taps("h2", "taas_flow/"+tfid(2))
+	r.converged(b)
+	before := b.writes.Load()
+	r.group(1, ssh("10.0.0.0"))
+	v.Inject(vpptest.Fault{Message: "acl_interface_set_acl_list", Kind: vpptest.Stall, Times: -1})
+	r.put("h1", uuid(1), secured(101, "10.0.0.1", gid(1)))
+	r.bound("h1")
+	time.Sleep(300 * time.Millisecond)
+	v.Heal()
+	r.bound("h1", uuid(1))
+	r.converged(b)
+	require.Equal(t, before, b.writes.Load(), "messages that change the VPP of the other host")
+	v.Kill()
+	r.taps("h1")
 }
 
 func mustJSON(v any) []byte {

@@ -133,12 +133,16 @@ func linkLocal(m vppnet.MAC) netip.Addr {
 // agent's objects, so the engine leaves them alone.
 const voiceTag = "vppkit-voice/announces"
 
+// voiceMAC marks them before they have the tag: of one that was made with a VM's MAC, nobody could tell whose it is.
+var voiceMAC = vppnet.MAC{2, 'v', 'o', 'i', 'c', 'e'}
+
 // say has VPP send a frame for each address from a MAC into a bridge domain.
 func (v *voice) say(ctx context.Context, mac vppnet.MAC, bridge uint32, addrs []netip.Addr) (err error) {
-	v.c.Uses(&interfaces.CreateLoopback{}, &interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceSetFlags{}, &l2.SwInterfaceSetL2Bridge{})
+	v.c.Uses(&interfaces.CreateLoopback{}, &interfaces.SwInterfaceTagAddDel{}, &interfaces.SwInterfaceSetMacAddress{},
+		&interfaces.SwInterfaceSetFlags{}, &l2.SwInterfaceSetL2Bridge{})
 	vpp := interfaces.NewServiceClient(v.c)
 	v.mu.Lock() // its events come before its number is known
-	loop, err := vpp.CreateLoopback(ctx, &interfaces.CreateLoopback{MacAddress: [6]byte(mac)})
+	loop, err := vpp.CreateLoopback(ctx, &interfaces.CreateLoopback{MacAddress: [6]byte(voiceMAC)})
 	if err == nil {
 		v.mine[uint32(loop.SwIfIndex)] = true
 	}
@@ -148,6 +152,9 @@ func (v *voice) say(ctx context.Context, mac vppnet.MAC, bridge uint32, addrs []
 	}
 	defer func() { err = errors.Join(err, v.remove(context.WithoutCancel(ctx), loop.SwIfIndex)) }()
 	if _, err := vpp.SwInterfaceTagAddDel(ctx, &interfaces.SwInterfaceTagAddDel{IsAdd: true, SwIfIndex: loop.SwIfIndex, Tag: voiceTag}); err != nil {
+		return err
+	}
+	if _, err := vpp.SwInterfaceSetMacAddress(ctx, &interfaces.SwInterfaceSetMacAddress{SwIfIndex: loop.SwIfIndex, MacAddress: [6]byte(mac)}); err != nil {
 		return err
 	}
 	join := l2.SwInterfaceSetL2Bridge{RxSwIfIndex: loop.SwIfIndex, BdID: bridge, Enable: true}
@@ -177,7 +184,7 @@ func (v *voice) sweep(ctx context.Context) error {
 	}
 	var errs []error
 	for _, d := range all {
-		if strings.TrimRight(d.Tag, "\x00") == voiceTag {
+		if tag := strings.TrimRight(d.Tag, "\x00"); tag == voiceTag || tag == "" && vppnet.MAC(d.L2Address) == voiceMAC {
 			errs = append(errs, v.remove(ctx, d.SwIfIndex))
 		}
 	}

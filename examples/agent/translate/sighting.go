@@ -141,6 +141,19 @@ func (n Net) Sightings(s Site, mac vppnet.MAC, addrs ...netip.Addr) (out []Sight
 // Sightings are what the host says of the port.
 func (p Port) Sightings() []Sighting { return p.Net.Sightings(p.site, p.mac, p.Addrs...) }
 
+// Reach are the keys of what others reach a member by that has an interface of ours: its link, which is up once all else is
+// there, and that it is known to be here.
+func (n Net) Reach(iface string, mac vppnet.MAC) []desiredstate.Key {
+	keys := []desiredstate.Key{vppnet.LinkKey(iface)}
+	for _, o := range n.here(mac) {
+		keys = append(keys, o.Key())
+	}
+	return keys
+}
+
+// Reach are the keys of what others reach the port by.
+func (p Port) Reach() []desiredstate.Key { return p.Net.Reach(p.Interface(), p.mac) }
+
 // Place is where somebody is in an overlay's network.
 type Place struct {
 	VNI uint32
@@ -150,5 +163,12 @@ type Place struct {
 // Place is the port's; false: its network is in no overlay.
 func (p Port) Place() (Place, bool) { return Place{p.Segment, p.mac}, p.overlay != nil }
 
-// Place is that of a router's leg; false: its network is in no overlay.
-func (p RouterPort) Place() (Place, bool) { return Place{p.Segment, p.MAC}, p.overlay != nil }
+// RouterPlace is that of a router's leg, or of the door of all routers that lead out there; false: its
+// network is in no overlay.
+func (s Site) RouterPlace(p RouterPort) (Place, bool) {
+	mac := p.MAC
+	if p.External {
+		mac = s.mac(door(p.Net))
+	}
+	return Place{p.Segment, mac}, p.overlay != nil
+}

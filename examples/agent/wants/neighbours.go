@@ -106,7 +106,7 @@ func (n *neighbours) leave(vni uint32) {
 func (n *neighbours) routed(ports map[string]translate.RouterPort, serving bool) {
 	now := map[string]place{}
 	for name, p := range ports {
-		if at, ok := p.Place(); ok {
+		if at, ok := n.site.RouterPlace(p); ok {
 			now[OfRouter(name)] = place{at, serving}
 		}
 	}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/vppkit/vppkit/examples/agent/translate"
+	"github.com/vppkit/vppkit/gpe"
 )
 
 // However many keys of other hosts are wrong, so many are kept, and a change of a port does not look at them. Who
@@ -58,4 +60,43 @@ func TestWrongKeysOfOthers(t *testing.T) {
 	require.Empty(t, b.UnservedNames())
 	require.Empty(t, b.remotes.wrongs)
 	require.True(t, told[OfUnserved(networks+key(5))])
+}
+
+// Of hosts that have the same routers, one takes over from another that died, and so takes nothing back of what it
+// said: whoever serves has the MACs, that of the way out too.
+func TestADeadHostsRoutersAreHere(t *testing.T) {
+	over := host
+	over.HA, over.Overlay = true, translate.GPE{Underlay: host.Underlay("physext", netip.MustParsePrefix("192.0.2.1/24"))}
+	b := newBox(t, over)
+	leg := fmt.Sprintf(`{"loopback_mac":"fa:16:3e:01:00:01","gateway_ip":"10.3.0.1","prefixlen":24,"net_type":"gpe","segmentation_id":51,"vrf_id":1,"port_id":%q}`, uid(9))
+	b.put(over.Routers()+exit, strings.NewReplacer(`"vlan"`, `"gpe"`, `"physext"`, "null").Replace(gateway(by4, four)))
+	b.put(over.Routers()+exit[:36]+"/"+uid(9), leg)
+	b.put(over.Routers()+translate.HAKey, "1")
+	b.settle()
+	doors := b.Routing().Doors
+	require.Len(t, doors, 2)
+	b.put(over.Routers()+translate.HAKey, "0")
+	n := 0
+	for _, door := range doors {
+		for _, said := range door.Sightings(over, door.MAC, netip.MustParseAddr("203.0.113.101")) {
+			said.Host, said.At = "net2", netip.MustParseAddr("192.0.2.2")
+			b.put(translate.Networks+said.Name(), said.Value())
+			n++
+		}
+	}
+	require.Equal(t, 2, n)
+	b.settle()
+	is := func(serves bool) {
+		t.Helper()
+		for name, door := range doors {
+			_, here := b.store.Want(gpe.LocalEIDKey(door.Segment, gpe.MACEID(door.MAC)))
+			require.Equal(t, serves, here, "%s is here", name)
+			_, there := b.store.Want(gpe.RemoteEIDKey(door.Segment, gpe.MACEID(door.MAC)))
+			require.Equal(t, !serves, there, "%s is there", name)
+		}
+	}
+	is(false)
+	b.put(over.Routers()+translate.HAKey, "1")
+	b.settle()
+	is(true)
 }

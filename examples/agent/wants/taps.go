@@ -291,19 +291,11 @@ func (b *Inbox) TapsOf(port string) []string {
 	return slices.Collect(maps.Keys(b.taps.of[port[strings.LastIndexByte(port, '/')+1:]]))
 }
 
-// SourceOf names what wants the objects of a port, or a subport, with this UUID.
-func (b *Inbox) SourceOf(uuid string) string {
+// PortOf is the port, or the subport, with this UUID; false: it is not here.
+func (b *Inbox) PortOf(uuid string) (translate.Port, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := b.ports[uuid]; ok {
-		return OfPort(uuid)
-	}
-	for name, p := range b.ports {
-		if p.UUID == uuid {
-			return OfPort(name)
-		}
-	}
-	return OfPort(uuid)
+	return portOf(b.ports, uuid)
 }
 
 // all is what all services and flows want.
