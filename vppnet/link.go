@@ -22,7 +22,11 @@ import (
 type LinkState struct {
 	Interface string
 	Up        bool
-	MTU       uint32 // L3 packet, bytes, 68 to 65535; 0: VPP's default, which is the link's, or the parent's
+
+	// MTU is of L3 packets, in bytes, 68 to 65535. 0: VPP's default. That is the parent's or, mostly, the link's; tunnels
+	// of IP and vhost-user ports have their own, 9000, and a NIC of a driver of VPP's dev API startup.conf's: an MTU
+	// above that one's link is left as it is.
+	MTU uint32
 
 	// MAC is of what no kind of ours makes with a MAC, a NIC; zero: left as it is, and so it
 	// stays when the LinkState goes. A member of a bond has the bond's, until it leaves.
