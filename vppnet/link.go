@@ -178,6 +178,7 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			want.After = have.Spec.After
 			return want
 		},
+		Undoes: func(l LinkState) []desiredstate.Key { return saidBy(l.Parent) },
 	}
 }
 
