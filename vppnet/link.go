@@ -54,7 +54,7 @@ func (l LinkState) Equal(o LinkState) bool {
 
 // linkNote is what is known of a link beside its LinkState.
 type linkNote struct {
-	mtu uint32 // VPP's default here
+	mtu uint32 // VPP's default here, or one as good as that
 }
 
 // LinkKey is the key of an interface's LinkState.
@@ -162,6 +162,9 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState]) error {
 			note, _ := have.Note.(linkNote)
+			if have.Spec.Parent != "" {
+				note = linkNote{} // what was said is taken back
+			}
 			return Gone(k.set(ctx, have.ID, note, have.Covered, have.Spec, LinkState{}), api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[LinkState], want LinkState) LinkState {
@@ -193,6 +196,9 @@ func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate
 		i := a.Spec
 		foreign := !Ours(i.Name, !a.Foreign, k.claims)
 		if std := i.defaultMTU(); foreign || i.Up || i.MTU != std {
+			if i.Parent != "" && i.MTU == parentsMTU(v, i) { // said, as lcp-sync does, is as good as inherited
+				std = i.MTU
+			}
 			mac, hidden := i.OwnMAC()
 			out = append(out, desiredstate.Actual[LinkState]{
 				ID: a.ID, Foreign: foreign, Covered: hidden, Note: linkNote{std},
@@ -201,6 +207,12 @@ func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate
 		}
 	}
 	return out, nil
+}
+
+func parentsMTU(v *desiredstate.View, i Interface) uint32 {
+	id, _ := v.ID(InterfaceKey(i.Parent))
+	parent, _ := desiredstate.At[Interface](v, id)
+	return parent.Spec.MTU
 }
 
 // set sends what differs: down first, up last; no MAC to a member of a bond.
