@@ -22,12 +22,14 @@ import (
 	"github.com/vppkit/vppkit/vpptest"
 )
 
+var told uplink.Memory // whichever engine told it
+
 // everything is an engine that knows all that can be on an interface.
 func everything(c *vppnet.Conn) *desiredstate.Engine {
 	return desiredstate.New(append(kinds(c), l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Neighbours(c),
 		l3.ProxyARPs(c), l3.MSSClamps(c), l3.CrossConnects(c), acl.Sets(c), acl.Bindings(c), acl.MACIPSets(c),
 		acl.MACIPBindings(c), acl.EtherTypeLists(c), vppnet.CrossConnects(c), vppnet.Mirrors(c), vppnet.VXLANTunnels(c),
-		qos.Records(c), urpf.Checks(c), dhcp.Clients(c), uplink.Promiscuouses(c, new(uplink.Memory)))...)
+		qos.Records(c), urpf.Checks(c), dhcp.Clients(c), uplink.Promiscuouses(c, &told))...)
 }
 
 // ground is what stands on no interface, and an interface beside the one that is contended for.
