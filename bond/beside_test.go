@@ -15,18 +15,21 @@ import (
 	"github.com/vppkit/vppkit/kinds/dhcp"
 	"github.com/vppkit/vppkit/kinds/lldp"
 	"github.com/vppkit/vppkit/kinds/qos"
+	"github.com/vppkit/vppkit/kinds/uplink"
 	"github.com/vppkit/vppkit/kinds/urpf"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
 
+var told uplink.Memory // whichever engine told it
+
 // everything is an engine that knows all that can be on an interface.
 func everything(c *vppnet.Conn) *desiredstate.Engine {
 	return desiredstate.New(append(kinds(c), l3.Tables(c), l3.Memberships(c), l3.Addresses(c), l3.Unnumbereds(c), l3.Neighbours(c),
 		l3.ProxyARPs(c), l3.MSSClamps(c), l3.CrossConnects(c), acl.Sets(c), acl.Bindings(c), acl.MACIPSets(c),
 		acl.MACIPBindings(c), acl.EtherTypeLists(c), vppnet.CrossConnects(c), vppnet.Mirrors(c), vppnet.VXLANTunnels(c),
-		qos.Records(c), urpf.Checks(c), dhcp.Clients(c))...)
+		qos.Records(c), urpf.Checks(c), dhcp.Clients(c), uplink.Promiscuouses(c, &told))...)
 }
 
 // ground is what stands on no interface, and an interface beside the one that is contended for.
@@ -90,7 +93,7 @@ func TestMembersOfOtherSorts(t *testing.T) {
 	both(t, func(t *testing.T, vpp vpptest.Target) {
 		e := everything(kindrig.Dial(t, vpp.Socket(), "me"))
 		base := append(ground(), vppnet.VXLANTunnel{Name: "lo", Src: netip.MustParseAddr("10.9.0.1"), Dst: netip.MustParseAddr("10.9.0.2"), VNI: 7})
-		for _, own := range besides()[:7] {
+		for _, own := range append(besides()[:7], uplink.Promiscuous{Interface: "lo"}) { // which a loopback cannot be
 			contend(t, vpp, e, base, own)
 		}
 		e.MaxPrune = 1

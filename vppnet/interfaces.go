@@ -5,6 +5,7 @@ package vppnet
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"go.fd.io/govpp/binapi/bond"
@@ -141,14 +142,26 @@ func describe(d *interfaces.SwInterfaceDetails) Interface {
 // defaultMTU is the L3 MTU that VPP gave the interface when it was made. 0: a
 // sub-interface inherits its parent's.
 func (i Interface) defaultMTU() uint32 {
-	switch {
+	switch given, ok := givenMTU[i.Device]; {
 	case i.Parent != "":
 		return 0
-	case i.Device == "GRE tunnel device": // its link MTU is no Ethernet's
-		return 9000
+	case ok:
+		return given
+	case slices.Contains(devDrivers, i.Device):
+		return max(i.MTU, i.LinkMTU)
 	}
 	return i.LinkMTU
 }
+
+// givenMTU is the L3 MTU of devices that get one whatever their link's is, which may be no Ethernet's.
+var givenMTU = map[string]uint32{
+	"vhost-user": 9000, "GRE tunnel device": 9000, "IPIP tunnel device": 9000, "IPSEC Tunnel": 9000, "MPLS tunnel device": 9000,
+	"ip6ip-6rd": 1480,
+}
+
+// devDrivers are those of VPP's dev API. Their links take 1492 bytes, and their L3 MTU is startup.conf's
+// (ethernet { default-mtu }), 9000 if it says nothing. VPP does not tell, so what is above the link's is taken for it.
+var devDrivers = []string{"iavf", "ena", "octeon", "mvpp2", "ige", "atlantic"}
 
 // untouched says whether nobody has tagged or used the interface since it was
 // made, up or not, as far as the interface itself tells.

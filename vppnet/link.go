@@ -22,7 +22,11 @@ import (
 type LinkState struct {
 	Interface string
 	Up        bool
-	MTU       uint32 // L3 packet, bytes, 68 to 65535; 0: VPP's default, which is the link's, or the parent's
+
+	// MTU is of L3 packets, in bytes, 68 to 65535. 0: VPP's default. That is the parent's or, mostly, the link's; tunnels
+	// of IP and vhost-user ports have their own, 9000, and a NIC of a driver of VPP's dev API startup.conf's: an MTU
+	// above that one's link is left as it is.
+	MTU uint32
 
 	// MAC is of what no kind of ours makes with a MAC, a NIC; zero: left as it is, and so it
 	// stays when the LinkState goes. A member of a bond has the bond's, until it leaves.
@@ -50,7 +54,7 @@ func (l LinkState) Equal(o LinkState) bool {
 
 // linkNote is what is known of a link beside its LinkState.
 type linkNote struct {
-	mtu uint32 // VPP's default here
+	mtu uint32 // VPP's default here, or one as good as that
 }
 
 // LinkKey is the key of an interface's LinkState.
@@ -158,6 +162,9 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[LinkState]) error {
 			note, _ := have.Note.(linkNote)
+			if have.Spec.Parent != "" {
+				note = linkNote{} // what was said is taken back
+			}
 			return Gone(k.set(ctx, have.ID, note, have.Covered, have.Spec, LinkState{}), api.INVALID_SW_IF_INDEX)
 		},
 		Fill: func(have desiredstate.Actual[LinkState], want LinkState) LinkState {
@@ -174,6 +181,7 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			want.After = have.Spec.After
 			return want
 		},
+		Undoes: func(l LinkState) []desiredstate.Key { return saidBy(l.Parent) },
 	}
 }
 
@@ -188,6 +196,9 @@ func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate
 		i := a.Spec
 		foreign := !Ours(i.Name, !a.Foreign, k.claims)
 		if std := i.defaultMTU(); foreign || i.Up || i.MTU != std {
+			if i.Parent != "" && i.MTU == parentsMTU(v, i) { // said, as lcp-sync does, is as good as inherited
+				std = i.MTU
+			}
 			mac, hidden := i.OwnMAC()
 			out = append(out, desiredstate.Actual[LinkState]{
 				ID: a.ID, Foreign: foreign, Covered: hidden, Note: linkNote{std},
@@ -196,6 +207,12 @@ func (k links) dump(_ context.Context, v *desiredstate.View) (out []desiredstate
 		}
 	}
 	return out, nil
+}
+
+func parentsMTU(v *desiredstate.View, i Interface) uint32 {
+	id, _ := v.ID(InterfaceKey(i.Parent))
+	parent, _ := desiredstate.At[Interface](v, id)
+	return parent.Spec.MTU
 }
 
 // set sends what differs: down first, up last; no MAC to a member of a bond.

@@ -104,6 +104,14 @@ func (s SubInterface) vlan() desiredstate.Key {
 	return desiredstate.Key{Space: "vlan", Name: fmt.Sprintf("%s %s %d.%d", s.Parent, kind, s.Outer, s.Inner)}
 }
 
+// saidBy is what VPP says no more by a device of which a sub-interface went down, and still has on: the key of lldp.Port.
+func saidBy(parent string) []desiredstate.Key {
+	if parent == "" {
+		return nil
+	}
+	return []desiredstate.Key{{Space: "lldp", Name: parent}}
+}
+
 // SubInterfaces manages VLAN sub-interfaces (create_subif) and their tag rewrite
 // (l2_interface_vlan_tag_rewrite), which changes in place; all else replaces, but that one is
 // Pairable and need not be.
@@ -176,6 +184,7 @@ func SubInterfaces(c *Conn) *desiredstate.Kind[SubInterface] {
 		},
 		Shares: func(s SubInterface) []desiredstate.Key { return UseKeys(s.Parent) },
 		Holds:  func(s SubInterface) []desiredstate.Key { return []desiredstate.Key{s.vlan()} },
+		Undoes: func(s SubInterface) []desiredstate.Key { return saidBy(s.Parent) },
 	}, Orphan[SubInterface]{
 		Mark: func(want SubInterface) string { return want.vlan().Name },
 		Marked: func(found SubInterface, i Interface) (string, bool) {

@@ -4,6 +4,7 @@ package vpptest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.fd.io/govpp/binapi/interface_types"
@@ -115,7 +116,7 @@ func (l *lcps) add(c *Call, p *lcpPair) int32 {
 	switch {
 	case parent == nil:
 		return invalidInterface
-	case p.phy.sub.inner != 0 && !l.has(p.phy.sup, p.phy.sub.outer):
+	case p.phy.sub.inner != 0 && !slices.ContainsFunc(l.all(), func(x *lcpPair) bool { return x.under(p) }):
 		return invalidArgument
 	}
 	retval, host := l.v.life.interfaces.createSubif(parent.host, parent.host, *p.phy.sub, invalidArgument)
@@ -126,12 +127,16 @@ func (l *lcps) add(c *Call, p *lcpPair) int32 {
 	return 0
 }
 
-// has says whether a VLAN of a device has a pair.
-func (l *lcps) has(device *iface, outer uint16) (found bool) {
-	l.pairs.each(none, func(_ uint32, x *lcpPair) {
-		found = found || x.phy.sup == device && x.phy.sub != nil && x.phy.sub.outer == outer && x.phy.sub.inner == 0
-	})
-	return found
+func (l *lcps) all() (all []*lcpPair) {
+	l.pairs.each(none, func(_ uint32, x *lcpPair) { all = append(all, x) })
+	return all
+}
+
+// under says whether the device of a pair of two tags is a VLAN of this one's.
+func (p *lcpPair) under(two *lcpPair) bool {
+	const dot1ad = interface_types.SUB_IF_API_FLAG_DOT1AD
+	o, i := p.phy.sub, two.phy.sub
+	return o != nil && i != nil && p.phy.hw == two.phy.hw && o.inner == 0 && i.inner != 0 && o.outer == i.outer && o.has(dot1ad) == i.has(dot1ad)
 }
 
 // tap makes the other end in VPP, whose other end is the device.
@@ -163,6 +168,9 @@ func (l *lcps) delete(at uint32) {
 	l.pairs.each(none, func(_ uint32, x *lcpPair) {
 		if x.host.sub != nil && x.host.sup == p.host {
 			l.v.internal().NotImitated("a pair that goes before those of its sub-interfaces: what they have in VPP goes along, and they stay")
+		}
+		if p.under(x) {
+			l.v.internal().NotImitated("a pair that goes before one of two tags that is made on it: its device of Linux goes along, and it stays")
 		}
 	})
 	if p.host.sub == nil {

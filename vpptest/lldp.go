@@ -16,14 +16,26 @@ import (
 type lldps struct {
 	v        *VPP
 	on       map[uint32]lldp.SwInterfaceSetLldp
+	speaks   map[uint32]bool
 	name     string
 	hold     uint32
 	interval uint32
 }
 
 func loadLLDP(v *VPP) {
-	l := &lldps{v: v, on: map[uint32]lldp.SwInterfaceSetLldp{}, hold: 4, interval: 30}
+	l := &lldps{v: v, on: map[uint32]lldp.SwInterfaceSetLldp{}, speaks: map[uint32]bool{}, hold: 4, interval: 30}
 	v.life.states = append(v.life.states, l.dump)
+	i := v.life.interfaces
+	i.switched = append(i.switched, func(i *iface) {
+		if !i.admin { // a sub-interface, too
+			delete(l.speaks, i.hw.place)
+		}
+	})
+	i.linked = append(i.linked, func(i *iface) {
+		if i.link {
+			l.speak(i.place)
+		}
+	})
 	Handle(v, l.config)
 	Handle(v, l.set)
 }
@@ -51,12 +63,22 @@ func (l *lldps) set(_ *Call, q *lldp.SwInterfaceSetLldp) *lldp.SwInterfaceSetLld
 		r.Retval = invalidValue
 	case !q.Enable:
 		delete(l.on, (*device).index) // a number of an interface again
+		delete(l.speaks, (*device).index)
 	default:
 		if _, is := l.on[at]; !is {
 			l.on[at] = *q
+			if (*device).admin {
+				l.speak(at)
+			}
 		}
 	}
 	return r
+}
+
+func (l *lldps) speak(at uint32) {
+	if _, is := l.on[at]; is {
+		l.speaks[at] = true
+	}
 }
 
 func (l *lldps) dump(d *dump) {
@@ -65,6 +87,6 @@ func (l *lldps) dump(d *dump) {
 	}
 	for _, at := range slices.Sorted(maps.Keys(l.on)) {
 		q := l.on[at]
-		d.line(fmt.Sprintf("LLDP of device %d, %q, %v, %v, %q", at, q.PortDesc, q.MgmtIP4, q.MgmtIP6, q.MgmtOid))
+		d.line(fmt.Sprintf("LLDP of device %d, %q, %v, %v, %q", at, q.PortDesc, q.MgmtIP4, q.MgmtIP6, q.MgmtOid), when(!l.speaks[at], "silent"))
 	}
 }

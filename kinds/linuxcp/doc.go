@@ -9,6 +9,8 @@
 // kind, and write-only. What it can be told besides and not to forget again (ethertypes), or only by its
 // CLI (lcp-sync, lcp-auto-subint), is not here. Who turns lcp-auto-subint on gets pairs that
 // nobody wanted, which are ours like any other, and go.
+// With lcp-sync, VPP says of a sub-interface with a Pair the MTU of its parent, where it has none or a larger one: want
+// none of it, or none above the parent's, and a vppnet.LinkState for as long as it has the Pair.
 //
 // A twin is a TAP, so it needs a Linux with /dev/vhost-net. Without, VPP answers SYSCALL_ERROR_1, and
 // nothing is left. The kind was never tried on a real VPP that has it: of what makes no pair there

@@ -124,6 +124,8 @@ func TestValidate(t *testing.T) {
 	for why, spoil := range map[string]func(*linuxcp.Pair){
 		"interface":           func(p *linuxcp.Pair) { p.Interface = "" },
 		"parent":              func(p *linuxcp.Pair) { p.Parent = "a/b/c" },
+		"outer":               func(p *linuxcp.Pair) { p.Outer = "a/b/c" },
+		"its own outer one":   func(p *linuxcp.Pair) { p.Outer = p.Interface },
 		"of 0 bytes, want 1":  func(p *linuxcp.Pair) { p.Device = "" },
 		"of 16 bytes, want 1": func(p *linuxcp.Pair) { p.Device += "1" },
 		"of 15 bytes, want 1": func(p *linuxcp.Pair) { p.TUN = true },
@@ -146,4 +148,41 @@ func TestValidate(t *testing.T) {
 		require.ErrorContains(t, linuxcp.Namespace{Name: name}.Validate(), "/var/run/netns")
 	}
 	require.ErrorContains(t, linuxcp.Namespace{}.Validate(), "leave the Namespace out")
+}
+
+// The twin of two tags is a VLAN of that of the outer one: it comes after it, and goes, and is made anew with it.
+func TestTwinOfTwoTags(t *testing.T) {
+	vpp := vpptest.New(t)
+	up, outer := linuxcp.Pair{Interface: "up", Device: "up"}, linuxcp.Pair{Interface: "sub", Parent: "up", Device: "up.100"}
+	inner := linuxcp.Pair{Interface: "a-qinq", Parent: "up", Outer: "sub", Device: "up.100.7"} // the first by name
+	ground := []desiredstate.Object{
+		vppnet.Loopback{Name: "up"},
+		vppnet.SubInterface{Name: "sub", Parent: "up", Outer: 100, Pairable: true},
+		vppnet.SubInterface{Name: "a-qinq", Parent: "up", Outer: 100, Inner: 7},
+		vppnet.SubInterface{Name: "other", Parent: "up", Outer: 100, Dot1ad: true, Pairable: true},
+		linuxcp.Pair{Interface: "other", Parent: "up", Device: "other"},
+	}
+	e := kindrig.Engine(kinds(kindrig.Dial(t, vpp.Socket(), "me"))...)
+	sync := func(want ...desiredstate.Object) {
+		t.Helper()
+		want = append(want, ground...)
+		_, err := e.Sync(t.Context(), want...)
+		require.NoError(t, err)
+		e.Forget()
+		p, err := e.Plan(t.Context(), want...)
+		require.NoError(t, err)
+		require.True(t, p.Empty(), p.String())
+	}
+	sync(up, outer, inner)
+	outer.Device = "up.100b"
+	sync(up, outer, inner)
+	open := inner
+	open.Outer = "" // it is found
+	p, err := e.Plan(t.Context(), append(ground, up, outer, open)...)
+	require.NoError(t, err)
+	require.True(t, p.Empty(), p.String())
+	e.Forget()
+	_, err = e.Sync(t.Context(), ground[:3]...)
+	require.NoError(t, err)
+	require.NotContains(t, vpp.String(), "linux-cp pairs")
 }

@@ -24,11 +24,17 @@ type Pair struct {
 	Interface string
 
 	// Parent is the interface whose sub-interface it is, if it is one: that one has a Pair, too, and
-	// the twin is a VLAN of its twin. A sub-interface of ours has to be Pairable; of one with two
-	// tags, that with the outer one alone needs a Pair before.
+	// the twin is a VLAN of its twin. A sub-interface of ours has to be Pairable.
 	Parent string
 
-	Device string // Linux' name of the twin, at most 15 bytes
+	// Outer is, of a sub-interface with two tags, that of the same parent with the outer one alone: it has a
+	// Pair, too, and the twin is a VLAN of its twin. Set both: Linux removes a VLAN with what it is of, which VPP
+	// does not notice, and where one is open no order is kept.
+	Outer string
+
+	// Device is Linux' name of the twin, at most 15 bytes. Of a sub-interface VPP takes a device that Linux has by that
+	// name already, whosesoever, and removes it with the Pair: choose one that nobody else does.
+	Device string
 	Netns  string // the network namespace that it is in, at most 30 bytes; "": as the Namespace was when it was made
 	TUN    bool   // packets of IP alone; else Ethernet, if the interface is
 }
@@ -41,11 +47,13 @@ func PairKey(iface string) desiredstate.Key {
 // Key is PairKey(p.Interface).
 func (p Pair) Key() desiredstate.Key { return PairKey(p.Interface) }
 
-// Deps lists the interface and, of a sub-interface, its parent's Pair.
+// Deps lists the interface and, of a sub-interface, the Pairs of its parent and of Outer.
 func (p Pair) Deps() []desiredstate.Key {
 	deps := []desiredstate.Key{vppnet.InterfaceKey(p.Interface)}
-	if p.Parent != "" {
-		deps = append(deps, PairKey(p.Parent))
+	for _, below := range []string{p.Parent, p.Outer} {
+		if below != "" {
+			deps = append(deps, PairKey(below))
+		}
 	}
 	return deps
 }
@@ -60,11 +68,18 @@ func (p Pair) Validate() error {
 			return err
 		}
 	}
+	if p.Outer != "" {
+		if err := vppnet.CheckRef("outer", p.Outer); err != nil {
+			return err
+		}
+	}
 	most := 15
 	if p.TUN {
 		most = 14 // with more, VPP says of it that it is none
 	}
 	switch {
+	case p.Outer == p.Interface:
+		return errors.New("sub-interface is its own outer one")
 	case p.Device == "" || len(p.Device) > most:
 		return fmt.Errorf("device %q of %d bytes, want 1 to %d", p.Device, len(p.Device), most)
 	case p.Device == "." || p.Device == ".." || p.Device == "all" || p.Device == "default":
@@ -96,6 +111,15 @@ func (p Pair) message(id uint32, add bool) *lcp.LcpItfPairAddDelV3 {
 	return q
 }
 
+// vlan is what one parent has only once.
+type vlan struct {
+	parent string
+	tag    uint16
+	dot1ad bool
+}
+
+func outerOf(i vppnet.Interface) vlan { return vlan{i.Parent, i.Outer, i.Dot1ad} }
+
 // Pairs manages the twins of our interfaces, and of those that are claimed
 // (lcp_itf_pair_add_del_v3, lcp_itf_pair_get). All changes replace. VPP has another interface for each, by which
 // it reaches the twin, tap4096 and so on: it is nobody's, goes with the Pair, and its link is
@@ -113,12 +137,21 @@ func Pairs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Pair] {
 				}
 				return stream.Recv, nil
 			}, func(r *lcp.LcpItfPairGetReply) uint32 { return r.Cursor })
+			outer := map[vlan]string{} // those that have a Pair
+			for _, d := range all {
+				if i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.PhySwIfIndex)); ok && i.Spec.Tags == 1 {
+					outer[outerOf(i.Spec)] = i.Spec.Name
+				}
+			}
 			for _, d := range all {
 				i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.PhySwIfIndex))
 				if !ok {
 					continue
 				}
 				p := Pair{Interface: i.Spec.Name, Parent: i.Spec.Parent, Device: d.HostIfName, Netns: d.Netns, TUN: d.HostIfType == lcp.LCP_API_ITF_HOST_TUN}
+				if i.Spec.Tags == 2 {
+					p.Outer = outer[outerOf(i.Spec)]
+				}
 				out = append(out, desiredstate.Actual[Pair]{ID: i.ID, Foreign: !iface.Scope(claims).Has(i), Spec: p})
 			}
 			return out, err
@@ -134,6 +167,9 @@ func Pairs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Pair] {
 			if want.Parent == "" {
 				want.Parent = have.Spec.Parent
 			}
+			if want.Outer == "" {
+				want.Outer = have.Spec.Outer
+			}
 			return want
 		},
 		Holds: func(p Pair) []desiredstate.Key {
@@ -145,7 +181,7 @@ func Pairs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Pair] {
 		case errors.Is(err, api.INVALID_SW_IF_INDEX) && p.Parent == "":
 			return fmt.Errorf("has it a parent? That one needs a Pair before: name it as Parent: %w", err)
 		case errors.Is(err, api.INVALID_ARGUMENT):
-			return fmt.Errorf("a sub-interface needs exact tags, one to be Pairable, two a Pair of that with the outer one; and what is not Ethernet TUN: %w", err)
+			return fmt.Errorf("a sub-interface needs exact tags, one to be Pairable, two a Pair of that with the outer one, named as Outer; and what is not Ethernet TUN: %w", err)
 		case errors.Is(err, api.FEATURE_DISABLED):
 			return fmt.Errorf("twins are TAPs, for which VPP from 26.06 on needs its plugin tap: load it: %w", err)
 		case errors.Is(err, api.SYSCALL_ERROR_1):

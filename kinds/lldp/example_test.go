@@ -18,12 +18,13 @@ func Example() {
 	claim := vppnet.ClaimInterfaces(func(name string) bool { return name == nic })
 	var memory vppnet.Memory // as long as the program lives
 	kindrig.DryRunOn([]vpptest.Option{vpptest.WithInterface("GigabitEthernet0/8/0")}, func(c *vppnet.Conn) []desiredstate.AnyKind {
-		return []desiredstate.AnyKind{lldp.AllSettings(c, &memory), lldp.Ports(c, &memory, claim)}
-	}, lldp.Settings{SystemName: "edge1", Interval: 10 * time.Second}, lldp.Port{Interface: nic, Description: "uplink"})
+		return []desiredstate.AnyKind{vppnet.LinkStates(c, claim), lldp.AllSettings(c, &memory), lldp.Ports(c, &memory, claim)}
+	}, vppnet.LinkState{Interface: nic, Up: true}, lldp.Settings{SystemName: "edge1", Interval: 10 * time.Second}, lldp.Port{Interface: nic, Description: "uplink"})
 
 	// Output:
+	// + link/vpp:GigabitEthernet0/8/0
 	// + lldp/vpp:GigabitEthernet0/8/0, unverified
 	// + lldp-settings/lldp, unverified
-	// 2 to create
+	// 3 to create
 	// error: <nil>
 }

@@ -82,29 +82,42 @@ func checkText(what, text string, most int) error {
 // So VPP is asked for the device first (cli_inband, "show hardware-interfaces brief"), and one with
 // another number is refused: make devices before sub-interfaces. Sub-interfaces and what is not
 // Ethernet have no LLDP.
+//
+// VPP begins to speak when a device is up, or its link comes up, and links of bonds, TAPs and devices of Linux are up
+// before they are. A Port of such a one waits (ErrEarly) until it is up.
+//
+// VPP says nothing any more by a device of which a sub-interface goes down, until that device's link comes up
+// again. Where the Port is wanted, the plan that removes a sub-interface, or its LinkState with a Parent, turns LLDP
+// off and on after that. It stays silent after a Remove, for which nothing else is wanted, and when somebody else takes a
+// sub-interface down, or a LinkState that stays is no longer up.
 func Ports(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desiredstate.Kind[Port] {
 	k := ports{lldp.NewServiceClient(c), interfaces.NewServiceClient(c), vlib.NewServiceClient(c)}
 	return vppnet.Remembered(c, m, iface.OnDevice(c, claims, &desiredstate.Kind[Port]{
 		Name:     "lldp",
 		Messages: c.Uses(&lldp.SwInterfaceSetLldp{}, &interfaces.SwInterfaceDump{}, &vlib.CliInband{}, &memclnt.ControlPing{}),
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Port], want Port) error {
+			return k.put(ctx, v, have.ID, want)
+		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Port]) error {
 			return vppnet.Gone(k.set(ctx, have.ID, Port{}, false), api.INVALID_SW_IF_INDEX)
 		},
-	}, func(ctx context.Context, _ *desiredstate.View, id uint32, p Port) error {
-		if err := k.check(ctx, p.Interface, id); err != nil {
-			return err
-		}
-		if err := k.set(ctx, id, p, false); err != nil { // VPP does not change what it says
-			return err
-		}
-		return k.set(ctx, id, p, true)
-	}))
+	}, k.put))
 }
 
 type ports struct {
 	vpp        lldp.RPCService
 	interfaces interfaces.RPCService
 	cli        vlib.RPCService
+}
+
+func (k ports) put(ctx context.Context, _ *desiredstate.View, id uint32, p Port) error {
+	if err := k.check(ctx, p.Interface, id); err != nil {
+		return err
+	}
+	if err := k.set(ctx, id, p, false); err != nil { // VPP does not change what it says
+		return err
+	}
+	return k.set(ctx, id, p, true)
 }
 
 // check sees that the interface's device has the interface's number, so that VPP does it to that one.
@@ -118,7 +131,7 @@ func (k ports) check(ctx context.Context, iface string, id uint32) error {
 	case all[0].SupSwIfIndex != id:
 		return fmt.Errorf("%w: interface %s is a sub-interface: LLDP is of its device: name its parent", desiredstate.ErrInvalid, iface)
 	}
-	name := all[0].InterfaceName
+	name, flags := all[0].InterfaceName, all[0].Flags
 	r, err := k.cli.CliInband(ctx, &vlib.CliInband{Cmd: "show hardware-interfaces brief " + name})
 	if err != nil {
 		return err
@@ -128,7 +141,10 @@ func (k ports) check(ctx context.Context, iface string, id uint32) error {
 		if len(f) < 2 || f[0] != name {
 			continue
 		}
-		if f[1] == strconv.Itoa(int(id)) {
+		switch {
+		case f[1] == strconv.Itoa(int(id)) && flags == interface_types.IF_STATUS_API_FLAG_LINK_UP: // and that alone
+			return fmt.Errorf("%w: interface %s is down, and its link up: VPP would say nothing by it when it comes up: bring it up before", desiredstate.ErrEarly, iface)
+		case f[1] == strconv.Itoa(int(id)):
 			return nil
 		}
 		return fmt.Errorf("%w: interface %s has the number %d, and its device %s: VPP would turn on LLDP of another one; make it before any sub-interface", desiredstate.ErrInvalid, iface, id, f[1])

@@ -14,7 +14,8 @@ import (
 	"github.com/vppkit/vppkit/vppnet"
 )
 
-// Promiscuous has a device take all frames, also those that are for others.
+// Promiscuous has a device take all frames, also those that are for others. No member of a bond: what that takes is its
+// bond's to say, all frames where the bond is bridged.
 type Promiscuous struct {
 	Interface string
 }
@@ -39,8 +40,8 @@ func (p Promiscuous) Validate() error { return vppnet.CheckRef("interface", p.In
 // write-only: VPP shows none of it, and m remembers what it was told. To be told twice is
 // harmless.
 //
-// VPP itself has a bridged device take all frames, and no longer when that leaves its bridge
-// domain, whatever was said here; and one that is told to take only its own while it is bridged
+// VPP itself has a device take all frames that is bridged, or a sub-interface of it, and no longer when the last of them
+// leaves its bridge domain, whatever was said here; and one that is told to take only its own while it is bridged
 // does so. So a device is one or the other. What does not look at MACs refuses: loopbacks,
 // vhost-user, af_packet, whose device of Linux has a mode of its own.
 func Promiscuouses(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredstate.Kind[Promiscuous] {
@@ -49,7 +50,7 @@ func Promiscuouses(c *vppnet.Conn, m *Memory, claims ...vppnet.Claim) *desiredst
 		_, err := vpp.SwInterfaceSetPromisc(ctx, &interfaces.SwInterfaceSetPromisc{SwIfIndex: interface_types.InterfaceIndex(id), PromiscOn: on})
 		return err
 	}
-	return vppnet.Remembered(c, &m.told, iface.OnDevice(c, claims, &desiredstate.Kind[Promiscuous]{
+	return vppnet.Remembered(c, &m.told, iface.On(c, claims, &desiredstate.Kind[Promiscuous]{
 		Name:     "promiscuous",
 		Messages: c.Uses(&interfaces.SwInterfaceSetPromisc{}),
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Promiscuous]) error {
