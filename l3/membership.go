@@ -109,7 +109,7 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 			}
 			for _, is6 := range have.Spec.families() {
 				if is, err := k.still(ctx, v, have, is6); err != nil || !is {
-					return cmp.Or(err, fmt.Errorf("%w: it is in a table of ours no more", desiredstate.ErrChanged))
+					return cmp.Or(err, place.ErrMoved)
 				}
 			}
 			return k.move(ctx, v, have.ID, was4, was6, want)
@@ -182,22 +182,26 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		if four.Retval != 0 || six.Retval != 0 {
 			continue // it has gone
 		}
-		add := func(id uint32, no4, no6 bool) {
+		add := func(id, other uint32, no4, no6 bool) {
 			if id == 0 {
 				return
 			}
 			table, ours := place.TableName(v, id)
 			overlay := i.Spec.Device == "LISP_GPE" // VPP puts those into tables itself, and never takes them out
-			out = append(out, desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && (!ours || overlay), Spec: Membership{
+			m := desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && (!ours || overlay), Spec: Membership{
 				Interface: i.Spec.Name, Table: table, NoIPv4: no4, NoIPv6: no6,
-			}})
+			}}
+			if other != id && other != 0 { // see TableOf
+				m.Note, _ = place.TableName(v, other)
+			}
+			out = append(out, m)
 		}
 		if four.VrfID == six.VrfID {
-			add(four.VrfID, false, false)
+			add(four.VrfID, four.VrfID, false, false)
 			continue
 		}
-		add(four.VrfID, false, true)
-		add(six.VrfID, true, false)
+		add(four.VrfID, six.VrfID, false, true)
+		add(six.VrfID, four.VrfID, true, false)
 	}
 	return out, nil
 }

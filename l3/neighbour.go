@@ -82,7 +82,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 	remove := func(ctx context.Context, id uint32, n Neighbour) error {
 		return vppnet.Gone(send(ctx, id, n, false), api.NO_SUCH_ENTRY, api.INVALID_SW_IF_INDEX)
 	}
-	return &desiredstate.Kind[Neighbour]{
+	return place.Looking(c, s, func(n Neighbour) bool { return n.IP.Is6() }, &desiredstate.Kind[Neighbour]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "neighbour",
 		Requires: Places(c),
@@ -96,7 +96,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 				}
 				for _, d := range all {
 					n, id := d.Neighbor, uint32(d.Neighbor.SwIfIndex)
-					if n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC == 0 || !s.Has(v, id) {
+					if n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC == 0 || !s.In(v, id, TableOf(v, id, af == ip_types.ADDRESS_IP6)) {
 						continue
 					}
 					out = append(out, desiredstate.Actual[Neighbour]{ID: id, Spec: Neighbour{
@@ -107,9 +107,9 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 			}
 			return out, nil
 		},
-		Check: func(v *desiredstate.View, n Neighbour) error { return s.Check(v, n.Interface, "") },
+		Check: func(v *desiredstate.View, n Neighbour) error { return s.Check(v, n.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, n Neighbour) (uint32, error) {
-			id, err := s.Take(v, n.Interface)
+			id, err := s.TakeStill(ctx, interfaces.NewServiceClient(c), v, n.Interface, n.IP.Is6())
 			if err != nil {
 				return 0, err
 			}
@@ -126,10 +126,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour], want Neighbour) error {
 			return send(ctx, have.ID, want, true)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
-			if is, err := s.Still(ctx, interfaces.NewServiceClient(c), v, have.ID, have.Spec.IP.Is6()); err != nil || !is {
-				return err
-			}
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
 			if err := left.still(ctx, have.ID, have.Spec.IP); err != nil {
 				return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 			}
@@ -138,5 +135,5 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		InPlace: func(have desiredstate.Actual[Neighbour], want Neighbour) bool {
 			return have.Spec.NoRoute == want.NoRoute
 		},
-	}
+	})
 }

@@ -173,34 +173,31 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 		_, err := vpp.ProxyArpIntfcEnableDisable(ctx, &arp.ProxyArpIntfcEnableDisable{SwIfIndex: interface_types.InterfaceIndex(id), Enable: on})
 		return err
 	}
-	return &desiredstate.Kind[ProxyARP]{
+	return place.Looking(c, s, func(ProxyARP) bool { return false }, &desiredstate.Kind[ProxyARP]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "proxy-arp",
 		Requires: Places(c),
 		Shares:   func(x ProxyARP) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}, &interfaces.SwInterfaceGetTable{}),
+		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARP], err error) {
 			all, err := vppnet.Collect(vpp.ProxyArpIntfcDump(ctx, &arp.ProxyArpIntfcDump{}))
 			for _, d := range all {
-				if s.Has(v, d.SwIfIndex) {
+				if s.In(v, d.SwIfIndex, TableOf(v, d.SwIfIndex, false)) {
 					out = append(out, desiredstate.Actual[ProxyARP]{ID: d.SwIfIndex, Spec: ProxyARP{Interface: place.InterfaceName(v, d.SwIfIndex)}})
 				}
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, p ProxyARP) error { return s.Check(v, p.Interface, "") },
+		Check: func(v *desiredstate.View, p ProxyARP) error { return s.Check(v, p.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, p ProxyARP) (uint32, error) {
-			id, err := s.Take(v, p.Interface)
+			id, err := s.TakeStill(ctx, interfaces.NewServiceClient(c), v, p.Interface, false)
 			if err != nil {
 				return 0, err
 			}
 			return id, set(ctx, id, true)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[ProxyARP]) error {
-			if is, err := s.Still(ctx, interfaces.NewServiceClient(c), v, have.ID, false); err != nil || !is {
-				return err
-			}
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[ProxyARP]) error {
 			return vppnet.Gone(set(ctx, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},
-	}
+	})
 }
