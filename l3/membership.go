@@ -70,6 +70,9 @@ func (m Membership) Validate() error {
 // for. Into that table, and out of it, an interface with addresses may therefore
 // move in two passes: the first fails, saying so, and takes the old ones away.
 //
+// An interface with a role in NAT, or a virtual router, of which VPP would leave routes behind, does
+// not leave the default table before these: both go and come in one plan, or the Membership is refused.
+//
 // A reading costs two requests for each interface of VPP that is not disclaimed,
 // unless there is no table but the default one.
 func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Membership] {
@@ -81,6 +84,12 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Messages: c.Uses(append(k.left.messages(), &interfaces.SwInterfaceSetTable{}, &ip.IPTableDump{})...),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Shares:   func(x Membership) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Holds: func(x Membership) (held []desiredstate.Key) {
+			for _, is6 := range x.families() {
+				held = append(held, place.AtHome(x.Interface, is6))
+			}
+			return held
+		},
 		Check: func(v *desiredstate.View, m Membership) error {
 			if !vppnet.Ours(m.Interface, true, k.claims) {
 				return fmt.Errorf("%w: the vppnet.DisclaimInterfaces that Memberships was given leave the interface to others", desiredstate.ErrForeign)

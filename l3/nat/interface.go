@@ -87,7 +87,7 @@ func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desire
 		Target: c.Target(), Variant: [2]any{variant, vppnet.Variant(claims...)},
 		Name:     interfaceSpace,
 		Requires: append(l3.Places(c), plugins(c, variant, false)),
-		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Shares:   func(x Interface) []desiredstate.Key { return place.UseKeys(x.Interface, x.Table, false) },
 		Messages: c.Uses(vpp.messages(partRoles)...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
 			all, err := vpp.roles(ctx)

@@ -103,7 +103,7 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 		Check: func(v *desiredstate.View, n Interface) error {
 			return errors.Join(sizes.check(), scope.CheckIn(v, n.Interface, n.Table))
 		},
-		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Shares:   func(x Interface) []desiredstate.Key { return place.UseKeys(x.Interface, x.Table, x.Inside) },
 		Disturbs: endsSessions[Interface],
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, n Interface) error {
 			_, err := placed(ctx, v, n)

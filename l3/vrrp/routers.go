@@ -54,7 +54,7 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     space,
 		Requires: l3.Places(c),
-		Shares:   func(x Router) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Shares:   func(x Router) []desiredstate.Key { return place.UseKeys(x.Interface, x.Table, x.is6()) },
 		Messages: iface.Uses(c, &binding.VrrpVrDump{}, &binding.VrrpVrPeerDump{}, &binding.VrrpVrTrackIfDump{},
 			&binding.VrrpVrAddDel{}, &binding.VrrpVrStartStop{}, &binding.VrrpVrSetPeers{}, &binding.VrrpVrTrackIfAddDel{},
 			&ip.IPAddressDump{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
