@@ -90,7 +90,9 @@ func TestAVirtualRouterLeavesTheDefaultTableFirst(t *testing.T) {
 		own := l3.Address{Interface: "lo", Prefix: netip.MustParsePrefix("10.0.0.1/24")}
 		r := vrrp.Router{Interface: "lo", ID: 7, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.5")}}
 		in := l3.Membership{Interface: "lo", Table: "red"}
-		_, err := e.Sync(t.Context(), vppnet.Loopback{Name: "lo"}, vppnet.LinkState{Interface: "lo", Up: true}, l3.Table{Name: "red"}, own, r)
+		_, err := e.Sync(t.Context(), vppnet.Loopback{Name: "lo"}, vppnet.LinkState{Interface: "lo", Up: true}, l3.Table{Name: "red"}, own)
+		require.NoError(t, err)
+		_, err = e.Ensure(t.Context(), r)
 		require.NoError(t, err)
 		_, err = e.Remove(t.Context(), own.Key()) // with one, VPP refuses to move the interface
 		require.NoError(t, err)
