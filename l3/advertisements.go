@@ -32,6 +32,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "router-advertisement",
 		Requires: Places(c),
+		Deps:     func(x RouterAdvertisement) []desiredstate.Key { return k.Scope.Deps(x.Interface) },
 		Shares:   func(x RouterAdvertisement) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&ip6_nd.SwInterfaceIP6ndRaDump{}, &ip6_nd.SwInterfaceIP6ndRaConfig{}, &ip6_nd.SwInterfaceIP6ndRaPrefix{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[RouterAdvertisement], err error) {

@@ -71,6 +71,7 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "l3-cross-connect",
 		Requires: Places(c),
+		Deps:     func(x CrossConnect) []desiredstate.Key { return place.Scope(claims).Deps(x.Interface) },
 		Shares:   func(x CrossConnect) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,

@@ -92,6 +92,7 @@ func MSSClamps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[MSSCla
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     mssClampSpace,
 		Requires: Places(c),
+		Deps:     func(x MSSClamp) []desiredstate.Key { return k.claims.Deps(x.Interface) },
 		Shares:   func(x MSSClamp) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,

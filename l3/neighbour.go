@@ -59,7 +59,8 @@ func (n Neighbour) Validate() error {
 
 // Neighbours manages the static neighbours on our interfaces, on those in tables
 // of ours, and on those that are claimed: all of them (ip_neighbor_add_del). The
-// MAC changes in place. What VPP has learnt is not shown; a Neighbour replaces it.
+// MAC changes in place. What VPP has learnt is not shown; a Neighbour replaces it. On somebody else's
+// interface, which is not claimed, one depends on the Membership.
 //
 // VPP keeps a static neighbour whose interface somebody deletes, in the default table, and
 // dies when another interface there gets or loses one with that address. That is refused
@@ -86,6 +87,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "neighbour",
 		Requires: Places(c),
+		Deps:     func(x Neighbour) []desiredstate.Key { return s.Deps(x.Interface) },
 		Shares:   func(x Neighbour) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(append(left.messages(), &ip_neighbor.IPNeighborAddDel{})...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Neighbour], err error) {

@@ -78,6 +78,7 @@ func PolicyAttachments(c *vppnet.Conn, policies desiredstate.AnyKind, claims ...
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "policy-attachment",
 		Requires: append(Places(c), policies),
+		Deps:     func(x PolicyAttachment) []desiredstate.Key { return place.Scope(claims).Deps(x.Interface) },
 		Shares:   func(x PolicyAttachment) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,

@@ -166,7 +166,8 @@ func (p ProxyARP) Deps() []desiredstate.Key {
 func (p ProxyARP) Validate() error { return vppnet.CheckRef(place.InterfaceSpace, p.Interface) }
 
 // ProxyARPs manages which of our interfaces, of those in tables of ours, and of
-// those that are claimed, answer ARP for others (proxy_arp_intfc_enable_disable).
+// those that are claimed, answer ARP for others (proxy_arp_intfc_enable_disable). On somebody
+// else's interface, which is not claimed, that depends on the Membership.
 func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyARP] {
 	vpp, s := arp.NewServiceClient(c), place.Scope(claims)
 	set := func(ctx context.Context, id uint32, on bool) error {
@@ -177,6 +178,7 @@ func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyA
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "proxy-arp",
 		Requires: Places(c),
+		Deps:     func(x ProxyARP) []desiredstate.Key { return s.Deps(x.Interface) },
 		Shares:   func(x ProxyARP) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARP], err error) {

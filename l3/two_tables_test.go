@@ -124,3 +124,31 @@ func keysOf(all []desiredstate.Object) (keys []desiredstate.Key) {
 	}
 	return keys
 }
+
+// What is ours on a stranger's interface goes before the Membership that makes it ours: it would be nobody's to remove.
+func TestAMembershipOutlivesWhatIsOursByIt(t *testing.T) {
+	inEachFamily(t, func(t *testing.T, socket, what string, is6 bool) {
+		they, c := kindrig.Dial(t, socket, "stranger"), kindrig.Dial(t, socket, "me")
+		me := func() *desiredstate.Engine { return kindrig.Engine(placedKinds(c)...) }
+		his := append(placedBase(), vppnet.Loopback{Name: "b"})
+		_, err := kindrig.Engine(placedKinds(they)...).Sync(t.Context(), his...)
+		require.NoError(t, err)
+		in := l3.Membership{Interface: "stranger/b", Table: "mine"}
+		mine := append(placedBase(), l3.Table{Name: "mine"}, in)
+		all := append(mine, placedOn("stranger/b", "mine", is6)[what]...)
+		for _, e := range []*desiredstate.Engine{me(), nil} { // one that has made it, and one that has found it
+			_, err = me().Sync(t.Context(), all...)
+			require.NoError(t, err, "in one pass")
+			if e == nil {
+				e = me()
+			}
+			_, err = e.Remove(t.Context(), in.Key())
+			require.ErrorIs(t, err, desiredstate.ErrInUse)
+			_, err = e.Sync(t.Context(), placedBase()...)
+			require.NoError(t, err)
+			p, err := kindrig.Engine(placedKinds(kindrig.Dial(t, socket, "stranger"))...).Plan(t.Context(), his...)
+			require.NoError(t, err)
+			require.Empty(t, p.Steps, "%s", p)
+		}
+	})
+}

@@ -8,6 +8,7 @@ package place
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
@@ -69,8 +70,22 @@ func ErrNotOurs(name string) error {
 	return fmt.Errorf("%w: interface %s, nor is its table: put it into a table of ours, or claim it, by a vppnet.ClaimInterfaces that the kind is given", desiredstate.ErrForeign, name)
 }
 
-// Check says at planning what Take would say later, unless the interface is still to come.
+// Deps are what is on an interface, and names no table, depends on: of somebody else's that is not claimed, on its
+// Membership, which alone makes it ours.
+func (s Scope) Deps(iface string) []desiredstate.Key {
+	others := strings.Contains(iface, "/") || strings.HasPrefix(iface, vppnet.Foreign(""))
+	if vppnet.Ours(iface, !others, s) {
+		return nil
+	}
+	return []desiredstate.Key{MembershipKey(iface)}
+}
+
+// Check says at planning what Take would say later, unless that depends on what is still to
+// come: the interface, or its Membership, if there will be one.
 func (s Scope) Check(v *desiredstate.View, name string) error {
+	if _, err := v.ID(MembershipKey(name)); err != nil && v.Known(MembershipKey(name)) != nil {
+		return nil
+	}
 	_, err := s.Take(v, name)
 	return later(err)
 }
