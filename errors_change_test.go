@@ -168,7 +168,7 @@ func refusedChanges() map[string]change {
 		},
 		"a role in another table than the interface's": {
 			base: objects(loop, l3.Table{Name: "r"}, red, nat.Plugin{Sessions: 1000}), from: objects(nat.Interface{Interface: "a", Table: "r", Inside: true}),
-			to: objects(nat.Interface{Interface: "a", Inside: true}), says: "say there what its Membership says", unsaid: true,
+			to: objects(nat.Interface{Interface: "a", Inside: true}), says: "table-member/a holds place-in-default-table/a ipv4",
 		},
 		"a role in a table of the other family": {
 			base: objects(loop, l3.Table{Name: "r"}, l3.Membership{Interface: "a", Table: "r", NoIPv4: true}, nat.Plugin{Sessions: 1000}),

@@ -212,7 +212,7 @@ func (x *pass) do(ctx context.Context, t *task) (id uint32, have []actual, err e
 		}
 		if err == nil && s.Action == Replace {
 			if err = s.kind.refuses(x.foresight(s), s.Want); err != nil {
-				s.eyed = refusedBy(s.eyed, s.Want)
+				s.eyed = refusedBy(s.eyed, s.kind, s.Want)
 			}
 		}
 		for _, a := range t.gone {

@@ -44,7 +44,7 @@ func (x *pass) foresight(s *Step) *View {
 
 // refusedBy lists by what a kind may refuse an object, which it does no more, perhaps, once that has changed: what
 // it asked for, and what the object depends on.
-func refusedBy(eyed []Key, want Object) []Key { return slices.Concat(eyed, want.Deps()) }
+func refusedBy(eyed []Key, k *kind, want Object) []Key { return slices.Concat(eyed, k.depsOf(want)) }
 
 // known is View.Known for a plan that is being made. The engine's lock is held.
 func (b *planner) known(k Key) Object {
@@ -128,7 +128,7 @@ func (x *pass) ask(ctx context.Context, t *task) (uint32, error) {
 	s, start := t.step, time.Now()
 	err := s.kind.foresee(ctx, x.foresight(s), s.have.id, s.Want)
 	if err != nil {
-		s.eyed = refusedBy(s.eyed, s.Want)
+		s.eyed = refusedBy(s.eyed, s.kind, s.Want)
 	}
 	if err != nil && (t.last || !errors.Is(err, ErrEarly)) {
 		x.failed.Store(true)

@@ -86,6 +86,10 @@ type Kind[S Object] struct {
 	// soon as they are free. Nil: handles are believed.
 	Verify func(ctx context.Context, held []Held) ([]bool, error)
 
+	// Deps names what an object depends on beside its own Deps, by how the kind was constructed: on
+	// what makes it ours, unless that is claimed. Nil: nothing.
+	Deps func(S) []Key
+
 	// Holds names what only one object of the target can have at a time: a
 	// socket's path, a VLAN of an interface. The engine frees it before it takes
 	// it, and refuses a second holder without sending anything. Nil: nothing.

@@ -31,6 +31,7 @@ type kind struct {
 	fill       func(have actual, want Object) Object
 	equal      func(a, b Object) bool
 	inPlace    func(have actual, want Object) bool
+	deps       func(Object) []Key // beside the object's own: see depsOf
 	holds      func(Object) []Key
 	shares     func(Object) []Key
 	covers     func(Object) []Key
@@ -121,7 +122,7 @@ func (k *Kind[S]) erase() *kind {
 	out := &kind{
 		name: k.Name, zero: zero, typ: reflect.TypeFor[S](), goesFirst: k.GoesFirst,
 		unverified: k.Unverified, target: k.Target, variant: k.Variant, claims: k.Claims,
-		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Holds, k.Shares, k.Covers, k.Undoes, k.Check, k.Foresee, k.Disturbs),
+		code: codeOf(k.Dump, k.Create, k.Update, k.Delete, k.Adopt, k.Fill, k.InPlace, k.Verify, k.Deps, k.Holds, k.Shares, k.Covers, k.Undoes, k.Check, k.Foresee, k.Disturbs),
 	}
 	if out.misuse = k.wrong(); out.misuse != nil {
 		return out
@@ -213,6 +214,7 @@ func (k *Kind[S]) tells(out *kind) {
 	}
 	out.holds, out.shares, out.covers = resources(k.Holds), resources(k.Shares), resources(k.Covers)
 	out.undoes = resources(k.Undoes)
+	out.deps = resources(k.Deps)
 	if k.Disturbs != nil {
 		out.disturbs = func(a Action, have actual, want Object) Disruption {
 			w, _ := want.(S)
@@ -233,7 +235,16 @@ func (k *Kind[S]) tells(out *kind) {
 	}
 }
 
-// resources is a Kind.Holds, Shares, Covers or Undoes.
+// depsOf are all that an object depends on.
+func (k *kind) depsOf(o Object) []Key {
+	deps := o.Deps()
+	if more := k.deps(o); len(more) > 0 {
+		deps = slices.Concat(deps, more)
+	}
+	return deps
+}
+
+// resources is a Kind.Deps, Holds, Shares, Covers or Undoes.
 func resources[S Object](of func(S) []Key) func(Object) []Key {
 	if of == nil {
 		return func(Object) []Key { return nil }

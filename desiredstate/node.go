@@ -88,7 +88,7 @@ func (n *node) owned() []actual {
 func (n *node) hiddenDeps() []*node {
 	out := n.dependencies()
 	for _, a := range n.have {
-		for _, d := range a.spec.Deps() {
+		for _, d := range a.kind.depsOf(a.spec) {
 			out = slices.DeleteFunc(out, func(x *node) bool { return x.key == d })
 		}
 	}
@@ -149,7 +149,7 @@ func (w *world) set(n *node, have []actual, more []*node, besides ...actual) {
 		w.depend(n, d.key, d)
 	}
 	for _, a := range have {
-		deps := a.spec.Deps()
+		deps := a.kind.depsOf(a.spec)
 		n.deps = slices.Grow(n.deps, len(deps))
 		for _, d := range deps {
 			w.depend(n, d, nil)

@@ -80,7 +80,7 @@ func (b *planner) objection(kind *kind, n *node, have []actual, want Object, dou
 	}
 	b.eyed = b.eyed[:0]
 	if why = kind.refuses(b.foresight(), want); why != nil {
-		return refusedBy(b.eyed, want), why
+		return refusedBy(b.eyed, kind, want), why
 	}
 	return nil, b.occupied(n, have, want)
 }
@@ -136,7 +136,7 @@ func (b *planner) compare(n *node, kind *kind, have []actual, want Object, pulle
 	base := kind.turns(cur, filled)
 	same := base == Keep
 	if cur.kind == kind {
-		b.noteDeps(n, want, filled, same)
+		b.noteDeps(kind, n, want, filled, same)
 	}
 	if same && len(have) == 1 && !pulled {
 		n.asWanted = nil
@@ -179,8 +179,8 @@ func (d *draft) there(have []actual, at int) {
 // noteDeps keeps the dependencies that only the wanted object tells of, and never
 // the target, so that it goes in the right order too. If what is there is just
 // that object, those that only an earlier one told of are forgotten.
-func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
-	deps := want.Deps()
+func (b *planner) noteDeps(k *kind, n *node, want, filled Object, same bool) {
+	deps := k.depsOf(want)
 	if slices.EqualFunc(n.deps, deps, func(e edge, k Key) bool { return e.on.key == k }) {
 		return // as nearly always
 	}
@@ -189,11 +189,11 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	}
 	var shown []Key
 	if !same { // these are still to come
-		shown = filled.Deps()
+		shown = k.depsOf(filled)
 	}
-	for _, k := range deps {
-		if !slices.Contains(shown, k) {
-			b.e.depend(n, k, nil)
+	for _, dep := range deps {
+		if !slices.Contains(shown, dep) {
+			b.e.depend(n, dep, nil)
 		}
 	}
 	if !same || n.suspect {
@@ -201,7 +201,7 @@ func (b *planner) noteDeps(n *node, want, filled Object, same bool) {
 	}
 	deps = slices.Clone(deps) // they are the object's
 	for _, a := range n.have {
-		deps = append(deps, a.spec.Deps()...)
+		deps = append(deps, a.kind.depsOf(a.spec)...)
 	}
 	n.deps = slices.DeleteFunc(n.deps, func(d edge) bool {
 		if slices.Contains(deps, d.on.key) {
@@ -275,7 +275,7 @@ func (b *planner) draft(n *node, base Action) *draft {
 func (d *draft) wanted(b *planner, k *kind, want, filled Object) {
 	d.kind, d.Kind, d.Want, d.want = k, k.name, want, filled
 	d.holds, d.shares = k.holds(filled), k.shares(filled)
-	if deps := want.Deps(); len(deps) > 0 {
+	if deps := k.depsOf(want); len(deps) > 0 {
 		d.deps = b.nodes.some(len(deps))
 		for i, dep := range deps {
 			d.deps[i] = b.node(dep)

@@ -77,16 +77,16 @@ type catalogue struct {
 
 func newCatalogue(all []actual) *catalogue {
 	c := &catalogue{all: all}
+	// Of several things with one handle, or one name, the first has it, but ours before others.
 	c.byID = sync.OnceValue(func() map[uint32]int {
 		m := make(map[uint32]int, len(all))
 		for i, a := range all {
-			if _, dup := m[a.id]; !dup {
+			if first, dup := m[a.id]; !dup || all[first].foreign && !a.foreign {
 				m[a.id] = i
 			}
 		}
 		return m
 	})
-	// Of several things with one name the first has it, but ours before others.
 	c.byKey = sync.OnceValue(func() map[Key]int {
 		m := make(map[Key]int, len(all))
 		for i, a := range all {

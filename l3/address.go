@@ -93,25 +93,22 @@ func (a Address) Validate() error {
 // A reading costs two requests for each of these interfaces, in one round trip.
 func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Address] {
 	k := addresses{c, interfaces.NewServiceClient(c), claims}
-	return &desiredstate.Kind[Address]{
+	return place.Looking(c, claims, func(a Address) bool { return a.Prefix.Addr().Is6() }, &desiredstate.Kind[Address]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
 		Requires: append(Places(c), Unnumbereds(c)),
 		Shares: func(x Address) []desiredstate.Key {
 			return append(vppnet.UseKeys(x.Interface), ownAddresses(x.Interface))
 		},
-		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &interfaces.SwInterfaceGetTable{}, &memclnt.ControlPing{}),
+		Messages: c.Uses(&ip.IPAddressDump{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceAddDelAddress{}, &interfaces.SwInterfaceSetMtu{}, &memclnt.ControlPing{}),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
-		Check:    func(v *desiredstate.View, a Address) error { return k.Check(v, a.Interface, a.Table) },
+		Check:    func(v *desiredstate.View, a Address) error { return k.CheckIn(v, a.Interface, a.Table) },
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, a Address) error {
 			_, _, err := k.placed(ctx, v, a)
 			return err
 		},
 		Create: k.create,
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Address]) error {
-			if is, err := k.Still(ctx, k.vpp, v, have.ID, have.Spec.Prefix.Addr().Is6()); err != nil || !is {
-				return err
-			}
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
 			// With another length VPP would leave the connected route behind, for good.
 			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
 		},
@@ -122,7 +119,7 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 		Holds: func(a Address) []desiredstate.Key {
 			return []desiredstate.Key{place.HeldAddress(a.Table, a.Prefix.Addr())}
 		},
-	}
+	})
 }
 
 type addresses struct {
@@ -133,9 +130,12 @@ type addresses struct {
 
 func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Address], err error) {
 	var reqs []api.Message
-	for _, id := range k.Scope.All(v) {
-		index := interface_types.InterfaceIndex(id)
-		reqs = append(reqs, &ip.IPAddressDump{SwIfIndex: index}, &ip.IPAddressDump{SwIfIndex: index, IsIPv6: true})
+	for i := range desiredstate.All[vppnet.Interface](v) {
+		for _, is6 := range []bool{false, true} {
+			if k.In(v, i.ID, TableOf(v, i.ID, is6)) {
+				reqs = append(reqs, &ip.IPAddressDump{SwIfIndex: interface_types.InterfaceIndex(i.ID), IsIPv6: is6})
+			}
+		}
 	}
 	all, err := vppnet.Ask(ctx, k.c, append(reqs, askForVirtual(k.c)...)...)
 	if err != nil {
@@ -158,7 +158,7 @@ func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desire
 
 // placed is where an interface is that can have the address: its index, and its table.
 func (k addresses) placed(ctx context.Context, v *desiredstate.View, a Address) (id, table uint32, err error) {
-	if id, err = k.Take(v, a.Interface); err != nil {
+	if id, err = k.TakeIn(v, a.Interface, a.Table); err != nil {
 		return 0, 0, err
 	}
 	if _, err := v.ID(UnnumberedKey(a.Interface)); err == nil {

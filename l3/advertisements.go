@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.fd.io/govpp/api"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip6_nd"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -27,14 +28,21 @@ import (
 // A reading costs a request for each of these interfaces, in one round trip.
 func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[RouterAdvertisement] {
 	k := advertisements{c, ip6_nd.NewServiceClient(c), claims}
-	return &desiredstate.Kind[RouterAdvertisement]{
+	return place.Looking(c, claims, func(RouterAdvertisement) bool { return true }, &desiredstate.Kind[RouterAdvertisement]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "router-advertisement",
 		Requires: Places(c),
+		Deps:     func(x RouterAdvertisement) []desiredstate.Key { return k.Scope.Deps(x.Interface) },
 		Shares:   func(x RouterAdvertisement) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(&ip6_nd.SwInterfaceIP6ndRaDump{}, &ip6_nd.SwInterfaceIP6ndRaConfig{}, &ip6_nd.SwInterfaceIP6ndRaPrefix{}, &memclnt.ControlPing{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[RouterAdvertisement], err error) {
-			all, err := k.read(ctx, k.Scope.All(v)...)
+			var ids []uint32
+			for i := range desiredstate.All[vppnet.Interface](v) {
+				if k.In(v, i.ID, TableOf(v, i.ID, true)) {
+					ids = append(ids, i.ID)
+				}
+			}
+			all, err := k.read(ctx, ids...)
 			for _, d := range all {
 				if id := uint32(d.SwIfIndex); d.SendRadv {
 					r := advertised(d)
@@ -48,9 +56,9 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, r RouterAdvertisement) error { return k.Check(v, r.Interface, "") },
+		Check: func(v *desiredstate.View, r RouterAdvertisement) error { return k.Check(v, r.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, r RouterAdvertisement) (uint32, error) {
-			id, err := k.Take(v, r.Interface)
+			id, err := k.TakeStill(ctx, interfaces.NewServiceClient(c), v, r.Interface, true)
 			if err != nil {
 				return 0, err
 			}
@@ -73,7 +81,7 @@ func RouterAdvertisements(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.
 		Fill: func(have desiredstate.Actual[RouterAdvertisement], want RouterAdvertisement) RouterAdvertisement {
 			return want.over(have.Spec)
 		},
-	}
+	})
 }
 
 type advertisements struct {

@@ -8,6 +8,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/feature"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/l3xc"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -66,22 +67,23 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 	if iface.Asks(k.c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
-	return &desiredstate.Kind[CrossConnect]{
+	return place.Looking(c, claims, func(x CrossConnect) bool { return x.IPv6 }, &desiredstate.Kind[CrossConnect]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "l3-cross-connect",
 		Requires: Places(c),
+		Deps:     func(x CrossConnect) []desiredstate.Key { return place.Scope(claims).Deps(x.Interface) },
 		Shares:   func(x CrossConnect) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
 		Check: func(v *desiredstate.View, x CrossConnect) error {
-			return cmp.Or(place.Scope(claims).Check(v, x.Interface, ""), checkTables(v, x.IPv6, x.Paths))
+			return cmp.Or(place.Scope(claims).Check(v, x.Interface), checkTables(v, x.IPv6, x.Paths))
 		},
 		Foresee: func(_ context.Context, v *desiredstate.View, _ uint32, x CrossConnect) error {
 			_, err := wireWays(v, x.IPv6, x.Paths)
 			return err
 		},
 		Create: func(ctx context.Context, v *desiredstate.View, x CrossConnect) (uint32, error) {
-			id, err := place.Scope(claims).Take(v, x.Interface)
+			id, err := place.Scope(claims).TakeStill(ctx, interfaces.NewServiceClient(c), v, x.Interface, x.IPv6)
 			if err != nil {
 				return 0, err
 			}
@@ -102,7 +104,7 @@ func CrossConnects(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Cr
 			}
 			return want
 		},
-	}
+	})
 }
 
 type crossConnects struct {
@@ -120,12 +122,15 @@ func (k crossConnects) dump(ctx context.Context, v *desiredstate.View) (out []de
 	for _, d := range all {
 		id := uint32(d.L3xc.SwIfIndex)
 		i, there := desiredstate.At[vppnet.Interface](v, id)
-		if !there || !place.Scope(k.claims).Has(v, id) || len(d.L3xc.Paths) == 0 {
+		if !there || len(d.L3xc.Paths) == 0 {
 			continue
 		}
 		// VPP does not say of which family it is; its paths do.
 		x := CrossConnect{Interface: i.Spec.Name}
 		x.IPv6, x.Paths = readWays(v, d.L3xc.Paths)
+		if !place.Scope(k.claims).In(v, id, TableOf(v, id, x.IPv6)) {
+			continue
+		}
 		arc, name := "ip4-unicast", "l3xc-input-ip4"
 		if x.IPv6 {
 			arc, name = "ip6-unicast", "l3xc-input-ip6"

@@ -10,8 +10,9 @@
 // written as an IPv6 one, and none has a zone.
 //
 // A Table is ours by its name in VPP, "owner/name". What is on an interface of ours, or in a
-// table of ours, is ours; on others only what is claimed, and a table of ours takes what
-// others put into it with it when it goes. A [Route] in the default table, which is nobody's,
+// table of ours, is ours, but of an interface that somebody has in a table of ours by one family
+// nothing of the other; on others only what is claimed, and a table of ours takes what others put
+// into it with it when it goes. A [Route] in the default table, which is nobody's,
 // has to be claimed.
 //
 // The kinds are safe for concurrent use. VPP has no dump of all addresses, or of all

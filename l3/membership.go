@@ -70,6 +70,9 @@ func (m Membership) Validate() error {
 // for. Into that table, and out of it, an interface with addresses may therefore
 // move in two passes: the first fails, saying so, and takes the old ones away.
 //
+// An interface with a role in NAT, or a virtual router, of which VPP would leave routes behind, does
+// not leave the default table before these: both go and come in one plan, or the Membership is refused.
+//
 // A reading costs two requests for each interface of VPP that is not disclaimed,
 // unless there is no table but the default one.
 func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Membership] {
@@ -81,6 +84,12 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 		Messages: c.Uses(append(k.left.messages(), &interfaces.SwInterfaceSetTable{}, &ip.IPTableDump{})...),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Shares:   func(x Membership) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Holds: func(x Membership) (held []desiredstate.Key) {
+			for _, is6 := range x.families() {
+				held = append(held, place.AtHome(x.Interface, is6))
+			}
+			return held
+		},
 		Check: func(v *desiredstate.View, m Membership) error {
 			if !vppnet.Ours(m.Interface, true, k.claims) {
 				return fmt.Errorf("%w: the vppnet.DisclaimInterfaces that Memberships was given leave the interface to others", desiredstate.ErrForeign)
@@ -109,7 +118,7 @@ func Memberships(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Memb
 			}
 			for _, is6 := range have.Spec.families() {
 				if is, err := k.still(ctx, v, have, is6); err != nil || !is {
-					return cmp.Or(err, fmt.Errorf("%w: it is in a table of ours no more", desiredstate.ErrChanged))
+					return cmp.Or(err, place.ErrMoved)
 				}
 			}
 			return k.move(ctx, v, have.ID, was4, was6, want)
@@ -182,22 +191,26 @@ func (k members) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		if four.Retval != 0 || six.Retval != 0 {
 			continue // it has gone
 		}
-		add := func(id uint32, no4, no6 bool) {
+		add := func(id, other uint32, no4, no6 bool) {
 			if id == 0 {
 				return
 			}
 			table, ours := place.TableName(v, id)
 			overlay := i.Spec.Device == "LISP_GPE" // VPP puts those into tables itself, and never takes them out
-			out = append(out, desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && (!ours || overlay), Spec: Membership{
+			m := desiredstate.Actual[Membership]{ID: i.ID, Foreign: i.Foreign && (!ours || overlay), Spec: Membership{
 				Interface: i.Spec.Name, Table: table, NoIPv4: no4, NoIPv6: no6,
-			}})
+			}}
+			if other != id && other != 0 { // see TableOf
+				m.Note, _ = place.TableName(v, other)
+			}
+			out = append(out, m)
 		}
 		if four.VrfID == six.VrfID {
-			add(four.VrfID, false, false)
+			add(four.VrfID, four.VrfID, false, false)
 			continue
 		}
-		add(four.VrfID, false, true)
-		add(six.VrfID, true, false)
+		add(four.VrfID, six.VrfID, false, true)
+		add(six.VrfID, four.VrfID, true, false)
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/feature"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/mss_clamp"
 
@@ -83,7 +84,7 @@ func (m MSSClamp) Validate() error {
 // effect (from 25.06 on).
 func MSSClamps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[MSSClamp] {
 	k := mssClamps{c, mss_clamp.NewServiceClient(c), claims}
-	messages := []api.Message{&mss_clamp.MssClampGet{}, &mss_clamp.MssClampEnableDisable{}}
+	messages := []api.Message{&mss_clamp.MssClampGet{}, &mss_clamp.MssClampEnableDisable{}, &interfaces.SwInterfaceGetTable{}}
 	if iface.Asks(k.c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
@@ -91,25 +92,30 @@ func MSSClamps(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[MSSCla
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     mssClampSpace,
 		Requires: Places(c),
+		Deps:     func(x MSSClamp) []desiredstate.Key { return k.claims.Deps(x.Interface) },
 		Shares:   func(x MSSClamp) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
-		Check:    func(v *desiredstate.View, m MSSClamp) error { return k.claims.Check(v, m.Interface, "") },
+		Check:    func(v *desiredstate.View, m MSSClamp) error { return k.claims.Check(v, m.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, m MSSClamp) (uint32, error) {
 			id, err := k.claims.Take(v, m.Interface)
 			if err != nil {
 				return 0, err
 			}
-			if err := k.set(ctx, id, MSSClamp{}); err != nil { // what VPP has of one before it, it takes for done
+			if err := k.set(ctx, v, id, MSSClamp{}); err != nil { // what VPP has of one before it, it takes for done
 				return 0, err
 			}
-			return id, k.set(ctx, id, m)
+			return id, k.set(ctx, v, id, m)
 		},
-		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[MSSClamp], want MSSClamp) error {
-			return k.set(ctx, have.ID, want)
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[MSSClamp], want MSSClamp) error {
+			return k.set(ctx, v, have.ID, want)
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[MSSClamp]) error {
-			return vppnet.Gone(k.set(ctx, have.ID, MSSClamp{}), api.INVALID_SW_IF_INDEX)
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[MSSClamp]) error {
+			err := k.set(ctx, v, have.ID, MSSClamp{})
+			if errors.Is(err, place.ErrMoved) {
+				return nil
+			}
+			return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 		},
 		InPlace: func(have desiredstate.Actual[MSSClamp], _ MSSClamp) bool { return have.Broken == "" },
 	}
@@ -121,13 +127,44 @@ type mssClamps struct {
 	claims place.Scope
 }
 
-func (k mssClamps) set(ctx context.Context, id uint32, m MSSClamp) error {
-	_, err := k.vpp.MssClampEnableDisable(ctx, &mss_clamp.MssClampEnableDisable{
+// set bounds an interface in the families in which it is ours. VPP is told both in one message, so the
+// other, which is its owner's, is told as it is.
+func (k mssClamps) set(ctx context.Context, v *desiredstate.View, id uint32, m MSSClamp) error {
+	is4, err := k.still(ctx, v, id, false)
+	if err != nil {
+		return err
+	}
+	is6, err := k.still(ctx, v, id, true)
+	switch {
+	case err != nil:
+		return err
+	case !is4 && !is6:
+		return place.ErrMoved
+	case !is4 && m.IPv4 != (Clamp{}), !is6 && m.IPv6 != (Clamp{}):
+		return place.ErrNotOurs(m.Interface)
+	case !is4 || !is6:
+		all, err := k.read(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, d := range all {
+			if !is4 {
+				m.IPv4 = readClamp(d.IPv4Mss, d.IPv4Direction)
+			} else {
+				m.IPv6 = readClamp(d.IPv6Mss, d.IPv6Direction)
+			}
+		}
+	}
+	_, err = k.vpp.MssClampEnableDisable(ctx, &mss_clamp.MssClampEnableDisable{
 		SwIfIndex: interface_types.InterfaceIndex(id),
 		IPv4Mss:   m.IPv4.MSS, IPv4Direction: m.IPv4.wire(),
 		IPv6Mss: m.IPv6.MSS, IPv6Direction: m.IPv6.wire(),
 	})
 	return err
+}
+
+func (k mssClamps) still(ctx context.Context, v *desiredstate.View, id uint32, is6 bool) (bool, error) {
+	return k.claims.Still(ctx, interfaces.NewServiceClient(k.c), v, id, is6)
 }
 
 func (c Clamp) wire() mss_clamp.MssClampDir {
@@ -154,14 +191,19 @@ func readClamp(mss uint16, way mss_clamp.MssClampDir) Clamp {
 	return Clamp{MSS: mss}
 }
 
-func (k mssClamps) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[MSSClamp], err error) {
-	all, err := shared.Pages(func(cursor uint32) (func() (*mss_clamp.MssClampDetails, *mss_clamp.MssClampGetReply, error), error) {
-		stream, err := k.vpp.MssClampGet(ctx, &mss_clamp.MssClampGet{Cursor: cursor, SwIfIndex: interface_types.InterfaceIndex(place.None)})
+// read lists the clamps of an interface, or of all.
+func (k mssClamps) read(ctx context.Context, id uint32) ([]*mss_clamp.MssClampDetails, error) {
+	return shared.Pages(func(cursor uint32) (func() (*mss_clamp.MssClampDetails, *mss_clamp.MssClampGetReply, error), error) {
+		stream, err := k.vpp.MssClampGet(ctx, &mss_clamp.MssClampGet{Cursor: cursor, SwIfIndex: interface_types.InterfaceIndex(id)})
 		if err != nil {
 			return nil, err
 		}
 		return stream.Recv, nil
 	}, func(r *mss_clamp.MssClampGetReply) uint32 { return r.Cursor })
+}
+
+func (k mssClamps) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[MSSClamp], err error) {
+	all, err := k.read(ctx, place.None)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +212,13 @@ func (k mssClamps) dump(ctx context.Context, v *desiredstate.View) (out []desire
 	for _, d := range all {
 		id := uint32(d.SwIfIndex)
 		i, there := desiredstate.At[vppnet.Interface](v, id)
-		if !there || !k.claims.Has(v, id) {
+		if !k.claims.In(v, id, TableOf(v, id, false)) {
+			d.IPv4Direction = mss_clamp.MSS_CLAMP_DIR_NONE
+		}
+		if !k.claims.In(v, id, TableOf(v, id, true)) {
+			d.IPv6Direction = mss_clamp.MSS_CLAMP_DIR_NONE
+		}
+		if !there || d.IPv4Direction == mss_clamp.MSS_CLAMP_DIR_NONE && d.IPv6Direction == mss_clamp.MSS_CLAMP_DIR_NONE {
 			continue
 		}
 		out = append(out, desiredstate.Actual[MSSClamp]{ID: id, Spec: MSSClamp{

@@ -59,7 +59,8 @@ func (n Neighbour) Validate() error {
 
 // Neighbours manages the static neighbours on our interfaces, on those in tables
 // of ours, and on those that are claimed: all of them (ip_neighbor_add_del). The
-// MAC changes in place. What VPP has learnt is not shown; a Neighbour replaces it.
+// MAC changes in place. What VPP has learnt is not shown; a Neighbour replaces it. On somebody else's
+// interface, which is not claimed, one depends on the Membership.
 //
 // VPP keeps a static neighbour whose interface somebody deletes, in the default table, and
 // dies when another interface there gets or loses one with that address. That is refused
@@ -82,10 +83,11 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 	remove := func(ctx context.Context, id uint32, n Neighbour) error {
 		return vppnet.Gone(send(ctx, id, n, false), api.NO_SUCH_ENTRY, api.INVALID_SW_IF_INDEX)
 	}
-	return &desiredstate.Kind[Neighbour]{
+	return place.Looking(c, s, func(n Neighbour) bool { return n.IP.Is6() }, &desiredstate.Kind[Neighbour]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "neighbour",
 		Requires: Places(c),
+		Deps:     func(x Neighbour) []desiredstate.Key { return s.Deps(x.Interface) },
 		Shares:   func(x Neighbour) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(append(left.messages(), &ip_neighbor.IPNeighborAddDel{})...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Neighbour], err error) {
@@ -96,7 +98,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 				}
 				for _, d := range all {
 					n, id := d.Neighbor, uint32(d.Neighbor.SwIfIndex)
-					if n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC == 0 || !s.Has(v, id) {
+					if n.Flags&ip_neighbor.IP_API_NEIGHBOR_FLAG_STATIC == 0 || !s.In(v, id, TableOf(v, id, af == ip_types.ADDRESS_IP6)) {
 						continue
 					}
 					out = append(out, desiredstate.Actual[Neighbour]{ID: id, Spec: Neighbour{
@@ -107,9 +109,9 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 			}
 			return out, nil
 		},
-		Check: func(v *desiredstate.View, n Neighbour) error { return s.Check(v, n.Interface, "") },
+		Check: func(v *desiredstate.View, n Neighbour) error { return s.Check(v, n.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, n Neighbour) (uint32, error) {
-			id, err := s.Take(v, n.Interface)
+			id, err := s.TakeStill(ctx, interfaces.NewServiceClient(c), v, n.Interface, n.IP.Is6())
 			if err != nil {
 				return 0, err
 			}
@@ -126,10 +128,7 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour], want Neighbour) error {
 			return send(ctx, have.ID, want, true)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
-			if is, err := s.Still(ctx, interfaces.NewServiceClient(c), v, have.ID, have.Spec.IP.Is6()); err != nil || !is {
-				return err
-			}
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
 			if err := left.still(ctx, have.ID, have.Spec.IP); err != nil {
 				return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 			}
@@ -138,5 +137,5 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		InPlace: func(have desiredstate.Actual[Neighbour], want Neighbour) bool {
 			return have.Spec.NoRoute == want.NoRoute
 		},
-	}
+	})
 }

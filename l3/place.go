@@ -18,7 +18,8 @@ func Places(c *vppnet.Conn) []desiredstate.AnyKind {
 func TableOf(v *desiredstate.View, index uint32, ipv6 bool) string {
 	m, _ := desiredstate.At[Membership](v, index)
 	if ipv6 && m.Spec.NoIPv6 || !ipv6 && m.Spec.NoIPv4 {
-		return ""
+		other, _ := m.Note.(string) // of an interface that is in two tables
+		return other
 	}
 	return m.Spec.Table
 }

@@ -9,6 +9,7 @@ import (
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/abf"
 	"go.fd.io/govpp/binapi/feature"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/memclnt"
 
@@ -73,15 +74,16 @@ func PolicyAttachments(c *vppnet.Conn, policies desiredstate.AnyKind, claims ...
 	if iface.Asks(c) {
 		messages = append(messages, &feature.FeatureIsEnabled{})
 	}
-	return &desiredstate.Kind[PolicyAttachment]{
+	return place.Looking(c, claims, func(a PolicyAttachment) bool { return a.IPv6 }, &desiredstate.Kind[PolicyAttachment]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "policy-attachment",
 		Requires: append(Places(c), policies),
+		Deps:     func(x PolicyAttachment) []desiredstate.Key { return place.Scope(claims).Deps(x.Interface) },
 		Shares:   func(x PolicyAttachment) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
 		Messages: c.Uses(messages...),
 		Dump:     k.dump,
 		Check: func(v *desiredstate.View, a PolicyAttachment) error {
-			return place.Scope(claims).Check(v, a.Interface, "")
+			return place.Scope(claims).Check(v, a.Interface)
 		},
 		Create: k.create,
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[PolicyAttachment]) error {
@@ -98,7 +100,7 @@ func PolicyAttachments(c *vppnet.Conn, policies desiredstate.AnyKind, claims ...
 				PolicyID: policy, SwIfIndex: interface_types.InterfaceIndex(have.ID), IsIPv6: have.Spec.IPv6,
 			}), api.NO_SUCH_ENTRY)
 		},
-	}
+	})
 }
 
 type policyAttachments struct {
@@ -155,7 +157,7 @@ func (k policyAttachments) dump(ctx context.Context, v *desiredstate.View) (out 
 		id := uint32(d.Attach.SwIfIndex)
 		i, there := desiredstate.At[vppnet.Interface](v, id)
 		p, known := desiredstate.At[PolicyRoute](v, d.Attach.PolicyID)
-		if !there || !known || p.Spec.IPv6 != d.Attach.IsIPv6 || !place.Scope(k.claims).Has(v, id) {
+		if !there || !known || p.Spec.IPv6 != d.Attach.IsIPv6 || !place.Scope(k.claims).In(v, id, TableOf(v, id, d.Attach.IsIPv6)) {
 			continue
 		}
 		a := PolicyAttachment{Interface: i.Spec.Name, Set: p.Spec.Set, IPv6: d.Attach.IsIPv6, Priority: d.Attach.Priority}
@@ -175,7 +177,7 @@ func (k policyAttachments) dump(ctx context.Context, v *desiredstate.View) (out 
 }
 
 func (k policyAttachments) create(ctx context.Context, v *desiredstate.View, a PolicyAttachment) (uint32, error) {
-	id, err := place.Scope(k.claims).Take(v, a.Interface)
+	id, err := place.Scope(k.claims).TakeStill(ctx, interfaces.NewServiceClient(k.c), v, a.Interface, a.IPv6)
 	if err != nil {
 		return 0, err
 	}

@@ -166,41 +166,40 @@ func (p ProxyARP) Deps() []desiredstate.Key {
 func (p ProxyARP) Validate() error { return vppnet.CheckRef(place.InterfaceSpace, p.Interface) }
 
 // ProxyARPs manages which of our interfaces, of those in tables of ours, and of
-// those that are claimed, answer ARP for others (proxy_arp_intfc_enable_disable).
+// those that are claimed, answer ARP for others (proxy_arp_intfc_enable_disable). On somebody
+// else's interface, which is not claimed, that depends on the Membership.
 func ProxyARPs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[ProxyARP] {
 	vpp, s := arp.NewServiceClient(c), place.Scope(claims)
 	set := func(ctx context.Context, id uint32, on bool) error {
 		_, err := vpp.ProxyArpIntfcEnableDisable(ctx, &arp.ProxyArpIntfcEnableDisable{SwIfIndex: interface_types.InterfaceIndex(id), Enable: on})
 		return err
 	}
-	return &desiredstate.Kind[ProxyARP]{
+	return place.Looking(c, s, func(ProxyARP) bool { return false }, &desiredstate.Kind[ProxyARP]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "proxy-arp",
 		Requires: Places(c),
+		Deps:     func(x ProxyARP) []desiredstate.Key { return s.Deps(x.Interface) },
 		Shares:   func(x ProxyARP) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}, &interfaces.SwInterfaceGetTable{}),
+		Messages: c.Uses(&arp.ProxyArpIntfcDump{}, &arp.ProxyArpIntfcEnableDisable{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[ProxyARP], err error) {
 			all, err := vppnet.Collect(vpp.ProxyArpIntfcDump(ctx, &arp.ProxyArpIntfcDump{}))
 			for _, d := range all {
-				if s.Has(v, d.SwIfIndex) {
+				if s.In(v, d.SwIfIndex, TableOf(v, d.SwIfIndex, false)) {
 					out = append(out, desiredstate.Actual[ProxyARP]{ID: d.SwIfIndex, Spec: ProxyARP{Interface: place.InterfaceName(v, d.SwIfIndex)}})
 				}
 			}
 			return out, err
 		},
-		Check: func(v *desiredstate.View, p ProxyARP) error { return s.Check(v, p.Interface, "") },
+		Check: func(v *desiredstate.View, p ProxyARP) error { return s.Check(v, p.Interface) },
 		Create: func(ctx context.Context, v *desiredstate.View, p ProxyARP) (uint32, error) {
-			id, err := s.Take(v, p.Interface)
+			id, err := s.TakeStill(ctx, interfaces.NewServiceClient(c), v, p.Interface, false)
 			if err != nil {
 				return 0, err
 			}
 			return id, set(ctx, id, true)
 		},
-		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[ProxyARP]) error {
-			if is, err := s.Still(ctx, interfaces.NewServiceClient(c), v, have.ID, false); err != nil || !is {
-				return err
-			}
+		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[ProxyARP]) error {
 			return vppnet.Gone(set(ctx, have.ID, false), api.INVALID_SW_IF_INDEX)
 		},
-	}
+	})
 }

@@ -78,6 +78,13 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 		}
 		return err
 	}
+	still := func(ctx context.Context, v *desiredstate.View, id uint32) (bool, error) { // it borrows for both families
+		four, err := s.Still(ctx, vpp, v, id, false)
+		if err != nil || four {
+			return four, err
+		}
+		return s.Still(ctx, vpp, v, id, true)
+	}
 	return &desiredstate.Kind[Unnumbered]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "unnumbered",
@@ -95,7 +102,7 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			}
 			return out, err
 		}),
-		Check: func(v *desiredstate.View, u Unnumbered) error { return s.Check(v, u.Interface, u.Table) },
+		Check: func(v *desiredstate.View, u Unnumbered) error { return s.CheckIn(v, u.Interface, u.Table) },
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, u Unnumbered) error {
 			_, err := u.placed(ctx, vpp, v, s)
 			return err
@@ -125,14 +132,13 @@ func Unnumbereds(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Unnu
 			if err != nil {
 				return err
 			}
+			if is, err := still(ctx, v, have.ID); err != nil || !is {
+				return cmp.Or(err, place.ErrMoved)
+			}
 			return set(ctx, have.ID, lender, true)
 		},
 		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Unnumbered]) error {
-			is, err := s.Still(ctx, vpp, v, have.ID, false)
-			if err == nil && !is {
-				is, err = s.Still(ctx, vpp, v, have.ID, true)
-			}
-			if err != nil || !is {
+			if is, err := still(ctx, v, have.ID); err != nil || !is {
 				return err
 			}
 			// Any lender will do, and the true one may have gone.

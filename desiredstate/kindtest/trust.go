@@ -163,7 +163,7 @@ func Shared[S desiredstate.Object](ctx context.Context, w World[S], s S) error {
 func copyOf[S desiredstate.Object](k *desiredstate.Kind[S]) *desiredstate.Kind[S] {
 	return &desiredstate.Kind[S]{
 		Name: k.Name, Requires: k.Requires, Messages: k.Messages, Dump: k.Dump, Create: k.Create, Update: k.Update, Delete: k.Delete,
-		Adopt: k.Adopt, Fill: k.Fill, InPlace: k.InPlace, Verify: k.Verify, Holds: k.Holds, Shares: k.Shares, Covers: k.Covers, Undoes: k.Undoes, GoesFirst: k.GoesFirst,
+		Adopt: k.Adopt, Fill: k.Fill, InPlace: k.InPlace, Verify: k.Verify, Deps: k.Deps, Holds: k.Holds, Shares: k.Shares, Covers: k.Covers, Undoes: k.Undoes, GoesFirst: k.GoesFirst,
 		Check: k.Check, Foresee: k.Foresee, Disturbs: k.Disturbs, Unverified: k.Unverified,
 		Target: k.Target, Variant: k.Variant,
 	}

@@ -83,23 +83,24 @@ func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desire
 	placed := func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
 		return scope.Placed(ctx, at, v, n.Interface, "Interface.Table", n.Table, false)
 	}
-	return &desiredstate.Kind[Interface]{
+	return place.Looking(c, scope, func(Interface) bool { return false }, &desiredstate.Kind[Interface]{
 		Target: c.Target(), Variant: [2]any{variant, vppnet.Variant(claims...)},
 		Name:     interfaceSpace,
 		Requires: append(l3.Places(c), plugins(c, variant, false)),
-		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
-		Messages: c.Uses(append(vpp.messages(partRoles), &interfaces.SwInterfaceGetTable{})...),
+		Shares:   func(x Interface) []desiredstate.Key { return place.UseKeys(x.Interface, x.Table, false) },
+		Messages: c.Uses(vpp.messages(partRoles)...),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
 			all, err := vpp.roles(ctx)
 			for id, r := range all {
-				out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !scope.Has(v, id), Spec: Interface{
-					Interface: place.InterfaceName(v, id), Table: l3.TableOf(v, id, false),
+				table := l3.TableOf(v, id, false)
+				out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !scope.In(v, id, table), Spec: Interface{
+					Interface: place.InterfaceName(v, id), Table: table,
 					Inside: r&place.Inside != 0, Outside: r&place.Outside != 0, Output: r&place.Output != 0,
 				}})
 			}
 			return out, err
 		},
-		Check:    func(v *desiredstate.View, n Interface) error { return scope.Check(v, n.Interface, n.Table) },
+		Check:    func(v *desiredstate.View, n Interface) error { return scope.CheckIn(v, n.Interface, n.Table) },
 		Disturbs: endsSessions[Interface],
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, n Interface) error {
 			_, err := placed(ctx, v, n)
@@ -121,5 +122,5 @@ func Interfaces(c *vppnet.Conn, variant Variant, claims ...vppnet.Claim) *desire
 		InPlace: func(have desiredstate.Actual[Interface], want Interface) bool {
 			return have.Spec.Table == want.Table
 		},
-	}
+	})
 }

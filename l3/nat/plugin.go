@@ -242,7 +242,7 @@ func (k plugin) each(ctx context.Context, v *desiredstate.View, enough func(what
 	}
 	for id := range roles {
 		_, ours := v.Owned(interfaceSpace, id)
-		if enough("an interface", ours || k.interfaces.Has(v, id)) {
+		if enough("an interface", ours || k.interfaces.In(v, id, l3.TableOf(v, id, false))) {
 			return nil
 		}
 	}

@@ -75,11 +75,11 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 	placed := func(ctx context.Context, v *desiredstate.View, n Interface) (uint32, error) {
 		return scope.Placed(ctx, at, v, n.Interface, "Interface.Table", n.Table, n.Inside)
 	}
-	return &desiredstate.Kind[Interface]{
+	return place.Looking(c, scope, func(n Interface) bool { return n.Inside }, &desiredstate.Kind[Interface]{
 		Target: c.Target(), Variant: [2]any{sizes, vppnet.Variant(claims...)},
 		Name:     "nat64-interface",
 		Requires: l3.Places(c),
-		Messages: iface.Uses(c, &ifs.SwInterfaceGetTable{}, &binding.Nat64PluginEnableDisable{}, &binding.Nat64AddDelInterface{}, &binding.Nat64InterfaceDump{}),
+		Messages: iface.Uses(c, &binding.Nat64PluginEnableDisable{}, &binding.Nat64AddDelInterface{}, &binding.Nat64InterfaceDump{}),
 		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Interface], err error) {
 			all, err := k.roles(ctx)
 			if err != nil {
@@ -87,9 +87,9 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 			}
 			for id, r := range all {
 				if i, ok := desiredstate.At[vppnet.Interface](v, id); ok {
-					out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !scope.Has(v, id), Spec: Interface{
-						Interface: i.Spec.Name, Table: l3.TableOf(v, id, r&place.Inside != 0), Inside: r&place.Inside != 0,
-					}})
+					n := Interface{Interface: i.Spec.Name, Inside: r&place.Inside != 0}
+					n.Table = l3.TableOf(v, id, n.Inside)
+					out = append(out, desiredstate.Actual[Interface]{ID: id, Foreign: !scope.In(v, id, n.Table), Spec: n})
 				}
 			}
 			out, err = iface.Broken(ctx, c, out, Interface.feature)
@@ -101,9 +101,9 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 			return out, err
 		},
 		Check: func(v *desiredstate.View, n Interface) error {
-			return errors.Join(sizes.check(), scope.Check(v, n.Interface, n.Table))
+			return errors.Join(sizes.check(), scope.CheckIn(v, n.Interface, n.Table))
 		},
-		Shares:   func(x Interface) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Shares:   func(x Interface) []desiredstate.Key { return place.UseKeys(x.Interface, x.Table, x.Inside) },
 		Disturbs: endsSessions[Interface],
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, n Interface) error {
 			_, err := placed(ctx, v, n)
@@ -122,7 +122,7 @@ func Interfaces(c *vppnet.Conn, sizes Sizes, claims ...vppnet.Claim) *desiredsta
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Interface]) error {
 			return vppnet.Gone(roles.Set(ctx, have.ID, 0), api.INVALID_SW_IF_INDEX, api.NO_SUCH_ENTRY)
 		},
-	}
+	})
 }
 
 // endsSessions says that any change ends what it translates.

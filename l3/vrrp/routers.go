@@ -50,16 +50,16 @@ import (
 func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] {
 	k := routers{c, binding.NewServiceClient(c), claims, nil}
 	k.bridges = shared.NewRound(k.deaf)
-	return &desiredstate.Kind[Router]{
+	return place.Looking(c, claims, Router.is6, &desiredstate.Kind[Router]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     space,
 		Requires: l3.Places(c),
-		Shares:   func(x Router) []desiredstate.Key { return vppnet.UseKeys(x.Interface) },
+		Shares:   func(x Router) []desiredstate.Key { return place.UseKeys(x.Interface, x.Table, x.is6()) },
 		Messages: iface.Uses(c, &binding.VrrpVrDump{}, &binding.VrrpVrPeerDump{}, &binding.VrrpVrTrackIfDump{},
 			&binding.VrrpVrAddDel{}, &binding.VrrpVrStartStop{}, &binding.VrrpVrSetPeers{}, &binding.VrrpVrTrackIfAddDel{},
-			&ip.IPAddressDump{}, &interfaces.SwInterfaceGetTable{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
+			&ip.IPAddressDump{}, &l2.BridgeDomainDump{}, &memclnt.ControlPing{}),
 		Dump:  k.dump,
-		Check: func(v *desiredstate.View, r Router) error { return k.scope.Check(v, r.Interface, r.Table) },
+		Check: func(v *desiredstate.View, r Router) error { return k.scope.CheckIn(v, r.Interface, r.Table) },
 		Foresee: func(ctx context.Context, v *desiredstate.View, _ uint32, r Router) error {
 			_, err := k.placed(ctx, v, r)
 			return err
@@ -86,7 +86,7 @@ func Routers(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Router] 
 			}
 			return held
 		},
-	}
+	})
 }
 
 type routers struct {
@@ -146,7 +146,7 @@ func (k routers) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 			}
 		}
 		out = append(out, desiredstate.Actual[Router]{
-			ID: id, Foreign: !k.scope.Has(v, id), Spec: r.filled(), Broken: broken,
+			ID: id, Foreign: !k.scope.In(v, id, r.Table), Spec: r.filled(), Broken: broken,
 		})
 	}
 	return out, k.left(ctx, v, out)

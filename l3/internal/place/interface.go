@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
 	"github.com/vppkit/vppkit/vppnet"
 )
 
@@ -28,6 +29,22 @@ var ErrLocal0 = fmt.Errorf("%w: interface vpp:local0 is VPP's word for none, not
 // MembershipKey is l3.MembershipKey.
 func MembershipKey(iface string) desiredstate.Key {
 	return desiredstate.Key{Space: MembershipSpace, Name: iface}
+}
+
+// AtHome is shared by what an interface has in the default table, in a family, of which VPP would leave something
+// behind there if the interface left before it; a Membership holds it.
+func AtHome(iface string, is6 bool) desiredstate.Key {
+	return desiredstate.Key{Space: "place-in-default-table", Name: iface + " " + inet.Family(is6)}
+}
+
+// UseKeys are what is shared by what is on an interface that is in a table, in a family: [vppnet.UseKeys], and AtHome in the
+// default table.
+func UseKeys(iface, table string, is6 bool) []desiredstate.Key {
+	keys := vppnet.UseKeys(iface)
+	if table == "" {
+		keys = append(keys, AtHome(iface, is6))
+	}
+	return keys
 }
 
 // InterfaceID is the index of an interface that a spec refers to.
