@@ -140,7 +140,7 @@ type tables struct {
 	taken *shared.Round[map[string]iface.Table] // see numbers
 	left  *shared.Round[[]leftRoute]
 
-	inside *shared.Round[map[string]string] // see entered
+	inside *shared.Round[map[ip.IPTable]string] // see entered
 }
 
 // numbers are anybody's tables, by number and family: VPP gives us another's table for one of ours, and

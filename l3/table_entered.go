@@ -22,12 +22,12 @@ import (
 
 // A stander is an interface, whoever's it is.
 type stander struct {
-	id           uint32
+	id           interface_types.InterfaceIndex
 	name, device string
 }
 
-// standing are all interfaces by the table that they are in, by its family and number.
-func standing(ctx context.Context, c *vppnet.Conn) (map[string][]stander, error) {
+// standing are all interfaces by the table that they are in, in each family.
+func standing(ctx context.Context, c *vppnet.Conn) (map[ip.IPTable][]stander, error) {
 	vpp := interfaces.NewServiceClient(c)
 	all, err := vppnet.Collect(vpp.SwInterfaceDump(ctx, &interfaces.SwInterfaceDump{SwIfIndex: interface_types.InterfaceIndex(place.None)}))
 	if err != nil {
@@ -43,11 +43,11 @@ func standing(ctx context.Context, c *vppnet.Conn) (map[string][]stander, error)
 	if err != nil {
 		return nil, err
 	}
-	names, out := c.Names(marks...), map[string][]stander{}
+	names, out := c.Names(marks...), map[ip.IPTable][]stander{}
 	for n, r := range in {
 		if r.Retval == 0 { // else it has gone
-			d, at := all[n/2], number(r.VrfID, n%2 == 1)
-			out[at] = append(out[at], stander{uint32(d.SwIfIndex), names[n/2].Name, d.InterfaceDevType})
+			d, at := all[n/2], ip.IPTable{TableID: r.VrfID, IsIP6: n%2 == 1}
+			out[at] = append(out[at], stander{d.SwIfIndex, names[n/2].Name, d.InterfaceDevType})
 		}
 	}
 	return out, nil
@@ -58,9 +58,9 @@ func standing(ctx context.Context, c *vppnet.Conn) (map[string][]stander, error)
 // of the next packet to a group.
 
 // entered says of each table who is in it: of several, one.
-func (k tables) entered(ctx context.Context) (map[string]string, error) {
+func (k tables) entered(ctx context.Context) (map[ip.IPTable]string, error) {
 	all, err := standing(ctx, k.c)
-	who := make(map[string]string, len(all))
+	who := make(map[ip.IPTable]string, len(all))
 	for at, in := range all {
 		for _, i := range in {
 			if i.device != "LISP_GPE" { // VPP puts those there itself, and not into the half for multicast
@@ -75,7 +75,7 @@ func (k tables) entered(ctx context.Context) (map[string]string, error) {
 	k.c.Uses(q)
 	relays, err := vppnet.Collect(dhcp.NewServiceClient(k.c).DHCPProxyDump(ctx, q))
 	for _, d := range relays {
-		who[number(d.RxVrfID, true)] = "a relay of DHCPv6"
+		who[ip.IPTable{TableID: d.RxVrfID, IsIP6: true}] = "a relay of DHCPv6"
 	}
 	return who, err
 }
@@ -87,7 +87,7 @@ func (k tables) deserted(ctx context.Context, all []ip.IPTable) error {
 		return err
 	}
 	for _, t := range all {
-		if w, is := who[number(t.TableID, t.IsIP6)]; is {
+		if w, is := who[t]; is {
 			return fmt.Errorf("%w: %s is in %s table %d, and VPP keeps that for as long; take it out of there first",
 				desiredstate.ErrInUse, w, inet.Family(t.IsIP6), t.TableID)
 		}
