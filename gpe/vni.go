@@ -120,7 +120,7 @@ func VNIs(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[VNI] {
 				return nil //nolint:nilerr // it is still to come
 			}
 			if _, ours := v.Owned(n.in().Space, in); !vppnet.Ours(n.Key().Name, ours, k.claims) {
-				return fmt.Errorf("%w: its %s is not, and it is not claimed: give VNIs a vppnet.Claims of it, or adopt the %[2]s (Engine.Adopt)", desiredstate.ErrForeign, n.in().Space)
+				return fmt.Errorf("%w: its %s is not, and it is not claimed: name one of ours, or give VNIs a vppnet.Claims of it", desiredstate.ErrForeign, n.in().Space)
 			}
 			return nil
 		},

@@ -17,6 +17,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -92,7 +93,9 @@ func (a Address) Validate() error {
 //
 // A reading costs two requests for each of these interfaces, in one round trip.
 func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Address] {
-	k := addresses{c, interfaces.NewServiceClient(c), claims}
+	k := addresses{c, interfaces.NewServiceClient(c), claims, shared.NewBatch(func(ctx context.Context, tables []ip.IPTable) (map[ip.IPTable][]subnet, error) {
+		return subnets(ctx, c, tables)
+	})}
 	return place.Looking(c, claims, func(a Address) bool { return a.Prefix.Addr().Is6() }, &desiredstate.Kind[Address]{
 		Target: c.Target(), Variant: vppnet.Variant(claims...),
 		Name:     "address",
@@ -126,6 +129,7 @@ type addresses struct {
 	c   *vppnet.Conn
 	vpp interfaces.RPCService
 	place.Scope
+	subnets *shared.Batch[ip.IPTable, []subnet]
 }
 
 func (k addresses) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Address], err error) {
@@ -180,7 +184,7 @@ func (k addresses) create(ctx context.Context, v *desiredstate.View, a Address) 
 		err = add()
 	}
 	if errors.Is(err, api.ADDRESS_IN_USE) || errors.Is(err, api.DUPLICATE_IF_ADDRESS) {
-		err = fmt.Errorf("its subnet overlaps %s in its table: take another, or remove that: %w", k.overlapped(ctx, v, table, a.Prefix), err)
+		err = fmt.Errorf("its subnet overlaps %s in its table: take another, or remove that: %w", k.overlapped(ctx, table, a.Prefix), err)
 	}
 	return id, err
 }

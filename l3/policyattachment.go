@@ -208,15 +208,13 @@ func (k policyAttachments) renew(ctx context.Context, of abf.AbfItfAttach) error
 	if err != nil {
 		return err
 	}
+	var requests []api.Message
 	for _, add := range []bool{false, true} {
 		for _, d := range all {
-			if d.Attach.SwIfIndex != of.SwIfIndex || d.Attach.IsIPv6 != of.IsIPv6 {
-				continue
-			}
-			if err := k.send(ctx, add, d.Attach); err != nil {
-				return err
+			if d.Attach.SwIfIndex == of.SwIfIndex && d.Attach.IsIPv6 == of.IsIPv6 {
+				requests = append(requests, &abf.AbfItfAttachAddDel{IsAdd: add, Attach: d.Attach})
 			}
 		}
 	}
-	return nil
+	return place.AtOnce(ctx, k.c, requests...)
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/api"
@@ -76,7 +78,7 @@ func TestLawsOfPolicyAttachments(t *testing.T) {
 
 // steering is an engine of all that policies need, and whoever tells VPP things beside it.
 func steering(t *testing.T, socket string) (engine func() *desiredstate.Engine, hand *vppnet.Conn) {
-	c := kindrig.Dial(t, socket, "me")
+	c := kindrig.Dial(t, socket, "me", vppnet.WithLostAfter(20*time.Millisecond))
 	hand = kindrig.Dial(t, socket, "hand")
 	hand.Uses(&interfaces.DeleteLoopback{}, &abf.AbfPolicyAddDel{}, &abf.AbfItfAttachAddDel{}, &abf.AbfItfAttachDump{}, &abf.AbfPolicyDump{})
 	return func() *desiredstate.Engine {
@@ -127,6 +129,40 @@ func TestPoliciesThatOutliveTheirInterface(t *testing.T) {
 		left, err := vppnet.Collect(abf.NewServiceClient(hand).AbfPolicyDump(t.Context(), &abf.AbfPolicyDump{}))
 		require.NoError(t, err)
 		require.Empty(t, left)
+	})
+}
+
+// What such an interface has beside what is put into effect comes again, of whichever message VPP's answer comes no more, as
+// of a program that has died.
+func TestAPolicyComesAgainBesideAnother(t *testing.T) {
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		engine, hand := steering(t, vpp.Socket())
+		by := abf.NewServiceClient(hand)
+		mailed := func() bool {
+			all, err := vppnet.Collect(by.AbfItfAttachDump(t.Context(), &abf.AbfItfAttachDump{}))
+			require.NoError(t, err)
+			return slices.ContainsFunc(all, func(d *abf.AbfItfAttachDetails) bool { return d.Attach.Priority == 1 })
+		}
+		a, web := vppnet.Loopback{Name: "a"}, l3.PolicyAttachment{Interface: "a", Set: "web"}
+		want := []desiredstate.Object{vppnet.Loopback{Name: "b"}, a, web, l3.PolicyAttachment{Interface: "a", Set: "mail", Priority: 1}}
+		want = append(want, steered()[len(router()):len(router())+2]...)
+		for _, set := range []string{"web", "mail"} {
+			want = append(want, l3.PolicyRoute{Set: set, Paths: []l3.Path{{Interface: "b", NextHop: hop(false, 2)}}})
+		}
+		for nth := range 6 { // web goes and comes, then both
+			r, err := engine().Sync(t.Context(), want...)
+			require.NoError(t, err)
+			is, _ := r.Of(a.Key())
+			_, err = interfaces.NewServiceClient(hand).DeleteLoopback(t.Context(), &interfaces.DeleteLoopback{SwIfIndex: interface_types.InterfaceIndex(is.ID)})
+			require.NoError(t, err)
+			_, err = engine().Ensure(t.Context(), a)
+			require.NoError(t, err)
+			vpp.Inject(vpptest.Fault{Message: "abf_itf_attach_add_del", Nth: 1 + nth, Kind: vpptest.Drop})
+			_, err = engine().Ensure(t.Context(), web)
+			require.Error(t, err, "message %d", 1+nth)
+			vpp.Heal()
+			require.True(t, mailed(), "message %d", 1+nth)
+		}
 	})
 }
 

@@ -10,12 +10,12 @@ import (
 	"net/netip"
 	"slices"
 
+	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/dhcp"
 	"go.fd.io/govpp/binapi/ip_types"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/internal/inet"
-	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/l3/internal/place"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -147,10 +147,18 @@ func DHCPRelays(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[DHCPR
 				return err
 			}
 			defer done()
-			if err := k.each(ctx, v, have.ID, have.Spec.Source, have.Spec.Servers, false); err != nil || !have.Spec.Source.Is6() {
+			if !have.Spec.Source.Is6() {
+				return k.each(ctx, v, have.ID, have.Spec.Source, have.Spec.Servers, false)
+			}
+			off, err := k.configs(v, have.ID, have.Spec.Source, have.Spec.Servers, false)
+			if err != nil {
 				return err
 			}
-			return k.listen(ctx)
+			again, err := k.listen(ctx, have.ID)
+			if err != nil {
+				return err
+			}
+			return place.AtOnce(ctx, k.c, append(off, again...)...)
 		},
 		Fill: func(have desiredstate.Actual[DHCPRelay], want DHCPRelay) DHCPRelay {
 			if slices.Equal(sortedServers(have.Spec.Servers), sortedServers(want.Servers)) {
@@ -190,24 +198,31 @@ func (k relays) dump(ctx context.Context, v *desiredstate.View) (out []desiredst
 	return out, nil
 }
 
-// each adds or removes servers of a table; both may be done again.
-func (k relays) each(ctx context.Context, v *desiredstate.View, rx uint32, source netip.Addr, servers []DHCPServer, add bool) error {
+// configs add or remove servers of a table; they may be sent again.
+func (k relays) configs(v *desiredstate.View, rx uint32, source netip.Addr, servers []DHCPServer, add bool) (out []api.Message, err error) {
 	for _, s := range servers {
 		table, err := place.TableID(v, s.Table)
 		if errors.Is(err, desiredstate.ErrMissing) && !add {
 			continue // VPP keeps the tables of a relay
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		_, err = k.vpp.DHCPProxyConfig(ctx, &dhcp.DHCPProxyConfig{
+		out = append(out, &dhcp.DHCPProxyConfig{
 			RxVrfID: rx, ServerVrfID: table, IsAdd: add, DHCPServer: inet.Address(s.Addr), DHCPSrcAddress: inet.Address(source),
 		})
-		if err != nil {
-			return err
+	}
+	return out, nil
+}
+
+func (k relays) each(ctx context.Context, v *desiredstate.View, rx uint32, source netip.Addr, servers []DHCPServer, add bool) error {
+	all, err := k.configs(v, rx, source, servers, add)
+	for _, m := range all {
+		if err == nil {
+			err = k.c.Invoke(ctx, m, new(dhcp.DHCPProxyConfigReply))
 		}
 	}
-	return nil
+	return err
 }
 
 // turn is that of who changes relays of DHCPv6, which VPP does not keep apart: see listen.
@@ -218,27 +233,23 @@ func (k relays) turn(ctx context.Context, r DHCPRelay) (done func(), err error) 
 	return k.c.Turn(ctx, desiredstate.Key{Space: "dhcp-relay", Name: vppnet.Foreign("ipv6")})
 }
 
-// listen has VPP listen at DHCPv6's UDP ports again. It stops when a table's relay goes, for all that
+// listen is what has VPP listen at DHCPv6's UDP ports again. It stops when a table's relay goes, for all that
 // are left, and begins when one comes: so one that is left, whoever's, goes for a moment and comes again.
-func (k relays) listen(ctx context.Context) error {
-	ctx, cancel := shared.Outlive(ctx)
-	defer cancel()
+func (k relays) listen(ctx context.Context, gone uint32) (again []api.Message, err error) {
 	all, err := vppnet.Collect(k.vpp.DHCPProxyDump(ctx, &dhcp.DHCPProxyDump{IsIP6: true}))
-	if err != nil || len(all) == 0 {
-		return err
+	left := slices.IndexFunc(all, func(d *dhcp.DHCPProxyDetails) bool { return d.RxVrfID != gone })
+	if err != nil || left < 0 {
+		return nil, err
 	}
-	r := all[0]
+	r := all[left]
 	for _, add := range []bool{false, true} {
 		for _, s := range r.Servers {
 			server, source := s.DHCPServer, r.DHCPSrcAddress
 			server.Af, source.Af = ip_types.ADDRESS_IP6, ip_types.ADDRESS_IP6 // what VPP says is always IPv4
-			_, err := k.vpp.DHCPProxyConfig(ctx, &dhcp.DHCPProxyConfig{RxVrfID: r.RxVrfID, ServerVrfID: s.ServerVrfID, IsAdd: add, DHCPServer: server, DHCPSrcAddress: source})
-			if err != nil {
-				return fmt.Errorf("have the relay of table %d listen again: %w", r.RxVrfID, err)
-			}
+			again = append(again, &dhcp.DHCPProxyConfig{RxVrfID: r.RxVrfID, ServerVrfID: s.ServerVrfID, IsAdd: add, DHCPServer: server, DHCPSrcAddress: source})
 		}
 	}
-	return nil
+	return again, nil
 }
 
 func sortedServers(list []DHCPServer) []DHCPServer {

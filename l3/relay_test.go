@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.fd.io/govpp/binapi/dhcp"
@@ -25,8 +26,8 @@ func TestRelayOutlivesAnother(t *testing.T) {
 			{Addr: netip.MustParseAddr("2001:db8:1::1")}, {Addr: netip.MustParseAddr("ff05::1:3"), Table: table},
 		}}
 	}
-	test := func(t *testing.T, socket string, listens func(bool)) {
-		c := kindrig.Dial(t, socket, "me")
+	test := func(t *testing.T, vpp vpptest.Target, listens func(bool)) {
+		c := kindrig.Dial(t, vpp.Socket(), "me", vppnet.WithLostAfter(20*time.Millisecond))
 		e := func() *desiredstate.Engine { return kindrig.Engine(l3.Tables(c), l3.DHCPRelays(c)) }
 		want := []desiredstate.Object{l3.Table{Name: "a", ID: 5}, l3.Table{Name: "b", ID: 6}, relay("a"), relay("b")}
 		_, err := e().Sync(t.Context(), want...)
@@ -37,21 +38,36 @@ func TestRelayOutlivesAnother(t *testing.T) {
 			require.NoError(t, err)
 			return all
 		}
-		before := left()
-		require.Len(t, before, 2)
+		others := func() []*dhcp.DHCPProxyDetails {
+			return slices.DeleteFunc(left(), func(d *dhcp.DHCPProxyDetails) bool { return d.RxVrfID == 5 })
+		}
+		before := others()
+		require.Len(t, before, 1)
 		_, err = e().Remove(t.Context(), want[2].Key())
 		require.NoError(t, err)
-		require.Equal(t, slices.DeleteFunc(before, func(d *dhcp.DHCPProxyDetails) bool { return d.RxVrfID == 5 }), left())
+		require.Equal(t, before, left())
 		listens(true)
+
+		// Nor does it matter of which message VPP's answer comes no more, as of a program that has died.
+		for nth := range 6 {
+			_, err := e().Ensure(t.Context(), want...)
+			require.NoError(t, err)
+			vpp.Inject(vpptest.Fault{Message: "dhcp_proxy_config", Nth: 1 + nth, Kind: vpptest.Drop})
+			_, err = e().Remove(t.Context(), want[2].Key())
+			require.Error(t, err, "message %d", 1+nth)
+			vpp.Heal()
+			require.Equal(t, before, others(), "message %d", 1+nth)
+			listens(true)
+		}
 		_, err = e().Sync(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, left())
 		listens(false)
 	}
-	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t).Socket(), func(bool) {}) })
+	t.Run("in memory", func(t *testing.T) { test(t, vpptest.New(t), func(bool) {}) })
 	t.Run("real", func(t *testing.T) {
 		vpp := vpptest.Real(t)
-		test(t, vpp.Socket(), func(want bool) {
+		test(t, vpptest.NewProxy(t, vpp.Socket()), func(want bool) {
 			t.Helper()
 			out, err := vpp.CLI("show udp ports")
 			require.NoError(t, err)

@@ -71,14 +71,14 @@ func (t Table) Validate() error {
 //
 // What is in a table of ours is ours, whoever put it there: API routes that are
 // still in a table when it goes, go with it. One whose end VPP would die of stays
-// (desiredstate.ErrInUse): with a tunnel in it, or with others' routes from it to the links of
-// another table's interfaces. VPP keeps a table for as long as somebody else's configuration
-// needs it, under our name, and one that NAT was on with for good. What we have let go is not shown,
+// (desiredstate.ErrInUse): with an interface or a relay of DHCPv6 in it, with a tunnel in it, or with others' routes
+// from it to the links of another table's interfaces. VPP keeps a table for as long as what else somebody has
+// configured needs it, under our name, and one that NAT was on with for good. What we have let go is not shown,
 // and a table of that name takes it again. VPP does not refuse
 // an ID that is taken, so it is asked for those that are, right before one is made.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := tables{c: c, vpp: ip.NewServiceClient(c)}
-	k.taken, k.left = shared.NewRound(k.numbers), shared.NewRound(k.leftRoutes)
+	k.taken, k.left, k.inside = shared.NewRound(k.numbers), shared.NewRound(k.leftRoutes), shared.NewRound(k.entered)
 	return vppnet.Labelled(c, &desiredstate.Kind[Table]{
 		Target: c.Target(),
 		Name:   place.TableSpace,
@@ -139,6 +139,8 @@ type tables struct {
 	vpp   ip.RPCService
 	taken *shared.Round[map[string]iface.Table] // see numbers
 	left  *shared.Round[[]leftRoute]
+
+	inside *shared.Round[map[ip.IPTable]string] // see entered
 }
 
 // numbers are anybody's tables, by number and family: VPP gives us another's table for one of ours, and
@@ -296,7 +298,7 @@ func (k tables) add(ctx context.Context, t Table, skip4, skip6 bool) error {
 	return nil
 }
 
-// delete empties the table first: routes do not keep a table, and what is left in
+// delete empties the table first, once nobody is in it: routes do not keep a table, and what is left in
 // one that goes is in the next that is made. What VPP would die of keeps both families.
 // One that has our tag no more is somebody else's by now.
 func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) error {
@@ -309,6 +311,9 @@ func (k tables) delete(ctx context.Context, have desiredstate.Actual[Table]) err
 		if _, ours := k.c.Untag(tags[number(have.ID, f.is6)].Tag); ours && !f.skip {
 			families = append(families, ip.IPTable{TableID: have.ID, IsIP6: f.is6})
 		}
+	}
+	if err := k.deserted(ctx, families); err != nil {
+		return err
 	}
 	for _, t := range families {
 		if err := k.empty(ctx, t); err != nil {

@@ -4,6 +4,7 @@ package vppnet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -67,5 +68,9 @@ func CheckOurs(v *desiredstate.View, what string, keys ...desiredstate.Key) erro
 			return nil
 		}
 	}
-	return fmt.Errorf("%w: %s: name one of ours, or adopt one (Engine.Adopt)", desiredstate.ErrForeign, what)
+	advice := "name one of ours"
+	if slices.ContainsFunc(keys, func(k desiredstate.Key) bool { return k.Space == InterfaceKey("").Space }) {
+		advice += ", or adopt an interface (Engine.Adopt)"
+	}
+	return fmt.Errorf("%w: %s: %s", desiredstate.ErrForeign, what, advice)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/memclnt"
@@ -87,7 +86,7 @@ func Exits(c *vppnet.Conn) *desiredstate.Kind[Exit] {
 		Check: func(v *desiredstate.View, n Exit) error {
 			if table, err := place.TableID(v, n.Table); err == nil { // else it is still to come
 				if _, ours := place.TableName(v, table); !ours {
-					return fmt.Errorf("%w: table %s: name one of ours, or adopt it (Engine.Adopt)", desiredstate.ErrForeign, n.Key().Name)
+					return fmt.Errorf("%w: table %s: name one of ours", desiredstate.ErrForeign, n.Key().Name)
 				}
 			}
 			return nil
@@ -146,7 +145,6 @@ func (k exits) add(ctx context.Context, table uint32, to []uint32) error {
 	return nil
 }
 
-// swap sends all before it hears of anything: VPP does what it reads at once before it looks at packets.
 func (k exits) swap(ctx context.Context, table uint32, to []uint32) error {
 	requests := []api.Message{
 		&binding.Nat44EdAddDelVrfTable{TableVrfID: table},
@@ -155,23 +153,7 @@ func (k exits) swap(ctx context.Context, table uint32, to []uint32) error {
 	for _, id := range to {
 		requests = append(requests, &binding.Nat44EdAddDelVrfRoute{IsAdd: true, TableVrfID: table, VrfID: id})
 	}
-	answers, err := vppnet.Ask(ctx, k.c, requests...)
-	if err != nil {
-		return err
-	}
-	for _, m := range answers {
-		var retval int32
-		switch r := m.(type) {
-		case *binding.Nat44EdAddDelVrfTableReply:
-			retval = r.Retval
-		case *binding.Nat44EdAddDelVrfRouteReply:
-			retval = r.Retval
-		}
-		if err := api.RetvalToVPPApiError(retval); err != nil {
-			return &vppnet.Error{Message: strings.TrimSuffix(m.GetMessageName(), "_reply"), Retval: retval, Reply: m, Err: err}
-		}
-	}
-	return nil
+	return place.AtOnce(ctx, k.c, requests...)
 }
 
 type exits struct {

@@ -88,13 +88,9 @@ func Addresses(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Addres
 			if err == nil {
 				err = s.check(n)
 			}
-			if err == nil && len(s.addresses) >= MaxAddresses {
-				err = fmt.Errorf("%w: %d addresses are in the pool, for which VPP takes 1 MB each of its main heap: want at most %d", desiredstate.ErrInvalid, len(s.addresses), MaxAddresses)
+			if err == nil {
+				err = k.add(ctx, n)
 			}
-			if err != nil {
-				return 0, err
-			}
-			_, err = k.vpp.Nat64AddDelPoolAddrRange(ctx, n.message(true))
 			return inet.Number(n.Address), err
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
@@ -108,24 +104,30 @@ func Addresses(c *vppnet.Conn, claims ...netip.Prefix) *desiredstate.Kind[Addres
 			_, err = k.vpp.Nat64AddDelPoolAddrRange(ctx, have.Spec.message(false))
 			return vppnet.Gone(err, api.NO_SUCH_ENTRY)
 		},
+		Holds: func(n Address) []desiredstate.Key { return []desiredstate.Key{poolKey(n.Address)} },
 	}
+}
+
+// poolKey is held by who is in the pool, and shared by mappings of an address that is not.
+func poolKey(a netip.Addr) desiredstate.Key {
+	return desiredstate.Key{Space: "nat64-pool", Name: a.String()}
 }
 
 // pool is what there is of VPP's pool, read for all who are about to change it at once.
 type pool struct {
+	c   *vppnet.Conn
 	vpp binding.RPCService
 	*shared.Round[poolState]
 }
 
 // poolState is what a change of the pool has to know.
 type poolState struct {
-	addresses map[netip.Addr]bool
-	mapped    map[netip.Addr]bool // that mappings have
-	gone      []uint32            // outside interfaces that there are no more
+	mapped map[netip.Addr]bool // that mappings have
+	gone   []uint32            // outside interfaces that there are no more
 }
 
 func newPool(c *vppnet.Conn) pool {
-	k := pool{vpp: binding.NewServiceClient(c)}
+	k := pool{c: c, vpp: binding.NewServiceClient(c)}
 	ifs := interface_binding.NewServiceClient(c)
 	k.Round = shared.NewRound(func(ctx context.Context) (s poolState, err error) { return k.read(ctx, ifs) })
 	return k
@@ -133,9 +135,6 @@ func newPool(c *vppnet.Conn) pool {
 
 func (k pool) read(ctx context.Context, ifs interface_binding.RPCService) (s poolState, err error) {
 	s.mapped = map[netip.Addr]bool{}
-	if s.addresses, err = pooled(ctx, k.vpp); err != nil {
-		return s, err
-	}
 	mappings, err := static(ctx, k.vpp)
 	if err != nil {
 		return s, err
@@ -145,6 +144,23 @@ func (k pool) read(ctx context.Context, ifs interface_binding.RPCService) (s poo
 	}
 	s.gone, err = k.gone(ctx, ifs)
 	return s, err
+}
+
+// add counts right before it adds, one at a time: of all that come at once each would find room.
+func (k pool) add(ctx context.Context, n Address) error {
+	done, err := k.c.Turn(ctx, desiredstate.Key{Space: "nat64", Name: "pool"})
+	if err != nil {
+		return err
+	}
+	defer done()
+	there, err := pooled(ctx, k.vpp)
+	if err == nil && len(there) >= MaxAddresses {
+		err = fmt.Errorf("%w: %d addresses are in the pool, for which VPP takes 1 MB each of its main heap: want at most %d", desiredstate.ErrInvalid, len(there), MaxAddresses)
+	}
+	if err == nil {
+		_, err = k.vpp.Nat64AddDelPoolAddrRange(ctx, n.message(true))
+	}
+	return err
 }
 
 // gone lists outside interfaces that there are no more. One may have left NAT64, and gone, since it

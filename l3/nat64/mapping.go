@@ -156,6 +156,13 @@ func Mappings(c *vppnet.Conn, sizes Sizes, claims ...netip.Prefix) *desiredstate
 		Holds: func(m Mapping) []desiredstate.Key {
 			return []desiredstate.Key{{Space: "nat64", Name: fmt.Sprintf("%v %v %d", m.External, m.Protocol, m.ExternalPort)}}
 		},
+		// VPP would count the ports of one that comes to the pool, or leaves it, under a mapping wrong.
+		Shares: func(m Mapping) []desiredstate.Key {
+			if m.Pooled {
+				return nil
+			}
+			return []desiredstate.Key{poolKey(m.External)}
+		},
 	}
 }
 

@@ -95,13 +95,26 @@ func TestPorts(t *testing.T) {
 		_, err := e.Ensure(t.Context(), own)
 		require.NoError(t, err)
 		_, err = e.Ensure(t.Context(), address)
-		require.ErrorContains(t, err, "remove the mapping first")
-		_, _ = e.Sync(t.Context(), address, pooled) // it has to go before the address comes, and may not have
-		_, err = e.Sync(t.Context(), address, pooled)
+		require.ErrorContains(t, err, "shares nat64-pool/198.51.100.9")
+		for range 2 { // what is there goes before what takes its place comes
+			_, err = e.Sync(t.Context(), address, pooled)
+			require.NoError(t, err)
+			kindrig.Steady(t, e, address, pooled)
+			_, err = e.Ensure(t.Context(), own)
+			require.ErrorContains(t, err, "holds nat64-pool/198.51.100.9")
+			kindrig.Steady(t, e, address, pooled)
+			_, err = e.Sync(t.Context(), own)
+			require.NoError(t, err)
+			kindrig.Steady(t, e, own)
+		}
+		_, err = e.Sync(t.Context())
 		require.NoError(t, err)
-		kindrig.Steady(t, e, address, pooled)
-		_, err = e.Ensure(t.Context(), own)
-		require.ErrorContains(t, err, "set Pooled")
+
+		// Both new, in one plan: one of the two comes.
+		r, err := e.Sync(t.Context(), address, own)
+		require.ErrorIs(t, err, desiredstate.ErrConflict)
+		require.Equal(t, 1, r.Changed())
+		kindrig.Steady(t, e, address)
 		_, err = e.Sync(t.Context())
 		require.NoError(t, err)
 		require.NotContains(t, state(), "198.51.100.9")
@@ -151,6 +164,14 @@ func TestTooManyAddresses(t *testing.T) {
 		require.NoError(t, err)
 		_, err = k.Ensure(t.Context(), nat64.Address{Address: addr("198.51.100.201")})
 		require.ErrorContains(t, err, "want at most 128")
+	})
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) { // all at once
+		c := kindrig.Dial(t, vpp.Socket(), "me")
+		_, err := nat64.Addresses(c, ours).Ensure(t.Context(), nat64.Range(ours.Addr(), addr("198.51.100.200"))[1:]...)
+		require.ErrorContains(t, err, "want at most 128")
+		there, err := vppnet.Ask(t.Context(), c, &binding.Nat64PoolAddrDump{})
+		require.NoError(t, err)
+		require.Len(t, there, nat64.MaxAddresses)
 	})
 }
 
