@@ -46,7 +46,7 @@ func foreign() map[string]refusal {
 		"a static address in others' bridge": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.FIBEntries(c)) },
 			objects(vppnet.FIBEntry{Bridge: "other/net", MAC: vppnet.MAC{2}, Filter: true}),
-			[]string{"other/net", "Engine.Adopt"},
+			[]string{"other/net", "name one of ours"},
 		},
 		"others' cross-connect": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(vppnet.CrossConnects(c)) },
