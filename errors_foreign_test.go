@@ -103,7 +103,7 @@ func foreign() map[string]refusal {
 		"a VNI of others' bridge domain": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(gpe.Overlays(c), gpe.VNIs(c)) },
 			objects(gpe.Overlay{}, gpe.VNI{ID: 9, Bridge: "other/net"}),
-			[]string{"bridge-domain", "vppnet.Claims", "Engine.Adopt"},
+			[]string{"bridge-domain", "name one of ours", "vppnet.Claims"},
 		},
 		"a DHCP client of an interface that is not claimed": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(dhcp.Clients(c)) },
@@ -255,7 +255,7 @@ func foreign() map[string]refusal {
 		"where the hosts of the default table leave": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(l3.Tables(c), nat.Exits(c)) },
 			objects(l3.Table{Name: "out"}, nat.Exit{Table: "other/red", To: []string{"out"}}),
-			[]string{"name one of ours", "Engine.Adopt"},
+			[]string{"name one of ours"},
 		},
 		"NAT64 on an interface that is not claimed": {
 			func(c *vppnet.Conn) []desiredstate.AnyKind { return kinds(nat64.Interfaces(c, nat64.Sizes{})) },
