@@ -104,7 +104,7 @@ func worldly(dir string) map[string][]desiredstate.Object {
 			vppnet.VXLANTunnel{Name: "vx", Src: addr("192.0.2.1"), Dst: addr("192.0.2.77"), VNI: 33},
 			vppnet.GRETunnel{Name: "gre", Src: addr("192.0.2.1"), Dst: addr("192.0.2.78")},
 			nat.Plugin{},
-			nat.Interface{Interface: "vm1", Inside: true},
+			nat.Interface{Interface: "vm1", Table: "red", Inside: true},
 			nat.Interface{Interface: "out", Outside: true},
 			nat.Address{Address: addr("203.0.113.1"), Table: "red"},
 			nat.Mapping{Name: "fip", Table: "red", Local: addr("10.1.0.9"), External: addr("203.0.113.2")},
