@@ -57,7 +57,7 @@ func TestSession(t *testing.T) {
 		require.NoError(t, err)
 		x.c.Uses(&binding.WireguardPeersDump{})
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		found, err := vppnet.Ask(t.Context(), caller.c, &binding.WireguardPeersDump{PeerIndex: none})
 		require.NoError(t, err)
 		if found[0].(*binding.WireguardPeersDetails).Peer.Flags&binding.WIREGUARD_PEER_ESTABLISHED != 0 {
