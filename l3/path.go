@@ -191,6 +191,9 @@ func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.Fi
 	return out, err
 }
 
+// recursive tells whether VPP looks the next hop up. Of what no Path can say, it may.
+func (p Path) recursive() bool { return p.odd != "" || p.NextHop.IsValid() && p.Interface == "" }
+
 // drop is what a route without paths has in VPP.
 func drop(is6 bool) fib_types.FibPath {
 	p := fib_types.FibPath{SwIfIndex: place.None, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}

@@ -107,14 +107,19 @@ type RouteClaim func(table string, prefix netip.Prefix) bool
 // stands for, and hides it while the interface is up; such a prefix is therefore
 // taken for foreign as long as it can be seen.
 //
+// A path to a next hop without an interface is looked up again by VPP (recursive), which it does not
+// survive in each order of changes. Routes with such paths are therefore asked for before they are written
+// (ip_route_lookup_v2); that of a host leads nowhere for a moment as it comes and goes, and so does each next hop
+// that a route covers itself, and which leads nowhere already, while that route changes.
+//
 // A reading costs two walks through each table.
 func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
-	k := routes{ip.NewServiceClient(c), claims}
+	k := routes{c, ip.NewServiceClient(c), claims}
 	return &desiredstate.Kind[Route]{
 		Target: c.Target(), Variant: variantOf(claims),
 		Name:     "route",
 		Requires: []desiredstate.AnyKind{vppnet.Interfaces(c), Tables(c)},
-		Messages: c.Uses(&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}),
+		Messages: c.Uses(&ip.IPRouteV2Dump{}, &ip.IPRouteLookupV2{}, &ip.IPRouteAddDelV2{}),
 		Dump:     vppnet.RereadUnless(len(claims) > 0, c, k.dump),
 		Check: func(v *desiredstate.View, r Route) error {
 			if table, err := place.TableID(v, r.Table); err == nil && !k.owns(v, table, r) { // else it is still to come
@@ -128,12 +133,12 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			if err != nil {
 				return 0, err
 			}
-			return k.set(ctx, v, table, r)
+			return k.set(ctx, v, table, r, nil)
 		},
-		Update: func(ctx context.Context, v *desiredstate.View, _ desiredstate.Actual[Route], want Route) error {
+		Update: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Route], want Route) error {
 			table, err := place.TableID(v, want.Table)
 			if err == nil {
-				_, err = k.set(ctx, v, table, want)
+				_, err = k.set(ctx, v, table, want, have.Spec.Paths)
 			}
 			return err
 		},
@@ -146,9 +151,7 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 				return err
 			}
 			// Without paths: VPP would refuse one whose interface has gone.
-			_, err = k.vpp.IPRouteAddDelV2(ctx, &ip.IPRouteAddDelV2{
-				Route: ip.IPRouteV2{TableID: table, Prefix: inet.Prefix(have.Spec.Prefix), Src: sourceAPI},
-			})
+			_, err = change(ctx, k.c, unroute(table, have.Spec.Prefix), slices.ContainsFunc(have.Spec.Paths, Path.recursive))
 			return vppnet.Gone(err, api.NO_SUCH_FIB)
 		},
 		InPlace: func(have desiredstate.Actual[Route], _ Route) bool { return have.Note != deadPath },
@@ -182,6 +185,7 @@ func dead(v *desiredstate.View, p fib_types.FibPath) bool {
 }
 
 type routes struct {
+	c      *vppnet.Conn
 	vpp    ip.RPCService
 	claims []RouteClaim
 }
@@ -222,7 +226,7 @@ func (k routes) read(ctx context.Context, v *desiredstate.View, table uint32, is
 	name, _ := place.TableName(v, table)
 	for _, d := range all {
 		r := Route{Table: name, Prefix: inet.ReadPrefix(d.Route.Prefix).Masked()}
-		if !k.owns(v, table, r) {
+		if !k.owns(v, table, r) && !isPin(d.Route) {
 			continue
 		}
 		if len(d.Route.Paths) != 1 || !isDrop(d.Route.Paths[0]) {
@@ -239,9 +243,9 @@ func (k routes) read(ctx context.Context, v *desiredstate.View, table uint32, is
 	return out, err
 }
 
-func (k routes) set(ctx context.Context, v *desiredstate.View, table uint32, r Route) (uint32, error) {
+func (k routes) set(ctx context.Context, v *desiredstate.View, table uint32, r Route, old []Path) (uint32, error) {
 	is6 := r.Prefix.Addr().Is6()
-	req := &ip.IPRouteAddDelV2{IsAdd: true, Route: ip.IPRouteV2{TableID: table, Prefix: inet.Prefix(r.Prefix), Src: sourceAPI}}
+	req := setRoute(table, r.Prefix)
 	for _, p := range r.Paths {
 		path, err := p.wire(v, table, is6)
 		if err != nil {
@@ -252,7 +256,7 @@ func (k routes) set(ctx context.Context, v *desiredstate.View, table uint32, r R
 	if len(r.Paths) == 0 {
 		req.Route.Paths = []fib_types.FibPath{drop(is6)}
 	}
-	reply, err := k.vpp.IPRouteAddDelV2(ctx, req)
+	reply, err := change(ctx, k.c, req, slices.ContainsFunc(old, Path.recursive))
 	if errors.Is(err, api.NO_SUCH_FIB) {
 		err = fmt.Errorf("a table has no %s: %w", inet.Family(is6), err)
 	}

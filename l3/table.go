@@ -83,7 +83,7 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Target: c.Target(),
 		Name:   place.TableSpace,
 		Messages: c.Uses(&ip.IPTableDump{}, &ip.IPMtableDump{}, &memclnt.ControlPing{}, &ip.IPTableAddDelV2{}, &ip.IPTableAllocate{},
-			&ip.IPRouteV2Dump{}, &ip.IPRouteAddDelV2{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceGetTable{}),
+			&ip.IPRouteV2Dump{}, &ip.IPRouteLookupV2{}, &ip.IPRouteAddDelV2{}, &interfaces.SwInterfaceDump{}, &interfaces.SwInterfaceGetTable{}),
 		Dump:   vppnet.Reread(c, k.dump),
 		Verify: vppnet.Verifier(c, k.marks),
 		Create: func(ctx context.Context, _ *desiredstate.View, t Table) (uint32, error) {
@@ -335,9 +335,7 @@ func (k tables) empty(ctx context.Context, t ip.IPTable) error {
 		return err
 	}
 	for _, d := range left {
-		_, err := k.vpp.IPRouteAddDelV2(ctx, &ip.IPRouteAddDelV2{
-			Route: ip.IPRouteV2{TableID: t.TableID, Prefix: d.Route.Prefix, Src: sourceAPI},
-		})
+		_, err := change(ctx, k.c, unroute(t.TableID, inet.ReadPrefix(d.Route.Prefix)), slices.ContainsFunc(d.Route.Paths, recursive))
 		if err != nil {
 			return err
 		}

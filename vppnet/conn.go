@@ -42,7 +42,7 @@ type Conn struct {
 	types   types
 	allowed sync.Map // name_crc of the requests that may be sent
 	calls   sync.Pool
-	turns   sync.Map // what is a turn's key, and the channel that its end closes
+	turns   turns
 	once    sync.Map // the keys of what Once has done
 
 	mu      sync.Mutex

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -54,6 +55,52 @@ func TestTurn(t *testing.T) {
 	done, err = c.Turn(t.Context(), a)
 	require.NoError(t, err)
 	done()
+}
+
+// Those who share a turn have it at once; who has one alone waits for all of them, and those who come after him wait for him.
+func TestShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire(t)
+		c, a := w.pipe(), vppnet.InterfaceKey("a")
+		defer c.Close()
+		var order []string
+		note := func(what string) { order = append(order, what) }
+		first, err := c.Share(t.Context(), a)
+		require.NoError(t, err)
+		second, err := c.Share(t.Context(), a)
+		require.NoError(t, err)
+
+		go func() {
+			done, err := c.Turn(t.Context(), a)
+			require.NoError(t, err)
+			note("alone")
+			done()
+		}()
+		synctest.Wait()
+		go func() {
+			done, err := c.Share(t.Context(), a)
+			require.NoError(t, err)
+			note("shared")
+			done()
+		}()
+		synctest.Wait()
+		require.Empty(t, order)
+		first()
+		first()
+		synctest.Wait()
+		require.Empty(t, order, "the second one has it still")
+		second()
+		synctest.Wait()
+		require.ElementsMatch(t, []string{"alone", "shared"}, order)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		done, err := c.Turn(t.Context(), a)
+		require.NoError(t, err)
+		cancel()
+		_, err = c.Share(ctx, a)
+		require.ErrorIs(t, err, context.Canceled)
+		done()
+	})
 }
 
 // What is to be done once is done once, and again only after it failed.

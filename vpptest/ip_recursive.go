@@ -4,6 +4,7 @@ package vpptest
 
 import (
 	"net/netip"
+	"slices"
 
 	"go.fd.io/govpp/binapi/fib_types"
 )
@@ -84,7 +85,7 @@ func (s *ips) shown(t *fibTable, e *ipRoute) []fib_types.FibPath {
 		return []fib_types.FibPath{p}
 	}
 	paths := s.shown(t, cover)
-	if s.leadsTo(paths, t, self.Addr(), 16) {
+	if s.leadsTo(paths, t, self.Addr(), make(map[*ipRoute]bool)) {
 		return dropped(t.is6)
 	}
 	return paths
@@ -109,16 +110,61 @@ func attached(e *ipRoute) (uint32, bool) {
 	return 0, false
 }
 
-// leadsTo tells whether paths are looked up, in the end, by a.
-func (s *ips) leadsTo(paths []fib_types.FibPath, t *fibTable, a netip.Addr, depth int) bool {
+// freedEarly says how a change of what a source says of a prefix has VPP use what it frees by it; "": it
+// does not.
+func (s *ips) freedEarly(t *fibTable, e *ipRoute, src uint8, paths []fib_types.FibPath) string {
+	if e == nil || rank(e.best()) < rank(src) {
+		return ""
+	}
+	recursive := func(p fib_types.FibPath) bool { return typeOf(p) == viaRoute }
+	old := e.sources[src]
+	switch {
+	case old == nil:
+		if e.best() != srcDefault && slices.ContainsFunc(paths, recursive) {
+			return "recursive paths to what has a lesser source"
+		}
+		return ""
+	case len(paths) == 0 && e.sources[srcRecursive] != nil && slices.ContainsFunc(old.paths, recursive):
+		return "the end of recursive paths of a next hop"
+	}
+	before, after := s.coveredHops(t, e, old.paths), s.coveredHops(t, e, paths)
+	if len(before) == 0 {
+		return ""
+	}
+	for host, other := range t.entries { // who has the old paths from it, and lets go of them as the last
+		after[host] = after[host] || other.best() == srcRecursive && t.cover(host) == e
+	}
+	for host := range after {
+		if after[host] && !before[host] {
+			return "a change of paths to next hops that the route itself covers, as it does others"
+		}
+	}
+	return ""
+}
+
+// coveredHops are the next hops of paths that nothing but the route itself leads to.
+func (s *ips) coveredHops(t *fibTable, e *ipRoute, paths []fib_types.FibPath) map[netip.Prefix]bool {
+	hops := make(map[netip.Prefix]bool)
 	for _, p := range paths {
-		if typeOf(p) != viaRoute || depth == 0 {
+		if typeOf(p) != viaRoute || s.hopTable(p) != t {
 			continue
 		}
-		to, hop := s.hopTable(p), hopOf(p)
-		if to == nil {
+		host := netip.PrefixFrom(hopOf(p), hopOf(p).BitLen())
+		if at := t.entries[host]; t.cover(host) == e && (at == nil || at.best() == srcRecursive) {
+			hops[host] = true
+		}
+	}
+	return hops
+}
+
+// leadsTo tells whether paths are looked up, in the end, by a. What has been asked already is not asked again.
+func (s *ips) leadsTo(paths []fib_types.FibPath, t *fibTable, a netip.Addr, asked map[*ipRoute]bool) bool {
+	for _, p := range paths {
+		to := s.hopTable(p)
+		if typeOf(p) != viaRoute || to == nil {
 			continue
 		}
+		hop := hopOf(p)
 		if to == t && hop == a {
 			return true
 		}
@@ -126,7 +172,11 @@ func (s *ips) leadsTo(paths []fib_types.FibPath, t *fibTable, a netip.Addr, dept
 		for e != nil && e.best() == srcRecursive {
 			e = to.cover(e.shown.Masked())
 		}
-		if e != nil && s.leadsTo(e.sources[e.best()].paths, t, a, depth-1) {
+		if e == nil || asked[e] {
+			continue
+		}
+		asked[e] = true
+		if s.leadsTo(e.sources[e.best()].paths, t, a, asked) {
 			return true
 		}
 	}

@@ -88,6 +88,9 @@ func (s *ips) change(c *Call, q *ip.IPRouteAddDelV2) (stats uint32, retval int32
 	} else if !q.IsAdd {
 		paths = nil
 	}
+	if how := s.freedEarly(t, t.entries[p.Masked()], src, paths); how != "" {
+		return none, c.NotImitated(how + ": VPP uses what it has freed, and dies of it, or not")
+	}
 	s.paths(t, p, src, paths)
 	if !q.IsAdd {
 		return none, 0

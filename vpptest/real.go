@@ -3,6 +3,7 @@
 package vpptest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,12 @@ func Real(t testing.TB, opts ...RealOption) *RealVPP {
 	case err != nil:
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = v.Close() })
+	t.Cleanup(func() {
+		if said := v.Died(); said != "" {
+			t.Logf("VPP died: %s", said)
+		}
+		_ = v.Close()
+	})
 	return v
 }
 
@@ -117,6 +123,22 @@ func (v *RealVPP) Kill() {
 	defer v.mu.Unlock()
 	v.proc.kill()
 	v.proc = nil
+}
+
+// Died is what VPP said when it died by itself, its backtrace at the end, until the next
+// Restart. "" means that it did not; one that was killed did not either.
+func (v *RealVPP) Died() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.proc == nil {
+		return ""
+	}
+	select {
+	case <-v.proc.dead:
+		return cmp.Or(v.proc.said.String(), "nothing")
+	default:
+		return ""
+	}
 }
 
 // Close kills VPP and removes its directory. Twice is once.

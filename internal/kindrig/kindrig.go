@@ -6,6 +6,7 @@ package kindrig
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,12 +21,27 @@ import (
 // Dial connects until the test ends. A VPP that has died is not waited for until then.
 func Dial(t testing.TB, socket, owner string, opts ...vppnet.Option) *vppnet.Conn {
 	t.Helper()
+	if vpp, ok := behind.Load(socket); ok && vpp.(*vpptest.RealVPP).Died() != "" {
+		t.Fatal("VPP has died before: ", vpp.(*vpptest.RealVPP).Died())
+	}
 	soon, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	c, err := vppnet.Dial(soon, socket, owner, opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// behind are the real VPPs behind proxies, by their sockets.
+var behind sync.Map
+
+// onReal is a real VPP, behind a proxy.
+func onReal(t testing.TB, options ...vpptest.RealOption) *vpptest.Proxy {
+	vpp := vpptest.Real(t, options...)
+	proxy := vpptest.NewProxy(t, vpp.Socket())
+	behind.Store(proxy.Socket(), vpp)
+	t.Cleanup(func() { behind.Delete(proxy.Socket()) })
+	return proxy
 }
 
 // Engine prunes all that is surplus.
@@ -50,7 +66,7 @@ func Both(t *testing.T, state func(*vpptest.Proxy) string, test func(t *testing.
 		test(t, vpp, vpp.String)
 	})
 	t.Run("real", func(t *testing.T) {
-		proxy := vpptest.NewProxy(t, vpptest.Real(t).Socket())
+		proxy := onReal(t)
 		test(t, proxy, func() string { return state(proxy) })
 	})
 }

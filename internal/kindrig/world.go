@@ -48,7 +48,7 @@ func OnEachVPP(t *testing.T, checks int, others func(*testing.T, string), state 
 	InMemory(t, checks, others, run)
 	t.Run("real", func(t *testing.T) {
 		t.Parallel()
-		vpp := vpptest.NewProxy(t, vpptest.Real(t, options...).Socket())
+		vpp := onReal(t, options...)
 		others(t, vpp.Socket())
 		run(t, 4, vpp, func() string { return state(vpp) })
 	})

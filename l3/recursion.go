@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package l3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.fd.io/govpp/api"
+	"go.fd.io/govpp/binapi/fib_types"
+	"go.fd.io/govpp/binapi/ip"
+
+	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/inet"
+	"github.com/vppkit/vppkit/internal/shared"
+	"github.com/vppkit/vppkit/l3/internal/place"
+	"github.com/vppkit/vppkit/vppnet"
+)
+
+// A path to a next hop over no interface is recursive: VPP looks up the next hop, and keeps a host
+// entry for it, of sourceRecursive, as long as a path needs it. What covers that entry knows it. VPP
+// uses some of this after it has freed it, and dies (25.10 and 26.06):
+//
+//   - when recursive paths come to a prefix of which a lesser source says something, such as a
+//     next hop's entry, or a route of VPP's CLI; not if a drop comes first. A host may become a next
+//     hop at any moment;
+//   - when a host route with recursive paths goes that is itself a next hop; not if it becomes
+//     a drop first;
+//   - when the paths of a route change or go that covers their next hops itself, so that it leads
+//     nowhere, and other next hops too; not if those entries are no longer of sourceRecursive.
+
+// change is IPRouteAddDelV2 by detours around that. Had says that the route may have recursive paths by now.
+func change(ctx context.Context, c *vppnet.Conn, req *ip.IPRouteAddDelV2, had bool) (*ip.IPRouteAddDelV2Reply, error) {
+	d := &detour{vpp: ip.NewServiceClient(c), table: req.Route.TableID, prefix: inet.ReadPrefix(req.Route.Prefix).Masked()}
+	has := slices.ContainsFunc(req.Route.Paths, recursive)
+	all := desiredstate.Key{Space: "routes", Name: vppnet.Foreign(fmt.Sprint(d.table))}
+	done, err := c.Share(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { done() }()
+	if !has && !had {
+		return d.vpp.IPRouteAddDelV2(ctx, req)
+	}
+	now, err := d.look(ctx, d.prefix, true)
+	if err == nil && len(d.covered(now)) > 0 { // and what else covers them must not change meanwhile
+		done()
+		alone, err := c.Turn(ctx, all)
+		if err != nil {
+			return nil, err
+		}
+		done = alone
+		now, err = d.look(ctx, d.prefix, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d.change(ctx, req, has, now)
+}
+
+// A detour is a change of one route.
+type detour struct {
+	vpp    ip.RPCService
+	table  uint32
+	prefix netip.Prefix
+	extra  []netip.Prefix // routes of ours that must not stay
+}
+
+func (d *detour) change(ctx context.Context, req *ip.IPRouteAddDelV2, has bool, now ip.IPRouteV2) (reply *ip.IPRouteAddDelV2Reply, err error) {
+	host, had := d.prefix.IsSingleIP(), now.Src == sourceAPI && slices.ContainsFunc(now.Paths, recursive)
+	first, last := req.IsAdd && has && (lesser(now.Src) || host && now.Src == 0), !req.IsAdd && had && host
+	err = d.pin(ctx, d.covered(now))
+	if err == nil && (first || last) {
+		_, err = d.vpp.IPRouteAddDelV2(ctx, setRoute(d.table, d.prefix, drop(d.prefix.Addr().Is6())))
+	}
+	if err == nil {
+		reply, err = d.vpp.IPRouteAddDelV2(ctx, req)
+	}
+	if err != nil && first {
+		d.extra = append(d.extra, d.prefix)
+	}
+	return reply, errors.Join(err, d.clear(ctx))
+}
+
+// clear removes what must not stay. Who asked for the change knows nothing of it, so it is tried twice.
+func (d *detour) clear(ctx context.Context) (err error) {
+	ctx, cancel := shared.Outlive(ctx)
+	defer cancel()
+	for _, p := range d.extra {
+		_, failed := d.vpp.IPRouteAddDelV2(ctx, unroute(d.table, p))
+		if failed != nil {
+			_, failed = d.vpp.IPRouteAddDelV2(ctx, unroute(d.table, p))
+		}
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
+// covered are the next hops within the route itself, as it is now.
+func (d *detour) covered(now ip.IPRouteV2) (hosts []netip.Prefix) {
+	for _, p := range now.Paths {
+		host := inet.Host(hop(p))
+		if now.Src == sourceAPI && recursive(p) && p.TableID == d.table && d.prefix.Contains(hop(p)) && host != d.prefix && !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts
+}
+
+// pin gives each of these next hops, if nothing but the route leads there, a route of its own: to nowhere,
+// where it leads anyway.
+func (d *detour) pin(ctx context.Context, hosts []netip.Prefix) error {
+	for _, host := range hosts {
+		entry, err := d.look(ctx, host, true)
+		if err != nil {
+			return err
+		}
+		cover, err := d.look(ctx, netip.PrefixFrom(host.Addr(), host.Bits()-1).Masked(), false)
+		if err != nil {
+			return err
+		}
+		if entry.Src != sourceRecursive || inet.ReadPrefix(cover.Prefix).Masked() != d.prefix {
+			continue
+		}
+		d.extra = append(d.extra, host)
+		if _, err := d.vpp.IPRouteAddDelV2(ctx, setRoute(d.table, host, pinPath(host.Addr().Is6()))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look is what is said of a prefix exactly, or of what it is a part of; zero: nothing.
+func (d *detour) look(ctx context.Context, p netip.Prefix, exact bool) (ip.IPRouteV2, error) {
+	q := &ip.IPRouteLookupV2{TableID: d.table, Prefix: inet.Prefix(p)}
+	if exact {
+		q.Exact = 1
+	}
+	r, err := d.vpp.IPRouteLookupV2(ctx, q)
+	if errors.Is(err, api.NO_SUCH_ENTRY) {
+		return ip.IPRouteV2{}, nil
+	}
+	if err != nil {
+		return ip.IPRouteV2{}, err
+	}
+	return r.Route, nil
+}
+
+// recursive tells whether VPP keeps an entry for the next hop of a path.
+func recursive(p fib_types.FibPath) bool {
+	return p.Type == fib_types.FIB_API_PATH_TYPE_NORMAL && p.SwIfIndex == place.None && !hop(p).IsUnspecified()
+}
+
+func hop(p fib_types.FibPath) netip.Addr {
+	return inet.ReadUnion(p.Nh.Address, p.Proto == fib_types.FIB_API_PATH_NH_PROTO_IP6)
+}
+
+// lesser tells of the source of an entry whether the API's paths would replace its own, other than those
+// that are in each table.
+func lesser(src uint8) bool { return src > sourceAPI && src != sourceDefault }
+
+// sourceDefault marks the routes with which a table begins.
+const sourceDefault = 20
+
+// pinPath is known again by its numbers, of which a drop has no use: if we die before it goes, the next
+// reading finds it.
+func pinPath(is6 bool) fib_types.FibPath {
+	p := drop(is6)
+	p.Weight, p.Preference = 197, 211
+	return p
+}
+
+func isPin(r ip.IPRouteV2) bool {
+	return len(r.Paths) == 1 && isDrop(r.Paths[0]) && r.Paths[0].Weight == 197 && r.Paths[0].Preference == 211
+}
+
+func setRoute(table uint32, p netip.Prefix, paths ...fib_types.FibPath) *ip.IPRouteAddDelV2 {
+	return &ip.IPRouteAddDelV2{IsAdd: true, Route: ip.IPRouteV2{TableID: table, Prefix: inet.Prefix(p), Src: sourceAPI, Paths: paths}}
+}
+
+func unroute(table uint32, p netip.Prefix) *ip.IPRouteAddDelV2 {
+	return &ip.IPRouteAddDelV2{Route: ip.IPRouteV2{TableID: table, Prefix: inet.Prefix(p), Src: sourceAPI}}
+}
