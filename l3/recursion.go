@@ -41,18 +41,18 @@ func change(ctx context.Context, c *vppnet.Conn, req *ip.IPRouteAddDelV2, had bo
 	if err != nil {
 		return nil, err
 	}
-	defer func() { done() }()
+	defer done()
 	if !has && !had {
 		return d.vpp.IPRouteAddDelV2(ctx, req)
 	}
 	now, err := d.look(ctx, d.prefix, true)
 	if err == nil && len(d.covered(now)) > 0 { // and what else covers them must not change meanwhile
 		done()
-		alone, err := c.Turn(ctx, all)
-		if err != nil {
+		var alone func()
+		if alone, err = c.Turn(ctx, all); err != nil {
 			return nil, err
 		}
-		done = alone
+		defer alone()
 		now, err = d.look(ctx, d.prefix, true)
 	}
 	if err != nil {
