@@ -111,7 +111,13 @@ func Addresses(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Addres
 			return err
 		},
 		Create: k.create,
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Address]) error {
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Address]) error {
+			// Next hops of routes are covered by it.
+			done, err := besideRoutes(ctx, k.c, v, have.ID, have.Spec.Prefix.Addr().Is6())
+			if err != nil {
+				return err
+			}
+			defer done()
 			// With another length VPP would leave the connected route behind, for good.
 			return vppnet.Gone(k.send(ctx, have.ID, have.Spec.Prefix, false), api.ADDRESS_NOT_FOUND_FOR_INTERFACE, api.INVALID_SW_IF_INDEX)
 		},

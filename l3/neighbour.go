@@ -128,7 +128,13 @@ func Neighbours(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Neigh
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour], want Neighbour) error {
 			return send(ctx, have.ID, want, true)
 		},
-		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
+		Delete: func(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Neighbour]) error {
+			// It leads to next hops of routes.
+			done, err := besideRoutes(ctx, c, v, have.ID, have.Spec.IP.Is6())
+			if err != nil {
+				return err
+			}
+			defer done()
 			if err := left.still(ctx, have.ID, have.Spec.IP); err != nil {
 				return vppnet.Gone(err, api.INVALID_SW_IF_INDEX)
 			}

@@ -194,6 +194,9 @@ func (p Path) wire(v *desiredstate.View, own uint32, is6 bool) (out fib_types.Fi
 // recursive tells whether VPP looks the next hop up. Of what no Path can say, it may.
 func (p Path) recursive() bool { return p.odd != "" || p.NextHop.IsValid() && p.Interface == "" }
 
+// pin is what is odd of the one path of what a detour left.
+const pin = "pin"
+
 // drop is what a route without paths has in VPP.
 func drop(is6 bool) fib_types.FibPath {
 	p := fib_types.FibPath{SwIfIndex: place.None, Weight: 1, Type: fib_types.FIB_API_PATH_TYPE_DROP}

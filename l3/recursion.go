@@ -30,14 +30,14 @@ import (
 //   - when a host route with recursive paths goes that is itself a next hop; not if it becomes
 //     a drop first;
 //   - when the paths of a route change or go that covers their next hops itself, so that it leads
-//     nowhere, and other next hops too; not if those entries are no longer of sourceRecursive.
+//     nowhere, and other next hops too; not if those entries are the API's for that time. With
+//     a static neighbour off its subnet among them one is enough.
 
 // change is IPRouteAddDelV2 by detours around that. Had says that the route may have recursive paths by now.
 func change(ctx context.Context, c *vppnet.Conn, req *ip.IPRouteAddDelV2, had bool) (*ip.IPRouteAddDelV2Reply, error) {
 	d := &detour{vpp: ip.NewServiceClient(c), table: req.Route.TableID, prefix: inet.ReadPrefix(req.Route.Prefix).Masked()}
 	has := slices.ContainsFunc(req.Route.Paths, recursive)
-	all := desiredstate.Key{Space: "routes", Name: vppnet.Foreign(fmt.Sprint(d.table))}
-	done, err := c.Share(ctx, all)
+	done, err := c.Share(ctx, routesOf(d.table))
 	if err != nil {
 		return nil, err
 	}
@@ -46,10 +46,10 @@ func change(ctx context.Context, c *vppnet.Conn, req *ip.IPRouteAddDelV2, had bo
 		return d.vpp.IPRouteAddDelV2(ctx, req)
 	}
 	now, err := d.look(ctx, d.prefix, true)
-	if err == nil && len(d.covered(now)) > 0 { // and what else covers them must not change meanwhile
+	if err == nil && len(d.covered(now.Paths))+len(d.covered(req.Route.Paths)) > 0 { // and what else covers them must not change meanwhile
 		done()
 		var alone func()
-		if alone, err = c.Turn(ctx, all); err != nil {
+		if alone, err = c.Turn(ctx, routesOf(d.table)); err != nil {
 			return nil, err
 		}
 		defer alone()
@@ -59,6 +59,20 @@ func change(ctx context.Context, c *vppnet.Conn, req *ip.IPRouteAddDelV2, had bo
 		return nil, err
 	}
 	return d.change(ctx, req, has, now)
+}
+
+// routesOf is the turn of who changes what leads somewhere in a table, a route or what else covers next hops.
+func routesOf(table uint32) desiredstate.Key {
+	return desiredstate.Key{Space: "routes", Name: vppnet.Foreign(fmt.Sprint(table))}
+}
+
+// besideRoutes is the turn of who removes from an interface what covers next hops.
+func besideRoutes(ctx context.Context, c *vppnet.Conn, v *desiredstate.View, index uint32, is6 bool) (done func(), err error) {
+	table, err := place.TableID(v, TableOf(v, index, is6))
+	if err != nil {
+		return func() {}, nil //nolint:nilerr // the table has gone
+	}
+	return c.Share(ctx, routesOf(table))
 }
 
 // A detour is a change of one route.
@@ -72,7 +86,11 @@ type detour struct {
 func (d *detour) change(ctx context.Context, req *ip.IPRouteAddDelV2, has bool, now ip.IPRouteV2) (reply *ip.IPRouteAddDelV2Reply, err error) {
 	host, had := d.prefix.IsSingleIP(), now.Src == sourceAPI && slices.ContainsFunc(now.Paths, recursive)
 	first, last := req.IsAdd && has && (lesser(now.Src) || host && now.Src == 0), !req.IsAdd && had && host
-	err = d.pin(ctx, d.covered(now))
+	var covered []netip.Prefix
+	if now.Src == sourceAPI {
+		covered = d.covered(now.Paths)
+	}
+	err = d.pin(ctx, covered, d.covered(req.Route.Paths))
 	if err == nil && (first || last) {
 		_, err = d.vpp.IPRouteAddDelV2(ctx, setRoute(d.table, d.prefix, drop(d.prefix.Addr().Is6())))
 	}
@@ -90,6 +108,9 @@ func (d *detour) clear(ctx context.Context) (err error) {
 	ctx, cancel := shared.Outlive(ctx)
 	defer cancel()
 	for _, p := range d.extra {
+		if p == d.prefix { // the paths may have come, and we did not hear of it
+			_, _ = d.vpp.IPRouteAddDelV2(ctx, setRoute(d.table, p, drop(p.Addr().Is6())))
+		}
 		_, failed := d.vpp.IPRouteAddDelV2(ctx, unroute(d.table, p))
 		if failed != nil {
 			_, failed = d.vpp.IPRouteAddDelV2(ctx, unroute(d.table, p))
@@ -99,30 +120,39 @@ func (d *detour) clear(ctx context.Context) (err error) {
 	return err
 }
 
-// covered are the next hops within the route itself, as it is now.
-func (d *detour) covered(now ip.IPRouteV2) (hosts []netip.Prefix) {
-	for _, p := range now.Paths {
+// covered are the next hops of paths within the route itself.
+func (d *detour) covered(paths []fib_types.FibPath) (hosts []netip.Prefix) {
+	for _, p := range paths {
 		host := inet.Host(hop(p))
-		if now.Src == sourceAPI && recursive(p) && p.TableID == d.table && d.prefix.Contains(hop(p)) && host != d.prefix && !slices.Contains(hosts, host) {
+		if recursive(p) && p.TableID == d.table && d.prefix.Contains(hop(p)) && host != d.prefix && !slices.Contains(hosts, host) {
 			hosts = append(hosts, host)
 		}
 	}
 	return hosts
 }
 
-// pin gives each of these next hops, if nothing but the route leads there, a route of its own: to nowhere,
-// where it leads anyway.
-func (d *detour) pin(ctx context.Context, hosts []netip.Prefix) error {
-	for _, host := range hosts {
+// pin gives each of the covered next hops, if nothing but the route leads there, a route of its own: to nowhere,
+// where it leads anyway. One that somebody left there, or at a next hop to come, goes with them.
+func (d *detour) pin(ctx context.Context, covered, coming []netip.Prefix) error {
+	for i, host := range slices.Concat(covered, coming) {
+		if slices.Contains(d.extra, host) {
+			continue
+		}
 		entry, err := d.look(ctx, host, true)
 		if err != nil {
 			return err
+		}
+		if isPin(entry) {
+			d.extra = append(d.extra, host)
+		}
+		if i >= len(covered) || !lesser(entry.Src) {
+			continue
 		}
 		cover, err := d.look(ctx, netip.PrefixFrom(host.Addr(), host.Bits()-1).Masked(), false)
 		if err != nil {
 			return err
 		}
-		if entry.Src != sourceRecursive || inet.ReadPrefix(cover.Prefix).Masked() != d.prefix {
+		if inet.ReadPrefix(cover.Prefix).Masked() != d.prefix {
 			continue
 		}
 		d.extra = append(d.extra, host)
@@ -131,6 +161,21 @@ func (d *detour) pin(ctx context.Context, hosts []netip.Prefix) error {
 		}
 	}
 	return nil
+}
+
+// unpin removes a pin that somebody left, if it is still one.
+func unpin(ctx context.Context, c *vppnet.Conn, table uint32, host netip.Prefix) error {
+	done, err := c.Share(ctx, routesOf(table))
+	if err != nil {
+		return err
+	}
+	defer done()
+	d := &detour{vpp: ip.NewServiceClient(c), table: table, prefix: host}
+	if now, err := d.look(ctx, host, true); err != nil || !isPin(now) {
+		return err
+	}
+	_, err = d.vpp.IPRouteAddDelV2(ctx, unroute(table, host))
+	return err
 }
 
 // look is what is said of a prefix exactly, or of what it is a part of; zero: nothing.
@@ -166,7 +211,7 @@ func lesser(src uint8) bool { return src > sourceAPI && src != sourceDefault }
 const sourceDefault = 20
 
 // pinPath is known again by its numbers, of which a drop has no use: if we die before it goes, the next
-// reading finds it.
+// reading finds it, and so does the next change of the route.
 func pinPath(is6 bool) fib_types.FibPath {
 	p := drop(is6)
 	p.Weight, p.Preference = 197, 211

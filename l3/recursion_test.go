@@ -3,6 +3,7 @@
 package l3_test
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -87,9 +88,17 @@ func TestRoutesLeanOnAnything(t *testing.T) {
 	run := func(t *testing.T, vpp vpptest.Target, rounds int) {
 		c := kindrig.Dial(t, vpp.Socket(), "me")
 		rapid.Check(t, func(rt *rapid.T) {
-			e := kindrig.Engine(l3.Tables(c), l3.Routes(c))
+			e := engine(c)
 			for range rounds {
-				want := tablesForRecursion()
+				want := append(tablesForRecursion(), vppnet.Loopback{Name: "in"}, l3.Membership{Interface: "in", Table: "red"}, vppnet.LinkState{Interface: "in", Up: true})
+				for _, prefix := range []string{"10.9.0.254/24", "20.0.0.254/24", "30.0.0.254/20"} {
+					if rapid.Bool().Draw(rt, "an address") {
+						want = append(want, l3.Address{Interface: "in", Table: "red", Prefix: netip.MustParsePrefix(prefix)})
+					}
+				}
+				if rapid.Bool().Draw(rt, "a neighbour") {
+					want = append(want, l3.Neighbour{Interface: "in", IP: netip.MustParseAddr("10.9.0.2"), MAC: kindrig.MAC(1)})
+				}
 				for _, table := range []string{"red", "blue"} {
 					for _, prefix := range []string{"0.0.0.0/0", "10.0.0.0/8", "10.9.0.0/16", "20.0.0.0/8", "10.9.0.1/32", "20.0.0.1/32"} {
 						r := l3.Route{Table: table, Prefix: netip.MustParsePrefix(prefix)}
@@ -145,10 +154,51 @@ func TestARouteOverThatOfTheCLI(t *testing.T) {
 	})
 }
 
+// A gateway that no subnet has, with its MAC said by hand, is covered by the default route by it.
+func TestAGatewayOffItsSubnet(t *testing.T) {
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		c := kindrig.Dial(t, vpp.Socket(), "me")
+		e := engine(c)
+		base := append(
+			tablesForRecursion(), vppnet.Loopback{Name: "in"}, l3.Membership{Interface: "in", Table: "red"}, vppnet.LinkState{Interface: "in", Up: true},
+			l3.Neighbour{Interface: "in", IP: netip.MustParseAddr("10.9.0.2"), MAC: kindrig.MAC(1)})
+		for _, route := range []string{"0.0.0.0/0 10.9.0.2", "0.0.0.0/0 10.9.0.3"} {
+			kindrig.Steady(t, e, append(base, recursive(t, route)...)...)
+			_, err := e.Sync(t.Context(), base...)
+			require.NoError(t, err)
+			kindrig.Steady(t, e, base...)
+		}
+	})
+}
+
+// VPP executes what nobody waits for any more: what is taken back then is a whole route, to be ended as one.
+func TestARecursiveRouteThatNobodyWaitedFor(t *testing.T) {
+	kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
+		for nth := 1; nth <= 4; nth++ {
+			c := kindrig.Dial(t, vpp.Socket(), "me")
+			e := kindrig.Engine(l3.Tables(c), l3.Routes(c))
+			base := append(tablesForRecursion(), recursive(t, "10.9.0.0/16 10.1.0.1 10.9.0.1")...)
+			kindrig.Steady(t, e, base...)
+			want := append(base, recursive(t, "10.9.0.1/32 10.1.0.1")...)
+			vpp.Inject(vpptest.Fault{Writes: true, Nth: nth, Kind: vpptest.Drop})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			_, _ = e.Ensure(ctx, want...)
+			cancel()
+			vpp.Heal()
+			_, err := e.Sync(t.Context(), want...)
+			require.NoError(t, err)
+			kindrig.Steady(t, e, want...)
+			_, err = e.Sync(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, c.Close())
+		}
+	})
+}
+
 // Whoever dies between the writes of a change leaves nothing behind for good, in a table of ours, and in one of which
 // a part is claimed.
 func TestAPinDoesNotStay(t *testing.T) {
-	for _, table := range []string{"red", ""} {
+	for table, forGood := range map[string]bool{"red": false, "": false, "blue": true} {
 		t.Run("table "+table, func(t *testing.T) {
 			kindrig.Both(t, state, func(t *testing.T, vpp vpptest.Target, _ func() string) {
 				claim := func(table string, prefix netip.Prefix) bool { return table == "" && prefix.Bits() == 8 }
@@ -163,7 +213,7 @@ func TestAPinDoesNotStay(t *testing.T) {
 				they := kindrig.Dial(t, vpp.Socket(), "they")
 				they.Uses(&ip.IPRouteV2Dump{})
 				pins := func() (n int) {
-					for _, id := range []uint32{0, 7} {
+					for _, id := range []uint32{0, 7, 8} {
 						all, err := vppnet.Collect(ip.NewServiceClient(they).IPRouteV2Dump(t.Context(), &ip.IPRouteV2Dump{Src: 8, Table: ip.IPTable{TableID: id}}))
 						require.NoError(t, err)
 						for _, d := range all {
@@ -190,7 +240,15 @@ func TestAPinDoesNotStay(t *testing.T) {
 
 					c = kindrig.Dial(t, vpp.Socket(), "me")
 					e = kindrig.Engine(l3.Tables(c), l3.Routes(c, claim))
-					_, err = e.Sync(t.Context(), routes("10.9.0.3", "10.9.0.4")...)
+					if forGood {
+						e.Prune = desiredstate.PruneNone
+						_, err = e.Sync(t.Context(), routes("10.9.0.5")...)
+						require.NoError(t, err)
+						_, err = e.Sync(t.Context(), routes("10.9.0.1", "10.9.0.2")...)
+						e.Prune = desiredstate.PruneAll
+					} else {
+						_, err = e.Sync(t.Context(), routes("10.9.0.3", "10.9.0.4")...)
+					}
 					require.NoError(t, err)
 					require.Zero(t, pins())
 					_, err = e.Sync(t.Context())

@@ -43,7 +43,16 @@ func RouteKey(table string, prefix netip.Prefix) desiredstate.Key {
 }
 
 // Key is RouteKey(r.Table, r.Prefix).
-func (r Route) Key() desiredstate.Key { return RouteKey(r.Table, r.Prefix) }
+func (r Route) Key() desiredstate.Key {
+	k := RouteKey(r.Table, r.Prefix)
+	if r.pinned() {
+		k.Name = vppnet.Foreign("pin " + k.Name)
+	}
+	return k
+}
+
+// pinned tells of a route that is none, but what a change of another one left behind.
+func (r Route) pinned() bool { return len(r.Paths) == 1 && r.Paths[0].odd == pin }
 
 // Deps lists the table, and the interfaces and tables of the paths: VPP keeps a
 // route whose interface has gone, dead, also when another one has its index.
@@ -109,8 +118,9 @@ type RouteClaim func(table string, prefix netip.Prefix) bool
 //
 // A path to a next hop without an interface is looked up again by VPP (recursive), which it does not
 // survive in each order of changes. Routes with such paths are therefore asked for before they are written
-// (ip_route_lookup_v2); that of a host leads nowhere for a moment as it comes and goes, and so does each next hop
-// that a route covers itself, and which leads nowhere already, while that route changes.
+// (ip_route_lookup_v2); one of a host, or where a lesser source such as VPP's CLI or DHCP says something of the prefix, leads nowhere
+// for a moment as it comes or goes, and so does each next hop that a route covers itself, and which leads nowhere already,
+// while that route changes. If we die in between, that stays until it is pruned, or the route changes again.
 //
 // A reading costs two walks through each table.
 func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
@@ -149,6 +159,9 @@ func Routes(c *vppnet.Conn, claims ...RouteClaim) *desiredstate.Kind[Route] {
 			}
 			if err != nil {
 				return err
+			}
+			if have.Spec.pinned() {
+				return vppnet.Gone(unpin(ctx, k.c, table, have.Spec.Prefix), api.NO_SUCH_FIB)
 			}
 			// Without paths: VPP would refuse one whose interface has gone.
 			_, err = change(ctx, k.c, unroute(table, have.Spec.Prefix), slices.ContainsFunc(have.Spec.Paths, Path.recursive))
@@ -197,6 +210,16 @@ func (k routes) owns(v *desiredstate.View, table uint32, r Route) bool {
 	return slices.ContainsFunc(k.claims, func(claims RouteClaim) bool { return claims(r.Table, r.Prefix) })
 }
 
+// covers tells whether a route that we may change has a prefix around r's.
+func (k routes) covers(v *desiredstate.View, table uint32, r Route) bool {
+	for bits := range r.Prefix.Bits() {
+		if k.owns(v, table, Route{Table: r.Table, Prefix: netip.PrefixFrom(r.Prefix.Addr(), bits).Masked()}) {
+			return true
+		}
+	}
+	return false
+}
+
 func (k routes) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Route], err error) {
 	for t := range desiredstate.All[Table](v) {
 		if t.Foreign && len(k.claims) == 0 {
@@ -226,7 +249,11 @@ func (k routes) read(ctx context.Context, v *desiredstate.View, table uint32, is
 	name, _ := place.TableName(v, table)
 	for _, d := range all {
 		r := Route{Table: name, Prefix: inet.ReadPrefix(d.Route.Prefix).Masked()}
-		if !k.owns(v, table, r) && !isPin(d.Route) {
+		if left := isPin(d.Route); left && k.covers(v, table, r) {
+			r.Paths = []Path{{odd: pin}}
+			out = append(out, desiredstate.Actual[Route]{ID: d.Route.StatsIndex, Leftover: true, Spec: r})
+			continue
+		} else if left || !k.owns(v, table, r) {
 			continue
 		}
 		if len(d.Route.Paths) != 1 || !isDrop(d.Route.Paths[0]) {

@@ -134,6 +134,11 @@ func (s *ips) freedEarly(t *fibTable, e *ipRoute, src uint8, paths []fib_types.F
 	for host, other := range t.entries { // who has the old paths from it, and lets go of them as the last
 		after[host] = after[host] || other.best() == srcRecursive && t.cover(host) == e
 	}
+	for host := range before {
+		if at := t.entries[host]; at != nil && at.best() != srcRecursive {
+			return "a change of paths to a next hop that the route itself covers, and that is a neighbour off its subnet"
+		}
+	}
 	for host := range after {
 		if after[host] && !before[host] {
 			return "a change of paths to next hops that the route itself covers, as it does others"
@@ -150,7 +155,7 @@ func (s *ips) coveredHops(t *fibTable, e *ipRoute, paths []fib_types.FibPath) ma
 			continue
 		}
 		host := netip.PrefixFrom(hopOf(p), hopOf(p).BitLen())
-		if at := t.entries[host]; t.cover(host) == e && (at == nil || at.best() == srcRecursive) {
+		if at := t.entries[host]; t.cover(host) == e && (at == nil || rank(at.best()) > rank(srcAPI)) {
 			hops[host] = true
 		}
 	}
