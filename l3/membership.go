@@ -256,6 +256,9 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 		if f.skip || f.was == table {
 			continue
 		}
+		if err := k.theirs(ctx, v, id, f.is6, f.was); err != nil {
+			return err
+		}
 		err := k.set(ctx, id, f.is6, table)
 		switch {
 		case errors.Is(err, api.ADDRESS_FOUND_FOR_INTERFACE):
@@ -268,6 +271,19 @@ func (k members) move(ctx context.Context, v *desiredstate.View, id, was4, was6 
 		}
 	}
 	return nil
+}
+
+// theirs refuses a family in which somebody else's interface is in another table of his.
+func (k members) theirs(ctx context.Context, v *desiredstate.View, id uint32, is6 bool, in uint32) error {
+	if in == 0 {
+		return nil
+	}
+	ours, err := place.Scope(k.claims).Still(ctx, k.vpp, v, id, is6)
+	if err == nil && !ours {
+		err = fmt.Errorf("%w: %s of it is in table number %d, which is not ours: leave that family out here, or have its owner take it out there",
+			desiredstate.ErrForeign, inet.Family(is6), in)
+	}
+	return err
 }
 
 func (k members) set(ctx context.Context, id uint32, is6 bool, table uint32) error {
