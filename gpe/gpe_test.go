@@ -48,6 +48,20 @@ func TestSharedOverlay(t *testing.T) {
 		require.ErrorIs(t, err, desiredstate.ErrForeign)
 		_, err = eb.Sync(t.Context(), gpe.Overlay{}, vppnet.Loopback{Name: "lo"}, set)
 		require.NoError(t, err)
+		// Neither of them changes what both have.
+		for _, x := range []struct {
+			e *desiredstate.Engine
+			o gpe.Overlay
+		}{{ea, gpe.Overlay{PETR: true}}, {eb, gpe.Overlay{VXLAN: true}}} {
+			_, err = x.e.Ensure(t.Context(), x.o)
+			require.ErrorIs(t, err, desiredstate.ErrForeign)
+			for _, e := range []*desiredstate.Engine{ea, eb} {
+				e.Forget()
+				p, err := e.Plan(t.Context(), gpe.Overlay{}, vppnet.Loopback{Name: "lo"}, set)
+				require.NoError(t, err)
+				require.Empty(t, p.Steps, "%s", p)
+			}
+		}
 		_, err = ea.Sync(t.Context())
 		require.NoError(t, err)
 		require.True(t, on(a), "it is in use")

@@ -91,7 +91,7 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 			if used, err := k.used(ctx, false); err != nil {
 				return 0, err
 			} else if s.IsGpeEnabled && used && have != want { // others may have turned on what forwards, and no more
-				return 0, fmt.Errorf("%w: others have overlays on with %+v, want %+v: take that, or have them turned off", desiredstate.ErrForeign, have, want)
+				return 0, othersHave(have, want)
 			}
 			if !s.IsLispEnabled { // to do it twice has VPP keep all interfaces for good
 				if err := k.taken(ctx, 4341, 4342); err != nil { // those of LISP-GPE and of LISP
@@ -109,6 +109,11 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 			return 0, nil
 		},
 		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Overlay], want Overlay) error {
+			if used, err := k.used(ctx, true); err != nil {
+				return err
+			} else if used {
+				return othersHave(have.Spec, want)
+			}
 			return k.set(ctx, have.Spec, want)
 		},
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Overlay]) error {
@@ -127,6 +132,10 @@ func overlays(c *vppnet.Conn, ours bool) *desiredstate.Kind[Overlay] {
 			return err
 		},
 	}
+}
+
+func othersHave(have, want Overlay) error {
+	return fmt.Errorf("%w: others have overlays on with %+v, want %+v: take that, or have them turned off", desiredstate.ErrForeign, have, want)
 }
 
 type overlayKind struct {
