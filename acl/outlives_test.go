@@ -54,3 +54,45 @@ func TestFiltersOutliveTheirPort(t *testing.T) {
 		}
 	})
 }
+
+// So they do when a call takes the interface out of its place, or to another, and says nothing of the filters.
+func TestFiltersOutliveACallForTheirPort(t *testing.T) {
+	onBoth(t, func(t *testing.T, vpp vpptest.Target) {
+		c := dial(t, vpp.Socket(), "me")
+		e, ports := kindrig.Engine(append(kinds(c), vppnet.CrossConnects(c))...), vppnet.BridgePorts(c)
+		port := vppnet.BridgePort{Bridge: "net", Interface: "port"}
+		cross := vppnet.CrossConnect{From: "port", To: "lo"}
+		want := append(filtered(), acl.Binding{Interface: "port", Input: []string{"x"}}, acl.MACIPBinding{Interface: "port", Set: "x"})
+		id := ensure(t, e, want...)[vppnet.InterfaceKey("port")]
+		lit := features(t, c, id)
+		isLit := func(_ desiredstate.Report, err error) {
+			t.Helper()
+			require.NoError(t, err)
+			require.Equal(t, lit, features(t, c, id))
+		}
+		for range 2 {
+			_, err := e.Remove(t.Context(), port.Key())
+			require.NoError(t, err)
+			isLit(e.Ensure(t.Context(), port))
+			_, err = ports.Remove(t.Context(), port)
+			require.NoError(t, err)
+			isLit(ports.Ensure(t.Context(), port))
+			_, err = e.Remove(t.Context(), port.Key())
+			require.NoError(t, err)
+			_, err = e.Ensure(t.Context(), cross)
+			require.NoError(t, err)
+			_, err = e.Remove(t.Context(), cross.Key())
+			require.NoError(t, err)
+			isLit(e.Ensure(t.Context(), port))
+		}
+		vpp.ResetLog()
+		p, err := e.Plan(t.Context(), want...)
+		require.NoError(t, err)
+		require.Empty(t, p.Steps, p.String())
+		e.Forget()
+		p, err = e.Plan(t.Context(), want...)
+		require.NoError(t, err)
+		require.Empty(t, p.Steps, p.String())
+		require.Zero(t, vpp.Writes())
+	})
+}

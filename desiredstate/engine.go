@@ -164,8 +164,8 @@ func (e *Engine) ended() error {
 
 // Ensure makes the target hold the wanted objects and leaves all else alone,
 // except that what depends on a replaced object is unmade and made again with
-// it. The Report has one Result per object; the error is Report.Err, or says
-// why nothing could be planned.
+// it, and what loses its effect by that is put to effect (Kind.Undoes). The Report has one
+// Result per object; the error is Report.Err, or says why nothing could be planned.
 func (e *Engine) Ensure(ctx context.Context, want ...Object) (Report, error) {
 	return e.settle(ctx, request{objects: want, restore: true, again: true})
 }
@@ -173,9 +173,9 @@ func (e *Engine) Ensure(ctx context.Context, want ...Object) (Report, error) {
 // Remove makes the target not hold the objects with these keys. What others
 // depend on is refused with ErrInUse, unless they are removed along with it.
 //
-// The Report has one Result per key. What is not there is a Keep, with ID 0; what is
-// there but not ours is left alone and no failure: a Block without Err. The
-// error is Report.Err, or says why nothing could be planned.
+// The Report has one Result per key, and of what is put to effect again, as it lost that (Kind.Undoes).
+// What is not there is a Keep, with ID 0; what is there but not ours is left alone and no failure:
+// a Block without Err. The error is Report.Err, or says why nothing could be planned.
 func (e *Engine) Remove(ctx context.Context, keys ...Key) (Report, error) {
 	asked := make(map[Key]bool, len(keys))
 	for _, k := range keys {

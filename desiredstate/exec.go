@@ -187,6 +187,7 @@ func (x *pass) run(t *task) (uint32, error) {
 		n.asWanted = s.Want
 	}
 	e.news(s.Key, x.by)
+	x.undo(t)
 	e.mu.Unlock()
 
 	ev := Event{Type: Done, Key: s.Key, Action: s.Action, ID: id, Err: err, Took: time.Since(start)}

@@ -108,7 +108,8 @@ type Kind[S Object] struct {
 
 	// Undoes names the objects, of whichever kinds, that lose their effect when this one goes, though
 	// they stay: a filter, when its interface leaves a bridge domain. The same plan changes those
-	// that are to stay, as if they were Broken, after this one has gone. Nil: none.
+	// that are to stay, whoever wants them, as if they were Broken, after this one has gone; so does the next
+	// if it came to nothing. Nil: none.
 	Undoes func(S) []Key
 
 	// GoesFirst says that an object that goes does so before all else that goes

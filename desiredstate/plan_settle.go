@@ -44,15 +44,22 @@ func (b *planner) draftPulled(n *node) *draft {
 	if b.want(n) != nil {
 		return b.look(n, true)
 	}
+	if b.r.restore || !b.r.prune && !b.r.named(n.key) {
+		return b.draftAsItIs(n, have)
+	}
 	d := b.draft(n, Delete)
 	d.there(have, 0)
-	if b.r.restore || !b.r.prune && !b.r.named(n.key) {
-		d.base, d.Action = Keep, Keep
-		d.wanted(b, have[0].kind, n.spec(have[0]), have[0].spec)
-		for _, dep := range n.hiddenDeps() { // of these the target says nothing
-			if !slices.Contains(d.deps, dep) {
-				d.deps = append(d.deps, dep)
-			}
+	return d
+}
+
+// draftAsItIs drafts that an object that was not asked about stays as it is, or comes back so.
+func (b *planner) draftAsItIs(n *node, have []actual) *draft {
+	d := b.draft(n, Keep)
+	d.there(have, 0)
+	d.wanted(b, have[0].kind, n.spec(have[0]), have[0].spec)
+	for _, dep := range n.hiddenDeps() { // of these the target says nothing
+		if !slices.Contains(d.deps, dep) {
+			d.deps = append(d.deps, dep)
 		}
 	}
 	return d

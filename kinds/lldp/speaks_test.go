@@ -73,6 +73,12 @@ func TestPortSpeaksWhenASubInterfaceHasGone(t *testing.T) {
 		sync(sub(200, "eth")...)
 		sync(vppnet.SubInterface{Name: "eth.200", Parent: "eth", Outer: 201}, vppnet.LinkState{Interface: "eth.200", Parent: "eth", Up: true})
 		sync(vppnet.SubInterface{Name: "eth.200", Parent: "eth", Outer: 201})
+
+		_, err := e.Ensure(t.Context(), sub(100, "eth")...)
+		require.NoError(t, err)
+		_, err = e.Remove(t.Context(), vppnet.LinkKey("eth.100"), vppnet.InterfaceKey("eth.100"))
+		require.NoError(t, err)
+		require.True(t, speaks())
 	})
 }
 
