@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"strings"
 	"unicode/utf8"
@@ -77,6 +78,9 @@ func checkText(what, text string) error {
 // (dhcp_client_config). One that is changed is made anew, and gives up its lease. While somebody's tunnel
 // listens at UDP port 68 it is refused: one of the two would be deaf.
 //
+// VPP puts the host name that a server gives in the place of the one that it was told, and shows that; it is
+// no difference.
+//
 // A lease becomes an address of the interface, and a route that is not the API's. An engine that
 // also has l3.Addresses takes an address that nobody wants for one that has to go: tell that kind
 // to leave the interface to DHCP, by vppnet.DisclaimInterfaces. [Leases] says what was learnt.
@@ -84,7 +88,7 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 	vpp, taken := dhcp.NewServiceClient(c), vppnet.UDPListeners(c, true)
 	set := func(ctx context.Context, id uint32, x Client, add bool) error {
 		q := dhcp.DHCPClient{
-			SwIfIndex: interface_types.InterfaceIndex(id), Hostname: x.Hostname, ID: make([]byte, longest+1), SetBroadcastFlag: x.Broadcast, Dscp: ip_types.IPDscp(x.DSCP),
+			SwIfIndex: interface_types.InterfaceIndex(id), Hostname: x.Hostname, ID: make([]byte, longest+1), SetBroadcastFlag: x.Broadcast, Dscp: ip_types.IPDscp(x.DSCP), PID: mark(x.Hostname),
 		}
 		copy(q.ID, x.ID)
 		_, err := vpp.DHCPClientConfig(ctx, &dhcp.DHCPClientConfig{IsAdd: add, Client: q})
@@ -97,7 +101,7 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 			all, err := vppnet.Collect(vpp.DHCPClientDump(ctx, &dhcp.DHCPClientDump{}))
 			for _, d := range all {
 				if i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.Client.SwIfIndex)); ok {
-					out = append(out, desiredstate.Actual[Client]{ID: i.ID, Foreign: !iface.Scope(claims).Has(i), Spec: decode(d.Client, i.Spec.Name)})
+					out = append(out, desiredstate.Actual[Client]{ID: i.ID, Foreign: !iface.Scope(claims).Has(i), Note: d.Client.PID, Spec: decode(d.Client, i.Spec.Name)})
 				}
 			}
 			return out, err
@@ -105,6 +109,12 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Client]) error {
 			// VPP says so of an interface that has none.
 			return vppnet.Gone(set(ctx, have.ID, have.Spec, false), api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
+		},
+		Fill: func(have desiredstate.Actual[Client], want Client) Client {
+			if have.Note == mark(want.Hostname) {
+				want.Hostname = have.Spec.Hostname // perhaps the server's word
+			}
+			return want
 		},
 	}, func(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error {
 		if err := iface.CheckMAC(ctx, c, id); err != nil { // VPP dies of one without, as soon as that is up
@@ -123,6 +133,14 @@ func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] 
 		}
 		return set(ctx, id, x, true)
 	})
+}
+
+// mark tells which host name a client was told: VPP keeps it as the process that hears of its lease, which is
+// nobody here.
+func mark(hostname string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(hostname))
+	return h.Sum32()
 }
 
 func decode(d dhcp.DHCPClient, name string) Client {
