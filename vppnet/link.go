@@ -104,7 +104,8 @@ func (l LinkState) Validate() error {
 // changed.
 //
 // All of a LinkState changes in place, by sw_interface_set_flags, _set_mtu (the
-// L3 MTU; those of IP4, IP6 and MPLS follow it) and _set_mac_address. The MAC of an
+// L3 MTU; those of IP4, IP6 and MPLS follow it) and _set_mac_address; only that of a
+// sub-interface that comes down is made anew. The MAC of an
 // interface of ours whose own object has one is refused: only one can say it.
 func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 	k := links{c, interfaces.NewServiceClient(c), claims}
@@ -180,6 +181,10 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			}
 			want.After = have.Spec.After
 			return want
+		},
+		// VPP says no more by a device of which a sub-interface goes down, whether the LinkState goes or changes: only of what goes is Undoes asked.
+		InPlace: func(have desiredstate.Actual[LinkState], want LinkState) bool {
+			return have.Spec.Parent == "" || !have.Spec.Up || want.Up
 		},
 		Undoes: func(l LinkState) []desiredstate.Key { return saidBy(l.Parent) },
 	}
