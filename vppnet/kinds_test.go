@@ -238,10 +238,10 @@ func TestChanges(t *testing.T) {
 			`~ link/lo, disturbs its traffic
       Up: true -> false
       MTU: 9000 -> 1000
-~ link/sub, disturbs its traffic
+± link/sub
       Up: true -> false
       MTU: 0 -> 900
-2 to update, 2 as wanted
+1 to update, 1 to replace, 2 as wanted
 `,
 		},
 		{

@@ -104,7 +104,8 @@ func (l LinkState) Validate() error {
 // changed.
 //
 // All of a LinkState changes in place, by sw_interface_set_flags, _set_mtu (the
-// L3 MTU; those of IP4, IP6 and MPLS follow it) and _set_mac_address. The MAC of an
+// L3 MTU; those of IP4, IP6 and MPLS follow it) and _set_mac_address; only that of a
+// sub-interface that comes down is made anew. The MAC of an
 // interface of ours whose own object has one is refused: only one can say it.
 func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 	k := links{c, interfaces.NewServiceClient(c), claims}
@@ -137,17 +138,8 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			if err != nil {
 				return 0, err
 			}
-			if err := k.checkParent(ctx, v, id, l); err != nil {
+			if err := k.check(ctx, v, id, l); err != nil {
 				return 0, err
-			}
-			if !l.Up {
-				std, err := k.defaultMTU(ctx, id)
-				if err != nil {
-					return 0, err
-				}
-				if l.MTU == std {
-					return 0, fmt.Errorf("%w: down, with VPP's default MTU of %d: that is no LinkState at all", desiredstate.ErrInvalid, std)
-				}
 			}
 			return id, k.set(ctx, id, linkNote{}, bonded(v, l), LinkState{}, l)
 		},
@@ -180,6 +172,11 @@ func LinkStates(c *Conn, claims ...Claim) *desiredstate.Kind[LinkState] {
 			}
 			want.After = have.Spec.After
 			return want
+		},
+		Foresee: k.check,
+		// VPP says no more by a device of which a sub-interface goes down, whether the LinkState goes or changes: only of what goes is Undoes asked.
+		InPlace: func(have desiredstate.Actual[LinkState], want LinkState) bool {
+			return have.Spec.Parent == "" || !have.Spec.Up || want.Up
 		},
 		Undoes: func(l LinkState) []desiredstate.Key { return saidBy(l.Parent) },
 	}
@@ -270,6 +267,18 @@ func (k links) set(ctx context.Context, id uint32, note linkNote, bonded bool, h
 		return err
 	}
 	return nil
+}
+
+// check refuses what VPP could not show, and a Parent that is not VPP's.
+func (k links) check(ctx context.Context, v *desiredstate.View, id uint32, l LinkState) error {
+	if err := k.checkParent(ctx, v, id, l); err != nil || l.Up {
+		return err
+	}
+	std, err := k.defaultMTU(ctx, id)
+	if err == nil && l.MTU == std {
+		err = fmt.Errorf("%w: down, with VPP's default MTU of %d: that is no LinkState at all", desiredstate.ErrInvalid, std)
+	}
+	return err
 }
 
 // checkParent refuses a Parent that is not VPP's.

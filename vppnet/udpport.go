@@ -9,7 +9,9 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/vxlan"
+	"go.fd.io/govpp/binapi/vxlan_gpe"
 	"go.fd.io/govpp/binapi/wireguard"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -18,7 +20,7 @@ import (
 
 // VPP has one listener for each UDP port, and tells nobody who was it before. WireGuard takes a
 // port from whoever has it, and when it goes nobody has it; a VXLAN tunnel at a port that is
-// taken never sees a packet. Nothing of VPP's API shows that.
+// taken never sees a packet, nor does a VXLAN-GPE tunnel. Nothing of VPP's API shows that.
 
 // UDPPortKey is what one WireGuard interface holds, and what VXLAN tunnels that listen at the
 // port share. It is no object's; see desiredstate.Kind.Holds.
@@ -43,11 +45,11 @@ func CheckUDPPort(port uint16) error {
 	return nil
 }
 
-// UDPListeners returns a function that reports, with ErrConflict, which WireGuard interface or,
-// if vxlans is true, VXLAN tunnel listens at one of these ports by now, whosever it is. Those who
-// ask at once share an answer.
+// UDPListeners returns a function that reports, with ErrConflict, which WireGuard interface,
+// VXLAN-GPE tunnel or, if vxlans is true, VXLAN tunnel listens at one of these ports by now, whosever it
+// is. Those who ask at once share an answer.
 func UDPListeners(c *Conn, vxlans bool) func(ctx context.Context, ports ...uint16) error {
-	asked := []api.Message{&wireguard.WireguardInterfaceDump{SwIfIndex: allInterfaces}}
+	asked := []api.Message{&wireguard.WireguardInterfaceDump{SwIfIndex: allInterfaces}, &vxlan_gpe.VxlanGpeTunnelV2Dump{SwIfIndex: allInterfaces}}
 	if vxlans {
 		asked = append(asked, &vxlan.VxlanTunnelV2Dump{SwIfIndex: allInterfaces})
 	}
@@ -62,6 +64,12 @@ func UDPListeners(c *Conn, vxlans bool) func(ctx context.Context, ports ...uint1
 				at[d.Interface.Port] = listener("WireGuard interface", d.Interface.SwIfIndex)
 			case *vxlan.VxlanTunnelV2Details:
 				at[d.SrcPort] = listener("VXLAN tunnel", d.SwIfIndex)
+			case *vxlan_gpe.VxlanGpeTunnelV2Details:
+				port := d.LocalPort
+				if d.Local.Af == ip_types.ADDRESS_IP6 { // VPP listens at that of the other end, and does not set d.IsIPv6
+					port = d.RemotePort
+				}
+				at[port] = listener("VXLAN-GPE tunnel", d.SwIfIndex)
 			}
 		}
 		return at, err

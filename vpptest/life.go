@@ -27,6 +27,7 @@ type life struct {
 	taps       *taps
 	ips        *ips
 	routers    *routers
+	asking     *dhcpClients
 	classes    *classifier
 
 	lookedUp []func(set uint32) bool // who has sets of rules looked up, beside the acl plugin itself

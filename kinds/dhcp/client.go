@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"strings"
 	"unicode/utf8"
@@ -16,6 +17,7 @@ import (
 	"go.fd.io/govpp/binapi/dhcp"
 	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/interface_types"
+	"go.fd.io/govpp/binapi/ip"
 	"go.fd.io/govpp/binapi/ip_types"
 	"go.fd.io/govpp/binapi/memclnt"
 
@@ -77,52 +79,96 @@ func checkText(what, text string) error {
 // (dhcp_client_config). One that is changed is made anew, and gives up its lease. While somebody's tunnel
 // listens at UDP port 68 it is refused: one of the two would be deaf.
 //
+// VPP puts the host name that a server gives in the place of the one that it was told, and shows that; it is
+// no difference.
+//
 // A lease becomes an address of the interface, and a route that is not the API's. An engine that
 // also has l3.Addresses takes an address that nobody wants for one that has to go: tell that kind
 // to leave the interface to DHCP, by vppnet.DisclaimInterfaces. [Leases] says what was learnt.
 func Clients(c *vppnet.Conn, claims ...vppnet.Claim) *desiredstate.Kind[Client] {
-	vpp, taken := dhcp.NewServiceClient(c), vppnet.UDPListeners(c, true)
-	set := func(ctx context.Context, id uint32, x Client, add bool) error {
-		q := dhcp.DHCPClient{
-			SwIfIndex: interface_types.InterfaceIndex(id), Hostname: x.Hostname, ID: make([]byte, longest+1), SetBroadcastFlag: x.Broadcast, Dscp: ip_types.IPDscp(x.DSCP),
-		}
-		copy(q.ID, x.ID)
-		_, err := vpp.DHCPClientConfig(ctx, &dhcp.DHCPClientConfig{IsAdd: add, Client: q})
-		return err
-	}
+	k := clients{c, dhcp.NewServiceClient(c), claims, vppnet.UDPListeners(c, true)}
 	return iface.On(c, claims, &desiredstate.Kind[Client]{
 		Name:     "dhcp-client",
-		Messages: c.Uses(&interfaces.SwInterfaceDump{}, &dhcp.DHCPClientConfig{}, &dhcp.DHCPClientDump{}, &memclnt.ControlPing{}),
-		Dump: func(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Client], err error) {
-			all, err := vppnet.Collect(vpp.DHCPClientDump(ctx, &dhcp.DHCPClientDump{}))
-			for _, d := range all {
-				if i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.Client.SwIfIndex)); ok {
-					out = append(out, desiredstate.Actual[Client]{ID: i.ID, Foreign: !iface.Scope(claims).Has(i), Spec: decode(d.Client, i.Spec.Name)})
-				}
-			}
-			return out, err
-		},
+		Messages: iface.Uses(c, &interfaces.SwInterfaceDump{}, &dhcp.DHCPClientConfig{}, &dhcp.DHCPClientDump{}, &ip.IPAddressDump{}, &memclnt.ControlPing{}),
+		Dump:     k.dump,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Client]) error {
 			// VPP says so of an interface that has none.
-			return vppnet.Gone(set(ctx, have.ID, have.Spec, false), api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
+			return vppnet.Gone(k.set(ctx, have.ID, have.Spec, false), api.INVALID_VALUE, api.INVALID_SW_IF_INDEX)
 		},
-	}, func(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error {
-		if err := iface.CheckMAC(ctx, c, id); err != nil { // VPP dies of one without, as soon as that is up
-			return err
+		Fill: func(have desiredstate.Actual[Client], want Client) Client {
+			if have.Note == mark(want.Hostname) {
+				want.Hostname = have.Spec.Hostname // perhaps the server's word
+			}
+			return want
+		},
+	}, k.put)
+}
+
+type clients struct {
+	c      *vppnet.Conn
+	vpp    dhcp.RPCService
+	claims iface.Scope
+	taken  func(ctx context.Context, ports ...uint16) error
+}
+
+func (k clients) all(ctx context.Context) ([]*dhcp.DHCPClientDetails, error) {
+	return vppnet.Collect(k.vpp.DHCPClientDump(ctx, &dhcp.DHCPClientDump{}))
+}
+
+func (k clients) dump(ctx context.Context, v *desiredstate.View) (out []desiredstate.Actual[Client], err error) {
+	all, err := k.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ours []*dhcp.DHCPClientDetails
+	for _, d := range all {
+		if i, ok := desiredstate.At[vppnet.Interface](v, uint32(d.Client.SwIfIndex)); ok {
+			a := desiredstate.Actual[Client]{ID: i.ID, Foreign: !k.claims.Has(i), Note: d.Client.PID, Spec: decode(d.Client, i.Spec.Name)}
+			if out = append(out, a); !a.Foreign {
+				ours = append(ours, d)
+			}
 		}
-		if err := taken(ctx, 68); err != nil { // where answers come in
-			return err
-		}
-		err := set(ctx, id, x, true)
-		if !errors.Is(err, api.INVALID_VALUE) {
-			return err
-		}
-		// There is one, which what had this index before left behind: it hears no answer by this interface.
-		if err := vppnet.Gone(set(ctx, id, x, false), api.INVALID_VALUE); err != nil {
-			return err
-		}
-		return set(ctx, id, x, true)
-	})
+	}
+	why, err := k.lost(ctx, v, ours)
+	for i, a := range out {
+		out[i].Broken = why[interface_types.InterfaceIndex(a.ID)]
+	}
+	return out, err
+}
+
+func (k clients) put(ctx context.Context, _ *desiredstate.View, id uint32, x Client) error {
+	if err := iface.CheckMAC(ctx, k.c, id); err != nil { // VPP dies of one without, as soon as that is up
+		return err
+	}
+	if err := k.taken(ctx, 68); err != nil { // where answers come in
+		return err
+	}
+	err := k.set(ctx, id, x, true)
+	if !errors.Is(err, api.INVALID_VALUE) {
+		return err
+	}
+	// There is one, which what had this index before left behind: see lost.
+	if err := vppnet.Gone(k.set(ctx, id, x, false), api.INVALID_VALUE); err != nil {
+		return err
+	}
+	return k.set(ctx, id, x, true)
+}
+
+func (k clients) set(ctx context.Context, id uint32, x Client, add bool) error {
+	q := dhcp.DHCPClient{
+		SwIfIndex: interface_types.InterfaceIndex(id), Hostname: x.Hostname, ID: make([]byte, longest+1), SetBroadcastFlag: x.Broadcast, Dscp: ip_types.IPDscp(x.DSCP), PID: mark(x.Hostname),
+	}
+	copy(q.ID, x.ID)
+	_, err := k.vpp.DHCPClientConfig(ctx, &dhcp.DHCPClientConfig{IsAdd: add, Client: q})
+	return err
+}
+
+// mark tells which host name a client was told: VPP keeps it as the process that hears of its lease, which is
+// nobody here.
+func mark(hostname string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(hostname))
+	return h.Sum32()
 }
 
 func decode(d dhcp.DHCPClient, name string) Client {

@@ -87,8 +87,8 @@ func checkText(what, text string, most int) error {
 // before they are. A Port of such a one waits (ErrEarly) until it is up.
 //
 // VPP says nothing any more by a device of which a sub-interface goes down, until that device's link comes up
-// again. What removes a sub-interface, or its LinkState with a Parent, turns LLDP off and on after that. It stays
-// silent when somebody else takes a sub-interface down, or a LinkState that stays is no longer up.
+// again. What removes a sub-interface, or its LinkState with a Parent, or takes it down, turns LLDP off and on after that.
+// It stays silent when somebody else takes a sub-interface down.
 func Ports(c *vppnet.Conn, m *vppnet.Memory, claims ...vppnet.Claim) *desiredstate.Kind[Port] {
 	k := ports{lldp.NewServiceClient(c), interfaces.NewServiceClient(c), vlib.NewServiceClient(c)}
 	return vppnet.Remembered(c, m, iface.OnDevice(c, claims, &desiredstate.Kind[Port]{

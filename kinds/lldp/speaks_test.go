@@ -82,6 +82,30 @@ func TestPortSpeaksWhenASubInterfaceHasGone(t *testing.T) {
 	})
 }
 
+// So does the plan that takes one down, and leaves it.
+func TestPortSpeaksWhenASubInterfaceIsDown(t *testing.T) {
+	onWire(t, func(t *testing.T, e *desiredstate.Engine, speaks func() bool) {
+		want := []desiredstate.Object{
+			vppnet.HostInterface{Name: "eth", Device: "wire"},
+			vppnet.LinkState{Interface: "eth", Up: true},
+			lldp.Settings{Interval: time.Second},
+			lldp.Port{Interface: "eth"},
+			vppnet.SubInterface{Name: "eth.100", Parent: "eth", Outer: 100},
+		}
+		for _, parent := range []string{"eth", ""} {
+			for _, up := range []bool{true, false} {
+				all := append(want[:len(want):len(want)], vppnet.LinkState{Interface: "eth.100", Parent: parent, MTU: 1400, Up: up})
+				_, err := e.Sync(t.Context(), all...)
+				require.NoError(t, err)
+				require.True(t, speaks(), up)
+				p, err := e.Plan(t.Context(), all...)
+				require.NoError(t, err)
+				require.True(t, p.Empty(), p.String())
+			}
+		}
+	})
+}
+
 // onWire runs a test on both VPPs, which have a device of Linux, and says whether VPP speaks by it.
 func onWire(t *testing.T, test func(t *testing.T, e *desiredstate.Engine, speaks func() bool)) {
 	engine := func(t *testing.T, socket string) *desiredstate.Engine {

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.fd.io/govpp/binapi/interface_types"
 	"go.fd.io/govpp/binapi/ip_types"
+	"go.fd.io/govpp/binapi/vxlan_gpe"
 	binding "go.fd.io/govpp/binapi/wireguard"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -82,6 +84,66 @@ func TestPortOfAnother(t *testing.T) {
 		_, err = both.Ensure(t.Context(), tunnel("a", 5001), at("b", 5002)) // each its own
 		require.NoError(t, err)
 	})
+}
+
+// A VXLAN-GPE tunnel, which no kind makes, keeps the port at which VPP listens for it.
+func TestPortOfVXLANGPE(t *testing.T) {
+	run := func(t *testing.T, vpp vpptest.Target) {
+		stranger := kindrig.Dial(t, vpp.Socket(), "stranger")
+		stranger.Uses(&vxlan_gpe.VxlanGpeAddDelTunnelV2{})
+		made := map[uint16]interface_types.InterfaceIndex{} // by port
+		for port, q := range map[uint16]*vxlan_gpe.VxlanGpeAddDelTunnelV2{
+			5000: {Local: ipv4(10, 0, 0, 1), Remote: ipv4(10, 0, 0, 2), LocalPort: 5000, RemotePort: 5001},
+			5002: {Local: ipv6(1), Remote: ipv6(2), LocalPort: 5003, RemotePort: 5002},
+		} {
+			q.IsAdd, q.Vni, q.Protocol, q.McastSwIfIndex = true, 7, 3, ^interface_types.InterfaceIndex(0)
+			r, err := vxlan_gpe.NewServiceClient(stranger).VxlanGpeAddDelTunnelV2(t.Context(), q)
+			require.NoError(t, err)
+			made[port] = r.SwIfIndex
+		}
+		c := kindrig.Dial(t, vpp.Socket(), "me")
+		e := kindrig.Engine(vppnet.VXLANTunnels(c), wireguard.Interfaces(c))
+		for port, index := range made {
+			for _, o := range []desiredstate.Object{at("a", port), tunnel("a", port)} {
+				_, err := e.Ensure(t.Context(), o)
+				require.ErrorIs(t, err, desiredstate.ErrConflict)
+				require.ErrorContains(t, err, fmt.Sprintf("VXLAN-GPE tunnel with index %d listens at UDP port %d", index, port))
+			}
+		}
+		_, err := e.Ensure(t.Context(), at("a", 5001))
+		require.NoError(t, err)
+	}
+	t.Run("in memory", func(t *testing.T) { run(t, vpptest.New(t, vpptest.WithPlugin("vxlan-gpe", gpeTunnels))) })
+	t.Run("real", func(t *testing.T) {
+		vpp := vpptest.Real(t)
+		run(t, vpptest.NewProxy(t, vpp.Socket()))
+		ports, err := vpp.CLI("show udp ports")
+		require.NoError(t, err)
+		require.Regexp(t, `5000\S*\s+ip4\S*\s+vxlan4-gpe-input`, ports)
+		require.Regexp(t, `5002\S*\s+ip6\S*\s+vxlan6-gpe-input`, ports)
+	})
+}
+
+// gpeTunnels is the vxlan-gpe plugin, as far as it makes and shows tunnels.
+func gpeTunnels(v *vpptest.VPP) {
+	var all []*vxlan_gpe.VxlanGpeTunnelV2Details
+	vpptest.Handle(v, func(c *vpptest.Call, q *vxlan_gpe.VxlanGpeAddDelTunnelV2) *vxlan_gpe.VxlanGpeAddDelTunnelV2Reply {
+		d := &vxlan_gpe.VxlanGpeTunnelV2Details{
+			Local: q.Local, Remote: q.Remote, LocalPort: q.LocalPort, RemotePort: q.RemotePort, Vni: q.Vni,
+			SwIfIndex: interface_types.InterfaceIndex(c.AddInterface(vpptest.NewInterface{Name: fmt.Sprintf("vxlan_gpe_tunnel%d", len(all)), DevType: "VXLAN-GPE", NotEthernet: true})),
+		}
+		all = append(all, d)
+		return &vxlan_gpe.VxlanGpeAddDelTunnelV2Reply{SwIfIndex: d.SwIfIndex}
+	})
+	vpptest.HandleDump(v, func(*vpptest.Call, *vxlan_gpe.VxlanGpeTunnelV2Dump) []*vxlan_gpe.VxlanGpeTunnelV2Details { return all })
+}
+
+func ipv4(a ...byte) ip_types.Address {
+	return ip_types.Address{Un: ip_types.AddressUnionIP4([4]byte(a))}
+}
+
+func ipv6(last byte) ip_types.Address {
+	return ip_types.Address{Af: ip_types.ADDRESS_IP6, Un: ip_types.AddressUnionIP6([16]byte{0x20, 1, 0xd, 0xb8, 15: last})}
 }
 
 // byHand makes an interface at a port that the library refuses.
