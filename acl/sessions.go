@@ -40,26 +40,34 @@ func judgeAnew(ctx context.Context, c *vppnet.Conn) error {
 // turnOn also binds once more, as it is, what was bound before: VPP counts changes by
 // interface and direction, and where it has counted none since the setting is on it would
 // take the sessions of one direction for the other's, and answers for what is denied.
+//
+// Nobody who comes later can tell that from what VPP shows, and another client may rely on the
+// setting as soon as it is on. So all is sent before any answer is heard: VPP does all of it, also
+// for who dies meanwhile, and nothing is to be taken back.
 func turnOn(ctx context.Context, c *vppnet.Conn) error {
-	if _, err := cli(ctx, c, "set acl-plugin reclassify-sessions 1"); err != nil {
+	lists, err := vppnet.Collect(acl.NewServiceClient(c).ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
+	if err != nil {
 		return err
 	}
-	lists, err := vppnet.Collect(acl.NewServiceClient(c).ACLInterfaceListDump(ctx, &acl.ACLInterfaceListDump{SwIfIndex: everywhere}))
-	var again []api.Message
+	setting := &vlib.CliInband{Cmd: "set acl-plugin reclassify-sessions 1"}
+	all := []api.Message{setting}
 	for _, d := range lists {
 		if len(d.Acls) > 0 {
-			again = append(again, &acl.ACLInterfaceSetACLList{SwIfIndex: d.SwIfIndex, Count: uint8(len(d.Acls)), NInput: d.NInput, Acls: d.Acls})
+			all = append(all, &acl.ACLInterfaceSetACLList{SwIfIndex: d.SwIfIndex, Count: uint8(len(d.Acls)), NInput: d.NInput, Acls: d.Acls})
 		}
 	}
-	if err == nil && len(again) > 0 { // what is refused is of an interface that has gone
-		_, err = vppnet.AskEach[*acl.ACLInterfaceSetACLListReply](ctx, c, again...)
+	ctx, cancel := shared.Outlive(ctx)
+	defer cancel()
+	answers, err := vppnet.AskEach[api.Message](ctx, c, all...)
+	if err == nil { // what else is refused is of an interface that has gone
+		if r, ok := answers[0].(*vlib.CliInbandReply); ok && r.Retval != 0 {
+			err = &vppnet.Error{Message: setting.GetMessageName(), Retval: r.Retval, Reply: r, Err: api.RetvalToVPPApiError(r.Retval)}
+		}
 	}
-	if err != nil { // half done: so it is done again
-		ctx, cancel := shared.Outlive(ctx)
-		defer cancel()
-		_, _ = cli(ctx, c, "set acl-plugin reclassify-sessions 0")
+	if err != nil {
+		return fmt.Errorf("%s: %w", setting.Cmd, err)
 	}
-	return err
+	return nil
 }
 
 func cli(ctx context.Context, c *vppnet.Conn, command string) (string, error) {

@@ -3,6 +3,7 @@
 package acl_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vppkit/vppkit/acl"
+	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -78,10 +80,52 @@ func TestSessionsAreJudgedOrNothingIsDone(t *testing.T) {
 				if err == nil { // VPP refused to bind once more, as if that interface had gone
 					require.False(t, lost && nth == 1)
 				}
+				if lost {
+					require.True(t, setting(t, vpp, "show version"), "write %d: others rely on it by now", nth)
+				}
 				ensure(t, e, set)
 				require.True(t, setting(t, vpp, "show version"), "write %d, lost %t", nth, lost)
 			}
 		}
+	})
+}
+
+// Who dies on the way has told VPP nothing: the next program would find that VPP judges sessions, and not that of what
+// was bound before it takes those of one direction for the other's.
+func TestSessionsAreJudgedOfAllThatIsBound(t *testing.T) {
+	onBoth(t, func(t *testing.T, vpp vpptest.Target) {
+		set := acl.Set{Name: "a", Rules: []acl.Rule{{Action: acl.PermitReflect, Family: acl.IPv4}}}
+		ensure(t, engine(dial(t, vpp.Socket(), "me")), vppnet.Loopback{Name: "lo"}, set, acl.Binding{Interface: "lo", Input: []string{"a"}})
+		require.False(t, setting(t, vpp, off))
+		set.Rules = nil
+		sets := func() *desiredstate.Engine { return desiredstate.New(acl.Sets(dial(t, vpp.Socket(), "me"))) }
+		vpp.Inject(vpptest.Fault{Message: "acl_interface_list_dump", Kind: vpptest.CutBefore})
+		_, err := sets().Ensure(t.Context(), set)
+		require.Error(t, err)
+		before := len(vpp.Sent())
+		ensure(t, sets(), set)
+		require.True(t, setting(t, vpp, "show version"))
+		require.Contains(t, vpp.Sent()[before:], "acl_interface_set_acl_list")
+	})
+}
+
+// A set that becomes ours with other rules is changed as one of ours is.
+func TestSessionsAreJudgedByWhatIsAdopted(t *testing.T) {
+	onBoth(t, func(t *testing.T, vpp vpptest.Target) {
+		permit := acl.Rule{Action: acl.PermitReflect, Family: acl.IPv4}
+		theirs := acl.Set{Name: "a", Rules: []acl.Rule{permit}}
+		ensure(t, engine(dial(t, vpp.Socket(), "hand")), vppnet.Loopback{Name: "lo"}, theirs, acl.Binding{Interface: "lo", Input: []string{"a"}})
+		require.False(t, setting(t, vpp, off))
+		e := engine(dial(t, vpp.Socket(), "me"))
+		a, err := e.Adoption(t.Context(), acl.Set{Name: "mine"}, acl.SetKey("hand/a"))
+		require.NoError(t, err)
+		before := len(vpp.Sent())
+		_, err = e.Adopt(t.Context(), a)
+		require.NoError(t, err)
+		require.True(t, setting(t, vpp, "show version"))
+		sent := vpp.Sent()[before:]
+		require.Contains(t, sent, "acl_interface_set_acl_list")
+		require.Less(t, slices.Index(sent, "acl_interface_set_acl_list"), slices.Index(sent, "acl_add_replace"))
 	})
 }
 

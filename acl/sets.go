@@ -56,6 +56,13 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 		}
 		return r.ACLIndex, nil
 	}
+	change := func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
+		if err := judgeAnew(ctx, c); err != nil {
+			return err
+		}
+		_, err := put(ctx, have.ID, want)
+		return err
+	}
 	return vppnet.Labelled(c, &desiredstate.Kind[Set]{
 		Target: c.Target(),
 		Name:   "acl",
@@ -78,23 +85,14 @@ func Sets(c *vppnet.Conn) *desiredstate.Kind[Set] {
 			return out, err
 		}),
 		Create: func(ctx context.Context, _ *desiredstate.View, s Set) (uint32, error) { return put(ctx, anew, s) },
-		Update: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
-			if err := judgeAnew(ctx, c); err != nil {
-				return err
-			}
-			_, err := put(ctx, have.ID, want)
-			return err
-		},
+		Update: change,
 		Disturbs: func(a desiredstate.Action, have desiredstate.Actual[Set], want Set) desiredstate.Disruption {
 			if a == desiredstate.Update && !begins(want.Rules, have.Spec.Rules) {
 				return desiredstate.DisturbsSessions
 			}
 			return desiredstate.DisturbsNothing
 		},
-		Adopt: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set], want Set) error {
-			_, err := put(ctx, have.ID, want)
-			return err
-		},
+		Adopt: change,
 		Delete: func(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Set]) error {
 			_, err := vpp.ACLDel(ctx, &acl.ACLDel{ACLIndex: have.ID})
 			if err = vppnet.Busy(err, api.ACL_IN_USE_INBOUND, api.ACL_IN_USE_OUTBOUND, api.ACL_IN_USE_BY_LOOKUP_CONTEXT); errors.Is(err, desiredstate.ErrInUse) {
