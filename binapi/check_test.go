@@ -150,7 +150,7 @@ func TestRequiredKindsCount(t *testing.T) {
 	all := kinds(nil)
 	r := binapi.Check(vpp, append(all, all...)...)
 	without := []string{
-		"bridge-domain", "memif-socket", "acl", "macip-acl", "neighbour-cache", "nat64-timeouts", "arp-entry", "policer", "classify-table", "classify-session", "lldp-settings", "linux-cp-namespace",
+		"bridge-domain", "memif-socket", "acl", "macip-acl", "neighbour-cache", "nat64-timeouts", "arp-entry", "policer", "lldp-settings", "linux-cp-namespace",
 	}
 	require.Equal(t, without, names(r.Available(all...)))
 	golden(t, "other_crc.txt", r.String())

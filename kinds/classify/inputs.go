@@ -76,7 +76,7 @@ func newInputs(c *vppnet.Conn, claims []vppnet.Claim) *inputs {
 	k := &inputs{c: c, vpp: classify.NewServiceClient(c), claims: claims}
 	for _, use := range []Use{Police, CountFlows} {
 		for family := range 2 {
-			k.shown[use][family] = shared.NewRound(func(ctx context.Context) (map[uint32]uint32, error) { return k.list(ctx, use, family) })
+			k.shown[use][family] = shared.NewRound(func(ctx context.Context) (map[uint32]uint32, error) { return list(ctx, k.vpp, use, family) })
 		}
 	}
 	return k
@@ -180,16 +180,16 @@ func (k *inputs) listed(ctx context.Context, id uint32, i Input) (uint32, error)
 
 // list asks for the tables of all interfaces, which VPP gives to who asks for the interface 0.
 // It is asked for no other one, as it then takes tables for lengths, and dies.
-func (k *inputs) list(ctx context.Context, use Use, family int) (map[uint32]uint32, error) {
+func list(ctx context.Context, vpp classify.RPCService, use Use, family int) (map[uint32]uint32, error) {
 	out := map[uint32]uint32{}
 	if use == CountFlows {
-		all, err := vppnet.Collect(k.vpp.FlowClassifyDump(ctx, &classify.FlowClassifyDump{Type: classify.FlowClassifyTable(family)}))
+		all, err := vppnet.Collect(vpp.FlowClassifyDump(ctx, &classify.FlowClassifyDump{Type: classify.FlowClassifyTable(family)}))
 		for _, d := range all {
 			out[uint32(d.SwIfIndex)] = d.TableIndex
 		}
 		return out, err
 	}
-	all, err := vppnet.Collect(k.vpp.PolicerClassifyDump(ctx, &classify.PolicerClassifyDump{Type: classify.PolicerClassifyTable(family)}))
+	all, err := vppnet.Collect(vpp.PolicerClassifyDump(ctx, &classify.PolicerClassifyDump{Type: classify.PolicerClassifyTable(family)}))
 	for _, d := range all {
 		out[uint32(d.SwIfIndex)] = d.TableIndex
 	}
@@ -210,7 +210,7 @@ func (k *inputs) dump(ctx context.Context, v *desiredstate.View) (out []desireds
 		for family := range 2 {
 			var all map[uint32]uint32
 			if use != Filter {
-				if all, err = k.list(ctx, use, family); err != nil {
+				if all, err = list(ctx, k.vpp, use, family); err != nil {
 					return nil, err
 				}
 			}

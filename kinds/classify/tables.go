@@ -3,6 +3,7 @@
 package classify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,9 +12,11 @@ import (
 
 	"go.fd.io/govpp/api"
 	"go.fd.io/govpp/binapi/classify"
+	interfaces "go.fd.io/govpp/binapi/interface"
 	"go.fd.io/govpp/binapi/memclnt"
 
 	"github.com/vppkit/vppkit/desiredstate"
+	"github.com/vppkit/vppkit/internal/iface"
 	"github.com/vppkit/vppkit/internal/shared"
 	"github.com/vppkit/vppkit/vppnet"
 )
@@ -24,15 +27,17 @@ import (
 // VPP does not show where the mask begins in a packet: it is in the label, as it was when the
 // table was made. VPP lets go of a table that is looked into, and dies of the next packet: so
 // what looks into a table of ours goes before it, and one that is the next of a table of somebody
-// else's is neither removed nor made anew (desiredstate.ErrInUse). What somebody has looking into it
-// from an interface that is neither ours nor claimed does not go before.
+// else's, or that somebody has what an interface receives looked up in, is neither removed nor made
+// anew (desiredstate.ErrInUse). A VPP before 25.06 does not show the latter, and none what filters
+// output, or what is bridged.
 func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 	k := newTables(c)
 	return vppnet.Labelled(c, &desiredstate.Kind[Table]{
-		Target:   c.Target(),
-		Name:     "classify-table",
-		Messages: c.Uses(&classify.ClassifyAddDelTable{}, &classify.ClassifyTableIds{}, &classify.ClassifyTableInfo{}, &memclnt.ControlPing{}),
-		Dump:     vppnet.Reread(c, k.dump),
+		Target: c.Target(),
+		Name:   "classify-table",
+		Messages: iface.Uses(c, &classify.ClassifyAddDelTable{}, &classify.ClassifyTableIds{}, &classify.ClassifyTableInfo{}, &interfaces.SwInterfaceDump{},
+			&classify.ClassifyTableByInterface{}, &classify.PolicerClassifyDump{}, &classify.FlowClassifyDump{}, &memclnt.ControlPing{}),
+		Dump: vppnet.Reread(c, k.dump),
 		Verify: vppnet.Verifier(c, func(ctx context.Context, ids []uint32) (map[uint32]vppnet.Named, error) {
 			of, err := k.at(ctx, ids...)
 			if err != nil {
@@ -50,8 +55,8 @@ func Tables(c *vppnet.Conn) *desiredstate.Kind[Table] {
 		Create: k.create,
 		Update: k.update,
 		Delete: k.delete,
-		Foresee: func(ctx context.Context, _ *desiredstate.View, id uint32, _ Table) error {
-			return k.checkNext(ctx, id)
+		Foresee: func(ctx context.Context, v *desiredstate.View, id uint32, _ Table) error {
+			return cmp.Or(k.checkNext(ctx, id), k.checkLooks(ctx, v, id))
 		},
 		InPlace: func(have desiredstate.Actual[Table], want Table) bool {
 			have.Spec.Next, have.Spec.Deny = want.Next, want.Deny
@@ -70,11 +75,12 @@ type tables struct {
 	c     *vppnet.Conn
 	vpp   classify.RPCService
 	nexts *shared.Round[map[uint32]uint32] // others' tables, by what is asked after them
+	looks *shared.Round[map[uint32][]desiredstate.Actual[Input]]
 }
 
 func newTables(c *vppnet.Conn) tables {
 	k := tables{c: c, vpp: classify.NewServiceClient(c)}
-	k.nexts = shared.NewRound(k.theirs)
+	k.nexts, k.looks = shared.NewRound(k.theirs), shared.NewRound(k.everyones)
 	return k
 }
 
@@ -267,13 +273,13 @@ func (k tables) update(ctx context.Context, v *desiredstate.View, have desiredst
 	return err // which of the two it has, and which one is left, the next reading shows
 }
 
-func (k tables) delete(ctx context.Context, _ *desiredstate.View, have desiredstate.Actual[Table]) error {
+func (k tables) delete(ctx context.Context, v *desiredstate.View, have desiredstate.Actual[Table]) error {
 	t, label, err := k.proven(ctx, have.Spec.Name, have.ID)
 	if errors.Is(err, desiredstate.ErrChanged) {
 		return nil // it has gone
 	}
 	if err == nil {
-		err = k.checkNext(ctx, have.ID)
+		err = cmp.Or(k.checkNext(ctx, have.ID), k.checkLooks(ctx, v, have.ID))
 	}
 	if err == nil {
 		err = k.remove(ctx, have.ID)
