@@ -21,18 +21,24 @@ type Gateway struct {
 	MAC       vppnet.MAC     // zero: made of owner and name, see Conn.MAC
 	MTU       uint32         // L3 packet, bytes; 0: VPP's default
 
-	// Down keeps the gateway silent: all of it is there, with its link down, as
-	// on the standby one of two nodes.
+	// Down keeps the gateway silent, as on the standby one of two nodes: all of it is
+	// there but its place in the bridge domain, with its link down. A BVI would cut the
+	// hosts here off from who has its MAC meanwhile: though its link is down, VPP hands it
+	// what is for that MAC, and drops what comes from it.
 	Down bool
 }
 
-// Objects lists the gateway's loopback, its membership in the table, its addresses,
-// its place in the bridge domain, and its link, which comes up last. A family
+// Objects lists the gateway's loopback, its place in the bridge domain, its membership
+// in the table, its addresses, and its link, which comes up last. A family
 // without an address stays in the default table.
 func (g Gateway) Objects() []desiredstate.Object {
-	port := vppnet.BridgePort{Bridge: g.Bridge, Interface: g.Name, BVI: true}
-	link := vppnet.LinkState{Interface: g.Name, Up: !g.Down, MTU: g.MTU, After: []desiredstate.Key{port.Key()}}
-	out := []desiredstate.Object{vppnet.Loopback{Name: g.Name, MAC: g.MAC}, port}
+	out := []desiredstate.Object{vppnet.Loopback{Name: g.Name, MAC: g.MAC}}
+	link := vppnet.LinkState{Interface: g.Name, Up: !g.Down, MTU: g.MTU}
+	if !g.Down {
+		port := vppnet.BridgePort{Bridge: g.Bridge, Interface: g.Name, BVI: true}
+		out = append(out, port)
+		link.After = append(link.After, port.Key())
+	}
 	if g.Table != "" {
 		lacks := func(is6 bool) bool {
 			return !slices.ContainsFunc(g.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() == is6 })

@@ -35,6 +35,7 @@ type announcer struct {
 	touched *dirty.Set[string] // sources to be announced anew: a port is made of many objects
 
 	tapped   *publish.Board             // how the host's tap services and flows stand
+	tapsTrue bool                       // nothing untrue is left there that an earlier agent said
 	world    *publish.Board             // what this host tells the others; nil: it is in no overlay
 	spreads  map[string]map[string]bool // the keys there, by who they are of
 	toldTrue bool                       // nothing untrue is left there that an earlier agent said
@@ -151,6 +152,7 @@ func (a *announcer) announce(ctx context.Context) error {
 		}
 		a.spreadDoors()
 		a.settleWorld()
+		a.settleTaps()
 		if a.inbox.Complete() && !a.settled.Load() {
 			if due == nil {
 				due = time.After(dueTime)
@@ -207,7 +209,6 @@ func (a *announcer) settle() bool {
 	for _, name := range a.inbox.TapNames() {
 		a.tap(name)
 	}
-	a.tapped.Settle()
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/examples/agent/wants"
+	"github.com/vppkit/vppkit/internal/netrig"
 	"github.com/vppkit/vppkit/vppnet"
 	"github.com/vppkit/vppkit/vpptest"
 )
@@ -133,4 +135,35 @@ func TestRoutersMoveWithoutEtcd(t *testing.T) {
 	one("n2")
 	_, lost := out()
 	require.Zero(t, lost)
+}
+
+// A VM on the host that stands by has its router where the other serves it, and when this one serves. A BVI
+// of the router's MAC would take what the VM sends, with its link down too, and VPP would drop what the other sends.
+func TestAVMBesideAStandbyHasItsRouter(t *testing.T) {
+	c := newCloud(t, 101, 900)
+	c.host("ext", 900, "203.0.113.1/24", "")
+	k := &keyed{c, map[string]string{}, map[string]*running{}}
+	sites := map[string]translate.Site{}
+	for _, host := range []string{"n1", "n2"} {
+		site, v := c.node(host, 101, 900)
+		site.HA, site.Server = true, true
+		sites[host], k.agents[host] = site, c.rig.agent(site, v.Socket())
+	}
+	k.put(legKey(1, 101), leg(1, 101, "192.168.1.1/24"))
+	k.put(exitKey(1), exit(1, 900, "203.0.113.101/24", "203.0.113.1"))
+	k.settled()
+	c.put("n2", uuid(0), strings.NewReplacer("physnet1", "net101", `"vlan"`, `"flat"`, ":101,", ":null,").Replace(port(101)))
+	c.bound("n2", uuid(0))
+	vm := netrig.Boot(t, "vm", sites["n2"].Dir+"/"+uuid(0), true, "fa:16:3e:00:10:01", "192.168.1.11/24")
+	vm.IP(t, "route", "add", "default", "via", "192.168.1.1")
+	for _, serves := range []string{"n1", "n2", "n1"} {
+		for host := range k.agents {
+			if host != serves {
+				k.routing(host, "ha", "0")
+			}
+		}
+		k.routing(serves, "ha", "1")
+		vm.Reaches(t, "192.168.1.1")
+		require.Equal(t, "ext 203.0.113.101", c.asks(vm.NetNS, "203.0.113.1"), "%s serves", serves)
+	}
 }

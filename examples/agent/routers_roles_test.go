@@ -43,7 +43,7 @@ func TestAStandbyIsSilent(t *testing.T) {
 			have, _ := r.found(site, v.Socket())
 			for _, vlan := range []int{101, 102, 103, 201, 900} {
 				l, _ := have[vppnet.LinkKey(fmt.Sprintf("bvi-physnet1.vlan.%d", vlan))].Spec.(vppnet.LinkState)
-				if l.Up != up {
+				if _, in := have[vppnet.BridgePortKey(fmt.Sprintf("bvi-physnet1.vlan.%d", vlan))]; l.Up != up || in != up {
 					return false
 				}
 			}
@@ -57,7 +57,7 @@ func TestAStandbyIsSilent(t *testing.T) {
 	before := a.writes.Load()
 	r.routing("h1", "ha", "1")
 	doors(true)
-	require.Equal(t, int64(5), a.writes.Load()-before, "five links, and nothing else")
+	require.Equal(t, int64(10), a.writes.Load()-before, "five doors' places and links, and nothing else")
 	r.routing("h1", "ha", "0")
 	doors(false)
 	r.routing("h1", "ha", "1")

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -124,8 +125,63 @@ func TestAServiceOutlastsItsPortsFilters(t *testing.T) {
 	r.bound("h1", uuid(1))
 	r.converged(b)
 	require.Equal(t, before, b.writes.Load(), "messages that change the VPP of the other host")
+}
+
+// What a host says of services and flows stays while it is in doubt: its VPP is cut off, cannot be read in time, or is away,
+// for the agent or for the next one. What is then no longer so goes.
+func TestWhatIsSaidOfTapsStays(t *testing.T) {
+	r, v := newRig(t), memory(t)
+	p := vpptest.NewProxy(t, v.Socket())
+	impatient := func(a *agent) { a.dial = append(a.dial, vppnet.WithReplyTimeout(100*time.Millisecond)) }
+	site := r.overlaid("h1", 1)
+	a := r.agent(site, p.Socket(), impatient)
+	b := r.agent(r.overlaid("h2", 2), memory(t).Socket())
+	flow := tapFlow(3900, sid(1), uuid(2), "OUT", "h2", "h1")
+	r.flow("h1", 2, flow)
+	r.flow("h2", 2, flow)
+	r.service("h1", 1, tapService(3900, uuid(1)))
+	r.service("h1", 3, tapService(3901, uuid(1)))
+	r.put("h1", uuid(1), port(101))
+	r.put("h2", uuid(2), port(102))
+	r.taps("h1", "taas_service/"+sid(1), "taas_service/"+sid(3), "taas_flow/"+tfid(2))
+	r.taps("h2", "taas_flow/"+tfid(2))
+	r.converged(a)
+	r.converged(b)
+	before, events := b.writes.Load(), r.client.Watch(t.Context(), translate.Taps, clientv3.WithPrefix())
+	silent := func(what string) {
+		t.Helper()
+		select {
+		case got := <-events:
+			require.Empty(t, got.Events, what)
+		case <-time.After(300 * time.Millisecond):
+		}
+		require.Equal(t, before, b.writes.Load(), "%s: messages that change the VPP of the other host", what)
+	}
+	v.Inject(vpptest.Fault{Message: "sw_interface_span_dump", Kind: vpptest.Delay, Delay: 200 * time.Millisecond, Times: -1})
+	v.Inject(vpptest.Fault{Message: "l2_xconnect_dump", Kind: vpptest.Delay, Delay: 200 * time.Millisecond, Times: -1})
+	p.Cut()
+	require.Eventually(t, func() bool {
+		status, _ := a.store.Status(vppnet.BridgePortKey("tap.physnet1.3900"))
+		return errors.Is(status.Err, desiredstate.ErrUnread)
+	}, longest, tick)
+	silent("while VPP cannot be read")
+	v.Heal()
+	r.converged(a)
+	silent("read again")
 	v.Kill()
-	r.taps("h1")
+	r.bound("h1")
+	silent("without VPP")
+	a.stop()
+	r.service("h1", 3, "")
+	a = r.agent(site, p.Socket(), impatient)
+	require.Eventually(t, a.announcer.settled.Load, longest, tick)
+	silent("by an agent that knows nothing yet")
+	require.NoError(t, v.Restart())
+	r.bound("h1", uuid(1))
+	r.converged(a)
+	r.taps("h1", "taas_service/"+sid(1), "taas_flow/"+tfid(2))
+	r.converged(b)
+	require.Equal(t, before, b.writes.Load())
 }
 
 func mustJSON(v any) []byte {

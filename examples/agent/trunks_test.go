@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -178,4 +179,36 @@ func tagging(t *testing.T, vm netrig.NetNS, vlan uint16, mac vppnet.MAC, address
 	})
 	close(ready)
 	return ns
+}
+
+// Each network that a VM is in by its trunk hears where it is when it comes; that of a subport that comes
+// later, then.
+func TestATrunkIsAnnounced(t *testing.T) {
+	c := &classic{ethernet: netrig.New(t, "ethernet")}
+	c.ethernet.Bridge(t, "brphys")
+	c.rig = newRig(t)
+	ns := netrig.New(t, "h1")
+	c.ethernet.Plug(t, "brphys", "to-h1", ns, "up-h1")
+	h1 := c.node("h1", ns)
+	h1.agent = c.rig.agent(h1.site, h1.vpp.Socket())
+	c.permit(1, 6)
+	said := c.ethernet.Capture(t, "to-h1", announcement)
+	hears := func(vlans ...int) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			in := map[int]bool{}
+			for _, f := range said.Frames() {
+				in[vlanOf(f)] = true
+			}
+			return slices.Equal(slices.Sorted(maps.Keys(in)), vlans)
+		}, longest, tick, "%v", vlans)
+	}
+	two, three := trunked{102, 11, 102, nil}, trunked{103, 12, 103, []string{gid(1)}}
+	c.trunk(uuid(1), trunkOf(two, three))
+	p := c.boot(h1, 101, "10.0.1.9/24")
+	p.WaitConnected(t, 0)
+	hears(101, 102, 103)
+	c.trunk(uuid(1), trunkOf(two, three, trunked{104, 13, 104, nil}))
+	hears(101, 102, 103, 104)
+	require.NotContains(t, h1.agent.log.String(), "cannot announce")
 }

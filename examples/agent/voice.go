@@ -17,6 +17,7 @@ import (
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/dirty"
+	"github.com/vppkit/vppkit/examples/agent/translate"
 	"github.com/vppkit/vppkit/l3"
 	"github.com/vppkit/vppkit/vhost"
 	"github.com/vppkit/vppkit/vppnet"
@@ -25,7 +26,8 @@ import (
 // voice tells the Ethernet where a VM is, whenever its port and the VM's own driver have
 // come up: by a live migration a VM comes silent, as QEMU cannot speak for it by
 // VPP's vhost-user. Not before that, when the port is merely bound: until the switch, the
-// VM runs on the host that it leaves.
+// VM runs on the host that it leaves. The networks of its subports hear it too, each when
+// both the VM and the subport are up.
 //
 // VPP sends no frames from addresses that it does not have. So for a moment there is a
 // loopback with the VM's MAC in the bridge domain, beside the port and its filters. What
@@ -88,18 +90,45 @@ func (v *voice) run(ctx context.Context) {
 	}
 }
 
-// speak announces the VM of the port that has this interface, if it is one's.
+// speak announces the VM whose port has this interface, and those of its subports; or the one subport that has it.
 func (v *voice) speak(ctx context.Context, index uint32, guests *[]vhost.Guest) error {
 	name, _ := v.name(vppnet.InterfaceKey("").Space, index)
+	var errs []error
+	for _, p := range v.behind(name) {
+		errs = append(errs, v.announce(ctx, p, guests))
+	}
+	return errors.Join(errs...)
+}
+
+// behind lists the port that has an interface, and its subports.
+func (v *voice) behind(name string) (ports []translate.Port) {
+	if id, sub := strings.CutPrefix(strings.TrimPrefix(name, "secured-"), "subport-"); sub {
+		if p, known := v.inbox.PortOf(id); known && p.Interface() == name {
+			ports = append(ports, p)
+		}
+		return ports
+	}
 	_, id, _ := strings.Cut(name, "-")
 	p, known, _ := v.inbox.Look(id)
-	if !known || p.Interface() != name {
+	if !known || p.Interface() != name || !p.HasVM() {
 		return nil
 	}
-	link, _ := v.store.Status(vppnet.LinkKey(name))
+	ports = append(ports, p)
+	for _, s := range v.inbox.SubportNames(id) {
+		if p, known, _ := v.inbox.Look(s); known {
+			ports = append(ports, p)
+		}
+	}
+	return ports
+}
+
+// announce says where the VM is by a port, if it runs and the port is up.
+func (v *voice) announce(ctx context.Context, p translate.Port, guests *[]vhost.Guest) (err error) {
+	own, _ := v.store.Status(vppnet.InterfaceKey(p.Interface()))
+	link, _ := v.store.Status(vppnet.LinkKey(p.Interface()))
 	bridge, _ := v.store.Status(vppnet.BridgeKey(p.Network()))
-	if link.State == desiredstate.Pending {
-		v.fresh.Add(index) // the engine is still at it
+	if link.State == desiredstate.Pending && own.State == desiredstate.Applied {
+		v.fresh.Add(own.ID) // the engine is still at it
 	}
 	if link.State != desiredstate.Applied || bridge.State != desiredstate.Applied {
 		return nil
@@ -113,14 +142,15 @@ func (v *voice) speak(ctx context.Context, index uint32, guests *[]vhost.Guest) 
 			return err
 		}
 	}
-	if !slices.ContainsFunc(*guests, func(g vhost.Guest) bool { return g.Index == index && g.Running }) {
+	vm, _ := v.store.Status(vppnet.InterfaceKey(p.Guest()))
+	if !slices.ContainsFunc(*guests, func(g vhost.Guest) bool { return g.Index == vm.ID && g.Running }) {
 		return nil
 	}
 	addrs := p.Addrs
 	if len(addrs) == 0 { // the MAC is what matters
 		addrs = []netip.Addr{linkLocal(mac)}
 	}
-	v.log.Debug("announcing", "port", id, "mac", mac, "addresses", addrs)
+	v.log.Debug("announcing", "port", p.UUID, "mac", mac, "addresses", addrs)
 	return v.say(ctx, mac, bridge.ID, addrs)
 }
 

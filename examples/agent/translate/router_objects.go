@@ -57,7 +57,7 @@ type Part struct {
 }
 
 // Routing turns all keys of routers and floating IPs into what VPP shall hold. If the
-// host is not serving, all of it is there with its links down. Who has had something
+// host is not serving, all of it is there with its links down, and no BVI in a bridge domain. Who has had something
 // before that others ask for too keeps it.
 //
 //	router's table     legs, by BVIs; the way out, by the external network's BVI, or by NAT, see crossing

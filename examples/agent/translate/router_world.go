@@ -28,12 +28,14 @@ func (g *routing) world(x *external) {
 	}
 	six := slices.ContainsFunc(x.subnets, func(a netip.Prefix) bool { return a.Addr().Is6() })
 	four := slices.ContainsFunc(x.subnets, func(a netip.Prefix) bool { return a.Addr().Is4() })
-	port := vppnet.BridgePort{Bridge: x.net.Name(), Interface: name, BVI: true}
-	objs := append(x.net.objects(),
-		l3.Table{Name: table, ID: g.number(x.net)},
-		vppnet.Loopback{Name: name, MAC: g.site.mac(name)}, port,
-		l3.Membership{Interface: name, Table: table, NoIPv4: !four, NoIPv6: !six},
-	)
+	link := vppnet.LinkState{Interface: name, Up: g.serving, MTU: x.exits[0].exit.MTU}
+	objs := append(x.net.objects(), l3.Table{Name: table, ID: g.number(x.net)}, vppnet.Loopback{Name: name, MAC: g.site.mac(name)})
+	if g.serving { // as a gateway's, see l3.Gateway.Down
+		port := vppnet.BridgePort{Bridge: x.net.Name(), Interface: name, BVI: true}
+		objs = append(objs, port)
+		link.After = []desiredstate.Key{port.Key()}
+	}
+	objs = append(objs, l3.Membership{Interface: name, Table: table, NoIPv4: !four, NoIPv6: !six})
 	objs = append(objs, believed()...)
 	var largest uint32
 	for _, r := range x.exits {
@@ -41,7 +43,6 @@ func (g *routing) world(x *external) {
 	}
 	objs = append(objs, clamp(name, x.exits[0].exit.MTU, largest)...)
 	objs = append(objs, g.stand(name, x.net, g.site.mac(name))...)
-	link := vppnet.LinkState{Interface: name, Up: g.serving, MTU: x.exits[0].exit.MTU, After: []desiredstate.Key{port.Key()}}
 	if link.Up || link.MTU != 0 {
 		objs = append(objs, link)
 	}
