@@ -104,5 +104,16 @@ func (p Port) Socket() string { return filepath.Join(p.site.Dir, p.UUID) }
 // HasVM says whether there is a VM that attaches to the port's socket.
 func (p Port) HasVM() bool { return !p.TAP && p.VLAN == 0 }
 
+// Guest names the interface that the port's VM is on; "": it has none.
+func (p Port) Guest() string {
+	switch {
+	case p.TAP:
+		return ""
+	case p.VLAN != 0:
+		return p.parent
+	}
+	return p.Interface()
+}
+
 // Network names the port's network on this host.
 func (p Port) Network() string { return p.Net.Name() }

@@ -86,6 +86,8 @@ func (b *Inbox) Settled(all bool) {
 	}
 	stirred := slices.Collect(maps.Keys(b.stirred))
 	clear(b.stirred)
+	claimed := slices.Collect(maps.Keys(b.remotes.stirred))
+	clear(b.remotes.stirred)
 	b.mu.Unlock()
 	for name := range moved {
 		b.Moved(OfPort(name))
@@ -95,6 +97,9 @@ func (b *Inbox) Settled(all bool) {
 	}
 	for _, name := range stirred {
 		b.Moved(OfUnserved(name))
+	}
+	for _, source := range claimed {
+		b.Moved(source)
 	}
 	for name := range retapped {
 		b.Moved(OfUnserved(name))
