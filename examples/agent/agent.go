@@ -81,7 +81,7 @@ func newAgent(site translate.Site, vpp string, etcd *clientv3.Client, resync tim
 	tapped := publish.New(etcd, translate.TapState(site.Host, ""), translate.TapServices, translate.TapFlows)
 	tapped.Resync, tapped.Lost = resync, a.board.Lost
 	a.announcer = newAnnouncer(a.inbox, a.store, a.board, tapped)
-	a.announcer.attached = a.attached
+	a.announcer.attached, a.announcer.runs = a.attached, a.runs
 	a.announcer.looked = func() bool { return a.alone || a.guests.Load().known() }
 	if site.Overlay != nil {
 		world := publish.New(etcd, translate.Networks, "")
@@ -174,6 +174,7 @@ func (a *agent) work(ctx context.Context, g *errgroup.Group) {
 			for _, b := range a.boards() {
 				b.Doubt()
 			}
+			a.announcer.heardAgain()
 		}
 	}
 	g.Go(func() error { return follower.Run(ctx) })

@@ -38,11 +38,16 @@ type announcer struct {
 	tapsTrue bool                       // nothing untrue is left there that an earlier agent said
 	world    *publish.Board             // what this host tells the others; nil: it is in no overlay
 	spreads  map[string]map[string]bool // the keys there, by who they are of
+	compared map[string]bool            // of these, those that are as new as what others say of the same
+	away     atomic.Bool                // etcd is heard again: it is not known any more which are
 	toldTrue bool                       // nothing untrue is left there that an earlier agent said
 
 	// attached says whether the VM of a port is there, and whether that is known.
 	attached func(translate.Port) (there, known bool)
 	looked   func() bool // whether it is known of all
+
+	// runs says whether the VM of a port runs here, and whether that is known.
+	runs func(translate.Port) (yes, known bool)
 
 	// patience is how long something is wrong before it is said: what a healthy port is
 	// made of comes one key after the other.
@@ -59,12 +64,14 @@ type announcer struct {
 
 func newAnnouncer(inbox *wants.Inbox, store *desiredstate.Store, board, tapped *publish.Board) *announcer {
 	return &announcer{
-		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](), spreads: map[string]map[string]bool{},
+		inbox: inbox, store: store, board: board, tapped: tapped, touched: dirty.New[string](),
+		spreads: map[string]map[string]bool{}, compared: map[string]bool{},
 		convergence: convergence{owed: map[string]bool{}},
 		remain:      map[desiredstate.Key]string{},
 		patience:    2 * time.Second, wrong: map[string]time.Time{}, unsaid: map[string]bool{}, doubts: make(chan chan struct{}),
 		attached: func(translate.Port) (there, known bool) { return true, true },
 		looked:   func() bool { return true },
+		runs:     func(translate.Port) (yes, known bool) { return true, true },
 	}
 }
 
@@ -150,6 +157,7 @@ func (a *announcer) announce(ctx context.Context) error {
 			a.convergence.owed[s] = true
 			a.look(s)
 		}
+		a.compareAgain()
 		a.spreadDoors()
 		a.settleWorld()
 		a.settleTaps()

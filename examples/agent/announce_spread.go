@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
 	"github.com/vppkit/vppkit/examples/agent/translate"
@@ -20,20 +21,46 @@ func (a *announcer) spread(who string, said, doubted []translate.Sighting) {
 	before, now := a.spreads[who], map[string]bool{}
 	for _, g := range said {
 		now[g.Name()] = true
-		a.world.Set(g.Name(), g.Value())
+		if a.compared[g.Name()] {
+			a.world.Set(g.Name(), g.Value())
+		} else { // of two the newer is believed, and a host that had it since, and died, says so on
+			a.compared[g.Name()] = true
+			a.world.SetSince(g.Name(), g.Value(), a.inbox.SaidElsewhere(g))
+		}
 	}
 	for _, g := range doubted {
+		delete(a.compared, g.Name())
 		if before[g.Name()] {
 			now[g.Name()] = true
 		}
 	}
 	for name := range before {
 		if !now[name] && !a.spreadByOthers(who, name) {
+			delete(a.compared, name)
 			a.world.Clear(name)
 		}
 	}
 	if a.spreads[who] = now; len(now) == 0 {
 		delete(a.spreads, who)
+	}
+}
+
+// heardAgain is told that etcd is heard again.
+func (a *announcer) heardAgain() {
+	a.away.Store(true)
+	a.touched.Add()
+}
+
+// compareAgain compares all that is said with what others said meanwhile. Not more often: two that both have somebody would write in turns
+// for ever.
+func (a *announcer) compareAgain() {
+	if a.world == nil || !a.away.Swap(false) {
+		return
+	}
+	clear(a.compared)
+	names, _ := a.inbox.Names()
+	for _, name := range names {
+		a.spreadPort(name)
 	}
 }
 
@@ -63,17 +90,25 @@ func (a *announcer) reached(said []translate.Sighting, by ...desiredstate.Key) (
 	return yes, doubted
 }
 
-// spreadPort says it of a port, whatever becomes of its filters. Sure: it is not in doubt.
+// spreadPort says it of a port, whatever becomes of its filters. Sure: it is not in doubt. Where a VM is of which another host says that it
+// has it, its own driver shows: until the switch of a live migration it runs there, and the port is ready here.
 func (a *announcer) spreadPort(name string) (sure bool) {
 	if a.world == nil {
 		return true
 	}
+	sure = true
 	var said, doubted []translate.Sighting
 	if p, known, _ := a.inbox.Look(name); known {
 		said, doubted = a.reached(p.Sightings(), p.Reach()...)
+		sure = len(doubted) == 0
+		if at, _ := p.Place(); p.Believed() && a.inbox.Claimed(at) {
+			if runs, known := a.runs(p); !runs {
+				said, doubted, sure = nil, slices.Concat(said, doubted), sure && known
+			}
+		}
 	}
 	a.spread(wants.OfPort(name), said, doubted)
-	return len(doubted) == 0
+	return sure
 }
 
 // spreadDoors says it of routers.

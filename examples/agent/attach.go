@@ -27,6 +27,7 @@ type attachments struct {
 	mu     sync.Mutex
 	looked bool
 	here   map[uint32]bool // ports that have one, by sw_if_index
+	runs   map[uint32]bool // of these, whose VM's own driver runs
 	maybe  map[uint32]bool // of the others, those to be looked at once more
 }
 
@@ -50,6 +51,7 @@ func (x *attachments) hear(e desiredstate.Event) {
 	}
 	x.mu.Lock()
 	delete(x.here, e.ID)
+	delete(x.runs, e.ID)
 	delete(x.maybe, e.ID)
 	x.mu.Unlock()
 	x.stir()
@@ -82,7 +84,7 @@ func (x *attachments) run(ctx context.Context) {
 	}
 }
 
-// look asks VPP, and has those ports announced anew whose VM came or went. It says whether
+// look asks VPP, and has those ports announced anew whose VM came, runs now, or went. It says whether
 // there are ports without one, and whether one has to be looked at once more to tell: of a
 // port that it has just made, VPP does not know yet whether it can connect.
 func (x *attachments) look(ctx context.Context) (waiting, unsure bool, err error) {
@@ -91,13 +93,16 @@ func (x *attachments) look(ctx context.Context) (waiting, unsure bool, err error
 		return false, false, err
 	}
 	x.mu.Lock()
-	here, maybe := map[uint32]bool{}, map[uint32]bool{}
+	here, runs, maybe := map[uint32]bool{}, map[uint32]bool{}, map[uint32]bool{}
 	var news []uint32
 	for _, g := range all {
 		switch was := x.here[g.Index]; {
 		case g.Running, g.Attached() && (was || x.maybe[g.Index]):
 			here[g.Index] = true
-			if !was {
+			if g.Running {
+				runs[g.Index] = true
+			}
+			if !was || g.Running && !x.runs[g.Index] {
 				news = append(news, g.Index)
 			}
 		case g.Attached():
@@ -112,7 +117,7 @@ func (x *attachments) look(ctx context.Context) (waiting, unsure bool, err error
 		}
 	}
 	first := !x.looked && !unsure
-	x.looked, x.here, x.maybe = x.looked || first, here, maybe
+	x.looked, x.here, x.runs, x.maybe = x.looked || first, here, runs, maybe
 	x.mu.Unlock()
 	if first {
 		names, _ := x.inbox.Names()
@@ -124,7 +129,9 @@ func (x *attachments) look(ctx context.Context) (waiting, unsure bool, err error
 	for _, index := range news {
 		if name, ok := x.name(vppnet.InterfaceKey("").Space, index); ok {
 			_, id, _ := strings.Cut(name, "-")
-			x.announcer.touched.Add(wants.OfPort(id))
+			for _, port := range append(x.inbox.SubportNames(id), id) {
+				x.announcer.touched.Add(wants.OfPort(port))
+			}
 		}
 	}
 	return waiting, unsure, nil
@@ -138,6 +145,16 @@ func (x *attachments) has(index uint32) (there, known bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.here[index], true
+}
+
+// running says whether the VM on the port with this number runs; not known: nobody looked yet.
+func (x *attachments) running(index uint32) (yes, known bool) {
+	if !x.known() {
+		return false, false
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.runs[index], true
 }
 
 // known says whether anybody has looked.

@@ -208,7 +208,7 @@ func (a *agent) session(ctx context.Context, c *vppnet.Conn) error {
 	a.meet(ctx, vpp.Identity)
 	a.connected.Store(&vpp)
 	a.guests.Store(guests)
-	if !a.alone {
+	if !a.alone || a.site.Overlay != nil {
 		go guests.run(ctx)
 	}
 	defer func() {
@@ -253,6 +253,15 @@ func (a *agent) attached(p translate.Port) (there, known bool) {
 		return true, true
 	}
 	return a.guests.Load().has(p.Handles(a.store).Interface)
+}
+
+// runs says whether the VM of a port runs here, and whether that is known. What has no VM does.
+func (a *agent) runs(p translate.Port) (yes, known bool) {
+	if p.Guest() == "" {
+		return true, true
+	}
+	status, _ := a.store.Status(vppnet.InterfaceKey(p.Guest()))
+	return a.guests.Load().running(status.ID)
 }
 
 // attend makes the engine look again when VPP tells of its links what nobody

@@ -109,6 +109,24 @@ func TestAMACMovesBetweenOthers(t *testing.T) {
 	require.Len(t, out["h2"], 2, "the MAC, and its other address")
 }
 
+// Where bridge domains learn who is behind which host, each that says anything is reached: of two that have a MAC, as one of them is
+// about to, nobody knows which one it is behind.
+func TestHostsThatAreLearnedAreAllReached(t *testing.T) {
+	s := overlaid
+	s.Overlay = translate.VXLAN{Underlay: under}
+	was, is := sighting("7/h2/10.0.0.2", "fa:16:3e:00:00:02", "192.0.2.2"), sighting("7/h3/10.0.0.2", "fa:16:3e:00:00:02", "192.0.2.3")
+	was.Revision, is.Revision = 10, 11
+	ours := translate.Sighting{VNI: 7, Host: s.Host, Addr: was.Addr, MAC: mac(2), At: under.Address.Addr(), Revision: 12}
+	for _, here := range []bool{true, false} {
+		out := s.Remotes(7, []translate.Sighting{was, is, ours}, func(vppnet.MAC) bool { return here })
+		require.Len(t, out, 2, "here: %v", here)
+		for host, at := range map[string]string{"h2": "192.0.2.2", "h3": "192.0.2.3"} {
+			name := translate.TunnelName(7, netip.MustParseAddr(at))
+			require.Contains(t, out[host], desiredstate.Object(vppnet.VXLANTunnel{Name: name, Src: under.Address.Addr(), Dst: netip.MustParseAddr(at), VNI: 7}))
+		}
+	}
+}
+
 // An address that somebody here has by now is not elsewhere, as one that somebody elsewhere has by now is not here.
 // What this host said of somebody who is gone counts no more.
 func TestAnAddressIsHereOrThere(t *testing.T) {

@@ -90,12 +90,13 @@ func (s Site) Sighting(name string, value []byte) (g Sighting, err error) {
 
 // Remotes are, by host, what VPP shall hold of a network's members that are behind other
 // hosts, as these said. Who is here is not there, whoever says so: a VM moves, and where it
-// was says so last. Of two hosts, and this is one of them, the one that said so last has a MAC, or an address.
+// was says so last. Of two hosts, and this is one of them, the one that said so last has a MAC, or an address. An overlay that learns
+// reaches all that say anything.
 func (s Site) Remotes(vni uint32, said []Sighting, here func(vppnet.MAC) bool) map[string][]desiredstate.Object {
-	said = slices.DeleteFunc(slices.Clone(said), func(g Sighting) bool { return (g.Host == s.Host) != here(g.MAC) })
-	slices.SortFunc(said, func(a, b Sighting) int {
+	all := slices.SortedFunc(slices.Values(said), func(a, b Sighting) int {
 		return -cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Name(), b.Name()))
 	})
+	said = slices.DeleteFunc(slices.Clone(all), func(g Sighting) bool { return (g.Host == s.Host) != here(g.MAC) })
 	at, of := map[vppnet.MAC]Sighting{}, map[netip.Addr]vppnet.MAC{}
 	for _, g := range said {
 		if _, ok := at[g.MAC]; !ok {
@@ -112,15 +113,23 @@ func (s Site) Remotes(vni uint32, said []Sighting, here func(vppnet.MAC) bool) m
 		addrs[of[a]] = append(addrs[of[a]], a)
 	}
 	out, have := map[string][]desiredstate.Object{}, map[desiredstate.Key]bool{}
+	add := func(host string, r Remote) {
+		for _, o := range s.Overlay.There(overlayName(vni), vni, r) {
+			if !have[o.Key()] {
+				have[o.Key()] = true
+				out[host] = append(out[host], o)
+			}
+		}
+	}
 	for _, mac := range slices.SortedFunc(maps.Keys(at), func(a, b vppnet.MAC) int { return cmp.Compare(a.String(), b.String()) }) {
 		if at[mac].Host == s.Host {
 			continue
 		}
-		for _, o := range s.Overlay.There(overlayName(vni), vni, Remote{MAC: mac, Addrs: addrs[mac], At: at[mac].At}) {
-			if !have[o.Key()] {
-				have[o.Key()] = true
-				out[at[mac].Host] = append(out[at[mac].Host], o)
-			}
+		add(at[mac].Host, Remote{MAC: mac, Addrs: addrs[mac], At: at[mac].At})
+	}
+	for _, g := range all {
+		if g.Host != s.Host && s.learns(vni, g.MAC) { // a host whose members are all elsewhere, too, as others say
+			add(g.Host, Remote{MAC: g.MAC, At: g.At})
 		}
 	}
 	return out
@@ -153,6 +162,12 @@ func (n Net) Reach(iface string, mac vppnet.MAC) []desiredstate.Key {
 
 // Reach are the keys of what others reach the port by.
 func (p Port) Reach() []desiredstate.Key { return p.Net.Reach(p.Interface(), p.mac) }
+
+// Believed says whether others send the port's frames to where a host says that it is: no bridge domain learns it.
+func (p Port) Believed() bool { return p.overlay != nil && !p.site.learns(p.Segment, p.mac) }
+
+// learns says whether bridge domains learn who is behind which host.
+func (s Site) learns(vni uint32, mac vppnet.MAC) bool { return len(s.Overlay.Here(vni, mac)) == 0 }
 
 // Place is where somebody is in an overlay's network.
 type Place struct {

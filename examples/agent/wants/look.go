@@ -30,6 +30,28 @@ func (b *Inbox) LastPut(name string) int64 {
 	return b.puts[name]
 }
 
+// Claimed says whether another host says that it has a member that is here.
+func (b *Inbox) Claimed(at translate.Place) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	x := b.remotes.nets[at.VNI]
+	return x != nil && x.claimed[at.MAC]
+}
+
+// SaidElsewhere is when another host said last that it has this MAC, or this address; 0: none does.
+func (b *Inbox) SaidElsewhere(g translate.Sighting) (at int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if x := b.remotes.nets[g.VNI]; x != nil {
+		for _, other := range x.said {
+			if other.Host != g.Host && (other.MAC == g.MAC || other.Addr == g.Addr) {
+				at = max(at, other.Revision)
+			}
+		}
+	}
+	return at
+}
+
 // Served is what stands in etcd of a key of a router that is served; false: it is not.
 func (b *Inbox) Served(name string) (value string, at int64, yes bool) {
 	b.mu.Lock()

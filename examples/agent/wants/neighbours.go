@@ -29,6 +29,7 @@ type neighbours struct {
 	gone    map[string]bool  // sources that somebody said are nothing any more
 	missed  bool             // a key was in no list any more, and nobody said that it is deleted
 	refused map[string]error // what the store would not take, by source
+	stirred map[string]bool  // who is here and is claimed elsewhere now, or no more
 }
 
 // place is where somebody is, and whether that is here.
@@ -42,13 +43,15 @@ type neighbourhood struct {
 	who   map[string]bool                  // is in it, of this host
 	said  map[string]translate.Sighting    // by name below translate.Networks
 	wants map[string][]desiredstate.Object // by source: a host
+
+	claimed map[vppnet.MAC]bool // is here, and another host says that it has it
 }
 
 func newNeighbours(site translate.Site) *neighbours {
 	return &neighbours{
 		site: site, follow: func(follow.Range) {}, unfollow: func(follow.Range) {}, stir: func(string) {},
 		places: map[string]place{}, nets: map[uint32]*neighbourhood{}, changed: map[uint32]bool{},
-		wrong: map[string]error{}, wrongs: map[string]int{}, gone: map[string]bool{},
+		wrong: map[string]error{}, wrongs: map[string]int{}, gone: map[string]bool{}, stirred: map[string]bool{},
 	}
 }
 
@@ -217,6 +220,7 @@ func (n *neighbours) work(lost bool) map[string][]desiredstate.Object {
 				here[at.MAC] = true
 			}
 		}
+		x.claimed = n.claims(x, here)
 		before := x.wants
 		x.wants = map[string][]desiredstate.Object{}
 		said := slices.Collect(maps.Values(x.said))
@@ -238,6 +242,22 @@ func (n *neighbours) work(lost bool) map[string][]desiredstate.Object {
 	}
 	clear(n.changed)
 	clear(n.gone)
+	return out
+}
+
+// claims are the MACs that are here and another host says it has. Whom that is news for is stirred.
+func (n *neighbours) claims(x *neighbourhood, here map[vppnet.MAC]bool) map[vppnet.MAC]bool {
+	out := map[vppnet.MAC]bool{}
+	for _, g := range x.said {
+		if g.Host != n.site.Host && here[g.MAC] {
+			out[g.MAC] = true
+		}
+	}
+	for who := range x.who {
+		if mac := n.places[who].MAC; out[mac] != x.claimed[mac] {
+			n.stirred[who] = true
+		}
+	}
 	return out
 }
 

@@ -84,8 +84,7 @@ func (b *Inbox) Settled(all bool) {
 		b.store.Complete()
 		b.loaded = true
 	}
-	stirred := slices.Collect(maps.Keys(b.stirred))
-	clear(b.stirred)
+	stirred := b.takeStirred()
 	b.mu.Unlock()
 	for name := range moved {
 		b.Moved(OfPort(name))
@@ -93,12 +92,23 @@ func (b *Inbox) Settled(all bool) {
 	for name := range rerouted {
 		b.Moved(OfRouter(name))
 	}
-	for _, name := range stirred {
-		b.Moved(OfUnserved(name))
+	for _, source := range stirred {
+		b.Moved(source)
 	}
 	for name := range retapped {
 		b.Moved(OfUnserved(name))
 	}
+}
+
+// takeStirred lists the sources, besides what wants something else, of which something else is so now.
+func (b *Inbox) takeStirred() (sources []string) {
+	for name := range b.stirred {
+		sources = append(sources, OfUnserved(name))
+	}
+	sources = slices.AppendSeq(sources, maps.Keys(b.remotes.stirred))
+	clear(b.stirred)
+	clear(b.remotes.stirred)
+	return sources
 }
 
 // replace says all that is wanted. Keys that are not in it were perhaps deleted
