@@ -40,7 +40,7 @@ func TestNoDeletionIsToldByItsAbsence(t *testing.T) {
 		f.Deleted = func(key string) { delete(there, key); deleted.Add(1); gone(key) }
 	})
 	want := map[string]string{}
-	for i := range 1500 {
+	for i := 0; i < 1500 || m.lists() <= 10; i++ { // some machines are too quick for lists in between
 		name := fmt.Sprint(rand.IntN(5))
 		if want[name] == "" {
 			want[name] = fmt.Sprint(i)
