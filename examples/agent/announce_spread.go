@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/vppkit/vppkit/desiredstate"
@@ -77,17 +76,13 @@ func (a *announcer) spreadByOthers(who, name string) bool {
 
 // reached sorts what is to be said of a member by whether VPP has all by which others reach it, or that is in doubt.
 func (a *announcer) reached(said []translate.Sighting, by ...desiredstate.Key) (yes, doubted []translate.Sighting) {
-	yes = said
-	for _, k := range by {
-		switch status, _ := a.store.Status(k); {
-		case status.State == desiredstate.Applied:
-		case status.State == desiredstate.Pending, errors.Is(status.Err, desiredstate.ErrUnread):
-			yes, doubted = nil, said
-		default:
-			return nil, nil
-		}
+	switch is, doubt := a.stands(by...); {
+	case is:
+		return said, nil
+	case doubt:
+		return nil, said
 	}
-	return yes, doubted
+	return nil, nil
 }
 
 // spreadPort says it of a port, whatever becomes of its filters. Sure: it is not in doubt. Where a VM is of which another host says that it
